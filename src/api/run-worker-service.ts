@@ -1,0 +1,48 @@
+import type { MessageInitShape } from "@bufbuild/protobuf";
+import { fromJson } from "@bufbuild/protobuf";
+import type { HandlerContext, ServiceImpl } from "@connectrpc/connect";
+import type { Execution } from "../gen/workflows_runtime/v1/run_pb.ts";
+import type { BeginRunResponseSchema, RunWorkerService } from "../gen/workflows_runtime/v1/run_worker_service_pb.ts";
+import {
+  AbortSealResponseSchema,
+  CommitSealResponseSchema,
+  DeliverHandoffResponseSchema,
+  PrepareSealResponseSchema,
+} from "../gen/workflows_runtime/v1/run_worker_service_pb.ts";
+import { UnknownRunError } from "../runs/in-run.ts";
+import type { createAbortSeal } from "../seal/abort-seal.ts";
+import { abortedEndOf } from "../seal/abort-seal.ts";
+import type { createCommitSeal } from "../seal/commit-seal.ts";
+import type { createDeliverHandoff } from "../seal/deliver-handoff.ts";
+import type { createPrepareSeal } from "../seal/prepare-seal.ts";
+import type { SealScope } from "../seal/run-so-far.ts";
+import { isUuid } from "../tenancy/page-token.ts";
+import { principalOf } from "./interceptors/request-context.ts";
+
+export interface RunWorkerServiceDeps {
+  readonly beginRun: (scope: SealScope) => Promise<MessageInitShape<typeof BeginRunResponseSchema>>;
+  readonly prepareSeal: ReturnType<typeof createPrepareSeal>;
+  readonly deliverHandoff: ReturnType<typeof createDeliverHandoff>;
+  readonly commitSeal: ReturnType<typeof createCommitSeal>;
+  readonly abortSeal: ReturnType<typeof createAbortSeal>;
+}
+
+/** The worker's side of a run: each call names the execution that speaks, in the tenant of the caller's scope. */
+export function createRunWorkerService(deps: RunWorkerServiceDeps): ServiceImpl<typeof RunWorkerService> {
+  const scopeOf = (request: { readonly execution?: Execution }, context: HandlerContext): SealScope => {
+    const { runId = "", generation = 0, firstExecutionRunId = "" } = request.execution ?? {};
+    if (!isUuid(runId)) throw new UnknownRunError(runId);
+    return { tenant: principalOf(context).tenant, runId, execution: { generation, firstExecutionRunId } };
+  };
+  return {
+    beginRun: (request, context) => deps.beginRun(scopeOf(request, context)),
+    prepareSeal: async (request, context) =>
+      fromJson(PrepareSealResponseSchema, await deps.prepareSeal(scopeOf(request, context))),
+    deliverHandoff: async (request, context) =>
+      fromJson(DeliverHandoffResponseSchema, await deps.deliverHandoff(scopeOf(request, context), context.signal)),
+    commitSeal: async (request, context) =>
+      fromJson(CommitSealResponseSchema, await deps.commitSeal(scopeOf(request, context))),
+    abortSeal: async (request, context) =>
+      fromJson(AbortSealResponseSchema, await deps.abortSeal(scopeOf(request, context), abortedEndOf(request))),
+  };
+}

@@ -1,0 +1,117 @@
+import { create, fromJson } from "@bufbuild/protobuf";
+import type { HandlerContext, ServiceImpl } from "@connectrpc/connect";
+import type { createArtifactUrl } from "../artifacts/artifact-url.ts";
+import type { createListArtifacts } from "../artifacts/list-artifacts.ts";
+import type { PublishVersion } from "../definitions/put-definition.ts";
+import type { PutRule } from "../definitions/put-rule.ts";
+import type { ReadDeclared } from "../definitions/read-declared.ts";
+import { RunSchema } from "../gen/workflows_runtime/v1/run_pb.ts";
+import type { WorkflowService } from "../gen/workflows_runtime/v1/workflow_service_pb.ts";
+import {
+  DescribeWorkflowRunResponseSchema,
+  Disposition,
+  GetArtifactUrlResponseSchema,
+  GetWorkflowVersionResponseSchema,
+  ListArtifactsResponseSchema,
+  ListRunRequestsResponseSchema,
+  ListWorkflowDefinitionsResponseSchema,
+  ListWorkflowRulesResponseSchema,
+  ListWorkflowRunsResponseSchema,
+  WorkflowRuleSchema,
+} from "../gen/workflows_runtime/v1/workflow_service_pb.ts";
+import type { ListRequests } from "../requests/list-requests.ts";
+import type { StartRun } from "../requests/start-run.ts";
+import type { CancelRun } from "../runs/cancel-run.ts";
+import type { DescribeRun } from "../runs/describe-run.ts";
+import type { ListRuns } from "../runs/list-runs.ts";
+import type { ReportStatus } from "../runs/report-status.ts";
+import type { WatchRuns } from "../runs/watch-run.ts";
+import type { createDescribeSeal } from "../seal/describe-seal.ts";
+import { expiryOf } from "./interceptors/expiry.ts";
+import { principalOf } from "./interceptors/request-context.ts";
+
+export interface WorkflowServiceDeps {
+  readonly publishVersion: PublishVersion;
+  readonly putRule: PutRule;
+  readonly readDeclared: Pick<ReadDeclared, "version" | "definitions" | "rules">;
+  readonly startRun: StartRun;
+  readonly describeRun: DescribeRun;
+  readonly describeSeal: ReturnType<typeof createDescribeSeal>;
+  readonly listRuns: ListRuns;
+  readonly watchRuns: Pick<WatchRuns, "watch">;
+  readonly cancelRun: CancelRun;
+  readonly reportStatus: ReportStatus;
+  readonly listRequests: ListRequests;
+  readonly listArtifacts: ReturnType<typeof createListArtifacts>;
+  readonly artifactUrl: ReturnType<typeof createArtifactUrl>;
+  readonly now: () => Date;
+}
+
+/** What is stored may have been written by a newer version. */
+const stored = { ignoreUnknownFields: true };
+const tenantOf = (context: HandlerContext): string => principalOf(context).tenant;
+
+/** Declared automations, runs, and the ledger of requests. */
+export function createWorkflowService(deps: WorkflowServiceDeps): ServiceImpl<typeof WorkflowService> {
+  return {
+    publishWorkflowVersion: (request, context) => deps.publishVersion(request, principalOf(context)),
+    getWorkflowVersion: async ({ definition }, context) => {
+      const { id = "", selector } = definition ?? {};
+      const named = selector?.case === undefined ? {} : { [selector.case]: selector.value };
+      const found = await deps.readDeclared.version(tenantOf(context), { id, ...named });
+      return fromJson(GetWorkflowVersionResponseSchema, found, stored);
+    },
+    listWorkflowDefinitions: async (_, context) =>
+      fromJson(ListWorkflowDefinitionsResponseSchema, await deps.readDeclared.definitions(tenantOf(context)), stored),
+    putWorkflowRule: async ({ rule }, context) => {
+      await deps.putRule(rule ?? create(WorkflowRuleSchema), principalOf(context));
+      return {};
+    },
+    listWorkflowRules: async (_, context) =>
+      fromJson(ListWorkflowRulesResponseSchema, await deps.readDeclared.rules(tenantOf(context)), stored),
+
+    startWorkflowRun: async (request, context) => {
+      const { runId, disposition } = await deps.startRun(request, principalOf(context));
+      return { runId, disposition: disposition === "accepted" ? Disposition.ACCEPTED : Disposition.DUPLICATE };
+    },
+    describeWorkflowRun: async ({ runId }, context) => {
+      // the run first: a seal that is newer than its run adds a verdict, an older one would lack that of a run that has ended
+      const run = await deps.describeRun(tenantOf(context), runId);
+      const seal = await deps.describeSeal(tenantOf(context), runId);
+      return fromJson(DescribeWorkflowRunResponseSchema, { ...run, ...seal }, stored);
+    },
+    listWorkflowRuns: async (request, context) =>
+      fromJson(ListWorkflowRunsResponseSchema, await deps.listRuns(request, tenantOf(context)), stored),
+    async *watchWorkflowRun({ runId, afterSequence }, context) {
+      const expiry = expiryOf(context, deps.now());
+      try {
+        const signal = AbortSignal.any([context.signal, expiry.signal]);
+        const updates = deps.watchRuns.watch({ tenant: tenantOf(context), runId, afterSequence, signal });
+        for await (const update of updates)
+          yield "event" in update
+            ? { update: { case: "event", value: update.event } }
+            : { update: { case: "heartbeat", value: { lastSequence: BigInt(update.heartbeat.lastSequence) } } };
+      } finally {
+        expiry.forget();
+      }
+    },
+    cancelWorkflowRun: async (request, context) => ({
+      run: fromJson(RunSchema, await deps.cancelRun(request, principalOf(context)), stored),
+    }),
+    reportWorkflowStatus: ({ execution }, context) => {
+      const { runId = "", generation = 0, firstExecutionRunId = "" } = execution ?? {};
+      return deps.reportStatus({
+        tenant: tenantOf(context),
+        runId,
+        execution: { generation, firstExecutionRunId },
+      });
+    },
+
+    listRunRequests: async (request, context) =>
+      fromJson(ListRunRequestsResponseSchema, await deps.listRequests(request, tenantOf(context)), stored),
+    listArtifacts: async ({ runId }, context) =>
+      fromJson(ListArtifactsResponseSchema, await deps.listArtifacts(tenantOf(context), runId), stored),
+    getArtifactUrl: async ({ artifactId }, context) =>
+      fromJson(GetArtifactUrlResponseSchema, await deps.artifactUrl(tenantOf(context), artifactId), stored),
+  };
+}

@@ -1,0 +1,32 @@
+import type { GetArtifactUrlResponseJson } from "../gen/workflows_runtime/v1/workflow_service_pb.ts";
+import { isUuid } from "../tenancy/page-token.ts";
+import type { InTenant } from "../tenancy/transaction.ts";
+import { findArtifact } from "./artifact-store.ts";
+import { artifactToJson } from "./list-artifacts.ts";
+import type { ObjectStore } from "./object-store.ts";
+
+/** The tenant has no artifact of that id. */
+export class UnknownArtifactError extends Error {
+  override readonly name = "UnknownArtifactError";
+  readonly code = "unknown_artifact";
+  constructor(artifactId: string) {
+    super(`artifact "${artifactId}" is not known to this tenant; \`automation run describe\` shows those of a run`);
+  }
+}
+
+const expiresSeconds = 300;
+
+/**
+ * A URL that gives the bytes for 5 minutes to whoever has it.
+ * @throws UnknownArtifactError
+ */
+export function createArtifactUrl(deps: { readonly inTenant: InTenant; readonly urlFor: ObjectStore["urlFor"] }) {
+  return async (tenant: string, artifactId: string): Promise<GetArtifactUrlResponseJson> => {
+    const row = isUuid(artifactId)
+      ? await deps.inTenant(tenant, (transaction) => findArtifact(transaction, tenant, artifactId))
+      : undefined;
+    if (row === undefined) throw new UnknownArtifactError(artifactId);
+    const url = await deps.urlFor(row.objectKey, { fileName: row.name, expiresSeconds });
+    return { url, artifact: artifactToJson(row) };
+  };
+}

@@ -1,0 +1,207 @@
+// @ts-check
+/** Plain JavaScript for whatever Node (20 or newer) the machine has: it brings our own Node and the packages. */
+import { spawn, spawnSync } from "node:child_process";
+import { createHash } from "node:crypto";
+import { accessSync, constants, existsSync, mkdirSync, readFileSync } from "node:fs";
+import { homedir } from "node:os";
+import { delimiter, join } from "node:path";
+
+const installLimitMs = 15 * 60_000;
+
+/** A reason to stop that one line explains. */
+export class SetupError extends Error {
+  /** @override */
+  name = "SetupError";
+}
+
+/** @param {string} line */
+const say = (line) => console.error(line);
+
+/**
+ * Makes the packages of a clone match its lock file, one start at a time, and brings the Debian packages that a use needs.
+ * @param {{ root: string, forUp?: boolean, forTests?: boolean }} options - folder of the clone, and what is going to be done
+ * @returns {Promise<string>} path of the Node to run everything else with
+ * @throws SetupError that names what is missing or failed, and the remedy
+ */
+export async function bootstrap({ root, forUp = false, forTests = false }) {
+  if (!isInstalled(root)) await installPackages(root);
+  if (forUp || forTests) bringDebianPackages([sandbox]);
+  if (forTests && bringDebianPackages([foreignProducer]).length > 0) {
+    throw new SetupError(
+      "kcat is missing, a Kafka client that is not ours, which the tests need; install it as shown above and start again",
+    );
+  }
+  return join(root, "node_modules", ".bin", "node");
+}
+
+const sandbox = { program: "bwrap", debianPackage: "bubblewrap", reason: "the sandbox of workspace steps" };
+const foreignProducer = { program: "kcat", debianPackage: "kcat", reason: "a foreign Kafka client for the tests" };
+
+/** @param {string} root */
+async function installPackages(root) {
+  requireProgram("git", "install git (Debian: apt-get install git)");
+  requireProgram("npm", "install Node 20 or newer with npm from https://nodejs.org");
+  requireProgram("flock", "install the package util-linux");
+  say("installing packages and Node 24 (about a minute the first time)");
+  const began = Date.now();
+  const progress = setInterval(() => say(`still installing packages (${seconds(began)})`), 15_000);
+  try {
+    await install(root);
+  } finally {
+    clearInterval(progress);
+  }
+  if (!isInstalled(root)) {
+    throw new SetupError(
+      `npm ci ended well, and ${join(root, "node_modules")} still differs from package-lock.json; remove node_modules and start again`,
+    );
+  }
+  say(`installed packages in ${seconds(began)}`);
+}
+
+/** @param {number} began */
+const seconds = (began) => `${Math.round((Date.now() - began) / 1000)} s`;
+
+/**
+ * npm writes `node_modules/.package-lock.json` last, so it stands for a whole installation; ours is right when each package has the locked version.
+ * @param {string} root
+ */
+function isInstalled(root) {
+  const wanted = readPackages(join(root, "package-lock.json"));
+  if (wanted === undefined)
+    throw new SetupError(
+      `${join(root, "package-lock.json")} is missing or damaged; restore it with \`git checkout package-lock.json\``,
+    );
+  const present = readPackages(join(root, "node_modules", ".package-lock.json"));
+  if (present === undefined || !existsSync(join(root, "node_modules", "node", "bin", "node"))) return false;
+  return (
+    Object.entries(wanted).every(
+      ([path, entry]) => path === "" || entry.optional || present[path]?.version === entry.version,
+    ) && Object.entries(present).every(([path, entry]) => wanted[path]?.version === entry.version)
+  );
+}
+
+/**
+ * @param {string} path
+ * @returns {Record<string, { version?: string, optional?: boolean }> | undefined}
+ */
+function readPackages(path) {
+  try {
+    return JSON.parse(readFileSync(path, "utf8")).packages;
+  } catch {
+    return undefined;
+  }
+}
+
+/**
+ * Runs `npm ci` under a lock that the kernel frees when its holder is gone; who waited for it finds everything done.
+ * @param {string} root
+ */
+async function install(root) {
+  const locks = join(process.env.XDG_CACHE_HOME || join(homedir(), ".cache"), "automation-scheduler", "locks");
+  mkdirSync(locks, { recursive: true });
+  const lock = join(locks, `${createHash("sha256").update(root).digest("hex").slice(0, 16)}.lock`);
+  const free = spawnSync("flock", ["--nonblock", lock, "true"]).status === 0;
+  if (!free) say("waiting for another start that is installing packages");
+  const child = spawn("flock", [lock, process.execPath, "-e", onceUnderLock, root, import.meta.url], {
+    cwd: root,
+    detached: true,
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  let output = "";
+  for (const stream of [child.stdout, child.stderr])
+    stream.on("data", (chunk) => (output = (output + chunk).slice(-64 * 1024)));
+  const kill = () => {
+    if (child.pid !== undefined && child.exitCode === null && child.signalCode === null)
+      process.kill(-child.pid, "SIGKILL");
+  };
+  const limit = setTimeout(kill, installLimitMs);
+  const interrupt = () => {
+    kill();
+    say("the installation of packages was interrupted; start again and it is done anew");
+    process.exit(130);
+  };
+  for (const signal of /** @type {const} */ (["SIGINT", "SIGTERM", "SIGHUP"])) process.once(signal, interrupt);
+  const code = await new Promise((resolve) => child.once("close", resolve));
+  clearTimeout(limit);
+  for (const signal of /** @type {const} */ (["SIGINT", "SIGTERM", "SIGHUP"]))
+    process.removeListener(signal, interrupt);
+  if (code !== 0) throw new SetupError(explain(output, code));
+}
+
+const onceUnderLock = `
+  const [root, bootstrap] = process.argv.slice(1);
+  import(bootstrap).then(({ installUnderLock }) => process.exit(installUnderLock(root)));
+`;
+
+/**
+ * @param {string} root
+ * @returns {number} exit code of npm
+ */
+export function installUnderLock(root) {
+  if (isInstalled(root)) return 0;
+  const npm = ["ci", "--prefer-offline", "--no-progress", "--loglevel=error"];
+  return spawnSync("npm", npm, { cwd: root, stdio: "inherit" }).status ?? 1;
+}
+
+/**
+ * @param {string} output
+ * @param {unknown} code
+ */
+function explain(output, code) {
+  if (/ENOSPC|no space left/i.test(output))
+    return "no space left to install packages (about 900 MB); free some and start again";
+  if (/ENOTFOUND|EAI_AGAIN|ECONNREFUSED|ETIMEDOUT|ECONNRESET/.test(output))
+    return "the package registry cannot be reached; check the network (or npm's `registry` and `proxy` settings) and start again";
+  const reason = output.split("\n").find((line) => /npm (error|ERR!)/.test(line) && !/ code /.test(line));
+  return `npm ci failed (${reason?.trim() ?? `it ended with ${code}`}); mend that and start again`;
+}
+
+/**
+ * @param {string} program
+ * @param {string} remedy
+ */
+function requireProgram(program, remedy) {
+  if (!isOnPath(program)) throw new SetupError(`${program} is missing; ${remedy}, and start again`);
+}
+
+/** @param {string} program */
+function isOnPath(program) {
+  return (process.env.PATH ?? "").split(delimiter).some((folder) => {
+    try {
+      accessSync(join(folder, program), constants.X_OK);
+      return true;
+    } catch {
+      return false;
+    }
+  });
+}
+
+/**
+ * Brings programs that Debian packages carry: installed, and said so, as root on Debian; else the command to do so is printed once.
+ * @param {{ program: string, debianPackage: string, reason: string }[]} wanted
+ * @returns {string[]} the programs that are still missing
+ */
+function bringDebianPackages(wanted) {
+  const missing = wanted.filter(({ program }) => !isOnPath(program));
+  if (missing.length === 0) return [];
+  const packages = missing.map(({ debianPackage }) => debianPackage);
+  const reasons = missing.map(({ program, reason }) => `${program} (${reason})`).join(", ");
+  const command = `apt-get install -y ${packages.join(" ")}`;
+  if (process.getuid?.() === 0 && isOnPath("apt-get")) {
+    say(`installing ${reasons}: ${command}`);
+    const env = { ...process.env, DEBIAN_FRONTEND: "noninteractive" };
+    const options = /** @type {const} */ ({ env, timeout: 5 * 60_000, stdio: "pipe", encoding: "utf8" });
+    const install = () =>
+      spawnSync("apt-get", ["install", "-y", "--no-install-recommends", "-qq", ...packages], options);
+    let done = install();
+    if (done.status !== 0) {
+      spawnSync("apt-get", ["update", "-qq"], options);
+      done = install();
+    }
+    if (done.status !== 0)
+      say(`could not install ${reasons}: ${(done.stderr ?? "").trim().split("\n").at(-1)}; try \`${command}\``);
+  } else {
+    say(`missing: ${reasons}; install with \`sudo ${command}\``);
+  }
+  return missing.filter(({ program }) => !isOnPath(program)).map(({ program }) => program);
+}

@@ -1,0 +1,147 @@
+import { spawn } from "node:child_process";
+import {
+  chmodSync,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { waitUntil } from "../engines/wait-until.ts";
+
+/** A clone that needs one package, and a PATH with nothing but what the launcher asks for; its npm does what the test says. */
+let root: string;
+let npmRuns: string;
+
+const lock = JSON.stringify({ packages: { "": {}, "node_modules/node": { version: "24.0.0" } } });
+/** Our Node, as far as the launcher is concerned: says what it was given. */
+const ownNode = `#!/bin/sh
+echo "handed over: $*"
+[ "$2" = wait ] && exec sleep 60
+exit 7
+`;
+
+beforeEach(() => {
+  root = mkdtempSync(join(tmpdir(), "automation-clone-"));
+  npmRuns = join(root, "npm-runs");
+  mkdirSync(join(root, "src", "cli"), { recursive: true });
+  mkdirSync(join(root, "bin"));
+  for (const file of ["automation.mjs", "bootstrap.mjs"])
+    cpSync(join(import.meta.dirname, file), join(root, "src", "cli", file));
+  cpSync(join(import.meta.dirname, "..", "..", "automation"), join(root, "automation"));
+  writeFileSync(join(root, "package-lock.json"), lock);
+  writeFileSync(join(root, "own-node"), ownNode, { mode: 0o755 });
+  symlinkSync(process.execPath, join(root, "bin", "node"));
+  for (const program of ["sh", "git", "flock", "setpriv", "sleep", "mkdir", "cp", "env", "dirname", "readlink"]) {
+    symlinkSync(
+      existsSync(`/usr/bin/${program}`) ? `/usr/bin/${program}` : `/bin/${program}`,
+      join(root, "bin", program),
+    );
+  }
+});
+
+afterEach(() => rmSync(root, { recursive: true, force: true }));
+
+function npmDoes(script: string): void {
+  writeFileSync(join(root, "bin", "npm"), `#!/bin/sh\necho "$*" >> ${npmRuns}\n${script}\n`);
+  chmodSync(join(root, "bin", "npm"), 0o755);
+}
+
+const installs = `sleep 0.2
+mkdir -p node_modules/node/bin node_modules/.bin
+cp own-node node_modules/node/bin/node; cp own-node node_modules/.bin/node
+cp package-lock.json node_modules/.package-lock.json`;
+
+function launch(...args: string[]) {
+  const env = { PATH: join(root, "bin"), HOME: root };
+  const child = spawn(join(root, "automation"), args, { env, cwd: tmpdir(), stdio: ["ignore", "pipe", "pipe"] });
+  const output = { stdout: "", stderr: "" };
+  child.stdout.on("data", (chunk) => {
+    output.stdout += chunk;
+  });
+  child.stderr.on("data", (chunk) => {
+    output.stderr += chunk;
+  });
+  const done = new Promise<{ code: number | null; stdout: string; stderr: string }>((resolve) =>
+    child.once("close", (code) => resolve({ code, ...output })),
+  );
+  return { child, done };
+}
+
+const runsOfNpm = () => (existsSync(npmRuns) ? readFileSync(npmRuns, "utf8").trim().split("\n") : []);
+
+describe("the launcher", () => {
+  it("installs once, hands its arguments over from any folder, and answers the program's exit code", async () => {
+    npmDoes(installs);
+    const first = await launch("run", "list", "--json").done;
+    expect(first).toMatchObject({
+      code: 7,
+      stdout: `handed over: ${join(root, "src/cli/automation.ts")} run list --json\n`,
+    });
+    expect(first.stderr).toContain("installed packages in");
+    expect((await launch("run").done).stderr).toBe("");
+    expect(runsOfNpm()).toEqual([expect.stringMatching(/^ci --prefer-offline/)]);
+  });
+
+  it("installs again when the lock file asks for another version", async () => {
+    npmDoes(installs);
+    await launch().done;
+    writeFileSync(join(root, "package-lock.json"), lock.replace("24.0.0", "24.0.1"));
+    await launch().done;
+    expect(runsOfNpm()).toHaveLength(2);
+  });
+
+  it("installs once when two are launched at the same time", async () => {
+    npmDoes(installs);
+    const both = await Promise.all([launch().done, launch().done]);
+    expect(both.map(({ code }) => code)).toEqual([7, 7]);
+    expect(runsOfNpm()).toHaveLength(1);
+  });
+
+  it("forwards a signal to the program and ends with it", async () => {
+    npmDoes(installs);
+    const { child, done } = launch("wait");
+    await new Promise((resolve) => child.stdout.once("data", resolve));
+    child.kill("SIGTERM");
+    expect((await done).code).toBe(128 + 15);
+  });
+
+  it("ends an installation that is interrupted, and says that it starts anew", async () => {
+    npmDoes("sleep 60");
+    const { child, done } = launch();
+    const signal = AbortSignal.timeout(10_000);
+    await waitUntil("npm", async () => runsOfNpm().length > 0, { limitMs: 10_000, signal });
+    child.kill("SIGINT");
+    expect(await done).toMatchObject({ code: 130, stderr: expect.stringContaining("start again and it is done anew") });
+  });
+
+  it.each([
+    ["a full disk", "echo 'npm error code ENOSPC' >&2; exit 1", "no space left to install packages"],
+    ["no network", "echo 'npm error code ENOTFOUND' >&2; exit 1", "the package registry cannot be reached"],
+    ["anything else", "echo 'npm error it is broken' >&2; exit 1", "npm ci failed (npm error it is broken)"],
+    ["an installation that is not what was asked for", "exit 0", "still differs from package-lock.json"],
+  ])("names %s and the remedy in one line", async (_what, npm, line) => {
+    npmDoes(npm);
+    const { code, stderr } = await launch().done;
+    expect(code).toBe(1);
+    const said = stderr.split("\n").filter((text) => text.startsWith("automation: "));
+    expect(said).toEqual([expect.stringMatching(/start again|mend that/)]);
+    expect(said[0]).toContain(line);
+  });
+
+  it("names npm when it is missing, and a lock file that is gone", async () => {
+    expect((await launch().done).stderr).toBe(
+      "automation: npm is missing; install Node 20 or newer with npm from https://nodejs.org, and start again\n",
+    );
+    rmSync(join(root, "package-lock.json"));
+    expect((await launch().done).stderr).toContain(
+      "package-lock.json is missing or damaged; restore it with `git checkout",
+    );
+  });
+});

@@ -1,0 +1,23 @@
+import type { Command } from "commander";
+import { registerApply } from "./apply.ts";
+import { registerAttestation } from "./attestation.ts";
+import { registerDemo } from "./demo.ts";
+import { registerEvent } from "./event.ts";
+import { registerGraph } from "./graph.ts";
+import { registerRequest } from "./request.ts";
+import { registerRun } from "./run.ts";
+import { registerToken } from "./token.ts";
+import { registerUp } from "./up.ts";
+
+/** What people type; each command is in the file of its name. */
+export function registerCommands(program: Command): void {
+  registerUp(program);
+  registerRun(program);
+  registerRequest(program);
+  registerEvent(program);
+  registerApply(program);
+  registerAttestation(program);
+  registerGraph(program);
+  registerDemo(program);
+  registerToken(program);
+}

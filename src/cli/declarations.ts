@@ -1,0 +1,145 @@
+import { readdirSync, statSync } from "node:fs";
+import { join } from "node:path";
+import type { DescMessage, JsonValue, MessageShape } from "@bufbuild/protobuf";
+import { equals } from "@bufbuild/protobuf";
+import { Code, ConnectError } from "@connectrpc/connect";
+import type { ApiClient } from "../client/api-client.ts";
+import { ProfileSchema } from "../gen/governance/v1/profile_pb.ts";
+import {
+  PublishWorkflowVersionRequestSchema,
+  WorkflowRuleSchema,
+} from "../gen/workflows_runtime/v1/workflow_service_pb.ts";
+import { CliError } from "./cli-error.ts";
+import type { YamlDocument } from "./yaml-message.ts";
+import { checkMessage, faultLine, readDocuments } from "./yaml-message.ts";
+
+/** What became of a declaration. A conflict: the version is known with other content, and versions never change. */
+export type Outcome = "created" | "unchanged" | "replaced" | "conflict";
+
+/** A checked declaration, ready to be sent. */
+export interface Declaration {
+  readonly kind: string;
+  readonly name: string;
+  readonly file: string;
+  readonly send: (api: ApiClient) => Promise<Outcome>;
+}
+
+export interface Applied extends Pick<Declaration, "kind" | "name" | "file"> {
+  readonly outcome: Outcome;
+  /** Why, for a conflict. */
+  readonly reason?: string;
+}
+
+type Read = (source: YamlDocument) => Pick<Declaration, "name" | "send"> | { readonly faults: readonly string[] };
+
+/** Kinds of declarations, in the order in which they are sent: what others name comes first. */
+const kinds: Readonly<Record<string, Read>> = {
+  WorkflowDefinition: kind(PublishWorkflowVersionRequestSchema, {
+    nameOf: ({ definitionId, version }) => `${definitionId}@${version}`,
+    send: async (api, version) => createdOr((await api.workflows.publishWorkflowVersion(version)).created),
+  }),
+  MethodologyProfile: kind(ProfileSchema, {
+    nameOf: ({ id, version }) => `${id}@${version}`,
+    send: async (api, profile) => createdOr((await api.profiles.publishProfile({ profile })).created),
+  }),
+  WorkflowRule: kind(WorkflowRuleSchema, {
+    nameOf: ({ id }) => id,
+    send: async (api, rule) => {
+      const { rules } = await api.workflows.listWorkflowRules({});
+      const known = rules.find(({ id }) => id === rule.id);
+      if (known !== undefined && equals(WorkflowRuleSchema, known, rule)) return "unchanged";
+      await api.workflows.putWorkflowRule({ rule });
+      return known === undefined ? "created" : "replaced";
+    },
+  }),
+};
+
+const createdOr = (created: boolean): Outcome => (created ? "created" : "unchanged");
+
+function kind<D extends DescMessage>(
+  schema: D,
+  how: {
+    readonly nameOf: (spec: MessageShape<D>) => string;
+    readonly send: (api: ApiClient, spec: MessageShape<D>) => Promise<Outcome>;
+  },
+): Read {
+  return (source) => {
+    const checked = checkMessage(schema, source, ["spec"]);
+    if ("faults" in checked) return checked;
+    return { name: how.nameOf(checked.message), send: (api) => how.send(api, checked.message) };
+  };
+}
+
+/**
+ * Reads and checks every document of a file, or of each .yaml and .yml file of a folder, before anything is sent.
+ * @throws CliError 2 with one line per fault
+ */
+export function readDeclarations(path: string): Declaration[] {
+  const documents = filesOf(path).flatMap(readDocuments);
+  if (documents.length === 0) throw new CliError(2, `${path} holds no document; add one with kind and spec`);
+  const faults: string[] = [];
+  const declarations = documents.flatMap((source) => {
+    const found = readDeclaration(source);
+    if (!("faults" in found)) return [found];
+    faults.push(...found.faults);
+    return [];
+  });
+  if (faults.length > 0) throw new CliError(2, ["nothing was applied", ...faults].join("\n  "));
+  const order = Object.keys(kinds);
+  return declarations.toSorted((a, b) => order.indexOf(a.kind) - order.indexOf(b.kind));
+}
+
+/**
+ * Sends declarations one after the other; a conflict does not stop the next ones.
+ * @throws ConnectError for any other answer that is not a success
+ */
+export async function* applyDeclarations(
+  api: ApiClient,
+  declarations: readonly Declaration[],
+): AsyncGenerator<Applied, void> {
+  for (const { kind, name, file, send } of declarations) {
+    try {
+      yield { kind, name, file, outcome: await send(api) };
+    } catch (error) {
+      if (!(error instanceof ConnectError) || error.code !== Code.AlreadyExists) throw error;
+      yield { kind, name, file, outcome: "conflict", reason: error.rawMessage };
+    }
+  }
+}
+
+function filesOf(path: string): string[] {
+  let names: string[];
+  try {
+    if (!statSync(path).isDirectory()) return [path];
+    names = readdirSync(path).filter((name) => /\.ya?ml$/.test(name));
+  } catch (cause) {
+    throw new CliError(2, `${path} can't be read (${(cause as NodeJS.ErrnoException).code}); name a file or folder`, {
+      cause,
+    });
+  }
+  if (names.length === 0) throw new CliError(2, `${path} holds no .yaml file; name another folder or a file`);
+  return names.toSorted().map((name) => join(path, name));
+}
+
+function readDeclaration(source: YamlDocument): Declaration | { readonly faults: readonly string[] } {
+  const { json, file } = source;
+  const document: { readonly [key: string]: JsonValue } =
+    typeof json === "object" && json !== null && !Array.isArray(json) ? json : {};
+  const unknown = Object.keys(document).find((key) => key !== "kind" && key !== "spec");
+  if (unknown !== undefined) {
+    const fault = { path: [unknown], rule: "a document has kind and spec only", remedy: "move it below spec" };
+    return { faults: [faultLine(source, fault)] };
+  }
+  const { kind } = document;
+  const read = typeof kind === "string" && Object.hasOwn(kinds, kind) ? kinds[kind] : undefined;
+  if (read === undefined || typeof kind !== "string") {
+    const fault = {
+      path: ["kind"],
+      rule: "must be a kind that can be declared",
+      remedy: `use one of ${Object.keys(kinds).join(", ")}`,
+    };
+    return { faults: [faultLine(source, fault)] };
+  }
+  const found = read(source);
+  return "faults" in found ? found : { kind, file, ...found };
+}

@@ -1,0 +1,59 @@
+import { existsSync } from "node:fs";
+import { delimiter, join } from "node:path";
+import { processEnvironment } from "../config/process-environment.ts";
+import { clonePath, commandLine, quote } from "./command-line.ts";
+import type { DemoSettings } from "./demo-settings.ts";
+import type { LocalState } from "./local-state.ts";
+
+/** What to do next, under a heading; a command is to be run as it is printed, in another terminal in this folder. */
+export interface NextSteps {
+  readonly title: string;
+  readonly lines: readonly string[];
+}
+
+/** @returns what to do after the demo */
+export function nextSteps(after: {
+  readonly state: LocalState;
+  readonly settings: DemoSettings;
+  readonly runId: string;
+  readonly failing: boolean;
+}): NextSteps[] {
+  const { state, settings, runId, failing } = after;
+  const { backlogItem } = settings;
+  const automation = (...words: string[]) => commandLine(words, settings, state.dir);
+  const sample = clonePath("examples", "demo", "event.json");
+  const other = failing ? ["demo"] : ["demo", "--failing"];
+  return [
+    {
+      title: "look closer, in a second terminal in this folder",
+      lines: [
+        automation("run", "describe", runId),
+        automation("run", "watch", runId),
+        automation("attestation", "export", "--run", runId, "--out", `evidence-${runId}`),
+        automation("graph", "list", "--ref", `backlog_item:${backlogItem}`),
+        automation("request", "list"),
+      ],
+    },
+    {
+      title: isKcatThere() ? "ask yourself" : "ask yourself (kcat comes with the Debian package kcat)",
+      lines: [
+        commandLine(other, undefined, state.dir),
+        automation("event", "publish", "-f", sample),
+        [
+          ...["kcat", "-P", "-b", state.kafka.brokers.join(","), "-t", "automation.run.requested"],
+          ...["-H", "content-type=application/cloudevents+json", sample],
+        ]
+          .map(quote)
+          .join(" "),
+      ],
+    },
+    {
+      title: "in a browser",
+      lines: [`${state.temporal.uiUrl}/namespaces/${state.temporal.namespace}/workflows`],
+    },
+  ];
+}
+
+function isKcatThere(): boolean {
+  return (processEnvironment().PATH ?? "").split(delimiter).some((folder) => existsSync(join(folder, "kcat")));
+}

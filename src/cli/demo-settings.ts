@@ -1,0 +1,42 @@
+import { join } from "node:path";
+import type { JsonObject, JsonValue } from "@bufbuild/protobuf";
+import { CliError } from "./cli-error.ts";
+import { cloneDir } from "./local-state.ts";
+import { readDocuments } from "./yaml-message.ts";
+
+const demoDir = join(cloneDir, "examples", "demo");
+export const declarationsDir = join(demoDir, "declarations");
+
+/** Whom the demo acts for and what is asked: `examples/demo/demo.yaml`. */
+export interface DemoSettings {
+  readonly tenant: string;
+  readonly org: string;
+  readonly profile: string;
+  readonly failingProfile: string;
+  readonly backlogItem: string;
+  /** What the Scrum service is asked to request, but tenant, org and profile. */
+  readonly ask: JsonObject;
+}
+
+/** @throws CliError 2 that names file, field, value, rule and remedy */
+export function readDemoSettings(): DemoSettings {
+  const file = join(demoDir, "demo.yaml");
+  const settings = mapping(readDocuments(file)[0]?.json);
+  const ask = mapping(settings.ask);
+  const text = (value: JsonValue | undefined, field: string): string => {
+    if (typeof value === "string" && value !== "") return value;
+    throw new CliError(2, `${file}: ${field} ${JSON.stringify(value) ?? "(absent)"}: must be a text; correct it`);
+  };
+  return {
+    tenant: text(settings.tenant, "tenant"),
+    org: text(settings.org, "org"),
+    profile: text(settings.profile, "profile"),
+    failingProfile: text(settings.failingProfile, "failingProfile"),
+    backlogItem: text(ask.backlogItem, "ask.backlogItem"),
+    ask,
+  };
+}
+
+function mapping(json: JsonValue | undefined): JsonObject {
+  return typeof json === "object" && json !== null && !Array.isArray(json) ? json : {};
+}

@@ -1,0 +1,200 @@
+import { userInfo } from "node:os";
+import { setTimeout as sleep } from "node:timers/promises";
+import { toJson } from "@bufbuild/protobuf";
+import type { Command } from "commander";
+import type { ApiClient } from "../client/api-client.ts";
+import { createApiClient } from "../client/api-client.ts";
+import { RunEventSchema, RunStatus, RunStatusSchema } from "../gen/automation/v1/run_event_pb.ts";
+import { AttestationSchema } from "../gen/governance/v1/governance_service_pb.ts";
+import { Disposition, HandoffState, RequestDeliverySchema } from "../gen/workflows_runtime/v1/workflow_service_pb.ts";
+import { appliedLine } from "./apply.ts";
+import { explain, keepToken } from "./call-api.ts";
+import { CliError } from "./cli-error.ts";
+import { applyDeclarations, readDeclarations } from "./declarations.ts";
+import { nextSteps } from "./demo-next.ts";
+import type { DemoScrum } from "./demo-scrum.ts";
+import { boardLines, boardOf, createDemoScrum } from "./demo-scrum.ts";
+import type { DemoSettings } from "./demo-settings.ts";
+import { declarationsDir, readDemoSettings } from "./demo-settings.ts";
+import { eventLines, reasonText } from "./event-lines.ts";
+import { followRun } from "./follow-run.ts";
+import { untilInterrupted } from "./interrupt.ts";
+import type { LocalState } from "./local-state.ts";
+import { mintToken, requireLocalState } from "./local-state.ts";
+import { endWithReader, plain, shortName, tableLines, tint } from "./output.ts";
+import type { Screen } from "./screen.ts";
+import { createScreen } from "./screen.ts";
+
+const decisionLimitMs = 30_000;
+const handoverLimitMs = 30_000;
+const pollMs = 100;
+
+interface Demo {
+  readonly api: ApiClient;
+  readonly scrum: DemoScrum;
+  readonly settings: DemoSettings;
+  readonly screen: Screen;
+  readonly signal: AbortSignal;
+}
+
+/** `automation demo`: the whole way of one request, on the running stack. */
+export function registerDemo(program: Command): void {
+  program
+    .command("demo")
+    .description(
+      "let the example Scrum service ask for a run, and show what becomes of it; exit 0 when it ended as shown in advance: COMPLETED, or FAILED with an impediment for --failing",
+    )
+    .option("--failing", "ask by a profile that requires a passing test result, which this plan can't have")
+    .option("--state <dir>", "folder of the local stack; else .automation upwards from here, else the clone's")
+    .option("--json", "print JSON, one object a line")
+    .action(
+      async ({ failing = false, state: dir, json = false }: { failing?: boolean; state?: string; json?: boolean }) => {
+        endWithReader();
+        const state = requireLocalState(process.cwd(), dir);
+        const shown = await untilInterrupted((signal) => showDemo({ state, failing, json, signal }));
+        if (shown === undefined || shown.isAsDesigned) return;
+        throw new CliError(1, `the demo did not show what it set out to: ${shown.reason}`);
+      },
+    );
+}
+
+/**
+ * Runs the demo on a running stack and tells its course on standard output.
+ * @returns whether the run COMPLETED, and why not
+ * @throws CliError 3 when the stack has no Scrum service or a part does not answer · the signal's reason
+ */
+export async function runDemo(options: DemoOptions): Promise<{ completed: boolean; reason?: string }> {
+  const { end, reason } = await showDemo(options);
+  return end === RunStatus.COMPLETED ? { completed: true } : { completed: false, reason };
+}
+
+export interface DemoOptions {
+  readonly state: LocalState;
+  readonly failing: boolean;
+  readonly json: boolean;
+  readonly signal: AbortSignal;
+}
+
+interface Shown {
+  readonly end: RunStatus | undefined;
+  readonly isAsDesigned: boolean;
+  readonly reason: string;
+}
+
+async function showDemo({ state, failing, json, signal }: DemoOptions): Promise<Shown> {
+  const screen = createScreen(json, () => new Date());
+  const settings = readDemoSettings();
+  const { tenant, org } = settings;
+  const scrum = createDemoScrum(state);
+  const who = { tenant, org, role: "admin", subject: userInfo().username } as const;
+  const token = keepToken(() => mintToken(state, who, signal));
+  const demo = { api: createApiClient({ apiUrl: state.api.url, token, tenant, org }), scrum, settings, screen, signal };
+  try {
+    return await show(demo, state, failing);
+  } catch (error) {
+    signal.throwIfAborted();
+    throw explain(error, state.api.url);
+  }
+}
+
+async function show(demo: Demo, state: LocalState, failing: boolean): Promise<Shown> {
+  const { api, screen, settings, signal } = demo;
+  for await (const applied of applyDeclarations(api, readDeclarations(declarationsDir))) {
+    if (applied.outcome !== "unchanged") screen.tell("declared", appliedLine(applied), { ...applied });
+    if (applied.outcome === "conflict")
+      return { end: undefined, isAsDesigned: false, reason: `${applied.name}: ${applied.reason}` };
+  }
+  const profile = failing ? settings.failingProfile : settings.profile;
+  const askedAt = Date.now();
+  const eventId = await demo.scrum.requestRun(settings, profile, signal);
+  const heading = `the Scrum service asks for a run on ${settings.backlogItem}, judged by ${profile} (event ${eventId})`;
+  screen.tell("asked", `\n${tint("bold", heading)}`, { eventId, profile });
+
+  const delivery = await awaitDecision(demo, eventId);
+  if (delivery.disposition !== Disposition.ACCEPTED) {
+    const { disposition, reasons = [] } = toJson(RequestDeliverySchema, delivery);
+    const reason = `${shortName(disposition, "DISPOSITION_").toLowerCase()}: ${reasons.map(reasonText).join("; ")}`;
+    screen.tell("not_accepted", plain(reason), { disposition, reasons });
+    return { end: undefined, isAsDesigned: false, reason };
+  }
+  const { runId } = delivery;
+  screen.tell("run", `run ${runId}`, { runId });
+  const end = await followRun(api, {
+    runId,
+    after: 0n,
+    signal,
+    onEvent: (message) => tellEvent(screen, toJson(RunEventSchema, message), askedAt),
+    onReconnect: (last, why) => screen.tell("reconnect", `connection lost after event ${last} (${why}); going on`),
+  });
+  const { reason, hasImpediment } = await settle(demo, runId);
+  await tellAttestations(demo, runId);
+  await tellBoard(demo, runId);
+  for (const { title, lines } of nextSteps({ state, settings, runId, failing }))
+    screen.tell("next", under(title, lines), { title, lines });
+  const wanted = failing ? RunStatus.FAILED : RunStatus.COMPLETED;
+  const ended = `the run ended ${shortName(RunStatusSchema.value[end]?.name, "RUN_STATUS_")}: ${reason}`;
+  if (end !== wanted) return { end, isAsDesigned: false, reason: ended };
+  if (failing && !hasImpediment)
+    return { end, isAsDesigned: false, reason: "no impediment reached the Scrum service in time" };
+  return { end, isAsDesigned: true, reason: ended };
+}
+
+async function awaitDecision({ api, signal }: Demo, eventId: string) {
+  const giveUpAt = performance.now() + decisionLimitMs;
+  while (performance.now() < giveUpAt) {
+    const { deliveries } = await api.workflows.listRunRequests({ eventId, pageSize: 1 }, { signal });
+    if (deliveries[0] !== undefined) return deliveries[0];
+    await sleep(pollMs, undefined, { signal });
+  }
+  const message = `event ${eventId} was published and not decided within ${decisionLimitMs / 1000} s; does the dispatcher run? its log is logs/dispatcher.log in the state folder`;
+  throw new CliError(3, message);
+}
+
+function tellEvent(screen: Screen, event: ReturnType<typeof toJson<typeof RunEventSchema>>, askedAt: number): void {
+  const seconds = ((Date.parse(event.at ?? "") - askedAt) / 1000).toFixed(2);
+  const [first = "", ...more] = eventLines(event);
+  const lines = [`${tint("dim", `${seconds.padStart(6)} s`)}  ${first}`, ...more.map((line) => `          ${line}`)];
+  screen.tell("run_event", lines.join("\n"), { run: event });
+}
+
+/** Waits until the methodology has answered every call about the run, and tells what it was not told in time. */
+async function settle(
+  { api, screen, signal }: Demo,
+  runId: string,
+): Promise<{ reason: string; hasImpediment: boolean }> {
+  const giveUpAt = performance.now() + handoverLimitMs;
+  for (;;) {
+    const { run, handoffCalls, impediment } = await api.workflows.describeWorkflowRun({ runId }, { signal });
+    const due = handoffCalls.filter(({ state }) => state === HandoffState.DUE);
+    if (due.length === 0 || performance.now() >= giveUpAt) {
+      for (const { method, lastError } of due) {
+        const why = lastError === "" ? "it has not answered yet" : lastError;
+        screen.tell("due", plain(`hand-off to Scrum: ${method} is still due: ${why}`), { method, lastError });
+      }
+      return { reason: run?.reason ?? "", hasImpediment: (impediment?.remoteId ?? "") !== "" };
+    }
+    await sleep(pollMs, undefined, { signal });
+  }
+}
+
+async function tellAttestations({ api, screen, signal }: Demo, runId: string): Promise<void> {
+  const { attestations } = await api.governance.listAttestations({ runId }, { signal });
+  const rows = attestations.map((attestation) => toJson(AttestationSchema, attestation));
+  const lines = tableLines(rows, [
+    { title: "KIND", of: ({ kind }) => kind },
+    { title: "OUTCOME", of: ({ outcome }) => outcome },
+    { title: "KEY", of: ({ keyId }) => keyId },
+    { title: "STATEMENT SHA256", of: ({ statementSha256 }) => statementSha256?.slice(0, 16) },
+  ]);
+  screen.tell("attestations", under("attestations, signed and registered with the end", lines), { attestations: rows });
+}
+
+async function tellBoard({ scrum, screen, settings, signal }: Demo, runId: string): Promise<void> {
+  const { tenant, backlogItem } = settings;
+  const held = boardOf(await scrum.board(signal), tenant, backlogItem, runId);
+  screen.tell("scrum", under(`what the Scrum service holds for ${backlogItem}`, boardLines(held, runId)), { held });
+}
+
+function under(title: string, lines: readonly string[]): string {
+  return [`\n${tint("bold", title)}`, ...lines.map((line) => `  ${line}`)].join("\n");
+}

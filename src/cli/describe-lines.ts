@@ -1,0 +1,68 @@
+import type { ReferencesJson } from "../gen/automation/v1/ref_pb.ts";
+import type { RunJson } from "../gen/workflows_runtime/v1/run_pb.ts";
+import type {
+  DescribeWorkflowRunResponseJson,
+  HandoffCallJson,
+} from "../gen/workflows_runtime/v1/workflow_service_pb.ts";
+import { refText, verdictLines } from "./event-lines.ts";
+import { factLines, plain, shortName, shortTime, tableLines, tint } from "./output.ts";
+
+/** @returns a run with its verdict, hand-offs and impediment, for people */
+export function describeLines(described: DescribeWorkflowRunResponseJson): string[] {
+  const { run = {}, request = {}, verdict, handoffCalls = [], impediment } = described;
+  return [
+    ...factLines(runFacts(run, request.goal)),
+    ...(verdict === undefined ? [] : ["", ...verdictLines(verdict)]),
+    ...(handoffCalls.length === 0 ? [] : ["", ...tableLines(handoffCalls, callColumns)]),
+    ...(impediment === undefined
+      ? []
+      : [
+          "",
+          tint("red", plain(`impediment ${impediment.id ?? ""}: ${impediment.cause ?? ""}`)),
+          ...factLines([
+            ["summary", impediment.summary],
+            ["occurrences", impediment.occurrences],
+            ["theirs", impediment.remoteId],
+          ]).map((line) => `  ${line}`),
+        ]),
+  ];
+}
+
+function runFacts(run: RunJson, goal: string | undefined): [string, string | undefined][] {
+  return [
+    ["run", run.id],
+    ["status", shortName(run.status, "RUN_STATUS_")],
+    ["reason", run.reason],
+    ["goal", goal],
+    ["definition", versioned(run.definitionId, run.definitionVersion)],
+    ["profile", versioned(run.profileId, run.profileVersion)],
+    ["rule", run.ruleId],
+    ["work kind", run.workKind],
+    ["references", referenceTexts(run.references ?? {}).join(" ")],
+    ["source", run.source],
+    ["event", run.eventId],
+    ["request", run.requestId],
+    ["correlation", run.correlationId],
+    ["workflow", run.workflowId],
+    ["events", run.lastSequence],
+    ["created", shortTime(run.createdAt)],
+    ["begun", shortTime(run.begunAt)],
+    ["ended", shortTime(run.endedAt)],
+    ["deadline", shortTime(run.deadline)],
+  ];
+}
+
+const versioned = (id = "", version = "") => (id === "" ? "" : `${id}@${version}`);
+
+function referenceTexts({ timeboxes = [], goals = [], workItems = [], elements = [] }: ReferencesJson): string[] {
+  return [...timeboxes, ...goals, ...workItems, ...elements].map(refText);
+}
+
+const callColumns = [
+  { title: "HAND-OFF", of: ({ receiver, method }: HandoffCallJson) => `${receiver} ${method}` },
+  { title: "PHASE", of: ({ phase }: HandoffCallJson) => shortName(phase, "HANDOFF_PHASE_") },
+  { title: "STATE", of: ({ state }: HandoffCallJson) => shortName(state, "HANDOFF_STATE_") },
+  { title: "ATTEMPTS", of: ({ attempts }: HandoffCallJson) => attempts },
+  { title: "NEXT", of: ({ nextAttemptAt }: HandoffCallJson) => shortTime(nextAttemptAt) },
+  { title: "LAST ERROR", of: ({ lastError }: HandoffCallJson) => lastError },
+];

@@ -1,0 +1,55 @@
+import type { Command } from "commander";
+import { processEnvironment } from "../config/process-environment.ts";
+
+type Main = (environment: NodeJS.ProcessEnv, signal: AbortSignal) => Promise<void>;
+
+const processes: { name: string; description: string; load: () => Promise<Main> }[] = [
+  { name: "api", description: "serve the api", load: async () => (await import("../processes/api.ts")).main },
+  {
+    name: "dispatcher",
+    description: "accept requests from the bus, release runs to Temporal",
+    load: async () => (await import("../processes/dispatcher.ts")).main,
+  },
+  { name: "relay", description: "publish run events", load: async () => (await import("../processes/relay.ts")).main },
+  {
+    name: "migrate",
+    description: "bring database, topics and bucket up to date, then end",
+    load: async () => (await import("../processes/migrate.ts")).main,
+  },
+];
+
+/** Whether a first argument names a process of the system, rather than a command for people. */
+export function isProcess(argument: string | undefined): boolean {
+  return argument === "worker" || processes.some(({ name }) => name === argument);
+}
+
+/** The processes of the system, one subcommand each; they read their environment, and SIGTERM or SIGINT drains them. */
+export function registerProcesses(program: Command): void {
+  for (const { name, description, load } of processes) {
+    program
+      .command(name)
+      .description(description)
+      .action(async () => await runProcess(await load()));
+  }
+  program
+    .command("worker")
+    .description("run a worker")
+    .command("control")
+    .description("workflow tasks and api calls; no sandbox")
+    .action(async () => {
+      const { main } = await import("../../workers/main.ts");
+      await runProcess((environment, signal) => main("control", environment, signal));
+    });
+}
+
+async function runProcess(main: Main): Promise<never> {
+  const stop = new AbortController();
+  for (const signal of ["SIGTERM", "SIGINT"] as const) process.on(signal, () => stop.abort());
+  try {
+    await main(processEnvironment(), stop.signal);
+    process.exit(0);
+  } catch (error) {
+    console.error(error);
+    process.exit(1);
+  }
+}

@@ -1,0 +1,190 @@
+import { randomUUID } from "node:crypto";
+import type { MessageInitShape } from "@bufbuild/protobuf";
+import { create, toJson } from "@bufbuild/protobuf";
+import type { Command } from "commander";
+import { Argument, Option } from "commander";
+import type { ApiClient } from "../client/api-client.ts";
+import { RunEventSchema, RunStatus } from "../gen/automation/v1/run_event_pb.ts";
+import type { RunRequested } from "../gen/automation/v1/run_requested_pb.ts";
+import { RunRequestedSchema } from "../gen/automation/v1/run_requested_pb.ts";
+import { RunSchema } from "../gen/workflows_runtime/v1/run_pb.ts";
+import {
+  CancelWorkflowRunResponseSchema,
+  DescribeWorkflowRunResponseSchema,
+  Disposition,
+  StartWorkflowRunResponseSchema,
+} from "../gen/workflows_runtime/v1/workflow_service_pb.ts";
+import { withApi } from "./call-api.ts";
+import { CliError } from "./cli-error.ts";
+import { describeLines } from "./describe-lines.ts";
+import { eventLines, refText } from "./event-lines.ts";
+import { followRun } from "./follow-run.ts";
+import { untilInterrupted } from "./interrupt.ts";
+import type { KindAndId } from "./options.ts";
+import { collect, limitOption, refOption, wholeNumber } from "./options.ts";
+import { listUpTo, printList, printMessage, shortName, shortTime, tint } from "./output.ts";
+import type { ScopeOptions } from "./scope.ts";
+import { withScope } from "./scope.ts";
+import { checkMessage, readDocuments } from "./yaml-message.ts";
+
+interface StartOptions extends ScopeOptions {
+  file?: string;
+  requestId?: string;
+  profile?: string;
+  product?: string;
+  sprint?: string;
+  sprintGoal?: string[];
+  backlogItem?: string[];
+  workKind?: string;
+  goal?: string;
+  watch?: boolean;
+}
+
+/** `automation run`: start, list, describe, watch and cancel runs. */
+export function registerRun(program: Command): void {
+  const run = program.command("run").description("start, list, describe, watch and cancel runs");
+  registerStart(run);
+  registerList(run);
+  withScope(run.command("describe").description("show one run with its verdict and hand-offs"))
+    .addArgument(runArgument())
+    .action((runId: string, options: ScopeOptions) =>
+      withApi(options, "viewer", async (api, { json }) => {
+        const described = await api.workflows.describeWorkflowRun({ runId });
+        if (json) printMessage(DescribeWorkflowRunResponseSchema, described);
+        else for (const line of describeLines(toJson(DescribeWorkflowRunResponseSchema, described))) console.log(line);
+      }),
+    );
+  withScope(run.command("watch").description("follow a run until it ends; exit 0 when it COMPLETED, else 1"))
+    .addArgument(runArgument())
+    .addOption(
+      new Option("--after <sequence>", "begin after this event")
+        .default(0)
+        .argParser(wholeNumber(0, Number.MAX_SAFE_INTEGER)),
+    )
+    .action((runId: string, options: ScopeOptions & { after: number }) =>
+      withApi(options, "viewer", (api, { json }) => watch(api, runId, BigInt(options.after), json)),
+    );
+  withScope(run.command("cancel").description("ask a run to end CANCELLED"))
+    .addArgument(runArgument())
+    .requiredOption("--reason <text>", "why, for those who read the run later")
+    .action((runId: string, options: ScopeOptions & { reason: string }) =>
+      withApi(options, "operator", async (api, { json }) => {
+        const answer = await api.workflows.cancelWorkflowRun({ runId, reason: options.reason });
+        if (json) printMessage(CancelWorkflowRunResponseSchema, answer);
+        else console.log(`run ${runId} was asked to end CANCELLED`);
+      }),
+    );
+}
+
+const runArgument = () => new Argument("<run>", "id of the run");
+
+function registerStart(run: Command): void {
+  const command = run
+    .command("start")
+    .description("ask for a run: by a file, or by options")
+    .option("-f, --file <path>", "YAML or JSON of automation.v1.RunRequested, the payload of an event")
+    .option("--request-id <id>", "names the request: the same id again answers the same run; a new id unless told")
+    .option("--profile <id>", "methodology profile that judges the run, newest version")
+    .option("--product <id>", "product of the backlog items")
+    .option("--sprint <id>", "sprint the work belongs to")
+    .option("--sprint-goal <id>", "sprint goal served; may be repeated", collect)
+    .option("--backlog-item <id>", "backlog item worked on; may be repeated", collect)
+    .option("--work-kind <kind>", "the methodology's word for the item, for example story")
+    .option("--goal <text>", "what the run shall achieve")
+    .option("--watch", "follow the run until it ends; exit 0 when it COMPLETED, else 1");
+  withScope(command).action(async (options: StartOptions) => {
+    const request = options.file === undefined ? requestOfOptions(options) : requestOfFile(options.file, options);
+    await withApi(options, "operator", async (api, { json }) => {
+      const requestId = options.requestId ?? randomUUID();
+      const started = await api.workflows.startWorkflowRun({ requestId, request });
+      if (json) printMessage(StartWorkflowRunResponseSchema, started);
+      else {
+        const known = started.disposition === Disposition.DUPLICATE ? ", which was there" : "";
+        console.log(`run ${started.runId}${known} (request ${requestId})`);
+      }
+      if (options.watch) await watch(api, started.runId, 0n, json);
+    });
+  });
+}
+
+function requestOfFile(file: string, options: StartOptions): RunRequested {
+  const both = (["profile", "product", "sprint", "sprintGoal", "backlogItem", "workKind", "goal"] as const).find(
+    (name) => options[name] !== undefined,
+  );
+  if (both !== undefined) throw new CliError(2, `--${dashed(both)} and --file exclude each other; say it in the file`);
+  const [document, second] = readDocuments(file);
+  if (document === undefined || second !== undefined)
+    throw new CliError(2, `${file} must hold exactly one document, a RunRequested`);
+  const checked = checkMessage(RunRequestedSchema, document, []);
+  if ("faults" in checked) throw new CliError(2, ["nothing was asked for", ...checked.faults].join("\n  "));
+  return checked.message;
+}
+
+function requestOfOptions(options: StartOptions): RunRequested {
+  const { profile, product, sprint, sprintGoal, backlogItem, workKind, goal } = options;
+  if (profile === undefined)
+    throw new CliError(2, "--profile or --file is required: name the profile that judges the run");
+  const request: MessageInitShape<typeof RunRequestedSchema> = {
+    profile: { id: profile },
+    context: {
+      method: { case: "scrum", value: { product, sprint, goals: sprintGoal ?? [], backlogItems: backlogItem ?? [] } },
+    },
+    workKind,
+    goal,
+  };
+  return create(RunRequestedSchema, request);
+}
+
+const dashed = (name: string) => name.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
+
+function registerList(run: Command): void {
+  const named = Object.keys(RunStatus).filter((name) => name !== "UNSPECIFIED");
+  const command = run
+    .command("list")
+    .description("list runs, newest first")
+    .addOption(new Option("--status <status>", "runs in this status").choices(named))
+    .option("--profile <id>", "runs judged by this profile")
+    .addOption(refOption("runs with this reference, for example sprint:S-7"))
+    .addOption(limitOption());
+  withScope(command).action(
+    (options: ScopeOptions & { status?: string; profile?: string; ref?: KindAndId; limit: number }) =>
+      withApi(options, "viewer", async (api, { json }) => {
+        const status = RunStatus[options.status as keyof typeof RunStatus];
+        const listed = await listUpTo(options.limit, async (pageSize, pageToken) => {
+          const { profile: profileId, ref: reference } = options;
+          const page = await api.workflows.listWorkflowRuns({ status, profileId, reference, pageSize, pageToken });
+          return { items: page.runs, nextPageToken: page.nextPageToken };
+        });
+        printList(json, RunSchema, listed, [
+          { title: "RUN", of: ({ id }) => id },
+          { title: "STATUS", of: (row) => shortName(row.status, "RUN_STATUS_") },
+          { title: "PROFILE", of: ({ profileId, profileVersion }) => `${profileId}@${profileVersion}` },
+          { title: "WORK ITEMS", of: ({ references }) => references?.workItems?.map(refText).join(" ") },
+          { title: "CREATED", of: ({ createdAt }) => shortTime(createdAt) },
+          { title: "ENDED", of: ({ endedAt }) => shortTime(endedAt) },
+          { title: "REASON", of: ({ reason }) => reason },
+        ]);
+      }),
+  );
+}
+
+/** Prints the events of a run until its end; an end that is not COMPLETED fails the command. */
+async function watch(api: ApiClient, runId: string, after: bigint, json: boolean): Promise<void> {
+  const end = await untilInterrupted((signal) =>
+    followRun(api, {
+      runId,
+      after,
+      signal,
+      onEvent: (message) => {
+        const event = toJson(RunEventSchema, message);
+        if (json) return console.log(JSON.stringify(event));
+        const [first = "", ...more] = eventLines(event);
+        const time = event.at === undefined ? "" : new Date(event.at).toISOString().slice(11, 23);
+        console.log(`${tint("dim", `${(event.sequence ?? "").padStart(3)}  ${time}`)}  ${first}`);
+        for (const line of more) console.log(`${" ".repeat(19)}${line}`);
+      },
+      onReconnect: (last, why) => console.error(`connection lost after event ${last} (${why}); going on from there`),
+    }),
+  );
+  if (end !== undefined && end !== RunStatus.COMPLETED) process.exitCode = 1;
+}

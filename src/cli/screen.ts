@@ -1,0 +1,17 @@
+/** What `up` tells: lines for people, or JSON objects for programs. */
+export interface Screen {
+  /**
+   * @param event - stable name of what happened
+   * @param facts - what a program needs of it; no secrets
+   */
+  tell(event: string, line: string, facts?: Record<string, unknown>): void;
+}
+
+export function createScreen(json: boolean, clock: () => Date): Screen {
+  // Whoever read our lines may go away; the stack stays.
+  process.stdout.on("error", () => {});
+  return {
+    tell: (event, line, facts = {}) =>
+      console.log(json ? JSON.stringify({ at: clock().toISOString(), event, message: line, ...facts }) : line),
+  };
+}

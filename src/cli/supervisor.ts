@@ -1,0 +1,134 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import type { EngineProcess, Exit } from "../engines/engine-process.ts";
+import { answers } from "../engines/start-engine.ts";
+
+/** A process that is to live as long as its supervisor. */
+export interface Unit {
+  name: string;
+  /** Starts it and resolves when it is ready. */
+  start(signal: AbortSignal): Promise<EngineProcess>;
+  /** Must go on answering 200; a process that stays silent is started anew. */
+  healthUrl?: string;
+}
+
+export interface Supervisor {
+  /** Resolves when the unit is ready for the first time; rejects when it cannot be started. From then on it is kept alive. */
+  run(unit: Unit): Promise<void>;
+  running(): { name: string; pid: number }[];
+  /**
+   * Ends all at once; each has `graceMs` before it is killed.
+   */
+  stop(graceMs: number): Promise<void>;
+}
+
+export interface SupervisorDeps {
+  /** One line for the screen. */
+  report: (name: string, line: string) => void;
+  healthEveryMs: number;
+}
+
+const firstPauseMs = 250;
+const longestPauseMs = 10_000;
+/** A process that lived this long starts its row of pauses anew. */
+const steadyMs = 30_000;
+const healthFailuresAllowed = 5;
+
+/**
+ * Keeps processes alive: one that ends is reported and started again, after a pause that doubles from 0.25 s to 10 s while it keeps ending.
+ */
+export function createSupervisor(deps: SupervisorDeps): Supervisor {
+  const { report } = deps;
+  const stopping = new AbortController();
+  const running = new Map<string, EngineProcess>();
+  const work: Promise<unknown>[] = [];
+
+  const begin = async (unit: Unit): Promise<EngineProcess> => {
+    const started = await unit.start(stopping.signal);
+    running.set(unit.name, started);
+    if (stopping.signal.aborted) await started.stop();
+    return started;
+  };
+
+  /** @returns undefined when all is to stop */
+  const beginAgain = async (unit: Unit, attempt: number): Promise<EngineProcess | undefined> => {
+    const pauseMs = Math.min(longestPauseMs, firstPauseMs * 2 ** attempt);
+    try {
+      await sleep(pauseMs, undefined, { signal: stopping.signal });
+      const started = await begin(unit);
+      report(unit.name, `${unit.name} is back (pid ${started.pid})`);
+      return started;
+    } catch (error) {
+      if (stopping.signal.aborted) return undefined;
+      report(unit.name, `${unit.name} does not start: ${error instanceof Error ? error.message : String(error)}`);
+      return await beginAgain(unit, attempt + 1);
+    }
+  };
+
+  const keep = async (unit: Unit, first: EngineProcess): Promise<void> => {
+    let current = first;
+    let attempt = 0;
+    for (;;) {
+      const began = performance.now();
+      const exit = await lifeOf(unit, current, deps, stopping.signal);
+      running.delete(unit.name);
+      if (stopping.signal.aborted) return;
+      if (performance.now() - began > steadyMs) attempt = 0;
+      report(unit.name, `${unit.name} ended (${inWords(exit)}); starting it again`);
+      const started = await beginAgain(unit, attempt);
+      if (started === undefined) return;
+      current = started;
+      attempt += 1;
+    }
+  };
+
+  return {
+    run: async (unit) => {
+      const starting = begin(unit);
+      work.push(starting);
+      work.push(keep(unit, await starting));
+    },
+    running: () => [...running.values()].map(({ name, pid }) => ({ name, pid })),
+    stop: async (graceMs) => {
+      stopping.abort();
+      await Promise.all([...running.values()].map((process) => process.stop(graceMs)));
+      await Promise.allSettled(work);
+    },
+  };
+}
+
+const inWords = ({ code, signal }: Exit) => (signal === null ? `exit code ${code}` : `killed by ${signal}`);
+
+/** Waits for the end of a process, and brings it about when its health stays bad. */
+async function lifeOf(
+  unit: Unit,
+  process: EngineProcess,
+  { report, healthEveryMs }: SupervisorDeps,
+  signal: AbortSignal,
+): Promise<Exit> {
+  const ended = new AbortController();
+  const watch = AbortSignal.any([ended.signal, signal]);
+  const watching = watchHealth(unit, healthEveryMs, watch).then(async (healthy) => {
+    if (healthy || watch.aborted) return;
+    report(unit.name, `${unit.name} does not answer ${unit.healthUrl}; ending it`);
+    await process.stop(1_000);
+  });
+  const exit = await process.exited;
+  ended.abort();
+  await watching;
+  return exit;
+}
+
+/** @returns false once health was bad too often in a row; true when there is no more need to look */
+async function watchHealth(unit: Unit, healthEveryMs: number, signal: AbortSignal): Promise<boolean> {
+  if (unit.healthUrl === undefined) return true;
+  let failures = 0;
+  while (failures < healthFailuresAllowed) {
+    try {
+      await sleep(healthEveryMs, undefined, { signal });
+    } catch {
+      return true;
+    }
+    failures = (await answers(unit.healthUrl, (status) => status === 200)) ? 0 : failures + 1;
+  }
+  return false;
+}

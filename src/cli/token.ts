@@ -1,0 +1,28 @@
+import type { Command } from "commander";
+import { Option } from "commander";
+import type { Role } from "./local-state.ts";
+import { mintToken, requireLocalState } from "./local-state.ts";
+import { requireTenant, withTenant } from "./scope.ts";
+
+/** `automation token`: a bearer token from the issuer of the local stack. */
+export function registerToken(program: Command): void {
+  const command = program
+    .command("token")
+    .description("print a bearer token of the local stack's issuer, valid for an hour")
+    .addOption(
+      new Option("--role <role>", "what it may do")
+        .choices(["viewer", "operator", "admin", "worker"])
+        .makeOptionMandatory(),
+    )
+    .requiredOption("--subject <subject>", "who it speaks for")
+    .option("--state <dir>", "folder of the local stack; else .automation upwards from here, else the clone's")
+    .option("--json", "print JSON");
+  withTenant(command).action(
+    async (options: { tenant?: string; org?: string; role: Role; subject: string; state?: string; json?: boolean }) => {
+      const { tenant, org } = requireTenant(options);
+      const state = requireLocalState(process.cwd(), options.state);
+      const token = await mintToken(state, { tenant, org, role: options.role, subject: options.subject });
+      console.log(options.json ? JSON.stringify({ token }) : token);
+    },
+  );
+}

@@ -1,0 +1,125 @@
+import { randomBytes } from "node:crypto";
+import { chmodSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { parseDocument } from "yaml";
+import type { FileLock } from "../engines/file-lock.ts";
+import { lockFile } from "../engines/file-lock.ts";
+import { CliError } from "./cli-error.ts";
+import type { UpState } from "./local-state.ts";
+import { cloneDir } from "./local-state.ts";
+import { writeWhole } from "./up-ports.ts";
+
+/** Where a stack keeps what. */
+export const folderOf = (dir: string) => ({
+  dir,
+  lock: join(dir, "up.lock"),
+  upFile: join(dir, "up.json"),
+  portsFile: join(dir, "ports.json"),
+  secretsFile: join(dir, "secrets.json"),
+  operatorFile: join(dir, "operator.yaml"),
+  data: (engine: string) => join(dir, "data", engine),
+  log: (name: string) => join(dir, "logs", `${name}.log`),
+  pids: join(dir, "pids"),
+  keys: join(dir, "keys"),
+  issuer: join(dir, "issuer"),
+  scrum: join(dir, "scrum"),
+  workerToken: join(dir, "tokens", "worker.jwt"),
+  scrumToken: join(dir, "tokens", "scrum.token"),
+});
+
+export type Folder = ReturnType<typeof folderOf>;
+
+const contents = [
+  ...["up.json", "ports.json", "secrets.json", "operator.yaml"],
+  ...["data", "logs", "pids", "keys", "tokens", "issuer", "scrum"],
+];
+
+/**
+ * Makes the folder ours until we are gone.
+ * @throws CliError 1 `already running, pid N, url`
+ */
+export async function takeFolder(folder: Folder, signal: AbortSignal): Promise<FileLock> {
+  mkdirSync(folder.dir, { recursive: true, mode: 0o700 });
+  const lock = await lockFile(folder.lock, { wait: false, signal });
+  if (lock === undefined) {
+    const [pid, url] = readFileSync(folder.lock, "utf8").split("\n");
+    throw new CliError(1, `already running, pid ${pid || "unknown"}, ${url || "still starting"}`);
+  }
+  noteOwner(folder);
+  return lock;
+}
+
+/** Notes who holds the folder, for whoever finds it locked. */
+export function noteOwner(folder: Folder, apiUrl = ""): void {
+  writeFileSync(folder.lock, `${process.pid}\n${apiUrl}\n`);
+}
+
+/** Removes all that `up` and its processes have put there, and nothing else. */
+export function wipe(folder: Folder): void {
+  for (const entry of contents) rmSync(join(folder.dir, entry), { recursive: true, force: true });
+}
+
+const secretNames = [
+  "superuser",
+  "migrate",
+  "api",
+  "dispatcher",
+  "relay",
+  "s3AccessKeyId",
+  "s3SecretAccessKey",
+] as const;
+export type Secrets = Record<(typeof secretNames)[number], string>;
+
+/** Passwords and keys of the engines, made at the first start. */
+export function readSecrets(folder: Folder): Secrets {
+  if (!existsSync(folder.secretsFile)) {
+    const made = secretNames.map((name) => [name, randomBytes(24).toString("base64url").replaceAll(/[-_]/g, "x")]);
+    writeWhole(folder.secretsFile, Object.fromEntries(made));
+  }
+  const secrets: Partial<Secrets> = JSON.parse(readFileSync(folder.secretsFile, "utf8"));
+  for (const name of secretNames) {
+    if (typeof secrets[name] === "string") continue;
+    throw new CliError(
+      1,
+      `${folder.secretsFile} holds no ${name}; restore the file, or start with --fresh and lose the data`,
+    );
+  }
+  return secrets as Secrets;
+}
+
+/** Folders and files that the processes expect to find. */
+export function prepareFolder(folder: Folder): void {
+  for (const dir of [folder.keys, join(folder.workerToken, ".."), folder.scrum])
+    mkdirSync(dir, { recursive: true, mode: 0o700 });
+  if (!existsSync(folder.scrumToken)) writeWhole(folder.scrumToken, randomBytes(32).toString("base64url"));
+  chmodSync(folder.scrumToken, 0o600);
+}
+
+/**
+ * Writes the operator file at the first start; later only follows the local Scrum service to another port, and leaves the operator's own edits.
+ * @param previousScrumUrl - where the Scrum service was at the last start
+ */
+export function writeOperatorFile(folder: Folder, scrumUrl: string, previousScrumUrl: string | undefined): void {
+  const endpoint = ["methodologies", "scrum", "endpoint"];
+  const first = !existsSync(folder.operatorFile);
+  const template = first ? join(cloneDir, "examples", "demo", "operator.yaml") : folder.operatorFile;
+  const document = parseDocument(readFileSync(template, "utf8"));
+  if (document.errors.length > 0) {
+    throw new CliError(
+      2,
+      `${folder.operatorFile} is not YAML: ${document.errors[0]?.message.split("\n")[0]}; mend it and start again`,
+    );
+  }
+  if (first) {
+    document.setIn(endpoint, scrumUrl);
+    document.setIn(["methodologies", "scrum", "tokenFile"], folder.scrumToken);
+  } else {
+    if (previousScrumUrl === scrumUrl || document.getIn(endpoint) !== previousScrumUrl) return;
+    document.setIn(endpoint, scrumUrl);
+  }
+  writeWhole(folder.operatorFile, document.toString({ lineWidth: 0, flowCollectionPadding: false }));
+}
+
+export function writeUpFile(folder: Folder, state: UpState): void {
+  writeWhole(folder.upFile, state);
+}

@@ -1,0 +1,206 @@
+import { rmSync } from "node:fs";
+import { resolve } from "node:path";
+import type { Command } from "commander";
+import { stopLeftovers } from "../engines/engine-process.ts";
+import { familyOf, memoryBytesOf } from "../engines/process-identity.ts";
+import { CliError } from "./cli-error.ts";
+import type { LocalState } from "./local-state.ts";
+import { defaultStateDir } from "./local-state.ts";
+import type { Screen } from "./screen.ts";
+import { createScreen } from "./screen.ts";
+import type { Supervisor } from "./supervisor.ts";
+import { createSupervisor } from "./supervisor.ts";
+import type { EngineStarts, Stack } from "./up-engines.ts";
+import { describeStack, engineStarts, findEngines } from "./up-engines.ts";
+import type { Folder } from "./up-folder.ts";
+import {
+  folderOf,
+  noteOwner,
+  prepareFolder,
+  readSecrets,
+  takeFolder,
+  wipe,
+  writeOperatorFile,
+  writeUpFile,
+} from "./up-folder.ts";
+import type { PortName } from "./up-ports.ts";
+import { defaultPorts, reservePorts } from "./up-ports.ts";
+import { migrate, processUnits } from "./up-processes.ts";
+import { keepWorkerToken, writeWorkerToken } from "./worker-token.ts";
+
+interface UpOptions {
+  demo?: boolean;
+  once?: boolean;
+  fresh?: boolean;
+  state?: string;
+  json?: boolean;
+}
+
+/** Together they stay below the 10 s that Ctrl-C may take. */
+const processGraceMs = 5_000;
+const engineGraceMs = 3_500;
+const leftoverGraceMs = 5_000;
+const healthEveryMs = 3_000;
+
+/** `automation up`: the whole stack on this machine, until Ctrl-C. */
+export function registerUp(program: Command): void {
+  program
+    .command("up")
+    .description("run engines and processes on this machine, supervised, until Ctrl-C")
+    .option("--demo", "also run the example Scrum service, and let it ask for a run")
+    .option("--once", "stop when the demo run has ended; exit 0 when it COMPLETED (without --demo: stop when ready)")
+    .option("--fresh", "begin with empty data")
+    .option("--state <dir>", "folder of the stack; the clone's .automation unless told")
+    .option("--json", "print JSON, one object a line")
+    .action(async (options: UpOptions) => {
+      const stop = new AbortController();
+      for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, () => stop.abort());
+      const screen = createScreen(options.json === true, () => new Date());
+      try {
+        await up(options, screen, stop.signal);
+      } catch (error) {
+        if (!stop.signal.aborted) throw error;
+        screen.tell("interrupted", "interrupted");
+        process.exitCode = 130;
+      }
+    });
+}
+
+async function up(options: UpOptions, screen: Screen, signal: AbortSignal): Promise<void> {
+  const folder = folderOf(options.state === undefined ? defaultStateDir : resolve(options.state));
+  const lock = await takeFolder(folder, signal);
+  const began = performance.now();
+  rmSync(folder.upFile, { force: true });
+  const supervision = {
+    report: (name: string, line: string) => screen.tell("process", line, { process: name }),
+    healthEveryMs,
+  };
+  const processes = createSupervisor(supervision);
+  const engines = createSupervisor(supervision);
+  const ending = new AbortController();
+  const untilEnd = AbortSignal.any([ending.signal, signal]);
+  let starting: Promise<void> | undefined;
+  try {
+    const left = await stopLeftovers(folder.pids, leftoverGraceMs, signal);
+    if (left.length > 0)
+      screen.tell("cleaned", `ended what an earlier start left running: ${left.join(", ")}`, { left });
+    const programs = await findEngines({ say: (line) => screen.tell("progress", line), signal });
+    // Ports are chosen last: a build takes minutes, in which others may take them.
+    const stack = await prepareStack(folder, options, screen, signal);
+    const state = { ...describeStack(stack), dir: folder.dir };
+    starting = startAll(stack, engineStarts(stack, programs), { engines, processes }, untilEnd);
+    await untilAborted(starting, signal);
+    void keepWorkerToken(state, folder.workerToken, (line) => screen.tell("warning", line), untilEnd);
+    const { dir: _dir, ...written } = state;
+    writeUpFile(folder, written);
+    tellReady(screen, stack, performance.now() - began, [...engines.running(), ...processes.running()]);
+    await useStack(options, state, screen, signal);
+  } finally {
+    ending.abort();
+    screen.tell("stopping", "stopping");
+    rmSync(folder.upFile, { force: true });
+    await processes.stop(processGraceMs);
+    await engines.stop(engineGraceMs);
+    await Promise.allSettled([starting]);
+    await lock.release();
+    screen.tell("stopped", "stopped");
+  }
+}
+
+/** Engines side by side, what is stored once its engines are there, then the processes side by side. */
+async function startAll(
+  stack: Stack,
+  starts: EngineStarts,
+  supervisors: { engines: Supervisor; processes: Supervisor },
+  signal: AbortSignal,
+): Promise<void> {
+  const start = (name: keyof EngineStarts) => supervisors.engines.run({ name, start: starts[name] });
+  const state = { ...describeStack(stack), dir: stack.folder.dir };
+  await Promise.all([
+    Promise.all([start("postgres"), start("kafka"), start("s3")]).then(() => migrate(stack, signal)),
+    start("issuer").then(() => writeWorkerToken(state, stack.folder.workerToken, signal)),
+    start("temporal"),
+  ]);
+  await Promise.all(processUnits(stack).map((unit) => supervisors.processes.run(unit)));
+}
+
+async function prepareStack(folder: Folder, options: UpOptions, screen: Screen, signal: AbortSignal): Promise<Stack> {
+  if (options.fresh) wipe(folder);
+  const { ports, previous } = await reservePorts(folder.portsFile, signal);
+  noteOwner(folder, `http://127.0.0.1:${ports.api}`);
+  for (const name of Object.keys(ports) as PortName[]) {
+    const wanted = previous[name] ?? defaultPorts[name];
+    if (ports[name] === wanted) continue;
+    screen.tell("port", `port ${wanted} is taken; ${name} listens on ${ports[name]}`, { name, port: ports[name] });
+  }
+  const stack = { folder, ports, secrets: readSecrets(folder), demo: options.demo === true };
+  prepareFolder(folder);
+  const scrumUrl = (port: number) => `http://127.0.0.1:${port}`;
+  writeOperatorFile(folder, scrumUrl(ports.scrum), previous.scrum === undefined ? undefined : scrumUrl(previous.scrum));
+  return stack;
+}
+
+/** Waits for work, but not beyond the signal. */
+async function untilAborted(work: Promise<void>, signal: AbortSignal): Promise<void> {
+  signal.throwIfAborted();
+  await Promise.race([
+    work,
+    new Promise<never>((_, reject) => signal.addEventListener("abort", () => reject(signal.reason), { once: true })),
+  ]);
+}
+
+function tellReady(screen: Screen, stack: Stack, elapsedMs: number, members: { name: string; pid: number }[]): void {
+  const { secretAccessKey: _secret, ...s3 } = describeStack(stack).s3;
+  const { api, kafka, temporal, issuer, scrum } = describeStack(stack);
+  const seconds = (elapsedMs / 1000).toFixed(1);
+  const urls: [string, string][] = [
+    ["api", api.url],
+    ["temporal", `${temporal.address}, web pages ${temporal.uiUrl}`],
+    ["kafka", kafka.brokers.join(",")],
+    ["postgres", `127.0.0.1:${stack.ports.postgres}`],
+    ["s3", s3.endpoint],
+    ["issuer", issuer.url],
+    ...(scrum === undefined ? [] : ([["scrum", scrum.url]] as [string, string][])),
+    ["state", `${stack.folder.upFile}, a log per process in ${stack.folder.dir}/logs`],
+  ];
+  const megabytes = (pids: number[]) => Math.round(pids.reduce((sum, pid) => sum + memoryBytesOf(pid), 0) / 1e6);
+  const memory = [
+    { process: "up", megabytes: megabytes([process.pid]) },
+    ...members.map(({ name, pid }) => ({ process: name, megabytes: megabytes(familyOf(pid)) })),
+  ];
+  const total = memory.reduce((sum, { megabytes }) => sum + megabytes, 0);
+  screen.tell(
+    "ready",
+    [
+      `ready in ${seconds} s`,
+      ...urls.map(([name, url]) => `  ${name.padEnd(10)}${url}`),
+      `memory ${total} MB: ${memory.map((part) => `${part.process} ${part.megabytes}`).join(", ")}`,
+    ].join("\n"),
+    { seconds: Number(seconds), pid: process.pid, api, kafka, temporal, s3, issuer, scrum, memory },
+  );
+}
+
+/** Lets the demo ask for its run, then waits for Ctrl-C, unless told to end with the demo. */
+async function useStack(options: UpOptions, state: LocalState, screen: Screen, signal: AbortSignal): Promise<void> {
+  const failure = options.demo ? await demoFailure(state, options.json === true, signal) : undefined;
+  if (options.once) {
+    signal.throwIfAborted();
+    if (failure !== undefined) throw new CliError(1, failure);
+    return;
+  }
+  if (signal.aborted) return;
+  if (failure !== undefined) screen.tell("demo", failure);
+  screen.tell("running", "Ctrl-C stops all");
+  await new Promise<void>((resolve) => signal.addEventListener("abort", () => resolve(), { once: true }));
+}
+
+/** @returns why the demo run did not complete; undefined when it did */
+async function demoFailure(state: LocalState, json: boolean, signal: AbortSignal): Promise<string | undefined> {
+  const { runDemo } = await import("./demo.ts");
+  try {
+    const { completed, reason } = await runDemo({ state, failing: false, json, signal });
+    return completed ? undefined : `the demo run did not complete: ${reason ?? "no reason was given"}`;
+  } catch (error) {
+    return `the demo run did not complete: ${error instanceof Error ? error.message : String(error)}`;
+  }
+}

@@ -1,0 +1,81 @@
+import { z } from "zod";
+
+/**
+ * What each process reads from its environment, and nothing else does. A missing or malformed variable is named with its rule.
+ * Files named here (operator file, token file, keys) are read by their owners when needed, so that a rotated one is picked up.
+ */
+const address = z.string().regex(/^[^:\s]+:\d{1,5}$/, "must be HOST:PORT, for example 127.0.0.1:8080");
+const url = z.url({ error: "must be a URL" });
+const path = z.string().min(1);
+
+const common = { AUTOMATION_LOG_LEVEL: z.enum(["debug", "info", "warn", "error"]).default("info") };
+const health = { AUTOMATION_HEALTH_ADDRESS: address };
+const postgres = { AUTOMATION_POSTGRES_URL: url };
+const kafka = {
+  AUTOMATION_KAFKA_BROKERS: z
+    .string()
+    .min(1)
+    .transform((list) => list.split(",")),
+  AUTOMATION_KAFKA_CLUSTER: z.string().min(1),
+};
+const temporal = { AUTOMATION_TEMPORAL_ADDRESS: address, AUTOMATION_TEMPORAL_NAMESPACE: z.string().min(1) };
+const s3 = {
+  AUTOMATION_S3_ENDPOINT: url,
+  AUTOMATION_S3_REGION: z.string().min(1),
+  AUTOMATION_S3_BUCKET: z.string().min(3),
+  AUTOMATION_S3_ACCESS_KEY_ID: z.string().min(1),
+  AUTOMATION_S3_SECRET_ACCESS_KEY: z.string().min(1),
+};
+
+const environments = {
+  api: z.object({
+    ...common,
+    ...postgres,
+    ...s3,
+    AUTOMATION_API_ADDRESS: address,
+    AUTOMATION_ISSUER_URL: url,
+    AUTOMATION_KEYS_DIR: path,
+    AUTOMATION_OPERATOR_FILE: path,
+  }),
+  dispatcher: z.object({
+    ...common,
+    ...health,
+    ...postgres,
+    ...kafka,
+    ...temporal,
+    AUTOMATION_OPERATOR_FILE: path,
+    AUTOMATION_RELEASE_MAX_UNBEGUN: z.coerce.number().int().min(1).max(100_000).default(32),
+  }),
+  relay: z.object({ ...common, ...health, ...postgres, ...kafka }),
+  worker: z.object({
+    ...common,
+    ...health,
+    ...temporal,
+    AUTOMATION_API_URL: url,
+    AUTOMATION_TOKEN_FILE: path,
+  }),
+  migrate: z.object({
+    ...common,
+    AUTOMATION_POSTGRES_ADMIN_URL: url,
+    AUTOMATION_POSTGRES_MIGRATE_PASSWORD: z.string().min(8),
+    AUTOMATION_POSTGRES_API_PASSWORD: z.string().min(8),
+    AUTOMATION_POSTGRES_DISPATCHER_PASSWORD: z.string().min(8),
+    AUTOMATION_POSTGRES_RELAY_PASSWORD: z.string().min(8),
+    ...kafka,
+    ...s3,
+  }),
+};
+
+export type ProcessName = keyof typeof environments;
+export type Environment<P extends ProcessName> = z.output<(typeof environments)[P]>;
+
+/**
+ * Reads the environment of one process.
+ * @throws Error that names each bad variable, its rule and the process, never its value (it may be a secret)
+ */
+export function readEnvironment<P extends ProcessName>(name: P, source: NodeJS.ProcessEnv): Environment<P> {
+  const parsed = environments[name].safeParse(source);
+  if (parsed.success) return parsed.data as Environment<P>;
+  const faults = parsed.error.issues.map((issue) => `${issue.path.join(".")}: ${issue.message}`);
+  throw new Error(`the environment of ${name} is not usable: ${faults.join("; ")}`);
+}

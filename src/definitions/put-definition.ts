@@ -1,0 +1,56 @@
+import { toJson } from "@bufbuild/protobuf";
+import { AutomationPlanSchema } from "../gen/automation/v1/automation_plan_pb.ts";
+import type { PublishWorkflowVersionRequest } from "../gen/workflows_runtime/v1/workflow_service_pb.ts";
+import type { Principal } from "../tenancy/request-context.ts";
+import type { InTenant } from "../tenancy/transaction.ts";
+import { canonicalDigest } from "./canonical-digest.ts";
+import { bumpRevision } from "./declaration-revision-store.ts";
+import { findVersion, insertVersion, upsertDefinition } from "./definition-store.ts";
+import { VersionExistsError } from "./version-exists-error.ts";
+
+/** The plan can't be carried out as it stands. */
+export class InvalidPlanError extends Error {
+  override readonly name = "InvalidPlanError";
+  readonly code = "invalid_plan";
+}
+
+const longestLimitSeconds = 30n * 24n * 3600n;
+
+export type PublishVersion = (
+  request: PublishWorkflowVersionRequest,
+  who: Principal,
+) => Promise<{ digest: string; created: boolean }>;
+
+/** Stores a definition's version for ever and moves its channel. @throws VersionExistsError, InvalidPlanError */
+export function createPublishVersion(deps: { readonly inTenant: InTenant }): PublishVersion {
+  return async ({ definitionId, version, channel, title, plan: message }, { tenant, subject }) => {
+    if (message === undefined) throw new InvalidPlanError("plan is required; an empty plan `{}` has no steps");
+    const limit = message.timeLimit;
+    if (limit !== undefined && (limit.seconds < 1n || limit.seconds > longestLimitSeconds))
+      throw new InvalidPlanError(
+        `plan.time_limit ${limit.seconds}s must be between 1s and ${longestLimitSeconds}s (30 days)`,
+      );
+    const plan = toJson(AutomationPlanSchema, message);
+    const digest = canonicalDigest(plan);
+    return deps.inTenant(tenant, async (transaction) => {
+      await upsertDefinition(transaction, {
+        tenant,
+        id: definitionId,
+        title,
+        channels: channel === "" ? {} : { [channel]: version },
+      });
+      const created = await insertVersion(transaction, {
+        tenant,
+        definitionId,
+        version,
+        plan,
+        digest,
+        publishedBy: subject,
+      });
+      if (!created && (await findVersion(transaction, tenant, { id: definitionId, version }))?.digest !== digest)
+        throw new VersionExistsError("definition", definitionId, version);
+      await bumpRevision(transaction, tenant); // the channel may have moved
+      return { digest, created };
+    });
+  };
+}

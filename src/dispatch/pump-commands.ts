@@ -1,0 +1,73 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { createAlarm } from "../runs/alarm.ts";
+import type { Log } from "../telemetry/log.ts";
+import type { InTransaction } from "../tenancy/transaction.ts";
+import type { DueCommand } from "./command-store.ts";
+import { claimCommands, markDelivered, postpone } from "./command-store.ts";
+import type { Loop } from "./release-runs.ts";
+import type { Workflows } from "./workflows.ts";
+
+const sweepMs = 1_000;
+const batchSize = 100;
+const pauseMs = 1_000;
+const longestWaitSeconds = 30;
+
+export interface PumpCommandsDeps {
+  readonly inTransaction: InTransaction;
+  readonly workflows: Pick<Workflows, "ring">;
+  readonly log: Log;
+}
+
+/**
+ * Rings the doorbell of runs for which a command was written. The wish itself is in the run's row, and every answer to its worker carries it; the bell saves time.
+ *
+ *   not begun   nothing to ring. Cancel and BeginRun both lock the run's stream: a command that is seen here with a run that
+ *               has not begun was committed before any BeginRun, whose answer then is the wish
+ *   begun       rung: the workflow asks what is wished · absent: it has closed, or Temporal lost it; no bell wakes it
+ *   ended       nothing to ring
+ *   away        due again later, by attempt: 1, 2, 4 … 30 s
+ *
+ * In all but the last case the command counts as delivered.
+ */
+export function createPumpCommands(deps: PumpCommandsDeps): Loop {
+  const alarm = createAlarm();
+
+  const ring = async (command: DueCommand): Promise<boolean> => {
+    if (!command.hasBegun || command.hasEnded) return true;
+    const answer = await deps.workflows.ring(command);
+    if (answer.state === "away") deps.log.warn({ err: answer.cause }, "a command can't be rung; trying again later");
+    return answer.state !== "away";
+  };
+
+  const pump = async (): Promise<number> => {
+    const due = await deps.inTransaction((transaction) => claimCommands(transaction, batchSize));
+    if (due.length === 0) return 0;
+    const rung = await Promise.all(due.map(async (command) => ({ command, isDone: await ring(command) })));
+    const done = rung.filter(({ isDone }) => isDone).map(({ command }) => command);
+    const late = Map.groupBy(
+      rung.filter(({ isDone }) => !isDone).map(({ command }) => command),
+      ({ attempts }) => Math.min(2 ** (attempts - 1), longestWaitSeconds),
+    );
+    await deps.inTransaction((transaction) =>
+      Promise.all([
+        ...(done.length > 0 ? [markDelivered(transaction, done)] : []),
+        ...[...late].map(([seconds, commands]) => postpone(transaction, commands, seconds)),
+      ]),
+    );
+    return due.length;
+  };
+
+  return {
+    wake: () => alarm.wake(),
+    run: async (signal) => {
+      while (!signal.aborted) {
+        try {
+          if ((await pump()) < batchSize) await alarm.wait(sweepMs, signal);
+        } catch (error) {
+          deps.log.warn({ err: error }, "commands can't be read; trying on");
+          await sleep(pauseMs, undefined, { signal }).catch(() => undefined);
+        }
+      }
+    },
+  };
+}

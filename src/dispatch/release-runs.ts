@@ -1,0 +1,138 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { createAlarm } from "../runs/alarm.ts";
+import type { Log } from "../telemetry/log.ts";
+import type { InTransaction } from "../tenancy/transaction.ts";
+import type { RunKey } from "./release-store.ts";
+import { claimRuns, giveBack, markStarted } from "./release-store.ts";
+import type { RunToStart, Workflows } from "./workflows.ts";
+
+const sweepMs = 1_000;
+/** Starts in flight of one process; more gain nothing. */
+const maxInFlight = 128;
+const firstPauseMs = 250;
+const longestPauseMs = 5_000;
+
+export interface ReleaseRunsDeps {
+  readonly inTransaction: InTransaction;
+  readonly workflows: Pick<Workflows, "start" | "reachable">;
+  /** Most runs, over all replicas, that are started and have not begun. */
+  readonly maxUnbegun: number;
+  readonly log: Log;
+}
+
+/** A loop of the dispatcher: `wake` says that there may be something to do, `run` ends with the signal. */
+export interface Loop {
+  wake(): void;
+  run(signal: AbortSignal): Promise<void>;
+}
+
+/**
+ * Starts the workflows of admitted runs: claim → start → mark.
+ *
+ *   claimed, then this process dies     the claim ends after 10 s, and the run is claimed anew
+ *   started, then the mark is lost      claimed anew, and Temporal answers that the workflow is there
+ *   Temporal away                       claims are given back; this loop alone pauses
+ *   one run refused                     its claim runs out, so that it is tried every 10 s and holds up no other
+ */
+export function createReleaseRuns(deps: ReleaseRunsDeps): Loop {
+  const alarm = createAlarm();
+  const claim = (atMost: number) =>
+    deps.inTransaction((transaction) => claimRuns(transaction, { maxUnbegun: deps.maxUnbegun, atMost }));
+  return {
+    wake: () => alarm.wake(),
+    run: async (signal) => {
+      const starts = createStarts(deps, () => alarm.wake());
+      let pauseMs = firstPauseMs;
+      const pause = async () => {
+        await sleep(pauseMs, undefined, { signal }).catch(() => undefined);
+        pauseMs = Math.min(pauseMs * 2, longestPauseMs);
+      };
+      while (!signal.aborted) {
+        try {
+          if (starts.isTemporalAway()) {
+            await pause();
+            if (await deps.workflows.reachable()) starts.temporalIsBack();
+            continue;
+          }
+          const free = maxInFlight - starts.inFlight();
+          const claimed = free === 0 ? [] : await claim(free);
+          starts.begin(claimed, claimed.length === free);
+          pauseMs = firstPauseMs;
+          await alarm.wait(sweepMs, signal);
+        } catch (error) {
+          deps.log.warn({ err: error }, "runs can't be claimed; trying on");
+          await pause();
+        }
+      }
+      await starts.settled();
+    },
+  };
+}
+
+/** Starts in flight, and the marks of those that are done, which are written together. */
+function createStarts(deps: ReleaseRunsDeps, onRoom: () => void) {
+  const starting = new Set<Promise<void>>();
+  let isAway = false;
+  let mayBeMore = false;
+  let done: { run: RunKey; isStarted: boolean }[] = [];
+  let writing: Promise<void> | undefined;
+
+  const write = async (): Promise<void> => {
+    while (done.length > 0) {
+      const [started = [], unknown = []] = [true, false].map((wanted) =>
+        done.filter(({ isStarted }) => isStarted === wanted).map(({ run }) => run),
+      );
+      done = [];
+      try {
+        await deps.inTransaction((transaction) =>
+          Promise.all([
+            ...(started.length > 0 ? [markStarted(transaction, started)] : []),
+            ...(unknown.length > 0 ? [giveBack(transaction, unknown)] : []),
+          ]),
+        );
+      } catch (error) {
+        deps.log.warn({ err: error }, "starts can't be marked; their claims run out and they are asked for again");
+      }
+    }
+    writing = undefined;
+  };
+
+  const start = async (run: RunToStart): Promise<void> => {
+    const answer = await deps.workflows.start(run);
+    if (answer.state === "refused") {
+      const { tenant, runId } = run;
+      deps.log.error({ err: answer.cause, tenant, runId }, "Temporal refuses to start this run; trying again in 10 s");
+      return;
+    }
+    if (answer.state === "away") {
+      if (!isAway) deps.log.warn({ err: answer.cause }, "Temporal does not answer; releasing pauses");
+      isAway = true;
+    }
+    done.push({ run, isStarted: answer.state === "started" });
+    writing ??= write();
+  };
+
+  return {
+    inFlight: () => starting.size,
+    isTemporalAway: () => isAway,
+    temporalIsBack() {
+      isAway = false;
+      deps.log.info("Temporal is back; releasing goes on");
+    },
+    /** @param mayLeaveSome - whether the claim was cut by the room there was, so that it pays to look again soon */
+    begin(runs: readonly RunToStart[], mayLeaveSome: boolean) {
+      mayBeMore = mayLeaveSome;
+      for (const run of runs) {
+        const flight = start(run).finally(() => {
+          starting.delete(flight);
+          if (mayBeMore && starting.size <= maxInFlight / 2) onRoom();
+        });
+        starting.add(flight);
+      }
+    },
+    async settled() {
+      await Promise.allSettled(starting);
+      await writing;
+    },
+  };
+}

@@ -1,0 +1,40 @@
+import type { ReferencesJson } from "../gen/automation/v1/ref_pb.ts";
+
+/** What Temporal is told about a run when it starts. */
+export interface RunToStart {
+  readonly tenant: string;
+  readonly org: string;
+  readonly runId: string;
+  readonly generation: number;
+  /** 1 (first) to 5 (last). */
+  readonly priority: number;
+  readonly deadlineAt: Date;
+  readonly eventId: string;
+  readonly definitionId: string;
+  readonly definitionVersion: string;
+  readonly profileId: string;
+  readonly profileVersion: string;
+  readonly cadenceId: string;
+  readonly references: ReferencesJson;
+  readonly traceparent: string | null;
+  readonly tracestate: string | null;
+}
+
+/**
+ * `started` also when it was there before; `refused`: this one run can't be started as it is;
+ * `away`: no answer, so that nothing is known of it.
+ */
+export type StartAnswer =
+  | { readonly state: "started" }
+  | { readonly state: "refused" | "away"; readonly cause: unknown };
+
+/** `absent`: no such workflow is open. */
+export type RingAnswer = { readonly state: "rung" | "absent" } | { readonly state: "away"; readonly cause: unknown };
+
+/** Temporal, as dispatch needs it. Nothing here throws, and every call has a limit of 5 s. */
+export interface Workflows {
+  start(run: RunToStart): Promise<StartAnswer>;
+  /** Wakes the run's workflow, so that it asks what is wished. */
+  ring(run: Pick<RunToStart, "tenant" | "runId" | "generation">): Promise<RingAnswer>;
+  reachable(): Promise<boolean>;
+}

@@ -1,0 +1,176 @@
+import { createHash } from "node:crypto";
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statfsSync,
+  writeFileSync,
+} from "node:fs";
+import { open } from "node:fs/promises";
+import { homedir } from "node:os";
+import { join } from "node:path";
+import { EngineError } from "./engine-error.ts";
+import { lockFile } from "./file-lock.ts";
+
+/** Folder of everything that is kept between clones: engines, and locks that concern the whole machine. */
+export function cacheDir(): string {
+  return join(process.env.XDG_CACHE_HOME || join(homedir(), ".cache"), "automation-scheduler");
+}
+
+export interface Build {
+  engine: string;
+  version: string;
+  /** Space that must be free before it is tried, in bytes. */
+  spaceBytes: number;
+  /** What it takes, for the reader: "about 4 minutes". */
+  duration: string;
+  /** Makes the program in an empty folder. */
+  make(dir: string): Promise<void>;
+}
+
+const checksumsFile = "SHA256SUMS";
+const progressEveryMs = 15_000;
+
+/**
+ * Answers the folder of a built engine, building it first if need be: one builder at a time on this machine, in a temporary folder that is renamed when whole.
+ * Every use compares the files with the checksums taken at the build; a folder that differs is built again.
+ * @throws EngineError disk_full | build_failed | interrupted, or what `make` throws of that class
+ */
+export async function buildIntoCache(
+  build: Build,
+  options: { say: (line: string) => void; signal: AbortSignal },
+): Promise<string> {
+  const engines = join(cacheDir(), "engines");
+  const name = `${build.engine}-${build.version}`;
+  const dir = join(engines, name);
+  if ((await firstFault(dir)) === undefined) return dir;
+  mkdirSync(engines, { recursive: true });
+  const lockPath = join(engines, `${name}.lock`);
+  let lock = await lockFile(lockPath, { wait: false, signal: options.signal });
+  if (lock === undefined) {
+    options.say(`waiting for another start that is building ${name}`);
+    lock = await lockFile(lockPath, { wait: true, signal: options.signal });
+  }
+  try {
+    const fault = await firstFault(dir);
+    if (fault === undefined) return dir;
+    if (existsSync(dir)) {
+      options.say(`${name} in the cache is not as it was built (${fault}); building it again`);
+      rmSync(dir, { recursive: true });
+    }
+    for (const left of readdirSync(engines).filter((entry) => entry.startsWith(`.${name}.`))) {
+      rmSync(join(engines, left), { recursive: true });
+    }
+    await buildOnce(build, dir, join(engines, `.${name}.${process.pid}`), options);
+    return dir;
+  } finally {
+    await lock?.release();
+  }
+}
+
+async function buildOnce(
+  build: Build,
+  dir: string,
+  temporary: string,
+  options: { say: (line: string) => void; signal: AbortSignal },
+): Promise<void> {
+  const name = `${build.engine} ${build.version}`;
+  const began = performance.now();
+  const seconds = () => `${Math.round((performance.now() - began) / 1000)} s`;
+  options.say(`building ${name}, once on this machine (${build.duration})`);
+  const progress = setInterval(() => options.say(`still building ${name} (${seconds()})`), progressEveryMs);
+  try {
+    requireSpace(build, temporary);
+    mkdirSync(temporary, { recursive: true });
+    await build.make(temporary);
+    const sums = await checksumsOf(temporary);
+    writeFileSync(join(temporary, checksumsFile), sums.map(([file, sum]) => `${sum}  ${file}\n`).join(""));
+    renameSync(temporary, dir);
+    options.say(`built ${name} in ${seconds()}`);
+  } catch (cause) {
+    if (options.signal.aborted) {
+      throw new EngineError(
+        build.engine,
+        "interrupted",
+        `the build of ${name} was interrupted and nothing of it is kept; start again to build it`,
+        { cause },
+      );
+    }
+    if (cause instanceof EngineError) throw cause;
+    if (/ENOSPC|no space left on device/i.test(String(cause))) throw diskFull(build, cause);
+    throw new EngineError(
+      build.engine,
+      "build_failed",
+      `the build of ${name} failed: ${lastLine(cause)}; mend that and start again`,
+      { cause },
+    );
+  } finally {
+    clearInterval(progress);
+    rmSync(temporary, { recursive: true, force: true });
+  }
+}
+
+function lastLine(cause: unknown): string {
+  const text = cause instanceof Error ? cause.message : String(cause);
+  return text.trim().split("\n").at(-1) ?? "";
+}
+
+function requireSpace(build: Build, path: string): void {
+  const { bavail, bsize } = statfsSync(join(path, ".."));
+  if (bavail * bsize < build.spaceBytes) throw diskFull(build);
+}
+
+function diskFull(build: Build, cause?: unknown): EngineError {
+  const { bavail, bsize } = statfsSync(cacheDir());
+  const megabytes = (bytes: number) => `${Math.round(bytes / 1e6)} MB`;
+  return new EngineError(
+    build.engine,
+    "disk_full",
+    `no space to build ${build.engine}: ${megabytes(bavail * bsize)} free at ${cacheDir()}, ${megabytes(build.spaceBytes)} needed there and in the build tool's own cache; free some, or point XDG_CACHE_HOME elsewhere, and start again`,
+    { cause },
+  );
+}
+
+async function checksumsOf(dir: string): Promise<[file: string, sha256: string][]> {
+  const files = readdirSync(dir, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile() && entry.name !== checksumsFile)
+    .map((entry) => join(entry.parentPath, entry.name).slice(dir.length + 1))
+    .sort();
+  // One buffer for all: some programs have hundreds of megabytes.
+  const buffer = Buffer.allocUnsafe(1 << 20);
+  const sums: [string, string][] = [];
+  for (const file of files) sums.push([file, await sha256Of(join(dir, file), buffer)]);
+  return sums;
+}
+
+async function sha256Of(path: string, buffer: Buffer): Promise<string> {
+  const hash = createHash("sha256");
+  const file = await open(path);
+  try {
+    for (;;) {
+      const { bytesRead } = await file.read(buffer, 0, buffer.length);
+      if (bytesRead === 0) return hash.digest("hex");
+      hash.update(buffer.subarray(0, bytesRead));
+    }
+  } finally {
+    await file.close();
+  }
+}
+
+/** @returns what is wrong with a cached engine, in words; undefined when it is whole */
+async function firstFault(dir: string): Promise<string | undefined> {
+  let recorded: string;
+  try {
+    recorded = readFileSync(join(dir, checksumsFile), "utf8");
+  } catch {
+    return "its checksums are missing";
+  }
+  const now = new Map(await checksumsOf(dir));
+  const lines = recorded.split("\n").filter((line) => line !== "");
+  const changed = lines.find((line) => now.get(line.slice(66)) !== line.slice(0, 64));
+  if (changed !== undefined) return `${changed.slice(66)} is missing or differs`;
+  return lines.length === now.size ? undefined : "it holds files that were not built";
+}

@@ -1,0 +1,24 @@
+import type { EngineProcess } from "./engine-process.ts";
+
+/** Where an engine keeps its things, and who hears of its progress. */
+export interface EngineOptions {
+  /** Folder of its data; made when missing, kept between starts. */
+  dataDir: string;
+  logFile: string;
+  pidsDir: string;
+  /** Ends the start; a running engine is ended by `stop`. */
+  signal: AbortSignal;
+}
+
+/** A running engine that answered; `address` is HOST:PORT of its main door. */
+export interface Engine extends EngineProcess {
+  address: string;
+}
+
+export const loopback = "127.0.0.1";
+
+/** What every engine may know of our environment. */
+export function engineEnvironment(): NodeJS.ProcessEnv {
+  const { PATH, HOME } = process.env;
+  return { PATH, HOME, LANG: "C.UTF-8" };
+}

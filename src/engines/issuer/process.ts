@@ -1,0 +1,18 @@
+import { fileURLToPath } from "node:url";
+import type { Engine, EngineOptions } from "../engine.ts";
+import { engineEnvironment, loopback } from "../engine.ts";
+import { answers, startEngine } from "../start-engine.ts";
+
+/** Starts the issuer as a process of its own; its url is `http://` and the address. */
+export async function startIssuer(options: EngineOptions & { port: number }): Promise<Engine> {
+  const address = `${loopback}:${options.port}`;
+  const running = await startEngine({
+    ...options,
+    name: "issuer",
+    argv: [process.execPath, fileURLToPath(new URL("./main.ts", import.meta.url))],
+    env: { ...engineEnvironment(), ISSUER_ADDRESS: address, ISSUER_DIR: options.dataDir },
+    ready: () => answers(`http://${address}/healthz`, (status) => status === 200),
+    limitMs: 20_000,
+  });
+  return { ...running, address };
+}

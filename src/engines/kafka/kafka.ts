@@ -1,0 +1,160 @@
+import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import type { Engine, EngineOptions } from "../engine.ts";
+import { engineEnvironment, loopback } from "../engine.ts";
+import { buildIntoCache } from "../engine-cache.ts";
+import { EngineError } from "../engine-error.ts";
+import { findOnPath, pinnedVersion, requireProgram } from "../programs.ts";
+import { runProgram } from "../run-program.ts";
+import { acceptsConnections, startEngine } from "../start-engine.ts";
+
+const here = dirname(fileURLToPath(import.meta.url));
+const copyDependencies = "org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy-dependencies";
+const javaRemedy = "install Java 17 or newer (Debian: apt-get install openjdk-17-jre-headless)";
+
+export interface KafkaProgram {
+  java: string;
+  /** Folder of jars. */
+  libraries: string;
+}
+
+/**
+ * Kafka's jars: those of a 4.1 distribution whose `kafka-server-start.sh` is on PATH, else from the cache, else from Maven, which checks what it fetches.
+ * @throws EngineError
+ */
+export async function findKafka(options: { say: (line: string) => void; signal: AbortSignal }): Promise<KafkaProgram> {
+  const java = requireProgram("kafka", "java", "to run Kafka", javaRemedy);
+  const { stderr, stdout } = await runProgram([java, "-version"], { limitMs: 20_000, signal: options.signal });
+  const major = Number(/version "(\d+)/.exec(stderr + stdout)?.[1] ?? 0);
+  if (major < 17) {
+    throw new EngineError(
+      "kafka",
+      "wrong_version",
+      `${java} is Java ${major}, and Kafka needs 17; ${javaRemedy}, and start again`,
+    );
+  }
+  const version = pinnedVersion(
+    readFileSync(join(here, "pom.xml"), "utf8"),
+    /kafka_2\.13<\/artifactId>\s*<version>([^<]+)/,
+  );
+  const script = findOnPath("kafka-server-start.sh");
+  if (script !== undefined) {
+    const libraries = join(dirname(script), "..", "libs");
+    if (existsSync(join(libraries, `kafka_2.13-${version}.jar`))) return { java, libraries };
+    options.say(`passing over ${script}: it is not Kafka ${version}`);
+  }
+  const libraries = await buildIntoCache(
+    {
+      engine: "kafka",
+      version,
+      spaceBytes: 2e8,
+      duration: "about 15 seconds",
+      make: (dir) => fetchJars(dir, options.signal),
+    },
+    options,
+  );
+  return { java, libraries };
+}
+
+async function fetchJars(dir: string, signal: AbortSignal): Promise<void> {
+  const mvn = requireProgram("kafka", "mvn", "to fetch Kafka", "install Maven (Debian: apt-get install maven)");
+  const { code, stdout, stderr } = await runProgram(
+    [
+      ...["setpriv", "--pdeathsig", "KILL", mvn, "-q", "-B", "--strict-checksums", "-f", join(here, "pom.xml")],
+      ...[copyDependencies, `-DoutputDirectory=${dir}`],
+    ],
+    { limitMs: 10 * 60_000, signal },
+  );
+  if (code !== 0) throw new Error(firstMavenError(stdout + stderr) ?? `mvn ended with ${code}`);
+}
+
+const firstMavenError = (text: string) => text.split("\n").find((line) => line.startsWith("[ERROR]"));
+
+export interface KafkaPorts {
+  broker: number;
+  controller: number;
+}
+
+/** Starts one broker that is its own controller. Topics are never made by mere use. */
+export async function startKafka(
+  program: KafkaProgram,
+  options: EngineOptions & { ports: KafkaPorts },
+): Promise<Engine> {
+  const logs = join(options.dataDir, "logs");
+  mkdirSync(options.dataDir, { recursive: true });
+  if (!existsSync(logs)) await format(program, logs, options);
+  const properties = join(options.dataDir, "server.properties");
+  writeFileSync(properties, serverProperties(options.ports, logs));
+  const address = `${loopback}:${options.ports.broker}`;
+  const running = await startEngine({
+    ...options,
+    name: "kafka",
+    port: options.ports.broker,
+    argv: [
+      ...[program.java, "-Xms96m", "-Xmx384m", ...quickStart, "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn"],
+      ...["-cp", join(program.libraries, "*"), "kafka.Kafka", properties],
+    ],
+    env: engineEnvironment(),
+    ready: () => acceptsConnections(loopback, options.ports.broker),
+    limitMs: 60_000,
+  });
+  return { ...running, address };
+}
+
+const quickStart = ["-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xshare:auto"] as const;
+
+async function format(
+  program: KafkaProgram,
+  logs: string,
+  options: EngineOptions & { ports: KafkaPorts },
+): Promise<void> {
+  const unfinished = `${logs}.unfinished`;
+  rmSync(unfinished, { recursive: true, force: true });
+  const properties = join(options.dataDir, "format.properties");
+  writeFileSync(properties, serverProperties(options.ports, unfinished));
+  const id = Buffer.from(crypto.randomUUID().replaceAll("-", ""), "hex").toString("base64url");
+  const { code, stdout, stderr } = await runProgram(
+    [
+      ...[program.java, "-Xmx128m", ...quickStart, "-cp", join(program.libraries, "*"), "kafka.tools.StorageTool"],
+      ...["format", "--standalone", `--cluster-id=${id}`, "-c", properties],
+    ],
+    { env: engineEnvironment(), limitMs: 60_000, signal: options.signal },
+  );
+  if (code !== 0) {
+    throw new EngineError(
+      "kafka",
+      "start_failed",
+      `Kafka could not format ${unfinished}: ${(stdout + stderr).trim().split("\n").at(-1)}`,
+    );
+  }
+  renameSync(unfinished, logs);
+}
+
+function serverProperties(ports: KafkaPorts, logs: string): string {
+  return Object.entries({
+    "process.roles": "broker,controller",
+    "node.id": 1,
+    "controller.quorum.bootstrap.servers": `${loopback}:${ports.controller}`,
+    listeners: `PLAINTEXT://${loopback}:${ports.broker},CONTROLLER://${loopback}:${ports.controller}`,
+    "advertised.listeners": `PLAINTEXT://${loopback}:${ports.broker}`,
+    "controller.listener.names": "CONTROLLER",
+    "listener.security.protocol.map": "CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT",
+    "log.dirs": logs,
+    "auto.create.topics.enable": false,
+    "offsets.topic.replication.factor": 1,
+    "offsets.topic.num.partitions": 4,
+    "transaction.state.log.replication.factor": 1,
+    "transaction.state.log.min.isr": 1,
+    "transaction.state.log.num.partitions": 4,
+    "group.initial.rebalance.delay.ms": 0,
+    "group.min.session.timeout.ms": 1_000,
+    // A broker that was killed is let in again once its old session is over.
+    "broker.session.timeout.ms": 4_000,
+    "broker.heartbeat.interval.ms": 500,
+    // The cleaner takes its buffer at the start, 128 MB unless told.
+    "log.cleaner.dedupe.buffer.size": 16 * 1024 * 1024,
+  })
+    .map(([key, value]) => `${key}=${value}\n`)
+    .join("");
+}

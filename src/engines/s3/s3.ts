@@ -1,0 +1,73 @@
+import { mkdirSync, readFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import type { Engine, EngineOptions } from "../engine.ts";
+import { engineEnvironment, loopback } from "../engine.ts";
+import { buildIntoCache } from "../engine-cache.ts";
+import { acceptFromPath, buildWithGo, pinnedVersion } from "../programs.ts";
+import { answers, startEngine } from "../start-engine.ts";
+
+const here = dirname(fileURLToPath(import.meta.url));
+const command = "github.com/versity/versitygw/cmd/versitygw";
+
+export const s3Region = "us-east-1";
+
+/**
+ * versitygw, an S3 server over a folder: from PATH when it is 1.8 or a later 1.x, else from the cache.
+ * @throws EngineError
+ */
+export async function findS3(options: { say: (line: string) => void; signal: AbortSignal }): Promise<string> {
+  const onPath = await acceptFromPath("versitygw", /v?1\.([89]|\d\d)\./, options);
+  if (onPath !== undefined) return onPath;
+  const module = readFileSync(join(here, "go.mod"), "utf8");
+  const dir = await buildIntoCache(
+    {
+      engine: "versitygw",
+      version: pinnedVersion(module, /github\.com\/versity\/versitygw v(\S+)/),
+      spaceBytes: 8e8,
+      duration: "about 2 minutes on two cores",
+      make: (output) =>
+        buildWithGo("versitygw", {
+          moduleDir: here,
+          packagePath: command,
+          output: join(output, "versitygw"),
+          goVersion: pinnedVersion(module, /^go (\S+)/m),
+          signal: options.signal,
+        }),
+    },
+    options,
+  );
+  return join(dir, "versitygw");
+}
+
+export interface S3Credentials {
+  accessKeyId: string;
+  secretAccessKey: string;
+}
+
+export async function startS3(
+  program: string,
+  options: EngineOptions & { port: number; credentials: S3Credentials },
+): Promise<Engine> {
+  const metadata = join(options.dataDir, "metadata");
+  const objects = join(options.dataDir, "objects");
+  mkdirSync(metadata, { recursive: true });
+  mkdirSync(objects, { recursive: true });
+  const address = `${loopback}:${options.port}`;
+  const running = await startEngine({
+    ...options,
+    name: "s3",
+    argv: [
+      ...[program, "--port", address, "--region", s3Region, "--health", "/healthz", "--quiet"],
+      ...["posix", "--sidecar", metadata, objects],
+    ],
+    env: {
+      ...engineEnvironment(),
+      ROOT_ACCESS_KEY: options.credentials.accessKeyId,
+      ROOT_SECRET_KEY: options.credentials.secretAccessKey,
+    },
+    ready: () => answers(`http://${address}/healthz`, (status) => status === 200),
+    limitMs: 30_000,
+  });
+  return { ...running, address };
+}

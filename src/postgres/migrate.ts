@@ -1,0 +1,58 @@
+import { join } from "node:path";
+import { runner } from "node-pg-migrate";
+import pg from "pg";
+
+/** Login roles, one per process; none owns a table but `migrate`, and none bypasses row-level security. */
+export const roles = ["migrate", "api", "dispatcher", "relay"] as const;
+export type Role = (typeof roles)[number];
+
+/**
+ * Creates what is missing: roles, ownership and every migration, in one run at a time. Safe to repeat.
+ * @param options.adminUrl - a role that may create roles and owns the database, or a superuser
+ */
+export async function migrateDatabase(options: {
+  readonly adminUrl: string;
+  readonly passwords: Readonly<Record<Role, string>>;
+  readonly log: (line: string) => void;
+}): Promise<void> {
+  const migrateUrl = new URL(options.adminUrl);
+  migrateUrl.username = roleName("migrate");
+  migrateUrl.password = options.passwords.migrate;
+  await ensureRoles(options.adminUrl, options.passwords);
+  await runner({
+    databaseUrl: migrateUrl.href,
+    dir: join(import.meta.dirname, "migrations"),
+    direction: "up",
+    migrationsTable: "schema_migrations",
+    checkOrder: true,
+    advisoryLockMode: "wait",
+    log: options.log,
+  });
+}
+
+export const roleName = (role: Role): string => `automation_${role}`;
+
+async function ensureRoles(adminUrl: string, passwords: Readonly<Record<Role, string>>): Promise<void> {
+  const admin = new pg.Client({ connectionString: adminUrl, connectionTimeoutMillis: 5_000, query_timeout: 20_000 });
+  await admin.connect();
+  try {
+    await admin.query("begin");
+    await admin.query("select pg_advisory_xact_lock(hashtext('automation roles'))");
+    for (const role of roles) {
+      const name = roleName(role);
+      const { rowCount } = await admin.query("select 1 from pg_roles where rolname = $1", [name]);
+      if (rowCount === 0)
+        await admin.query(`create role ${name} login nosuperuser nobypassrls nocreatedb nocreaterole`);
+      await admin.query(`alter role ${name} password ${pg.escapeLiteral(passwords[role])}`);
+    }
+    const owner = roleName("migrate");
+    const { rows } = await admin.query<{ database: string }>("select current_database() as database");
+    await admin.query(`alter database ${pg.escapeIdentifier(rows[0]?.database ?? "")} owner to ${owner}`);
+    await admin.query(`alter schema public owner to ${owner}`);
+    await admin.query("revoke all on schema public from public");
+    await admin.query(`grant usage on schema public to ${roles.map(roleName).join(", ")}`);
+    await admin.query("commit");
+  } finally {
+    await admin.end();
+  }
+}

@@ -1,0 +1,247 @@
+import { randomUUID } from "node:crypto";
+import { readFileSync } from "node:fs";
+import { createGovernanceService } from "../api/governance-service.ts";
+import { createGraphService } from "../api/graph-service.ts";
+import { createProfileService } from "../api/profile-service.ts";
+import { createHandler } from "../api/routes.ts";
+import { createRunWorkerService } from "../api/run-worker-service.ts";
+import { serveApi } from "../api/server.ts";
+import { createWorkflowService } from "../api/workflow-service.ts";
+import { createArtifactUrl } from "../artifacts/artifact-url.ts";
+import { createListArtifacts } from "../artifacts/list-artifacts.ts";
+import type { Environment } from "../config/environment.ts";
+import { readEnvironment } from "../config/environment.ts";
+import type { Operator } from "../config/operator.ts";
+import { readOperator } from "../config/operator.ts";
+import { createReadDeclarations } from "../definitions/declarations.ts";
+import { createPublishVersion } from "../definitions/put-definition.ts";
+import { createPublishProfile } from "../definitions/put-profile.ts";
+import { createPutRule } from "../definitions/put-rule.ts";
+import { createReadDeclared } from "../definitions/read-declared.ts";
+import { createListElements } from "../graph/list-elements.ts";
+import type { Methodology } from "../methodology/methodology.ts";
+import { createScrum } from "../methodology/scrum.ts";
+import { createInTenant, createInTransaction } from "../postgres/in-tenant.ts";
+import { createListener } from "../postgres/listener.ts";
+import type { Notifier } from "../postgres/notifier.ts";
+import { createNotifier } from "../postgres/notifier.ts";
+import { createPool } from "../postgres/pool.ts";
+import { createGetAttestation, createListAttestations } from "../proof/list-attestations.ts";
+import type { Sign } from "../proof/signer.ts";
+import { createListSigningKeys, publishSigningKeys } from "../proof/signing-keys.ts";
+import { createListRequests } from "../requests/list-requests.ts";
+import { createStartRun } from "../requests/start-run.ts";
+import { createBeginRun } from "../runs/begin-run.ts";
+import { createCancelRun } from "../runs/cancel-run.ts";
+import { createDescribeRun } from "../runs/describe-run.ts";
+import { createInRun } from "../runs/in-run.ts";
+import { createListRuns } from "../runs/list-runs.ts";
+import { createReportStatus } from "../runs/report-status.ts";
+import { tellAppended } from "../runs/tell-appended.ts";
+import type { WatchRuns } from "../runs/watch-run.ts";
+import { createWatchRuns } from "../runs/watch-run.ts";
+import type { S3 } from "../s3/s3.ts";
+import { createS3 } from "../s3/s3.ts";
+import { createAbortSeal } from "../seal/abort-seal.ts";
+import { createCommitSeal } from "../seal/commit-seal.ts";
+import { createDeliverHandoff } from "../seal/deliver-handoff.ts";
+import { createDeliverLoop } from "../seal/deliver-loop.ts";
+import { createDescribeSeal } from "../seal/describe-seal.ts";
+import { createPrepareSeal } from "../seal/prepare-seal.ts";
+import { openFileSigner } from "../signing/file-signer.ts";
+import { handoffStuck, runBegun } from "../telemetry/events.ts";
+import type { Log } from "../telemetry/log.ts";
+import { createLog } from "../telemetry/log.ts";
+import { workflowIdOf } from "../temporal/contract.ts";
+import { createAuthenticator } from "../tenancy/authenticate.ts";
+import { createRecordAudit } from "../tenancy/record-audit.ts";
+
+const applicationName = "automation-api";
+const heartbeatMs = 10_000;
+
+/**
+ * Serves the facade, and sends what is due to methodologies, until the signal aborts; then lets calls end and streams go elsewhere.
+ * @throws when it can't start: port taken, operator file or keys not usable, Postgres away
+ */
+export async function main(source: NodeJS.ProcessEnv, signal: AbortSignal): Promise<void> {
+  const environment = readEnvironment("api", source);
+  const operator = readOperator(environment.AUTOMATION_OPERATOR_FILE);
+  const log = createLog("api", environment.AUTOMATION_LOG_LEVEL);
+  const signer = await openFileSigner(environment.AUTOMATION_KEYS_DIR);
+  const url = environment.AUTOMATION_POSTGRES_URL;
+  const onError = (error: unknown) => log.warn({ err: error }, "Postgres: a query or a connection failed");
+  const pool = createPool({ url, applicationName, max: 16, onError });
+  const s3 = createS3(s3OptionsOf(environment));
+  const notifier = createNotifier({ url, applicationName, onError });
+  const inTenant = createInTenant(pool);
+  const inTransaction = createInTransaction(pool);
+  const watchRuns = createWatchRuns({ inTenant, heartbeatMs, onError });
+  const listener = createListener({
+    url,
+    applicationName,
+    channels: ["automation_run_events"],
+    onHint: (_, runs) => watchRuns.wake(runs),
+    onError,
+  });
+  const now = () => new Date();
+  const authenticator = createAuthenticator({ issuer: environment.AUTOMATION_ISSUER_URL, now });
+  const methodologyOf = methodologiesOf(operator);
+  const deliverLoop = createDeliverLoop({
+    inTenant,
+    inTransaction,
+    methodologyOf,
+    now,
+    random: Math.random,
+    onStuck: (call) => handoffStuck(log, call),
+    onError: (error) => log.warn({ err: error }, "deliver: a round failed"),
+  });
+  try {
+    await publishSigningKeys({ inTransaction, now }, signer.publicKeys);
+    const server = await serveApi({
+      address: environment.AUTOMATION_API_ADDRESS,
+      handler: createHandler({
+        ...createServices({
+          ...{ inTenant, inTransaction, watchRuns, notifier, log, s3, now, operator, methodologyOf },
+          sign: signer.sign,
+          onDue: deliverLoop.wake,
+        }),
+        authenticate: authenticator.authenticate,
+        recordAudit: createRecordAudit({ inTenant }),
+        onInternal: (error, facts) => log.error({ err: error, ...facts }, "a call failed"),
+        newId: randomUUID,
+      }),
+      check: oneAtATime(async () => {
+        const answers = pool.query("select 1").then(
+          () => true,
+          () => false,
+        );
+        const [postgres, storage, issuer] = await Promise.all([answers, s3.reachable(), authenticator.isReachable()]);
+        return { postgres, s3: storage, issuer };
+      }),
+    });
+    log.info({ address: server.address }, "the api listens");
+    await deliverLoop.run(signal);
+    watchRuns.close();
+    await server.drain();
+  } finally {
+    watchRuns.close();
+    await Promise.allSettled([listener.close(), notifier.close(), pool.end()]);
+    s3.close();
+  }
+}
+
+/** The proto services over the use cases of the rooms. */
+function createServices(deps: {
+  readonly inTenant: ReturnType<typeof createInTenant>;
+  readonly inTransaction: ReturnType<typeof createInTransaction>;
+  readonly watchRuns: WatchRuns;
+  readonly notifier: Notifier;
+  readonly log: Log;
+  readonly s3: S3;
+  readonly sign: Sign;
+  readonly methodologyOf: (receiver: string) => Methodology | undefined;
+  readonly operator: Operator;
+  readonly now: () => Date;
+  readonly onDue: () => void;
+}) {
+  const { inTenant, notifier, operator, s3 } = deps;
+  const { hint } = notifier;
+  const inRun = tellAppended(createInRun(deps), ({ tenant, runId }) => {
+    hint("automation_run_events", `${tenant}/${runId}`);
+    hint("automation_outbox");
+  });
+  const sealing = { ...deps, inRun, objects: s3, baseUri: operator.proof.baseUri };
+  const startRun = createStartRun({
+    ...deps,
+    readDeclarations: createReadDeclarations(),
+    knownRoles: operator.roles,
+    newId: randomUUID,
+  });
+  const readDeclared = createReadDeclared(deps);
+  return {
+    workflows: createWorkflowService({
+      publishVersion: createPublishVersion(deps),
+      putRule: createPutRule(deps),
+      readDeclared,
+      startRun: async (request, who) => {
+        try {
+          return await startRun(request, who);
+        } finally {
+          hint("automation_release");
+          hint("automation_outbox"); // a rejection is told on the bus, too
+        }
+      },
+      describeRun: createDescribeRun({ inTenant, workflowIdOf }),
+      describeSeal: createDescribeSeal(deps),
+      listRuns: createListRuns({ inTenant, workflowIdOf }),
+      watchRuns: deps.watchRuns,
+      cancelRun: createCancelRun({
+        inRun,
+        workflowIdOf,
+        newId: randomUUID,
+        onCommand: () => hint("automation_commands"),
+      }),
+      reportStatus: createReportStatus(deps),
+      listRequests: createListRequests(deps),
+      listArtifacts: createListArtifacts(deps),
+      artifactUrl: createArtifactUrl({ inTenant, urlFor: s3.urlFor }),
+      now: deps.now,
+    }),
+    runWorker: createRunWorkerService({
+      beginRun: createBeginRun({
+        inRun,
+        now: deps.now,
+        onBegun: (run) => {
+          hint("automation_release");
+          runBegun(deps.log, run);
+        },
+      }),
+      prepareSeal: createPrepareSeal(sealing),
+      deliverHandoff: createDeliverHandoff(sealing),
+      commitSeal: createCommitSeal(sealing),
+      abortSeal: createAbortSeal(sealing),
+    }),
+    profiles: createProfileService({
+      publishProfile: createPublishProfile({ inTenant, receivers: Object.keys(operator.methodologies) }),
+      readDeclared,
+    }),
+    governance: createGovernanceService({
+      getAttestation: createGetAttestation(deps),
+      listAttestations: createListAttestations(deps),
+      listSigningKeys: createListSigningKeys(deps),
+    }),
+    graph: createGraphService({ listElements: createListElements(deps) }),
+  };
+}
+
+/** One client per methodology service that the operator names; each token is read anew for every call. */
+function methodologiesOf({ methodologies }: Operator): (receiver: string) => Methodology | undefined {
+  const clients = new Map(
+    Object.entries(methodologies).map(([name, { endpoint, tokenFile }]) => [
+      name,
+      createScrum({ endpoint, readToken: () => readFileSync(tokenFile, "utf8").trim() }),
+    ]),
+  );
+  return (receiver) => clients.get(receiver);
+}
+
+function s3OptionsOf(environment: Environment<"api">) {
+  return {
+    endpoint: environment.AUTOMATION_S3_ENDPOINT,
+    region: environment.AUTOMATION_S3_REGION,
+    bucket: environment.AUTOMATION_S3_BUCKET,
+    accessKeyId: environment.AUTOMATION_S3_ACCESS_KEY_ID,
+    secretAccessKey: environment.AUTOMATION_S3_SECRET_ACCESS_KEY,
+  };
+}
+
+/** Whoever asks while an answer is on its way gets that one: anybody may ask, and each look costs our dependencies something. */
+function oneAtATime<T>(look: () => Promise<T>): () => Promise<T> {
+  let looking: Promise<T> | undefined;
+  return () => {
+    looking ??= look().finally(() => {
+      looking = undefined;
+    });
+    return looking;
+  };
+}

@@ -1,0 +1,113 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { createKafkaConsumer } from "../bus/kafka-consumer.ts";
+import { readEnvironment } from "../config/environment.ts";
+import { readOperator } from "../config/operator.ts";
+import { createReadDeclarations } from "../definitions/declarations.ts";
+import { createConsumeRequests } from "../dispatch/consume-requests.ts";
+import { createPumpCommands } from "../dispatch/pump-commands.ts";
+import { createReleaseRuns } from "../dispatch/release-runs.ts";
+import { createInTransaction, isDataError } from "../postgres/in-tenant.ts";
+import { createListener } from "../postgres/listener.ts";
+import { createNotifier } from "../postgres/notifier.ts";
+import { ensureRunEventPartitions } from "../postgres/partitions.ts";
+import { createPool } from "../postgres/pool.ts";
+import { createAcceptRequests } from "../requests/accept-requests.ts";
+import { requestTopic } from "../runs/topics.ts";
+import { serveHealth } from "../telemetry/health.ts";
+import { createLog } from "../telemetry/log.ts";
+import { createTemporal } from "../temporal/start-run.ts";
+
+const batchSize = 500;
+const partitionUpkeepMs = 3_600_000;
+
+/**
+ * Bus → rows (accept), rows → Temporal (release), commands → signals (pump), each a loop of its own.
+ * Temporal away stops release and pump alone; Postgres away pauses all and loses nothing.
+ */
+export async function main(environment: NodeJS.ProcessEnv, signal: AbortSignal): Promise<void> {
+  const config = readEnvironment("dispatcher", environment);
+  const operator = readOperator(config.AUTOMATION_OPERATOR_FILE);
+  const log = createLog("dispatcher", config.AUTOMATION_LOG_LEVEL);
+  const onError = (error: Error) => log.warn({ err: error }, "a database connection failed");
+  const url = config.AUTOMATION_POSTGRES_URL;
+  const pool = createPool({ url, applicationName: "automation-dispatcher", max: 12, onError });
+  const inTransaction = createInTransaction(pool);
+  const now = () => new Date();
+  const temporal = createTemporal({
+    address: config.AUTOMATION_TEMPORAL_ADDRESS,
+    namespace: config.AUTOMATION_TEMPORAL_NAMESPACE,
+    now,
+  });
+  const release = createReleaseRuns({
+    inTransaction,
+    workflows: temporal,
+    maxUnbegun: config.AUTOMATION_RELEASE_MAX_UNBEGUN,
+    log,
+  });
+  const pump = createPumpCommands({ inTransaction, workflows: temporal, log });
+  const notifier = createNotifier({ url, applicationName: "automation-dispatcher-notify", onError });
+  const listener = createListener({
+    url,
+    applicationName: "automation-dispatcher-listen",
+    channels: ["automation_release", "automation_commands"],
+    onHint: (channel) => (channel === "automation_release" ? release.wake() : pump.wake()),
+    onError,
+  });
+  const postgresAnswers = () =>
+    pool.query("select 1").then(
+      () => true,
+      () => false,
+    );
+  const consumer = createKafkaConsumer({
+    brokers: config.AUTOMATION_KAFKA_BROKERS,
+    clientId: "automation-dispatcher",
+    groupId: "automation-dispatcher",
+    topic: requestTopic,
+    batchSize,
+    handle: createConsumeRequests({
+      accept: createAcceptRequests({
+        inTransaction,
+        readDeclarations: createReadDeclarations(),
+        bindings: operator.sources,
+        knownRoles: operator.roles,
+        isDataError,
+        now,
+      }),
+      cluster: config.AUTOMATION_KAFKA_CLUSTER,
+      onAccepted: () => release.wake(),
+      onCounts: (counts) => {
+        notifier.hint("automation_outbox");
+        log.debug({ counts }, "deliveries have their dispositions");
+      },
+    }),
+    canGoOn: postgresAnswers,
+    onPause: (error) => log.warn({ err: error }, "a partition pauses until Postgres answers"),
+  });
+  await ensureRunEventPartitions(pool);
+  const health = await serveHealth({
+    address: config.AUTOMATION_HEALTH_ADDRESS,
+    check: async () => ({
+      postgres: await postgresAnswers(),
+      kafka: consumer.healthy(),
+      temporal: await temporal.reachable(),
+    }),
+  });
+  const stopping = new AbortController();
+  const ending = AbortSignal.any([signal, stopping.signal]);
+  const loops = [release.run(ending), pump.run(ending), keepPartitions(ending)];
+  try {
+    await consumer.run(ending);
+  } finally {
+    stopping.abort();
+    await Promise.allSettled(loops);
+    await Promise.allSettled([listener.close(), notifier.close(), temporal.close(), health.close()]);
+    await pool.end();
+  }
+
+  async function keepPartitions(until: AbortSignal): Promise<void> {
+    while (!until.aborted) {
+      await sleep(partitionUpkeepMs, undefined, { signal: until }).catch(() => undefined);
+      if (!until.aborted) await ensureRunEventPartitions(pool).catch(onError);
+    }
+  }
+}

@@ -1,0 +1,46 @@
+import { ensureTopics } from "../bus/kafka-admin.ts";
+import { readEnvironment } from "../config/environment.ts";
+import { migrateDatabase } from "../postgres/migrate.ts";
+import { quarantineTopic, requestTopic, runEventTopic } from "../runs/topics.ts";
+import { createS3 } from "../s3/s3.ts";
+import { createLog } from "../telemetry/log.ts";
+
+/** Brings database, topics and bucket up to what this version needs, then ends. Safe to repeat and to run twice at once. */
+export async function main(environment: NodeJS.ProcessEnv, signal: AbortSignal): Promise<void> {
+  const config = readEnvironment("migrate", environment);
+  const log = createLog("migrate", config.AUTOMATION_LOG_LEVEL);
+  const s3 = createS3({
+    endpoint: config.AUTOMATION_S3_ENDPOINT,
+    region: config.AUTOMATION_S3_REGION,
+    bucket: config.AUTOMATION_S3_BUCKET,
+    accessKeyId: config.AUTOMATION_S3_ACCESS_KEY_ID,
+    secretAccessKey: config.AUTOMATION_S3_SECRET_ACCESS_KEY,
+  });
+  try {
+    await Promise.all([
+      migrateDatabase({
+        adminUrl: config.AUTOMATION_POSTGRES_ADMIN_URL,
+        passwords: {
+          migrate: config.AUTOMATION_POSTGRES_MIGRATE_PASSWORD,
+          api: config.AUTOMATION_POSTGRES_API_PASSWORD,
+          dispatcher: config.AUTOMATION_POSTGRES_DISPATCHER_PASSWORD,
+          relay: config.AUTOMATION_POSTGRES_RELAY_PASSWORD,
+        },
+        log: (line) => log.info(line),
+      }),
+      ensureTopics(
+        config.AUTOMATION_KAFKA_BROKERS,
+        [
+          // the broker unpacks what producers compress: kafkajs stops for good at a codec that it does not know
+          { topic: requestTopic, partitions: 12, config: { "compression.type": "uncompressed" } },
+          { topic: runEventTopic, partitions: 12 },
+          { topic: quarantineTopic, partitions: 3, config: { "max.message.bytes": String(2 * 1024 * 1024) } },
+        ],
+        -1, // the cluster's default
+      ),
+      s3.ensureBucket(signal),
+    ]);
+  } finally {
+    s3.close();
+  }
+}

@@ -1,0 +1,19 @@
+/** Which statements a key may sign: run evidence, or verification summaries. */
+export type KeyPurpose = "builder" | "verifier";
+
+export interface Signature {
+  /** OpenSSH fingerprint of the public key: `SHA256:` and unpadded base64. */
+  readonly keyId: string;
+  readonly signature: Uint8Array;
+}
+
+/** Signs with the key of a purpose. Ed25519, so that the same bytes have the same signature. */
+export type Sign = (purpose: KeyPurpose, bytes: Uint8Array) => Promise<Signature>;
+
+/** The public half of a signing key. */
+export interface PublicKey {
+  readonly keyId: string;
+  readonly purpose: KeyPurpose;
+  /** SPKI, PEM. */
+  readonly pem: string;
+}

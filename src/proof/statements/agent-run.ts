@@ -1,0 +1,54 @@
+import { resourceUri } from "../resource-uri.ts";
+import type { RunEnd, Statement } from "./statement.ts";
+import { writeStatement } from "./statement.ts";
+
+/** @returns the predicate type: `<base>/agent-run/v1` */
+export const agentRunType = (baseUri: string): string => `${baseUri}/agent-run/v1`;
+
+/**
+ * What a run was asked, did and became, with the vantage of each group of facts: what the scheduler saw itself is `worker-observed`, what the requester says is `third-party`.
+ */
+export function agentRunStatement({ baseUri, run, outcome, cause, reason, log, at }: RunEnd): Statement {
+  return writeStatement(log, {
+    kind: "agent-run",
+    predicateType: agentRunType(baseUri),
+    outcome,
+    predicate: {
+      run: {
+        id: run.runId,
+        uri: resourceUri(run.tenant, "run", run.runId),
+        tenant: run.tenant,
+        org: run.org,
+        generation: run.generation,
+      },
+      request: {
+        id: run.requestId,
+        source: run.source,
+        eventId: run.eventId,
+        workKind: run.workKind,
+        ...(run.correlationId === null ? {} : { correlationId: run.correlationId }),
+        ...(run.requested.initiator === undefined ? {} : { initiator: run.requested.initiator }),
+      },
+      definition: { id: run.definitionId, version: run.definitionVersion, digest: { sha256: run.definitionDigest } },
+      profile: { id: run.profileId, version: run.profileVersion, digest: { sha256: run.profileDigest } },
+      references: run.references,
+      outcome,
+      ...(cause === "" ? {} : { cause }),
+      ...(reason === "" ? {} : { reason }),
+      eventLog: { name: log.name, count: log.count, head: { sha256: log.head }, digest: { sha256: log.sha256 } },
+      startedOn: (run.begunAt ?? run.createdAt).toISOString(),
+      finishedOn: at.toISOString(),
+      vantage: {
+        run: "worker-observed",
+        request: "third-party",
+        definition: "worker-observed",
+        profile: "worker-observed",
+        references: "third-party",
+        outcome: "worker-observed",
+        eventLog: "worker-observed",
+        startedOn: "worker-observed",
+        finishedOn: "worker-observed",
+      },
+    },
+  });
+}

@@ -1,0 +1,110 @@
+import { describe, expect, it } from "vitest";
+import type { ProfileJson, RequirementJson } from "../gen/governance/v1/profile_pb.ts";
+import { citeEvidence, judge, verdictOfEnd } from "./verdict.ts";
+
+const completed = { kind: "agent-run", outcome: "COMPLETED" };
+const profile = (...requirements: RequirementJson[]): ProfileJson => ({
+  method: "METHOD_SCRUM",
+  gate: { id: "definition_of_done", requirements },
+});
+const ran: RequirementJson = { id: "ran", kind: "agent-run", outcome: "COMPLETED", remedy: "Run it again." };
+const tested: RequirementJson = { id: "tested", kind: "test-result", outcome: "PASSED", remedy: "Add a test step." };
+
+describe("a gate", () => {
+  it("passes at its level when every requirement is met", () => {
+    expect(judge(profile(ran), [completed])).toEqual({
+      passed: true,
+      level: "SCRUM_DEFINITION_OF_DONE",
+      lines: [{ requirementId: "ran", state: "LINE_STATE_MET", detail: "1 of 1 agent-run COMPLETED" }],
+    });
+  });
+
+  it("does not pass with one requirement missing, and says what to do", () => {
+    expect(judge(profile(ran, tested), [completed])).toMatchObject({
+      passed: false,
+      level: "",
+      lines: [
+        { state: "LINE_STATE_MET" },
+        {
+          requirementId: "tested",
+          state: "LINE_STATE_MISSING",
+          detail: "0 of 1 test-result PASSED",
+          remedy: "Add a test step.",
+        },
+      ],
+    });
+  });
+
+  it.each([
+    ["evidence that states something else", tested, [{ kind: "test-result", outcome: "FAILED" }], "LINE_STATE_FAILED"],
+    [
+      "one failure among passes",
+      tested,
+      [
+        { kind: "test-result", outcome: "PASSED" },
+        { kind: "test-result", outcome: "FAILED" },
+      ],
+      "LINE_STATE_FAILED",
+    ],
+    [
+      "fewer than needed",
+      { ...tested, minCount: 2 },
+      [{ kind: "test-result", outcome: "PASSED" }],
+      "LINE_STATE_MISSING",
+    ],
+    ["nothing where any outcome would do", { ...tested, outcome: "" }, [], "LINE_STATE_MISSING"],
+  ] as const)("does not pass with %s", (_case, requirement, evidence, state) => {
+    const verdict = judge(profile(requirement), evidence);
+    expect([verdict.passed, verdict.lines?.[0]?.state]).toEqual([false, state]);
+  });
+
+  it.each([
+    ["any outcome", { ...tested, outcome: "" }, [{ kind: "test-result", outcome: "FAILED" }]],
+    ["a count of zero as one", { ...ran, minCount: 0 }, [completed]],
+    ["more than needed", { ...ran, minCount: 1 }, [completed, completed]],
+  ] as const)("takes %s", (_case, requirement, evidence) => {
+    expect(judge(profile(requirement), evidence).passed).toBe(true);
+  });
+
+  it("does not pass when it asks for nothing", () => {
+    expect(judge(profile(), [completed]).passed).toBe(false);
+    expect(judge({ method: "METHOD_SCRUM" }, [completed]).passed).toBe(false);
+  });
+});
+
+describe("cited evidence", () => {
+  it("names the statements of the kind that a met line counted, and none for other lines", () => {
+    const requirements = profile(ran, tested);
+    const cited = citeEvidence(judge(requirements, [completed]), requirements, [
+      { kind: "agent-run", sha256: "a1" },
+      { kind: "provenance", sha256: "b2" },
+    ]);
+    expect(cited.lines?.map((line) => line.evidenceSha256)).toEqual([["a1"], undefined]);
+  });
+});
+
+describe("the verdict of another end", () => {
+  it("is what the gate had said against the run", () => {
+    const recorded = judge(profile(ran, tested), [completed]);
+    expect(verdictOfEnd(profile(ran, tested), recorded, { outcome: "FAILED", reason: "x" })).toBe(recorded);
+  });
+
+  it("never passes, even by a gate that any run meets", () => {
+    const anyRun = profile({ ...ran, outcome: "" });
+    const recorded = judge(anyRun, [completed]);
+    expect(recorded.passed).toBe(true);
+    expect(verdictOfEnd(anyRun, recorded, { outcome: "CANCELLED", reason: "by alice" })).toMatchObject({
+      passed: false,
+      level: "",
+      lines: [{ state: "LINE_STATE_FAILED", detail: "the run ended CANCELLED: by alice" }, { state: "LINE_STATE_MET" }],
+    });
+  });
+
+  it("judges by what the run became when nothing had been judged", () => {
+    expect(verdictOfEnd(profile(ran), undefined, { outcome: "TIMED_OUT", reason: "" }).lines?.[1]).toMatchObject({
+      requirementId: "ran",
+      state: "LINE_STATE_FAILED",
+      detail: "agent-run states TIMED_OUT, COMPLETED is required",
+    });
+  });
+});

@@ -1,0 +1,76 @@
+import type { VerdictJson, VerdictLineJson } from "../gen/automation/v1/verdict_pb.ts";
+import type { ProfileJson, RequirementJson } from "../gen/governance/v1/profile_pb.ts";
+
+/** What a gate looks at: one statement, existing or about to be made. */
+export interface Evidence {
+  /** Kind of attestation: `agent-run`, `test-result` … */
+  readonly kind: string;
+  /** What it states: `COMPLETED`, `PASSED` … */
+  readonly outcome: string;
+}
+
+/**
+ * Judges evidence by a profile's gate, requirement by requirement. Absence never passes, and a gate that asks for nothing does not pass either.
+ * A line names no digests yet: the run's own statement holds the digest of the log that holds this verdict, so it can't be named in it.
+ */
+export function judge(profile: Pick<ProfileJson, "method" | "gate">, evidence: readonly Evidence[]): VerdictJson {
+  const lines = (profile.gate?.requirements ?? []).map((requirement) => judgeLine(requirement, evidence));
+  const passed = lines.length > 0 && lines.every((line) => line.state === "LINE_STATE_MET");
+  return { passed, level: passed ? levelOf(profile) : "", lines };
+}
+
+function judgeLine(requirement: RequirementJson, evidence: readonly Evidence[]): VerdictLineJson {
+  const { id = "", kind = "", outcome = "", remedy = "" } = requirement;
+  const needed = Math.max(1, requirement.minCount ?? 1);
+  const found = evidence.filter((each) => each.kind === kind);
+  const other = outcome === "" ? undefined : found.find((each) => each.outcome !== outcome);
+  const wanted = `${kind}${outcome === "" ? "" : ` ${outcome}`}`;
+  const line = { requirementId: id, remedy };
+  if (other !== undefined)
+    return { ...line, state: "LINE_STATE_FAILED", detail: `${kind} states ${other.outcome}, ${outcome} is required` };
+  if (found.length < needed)
+    return { ...line, state: "LINE_STATE_MISSING", detail: `${found.length} of ${needed} ${wanted}` };
+  return { requirementId: id, state: "LINE_STATE_MET", detail: `${found.length} of ${needed} ${wanted}` };
+}
+
+/** @returns for example `SCRUM_DEFINITION_OF_DONE` */
+function levelOf(profile: Pick<ProfileJson, "method" | "gate">): string {
+  const method = (profile.method ?? "METHOD_UNSPECIFIED").replace(/^METHOD_/, "");
+  return `${method}_${profile.gate?.id ?? ""}`.toUpperCase();
+}
+
+/** Says which statements stand behind the lines that are met. @param statements - sha256 of what exists, by kind */
+export function citeEvidence(
+  verdict: VerdictJson,
+  profile: Pick<ProfileJson, "gate">,
+  statements: readonly { readonly kind: string; readonly sha256: string }[],
+): VerdictJson {
+  const kindOf = new Map((profile.gate?.requirements ?? []).map((requirement) => [requirement.id, requirement.kind]));
+  const lines = (verdict.lines ?? []).map((line) => {
+    const counted = statements
+      .filter((each) => each.kind === kindOf.get(line.requirementId))
+      .map((each) => each.sha256);
+    return line.state === "LINE_STATE_MET" && counted.length > 0 ? { ...line, evidenceSha256: counted } : line;
+  });
+  return { ...verdict, lines };
+}
+
+/**
+ * The verdict of a run that did not complete; it never passes. What the gate had said against the run stands. When it had said nothing against it, the end itself does:
+ * the gate is judged by what the run really became, and a line tells that it did not complete.
+ */
+export function verdictOfEnd(
+  profile: Pick<ProfileJson, "method" | "gate">,
+  recorded: VerdictJson | undefined,
+  end: { readonly outcome: string; readonly reason: string },
+): VerdictJson {
+  if (recorded?.passed === false) return recorded;
+  const { lines = [] } = judge(profile, [{ kind: "agent-run", outcome: end.outcome }]);
+  const ended: VerdictLineJson = {
+    requirementId: "run-completed",
+    state: "LINE_STATE_FAILED",
+    detail: `the run ended ${end.outcome}${end.reason === "" ? "" : `: ${end.reason}`}`,
+    remedy: "Resolve the reason and ask for a new run.",
+  };
+  return { passed: false, level: "", lines: [ended, ...lines] };
+}

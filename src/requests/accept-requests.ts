@@ -1,0 +1,125 @@
+import type { Declarations, ReadDeclarations } from "../definitions/declarations.ts";
+import type { Reason } from "../definitions/reason.ts";
+import { reason } from "../definitions/reason.ts";
+import type { InTransaction } from "../tenancy/transaction.ts";
+import { buildRow } from "./build-row.ts";
+import type { SourceBinding } from "./check-source.ts";
+import { checkSource } from "./check-source.ts";
+import type { CloudEvent, Delivery } from "./cloudevent.ts";
+import { decodeCloudEvent } from "./cloudevent.ts";
+import { decideRequest } from "./decide-request.ts";
+import { quarantineRecord } from "./outbox-record.ts";
+import { identityKey } from "./request-identity.ts";
+import type { PlatformRow, RequestRow } from "./request-store.ts";
+import { recordPlatformDeliveries, recordRequests } from "./request-store.ts";
+
+/** How many deliveries got which disposition. */
+export type AcceptCounts = Readonly<
+  Record<"accepted" | "duplicate" | "conflict" | "filtered" | "rejected" | "quarantined", number>
+>;
+
+export interface AcceptDeps {
+  readonly inTransaction: InTransaction;
+  readonly readDeclarations: ReadDeclarations;
+  readonly bindings: readonly SourceBinding[];
+  readonly knownRoles: readonly string[];
+  /** Whether Postgres refused the rows themselves (SQLSTATE class 22 or 23), as opposed to being away. */
+  readonly isDataError: (error: unknown) => boolean;
+  readonly now: () => Date;
+}
+
+/**
+ * Gives every delivery of a batch its disposition, in one transaction; the caller commits the offset only after this returns.
+ * A row that Postgres can't keep is found by halving the batch and is quarantined; any other failure is thrown, and nothing was written.
+ */
+export type AcceptRequests = (deliveries: readonly Delivery[]) => Promise<AcceptCounts>;
+
+export function createAcceptRequests(deps: AcceptDeps): AcceptRequests {
+  const accept: AcceptRequests = async (deliveries) => {
+    const sorted = deliveries.map((delivery) => sort(deps, delivery));
+    try {
+      return await write(deps, sorted);
+    } catch (error) {
+      if (!deps.isDataError(error)) throw error;
+      const [only] = deliveries;
+      if (deliveries.length === 1 && only !== undefined) return write(deps, [unstorable(only, error)]);
+      const middle = Math.ceil(deliveries.length / 2);
+      const first = await accept(deliveries.slice(0, middle));
+      return add(first, await accept(deliveries.slice(middle)));
+    }
+  };
+  return accept;
+}
+
+type Sorted = { readonly event: CloudEvent; readonly delivery: Delivery } | { readonly platform: PlatformRow };
+
+/** Undecodable deliveries and foreign sources belong to no tenant: nothing is written under the one they name. */
+function sort({ bindings }: AcceptDeps, delivery: Delivery): Sorted {
+  const decoded = decodeCloudEvent(delivery);
+  if ("cause" in decoded) return { platform: platformRow(delivery, decoded.cause, decoded.reasons) };
+  const foreign = checkSource(bindings, delivery, decoded.event);
+  const [first] = foreign;
+  if (first !== undefined) return { platform: platformRow(delivery, first.code, foreign) };
+  return { event: decoded.event, delivery };
+}
+
+async function write(deps: AcceptDeps, sorted: readonly Sorted[]): Promise<AcceptCounts> {
+  const now = deps.now();
+  const platform = sorted.flatMap((each) => ("platform" in each ? [each.platform] : []));
+  const events = sorted.flatMap((each) => ("event" in each ? [each] : []));
+  const tenants = [...new Set(events.map(({ event }) => event.tenant))];
+  const declared: ReadonlyMap<string, Declarations> =
+    tenants.length === 0
+      ? new Map()
+      : await deps.inTransaction((transaction) => deps.readDeclarations(transaction, tenants));
+  const rows = events.map(({ event, delivery }) => {
+    const declarations = declared.get(event.tenant);
+    if (declarations === undefined) throw new Error(`declarations of tenant ${event.tenant} were not read`);
+    const decision = decideRequest(event.data, declarations, { knownRoles: deps.knownRoles, now });
+    return buildRow(event, decision, { position: delivery.position, now, delivery });
+  });
+  const seen = await deps.inTransaction(async (transaction) => {
+    const [found] = await Promise.all([
+      recordRequests(transaction, firstOfEach(rows), rows),
+      recordPlatformDeliveries(transaction, platform),
+    ]);
+    return found;
+  });
+  const counts = { ...none, quarantined: platform.length };
+  for (const { index, seen: what } of seen)
+    counts[what === "first" ? (rows[index]?.disposition ?? "quarantined") : what] += 1;
+  return counts;
+}
+
+function firstOfEach(rows: readonly RequestRow[]): RequestRow[] {
+  const first = new Map<string, RequestRow>();
+  for (const row of rows) if (!first.has(identityKey(row))) first.set(identityKey(row), row);
+  return [...first.values()];
+}
+
+function platformRow(delivery: Delivery, cause: string, reasons: readonly Reason[]): PlatformRow {
+  return {
+    position: delivery.position,
+    cause,
+    reasons,
+    sizeBytes: delivery.value?.length ?? 0,
+    record: quarantineRecord(delivery, cause, reasons, null),
+  };
+}
+
+function unstorable(delivery: Delivery, error: unknown): Sorted {
+  const rule = `must be storable: ${error instanceof Error ? error.message : String(error)}`;
+  return {
+    platform: platformRow(delivery, "unstorable", [
+      reason("unstorable", "data", "", rule, "correct the value and send it again under a new event id"),
+    ]),
+  };
+}
+
+const none = { accepted: 0, duplicate: 0, conflict: 0, filtered: 0, rejected: 0, quarantined: 0 };
+
+function add(left: AcceptCounts, right: AcceptCounts): AcceptCounts {
+  const sum = { ...none };
+  for (const key of Object.keys(none) as (keyof typeof none)[]) sum[key] = left[key] + right[key];
+  return sum;
+}

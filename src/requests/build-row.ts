@@ -1,0 +1,96 @@
+import type { ReferencesJson, RefJson } from "../gen/automation/v1/ref_pb.ts";
+import { chainEvents, genesis } from "../runs/chain-events.ts";
+import { eventContextOf } from "../runs/run-draft.ts";
+import { laneOf, runEventTopic } from "../runs/topics.ts";
+import type { CloudEvent, Delivery } from "./cloudevent.ts";
+import type { DecidedRun, Decision } from "./decide-request.ts";
+import { quarantineRecord, rejectedRecord } from "./outbox-record.ts";
+import { digestVersion, payloadDigest, requestIdOf, runIdOf } from "./request-identity.ts";
+import type { RequestRow, RunRowDraft } from "./request-store.ts";
+
+/** Turns an event and its decision into what is written; ids depend on the identity alone. */
+export function buildRow(
+  event: CloudEvent,
+  decision: Decision,
+  at: { readonly position: string; readonly now: Date; readonly delivery?: Delivery },
+): RequestRow {
+  const identity = { tenant: event.tenant, source: event.source, eventId: event.id };
+  const requestId = requestIdOf(identity, 0);
+  const runId = decision.disposition === "accepted" ? runIdOf(identity, 0) : null;
+  const reasons = decision.disposition === "accepted" ? [] : decision.reasons;
+  return {
+    ...identity,
+    org: event.org,
+    eventType: event.type,
+    requestId,
+    runId,
+    digest: payloadDigest(event.data),
+    digestVersion,
+    disposition: decision.disposition,
+    reasons,
+    position: at.position,
+    payload: event.data,
+    correlationId: event.correlationId,
+    causationId: event.causationId,
+    traceparent: event.traceparent,
+    tracestate: event.tracestate,
+    subject: event.subject,
+    dataSchema: event.dataSchema,
+    eventTime: event.time,
+    run: decision.disposition === "accepted" ? draftOf(event, decision.run, runIdOf(identity, 0), at.now) : undefined,
+    record:
+      decision.disposition === "rejected"
+        ? rejectedRecord(event, requestId, reasons, at.now)
+        : decision.disposition === "quarantined" && at.delivery !== undefined
+          ? quarantineRecord(at.delivery, reasons[0]?.code ?? "not_understood", reasons, event.tenant)
+          : undefined,
+  };
+}
+
+function draftOf(event: CloudEvent, run: DecidedRun, runId: string, now: Date): RunRowDraft {
+  const { references, method, cadenceId } = run.derived;
+  const profile = { profileId: run.profile.id, profileVersion: run.profile.version };
+  const context = eventContextOf({ tenant: event.tenant, org: event.org, ...profile, cadenceId, references });
+  const admitted = { writerKey: "accept", status: { status: "RUN_STATUS_ADMITTED" } } as const;
+  const [first] = chainEvents(genesis, { runId, context }, [admitted], now).events;
+  if (first === undefined) throw new Error("a chain of one draft has one event");
+  return {
+    definitionId: run.version.definitionId,
+    definitionVersion: run.version.version,
+    definitionDigest: run.version.digest,
+    ...profile,
+    profileDigest: run.profile.digest,
+    ruleId: run.ruleId ?? null,
+    method,
+    workKind: run.requested.workKind ?? "",
+    cadenceId,
+    references,
+    requested: run.requested,
+    priority: run.priority,
+    deadlineAt: run.deadlineAt.toISOString(),
+    day: now.toISOString().slice(0, 10),
+    createdAt: now.toISOString(),
+    referenceRows: referenceRowsOf(references),
+    firstEvent: { hash: first.hash, writerKey: first.writerKey, event: first.event },
+    lane: laneOf(runId),
+    topic: runEventTopic,
+  };
+}
+
+/** The index rows of a run's references: each one and its parents, once per list. */
+function referenceRowsOf(references: ReferencesJson): RunRowDraft["referenceRows"] {
+  const lists: [string, readonly RefJson[]][] = [
+    ["timebox", references.timeboxes ?? []],
+    ["goal", references.goals ?? []],
+    ["work_item", references.workItems ?? []],
+    ["element", references.elements ?? []],
+  ];
+  const rows = lists.flatMap(([list, refs]) =>
+    refs.flatMap(withParents).map(({ kind = "", id = "" }) => ({ list, kind, id })),
+  );
+  return [...new Map(rows.map((row) => [JSON.stringify(row), row])).values()];
+}
+
+function withParents(ref: RefJson): RefJson[] {
+  return ref.parent === undefined ? [ref] : [ref, ...withParents(ref.parent)];
+}

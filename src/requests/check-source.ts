@@ -1,0 +1,55 @@
+import type { Reason } from "../definitions/reason.ts";
+import { reason } from "../definitions/reason.ts";
+import type { CloudEvent, Delivery } from "./cloudevent.ts";
+
+/** The operator's word that a source may speak on a topic, for whom, and with which types. */
+export interface SourceBinding {
+  readonly cluster: string;
+  readonly topic: string;
+  readonly source: string;
+  readonly tenants: readonly string[];
+  readonly types: readonly string[];
+}
+
+/** @returns why the source may not say this for the tenant it names; empty when it may */
+export function checkSource(
+  bindings: readonly SourceBinding[],
+  { cluster, topic }: Pick<Delivery, "cluster" | "topic">,
+  { source, tenant, type }: Pick<CloudEvent, "source" | "tenant" | "type">,
+): Reason[] {
+  const here = bindings.filter(
+    (binding) => binding.cluster === cluster && binding.topic === topic && binding.source === source,
+  );
+  if (here.length === 0)
+    return [
+      reason(
+        "foreign_source",
+        "source",
+        source,
+        `is not bound to topic ${topic} of cluster ${cluster}`,
+        "have the operator bind it under `sources`",
+      ),
+    ];
+  const forTenant = here.filter((binding) => binding.tenants.includes(tenant));
+  if (forTenant.length === 0)
+    return [
+      reason(
+        "foreign_tenant",
+        "tenantid",
+        tenant,
+        `source ${source} may not speak for this tenant`,
+        "have the operator add the tenant to the source",
+      ),
+    ];
+  if (!forTenant.some((binding) => binding.types.includes(type)))
+    return [
+      reason(
+        "foreign_type",
+        "type",
+        type,
+        `source ${source} may not send this type`,
+        "have the operator add the type to the source",
+      ),
+    ];
+  return [];
+}

@@ -1,0 +1,146 @@
+import type { JsonValue } from "@bufbuild/protobuf";
+import { fromJson, toJson } from "@bufbuild/protobuf";
+import { createValidator } from "@bufbuild/protovalidate";
+import type { Declarations } from "../definitions/declarations.ts";
+import type { StoredVersion } from "../definitions/definition-store.ts";
+import type { StoredProfile } from "../definitions/profile-store.ts";
+import type { Reason } from "../definitions/reason.ts";
+import { reason, reasonsOfViolations } from "../definitions/reason.ts";
+import { findObstacles } from "../definitions/static-guards.ts";
+import { AutomationPlanSchema } from "../gen/automation/v1/automation_plan_pb.ts";
+import type { RunRequested, RunRequestedJson } from "../gen/automation/v1/run_requested_pb.ts";
+import { RunRequestedSchema } from "../gen/automation/v1/run_requested_pb.ts";
+import type { DerivedReferences } from "../methodology/context-references.ts";
+import { deriveReferences } from "../methodology/context-references.ts";
+import { chooseDefinition } from "./match-rule.ts";
+
+/** What is to become of a request that was never seen before. */
+export type Decision =
+  | { readonly disposition: "accepted"; readonly run: DecidedRun }
+  | { readonly disposition: "filtered" | "rejected" | "quarantined"; readonly reasons: readonly Reason[] };
+
+/** A run that may start, with the versions that make it. */
+export interface DecidedRun {
+  readonly requested: RunRequestedJson;
+  readonly derived: DerivedReferences;
+  readonly profile: StoredProfile;
+  readonly version: StoredVersion;
+  readonly ruleId?: string;
+  /** 1 (first) to 5. */
+  readonly priority: number;
+  readonly deadlineAt: Date;
+}
+
+const validator = createValidator();
+const ordinaryPriority = 3;
+const ordinaryLimitMs = 3_600_000;
+
+/**
+ * Decides by what the tenant declares, before any run: all reasons against it come at once.
+ * @param data - the event's data, JSON
+ */
+export function decideRequest(
+  data: unknown,
+  declarations: Declarations,
+  { knownRoles, now }: { readonly knownRoles: readonly string[]; readonly now: Date },
+): Decision {
+  let message: RunRequested;
+  try {
+    message = fromJson(RunRequestedSchema, data as JsonValue, { ignoreUnknownFields: true });
+  } catch (error) {
+    const rule = error instanceof Error ? error.message : String(error);
+    return {
+      disposition: "quarantined",
+      reasons: [reason("not_a_run_request", "data", data, rule, "send an automation.v1.RunRequested as proto JSON")],
+    };
+  }
+  const checked = validator.validate(RunRequestedSchema, message);
+  if (checked.kind === "error") throw checked.error;
+  const violations = checked.kind === "invalid" ? reasonsOfViolations(checked.violations, message) : [];
+  const requested = toJson(RunRequestedSchema, message);
+  const profile = declarations.profile(message.profile?.id ?? "", message.profile?.version);
+  const unknownProfile =
+    profile === undefined && message.profile !== undefined ? [profileUnknown(message.profile)] : [];
+  const choice = chooseDefinition(declarations.rules, requested, profile?.profile);
+  const early = [...violations, ...unknownProfile];
+  if (choice === undefined)
+    return early.length > 0
+      ? { disposition: "rejected", reasons: early }
+      : {
+          disposition: "filtered",
+          reasons: [
+            reason(
+              "no_definition",
+              "work_kind",
+              requested.workKind ?? "",
+              "no rule, definition or binding of the profile is meant by the request",
+              "name a definition, bind the work kind in the profile, or put a rule",
+            ),
+          ],
+        };
+  const version = declarations.version(choice.definition);
+  const unknownDefinition =
+    version === undefined
+      ? [definitionUnknown(choice.definition, declarations.hasDefinition(choice.definition.id))]
+      : [];
+  const derived = message.context?.method.case === undefined ? undefined : deriveReferences(requested.context ?? {});
+  const obstacles =
+    profile === undefined || derived === undefined
+      ? []
+      : findObstacles({
+          request: requested,
+          references: derived.references,
+          profile: profile.profile,
+          knownRoles,
+          now,
+        });
+  const reasons = [...early, ...unknownDefinition, ...obstacles];
+  if (reasons.length > 0 || profile === undefined || version === undefined || derived === undefined)
+    return { disposition: "rejected", reasons };
+  return {
+    disposition: "accepted",
+    run: {
+      requested,
+      derived,
+      profile,
+      version,
+      ruleId: choice.ruleId,
+      priority: message.priority === 0 ? ordinaryPriority : message.priority,
+      deadlineAt: deadlineOf(requested, version, now),
+    },
+  };
+}
+
+/** The earlier of the event's deadline and the plan's limit from now. */
+function deadlineOf(requested: RunRequestedJson, version: StoredVersion, now: Date): Date {
+  const plan = fromJson(AutomationPlanSchema, version.plan, { ignoreUnknownFields: true });
+  const limitMs = plan.timeLimit === undefined ? ordinaryLimitMs : Number(plan.timeLimit.seconds) * 1_000;
+  const asked = requested.deadline === undefined ? Number.POSITIVE_INFINITY : Date.parse(requested.deadline);
+  return new Date(Math.min(asked, now.getTime() + limitMs));
+}
+
+function profileUnknown({ id, version }: { readonly id: string; readonly version: string }): Reason {
+  const named = version === "" ? id : `${id}@${version}`;
+  return reason(
+    "unknown_profile",
+    "profile",
+    named,
+    "is not published for this tenant",
+    "publish it with `automation apply -f profile.yaml`",
+  );
+}
+
+function definitionUnknown(
+  { id, version, channel }: { readonly id: string; readonly version?: string; readonly channel?: string },
+  isKnown: boolean,
+): Reason {
+  const named = version === undefined ? `${id} on channel ${channel ?? "stable"}` : `${id}@${version}`;
+  const rule = isKnown ? "has no such version or channel" : "is not published for this tenant";
+  return reason(
+    "unknown_definition",
+    "definition",
+    named,
+    rule,
+    "publish it with `automation apply -f definition.yaml`",
+  );
+}

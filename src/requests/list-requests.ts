@@ -1,0 +1,51 @@
+import type {
+  DispositionJson,
+  ListRunRequestsRequest,
+  ListRunRequestsResponseJson,
+  RequestDeliveryJson,
+} from "../gen/workflows_runtime/v1/workflow_service_pb.ts";
+import { Disposition } from "../gen/workflows_runtime/v1/workflow_service_pb.ts";
+import { decodePageToken, encodePageToken, pageSizeOf } from "../tenancy/page-token.ts";
+import type { InTenant } from "../tenancy/transaction.ts";
+import type { DeliveryRow } from "./delivery-store.ts";
+import { listDeliveries } from "./delivery-store.ts";
+
+export type ListRequests = (request: ListRunRequestsRequest, tenant: string) => Promise<ListRunRequestsResponseJson>;
+
+/** Every delivery of the tenant with what became of it, newest first. @throws InvalidPageTokenError */
+export function createListRequests(deps: { readonly inTenant: InTenant }): ListRequests {
+  return async (request, tenant) => {
+    const after = decodePageToken(request.pageToken);
+    const size = pageSizeOf(request.pageSize);
+    const filter = {
+      disposition: names.get(request.disposition) ?? null,
+      eventId: request.eventId === "" ? null : request.eventId,
+    };
+    const rows = await deps.inTenant(tenant, (transaction) =>
+      listDeliveries(transaction, tenant, filter, after, size + 1),
+    );
+    const page = rows.slice(0, size);
+    const last = page.at(-1);
+    return {
+      deliveries: page.map(toJson),
+      nextPageToken:
+        rows.length > size && last !== undefined ? encodePageToken({ at: last.receivedAt, id: last.cursorId }) : "",
+    };
+  };
+}
+
+/** As stored; the unspecified one is any. */
+const names: ReadonlyMap<number, string> = new Map(
+  Object.entries(Disposition)
+    .filter(([, value]) => value !== Disposition.UNSPECIFIED)
+    .map(([name, value]) => [value, name.toLowerCase()]),
+);
+
+function toJson({ cursorId: _, receivedAt, runId, disposition, ...row }: DeliveryRow): RequestDeliveryJson {
+  return {
+    ...row,
+    disposition: `DISPOSITION_${disposition.toUpperCase()}` as DispositionJson,
+    runId: runId ?? "",
+    receivedAt: receivedAt.toISOString(),
+  };
+}

@@ -1,0 +1,29 @@
+import type { RunRequestedJson } from "../gen/automation/v1/run_requested_pb.ts";
+import type { ProfileJson } from "../gen/governance/v1/profile_pb.ts";
+import type { WorkflowRuleJson } from "../gen/workflows_runtime/v1/workflow_service_pb.ts";
+
+/** Which definition a request means, and who said so. */
+export interface DefinitionChoice {
+  readonly ruleId?: string;
+  readonly definition: { readonly id: string; readonly version?: string; readonly channel?: string };
+}
+
+/**
+ * The first rule whose profile matches, else the event's own definition, else the profile's binding for the work kind.
+ * @param rules - in the order in which they are asked
+ * @returns undefined: nothing is meant by the request, so it is filtered
+ */
+export function chooseDefinition(
+  rules: readonly WorkflowRuleJson[],
+  request: RunRequestedJson,
+  profile: ProfileJson | undefined,
+): DefinitionChoice | undefined {
+  const rule = rules.find((each) => each.profileId === request.profile?.id);
+  if (rule?.definition?.id !== undefined)
+    return { ruleId: rule.id, definition: { ...rule.definition, id: rule.definition.id } };
+  const own = request.definition;
+  if (own?.id !== undefined) return { definition: { ...own, id: own.id } };
+  const bound = profile?.bindings?.find((binding) => binding.workKind === request.workKind);
+  if (bound?.definitionId !== undefined) return { definition: { id: bound.definitionId, channel: bound.channel } };
+  return undefined;
+}

@@ -1,0 +1,74 @@
+import type { Reason } from "../definitions/reason.ts";
+import { laneOf, quarantineTopic, runEventTopic } from "../runs/topics.ts";
+import type { CloudEvent, Delivery } from "./cloudevent.ts";
+
+/** A message of our own that goes to the bus with the transaction that decided it. */
+export interface OutboxRecord {
+  readonly lane: number;
+  /** Null when it belongs to no tenant. */
+  readonly tenant: string | null;
+  readonly topic: string;
+  readonly key: string;
+  readonly headers: Readonly<Record<string, string>>;
+  /** Base64. */
+  readonly body: string;
+}
+
+/** `automation.run.rejected.v1`: the request was understood and will never become a run. */
+export function rejectedRecord(
+  event: CloudEvent,
+  requestId: string,
+  reasons: readonly Reason[],
+  now: Date,
+): OutboxRecord {
+  const payload = {
+    requestId,
+    tenant: event.tenant,
+    org: event.org,
+    source: event.source,
+    eventId: event.id,
+    reasons,
+  };
+  return {
+    lane: laneOf(requestId),
+    tenant: event.tenant,
+    topic: runEventTopic,
+    key: requestId,
+    headers: {
+      "content-type": "application/json",
+      ce_specversion: "1.0",
+      ce_id: requestId,
+      ce_source: `automation://${event.tenant}`,
+      ce_type: "automation.run.rejected.v1",
+      ce_subject: requestId,
+      ce_time: now.toISOString(),
+      ce_tenantid: event.tenant,
+      ce_orgid: event.org,
+      ...(event.correlationId === undefined ? {} : { ce_correlationid: event.correlationId }),
+    },
+    body: Buffer.from(JSON.stringify(payload)).toString("base64"),
+  };
+}
+
+/** The delivery as it came, with why it was not understood and where it stood; it can be sent again from there. */
+export function quarantineRecord(
+  delivery: Delivery,
+  cause: string,
+  reasons: readonly Reason[],
+  tenant: string | null,
+): OutboxRecord {
+  return {
+    lane: laneOf(delivery.position),
+    tenant,
+    topic: quarantineTopic,
+    key: delivery.key,
+    headers: {
+      ...delivery.headers,
+      "quarantine-cause": cause,
+      "quarantine-reasons": JSON.stringify(reasons.slice(0, 20)),
+      "quarantine-attempts": "1",
+      "quarantine-origin": delivery.position,
+    },
+    body: Buffer.from(delivery.value ?? []).toString("base64"),
+  };
+}

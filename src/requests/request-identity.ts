@@ -1,0 +1,49 @@
+import { createHash } from "node:crypto";
+import canonicalize from "canonicalize";
+import { v5 } from "uuid";
+
+/** Version of `payloadDigest`; stored beside each digest. */
+export const digestVersion = 1;
+
+/** Namespace of the ids below; fixed for ever, since ids must come out the same on every redelivery. */
+const namespace = "0d5d6a5e-6f0c-5b0e-9c53-3f2f1c1d7a10";
+
+/** What makes two deliveries the same request: CloudEvents' (source, id) within a tenant. */
+export interface RequestIdentity {
+  readonly tenant: string;
+  readonly source: string;
+  readonly eventId: string;
+}
+
+/**
+ * Covers the data alone: a retry with another time or trace is a duplicate, not a conflict.
+ * @returns sha256, lower-case hex, of the RFC 8785 JSON of the data as received
+ */
+export function payloadDigest(data: unknown): string {
+  return createHash("sha256")
+    .update(canonicalize(data) ?? "null")
+    .digest("hex");
+}
+
+/** @param decision - 0 for the first; a replay is the next. @returns UUIDv5 over the length-prefixed identity and decision */
+export function requestIdOf(identity: RequestIdentity, decision: number): string {
+  return v5(
+    lengthPrefixed(["request", identity.tenant, identity.source, identity.eventId, String(decision)]),
+    namespace,
+  );
+}
+
+/** As `requestIdOf`, for the run that the decision makes. */
+export function runIdOf(identity: RequestIdentity, decision: number): string {
+  return v5(lengthPrefixed(["run", identity.tenant, identity.source, identity.eventId, String(decision)]), namespace);
+}
+
+/** @returns a text that no other list of parts gives */
+function lengthPrefixed(parts: readonly string[]): string {
+  return parts.map((part) => `${Buffer.byteLength(part)}:${part}`).join("");
+}
+
+/** @returns the key under which identities meet in memory */
+export function identityKey({ tenant, source, eventId }: RequestIdentity): string {
+  return lengthPrefixed([tenant, source, eventId]);
+}

@@ -1,0 +1,82 @@
+import { toJson } from "@bufbuild/protobuf";
+import type { ReadDeclarations } from "../definitions/declarations.ts";
+import type { Reason } from "../definitions/reason.ts";
+import { reason } from "../definitions/reason.ts";
+import { RunRequestedSchema } from "../gen/automation/v1/run_requested_pb.ts";
+import type { StartWorkflowRunRequest } from "../gen/workflows_runtime/v1/workflow_service_pb.ts";
+import type { Principal } from "../tenancy/request-context.ts";
+import type { InTenant } from "../tenancy/transaction.ts";
+import { buildRow } from "./build-row.ts";
+import type { CloudEvent } from "./cloudevent.ts";
+import { decideRequest } from "./decide-request.ts";
+import { recordRequests } from "./request-store.ts";
+
+/** The request is understood and can't become a run; every reason is named. */
+export class RejectedRequestError extends Error {
+  override readonly name = "RejectedRequestError";
+  readonly code = "rejected_request";
+  readonly reasons: readonly Reason[];
+  constructor(reasons: readonly Reason[]) {
+    super(`the request can't become a run, for ${reasons.length} ${reasons.length === 1 ? "reason" : "reasons"}`);
+    this.reasons = reasons;
+  }
+}
+
+/** The request id was used before, with another payload. */
+export class ConflictingRequestError extends Error {
+  override readonly name = "ConflictingRequestError";
+  readonly code = "conflicting_request";
+  constructor(requestId: string) {
+    super(`request_id "${requestId}" was used before with another request; use a new id for another request`);
+  }
+}
+
+export type StartRun = (
+  request: StartWorkflowRunRequest,
+  who: Principal,
+) => Promise<{ runId: string; disposition: "accepted" | "duplicate" }>;
+
+/** The api's door to the same acceptance as the bus: `request_id` is the event id, the source is the principal. */
+export function createStartRun(deps: {
+  readonly inTenant: InTenant;
+  readonly readDeclarations: ReadDeclarations;
+  readonly knownRoles: readonly string[];
+  readonly newId: () => string;
+  readonly now: () => Date;
+}): StartRun {
+  return async (request, who) => {
+    const now = deps.now();
+    const event: CloudEvent = {
+      id: request.requestId,
+      source: `api:${who.subject}`,
+      type: "automation.run.requested.v1",
+      tenant: who.tenant,
+      org: who.org,
+      data: request.request === undefined ? {} : toJson(RunRequestedSchema, request.request),
+      correlationId: request.correlationId === "" ? undefined : request.correlationId,
+    };
+    const { row, seen } = await deps.inTenant(who.tenant, async (transaction) => {
+      const declarations = (await deps.readDeclarations(transaction, [who.tenant])).get(who.tenant);
+      if (declarations === undefined) throw new Error(`declarations of tenant ${who.tenant} were not read`);
+      const decision = decideRequest(event.data, declarations, { knownRoles: deps.knownRoles, now });
+      const decided = buildRow(event, decision, { position: `api:${deps.newId()}`, now });
+      const [found] = await recordRequests(transaction, [decided], [decided]);
+      return { row: decided, seen: found };
+    });
+    if (seen?.seen === "conflict") throw new ConflictingRequestError(request.requestId);
+    if (seen?.runId) return { runId: seen.runId, disposition: seen.seen === "first" ? "accepted" : "duplicate" };
+    throw new RejectedRequestError(
+      row.reasons.length > 0
+        ? row.reasons
+        : [
+            reason(
+              "already_rejected",
+              "request_id",
+              request.requestId,
+              "this request was refused before",
+              "ask again under a new request_id",
+            ),
+          ],
+    );
+  };
+}

@@ -1,0 +1,53 @@
+import type { MessageInitShape } from "@bufbuild/protobuf";
+import { fromJson } from "@bufbuild/protobuf";
+import { timestampFromDate } from "@bufbuild/protobuf/wkt";
+import { findVersion } from "../definitions/definition-store.ts";
+import { AutomationPlanSchema } from "../gen/automation/v1/automation_plan_pb.ts";
+import { DesiredState } from "../gen/workflows_runtime/v1/run_pb.ts";
+import type { BeginRunResponseSchema } from "../gen/workflows_runtime/v1/run_worker_service_pb.ts";
+import type { ExecutionId, InRun } from "./in-run.ts";
+import { isEnded } from "./run-status.ts";
+import { admitExecution } from "./run-store.ts";
+
+export type BeginRun = (scope: {
+  readonly tenant: string;
+  readonly runId: string;
+  readonly execution: ExecutionId;
+}) => Promise<MessageInitShape<typeof BeginRunResponseSchema>>;
+
+/**
+ * Admits the one execution that speaks for a generation of a run, and hands it the plan. The first one wins; its repeated call gets the same answer. Any other one, an older
+ * generation, and any call after the end are refused: such an execution ends without effects.
+ * @param deps.onBegun - called when a run has left ADMITTED: another one may be released
+ * @throws UnknownRunError
+ */
+export function createBeginRun(deps: {
+  readonly inRun: InRun;
+  readonly now: () => Date;
+  readonly onBegun: (run: { readonly tenant: string; readonly runId: string }) => void;
+}): BeginRun {
+  return async ({ tenant, runId, execution }) => {
+    let hasBegun = false;
+    const answer = await deps.inRun({ tenant, runId }, async (open) => {
+      const { run, transaction } = open;
+      if (isEnded(run.status)) return { refused: true };
+      if (!(await admitExecution(transaction, run, { ...execution, begunAt: deps.now() }))) return { refused: true };
+      const found = await findVersion(transaction, tenant, { id: run.definitionId, version: run.definitionVersion });
+      if (found?.digest !== run.definitionDigest)
+        throw new Error(
+          `definition ${run.definitionId}@${run.definitionVersion} is not the one that run ${runId} pinned`,
+        );
+      if (run.status === "ADMITTED") {
+        await open.moveTo("PREPARING", `begin/${execution.generation}`);
+        hasBegun = true;
+      }
+      return {
+        desiredState: run.desiredState === "CANCEL" ? DesiredState.CANCEL : DesiredState.RUN,
+        plan: fromJson(AutomationPlanSchema, found.plan, { ignoreUnknownFields: true }),
+        deadline: timestampFromDate(run.deadlineAt),
+      };
+    });
+    if (hasBegun) deps.onBegun({ tenant, runId });
+    return answer;
+  };
+}

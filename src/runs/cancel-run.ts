@@ -1,0 +1,64 @@
+import type { RunJson } from "../gen/workflows_runtime/v1/run_pb.ts";
+import { isUuid } from "../tenancy/page-token.ts";
+import type { Principal } from "../tenancy/request-context.ts";
+import type { InRun } from "./in-run.ts";
+import { UnknownRunError } from "./in-run.ts";
+import { insertCancel } from "./run-command-store.ts";
+import type { WorkflowIdOf } from "./run-json.ts";
+import { runToJson } from "./run-json.ts";
+import type { RunStatus } from "./run-status.ts";
+import { isEnded } from "./run-status.ts";
+
+/** The run has its end; nothing can change it. */
+export class RunEndedError extends Error {
+  override readonly name = "RunEndedError";
+  readonly code = "run_ended";
+  constructor(runId: string, status: RunStatus) {
+    super(`run ${runId} has ended ${status}; an end is final, ask for a new run instead`);
+  }
+}
+
+export type CancelRun = (
+  request: { readonly runId: string; readonly reason: string },
+  who: Principal,
+) => Promise<RunJson>;
+
+/**
+ * Asks a run to end CANCELLED, in any phase before its end is committed: the wish, the command for the pump and the event are one transaction. A repeated call changes nothing.
+ * @throws UnknownRunError, RunEndedError
+ */
+export function createCancelRun(deps: {
+  readonly inRun: InRun;
+  readonly newId: () => string;
+  readonly workflowIdOf: WorkflowIdOf;
+  /** A command is due. */
+  readonly onCommand: () => void;
+}): CancelRun {
+  return async ({ runId, reason }, { tenant, subject }) => {
+    if (!isUuid(runId)) throw new UnknownRunError(runId);
+    const cancelled = await deps.inRun({ tenant, runId }, async (open) => {
+      const { run, transaction } = open;
+      if (isEnded(run.status)) throw new RunEndedError(runId, run.status);
+      if (run.desiredState !== "CANCEL") {
+        const why = reason === "" ? "" : `: ${reason}`;
+        await Promise.all([
+          insertCancel(transaction, {
+            tenant,
+            runId,
+            commandId: deps.newId(),
+            generation: run.generation,
+            principal: subject,
+            reason,
+          }),
+          open.append([{ writerKey: "cancel", message: { text: `${subject} asks to cancel${why}` } }]),
+        ]);
+      }
+      return runToJson(
+        { ...open.run, desiredState: "CANCEL", lastSequence: open.head.lastSequence },
+        deps.workflowIdOf,
+      );
+    });
+    deps.onCommand();
+    return cancelled;
+  };
+}

@@ -1,0 +1,67 @@
+import { createHash } from "node:crypto";
+import canonicalize from "canonicalize";
+import type { EventContextJson, RunEventJson } from "../gen/automation/v1/run_event_pb.ts";
+
+/** What a writer wants to say; sequence, time and hash are given when it is appended. */
+export type EventDraft = Pick<RunEventJson, "status" | "message" | "verdict" | "handoff"> & {
+  /** Unique per run: the same key again is the same event. */
+  readonly writerKey: string;
+};
+
+/** Where a run's stream stands. */
+export interface StreamHead {
+  readonly lastSequence: number;
+  /** sha256 of the last event; 64 zeros before the first. */
+  readonly lastHash: string;
+}
+
+export interface ChainedEvent {
+  readonly sequence: number;
+  readonly writerKey: string;
+  readonly hash: string;
+  readonly event: RunEventJson;
+}
+
+export const genesis: StreamHead = { lastSequence: 0, lastHash: "0".repeat(64) };
+
+/**
+ * Gives each draft its place: `sequence` counts on gaplessly and `prevHash` is the hash of the event before.
+ * @param at - time of all of them, UTC
+ * @returns the events and the new head
+ */
+export function chainEvents(
+  head: StreamHead,
+  run: { readonly runId: string; readonly context: EventContextJson },
+  drafts: readonly EventDraft[],
+  at: Date,
+): { readonly events: ChainedEvent[]; readonly head: StreamHead } {
+  const events: ChainedEvent[] = [];
+  let { lastSequence, lastHash } = head;
+  for (const { writerKey, ...payload } of drafts) {
+    lastSequence += 1;
+    const event: RunEventJson = {
+      runId: run.runId,
+      sequence: String(lastSequence),
+      writerKey,
+      at: at.toISOString(),
+      context: run.context,
+      prevHash: lastHash,
+      ...payload,
+    };
+    lastHash = hashEvent(event);
+    events.push({ sequence: lastSequence, writerKey, hash: lastHash, event });
+  }
+  return { events, head: { lastSequence, lastHash } };
+}
+
+/** @returns sha256, lower-case hex, of the event's RFC 8785 JSON */
+export function hashEvent(event: RunEventJson): string {
+  return createHash("sha256").update(canonicalJson(event)).digest("hex");
+}
+
+/** @returns the bytes that `hashEvent` digests: one line of the sealed event log, without its newline */
+export function canonicalJson(value: object): string {
+  const text = canonicalize(value);
+  if (text === undefined) throw new TypeError("value has no JSON form");
+  return text;
+}

@@ -1,0 +1,135 @@
+import type { InTenant, Transaction } from "../tenancy/transaction.ts";
+import type { EventDraft, StreamHead } from "./chain-events.ts";
+import type { RunDraft } from "./run-draft.ts";
+import { draftRun } from "./run-draft.ts";
+
+export { eventContextOf } from "./run-draft.ts";
+
+import { appendEvents, lockStream } from "./run-event-store.ts";
+import type { RunOutcome, RunStatus } from "./run-status.ts";
+import { isEnded } from "./run-status.ts";
+import type { RunRow } from "./run-store.ts";
+import { findRun, updateRunStatus } from "./run-store.ts";
+
+/** The tenant has no run of that id. */
+export class UnknownRunError extends Error {
+  override readonly name = "UnknownRunError";
+  readonly code = "unknown_run";
+  readonly runId: string;
+  constructor(runId: string) {
+    super(`run "${runId}" is not known to this tenant; \`automation run list\` shows its runs`);
+    this.runId = runId;
+  }
+}
+
+/** The calling Temporal execution does not speak for the run: it ends without effects. */
+export class SupersededExecutionError extends Error {
+  override readonly name = "SupersededExecutionError";
+  readonly code = "superseded_execution";
+  constructor(runId: string) {
+    super(`another execution speaks for run ${runId}; this one must end without effects`);
+  }
+}
+
+/** Somebody else wrote to the run's stream since it was read: read again, decide again. */
+export class StreamMovedError extends Error {
+  override readonly name = "StreamMovedError";
+  readonly code = "stream_moved";
+  constructor(runId: string) {
+    super(`the event stream of run ${runId} moved on while its next events were prepared; ask again`);
+  }
+}
+
+/** Which Temporal execution is calling. */
+export interface ExecutionId {
+  readonly generation: number;
+  readonly firstExecutionRunId: string;
+}
+
+/** A run whose stream is locked by the current transaction. */
+export interface OpenRun {
+  readonly transaction: Transaction;
+  readonly run: RunRow;
+  readonly head: StreamHead;
+  readonly closed: boolean;
+  /** Appends events; sequence and hash are given here. */
+  append(drafts: readonly EventDraft[]): Promise<void>;
+  /** Changes the status and appends its event. @throws IllegalTransitionError */
+  moveTo(
+    status: RunStatus,
+    writerKey: string,
+    why?: { readonly reason?: string; readonly outcome?: RunOutcome },
+  ): Promise<void>;
+  /** Writes what was drafted outside, with its very hashes. @throws StreamMovedError when the stream does not stand where the draft began */
+  write(draft: RunDraft): Promise<void>;
+}
+
+/**
+ * Runs work in one transaction that is bound to the tenant and holds the run's stream: whatever it writes and says about the run commits together, in order.
+ * @throws UnknownRunError
+ */
+export type InRun = <T>(
+  scope: { readonly tenant: string; readonly runId: string },
+  work: (open: OpenRun) => Promise<T>,
+) => Promise<T>;
+
+export function createInRun(deps: { readonly inTenant: InTenant; readonly now: () => Date }): InRun {
+  return ({ tenant, runId }, work) =>
+    deps.inTenant(tenant, async (transaction) => {
+      const [stream, found] = await Promise.all([
+        lockStream(transaction, { tenant, runId }),
+        findRun(transaction, tenant, runId),
+      ]);
+      if (stream === undefined || found === undefined) throw new UnknownRunError(runId);
+      return work(openRun(transaction, found, stream, deps.now));
+    });
+}
+
+/** @throws SupersededExecutionError */
+export function assertSpeaksFor(run: RunRow, execution: ExecutionId): void {
+  if (run.generation !== execution.generation || run.executionRunId !== execution.firstExecutionRunId)
+    throw new SupersededExecutionError(run.runId);
+}
+
+function openRun(
+  transaction: Transaction,
+  found: RunRow,
+  stream: StreamHead & { closed: boolean },
+  now: () => Date,
+): OpenRun {
+  let run = found;
+  let head: StreamHead = { lastSequence: stream.lastSequence, lastHash: stream.lastHash };
+  let closed = stream.closed;
+  const write = async (draft: RunDraft): Promise<void> => {
+    if (draft.base.lastHash !== head.lastHash) throw new StreamMovedError(run.runId);
+    if (closed) throw new Error(`the event stream of run ${run.runId} is closed`);
+    const isMoved = draft.run.status !== run.status;
+    run = draft.run;
+    head = draft.head;
+    closed = isEnded(run.status);
+    await Promise.all([
+      ...(isMoved ? [updateRunStatus(transaction, run, run)] : []),
+      appendEvents(transaction, run, draft.events, head, closed),
+    ]);
+  };
+  const say = async (what: (draft: RunDraft) => void): Promise<void> => {
+    const draft = draftRun(run, head, now());
+    what(draft);
+    await write(draft);
+  };
+  return {
+    transaction,
+    get run() {
+      return run;
+    },
+    get head() {
+      return head;
+    },
+    get closed() {
+      return closed;
+    },
+    append: (drafts) => say((draft) => draft.append(drafts)),
+    moveTo: (status, writerKey, why) => say((draft) => draft.moveTo(status, writerKey, why)),
+    write,
+  };
+}

@@ -1,0 +1,43 @@
+import { enumToJson } from "@bufbuild/protobuf";
+import { RunStatusSchema } from "../gen/automation/v1/run_event_pb.ts";
+import type {
+  ListWorkflowRunsRequest,
+  ListWorkflowRunsResponseJson,
+} from "../gen/workflows_runtime/v1/workflow_service_pb.ts";
+import { decodePageToken, encodePageToken, pageSizeOf } from "../tenancy/page-token.ts";
+import type { InTenant } from "../tenancy/transaction.ts";
+import type { WorkflowIdOf } from "./run-json.ts";
+import { runToJson } from "./run-json.ts";
+import { listRuns } from "./run-list-store.ts";
+import type { RunStatus } from "./run-status.ts";
+
+export type ListRuns = (request: ListWorkflowRunsRequest, tenant: string) => Promise<ListWorkflowRunsResponseJson>;
+
+/**
+ * Runs of a tenant, newest first, narrowed by status, profile and any reference: one of the run's own, a parent of one, or one that a hand-off returned.
+ * @throws InvalidPageTokenError
+ */
+export function createListRuns(deps: { readonly inTenant: InTenant; readonly workflowIdOf: WorkflowIdOf }): ListRuns {
+  return async ({ status, profileId, reference, pageSize, pageToken }, tenant) => {
+    const after = decodePageToken(pageToken);
+    const size = pageSizeOf(pageSize);
+    const filter = {
+      status: statusOf(status),
+      profileId: profileId === "" ? null : profileId,
+      reference: reference === undefined ? null : { kind: reference.kind, id: reference.id.normalize("NFC").trim() },
+    };
+    const rows = await deps.inTenant(tenant, (transaction) => listRuns(transaction, tenant, filter, after, size + 1));
+    const page = rows.slice(0, size);
+    const last = page.at(-1);
+    const hasMore = rows.length > size && last !== undefined;
+    return {
+      runs: page.map((run) => runToJson(run, deps.workflowIdOf)),
+      nextPageToken: hasMore ? encodePageToken({ at: last.createdAt, id: last.runId }) : "",
+    };
+  };
+}
+
+function statusOf(status: ListWorkflowRunsRequest["status"]): RunStatus | null {
+  const name = enumToJson(RunStatusSchema, status);
+  return name === "RUN_STATUS_UNSPECIFIED" ? null : (name.slice("RUN_STATUS_".length) as RunStatus);
+}

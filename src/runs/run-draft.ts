@@ -1,0 +1,67 @@
+import type { EventContextJson } from "../gen/automation/v1/run_event_pb.ts";
+import type { ChainedEvent, EventDraft, StreamHead } from "./chain-events.ts";
+import { chainEvents } from "./chain-events.ts";
+import type { RunOutcome, RunStatus } from "./run-status.ts";
+import { assertTransition, isEnded, statusToJson } from "./run-status.ts";
+import type { RunRow } from "./run-store.ts";
+
+/** What is going to be said about a run from one point of its stream on, worked out before it is written. */
+export interface RunDraft {
+  /** Where the stream must stand when the draft is written. */
+  readonly base: StreamHead;
+  readonly run: RunRow;
+  readonly head: StreamHead;
+  readonly events: readonly ChainedEvent[];
+  /** Adds events; sequence, time and hash are given here. */
+  append(drafts: readonly EventDraft[]): void;
+  /** Changes the status and adds its event. @throws IllegalTransitionError */
+  moveTo(status: RunStatus, writerKey: string, why?: { readonly reason?: string; readonly outcome?: RunOutcome }): void;
+}
+
+/** @param at - time of everything the draft says, UTC */
+export function draftRun(start: RunRow, base: StreamHead, at: Date): RunDraft {
+  let run = start;
+  let head = base;
+  const events: ChainedEvent[] = [];
+  const append = (drafts: readonly EventDraft[]): void => {
+    const chained = chainEvents(head, { runId: run.runId, context: eventContextOf(run) }, drafts, at);
+    head = chained.head;
+    events.push(...chained.events);
+  };
+  return {
+    base,
+    get run() {
+      return run;
+    },
+    get head() {
+      return head;
+    },
+    events,
+    append,
+    moveTo(status, writerKey, { reason = "", outcome } = {}) {
+      assertTransition(run.status, status);
+      const previous = run.status;
+      const end = isEnded(status) ? status : outcome;
+      run = { ...run, status, reason, endedAt: isEnded(status) ? at : null };
+      append([
+        {
+          writerKey,
+          status: {
+            status: statusToJson(status),
+            previous: statusToJson(previous),
+            ...(reason === "" ? {} : { reason }),
+            ...(end === undefined ? {} : { outcome: statusToJson(end) }),
+          },
+        },
+      ]);
+    },
+  };
+}
+
+/** What every event of the run carries. */
+export function eventContextOf(
+  run: Pick<RunRow, "tenant" | "org" | "profileId" | "profileVersion" | "cadenceId" | "references">,
+): EventContextJson {
+  const { tenant, org, profileId, profileVersion, cadenceId, references } = run;
+  return { tenant, org, profileId, profileVersion, cadenceId, references };
+}

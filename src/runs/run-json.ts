@@ -1,0 +1,45 @@
+import type { RunJson } from "../gen/workflows_runtime/v1/run_pb.ts";
+import { statusToJson } from "./run-status.ts";
+import type { RunRow } from "./run-store.ts";
+
+/** Names the Temporal workflow of one generation of a run. */
+export type WorkflowIdOf = (tenant: string, runId: string, generation: number) => string;
+
+/** A run with the last sequence of its stream. */
+export interface RunWithHead extends RunRow {
+  readonly lastSequence: number;
+}
+
+/** A run as people see it. */
+export function runToJson(run: RunWithHead, workflowIdOf: WorkflowIdOf): RunJson {
+  return {
+    id: run.runId,
+    tenant: run.tenant,
+    org: run.org,
+    status: statusToJson(run.status),
+    reason: run.reason,
+    definitionId: run.definitionId,
+    definitionVersion: run.definitionVersion,
+    definitionDigest: run.definitionDigest,
+    profileId: run.profileId,
+    profileVersion: run.profileVersion,
+    profileDigest: run.profileDigest,
+    ruleId: run.ruleId ?? "",
+    workKind: run.workKind,
+    references: run.references,
+    source: run.source,
+    eventId: run.eventId,
+    requestId: run.requestId,
+    correlationId: run.correlationId ?? "",
+    traceparent: run.traceparent ?? "",
+    generation: run.generation,
+    workflowId: workflowIdOf(run.tenant, run.runId, run.generation),
+    desiredState: `DESIRED_STATE_${run.desiredState}`,
+    lastSequence: String(run.lastSequence),
+    createdAt: run.createdAt.toISOString(),
+    deadline: run.deadlineAt.toISOString(),
+    ...(run.startedAt === null ? {} : { startedAt: run.startedAt.toISOString() }),
+    ...(run.begunAt === null ? {} : { begunAt: run.begunAt.toISOString() }),
+    ...(run.endedAt === null ? {} : { endedAt: run.endedAt.toISOString() }),
+  };
+}

@@ -1,0 +1,90 @@
+import type { ReferencesJson } from "../gen/automation/v1/ref_pb.ts";
+import type { RunRequestedJson } from "../gen/automation/v1/run_requested_pb.ts";
+import type { Transaction } from "../tenancy/transaction.ts";
+import type { RunStatus } from "./run-status.ts";
+
+/** A run as stored. */
+export interface RunRow {
+  readonly tenant: string;
+  readonly runId: string;
+  readonly org: string;
+  readonly requestId: string;
+  readonly source: string;
+  readonly eventId: string;
+  readonly definitionId: string;
+  readonly definitionVersion: string;
+  readonly definitionDigest: string;
+  readonly profileId: string;
+  readonly profileVersion: string;
+  readonly profileDigest: string;
+  readonly ruleId: string | null;
+  /** Lower-case method name: `scrum`. */
+  readonly method: string;
+  readonly workKind: string;
+  readonly cadenceId: string;
+  readonly references: ReferencesJson;
+  readonly requested: RunRequestedJson;
+  readonly status: RunStatus;
+  readonly reason: string;
+  readonly desiredState: "RUN" | "CANCEL";
+  readonly generation: number;
+  readonly executionRunId: string | null;
+  readonly correlationId: string | null;
+  readonly traceparent: string | null;
+  readonly tracestate: string | null;
+  readonly deadlineAt: Date;
+  /** `YYYY-MM-DD`: partition key of the run's events. */
+  readonly day: string;
+  readonly createdAt: Date;
+  readonly startedAt: Date | null;
+  readonly begunAt: Date | null;
+  readonly endedAt: Date | null;
+}
+
+/** Columns of `runs` under the names of `RunRow`, for a select from `runs as r`. */
+export const runColumns = `
+  r.tenant, r.run_id as "runId", r.org, r.request_id as "requestId", r.source, r.event_id as "eventId",
+  r.definition_id as "definitionId", r.definition_version as "definitionVersion", r.definition_digest as "definitionDigest",
+  r.profile_id as "profileId", r.profile_version as "profileVersion", r.profile_digest as "profileDigest", r.rule_id as "ruleId",
+  r.method, r.work_kind as "workKind", r.cadence_id as "cadenceId", r."references", r.requested, r.status, r.reason,
+  r.desired_state as "desiredState", r.generation, r.execution_run_id as "executionRunId", r.correlation_id as "correlationId",
+  r.traceparent, r.tracestate, r.deadline_at as "deadlineAt", r.day, r.created_at as "createdAt", r.started_at as "startedAt",
+  r.begun_at as "begunAt", r.ended_at as "endedAt"`;
+
+/** The run, or undefined when the bound tenant has none of that id. */
+export async function findRun(transaction: Transaction, tenant: string, runId: string): Promise<RunRow | undefined> {
+  const { rows } = await transaction.query<RunRow>(
+    `select ${runColumns} from runs as r where r.tenant = $1 and r.run_id = $2`,
+    [tenant, runId],
+  );
+  return rows[0];
+}
+
+/** Writes a new status; `endedAt` is set for an end. The caller holds the stream's lock and has asked the state machine. */
+export async function updateRunStatus(
+  transaction: Transaction,
+  run: Pick<RunRow, "tenant" | "runId">,
+  change: { readonly status: RunStatus; readonly reason: string; readonly endedAt: Date | null },
+): Promise<void> {
+  await transaction.query("update runs set status = $3, reason = $4, ended_at = $5 where tenant = $1 and run_id = $2", [
+    run.tenant,
+    run.runId,
+    change.status,
+    change.reason,
+    change.endedAt,
+  ]);
+}
+
+/** The compare-and-set of BeginRun: the first execution of a generation wins. @returns whether this execution speaks for the run */
+export async function admitExecution(
+  transaction: Transaction,
+  run: Pick<RunRow, "tenant" | "runId">,
+  execution: { readonly generation: number; readonly firstExecutionRunId: string; readonly begunAt: Date },
+): Promise<boolean> {
+  const { rowCount } = await transaction.query(
+    `update runs set execution_run_id = $4, begun_at = coalesce(begun_at, $5), started_at = coalesce(started_at, $5)
+     where tenant = $1 and run_id = $2 and generation = $3 and (execution_run_id is null or execution_run_id = $4)`,
+    [run.tenant, run.runId, execution.generation, execution.firstExecutionRunId, execution.begunAt],
+  );
+  return rowCount === 1;
+}

@@ -1,0 +1,14 @@
+/** Topics of the bus. */
+export const requestTopic = "automation.run.requested";
+export const runEventTopic = "automation.run.event";
+export const quarantineTopic = "automation.run.requested.quarantine";
+
+/** Number of outbox lanes; the rows of `relay_lanes`. */
+export const laneCount = 4;
+
+/** @returns the lane, 0 to `laneCount` - 1, in which everything of one key stays in order */
+export function laneOf(key: string): number {
+  let hash = 0;
+  for (const character of key) hash = (hash * 31 + character.charCodeAt(0)) >>> 0;
+  return hash % laneCount;
+}

@@ -1,0 +1,123 @@
+import { createHash } from "node:crypto";
+import {
+  CreateBucketCommand,
+  GetObjectCommand,
+  HeadBucketCommand,
+  PutObjectCommand,
+  S3Client,
+  S3ServiceException,
+} from "@aws-sdk/client-s3";
+import { getSignedUrl } from "@aws-sdk/s3-request-presigner";
+import type { ObjectStore } from "../artifacts/object-store.ts";
+
+export interface S3Options {
+  readonly endpoint: string;
+  readonly region: string;
+  readonly bucket: string;
+  readonly accessKeyId: string;
+  readonly secretAccessKey: string;
+}
+
+export interface S3 extends ObjectStore {
+  /** Makes the bucket unless it is there and ours. */
+  ensureBucket(signal?: AbortSignal): Promise<void>;
+  /** @returns whether the bucket answers within 2 s */
+  reachable(): Promise<boolean>;
+  close(): void;
+}
+
+/** Longest time of one call, its second try included. */
+const callLimitMs = 5_000;
+
+/** An S3 bucket, at AWS or any server that honours checksums and conditional writes. */
+export function createS3({ endpoint, region, bucket, accessKeyId, secretAccessKey }: S3Options): S3 {
+  const client = new S3Client({
+    endpoint,
+    region,
+    credentials: { accessKeyId, secretAccessKey },
+    forcePathStyle: true,
+    // the SDK's own checksums arrive as chunk framing at servers that don't know it; ours is sent by name
+    requestChecksumCalculation: "WHEN_REQUIRED",
+    responseChecksumValidation: "WHEN_REQUIRED",
+    maxAttempts: 2,
+    requestHandler: { connectionTimeout: 1_000, requestTimeout: 4_000, throwOnRequestTimeout: true },
+  });
+  const bounded = (signal: AbortSignal | undefined, limitMs = callLimitMs) => {
+    const limit = AbortSignal.timeout(limitMs);
+    return { abortSignal: signal === undefined ? limit : AbortSignal.any([signal, limit]) };
+  };
+  return {
+    async putOnce(key, body, { sha256, contentType }, signal) {
+      const put = new PutObjectCommand({
+        Bucket: bucket,
+        Key: key,
+        Body: body,
+        ContentLength: body.byteLength,
+        ContentType: contentType,
+        ChecksumSHA256: Buffer.from(sha256, "hex").toString("base64"),
+        IfNoneMatch: "*",
+      });
+      try {
+        await client.send(put, bounded(signal));
+        return "stored";
+      } catch (error) {
+        if (statusOf(error) === 412) return "present";
+        throw error;
+      }
+    },
+
+    async digestOf(key, signal) {
+      try {
+        const { Body } = await client.send(new GetObjectCommand({ Bucket: bucket, Key: key }), bounded(signal));
+        if (Body === undefined) return undefined;
+        const hash = createHash("sha256");
+        let sizeBytes = 0;
+        for await (const chunk of Body as AsyncIterable<Uint8Array>) {
+          hash.update(chunk);
+          sizeBytes += chunk.byteLength;
+        }
+        return { sha256: hash.digest("hex"), sizeBytes };
+      } catch (error) {
+        if (statusOf(error) === 404) return undefined;
+        throw error;
+      }
+    },
+
+    urlFor(key, { fileName, expiresSeconds }) {
+      const get = new GetObjectCommand({
+        Bucket: bucket,
+        Key: key,
+        ResponseContentDisposition: `attachment; filename="${fileName.replaceAll(/[^\w.-]/g, "_")}"`,
+      });
+      return getSignedUrl(client, get, { expiresIn: expiresSeconds });
+    },
+
+    async ensureBucket(signal) {
+      const create = new CreateBucketCommand({
+        Bucket: bucket,
+        // AWS refuses its first region as a constraint and demands every other one
+        ...(region === "us-east-1" ? {} : { CreateBucketConfiguration: { LocationConstraint: region as "eu-west-1" } }),
+      });
+      try {
+        await client.send(create, bounded(signal));
+      } catch (error) {
+        if (!(error instanceof S3ServiceException && error.name === "BucketAlreadyOwnedByYou")) throw error;
+      }
+    },
+
+    async reachable() {
+      try {
+        await client.send(new HeadBucketCommand({ Bucket: bucket }), bounded(undefined, 2_000));
+        return true;
+      } catch {
+        return false;
+      }
+    },
+
+    close: () => client.destroy(),
+  };
+}
+
+function statusOf(error: unknown): number | undefined {
+  return error instanceof S3ServiceException ? error.$metadata.httpStatusCode : undefined;
+}

@@ -1,0 +1,120 @@
+import { insertArtifact } from "../artifacts/artifact-store.ts";
+import { assertBlob } from "../artifacts/blobs.ts";
+import type { ObjectStore } from "../artifacts/object-store.ts";
+import type { AttachmentJson } from "../gen/graph/v1/graph_service_pb.ts";
+import type { CommitSealResponseJson } from "../gen/workflows_runtime/v1/run_worker_service_pb.ts";
+import { writeEvidence } from "../graph/embedded.ts";
+import { findProvisional, indexSubjects, registerStatements } from "../proof/attestation-store.ts";
+import { inTotoPayloadType } from "../proof/dsse.ts";
+import { eventLogMediaType, eventLogName } from "../proof/event-log.ts";
+import { leafWorkItems, subjectOf } from "../proof/resource-uri.ts";
+import type { StoredStatement } from "../proof/sign-statement.ts";
+import { signStatement } from "../proof/sign-statement.ts";
+import type { Sign } from "../proof/signer.ts";
+import type { InRun, OpenRun } from "../runs/in-run.ts";
+import { assertSpeaksFor } from "../runs/in-run.ts";
+import { eventLogArtifact } from "./event-log-artifact.ts";
+import { followUp } from "./handoff-request.ts";
+import type { CallRow } from "./handoff-store.ts";
+import { insertCalls, listCalls } from "./handoff-store.ts";
+import type { SealScope } from "./run-so-far.ts";
+import type { SealRow } from "./seal-store.ts";
+import { commitPreparedSeal, findSeal } from "./seal-store.ts";
+
+/** The seal can't be committed as things stand: nothing is prepared, a try is not acknowledged, or a statement is not what was prepared. */
+export class SealNotReadyError extends Error {
+  override readonly name = "SealNotReadyError";
+  readonly code = "seal_not_ready";
+  constructor(runId: string, why: string) {
+    super(`the seal of run ${runId} can't be committed: ${why}`);
+  }
+}
+
+export interface CommitSealDeps {
+  readonly inRun: InRun;
+  readonly objects: Pick<ObjectStore, "digestOf">;
+  readonly sign: Sign;
+  readonly now: () => Date;
+  /** Called after a commit: confirms are due. */
+  readonly onDue: () => void;
+}
+
+/**
+ * Ends a run COMPLETED. Checked before: the log's object has its digest, the statements have theirs. Then one transaction does it all or nothing: attestations
+ * registered, artifact, graph, confirms due, seal COMMITTED, run COMPLETED, stream closed. A repeated call gets the same answer; a cancel that came first gets false.
+ * @throws UnknownRunError, SupersededExecutionError, SealNotReadyError, AlteredObjectError, UnsignableStatementError
+ */
+export function createCommitSeal(deps: CommitSealDeps) {
+  return async (scope: SealScope): Promise<CommitSealResponseJson> => {
+    const { tenant, runId } = scope;
+    const prepared = await deps.inRun(scope, (open) => readPrepared(open, scope));
+    if (typeof prepared === "boolean") return { committed: prepared };
+    const { seal, statements, tries } = prepared;
+    const log = await assertBlob(deps.objects, tenant, seal.logSha256);
+    const signed = await Promise.all(statements.map((statement) => signStatement(deps.sign, statement)));
+
+    const committed = await deps.inRun(scope, async (open) => {
+      assertSpeaksFor(open.run, scope.execution);
+      const { transaction, run } = open;
+      if (run.desiredState === "CANCEL" || run.status !== "SEALING")
+        return (await findSeal(transaction, tenant, runId))?.state === "COMMITTED";
+      const at = deps.now();
+      const [isMine, registered] = await Promise.all([
+        commitPreparedSeal(transaction, scope, at),
+        registerStatements(transaction, scope, signed, at),
+        indexSubjects(transaction, tenant, runId),
+        insertArtifact(transaction, tenant, eventLogArtifact(run, log, at)),
+        writeEvidence(transaction, {
+          tenant,
+          runId,
+          method: run.method,
+          subject: subjectOf(run),
+          workItems: leafWorkItems(run.references),
+          attachments: attachmentsOf(log.sha256, statements),
+          at,
+        }),
+        insertCalls(
+          transaction,
+          run,
+          tries.map((tried) => followUp(tried, "CONFIRM", at)),
+          at,
+        ),
+        open.moveTo("COMPLETED", "seal/end"),
+      ]);
+      if (!isMine) throw new SealNotReadyError(runId, "it is not prepared, or a hand-off try is not acknowledged");
+      if (registered !== statements.length)
+        throw new SealNotReadyError(runId, `${registered} of ${statements.length} statements are what was signed`);
+      return true;
+    });
+    if (committed) deps.onDue();
+    return { committed };
+  };
+}
+
+/** @returns what is to be committed, or the answer when that is decided */
+async function readPrepared(
+  open: OpenRun,
+  { tenant, runId, execution }: SealScope,
+): Promise<boolean | { seal: SealRow; statements: StoredStatement[]; tries: CallRow[] }> {
+  assertSpeaksFor(open.run, execution);
+  const [seal, statements, calls] = await Promise.all([
+    findSeal(open.transaction, tenant, runId),
+    findProvisional(open.transaction, tenant, runId),
+    listCalls(open.transaction, tenant, runId),
+  ]);
+  if (seal?.state === "COMMITTED") return true;
+  if (seal?.state === "ABORTED" || open.run.desiredState === "CANCEL") return false;
+  if (seal === undefined) throw new SealNotReadyError(runId, "it is not prepared; call PrepareSeal first");
+  const tries = calls.filter((call) => call.phase === "TRY");
+  const missing = tries.find((call) => call.state !== "ACKNOWLEDGED");
+  if (missing !== undefined)
+    throw new SealNotReadyError(runId, `${missing.method} is ${missing.state}, not ACKNOWLEDGED`);
+  return { seal, statements, tries };
+}
+
+function attachmentsOf(logSha256: string, statements: readonly StoredStatement[]): AttachmentJson[] {
+  return [
+    { name: eventLogName, mediaType: eventLogMediaType, sha256: logSha256 },
+    ...statements.map(({ kind, sha256 }) => ({ name: kind, mediaType: inTotoPayloadType, sha256 })),
+  ];
+}

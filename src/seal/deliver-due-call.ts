@@ -1,0 +1,80 @@
+import type { CallAnswer } from "../methodology/methodology.ts";
+import type { InTenant, Transaction } from "../tenancy/transaction.ts";
+import type { MethodologyOf } from "./handoff-request.ts";
+import { followUp } from "./handoff-request.ts";
+import type { CallRow, ClaimedCall } from "./handoff-store.ts";
+import { findCall, insertCalls, recordAnswer, recordSilence } from "./handoff-store.ts";
+import { setRemoteId } from "./impediment-store.ts";
+import { sendCall } from "./send-call.ts";
+
+/** A call that its receiver refused for good and a person must look at. */
+export interface StuckCall
+  extends Pick<CallRow, "tenant" | "runId" | "receiver" | "method" | "idempotencyKey" | "phase"> {
+  readonly reason: string;
+}
+
+export interface DeliverDueCallDeps {
+  readonly inTenant: InTenant;
+  readonly methodologyOf: MethodologyOf;
+  readonly now: () => Date;
+  /** Called once for a call that became STUCK; the alert hangs on it. */
+  readonly onStuck: (call: StuckCall) => void;
+  /** 0 (included) to 1: spreads retries. */
+  readonly random: () => number;
+}
+
+/** Half of the time for which a claim holds. */
+const sendTimeoutMs = 5_000;
+
+/**
+ * Sends one claimed call. Answered: done, and an accepted impediment is confirmed next. Refused: STUCK. Not answered: due again later, for ever.
+ */
+export function createDeliverDueCall(deps: DeliverDueCallDeps) {
+  return async ({ tenant, callId }: ClaimedCall, signal: AbortSignal): Promise<void> => {
+    const call = await deps.inTenant(tenant, (transaction) => findCall(transaction, tenant, callId));
+    if (call?.state !== "DUE") return;
+    const answer = await sendCall(deps.methodologyOf, call, { timeoutMs: sendTimeoutMs, signal });
+    const isNew = await deps.inTenant(tenant, (transaction) => record(deps, transaction, call, answer));
+    if (!isNew || answer.state !== "REFUSED") return;
+    const { runId, receiver, method, idempotencyKey, phase } = call;
+    deps.onStuck({ tenant, runId, receiver, method, idempotencyKey, phase, reason: answer.reason });
+  };
+}
+
+/** @returns whether it is the call's final answer, and the first one */
+async function record(
+  deps: DeliverDueCallDeps,
+  transaction: Transaction,
+  call: CallRow,
+  answer: CallAnswer,
+): Promise<boolean> {
+  const at = deps.now();
+  if (answer.state === "UNANSWERED") {
+    await recordSilence(transaction, call, answer.error, retryDelayMs(call.attempts, deps.random()));
+    return false;
+  }
+  if (answer.state === "REFUSED") {
+    const { code, reason } = answer;
+    return recordAnswer(transaction, call, { state: "STUCK", answer: { code, reason }, lastError: reason }, at);
+  }
+  const isFirst = await recordAnswer(transaction, call, { ...answer, lastError: "" }, at);
+  if (isFirst && call.phase === "TRY") {
+    const [impedimentId = ""] = call.idempotencyKey.split("/");
+    const [given] = answer.returned;
+    await Promise.all([
+      insertCalls(transaction, call, [followUp(call, "CONFIRM", at)], at),
+      ...(given?.id === undefined ? [] : [setRemoteId(transaction, call.tenant, impedimentId, given.id)]),
+    ]);
+  }
+  return isFirst;
+}
+
+/**
+ * Exponential from 0.5 s to 60 s, the upper half of it by chance.
+ * @param attempts - made before this one
+ * @param random - 0 (included) to 1
+ */
+export function retryDelayMs(attempts: number, random: number): number {
+  const full = Math.min(60_000, 500 * 2 ** Math.min(attempts, 7));
+  return full * (0.5 + random / 2);
+}

@@ -1,0 +1,120 @@
+import type { ReferencesJson, RefJson } from "../gen/automation/v1/ref_pb.ts";
+import type { DeliverHandoffResponseJson } from "../gen/workflows_runtime/v1/run_worker_service_pb.ts";
+import type { CallAnswer } from "../methodology/methodology.ts";
+import type { EventDraft } from "../runs/chain-events.ts";
+import type { InRun } from "../runs/in-run.ts";
+import { assertSpeaksFor } from "../runs/in-run.ts";
+import type { MethodologyOf } from "./handoff-request.ts";
+import type { CallRow } from "./handoff-store.ts";
+import { addReferences, listCalls, recordAnswer, recordSilence } from "./handoff-store.ts";
+import type { SealScope } from "./run-so-far.ts";
+import { desiredStateOf } from "./run-so-far.ts";
+import { findSeal } from "./seal-store.ts";
+import { sendCall } from "./send-call.ts";
+
+/** A try that takes longer counts as unanswered; the round must fit into a local activity. */
+const tryTimeoutMs = 1_000;
+const maxReferences = 100;
+
+/**
+ * Makes every try that has no answer yet, once, outside any transaction, and says where all of them stand. The first answer to a call stands and becomes an event;
+ * ids that the receiver gave join the run's references. Nothing is sent once a cancel is wanted or the seal has ended.
+ * @throws UnknownRunError, SupersededExecutionError
+ */
+export function createDeliverHandoff(deps: {
+  readonly inRun: InRun;
+  readonly methodologyOf: MethodologyOf;
+  readonly now: () => Date;
+}) {
+  return async (scope: SealScope, signal: AbortSignal): Promise<DeliverHandoffResponseJson> => {
+    const { tenant, runId } = scope;
+    const before = await deps.inRun(scope, async (open) => {
+      assertSpeaksFor(open.run, scope.execution);
+      const [seal, calls] = await Promise.all([
+        findSeal(open.transaction, tenant, runId),
+        listCalls(open.transaction, tenant, runId),
+      ]);
+      const isOpen = seal?.state === "PREPARED" && open.run.desiredState === "RUN";
+      return { tries: calls.filter(isTry), isOpen, desiredState: desiredStateOf(open) };
+    });
+    const due = before.isOpen ? before.tries.filter((call) => call.state === "DUE") : [];
+    if (due.length === 0) return { ...progressOf(before.tries), desiredState: before.desiredState };
+
+    const options = { timeoutMs: tryTimeoutMs, signal };
+    const answers = await Promise.all(
+      due.map(async (call) => ({ call, answer: await sendCall(deps.methodologyOf, call, options) })),
+    );
+    return deps.inRun(scope, async (open) => {
+      const firsts = await Promise.all(
+        answers.map(async ({ call, answer }) => {
+          if (answer.state !== "UNANSWERED")
+            return recordAnswer(open.transaction, call, storedAnswer(answer), deps.now());
+          await recordSilence(open.transaction, call, answer.error, null);
+          return false;
+        }),
+      );
+      const news = answers.filter((_, index) => firsts[index]);
+      if (news.length > 0 && !open.closed) {
+        const { references, added } = withReturned(open.run.references, news.flatMap(returnedBy));
+        await Promise.all([
+          open.append(news.map(answeredEvent)),
+          ...(added.length === 0 ? [] : [addReferences(open.transaction, scope, references, added)]),
+        ]);
+      }
+      const calls = await listCalls(open.transaction, tenant, runId);
+      return { ...progressOf(calls.filter(isTry)), desiredState: desiredStateOf(open) };
+    });
+  };
+}
+
+/** A refusal outweighs silence, silence outweighs acceptance; no try at all is acceptance. */
+export function progressOf(
+  tries: readonly Pick<CallRow, "state" | "method" | "lastError">[],
+): Pick<DeliverHandoffResponseJson, "progress" | "reason"> {
+  const refused = tries.find((call) => call.state === "REFUSED");
+  if (refused !== undefined)
+    return { progress: "HANDOFF_PROGRESS_REFUSED", reason: `${refused.method}: ${refused.lastError}` };
+  const isPending = tries.some((call) => call.state !== "ACKNOWLEDGED");
+  return { progress: isPending ? "HANDOFF_PROGRESS_PENDING" : "HANDOFF_PROGRESS_ACCEPTED" };
+}
+
+interface Answered {
+  readonly call: CallRow;
+  readonly answer: CallAnswer;
+}
+
+const isTry = (call: CallRow): boolean => call.phase === "TRY";
+
+function storedAnswer(answer: Exclude<CallAnswer, { state: "UNANSWERED" }>) {
+  return answer.state === "ACKNOWLEDGED"
+    ? { state: answer.state, answer: answer.answer, lastError: "" }
+    : { state: answer.state, answer: { code: answer.code, reason: answer.reason }, lastError: answer.reason };
+}
+
+function answeredEvent({ call, answer }: Answered): EventDraft {
+  const accepted = answer.state === "ACKNOWLEDGED";
+  return {
+    writerKey: `handoff/${call.method}/${call.phase}`,
+    handoff: {
+      receiver: call.receiver,
+      method: call.method,
+      phase: `HANDOFF_PHASE_${call.phase}`,
+      accepted,
+      ...(answer.state === "REFUSED" ? { reason: answer.reason } : {}),
+      ...(accepted ? { returned: [...answer.returned] } : {}),
+    },
+  };
+}
+
+function returnedBy({ answer }: Answered): readonly RefJson[] {
+  return answer.state === "ACKNOWLEDGED" ? answer.returned : [];
+}
+
+/** What a receiver returns (an increment, say) is a work item of its method; what is known stays as it is. */
+function withReturned(references: ReferencesJson, returned: readonly RefJson[]) {
+  const known = Object.values(references).flat();
+  const isKnown = (ref: RefJson) => known.some((each) => each.kind === ref.kind && each.id === ref.id);
+  const workItems = references.workItems ?? [];
+  const added = returned.filter((ref) => !isKnown(ref)).slice(0, maxReferences - workItems.length);
+  return { added, references: { ...references, workItems: [...workItems, ...added] } };
+}

@@ -1,0 +1,83 @@
+import type { InTransaction } from "../tenancy/transaction.ts";
+import type { DeliverDueCallDeps } from "./deliver-due-call.ts";
+import { createDeliverDueCall } from "./deliver-due-call.ts";
+import type { ClaimedCall } from "./handoff-store.ts";
+import { claimDueCalls } from "./handoff-store.ts";
+
+export interface DeliverLoopDeps extends DeliverDueCallDeps {
+  readonly inTransaction: InTransaction;
+  /** A claim or a record failed; the loop goes on. */
+  readonly onError: (error: unknown) => void;
+}
+
+const maxInFlight = 16;
+/** A receiver with as many calls in flight gets no more, so that one that is silent holds up less than half of them. */
+const maxPerReceiver = 4;
+const sweepMs = 1_000;
+
+/** Sends what is due to methodologies: confirms, cancels, impediments, of all tenants, until each is answered. Several replicas may run it. */
+export interface DeliverLoop {
+  /** Something became due: look at once instead of at the next sweep. */
+  wake(): void;
+  /** Resolves when the signal is aborted and nothing is in flight. */
+  run(signal: AbortSignal): Promise<void>;
+}
+
+export function createDeliverLoop(deps: DeliverLoopDeps): DeliverLoop {
+  const deliver = createDeliverDueCall(deps);
+  const inFlight = new Map<Promise<void>, ClaimedCall>();
+  let bell = Promise.withResolvers<void>();
+  const wake = () => bell.resolve();
+
+  const send = async (call: ClaimedCall, signal: AbortSignal): Promise<void> => {
+    try {
+      await deliver(call, signal);
+    } catch (error) {
+      deps.onError(error); // its claim expires, so it is due again
+    }
+  };
+  /** @returns whether there may be more than was taken */
+  const sendDue = async (signal: AbortSignal): Promise<boolean> => {
+    const atMost = Math.min(maxPerReceiver, maxInFlight - inFlight.size);
+    if (atMost === 0) return false;
+    const busy = busyReceivers([...inFlight.values()]);
+    const claimed = await deps.inTransaction((transaction) => claimDueCalls(transaction, atMost, busy));
+    for (const call of claimed) {
+      const sending = send(call, signal).finally(() => {
+        inFlight.delete(sending);
+        wake(); // there is room, and its follow-up may be due
+      });
+      inFlight.set(sending, call);
+    }
+    return claimed.length === atMost;
+  };
+
+  return {
+    wake,
+    async run(signal) {
+      signal.addEventListener("abort", wake, { once: true });
+      while (!signal.aborted) {
+        bell = Promise.withResolvers<void>();
+        try {
+          if (await sendDue(signal)) continue;
+        } catch (error) {
+          deps.onError(error);
+        }
+        await sweepOr(bell.promise);
+      }
+      await Promise.allSettled(inFlight.keys());
+    },
+  };
+}
+
+function busyReceivers(calls: readonly ClaimedCall[]): string[] {
+  const byReceiver = Map.groupBy(calls, (call) => call.receiver);
+  return [...byReceiver].filter(([, sent]) => sent.length >= maxPerReceiver).map(([receiver]) => receiver);
+}
+
+async function sweepOr(woken: Promise<void>): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const timer = setTimeout(resolve, sweepMs);
+  await Promise.race([woken, promise]);
+  clearTimeout(timer);
+}

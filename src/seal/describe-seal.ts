@@ -1,0 +1,52 @@
+import type { VerdictJson } from "../gen/automation/v1/verdict_pb.ts";
+import type { HandoffCallJson, ImpedimentJson } from "../gen/workflows_runtime/v1/workflow_service_pb.ts";
+import { findRun } from "../runs/run-store.ts";
+import type { InTenant } from "../tenancy/transaction.ts";
+import type { CallRow } from "./handoff-store.ts";
+import { listCalls } from "./handoff-store.ts";
+import { impedimentKeyOf } from "./impediment.ts";
+import type { ImpedimentRow } from "./impediment-store.ts";
+import { findImpediment } from "./impediment-store.ts";
+import { findSeal } from "./seal-store.ts";
+
+/** What the seal of a run says, as far as it got: the verdict, every call to the methodology, and the impediment that its end came up in. */
+export function createDescribeSeal(deps: { readonly inTenant: InTenant }) {
+  return (
+    tenant: string,
+    runId: string,
+  ): Promise<{ verdict?: VerdictJson; handoffCalls: HandoffCallJson[]; impediment?: ImpedimentJson }> =>
+    deps.inTenant(tenant, async (transaction) => {
+      const [run, seal, calls] = await Promise.all([
+        findRun(transaction, tenant, runId),
+        findSeal(transaction, tenant, runId),
+        listCalls(transaction, tenant, runId),
+      ]);
+      const impediment =
+        run === undefined || seal === undefined || seal.cause === ""
+          ? undefined
+          : await findImpediment(transaction, impedimentKeyOf(run, seal.cause));
+      return {
+        ...(seal === undefined ? {} : { verdict: seal.verdict }),
+        handoffCalls: calls.map(callToJson),
+        ...(impediment === undefined ? {} : { impediment: impedimentToJson(impediment) }),
+      };
+    });
+}
+
+function callToJson(call: CallRow): HandoffCallJson {
+  const { receiver, method, idempotencyKey, phase, state, attempts, lastError, nextAttemptAt } = call;
+  return {
+    receiver,
+    method,
+    idempotencyKey,
+    phase: `HANDOFF_PHASE_${phase}`,
+    state: `HANDOFF_STATE_${state}`,
+    attempts,
+    lastError,
+    ...(nextAttemptAt === null ? {} : { nextAttemptAt: nextAttemptAt.toISOString() }),
+  };
+}
+
+function impedimentToJson({ impedimentId: id, cause, summary, occurrences, remoteId }: ImpedimentRow): ImpedimentJson {
+  return { id, cause, summary, occurrences, remoteId };
+}

@@ -1,0 +1,141 @@
+import type { JsonObject } from "@bufbuild/protobuf";
+import type { ReferencesJson, RefJson } from "../gen/automation/v1/ref_pb.ts";
+import type { Transaction } from "../tenancy/transaction.ts";
+
+export type Phase = "TRY" | "CONFIRM" | "CANCEL";
+
+/** A call to a methodology, as stored. */
+export interface CallRow {
+  readonly callId: string;
+  readonly tenant: string;
+  readonly org: string;
+  readonly runId: string;
+  readonly receiver: string;
+  readonly method: string;
+  readonly idempotencyKey: string;
+  readonly phase: Phase;
+  readonly state: "DUE" | "ACKNOWLEDGED" | "REFUSED" | "STUCK";
+  /** The request as proto JSON, `meta` included. */
+  readonly request: JsonObject;
+  readonly attempts: number;
+  readonly lastError: string;
+  /** Null while the workflow drives the call. */
+  readonly nextAttemptAt: Date | null;
+}
+
+const columns = `call_id as "callId", tenant, org, run_id as "runId", receiver, method, idempotency_key as "idempotencyKey", phase, state, request,
+  attempts, last_error as "lastError", next_attempt_at as "nextAttemptAt"`;
+
+/** A call to be stored; `requestDigest` is the sha256 of the request's RFC 8785 JSON. */
+export interface NewCall
+  extends Pick<CallRow, "callId" | "receiver" | "method" | "idempotencyKey" | "phase" | "request"> {
+  readonly requestDigest: string;
+  /** When the deliver loop sends it; null: the workflow asks for it. */
+  readonly dueAt: Date | null;
+}
+
+export async function insertCalls(
+  transaction: Transaction,
+  run: { readonly tenant: string; readonly org: string; readonly runId: string },
+  calls: readonly NewCall[],
+  at: Date,
+): Promise<void> {
+  if (calls.length === 0) return;
+  await transaction.query(
+    `insert into handoff_calls (tenant, org, run_id, created_at, state, call_id, receiver, method, idempotency_key, phase, request, request_digest, next_attempt_at)
+     select $1, $2, $3, $4, 'DUE', c."callId", c.receiver, c.method, c."idempotencyKey", c.phase, c.request, c."requestDigest", c."dueAt"
+     from jsonb_to_recordset($5) as c("callId" uuid, receiver text, method text, "idempotencyKey" text, phase text, request jsonb, "requestDigest" text, "dueAt" timestamptz)`,
+    [run.tenant, run.org, run.runId, at, JSON.stringify(calls)],
+  );
+}
+
+/** All calls of a run, oldest first. */
+export async function listCalls(transaction: Transaction, tenant: string, runId: string): Promise<CallRow[]> {
+  const { rows } = await transaction.query<CallRow>(
+    `select ${columns} from handoff_calls where tenant = $1 and run_id = $2 order by created_at, method, phase`,
+    [tenant, runId],
+  );
+  return rows;
+}
+
+/** Where a due call is, and who is to get it. */
+export type ClaimedCall = Pick<CallRow, "tenant" | "callId" | "receiver">;
+
+/** Claims due calls of all tenants for 10 s; each is read and sent under its own tenant. @param busy - receivers that are to be left out */
+export async function claimDueCalls(
+  transaction: Transaction,
+  atMost: number,
+  busy: readonly string[],
+): Promise<ClaimedCall[]> {
+  const { rows } = await transaction.query<ClaimedCall>(
+    'select tenant, call_id as "callId", receiver from claim_due_handoff_calls($1, $2)',
+    [atMost, busy],
+  );
+  return rows;
+}
+
+export async function findCall(transaction: Transaction, tenant: string, callId: string): Promise<CallRow | undefined> {
+  const { rows } = await transaction.query<CallRow>(
+    `select ${columns} from handoff_calls where tenant = $1 and call_id = $2`,
+    [tenant, callId],
+  );
+  return rows[0];
+}
+
+/** Records the receiver's word on a call; the first one stands. @returns whether this was the first */
+export async function recordAnswer(
+  transaction: Transaction,
+  call: { readonly tenant: string; readonly callId: string },
+  answer: {
+    readonly state: "ACKNOWLEDGED" | "REFUSED" | "STUCK";
+    readonly answer: JsonObject;
+    readonly lastError: string;
+  },
+  at: Date,
+): Promise<boolean> {
+  const { rowCount } = await transaction.query(
+    `update handoff_calls set state = $3, answer = $4, last_error = $5, attempts = attempts + 1, answered_at = $6, next_attempt_at = null
+     where tenant = $1 and call_id = $2 and state = 'DUE'`,
+    [call.tenant, call.callId, answer.state, JSON.stringify(answer.answer), answer.lastError, at],
+  );
+  return rowCount === 1;
+}
+
+/** Counts an attempt without an answer. @param retryInMs - null: whoever drives the call asks again */
+export async function recordSilence(
+  transaction: Transaction,
+  call: { readonly tenant: string; readonly callId: string },
+  lastError: string,
+  retryInMs: number | null,
+): Promise<void> {
+  await transaction.query(
+    `update handoff_calls set attempts = attempts + 1, last_error = $3, next_attempt_at = now() + $4::float8 * interval '1 millisecond'
+     where tenant = $1 and call_id = $2 and state = 'DUE'`,
+    [call.tenant, call.callId, lastError, retryInMs],
+  );
+}
+
+/** Writes a run's references anew, and makes the added ones, their parents included, findable. */
+export async function addReferences(
+  transaction: Transaction,
+  run: { readonly tenant: string; readonly runId: string },
+  references: ReferencesJson,
+  added: readonly RefJson[],
+): Promise<void> {
+  await Promise.all([
+    transaction.query('update runs set "references" = $3 where tenant = $1 and run_id = $2', [
+      run.tenant,
+      run.runId,
+      JSON.stringify(references),
+    ]),
+    transaction.query(
+      `insert into run_references (tenant, run_id, list, kind, id)
+       select $1, $2, 'work_item', r->>'kind', r->>'id' from jsonb_array_elements($3::jsonb) r on conflict do nothing`,
+      [run.tenant, run.runId, JSON.stringify(added.flatMap(withParents))],
+    ),
+  ]);
+}
+
+function withParents(ref: RefJson): RefJson[] {
+  return [ref, ...(ref.parent === undefined ? [] : withParents(ref.parent))];
+}

@@ -1,0 +1,97 @@
+import { keepBlob } from "../artifacts/blobs.ts";
+import type { ObjectStore } from "../artifacts/object-store.ts";
+import type { PrepareSealResponseJson } from "../gen/workflows_runtime/v1/run_worker_service_pb.ts";
+import { insertStatements } from "../proof/attestation-store.ts";
+import { writeEventLog } from "../proof/event-log.ts";
+import { statementsOfEnd } from "../proof/statements-of-end.ts";
+import { judge } from "../proof/verdict.ts";
+import type { InRun } from "../runs/in-run.ts";
+import { assertSpeaksFor } from "../runs/in-run.ts";
+import { draftRun } from "../runs/run-draft.ts";
+import type { HandoffScope, MethodologyOf } from "./handoff-request.ts";
+import { tryCall, UnknownReceiverError } from "./handoff-request.ts";
+import type { NewCall } from "./handoff-store.ts";
+import { insertCalls } from "./handoff-store.ts";
+import type { RunSoFar, SealScope } from "./run-so-far.ts";
+import { decideAgainWhenMoved, desiredStateOf, readRunSoFar, recordedVerdict } from "./run-so-far.ts";
+import { insertPreparedSeal } from "./seal-store.ts";
+
+export interface PrepareSealDeps {
+  readonly inRun: InRun;
+  readonly objects: Pick<ObjectStore, "putOnce" | "digestOf">;
+  readonly methodologyOf: MethodologyOf;
+  /** `proof.baseUri` of the operator. */
+  readonly baseUri: string;
+  readonly now: () => Date;
+}
+
+/**
+ * Judges the run. When the verdict passes, closes the event log into an object and prepares, in one transaction, what COMPLETED will consist of: the unsigned
+ * statements by digest and the hand-off tries. When it does not, or a cancel came first, nothing is prepared. A repeated call gets what was recorded.
+ *
+ * The log ends with the event that announces the end: what follows (the receivers' answers, the end itself) happens to this very proof, which the receivers are shown by digest.
+ * @throws UnknownRunError, SupersededExecutionError, StreamMovedError, UnknownReceiverError, AlteredObjectError
+ */
+export function createPrepareSeal(deps: PrepareSealDeps) {
+  return (scope: SealScope): Promise<PrepareSealResponseJson> =>
+    decideAgainWhenMoved(async () => {
+      const soFar = await readRunSoFar(deps.inRun, scope);
+      return recordedAnswer(soFar) ?? prepare(deps, scope, soFar);
+    });
+}
+
+function recordedAnswer({ run, seal, events }: RunSoFar): PrepareSealResponseJson | undefined {
+  const desiredState = desiredStateOf({ run });
+  if (seal !== undefined) return { verdict: seal.verdict, desiredState };
+  const verdict = recordedVerdict(events);
+  if (verdict !== undefined) return { verdict, desiredState };
+  return run.desiredState === "CANCEL" ? { desiredState } : undefined;
+}
+
+async function prepare(deps: PrepareSealDeps, scope: SealScope, soFar: RunSoFar): Promise<PrepareSealResponseJson> {
+  const { run, head, events, profile } = soFar;
+  const at = deps.now();
+  const judged = judge(profile, [{ kind: "agent-run", outcome: "COMPLETED" }]);
+  const draft = draftRun(run, head, at);
+  draft.moveTo("EVALUATING", "seal/evaluating");
+  draft.append([{ writerKey: "seal/verdict", verdict: { verdict: judged } }]);
+  if (judged.passed !== true)
+    return deps.inRun(scope, async (open) => {
+      assertSpeaksFor(open.run, scope.execution);
+      if (open.run.desiredState === "CANCEL") return { desiredState: desiredStateOf(open) };
+      await open.write(draft);
+      return { verdict: judged, desiredState: desiredStateOf(open) };
+    });
+
+  draft.moveTo("SEALING", "seal/sealing", { outcome: "COMPLETED" });
+  const log = writeEventLog([...events, ...draft.events.map((each) => each.event)], draft.head.lastHash);
+  const { baseUri } = deps;
+  const end = { baseUri, run: draft.run, outcome: "COMPLETED", cause: "", reason: "", log, at } as const;
+  const proof = statementsOfEnd(end, profile, judged);
+  const receiver = profile.handoff?.receiver;
+  const calls = receiver === undefined ? [] : completionTries(deps, { run, receiver, proof, log, at });
+  await keepBlob(deps.objects, run.tenant, log.bytes, log.mediaType);
+
+  return deps.inRun(scope, async (open) => {
+    assertSpeaksFor(open.run, scope.execution);
+    const desiredState = desiredStateOf(open);
+    if (open.run.desiredState === "CANCEL") return { desiredState };
+    const { transaction } = open;
+    await Promise.all([
+      open.write(draft),
+      insertPreparedSeal(transaction, { ...scope, outcome: "COMPLETED", verdict: proof.verdict, cause: "", log, at }),
+      insertStatements(transaction, { ...run, outcome: "COMPLETED", at }, proof.statements),
+      insertCalls(transaction, run, calls, at),
+    ]);
+    return { verdict: proof.verdict, desiredState };
+  });
+}
+
+function completionTries(deps: PrepareSealDeps, scope: HandoffScope): NewCall[] {
+  const { run, receiver } = scope;
+  const methodology = deps.methodologyOf(receiver);
+  if (methodology === undefined) throw new UnknownReceiverError(receiver);
+  return methodology
+    .completionCalls(run.requested.context ?? {})
+    .map((draft) => tryCall(scope, draft, `${run.runId}/${draft.method}`, null));
+}

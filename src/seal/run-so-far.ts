@@ -1,0 +1,69 @@
+import { findProfile } from "../definitions/profile-store.ts";
+import type { RunEventJson } from "../gen/automation/v1/run_event_pb.ts";
+import type { VerdictJson } from "../gen/automation/v1/verdict_pb.ts";
+import type { ProfileJson } from "../gen/governance/v1/profile_pb.ts";
+import type { DesiredStateJson } from "../gen/workflows_runtime/v1/run_pb.ts";
+import type { StreamHead } from "../runs/chain-events.ts";
+import type { ExecutionId, InRun, OpenRun } from "../runs/in-run.ts";
+import { assertSpeaksFor, StreamMovedError } from "../runs/in-run.ts";
+import { readEvents } from "../runs/run-event-store.ts";
+import type { RunRow } from "../runs/run-store.ts";
+import type { CallRow } from "./handoff-store.ts";
+import { listCalls } from "./handoff-store.ts";
+import type { SealRow } from "./seal-store.ts";
+import { findSeal } from "./seal-store.ts";
+
+/** Whose run, and which Temporal execution speaks. */
+export interface SealScope {
+  readonly tenant: string;
+  readonly runId: string;
+  readonly execution: ExecutionId;
+}
+
+/** A consistent look at a run; what is decided on it is written only if its stream still stands at `head`. */
+export interface RunSoFar {
+  readonly run: RunRow;
+  readonly head: StreamHead;
+  readonly events: readonly RunEventJson[];
+  readonly seal: SealRow | undefined;
+  readonly calls: readonly CallRow[];
+  /** The version that was pinned when the run was accepted. */
+  readonly profile: ProfileJson;
+}
+
+/** @throws UnknownRunError, SupersededExecutionError */
+export async function readRunSoFar(inRun: InRun, scope: SealScope): Promise<RunSoFar> {
+  return inRun(scope, async (open) => {
+    assertSpeaksFor(open.run, scope.execution);
+    const { run, head, transaction } = open;
+    const [events, seal, calls, pinned] = await Promise.all([
+      readEvents(transaction, run, 0, head.lastSequence),
+      findSeal(transaction, run.tenant, run.runId),
+      listCalls(transaction, run.tenant, run.runId),
+      findProfile(transaction, run.tenant, run.profileId, run.profileVersion),
+    ]);
+    if (pinned?.digest !== run.profileDigest)
+      throw new Error(`profile ${run.profileId}@${run.profileVersion} is not the one that run ${run.runId} pinned`);
+    return { run, head, events, seal, calls, profile: pinned.profile };
+  });
+}
+
+/** Repeats a decision whose ground moved while it was made; a third time it is the caller's turn to ask again. */
+export async function decideAgainWhenMoved<T>(decide: () => Promise<T>): Promise<T> {
+  for (let left = 2; ; left -= 1) {
+    try {
+      return await decide();
+    } catch (error) {
+      if (!(error instanceof StreamMovedError) || left === 0) throw error;
+    }
+  }
+}
+
+/** The latest verdict in the run's events. */
+export function recordedVerdict(events: readonly RunEventJson[]): VerdictJson | undefined {
+  return events.findLast((event) => event.verdict !== undefined)?.verdict?.verdict;
+}
+
+export function desiredStateOf({ run }: Pick<OpenRun, "run">): DesiredStateJson {
+  return `DESIRED_STATE_${run.desiredState}`;
+}

@@ -1,0 +1,27 @@
+import type { Log } from "./log.ts";
+
+/** Business events, one function each: what happened, in words that dashboards and alerts can hang on. Ids yes, payloads and secrets never. */
+
+interface RunKey {
+  readonly tenant: string;
+  readonly runId: string;
+}
+
+/** A workflow speaks for the run. */
+export function runBegun(log: Log, { tenant, runId }: RunKey): void {
+  log.info({ event: "run_begun", tenant, runId }, "run begun");
+}
+
+/** A confirm, cancel or impediment was refused for good: a person must look at it. */
+export function handoffStuck(
+  log: Log,
+  call: RunKey & {
+    readonly receiver: string;
+    readonly method: string;
+    readonly phase: string;
+    readonly reason: string;
+  },
+): void {
+  const { tenant, runId, receiver, method, phase, reason } = call;
+  log.error({ event: "handoff_stuck", tenant, runId, receiver, method, phase, reason }, "hand-off call is stuck");
+}

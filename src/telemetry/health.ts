@@ -1,0 +1,63 @@
+import { createServer } from "node:http";
+
+/** Answers by dependency whether it can be reached; each look is bounded by its owner. */
+export type ReadinessCheck = () => Promise<Readonly<Record<string, boolean>>>;
+
+/** What is asked of a request and a response, of HTTP/1.1 or HTTP/2. */
+interface Asked {
+  readonly url?: string;
+}
+interface Answer {
+  writeHead(status: number, headers: Record<string, string>): { end(body: string): unknown };
+}
+
+/**
+ * `/healthz`: the process lives. `/readyz`: 200 when every dependency is there, else 503; both name each one.
+ * @returns false when the path is neither
+ */
+export function answerHealth(request: Asked, response: Answer, check: ReadinessCheck): boolean {
+  const path = request.url?.split("?")[0];
+  if (path === "/healthz") {
+    reply(response, 200, { alive: true });
+    return true;
+  }
+  if (path !== "/readyz") return false;
+  check().then(
+    (parts) => reply(response, Object.values(parts).every(Boolean) ? 200 : 503, parts),
+    (error: unknown) => reply(response, 503, { error: String(error) }),
+  );
+  return true;
+}
+
+/** Serves the two paths alone, for processes without a port of their own. @param address - HOST:PORT */
+export async function serveHealth(options: {
+  readonly address: string;
+  readonly check: ReadinessCheck;
+}): Promise<{ close(): Promise<void> }> {
+  const server = createServer((request, response) => {
+    if (!answerHealth(request, response, options.check))
+      reply(response, 404, { error: "only /healthz and /readyz are here" });
+  });
+  const [host, port] = splitAddress(options.address);
+  await new Promise<void>((done, fail) => {
+    server.once("error", fail);
+    server.listen(port, host, done);
+  });
+  return {
+    close: () =>
+      new Promise((done) => {
+        server.close(() => done());
+        server.closeAllConnections();
+      }),
+  };
+}
+
+/** @returns host and port of HOST:PORT */
+export function splitAddress(address: string): [host: string, port: number] {
+  const colon = address.lastIndexOf(":");
+  return [address.slice(0, colon), Number(address.slice(colon + 1))];
+}
+
+function reply(response: Answer, status: number, body: object): void {
+  response.writeHead(status, { "content-type": "application/json" }).end(`${JSON.stringify(body)}\n`);
+}

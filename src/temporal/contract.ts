@@ -1,0 +1,72 @@
+import type {
+  AbortSealRequestJson,
+  AbortSealResponseJson,
+  BeginRunResponseJson,
+  CommitSealResponseJson,
+  DeliverHandoffResponseJson,
+  PrepareSealResponseJson,
+} from "../gen/workflows_runtime/v1/run_worker_service_pb.ts";
+import type { ReportWorkflowStatusResponseJson } from "../gen/workflows_runtime/v1/workflow_service_pb.ts";
+
+/** Names, ids and payload types that client, worker and workflow share. The workflow bundle takes this file in, so it imports types only. */
+
+export const automationRunType = "automationRun";
+export const controlTaskQueue = "automation-control";
+/** Wakes the workflow; what to do is asked from the api. */
+export const doorbellSignal = "doorbell";
+/** Type of the failure by which an activity says that another execution speaks for the run. */
+export const supersededExecution = "SupersededExecution";
+/** How long a worker may hold a workflow task; a dead one is noticed after this. */
+export const workflowTaskTimeout = "5 s";
+
+/** Names of the search attributes, with their Temporal types. The server must know them before the first start. */
+export const searchAttributes = {
+  TenantId: "Keyword",
+  OrgId: "Keyword",
+  MethodologyProfileId: "Keyword",
+  CadenceId: "Keyword",
+  PersonaKey: "Keyword",
+  EventId: "Keyword",
+  WorkItemIds: "KeywordList",
+  TimeboxIds: "KeywordList",
+  GoalIds: "KeywordList",
+} as const;
+
+/** @returns the workflow id of one generation of a run, for example `automation-run/acme/6f…/g1` */
+export function workflowIdOf(tenant: string, runId: string, generation: number): string {
+  return `automation-run/${tenant}/${runId}/g${generation}`;
+}
+
+/** Input of `automationRun`: references only. W3C trace context is kept for the spans to come. */
+export interface RunInput {
+  readonly tenant: string;
+  readonly org: string;
+  readonly runId: string;
+  readonly generation: number;
+  readonly traceparent?: string;
+  readonly tracestate?: string;
+}
+
+/** What an activity sends along with every api call: whose run, and which execution speaks. */
+export interface RunScope {
+  readonly tenant: string;
+  readonly org: string;
+  readonly runId: string;
+  readonly generation: number;
+  readonly firstExecutionRunId: string;
+}
+
+export type AbortReason = Required<Pick<AbortSealRequestJson, "outcome" | "cause" | "reason">>;
+
+/** Activities of the control queue; each is one api call. */
+export interface ControlActivities {
+  beginRun(scope: RunScope): Promise<BeginRunResponseJson>;
+  reportStatus(scope: RunScope): Promise<ReportWorkflowStatusResponseJson>;
+  prepareSeal(scope: RunScope): Promise<PrepareSealResponseJson>;
+  /** One round of tries; answers PENDING when a receiver stays silent. */
+  deliverHandoff(scope: RunScope): Promise<DeliverHandoffResponseJson>;
+  /** Like `deliverHandoff`, but fails retryably while PENDING, so that Temporal's retry does the waiting. */
+  awaitHandoff(scope: RunScope): Promise<DeliverHandoffResponseJson>;
+  commitSeal(scope: RunScope): Promise<CommitSealResponseJson>;
+  abortSeal(scope: RunScope, end: AbortReason): Promise<AbortSealResponseJson>;
+}

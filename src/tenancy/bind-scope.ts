@@ -1,0 +1,44 @@
+import type { Identity } from "./authenticate.ts";
+import type { Principal } from "./request-context.ts";
+
+/** A scope header is missing or malformed. */
+export class InvalidScopeError extends Error {
+  override readonly name = "InvalidScopeError";
+  readonly code = "invalid_scope";
+}
+
+/** The token does not speak for the named tenant or org. */
+export class ForeignScopeError extends Error {
+  override readonly name = "ForeignScopeError";
+  readonly code = "foreign_scope";
+  constructor(what: string, value: string) {
+    super(`the token does not speak for ${what} "${value}"; name one of its own, or get a token for that one`);
+  }
+}
+
+export const tenantHeader = "x-tenant-id";
+export const orgHeader = "x-scope-orgid";
+
+const namePattern = /^[a-z0-9][a-z0-9-]{0,62}$/;
+
+/**
+ * Says for which tenant and org a call is made; there is no default for either.
+ * @throws InvalidScopeError, ForeignScopeError
+ */
+export function bindScope(identity: Identity, header: (name: string) => string | null): Principal {
+  const tenant = named(tenantHeader, header(tenantHeader));
+  const org = named(orgHeader, header(orgHeader));
+  const { subject, roles } = identity;
+  // one worker serves all tenants; to anybody else "*" is a name that no tenant has
+  const speaksForAll = (names: readonly string[]) => names.includes("*") && roles.join() === "worker";
+  if (!identity.tenants.includes(tenant) && !speaksForAll(identity.tenants))
+    throw new ForeignScopeError("tenant", tenant);
+  if (!identity.orgs.includes(org) && !speaksForAll(identity.orgs)) throw new ForeignScopeError("org", org);
+  return { tenant, org, subject, roles };
+}
+
+function named(header: string, value: string | null): string {
+  if (value === null || value === "") throw new InvalidScopeError(`the header ${header} is required on every call`);
+  if (namePattern.test(value)) return value;
+  throw new InvalidScopeError(`the header ${header} "${value.slice(0, 80)}" must match ${namePattern.source}`);
+}

@@ -1,0 +1,40 @@
+/** A page token that this service did not give out. */
+export class InvalidPageTokenError extends Error {
+  override readonly name = "InvalidPageTokenError";
+  readonly code = "invalid_page_token";
+  constructor() {
+    super("page_token is not one that this list gave out; leave it empty to start from the newest");
+  }
+}
+
+/** Where a list that is sorted newest first goes on: after this row. */
+export interface PageCursor {
+  readonly at: Date;
+  readonly id: string;
+}
+
+export function encodePageToken({ at, id }: PageCursor): string {
+  return Buffer.from(`${at.toISOString()} ${id}`).toString("base64url");
+}
+
+/**
+ * @returns undefined for an empty token: the first page
+ * @throws InvalidPageTokenError
+ */
+export function decodePageToken(token: string): PageCursor | undefined {
+  if (token === "") return undefined;
+  const [moment = "", id = ""] = Buffer.from(token, "base64url").toString().split(" ");
+  const at = new Date(moment);
+  if (Number.isNaN(at.getTime()) || !isUuid(id)) throw new InvalidPageTokenError();
+  return { at, id };
+}
+
+/** @returns 1–200 as asked, 50 for 0 */
+export function pageSizeOf(asked: number): number {
+  return asked === 0 ? 50 : Math.min(asked, 200);
+}
+
+/** @returns whether a client's id can be one of ours; another one is unknown, not malformed */
+export function isUuid(id: string): boolean {
+  return /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i.test(id);
+}

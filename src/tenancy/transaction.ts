@@ -1,0 +1,16 @@
+/**
+ * What rooms and their stores see of a database transaction; the connection behind it belongs to `postgres/`.
+ * Everything asked of one transaction may share a round trip: queries answer in order, and a failed one fails the commit.
+ */
+export interface Transaction {
+  query<Row extends object = Record<string, unknown>>(
+    sql: string,
+    values?: readonly unknown[],
+  ): Promise<{ readonly rows: Row[]; readonly rowCount: number | null }>;
+}
+
+/** Runs work in one transaction that row-level security binds to a tenant. */
+export type InTenant = <T>(tenant: string, work: (transaction: Transaction) => Promise<T>) => Promise<T>;
+
+/** Runs work in one transaction of a role that has named policies across tenants. */
+export type InTransaction = <T>(work: (transaction: Transaction) => Promise<T>) => Promise<T>;

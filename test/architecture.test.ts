@@ -1,0 +1,202 @@
+import { globSync, readFileSync } from "node:fs";
+import { dirname, join, relative, resolve } from "node:path";
+import { describe, expect, it } from "vitest";
+
+/** Enforces the import table: which part of the code may know which other part. `docs/architecture.md` shows it. */
+const root = resolve(import.meta.dirname, "..");
+
+/** One line: a room may use the rooms left of it. */
+const rooms = [
+  "tenancy",
+  "artifacts",
+  "personas",
+  "definitions",
+  "graph",
+  "methodology",
+  "runs",
+  "requests",
+  "proof",
+  "seal",
+  "dispatch",
+];
+
+/** The sole importer of each engine's driver. */
+const drivers: Record<string, readonly RegExp[]> = {
+  bus: [/^kafkajs/],
+  postgres: [/^pg$/, /^node-pg-migrate/],
+  s3: [/^@aws-sdk\//],
+  temporal: [/^@temporalio\/(client|common)/],
+  signing: [],
+};
+
+const allSource = [
+  ...rooms,
+  ...Object.keys(drivers),
+  "api",
+  "processes",
+  "client",
+  "check",
+  "cli",
+  "config",
+  "telemetry",
+  "engines",
+  "gen",
+];
+
+interface Import {
+  readonly from: string;
+  /** Path from the root, or the package's specifier. */
+  readonly to: string;
+  readonly isPackage: boolean;
+  readonly isTypeOnly: boolean;
+  readonly isDynamic: boolean;
+}
+
+const files = globSync(["src/**/*.{ts,mjs}", "workers/**/*.ts", "examples/**/*.ts"], { cwd: root }).filter(
+  (file) => !file.includes("node_modules"),
+);
+const code = files.filter((file) => !file.endsWith(".test.ts"));
+const imports = code.flatMap(importsOf);
+
+describe("the import table", () => {
+  it("finds the code it guards", () => {
+    expect(imports.length).toBeGreaterThan(100);
+  });
+
+  it("has every import on it", () => {
+    expect(imports.filter((each) => !isAllowed(each)).map(show)).toEqual([]);
+  });
+
+  it("has every folder of src on it", () => {
+    const folders = new Set(files.filter((file) => file.startsWith("src/")).map((file) => file.split("/")[1]));
+    expect([...folders].filter((folder) => !allSource.includes(folder ?? ""))).toEqual([]);
+  });
+
+  it("resolves every relative import to a file", () => {
+    const known = new Set(files);
+    expect(imports.filter((each) => !each.isPackage && !known.has(each.to)).map(show)).toEqual([]);
+  });
+
+  it("has no cycle among values", () => {
+    expect(findCycle(imports.filter((each) => !each.isPackage && !each.isTypeOnly && !each.isDynamic))).toEqual([]);
+  });
+
+  it("keeps SQL in stores and in postgres/", () => {
+    const sql = /\b(insert into|update|delete from|select)\b[^"'`]*\b(set|values|from|where|select)\b/;
+    const offenders = code
+      .filter((file) => file.startsWith("src/") && !/-store\.ts$|^src\/(postgres|gen|check|engines)\//.test(file))
+      .filter((file) => literals(read(file)).some((literal) => sql.test(literal)));
+    expect(offenders).toEqual([]);
+  });
+
+  it("lets only the configuration read the environment", () => {
+    const offenders = code
+      .filter((file) => /^(src|workers)\//.test(file) && !/^src\/(config|engines|cli|gen)\//.test(file))
+      .filter((file) => read(file).includes("process.env"));
+    expect(offenders).toEqual([]);
+  });
+});
+
+function isAllowed(each: Import): boolean {
+  const { from, to } = each;
+  if (from.startsWith("workers/automation/workflows/"))
+    return each.isPackage
+      ? to === "@temporalio/workflow"
+      : to === "src/temporal/contract.ts" || to.startsWith("workers/automation/workflows/");
+  if (from === "src/temporal/contract.ts") return each.isTypeOnly && zoneOf(to) === "gen";
+  if (from.startsWith("workers/")) return isAllowedToWorkers(each);
+  if (from.startsWith("examples/")) return each.isPackage || to.startsWith("examples/") || zoneOf(to) === "gen";
+  const zone = zoneOf(from);
+  const target = zoneOf(to);
+  if (each.isPackage) return mayUsePackage(zone, to);
+  if (zone === target || target === "gen") return true;
+  const room = rooms.indexOf(zone);
+  if (room >= 0) {
+    if (target === "postgres") return from.endsWith("-store.ts");
+    return target === "telemetry" || (rooms.includes(target) && rooms.indexOf(target) < room);
+  }
+  if (zone in drivers) return target === "telemetry" || (each.isTypeOnly && rooms.includes(target));
+  switch (zone) {
+    case "api":
+      return (rooms.includes(target) && !to.endsWith("-store.ts")) || target === "telemetry";
+    case "processes":
+      return !["cli", "engines", "check"].includes(target) && to.startsWith("src/");
+    case "check":
+      return ["postgres", "s3", "bus", "temporal", "proof"].includes(target);
+    case "cli":
+      if (each.isDynamic && (["check", "processes"].includes(target) || to === "workers/main.ts")) return true;
+      return ["client", "proof", "personas", "bus", "config", "telemetry", "engines"].includes(target);
+    default:
+      return false; // client, config, telemetry, engines and gen know nothing else of ours
+  }
+}
+
+function isAllowedToWorkers({ to, isPackage }: Import): boolean {
+  if (isPackage) return !/^(pg|kafkajs|@aws-sdk\/.*|@temporalio\/client)$/.test(to);
+  return (
+    to.startsWith("workers/") ||
+    to === "src/temporal/contract.ts" ||
+    ["gen", "client", "config", "telemetry"].includes(zoneOf(to))
+  );
+}
+
+function mayUsePackage(zone: string, name: string): boolean {
+  if (name.startsWith("node:")) return true;
+  const owner = Object.keys(drivers).find((engine) => drivers[engine]?.some((driver) => driver.test(name)));
+  if (owner !== undefined) return owner === zone;
+  if (name.startsWith("@temporalio/")) return false;
+  if (name.startsWith("@connectrpc/"))
+    return ["methodology", "graph", "api", "processes", "client", "cli"].includes(zone);
+  if (name === "yaml") return ["cli", "config"].includes(zone);
+  if (name === "zod") return zone === "config";
+  return true;
+}
+
+/** First folder below src, else the top folder. */
+function zoneOf(path: string): string {
+  const [top = "", second = ""] = path.split("/");
+  return top === "src" ? second : top;
+}
+
+function read(file: string): string {
+  return readFileSync(join(root, file), "utf8");
+}
+
+function importsOf(file: string): Import[] {
+  const text = read(file).replace(/^\s*(\/\/|\*|\/\*).*$/gm, "");
+  const found: Import[] = [];
+  const add = (specifier: string, kind: { isTypeOnly: boolean; isDynamic: boolean }) => {
+    const isPackage = !specifier.startsWith(".");
+    const to = isPackage ? specifier : relative(root, resolve(root, dirname(file), specifier));
+    found.push({ from: file, to, isPackage, ...kind });
+  };
+  for (const [, type, specifier = ""] of text.matchAll(
+    /^(?:import|export)\s+(type\s)?(?:[^"';]*?\sfrom\s+)?"([^"]+)"/gm,
+  ))
+    add(specifier, { isTypeOnly: type !== undefined, isDynamic: false });
+  for (const [, specifier = ""] of text.matchAll(/\bimport\(\s*"([^"]+)"\s*\)/g))
+    add(specifier, { isTypeOnly: false, isDynamic: true });
+  return found;
+}
+
+function literals(text: string): string[] {
+  return [...text.matchAll(/`[^`]*`|"[^"\n]*"/g)].map(([literal]) => literal.toLowerCase());
+}
+
+function findCycle(edges: readonly Import[]): string[] {
+  const next = Map.groupBy(edges, (edge) => edge.from);
+  const done = new Set<string>();
+  const visit = (file: string, path: readonly string[]): string[] => {
+    if (path.includes(file)) return [...path.slice(path.indexOf(file)), file];
+    if (done.has(file)) return [];
+    for (const edge of next.get(file) ?? []) {
+      const cycle = visit(edge.to, [...path, file]);
+      if (cycle.length > 0) return cycle;
+    }
+    done.add(file);
+    return [];
+  };
+  return [...next.keys()].map((file) => visit(file, [])).find((cycle) => cycle.length > 0) ?? [];
+}
+
+const show = (each: Import): string => `${each.from} → ${each.to}${each.isTypeOnly ? " (type)" : ""}`;

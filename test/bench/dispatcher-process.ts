@@ -1,0 +1,109 @@
+import type { ChildProcess } from "node:child_process";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { readFileSync, writeFileSync } from "node:fs";
+import { join, resolve } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { stringify } from "yaml";
+import { createKafkaProducer } from "../../src/bus/kafka-producer.ts";
+import { freePorts } from "../../src/engines/ports.ts";
+import { requestTopic } from "../../src/runs/topics.ts";
+import { aRequest } from "../support/declared.ts";
+import type { BenchWorld } from "./bench-world.ts";
+import { eventType, source, tenant } from "./bench-world.ts";
+
+const program = resolve(import.meta.dirname, "../../src/cli/automation.ts");
+const ticksPerSecond = 100;
+
+/** `automation dispatcher` as it runs in an installation. */
+export interface DispatcherProcess {
+  /** CPU it has used, milliseconds. */
+  cpuMs(): number;
+  /** Holds it still; below the 10 s of its Kafka session. */
+  freeze(): void;
+  thaw(): void;
+  stop(): Promise<void>;
+}
+
+export async function startDispatcher(world: BenchWorld, temporalAddress: string): Promise<DispatcherProcess> {
+  const operatorFile = join(world.engines.dir, "operator.yaml");
+  writeFileSync(
+    operatorFile,
+    stringify({
+      sources: [{ cluster: "local", topic: requestTopic, source, tenants: [tenant], types: [eventType] }],
+      roles: ["developer"],
+      proof: { baseUri: "https://automation.example/proof" },
+    }),
+  );
+  const [port = 0] = await freePorts(1);
+  const child = spawn(process.execPath, [program, "dispatcher"], {
+    stdio: ["ignore", "ignore", "inherit"],
+    env: {
+      PATH: process.env.PATH,
+      AUTOMATION_POSTGRES_URL: world.database.urlOf("dispatcher"),
+      AUTOMATION_KAFKA_BROKERS: world.engines.kafka.brokers.join(","),
+      AUTOMATION_KAFKA_CLUSTER: "local",
+      AUTOMATION_TEMPORAL_ADDRESS: temporalAddress,
+      AUTOMATION_TEMPORAL_NAMESPACE: world.engines.temporal.namespace,
+      AUTOMATION_HEALTH_ADDRESS: `127.0.0.1:${port}`,
+      AUTOMATION_OPERATOR_FILE: operatorFile,
+      AUTOMATION_RELEASE_MAX_UNBEGUN: "100000",
+      AUTOMATION_LOG_LEVEL: "error",
+    },
+  });
+  const pid = child.pid ?? 0;
+  await consuming(child, port);
+  return {
+    cpuMs() {
+      const fields = readFileSync(`/proc/${pid}/stat`, "utf8").split(") ")[1]?.split(" ") ?? [];
+      return ((Number(fields[11]) + Number(fields[12])) * 1_000) / ticksPerSecond;
+    },
+    freeze: () => void child.kill("SIGSTOP"),
+    thaw: () => void child.kill("SIGCONT"),
+    async stop() {
+      if (child.exitCode !== null) return;
+      const exit = once(child, "exit");
+      child.kill("SIGTERM");
+      await exit;
+    },
+  };
+}
+
+async function consuming(child: ChildProcess, port: number): Promise<void> {
+  const limit = AbortSignal.timeout(60_000);
+  for (;;) {
+    if (child.exitCode !== null) throw new Error(`the dispatcher ended with ${child.exitCode}`);
+    const answer = await fetch(`http://127.0.0.1:${port}/readyz`).catch(() => undefined);
+    const parts = (await answer?.json()) as { kafka?: boolean; postgres?: boolean } | undefined;
+    if (parts?.kafka && parts.postgres) return;
+    await sleep(100, undefined, { signal: limit });
+  }
+}
+
+/** A producer of requests as a methodology service publishes them. */
+export async function createRequestProducer(world: BenchWorld) {
+  const producer = createKafkaProducer({ brokers: world.engines.kafka.brokers, clientId: "bench" });
+  await producer.connect();
+  const value = Buffer.from(JSON.stringify(aRequest()));
+  return {
+    publish: (ids: readonly string[]) =>
+      producer.send(
+        requestTopic,
+        ids.map((id) => ({
+          key: id,
+          value,
+          headers: {
+            "content-type": "application/json",
+            ce_specversion: "1.0",
+            ce_id: id,
+            ce_source: source,
+            ce_type: eventType,
+            ce_time: new Date().toISOString(),
+            ce_tenantid: tenant,
+            ce_orgid: "retail",
+          },
+        })),
+      ),
+    close: () => producer.close(),
+  };
+}

@@ -1,0 +1,71 @@
+import { randomUUID } from "node:crypto";
+import { setTimeout as sleep } from "node:timers/promises";
+import { Client, Connection } from "@temporalio/client";
+import { automationRunType } from "../../src/temporal/contract.ts";
+import { startOptionsOf } from "../../src/temporal/start-options.ts";
+import { aRun } from "../support/workflow-world.ts";
+import type { BenchWorld } from "./bench-world.ts";
+import { untilCount } from "./bench-world.ts";
+import { createRequestProducer, startDispatcher } from "./dispatcher-process.ts";
+
+/** Milliseconds, one value per event. */
+export interface Latencies {
+  readonly perSecond: number;
+  readonly rawStart: number[];
+  readonly producedToAccepted: number[];
+  readonly acceptedToStarted: number[];
+  readonly producedToStarted: number[];
+}
+
+const seconds = 10;
+
+/** Open loop: one event every so often, whatever the answer to the last one; by turns the bare client and the whole way from the bus to the start. */
+export async function benchLatency(world: BenchWorld, perSecond: number): Promise<Latencies> {
+  const count = perSecond * seconds;
+  const connection = await Connection.connect({ address: world.engines.temporal.address });
+  const { workflow } = new Client({ connection, namespace: world.engines.temporal.namespace });
+  const rawStart: number[] = [];
+  await openLoop(perSecond, count, async () => {
+    const began = performance.now();
+    await workflow.start(automationRunType, startOptionsOf(aRun(), new Date()));
+    rawStart.push(performance.now() - began);
+  });
+  await connection.close();
+
+  const producer = await createRequestProducer(world);
+  const dispatcher = await startDispatcher(world, world.engines.temporal.address);
+  const prefix = randomUUID();
+  try {
+    await producer.publish([`${prefix}-warm`]);
+    await openLoop(perSecond, count, (n) => producer.publish([`${prefix}-${n}`]));
+    const started = `select count(*) from runs where started_at is not null and event_id like '${prefix}-%'`;
+    await untilCount(world.superuser, started, count + 1);
+    const { rows } = await world.superuser.query<{ accepted: string; released: string }>(
+      `select extract(epoch from q.received_at - q.event_time) * 1000 as accepted, extract(epoch from r.started_at - q.received_at) * 1000 as released
+       from run_requests q join runs r using (tenant, run_id) where q.event_id like $1 and q.event_id <> $2`,
+      [`${prefix}-%`, `${prefix}-warm`],
+    );
+    const producedToAccepted = rows.map((row) => Number(row.accepted));
+    const acceptedToStarted = rows.map((row) => Number(row.released));
+    return {
+      perSecond,
+      rawStart,
+      producedToAccepted,
+      acceptedToStarted,
+      producedToStarted: producedToAccepted.map((value, index) => value + (acceptedToStarted[index] ?? Number.NaN)),
+    };
+  } finally {
+    await dispatcher.stop();
+    await producer.close();
+  }
+}
+
+async function openLoop(perSecond: number, count: number, work: (n: number) => Promise<void>): Promise<void> {
+  const began = performance.now();
+  const open: Promise<void>[] = [];
+  for (let n = 0; n < count; n += 1) {
+    await sleep(Math.max(0, began + (n * 1_000) / perSecond - performance.now()));
+    open.push(work(n));
+  }
+  await Promise.all(open);
+}

@@ -1,0 +1,161 @@
+import { existsSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import type { RunEventJson } from "../../src/gen/automation/v1/run_event_pb.ts";
+import type { AttestationJson } from "../../src/gen/governance/v1/governance_service_pb.ts";
+import type { RequestDeliveryJson } from "../../src/gen/workflows_runtime/v1/workflow_service_pb.ts";
+import type { RunningStack, ToldEvent } from "../support/stack.ts";
+import { automation, clone, newStateDir, objects, removeStateDir, shell, startStack } from "../support/stack.ts";
+
+interface Held {
+  increments: { evidence: { runId: string }[] }[];
+  done: { records: { runId: string }[] }[];
+  impediments: { runIds: string[]; lines: { requirementId: string }[] }[];
+  provisional: unknown[];
+}
+
+const acme = ["--tenant", "acme", "--org", "retail"];
+let stack: RunningStack;
+
+beforeAll(async () => {
+  stack = await startStack(newStateDir(), "--demo");
+});
+afterAll(async () => {
+  await stack?.stop();
+  if (stack !== undefined) removeStateDir(stack.dir);
+});
+
+const runEvents = (told: readonly ToldEvent[]) =>
+  told.filter(({ event }) => event === "run_event").map(({ run }) => run as RunEventJson);
+const statuses = (told: readonly ToldEvent[]) =>
+  runEvents(told).flatMap(({ status }) => status?.status?.replace("RUN_STATUS_", "") ?? []);
+const verdict = (told: readonly ToldEvent[]) => runEvents(told).find((event) => event.verdict)?.verdict?.verdict;
+const attestations = (told: readonly ToldEvent[]) =>
+  told.flatMap(({ event, attestations }) => (event === "attestations" ? (attestations as AttestationJson[]) : []));
+const runOf = (told: readonly ToldEvent[]) => String(told.find(({ event }) => event === "run")?.runId);
+const linesOf = (told: readonly ToldEvent[]) =>
+  told.flatMap(({ event, lines }) => (event === "next" ? (lines as string[]) : []));
+
+async function deliveriesOf(eventId: string): Promise<RequestDeliveryJson[]> {
+  const { stdout } = await automation(
+    "request",
+    "list",
+    "--event-id",
+    eventId,
+    ...acme,
+    "--state",
+    stack.dir,
+    "--json",
+  );
+  return objects<RequestDeliveryJson>(stdout);
+}
+
+describe("the demo", () => {
+  it("goes from the event to COMPLETED through every phase, in order and without a gap", () => {
+    expect(statuses(stack.told)).toEqual(["ADMITTED", "PREPARING", "EVALUATING", "SEALING", "COMPLETED"]);
+    expect(runEvents(stack.told).map(({ sequence }) => Number(sequence))).toEqual(
+      runEvents(stack.told).map((_, index) => index + 1),
+    );
+  });
+
+  it("shows a verdict with its line, and the three signed attestations of a completed run", () => {
+    expect(verdict(stack.told)).toMatchObject({
+      passed: true,
+      level: "SCRUM_DEFINITION_OF_DONE",
+      lines: [{ requirementId: "run-completed", state: "LINE_STATE_MET" }],
+    });
+    expect(attestations(stack.told).map(({ kind, outcome }) => [kind, outcome])).toEqual(
+      expect.arrayContaining([
+        ["agent-run", "COMPLETED"],
+        ["provenance", "COMPLETED"],
+        ["vsa", "PASSED"],
+      ]),
+    );
+  });
+
+  it("leaves the evidence at the Scrum service, confirmed", () => {
+    const { held } = stack.told.find(({ event }) => event === "scrum") as unknown as { held: Held };
+    expect(held.increments.flatMap(({ evidence }) => evidence.map(({ runId }) => runId))).toEqual([runOf(stack.told)]);
+    expect(held.done.flatMap(({ records }) => records.map(({ runId }) => runId))).toEqual([runOf(stack.told)]);
+    expect(held.provisional).toEqual([]);
+  });
+
+  it("prints commands that work as printed", async () => {
+    const commands = linesOf(stack.told).filter((line) => /^(npx|kcat)/.test(line) && !/ demo --failing/.test(line));
+    expect(commands.length).toBeGreaterThanOrEqual(6);
+    const evidence = join(clone, `evidence-${runOf(stack.told)}`);
+    try {
+      for (const line of commands) {
+        const { code, stderr } = await shell(line);
+        expect({ line, code, stderr }).toEqual({ line, code: 0, stderr: "" });
+      }
+      for (const file of ["agent-run.dsse.json", "provenance.dsse.json", "vsa.dsse.json", "events.ndjson"])
+        expect(existsSync(join(evidence, file)), file).toBe(true);
+    } finally {
+      rmSync(evidence, { recursive: true, force: true });
+    }
+  });
+
+  it("answers a foreign producer that repeats an event with the run it already has", async () => {
+    const sample = await deliveriesOf("sample-1");
+    expect(sample.map(({ disposition }) => disposition).toSorted()).toEqual([
+      "DISPOSITION_ACCEPTED",
+      "DISPOSITION_DUPLICATE",
+    ]);
+    expect(new Set(sample.map(({ runId }) => runId)).size).toBe(1);
+  });
+});
+
+describe("the failing demo", () => {
+  let told: ToldEvent[];
+  beforeAll(async () => {
+    const { code, stdout, stderr } = await automation("demo", "--failing", "--state", stack.dir, "--json");
+    expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
+    told = objects<ToldEvent>(stdout);
+  });
+
+  it("ends FAILED, and its verdict names what is missing and what to do", () => {
+    expect(statuses(told).slice(-2)).toEqual(["SEALING", "FAILED"]);
+    expect(verdict(told)?.passed).toBeFalsy();
+    expect(verdict(told)?.lines?.find(({ requirementId }) => requirementId === "tests-passed")).toMatchObject({
+      state: "LINE_STATE_MISSING",
+      remedy: expect.stringMatching(/runs the story's tests/),
+    });
+  });
+
+  it("leaves evidence of that end, and no provenance", () => {
+    expect(
+      attestations(told)
+        .map(({ kind, outcome }) => [kind, outcome])
+        .toSorted(),
+    ).toEqual([
+      ["agent-run", "FAILED"],
+      ["vsa", "FAILED"],
+    ]);
+  });
+
+  it("raises an impediment at the Scrum service, which holds nothing final of the run", () => {
+    const { held } = told.find(({ event }) => event === "scrum") as unknown as { held: Held };
+    const raised = held.impediments.find(({ runIds }) => runIds.includes(runOf(told)));
+    expect(raised?.lines.map(({ requirementId }) => requirementId)).toContain("tests-passed");
+    expect(held.increments.flatMap(({ evidence }) => evidence.map(({ runId }) => runId))).not.toContain(runOf(told));
+    expect(held.done.flatMap(({ records }) => records.map(({ runId }) => runId))).not.toContain(runOf(told));
+    expect(held.provisional).toEqual([]);
+  });
+
+  it("tells people the same lines, without colour, when there is no terminal", async () => {
+    const { stdout } = await automation("demo", "--failing", "--state", stack.dir);
+    expect(stdout).toMatch(/✗ tests-passed: missing: .*remedy: Add a step/);
+    expect(stdout).not.toContain("\u001b");
+  });
+});
+
+it("a second start keeps the data, uses a new event and exits 0 once its run COMPLETED", async () => {
+  const before = runOf(stack.told);
+  expect(await stack.stop()).toBe(0);
+  const { code, stdout, stderr } = await automation("up", "--demo", "--once", "--state", stack.dir, "--json");
+  expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
+  const again = objects<ToldEvent>(stdout);
+  expect(statuses(again).at(-1)).toBe("COMPLETED");
+  expect(runOf(again)).not.toBe(before);
+});

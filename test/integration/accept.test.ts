@@ -1,0 +1,323 @@
+import { create, fromJson } from "@bufbuild/protobuf";
+import type { Pool } from "pg";
+import pg from "pg";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { createReadDeclarations } from "../../src/definitions/declarations.ts";
+import { RunRequestedSchema } from "../../src/gen/automation/v1/run_requested_pb.ts";
+import { StartWorkflowRunRequestSchema } from "../../src/gen/workflows_runtime/v1/workflow_service_pb.ts";
+import { createInTenant, createInTransaction, isDataError } from "../../src/postgres/in-tenant.ts";
+import { createAcceptRequests } from "../../src/requests/accept-requests.ts";
+import type { Delivery } from "../../src/requests/cloudevent.ts";
+import { ConflictingRequestError, createStartRun, RejectedRequestError } from "../../src/requests/start-run.ts";
+import type { TestDatabase } from "../support/database.ts";
+import { createDatabase } from "../support/database.ts";
+import { aPrincipal, aProfile, aRequest, declare } from "../support/declared.ts";
+import type { TestEngines } from "../support/engines.ts";
+import { startEngines } from "../support/engines.ts";
+
+let engines: TestEngines;
+let database: TestDatabase;
+let dispatcher: Pool;
+let api: Pool;
+let superuser: pg.Client;
+const now = () => new Date();
+
+beforeAll(async () => {
+  engines = await startEngines({ postgres: true });
+  database = await createDatabase(engines.postgres.url);
+  dispatcher = database.poolOf("dispatcher");
+  api = database.poolOf("api");
+  superuser = new pg.Client({ connectionString: database.superuserUrl });
+  await superuser.connect();
+  await declare(createInTenant(api), "acme");
+});
+
+afterAll(async () => {
+  await superuser?.end();
+  await database?.close();
+  await engines?.stop();
+});
+
+const acceptWith = (knownRoles: readonly string[] = []) =>
+  createAcceptRequests({
+    inTransaction: createInTransaction(dispatcher),
+    readDeclarations: createReadDeclarations(),
+    bindings: [{ cluster: "local", topic: "requests", source: "urn:team", tenants: ["acme"], types: ["asked"] }],
+    knownRoles,
+    isDataError,
+    now,
+  });
+
+let offset = 0;
+/** A binary CloudEvent at the next position of the topic. */
+function aDelivery(id: string, data: unknown = aRequest(), headers: Record<string, string> = {}): Delivery {
+  offset += 1;
+  return {
+    position: `kafka:local/requests/0/${offset}`,
+    cluster: "local",
+    topic: "requests",
+    key: id,
+    headers: {
+      "content-type": "application/json",
+      ce_specversion: "1.0",
+      ce_id: id,
+      ce_source: "urn:team",
+      ce_type: "asked",
+      ce_tenantid: "acme",
+      ce_orgid: "retail",
+      ...headers,
+    },
+    value: typeof data === "string" ? Buffer.from(data) : Buffer.from(JSON.stringify(data)),
+  };
+}
+
+const runsOf = async (eventId: string) =>
+  (await superuser.query("select * from runs where event_id = $1", [eventId])).rows;
+const requestOf = async (eventId: string) =>
+  (await superuser.query("select * from run_requests where event_id = $1", [eventId])).rows[0];
+
+describe("a delivery from the bus", () => {
+  it("becomes a run that is ADMITTED, with its references, first event and outbox pointer", async () => {
+    const trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+    await acceptWith()([aDelivery("evt-1", aRequest(), { ce_traceparent: trace, ce_correlationid: "c-1" })]);
+    const [run] = await runsOf("evt-1");
+    expect(run).toMatchObject({
+      tenant: "acme",
+      status: "ADMITTED",
+      definition_id: "evidence",
+      definition_version: "1",
+      cadence_id: "S-7",
+      traceparent: trace,
+      correlation_id: "c-1",
+    });
+    const { rows: references } = await superuser.query(
+      "select list, kind, id from run_references where run_id = $1 order by kind, list",
+      [run.run_id],
+    );
+    expect(references).toContainEqual({ list: "timebox", kind: "sprint", id: "S-7" });
+    expect(references).toContainEqual({ list: "timebox", kind: "product", id: "shop" });
+    const { rows: events } = await superuser.query("select sequence, event from run_events where run_id = $1", [
+      run.run_id,
+    ]);
+    expect(events.map(({ event }) => event.status.status)).toEqual(["RUN_STATUS_ADMITTED"]);
+    const { rows: outbox } = await superuser.query("select kind, through_sequence from outbox where run_id = $1", [
+      run.run_id,
+    ]);
+    expect(outbox).toEqual([{ kind: "run_events", through_sequence: 1 }]);
+  });
+
+  it("is a no-op when the same position comes again, a duplicate at another one, a conflict with another payload", async () => {
+    const first = aDelivery("evt-2");
+    const accept = acceptWith();
+    expect(await accept([first])).toMatchObject({ accepted: 1 });
+    await accept([first]);
+    expect(await accept([aDelivery("evt-2")])).toMatchObject({ duplicate: 1, accepted: 0 });
+    expect(await accept([aDelivery("evt-2", aRequest({ goal: "other" }))])).toMatchObject({ conflict: 1 });
+    expect(await runsOf("evt-2")).toHaveLength(1);
+    const { request_id } = await requestOf("evt-2");
+    const { rows } = await superuser.query(
+      "select disposition from deliveries where request_id = $1 order by received_at",
+      [request_id],
+    );
+    expect(rows.map((row) => row.disposition)).toEqual(["duplicate", "conflict"]);
+  });
+
+  it("of one identity twice in a batch makes one run", async () => {
+    const counts = await acceptWith()([
+      aDelivery("evt-3"),
+      aDelivery("evt-3"),
+      aDelivery("evt-3", aRequest({ goal: "x" })),
+    ]);
+    expect(counts).toMatchObject({ accepted: 1, duplicate: 1, conflict: 1 });
+    expect(await runsOf("evt-3")).toHaveLength(1);
+  });
+
+  it("of one identity from two dispatchers at once makes one run", async () => {
+    const batches = Array.from({ length: 8 }, () => Array.from({ length: 50 }, (_, n) => aDelivery(`race-${n}`)));
+    const counts = await Promise.all(batches.map((batch, n) => acceptWith()(n % 2 === 0 ? batch : batch.toReversed())));
+    expect(counts.reduce((sum, each) => sum + each.accepted, 0)).toBe(50);
+    expect(counts.reduce((sum, each) => sum + each.duplicate, 0)).toBe(350);
+    const { rows } = await superuser.query("select count(*)::int as n from runs where event_id like 'race-%'");
+    expect(rows[0].n).toBe(50);
+  });
+
+  it("is rejected with every reason at once, before any run, and says so on the bus", async () => {
+    const data = aRequest({
+      context: { scrum: { product: "shop" } },
+      deadline: "2020-01-01T00:00:00Z",
+      roleExpectations: [{ role: "architect" }],
+      priority: 9,
+    });
+    expect(await acceptWith()([aDelivery("evt-4", data)])).toMatchObject({ rejected: 1 });
+    const request = await requestOf("evt-4");
+    expect(request.reasons.map((each: { code: string }) => each.code).toSorted()).toEqual(
+      ["deadline_passed", "invalid_field", "missing_reference", "missing_reference", "unmeetable_role"].toSorted(),
+    );
+    for (const each of request.reasons)
+      expect(each).toMatchObject({
+        field: expect.stringMatching(/./),
+        rule: expect.stringMatching(/./),
+        remedy: expect.stringMatching(/./),
+      });
+    expect(await runsOf("evt-4")).toEqual([]);
+    const { rows } = await superuser.query("select headers from outbox where key = $1::text", [request.request_id]);
+    expect(rows[0].headers.ce_type).toBe("automation.run.rejected.v1");
+  });
+
+  it("that names an unknown definition or profile is rejected, and one that means nothing is filtered", async () => {
+    const accept = acceptWith();
+    const counts = await accept([
+      aDelivery("evt-5", aRequest({ definition: { id: "nowhere" } })),
+      aDelivery("evt-6", aRequest({ profile: { id: "nobody" }, definition: { id: "evidence" } })),
+      aDelivery("evt-7", aRequest({ workKind: "bug" })),
+    ]);
+    expect(counts).toMatchObject({ rejected: 2, filtered: 1 });
+    expect((await requestOf("evt-5")).reasons[0]).toMatchObject({
+      code: "unknown_definition",
+      value: "nowhere on channel stable",
+    });
+    expect((await requestOf("evt-6")).reasons[0]).toMatchObject({ code: "unknown_profile", value: "nobody" });
+  });
+
+  it("from a source that may not speak for its tenant is quarantined, and nothing is written under that tenant", async () => {
+    const foreign = [
+      aDelivery("evt-8", aRequest(), { ce_source: "urn:stranger" }),
+      aDelivery("evt-8", aRequest(), { ce_tenantid: "globex" }),
+      aDelivery("evt-8", aRequest(), { ce_type: "other" }),
+    ];
+    expect(await acceptWith()(foreign)).toMatchObject({ quarantined: 3 });
+    expect(await requestOf("evt-8")).toBeUndefined();
+    const { rows } = await superuser.query(
+      "select cause from platform_deliveries where position = any($1) order by position",
+      [foreign.map((each) => each.position)],
+    );
+    expect(rows.map((row) => row.cause)).toEqual(["foreign_source", "foreign_tenant", "foreign_type"]);
+    const { rows: records } = await superuser.query(
+      "select headers, body from outbox where headers->>'quarantine-origin' = $1",
+      [foreign[0]?.position],
+    );
+    expect(JSON.parse(records[0].body.toString())).toEqual(aRequest());
+  });
+
+  it("that can't be read is quarantined with its cause", async () => {
+    const bad: [string, Delivery][] = [
+      ["not_json", aDelivery("bad", "{")],
+      ["not_json", { ...aDelivery("bad"), value: Uint8Array.of(0xff, 0xfe) }],
+      ["empty", { ...aDelivery("bad"), value: null }],
+      ["invalid_attribute", aDelivery("bad", aRequest(), { ce_id: "" })],
+      ["invalid_attribute", aDelivery("bad", aRequest(), { ce_specversion: "0.3" })],
+      ["invalid_attribute", aDelivery("bad", aRequest(), { ce_tenantid: "ACME!" })],
+      ["invalid_data", aDelivery("bad", aRequest({ goal: "a\u0000b" }))],
+      ["invalid_data", aDelivery("bad", aRequest({ goal: "\ud800" }))],
+      ["too_large", aDelivery("bad", aRequest({ goal: "x".repeat(300_000) }))],
+      ["unsupported_content_type", aDelivery("bad", aRequest(), { "content-type": "text/plain" })],
+    ];
+    const accept = acceptWith();
+    for (const [cause, delivery] of bad) {
+      expect(await accept([delivery])).toMatchObject({ quarantined: 1 });
+      const { rows } = await superuser.query("select cause from platform_deliveries where position = $1", [
+        delivery.position,
+      ]);
+      expect(rows[0]?.cause).toBe(cause);
+    }
+  });
+
+  it("whose data is no run request is quarantined in its tenant's own ledger", async () => {
+    expect(await acceptWith()([aDelivery("evt-9", { profile: 5 })])).toMatchObject({ quarantined: 1 });
+    expect(await requestOf("evt-9")).toMatchObject({ disposition: "quarantined", tenant: "acme" });
+  });
+
+  it("in structured mode is the same event", async () => {
+    const { position, ...delivery } = aDelivery("evt-10");
+    const event = {
+      specversion: "1.0",
+      id: "evt-10",
+      source: "urn:team",
+      type: "asked",
+      tenantid: "acme",
+      orgid: "retail",
+      data: aRequest(),
+    };
+    const structured = {
+      ...delivery,
+      position,
+      headers: { "content-type": "application/cloudevents+json; charset=utf-8" },
+      value: Buffer.from(JSON.stringify(event)),
+    };
+    expect(await acceptWith()([structured])).toMatchObject({ accepted: 1 });
+    expect(await acceptWith()([aDelivery("evt-10")])).toMatchObject({ duplicate: 1 });
+  });
+
+  it("that Postgres refuses is found in its batch and quarantined, and its neighbours become runs", async () => {
+    const odd = aDelivery("odd", aRequest(), { ce_time: "2026-02-30T00:00:00Z" });
+    const counts = await acceptWith()([aDelivery("evt-11"), odd, aDelivery("evt-12")]);
+    expect(counts).toMatchObject({ accepted: 2, quarantined: 1 });
+    expect(
+      (await superuser.query("select cause from platform_deliveries where position = $1", [odd.position])).rows,
+    ).toEqual([{ cause: "unstorable" }]);
+  });
+
+  it("is decided by what is declared at that moment", async () => {
+    const accept = acceptWith();
+    const strict = aRequest({ profile: { id: "later" }, definition: { id: "evidence" } });
+    expect(await accept([aDelivery("evt-13", strict)])).toMatchObject({ rejected: 1 });
+    await declare(createInTenant(api), "acme", aProfile({ id: "later" }));
+    expect(await accept([aDelivery("evt-14", strict)])).toMatchObject({ accepted: 1 });
+  });
+});
+
+describe("a request through the api", () => {
+  const startRun = () =>
+    createStartRun({
+      inTenant: createInTenant(api),
+      readDeclarations: createReadDeclarations(),
+      knownRoles: [],
+      newId: () => crypto.randomUUID(),
+      now,
+    });
+  const asked = (requestId: string, over: Record<string, unknown> = {}) =>
+    create(StartWorkflowRunRequestSchema, { requestId, request: fromJson(RunRequestedSchema, aRequest(over)) });
+
+  it("is the same request as on the bus: one run, then a duplicate, then a conflict", async () => {
+    const first = await startRun()(asked("call-1"), aPrincipal("acme"));
+    expect(first.disposition).toBe("accepted");
+    expect(await startRun()(asked("call-1"), aPrincipal("acme"))).toEqual({
+      runId: first.runId,
+      disposition: "duplicate",
+    });
+    await expect(startRun()(asked("call-1", { goal: "other" }), aPrincipal("acme"))).rejects.toThrow(
+      ConflictingRequestError,
+    );
+  });
+
+  it("that can't become a run is refused with its reasons", async () => {
+    const refused = startRun()(asked("call-2", { definition: { id: "nowhere" } }), aPrincipal("acme"));
+    await expect(refused).rejects.toThrow(RejectedRequestError);
+    await expect(refused).rejects.toMatchObject({ reasons: [{ code: "unknown_definition" }] });
+  });
+});
+
+describe("row-level security", () => {
+  it("shows a tenant nothing of another, and refuses to write under its name", async () => {
+    const inTenant = createInTenant(api);
+    await acceptWith()([aDelivery("evt-15")]);
+    const seen = await inTenant("globex", (transaction) => transaction.query("select 1 from runs"));
+    expect(seen.rows).toEqual([]);
+    const write = inTenant("globex", (transaction) =>
+      transaction.query("insert into declaration_revisions (tenant) values ('acme')"),
+    );
+    await expect(write).rejects.toMatchObject({ code: "42501" });
+  });
+
+  it("refuses a session that is bound to no tenant", async () => {
+    await expect(api.query("select * from runs")).rejects.toMatchObject({ code: "42501" });
+  });
+
+  it("is forced on every table that has a tenant", async () => {
+    const { rows } = await superuser.query(
+      `select c.relname from pg_class c join pg_attribute a on a.attrelid = c.oid and a.attname = 'tenant'
+       where c.relkind in ('r', 'p') and not c.relispartition and c.relnamespace = 'public'::regnamespace and not (c.relrowsecurity and c.relforcerowsecurity)`,
+    );
+    expect(rows).toEqual([]);
+  });
+});

@@ -1,0 +1,146 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import pg from "pg";
+import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
+import { ensureTopics } from "../../src/bus/kafka-admin.ts";
+import { createKafkaConsumer } from "../../src/bus/kafka-consumer.ts";
+import { createKafkaProducer } from "../../src/bus/kafka-producer.ts";
+import { createReadDeclarations } from "../../src/definitions/declarations.ts";
+import { createConsumeRequests } from "../../src/dispatch/consume-requests.ts";
+import { createInTenant, createInTransaction, isDataError } from "../../src/postgres/in-tenant.ts";
+import { createAcceptRequests } from "../../src/requests/accept-requests.ts";
+import type { TestDatabase } from "../support/database.ts";
+import { createDatabase } from "../support/database.ts";
+import { aRequest, declare } from "../support/declared.ts";
+import type { TestEngines } from "../support/engines.ts";
+import { startEngines } from "../support/engines.ts";
+
+const topic = "requests";
+let engines: TestEngines;
+let database: TestDatabase;
+let superuser: pg.Client;
+
+beforeAll(async () => {
+  engines = await startEngines({ postgres: true, kafka: true });
+  database = await createDatabase(engines.postgres.url);
+  superuser = new pg.Client({ connectionString: database.superuserUrl });
+  await superuser.connect();
+  await declare(createInTenant(database.poolOf("api")), "acme");
+  await ensureTopics(engines.kafka.brokers, [{ topic, partitions: 4 }], 1);
+});
+
+afterAll(async () => {
+  await superuser?.end();
+  await database?.close();
+  await engines?.stop();
+});
+
+/** Consumes into the database until the returned function is called. */
+function consuming(pauses: unknown[] = []): () => Promise<void> {
+  const pool = database.poolOf("dispatcher");
+  const handle = createConsumeRequests({
+    accept: createAcceptRequests({
+      inTransaction: createInTransaction(pool),
+      readDeclarations: createReadDeclarations(),
+      bindings: [{ cluster: "local", topic, source: "urn:team", tenants: ["acme"], types: ["asked"] }],
+      knownRoles: [],
+      isDataError,
+      now: () => new Date(),
+    }),
+    cluster: "local",
+    onAccepted: () => undefined,
+    onCounts: () => undefined,
+  });
+  const stop = new AbortController();
+  const consumer = createKafkaConsumer({
+    brokers: engines.kafka.brokers,
+    clientId: "test",
+    groupId: "dispatcher",
+    topic,
+    batchSize: 100,
+    handle,
+    canGoOn: () =>
+      pool.query("select 1").then(
+        () => true,
+        () => false,
+      ),
+    onPause: (error) => pauses.push(error),
+  });
+  const running = consumer.run(stop.signal);
+  return async () => {
+    stop.abort();
+    await running;
+  };
+}
+
+const headersOf = (id: string) => ({
+  "content-type": "application/json",
+  ce_specversion: "1.0",
+  ce_id: id,
+  ce_source: "urn:team",
+  ce_type: "asked",
+  ce_tenantid: "acme",
+  ce_orgid: "retail",
+});
+
+async function publish(ids: readonly string[]): Promise<void> {
+  const producer = createKafkaProducer({ brokers: engines.kafka.brokers, clientId: "test-producer" });
+  await producer.connect();
+  const value = Buffer.from(JSON.stringify(aRequest()));
+  await producer.send(
+    topic,
+    ids.map((id) => ({ key: id, value, headers: headersOf(id) })),
+  );
+  await producer.close();
+}
+
+const count = async (sql: string, values: unknown[]) => Number((await superuser.query(sql, values)).rows[0].count);
+const runCount = (prefix: string) => count("select count(*) from runs where event_id like $1", [`${prefix}%`]);
+const soon = { timeout: 60_000, interval: 100 };
+
+describe("the request topic", () => {
+  it("gives each of 2,000 records, a quarter of them duplicates or broken, exactly one disposition", async () => {
+    const stop = consuming();
+    const ids = Array.from({ length: 2_000 }, (_, n) =>
+      n % 8 === 0 ? `many-${n + 1}` : n % 8 === 3 ? "" : `many-${n}`,
+    );
+    await publish(ids);
+    const positions =
+      "(select position from run_requests union all select position from deliveries union all select position from platform_deliveries) p where position like 'kafka:local/requests/%'";
+    await vi.waitFor(async () => expect(await count(`select count(*) from ${positions}`, [])).toBe(2_000), soon);
+    expect(await count(`select count(distinct position) from ${positions}`, [])).toBe(2_000);
+    expect(await runCount("many-")).toBe(new Set(ids.filter((id) => id !== "")).size);
+    await stop();
+  });
+
+  it("takes an event from a foreign producer", async () => {
+    const stop = consuming();
+    const id = "kcat-1";
+    const args = Object.entries(headersOf(id)).flatMap(([name, value]) => ["-H", `${name}=${value}`]);
+    const kcat = spawn("kcat", ["-P", "-b", engines.kafka.brokers.join(","), "-t", topic, ...args]);
+    kcat.stdin.end(JSON.stringify(aRequest()));
+    await once(kcat, "exit");
+    await vi.waitFor(async () => expect(await runCount("kcat-")).toBe(1), soon);
+    await stop();
+  });
+
+  it("loses nothing and doubles nothing while Postgres is frozen and comes back", async () => {
+    const pauses: unknown[] = [];
+    const stop = consuming(pauses);
+    await publish(Array.from({ length: 100 }, (_, n) => `before-${n}`));
+    await vi.waitFor(async () => expect(await runCount("before-")).toBe(100), soon);
+    const frozen = await sessionsOf("automation_dispatcher");
+    for (const pid of frozen) process.kill(pid, "SIGSTOP");
+    await publish(Array.from({ length: 500 }, (_, n) => `during-${n}`));
+    await vi.waitFor(() => expect(pauses.length).toBeGreaterThan(0), soon);
+    for (const pid of frozen) process.kill(pid, "SIGCONT");
+    await vi.waitFor(async () => expect(await runCount("during-")).toBe(500), soon);
+    await stop();
+  });
+});
+
+/** Backends of a role, by process id on this machine: Postgres runs in our process namespace. */
+async function sessionsOf(role: string): Promise<number[]> {
+  const { rows } = await superuser.query("select pid from pg_stat_activity where usename = $1", [role]);
+  return rows.map((row) => row.pid);
+}

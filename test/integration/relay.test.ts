@@ -1,0 +1,246 @@
+import { randomUUID } from "node:crypto";
+import type { Pool } from "pg";
+import pg from "pg";
+import { pino } from "pino";
+import { afterAll, beforeAll, beforeEach, expect, it, vi } from "vitest";
+import { ensureTopics } from "../../src/bus/kafka-admin.ts";
+import type { KafkaProducer } from "../../src/bus/kafka-producer.ts";
+import { createKafkaProducer } from "../../src/bus/kafka-producer.ts";
+import { freePorts } from "../../src/engines/ports.ts";
+import { createInTenant, createInTransaction } from "../../src/postgres/in-tenant.ts";
+import { main as relayMain } from "../../src/processes/relay.ts";
+import type { InRun } from "../../src/runs/in-run.ts";
+import { createInRun } from "../../src/runs/in-run.ts";
+import { settle } from "../../src/runs/outbox-store.ts";
+import type { PublishRunEvents } from "../../src/runs/publish-run-events.ts";
+import { createPublishRunEvents } from "../../src/runs/publish-run-events.ts";
+import { laneOf, quarantineTopic, runEventTopic } from "../../src/runs/topics.ts";
+import { insertAdmittedRuns } from "../support/admitted-runs.ts";
+import type { TestDatabase } from "../support/database.ts";
+import { createDatabase } from "../support/database.ts";
+import type { TestEngines } from "../support/engines.ts";
+import { startEngines } from "../support/engines.ts";
+import { readTopic } from "../support/invariants.ts";
+
+const log = pino({ level: "silent" });
+let engines: TestEngines;
+let database: TestDatabase;
+let superuser: Pool;
+let inRun: InRun;
+let producer: KafkaProducer;
+
+beforeAll(async () => {
+  engines = await startEngines({ postgres: true, kafka: true });
+  database = await createDatabase(engines.postgres.url);
+  superuser = new pg.Pool({ connectionString: database.superuserUrl });
+  inRun = createInRun({ inTenant: createInTenant(database.poolOf("api")), now: () => new Date() });
+  await ensureTopics(
+    engines.kafka.brokers,
+    [
+      { topic: runEventTopic, partitions: 3 },
+      { topic: quarantineTopic, partitions: 1, maxMessageBytes: 2 * 1024 * 1024 },
+    ],
+    1,
+  );
+  producer = createKafkaProducer({ brokers: engines.kafka.brokers, clientId: "test-relay" });
+  await producer.connect();
+});
+afterAll(async () => {
+  await Promise.allSettled([producer?.close(), superuser?.end(), database?.close()]);
+  await engines?.stop();
+});
+beforeEach(async () => {
+  await superuser.query("truncate runs, run_streams, run_events, outbox");
+  await superuser.query("update relay_lanes set leased_until = '-infinity'");
+});
+
+const relay = (change: Partial<Parameters<typeof createPublishRunEvents>[0]> = {}) =>
+  createPublishRunEvents({
+    inTransaction: createInTransaction(database.poolOf("relay")),
+    send: (topic, records) => producer.send(topic, records),
+    owner: randomUUID(),
+    log,
+    ...change,
+  });
+
+async function whileRunning(relays: readonly PublishRunEvents[], work: () => Promise<void>): Promise<void> {
+  const stop = new AbortController();
+  const running = relays.map((each) => each.run(stop.signal));
+  await work().finally(() => stop.abort());
+  await Promise.all(running);
+}
+
+/** Appends messages to a run, so many per transaction. */
+async function append(runId: string, from: number, count: number, text = "line"): Promise<void> {
+  const drafts = Array.from({ length: count }, (_, n) => ({ writerKey: `test/${from + n}`, message: { text } }));
+  await inRun({ tenant: "acme", runId }, (open) => open.append(drafts));
+}
+
+const outboxEmpty = (timeout = 20_000) =>
+  vi.waitFor(async () => expect((await superuser.query("select id from outbox")).rows).toEqual([]), {
+    timeout,
+    interval: 50,
+  });
+
+/** Sequences of each run as the bus has them, in its order. */
+async function published(): Promise<Map<string, number[]>> {
+  const messages = await readTopic(
+    { postgresUrl: database.superuserUrl, brokers: engines.kafka.brokers, cluster: "local" },
+    runEventTopic,
+    AbortSignal.timeout(20_000),
+  );
+  const runs = new Map<string, number[]>();
+  for (const { headers, key } of messages) {
+    const [runId = "", sequence] = (headers.ce_id ?? "").split("/");
+    expect(key).toBe(runId);
+    runs.set(runId, [...(runs.get(runId) ?? []), Number(sequence)]);
+  }
+  return runs;
+}
+
+const upTo = (last: number) => Array.from({ length: last }, (_, n) => n + 1);
+
+it("publishes each run's events once and in order, keyed by run, as CloudEvents", async () => {
+  const ids = await insertAdmittedRuns(superuser, 20);
+  await whileRunning([relay()], async () => {
+    for (const from of [1, 4, 7]) await Promise.all(ids.map((runId) => append(runId, from, 3)));
+    await outboxEmpty();
+  });
+  const runs = await published();
+  for (const runId of ids) expect(runs.get(runId)).toEqual(upTo(9));
+  const { rows } = await superuser.query("select distinct published_sequence from run_streams");
+  expect(rows).toEqual([{ published_sequence: 9 }]);
+});
+
+it("takes a run of thousands of events in rounds, and passes on what stands in the outbox whole", async () => {
+  const [runId = ""] = await insertAdmittedRuns(superuser, 1);
+  for (let from = 1; from <= 1_401; from += 100) await append(runId, from, 100, "x".repeat(4_000));
+  const body = Buffer.alloc(1_000_000, 7);
+  for (let n = 0; n < 5; n += 1)
+    await superuser.query(
+      "insert into outbox (lane, kind, topic, key, headers, body) values ($1, 'record', $2, $3, $4, $5)",
+      [laneOf(runId), quarantineTopic, `k${n}`, { "quarantine-cause": "malformed" }, body],
+    );
+  const sends: number[] = [];
+  const send = async (topic: string, records: Parameters<KafkaProducer["send"]>[1]) => {
+    sends.push(records.reduce((sum, { value }) => sum + value.byteLength, 0));
+    await producer.send(topic, records);
+  };
+  await whileRunning([relay({ send })], () => outboxEmpty());
+  expect((await published()).get(runId)).toEqual(upTo(1_500));
+  expect(Math.max(...sends)).toBeLessThanOrEqual(1_000_000);
+  const quarantined = await readTopic(
+    { postgresUrl: database.superuserUrl, brokers: engines.kafka.brokers, cluster: "local" },
+    quarantineTopic,
+    AbortSignal.timeout(20_000),
+  );
+  expect(quarantined.map(({ key }) => key)).toEqual(["k0", "k1", "k2", "k3", "k4"]);
+  expect(quarantined[0]?.headers).toMatchObject({ "quarantine-cause": "malformed" });
+});
+
+it("has one owner per lane with two relays running, and the second takes over what the first leaves", async () => {
+  const ids = await insertAdmittedRuns(superuser, 12);
+  const first = new AbortController();
+  const firstRunning = relay({ owner: "first" }).run(first.signal);
+  const owners = async () => {
+    const { rows } = await superuser.query("select distinct owner from relay_lanes where leased_until > now()");
+    return rows.map((row) => row.owner);
+  };
+  await vi.waitFor(async () => expect(await owners()).toEqual(["first"]), { timeout: 5_000, interval: 20 });
+  await whileRunning([relay({ owner: "second" })], async () => {
+    await Promise.all(ids.map((runId) => append(runId, 1, 5)));
+    await outboxEmpty();
+    expect(await owners()).toEqual(["first"]);
+    first.abort();
+    await firstRunning;
+    await vi.waitFor(async () => expect(await owners()).toEqual(["second"]), { timeout: 5_000, interval: 50 });
+    await Promise.all(ids.map((runId) => append(runId, 6, 5)));
+    await outboxEmpty();
+  });
+  const runs = await published();
+  for (const runId of ids) expect(runs.get(runId)).toEqual(upTo(10));
+});
+
+it("takes a dead relay's lanes when their lease has ended, within 15 s", async () => {
+  await superuser.query(
+    "update relay_lanes set owner = 'dead', epoch = epoch + 1, leased_until = now() + interval '10 seconds'",
+  );
+  const [runId = ""] = await insertAdmittedRuns(superuser, 1);
+  await append(runId, 1, 2);
+  await whileRunning([relay()], () => outboxEmpty(15_000));
+  expect((await published()).get(runId)).toEqual([1, 2]);
+});
+
+it("writes nothing down for a lane that another relay has taken meanwhile; the events are sent again", async () => {
+  const [runId = ""] = await insertAdmittedRuns(superuser, 1);
+  await append(runId, 1, 3);
+  const lane = laneOf(runId);
+  let stolen = 0;
+  const send: KafkaProducer["send"] = async (topic, records) => {
+    await producer.send(topic, records);
+    if (stolen++ === 0)
+      await superuser.query(
+        "update relay_lanes set owner = 'thief', epoch = epoch + 1, leased_until = now() where lane = $1",
+        [lane],
+      );
+  };
+  await whileRunning([relay({ send })], () => outboxEmpty());
+  expect(stolen).toBe(2);
+  expect((await published()).get(runId)).toEqual([1, 2, 3, 1, 2, 3]);
+  const inTransaction = createInTransaction(database.poolOf("relay"));
+  const isHeld = await inTransaction((transaction) => settle(transaction, { lane, epoch: 0 }, [], []));
+  expect(isHeld).toBe(false);
+});
+
+it("loses nothing while the bus fails, and goes on in order", async () => {
+  const [runId = ""] = await insertAdmittedRuns(superuser, 1);
+  let failures = 0;
+  const send: KafkaProducer["send"] = async (topic, records) => {
+    if (failures < 3) {
+      failures += 1;
+      throw new Error("the broker does not answer");
+    }
+    await producer.send(topic, records);
+  };
+  await append(runId, 1, 2);
+  await whileRunning([relay({ send })], async () => {
+    await vi.waitFor(() => expect(failures).toBe(3), { timeout: 10_000, interval: 20 });
+    await append(runId, 3, 2);
+    await outboxEmpty();
+  });
+  expect((await published()).get(runId)).toEqual([1, 2, 3, 4]);
+});
+
+it("runs as a process: ready when database and bus answer, frozen and thawed bus included, and drained at the end", async () => {
+  const [port = 0] = await freePorts(1);
+  const stop = new AbortController();
+  const running = relayMain(
+    {
+      AUTOMATION_POSTGRES_URL: database.urlOf("relay"),
+      AUTOMATION_KAFKA_BROKERS: engines.kafka.brokers.join(","),
+      AUTOMATION_KAFKA_CLUSTER: "local",
+      AUTOMATION_HEALTH_ADDRESS: `127.0.0.1:${port}`,
+      AUTOMATION_LOG_LEVEL: "error",
+    },
+    stop.signal,
+  );
+  const ready = async () => (await fetch(`http://127.0.0.1:${port}/readyz`)).json();
+  await vi.waitFor(async () => expect(await ready()).toEqual({ postgres: true, kafka: true }), {
+    timeout: 10_000,
+    interval: 50,
+  });
+  const [runId = ""] = await insertAdmittedRuns(superuser, 1);
+  await append(runId, 1, 1);
+  await outboxEmpty();
+  process.kill(engines.kafka.engine.pid, "SIGSTOP");
+  await append(runId, 2, 1);
+  const { rows } = await superuser.query("select pg_sleep(2), (select count(*) from outbox) as waiting");
+  expect(Number(rows[0].waiting)).toBe(1);
+  process.kill(engines.kafka.engine.pid, "SIGCONT");
+  await outboxEmpty(30_000);
+  stop.abort();
+  await running;
+  const leased = await superuser.query("select lane from relay_lanes where leased_until > now()");
+  expect(leased.rows).toEqual([]);
+  expect(new Set((await published()).get(runId))).toEqual(new Set([1, 2]));
+});

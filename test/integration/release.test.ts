@@ -1,0 +1,204 @@
+import { randomUUID } from "node:crypto";
+import { Client, Connection } from "@temporalio/client";
+import type { Pool } from "pg";
+import pg from "pg";
+import { pino } from "pino";
+import { afterAll, beforeAll, beforeEach, expect, it, vi } from "vitest";
+import { createPumpCommands } from "../../src/dispatch/pump-commands.ts";
+import type { Loop } from "../../src/dispatch/release-runs.ts";
+import { createReleaseRuns } from "../../src/dispatch/release-runs.ts";
+import { claimRuns } from "../../src/dispatch/release-store.ts";
+import { createInTransaction } from "../../src/postgres/in-tenant.ts";
+import { workflowIdOf } from "../../src/temporal/contract.ts";
+import type { Temporal } from "../../src/temporal/start-run.ts";
+import { createTemporal } from "../../src/temporal/start-run.ts";
+import type { InTransaction } from "../../src/tenancy/transaction.ts";
+import { insertAdmittedRuns } from "../support/admitted-runs.ts";
+import type { TestDatabase } from "../support/database.ts";
+import { createDatabase } from "../support/database.ts";
+import type { TestEngines } from "../support/engines.ts";
+import { startEngines } from "../support/engines.ts";
+
+const log = pino({ level: "silent" });
+let engines: TestEngines;
+let database: TestDatabase;
+let superuser: Pool;
+let temporal: Temporal;
+let connection: Connection;
+let client: Client;
+let inTransaction: InTransaction;
+
+beforeAll(async () => {
+  engines = await startEngines({ postgres: true, temporal: true });
+  database = await createDatabase(engines.postgres.url);
+  superuser = new pg.Pool({ connectionString: database.superuserUrl });
+  temporal = createTemporal({ ...engines.temporal, now: () => new Date() });
+  connection = await Connection.connect({ address: engines.temporal.address });
+  client = new Client({ connection, namespace: engines.temporal.namespace });
+  inTransaction = createInTransaction(database.poolOf("dispatcher"));
+});
+afterAll(async () => {
+  await Promise.allSettled([temporal?.close(), connection?.close(), database?.close(), superuser?.end()]);
+  await engines?.stop();
+});
+beforeEach(() => superuser.query("truncate runs, run_streams, run_commands"));
+
+/** Runs loops while the work goes on, then lets them drain. */
+async function whileRunning(loops: readonly Loop[], work: () => Promise<void>): Promise<void> {
+  const stop = new AbortController();
+  const running = loops.map((loop) => loop.run(stop.signal));
+  await work().finally(() => stop.abort());
+  await Promise.all(running);
+}
+
+const release = (change: Partial<Parameters<typeof createReleaseRuns>[0]> = {}) =>
+  createReleaseRuns({ inTransaction, workflows: temporal, maxUnbegun: 1_000, log, ...change });
+
+const startedIds = async (): Promise<string[]> => {
+  const { rows } = await superuser.query("select run_id from runs where started_at is not null order by run_id");
+  return rows.map((row) => row.run_id);
+};
+
+const begin = (ids: readonly string[]) =>
+  superuser.query("update runs set status = 'PREPARING', begun_at = now() where run_id = any($1::uuid[])", [ids]);
+
+it("starts each admitted run once, with two dispatchers at it", async () => {
+  const ids = await insertAdmittedRuns(superuser, 200);
+  const start = vi.fn(temporal.start);
+  const workflows = { ...temporal, start };
+  await whileRunning([release({ workflows }), release({ workflows })], () =>
+    vi.waitFor(async () => expect(await startedIds()).toEqual(ids.toSorted()), { timeout: 20_000, interval: 100 }),
+  );
+  expect(start).toHaveBeenCalledTimes(200);
+  const { status } = await client.workflow.getHandle(workflowIdOf("acme", ids[7] ?? "", 1)).describe();
+  expect(status.name).toBe("RUNNING");
+});
+
+it("keeps the started and unbegun at the limit over two dispatchers, and goes on as runs begin", async () => {
+  const ids = await insertAdmittedRuns(superuser, 30);
+  const loops = [release({ maxUnbegun: 8 }), release({ maxUnbegun: 8 })];
+  await whileRunning(loops, async () => {
+    let begun = 0;
+    while (begun < ids.length) {
+      await vi.waitFor(async () => expect(await startedIds()).toHaveLength(Math.min(begun + 8, ids.length)), {
+        timeout: 10_000,
+        interval: 20,
+      });
+      const open = await superuser.query(
+        "select run_id from runs where status = 'ADMITTED' and started_at is not null",
+      );
+      expect(open.rowCount).toBeLessThanOrEqual(8);
+      await begin(open.rows.map((row) => row.run_id));
+      begun += open.rows.length;
+      for (const loop of loops) loop.wake();
+    }
+  });
+});
+
+it("claims by priority, then by age, and no run twice", async () => {
+  const later = await insertAdmittedRuns(superuser, 3, { priority: 4 });
+  const first = await insertAdmittedRuns(superuser, 2, { priority: 1, tenant: "umbrella" });
+  const claim = (atMost: number) => inTransaction((transaction) => claimRuns(transaction, { maxUnbegun: 100, atMost }));
+  expect((await claim(3)).map((run) => run.runId)).toEqual([...first, later[0]]);
+  expect((await claim(100)).map((run) => run.runId)).toEqual(later.slice(1));
+  expect(await claim(100)).toEqual([]);
+});
+
+it("claims a run anew when its claim has run out, and Temporal takes the second start for the first", async () => {
+  const [runId = ""] = await insertAdmittedRuns(superuser, 1);
+  const [claimed] = await inTransaction((transaction) => claimRuns(transaction, { maxUnbegun: 9, atMost: 9 }));
+  expect(claimed && (await temporal.start(claimed))).toEqual({ state: "started" });
+  const handle = client.workflow.getHandle(workflowIdOf("acme", runId, 1));
+  const { runId: execution } = await handle.describe();
+  await superuser.query("update runs set claimed_until = now() - interval '1 second'");
+  await whileRunning([release()], () =>
+    vi.waitFor(async () => expect(await startedIds()).toEqual([runId]), { timeout: 10_000, interval: 50 }),
+  );
+  expect((await handle.describe()).runId).toBe(execution);
+});
+
+it("gives claims back while Temporal is away, and starts the runs when it is back", async () => {
+  const ids = await insertAdmittedRuns(superuser, 5);
+  const nobody = createTemporal({ address: "127.0.0.1:1", namespace: "automation", now: () => new Date() });
+  let isAway = true;
+  const workflows = {
+    start: (run: Parameters<Temporal["start"]>[0]) => (isAway ? nobody : temporal).start(run),
+    reachable: () => (isAway ? nobody : temporal).reachable(),
+  };
+  await whileRunning([release({ workflows })], async () => {
+    await vi.waitFor(
+      async () => {
+        const { rows } = await superuser.query("select count(*) from runs where claimed_until is not null");
+        expect(rows[0].count).toBe(5);
+      },
+      { timeout: 5_000, interval: 20 },
+    );
+    await vi.waitFor(
+      async () => {
+        const { rows } = await superuser.query("select count(*) from runs where claimed_until is null");
+        expect(rows[0].count).toBe(5);
+      },
+      { timeout: 9_000, interval: 50 },
+    );
+    isAway = false;
+    await vi.waitFor(async () => expect(await startedIds()).toEqual(ids.toSorted()), {
+      timeout: 15_000,
+      interval: 100,
+    });
+  });
+  await nobody.close();
+});
+
+it("starts the neighbours of a run that Temporal refuses", async () => {
+  const [bad = "", ...good] = await insertAdmittedRuns(superuser, 4);
+  await superuser.query("update runs set profile_id = repeat('x', 5000) where run_id = $1", [bad]);
+  await whileRunning([release()], () =>
+    vi.waitFor(async () => expect(await startedIds()).toEqual(good.toSorted()), { timeout: 10_000, interval: 50 }),
+  );
+  expect(await startedIds()).not.toContain(bad);
+});
+
+it("rings for a command of a run that has begun, and takes those that need no bell for delivered", async () => {
+  const [begun = "", unbegun = "", ended = "", gone = ""] = await insertAdmittedRuns(superuser, 4);
+  await whileRunning([release()], () =>
+    vi.waitFor(async () => expect(await startedIds()).toHaveLength(4), { timeout: 10_000, interval: 50 }),
+  );
+  await begin([begun, ended, gone]);
+  await superuser.query("update runs set status = 'COMPLETED', ended_at = now() where run_id = $1", [ended]);
+  await client.workflow.getHandle(workflowIdOf("acme", gone, 1)).terminate();
+  for (const runId of [begun, unbegun, ended, gone])
+    await superuser.query(
+      "insert into run_commands (tenant, command_id, run_id, generation, kind, principal, reason) values ('acme', $1, $2, 1, 'cancel', 'ann', '')",
+      [randomUUID(), runId],
+    );
+  const ring = vi.fn(temporal.ring);
+  await whileRunning([createPumpCommands({ inTransaction, workflows: { ring }, log })], () =>
+    vi.waitFor(
+      async () => {
+        const { rows } = await superuser.query("select count(*) from run_commands where delivered_at is not null");
+        expect(rows[0].count).toBe(4);
+      },
+      { timeout: 10_000, interval: 50 },
+    ),
+  );
+  expect(ring.mock.calls.map(([run]) => run.runId).toSorted()).toEqual([begun, gone].toSorted());
+  const { events } = await client.workflow.getHandle(workflowIdOf("acme", begun, 1)).fetchHistory();
+  expect(events?.some((event) => event.workflowExecutionSignaledEventAttributes?.signalName === "doorbell")).toBe(true);
+});
+
+it("keeps a command due while Temporal is away", async () => {
+  const [runId = ""] = await insertAdmittedRuns(superuser, 1);
+  await begin([runId]);
+  await superuser.query(
+    "insert into run_commands (tenant, command_id, run_id, generation, kind, principal, reason) values ('acme', $1, $2, 1, 'cancel', 'ann', '')",
+    [randomUUID(), runId],
+  );
+  const ring = vi.fn(async () => ({ state: "away" as const, cause: new Error("no answer") }));
+  await whileRunning([createPumpCommands({ inTransaction, workflows: { ring }, log })], () =>
+    vi.waitFor(() => expect(ring.mock.calls.length).toBeGreaterThan(1), { timeout: 10_000, interval: 50 }),
+  );
+  const { rows } = await superuser.query(
+    "select delivered_at, next_attempt_at > now() - interval '5 seconds' as due from run_commands",
+  );
+  expect(rows).toEqual([{ delivered_at: null, due: true }]);
+});

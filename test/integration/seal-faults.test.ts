@@ -1,0 +1,171 @@
+import { DeleteObjectCommand, GetObjectCommand, PutObjectCommand, S3Client } from "@aws-sdk/client-s3";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { AlteredObjectError, objectKeyOf } from "../../src/artifacts/blobs.ts";
+import { UnsignableStatementError } from "../../src/proof/sign-statement.ts";
+import type { AbortedEnd } from "../../src/seal/abort-seal.ts";
+import type { InTenant, Transaction } from "../../src/tenancy/transaction.ts";
+import { lookAt } from "../support/seal-state.ts";
+import type { Sealing } from "../support/sealing.ts";
+import { ran, startSealing } from "../support/sealing.ts";
+
+let sealing: Sealing;
+let seal: ReturnType<Sealing["wire"]>;
+let look: ReturnType<typeof lookAt>;
+
+const context = { scrum: { product: "shop", sprint: "S-7", goals: ["G-1"], backlogItems: ["B-1", "B-2"] } };
+const failed: AbortedEnd = { outcome: "FAILED", cause: "verdict_failed", reason: "tests are missing" };
+const cancelled: AbortedEnd = { outcome: "CANCELLED", cause: "cancelled", reason: "by paula" };
+const begin = (requirements = [ran], tenant = "acme") => sealing.beginRun({ tenant, requirements, context });
+
+beforeAll(async () => {
+  sealing = await startSealing();
+  seal = sealing.wire(() => undefined);
+  look = lookAt(sealing);
+});
+afterAll(() => sealing?.stop());
+
+describe("committing, while things break", () => {
+  it("commits exactly once, whichever query its connection dies at, and whether or not the answer arrives", async () => {
+    const total = await countQueries(async (wired) => {
+      const scope = await begin();
+      await seal.prepare(scope);
+      await wired.commit(scope);
+    });
+    expect(total).toBeGreaterThan(10);
+    for (let dying = 1; dying <= total; dying += 1) {
+      const scope = await begin();
+      await seal.prepare(scope);
+      const flawed = sealing.wire(() => undefined, { inTenant: dyingAt(dying) });
+      await expect(flawed.commit(scope), `query ${dying}`).rejects.toThrow();
+      expect(await look.halves(scope), `query ${dying}`).toEqual({
+        registered: 0,
+        status: "SEALING",
+        artifacts: 0,
+        elements: 0,
+      });
+      expect(await seal.commit(scope)).toEqual({ committed: true });
+      expect(await look.halves(scope)).toEqual({ registered: 3, status: "COMPLETED", artifacts: 1, elements: 1 });
+    }
+    const scope = await begin();
+    await seal.prepare(scope);
+    const lossy = sealing.wire(() => undefined, { inTenant: losingAnswers() });
+    await expect(lossy.commit(scope)).rejects.toThrow("answer lost");
+    expect(await seal.commit(scope)).toEqual({ committed: true });
+    expect(await look.halves(scope)).toEqual({ registered: 3, status: "COMPLETED", artifacts: 1, elements: 1 });
+  });
+
+  it("does not commit while its log is altered or gone in the store", async () => {
+    const scope = await begin();
+    await seal.prepare(scope);
+    const { rows } = await sealing.admin.query("select log_sha256 from seals where run_id = $1", [scope.runId]);
+    const Key = objectKeyOf("acme", rows[0].log_sha256);
+    const client = new S3Client({
+      ...{ endpoint: sealing.engines.s3.endpoint, region: sealing.engines.s3.region, forcePathStyle: true },
+      credentials: sealing.engines.s3,
+    });
+    const original = await client.send(new GetObjectCommand({ Bucket: "automation", Key }));
+    const bytes = (await original.Body?.transformToByteArray()) ?? new Uint8Array();
+    await client.send(new PutObjectCommand({ Bucket: "automation", Key, Body: "forged" }));
+    await expect(seal.commit(scope)).rejects.toThrow(AlteredObjectError);
+    await client.send(new DeleteObjectCommand({ Bucket: "automation", Key }));
+    await expect(seal.commit(scope)).rejects.toThrow(/is not there/);
+    expect(await look.statuses(scope)).toEqual(["PROVISIONAL", "PROVISIONAL", "PROVISIONAL"]);
+    await client.send(new PutObjectCommand({ Bucket: "automation", Key, Body: bytes }));
+    expect(await seal.commit(scope)).toEqual({ committed: true });
+    client.destroy();
+  });
+
+  it("does not commit a statement that is not the one that was prepared", async () => {
+    const scope = await begin();
+    await seal.prepare(scope);
+    await sealing.admin.query("update attestations set statement = 'forged' where run_id = $1 and kind = 'vsa'", [
+      scope.runId,
+    ]);
+    await expect(seal.commit(scope)).rejects.toThrow(UnsignableStatementError);
+    expect(await look.statusOf(scope)).toBe("SEALING");
+  });
+});
+
+describe("aborting, while things break", () => {
+  it("has one end and never both, when commit and abort race", async () => {
+    const wins = { COMPLETED: 0, CANCELLED: 0 };
+    for (let round = 0; round < 20; round += 1) {
+      const scope = await begin();
+      await seal.prepare(scope);
+      const [committed, aborted] = await Promise.all([seal.commit(scope), seal.abort(scope, cancelled)]);
+      const status = await look.statusOf(scope);
+      expect([committed, aborted]).toEqual([
+        { committed: status === "COMPLETED" },
+        { outcome: `RUN_STATUS_${status}` },
+      ]);
+      const registered = (await look.statuses(scope)).filter((each) => each === "REGISTERED");
+      expect(registered).toHaveLength(status === "COMPLETED" ? 3 : 2);
+      wins[status as keyof typeof wins] += 1;
+    }
+    expect(wins.COMPLETED + wins.CANCELLED).toBe(20);
+  });
+
+  it("aborts exactly once, whichever query its connection dies at", async () => {
+    const total = await countQueries(async (wired) => {
+      const scope = await begin();
+      await seal.prepare(scope);
+      await wired.abort(scope, failed);
+    });
+    for (let dying = 1; dying <= total; dying += 1) {
+      const scope = await begin();
+      await seal.prepare(scope);
+      const flawed = sealing.wire(() => undefined, { inTenant: dyingAt(dying) });
+      await expect(flawed.abort(scope, failed), `query ${dying}`).rejects.toThrow();
+      expect(await look.halves(scope), `query ${dying}`).toEqual({
+        registered: 0,
+        status: "SEALING",
+        artifacts: 0,
+        elements: 0,
+      });
+      await seal.abort(scope, failed);
+      expect(await look.halves(scope)).toEqual({ registered: 2, status: "FAILED", artifacts: 1, elements: 0 });
+    }
+  });
+});
+
+/** A database connection that dies as its n-th query goes out. */
+function dyingAt(n: number): InTenant {
+  let queries = 0;
+  return watching(async (transaction) => {
+    queries += 1;
+    if (queries !== n) return;
+    await transaction.query("select pg_terminate_backend(pg_backend_pid())").catch(() => {});
+  });
+}
+
+function watching(before: (transaction: Transaction) => Promise<void> | undefined): InTenant {
+  return (tenant, work) =>
+    sealing.inTenant(tenant, (transaction) =>
+      work({
+        query: async (sql, values) => {
+          await before(transaction);
+          return transaction.query(sql, values);
+        },
+      }),
+    );
+}
+
+async function countQueries(work: (wired: typeof seal) => Promise<void>): Promise<number> {
+  let queries = 0;
+  const inTenant = watching(async () => {
+    queries += 1;
+  });
+  await work(sealing.wire(() => undefined, { inTenant }));
+  return queries;
+}
+
+/** The second transaction (the one that writes) commits, and its caller never hears of it. */
+function losingAnswers(): InTenant {
+  let transactions = 0;
+  return async (tenant, work) => {
+    const answer = await sealing.inTenant(tenant, work);
+    transactions += 1;
+    if (transactions === 2) throw new Error("answer lost");
+    return answer;
+  };
+}

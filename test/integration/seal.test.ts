@@ -1,0 +1,254 @@
+import { create } from "@bufbuild/protobuf";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { createListArtifacts } from "../../src/artifacts/list-artifacts.ts";
+import { ListElementsRequestSchema } from "../../src/gen/graph/v1/graph_service_pb.ts";
+import { createListElements } from "../../src/graph/list-elements.ts";
+import { hashEvent } from "../../src/runs/chain-events.ts";
+import { SupersededExecutionError, UnknownRunError } from "../../src/runs/in-run.ts";
+import type { AbortedEnd } from "../../src/seal/abort-seal.ts";
+import { SealNotReadyError } from "../../src/seal/commit-seal.ts";
+import type { SealScope } from "../../src/seal/run-so-far.ts";
+import { lookAt, sha256 } from "../support/seal-state.ts";
+import type { Sealing } from "../support/sealing.ts";
+import { baseUri, ran, startSealing, tested } from "../support/sealing.ts";
+
+let sealing: Sealing;
+let seal: ReturnType<Sealing["wire"]>;
+let look: ReturnType<typeof lookAt>;
+
+const context = { scrum: { product: "shop", sprint: "S-7", goals: ["G-1"], backlogItems: ["B-1", "B-2"] } };
+const failed: AbortedEnd = { outcome: "FAILED", cause: "verdict_failed", reason: "tests are missing" };
+const cancelled: AbortedEnd = { outcome: "CANCELLED", cause: "cancelled", reason: "by paula" };
+const begin = (requirements = [ran], tenant = "acme") => sealing.beginRun({ tenant, requirements, context });
+
+beforeAll(async () => {
+  sealing = await startSealing();
+  seal = sealing.wire(() => undefined);
+  look = lookAt(sealing);
+});
+afterAll(() => sealing?.stop());
+
+describe("a run that completes", () => {
+  it("is prepared without being signed, and answers a repeated prepare with what it recorded", async () => {
+    const scope = await begin();
+    const answer = await seal.prepare(scope);
+    expect(answer).toMatchObject({
+      desiredState: "DESIRED_STATE_RUN",
+      verdict: { passed: true, level: "SCRUM_DEFINITION_OF_DONE" },
+    });
+    expect(await seal.prepare(scope)).toEqual(answer);
+    expect(await look.statuses(scope)).toEqual(["PROVISIONAL", "PROVISIONAL", "PROVISIONAL"]);
+    expect(await look.list(scope.tenant, { runId: scope.runId })).toEqual([]);
+    expect((await createListArtifacts(sealing)("acme", scope.runId)).artifacts).toEqual([]);
+    expect(await look.statusOf(scope)).toBe("SEALING");
+  });
+
+  it("ends COMPLETED with proof that verifies, over a log that is chained to the end", async () => {
+    const scope = await begin();
+    await seal.prepare(scope);
+    expect(await seal.deliver(scope, AbortSignal.timeout(5_000))).toMatchObject({
+      progress: "HANDOFF_PROGRESS_ACCEPTED",
+    });
+    expect(await seal.commit(scope)).toEqual({ committed: true });
+    expect(await seal.commit(scope)).toEqual({ committed: true });
+    expect(await look.statusOf(scope)).toBe("COMPLETED");
+    expect(await look.isClosed(scope)).toBe(true);
+
+    const proof = await look.proofOf(scope);
+    expect(Object.keys(proof.statements).sort()).toEqual(["agent-run", "provenance", "vsa"]);
+    for (const { statement } of Object.values(proof.statements))
+      expect(statement.subject).toEqual([{ name: "events.ndjson", digest: { sha256: proof.logSha256 } }]);
+    const events = await look.eventsOf(scope);
+    const logged = proof.log.trimEnd().split("\n");
+    expect(logged).toHaveLength(events.length - 1);
+    expect(events.slice(0, -1).map(hashEvent)).toEqual(logged.map(sha256));
+    expect(events.at(-1)?.status?.status).toBe("RUN_STATUS_COMPLETED");
+    expect(proof.statements["agent-run"]?.statement).toMatchObject({
+      predicateType: `${baseUri}/agent-run/v1`,
+      predicate: {
+        outcome: "COMPLETED",
+        eventLog: { count: logged.length, head: { sha256: sha256(logged.at(-1) ?? "") } },
+      },
+    });
+    const inputs = ["agent-run", "provenance"].map((kind) => proof.statements[kind]?.statementSha256);
+    expect(proof.statements.vsa?.statement.predicate).toMatchObject({
+      verifier: { id: `${baseUri}/verifier/acme` },
+      resourceUri: "automation://acme/scrum/backlog_item/B-1",
+      verificationResult: "PASSED",
+      verifiedLevels: ["SCRUM_DEFINITION_OF_DONE"],
+      inputAttestations: inputs.map((digest) => ({ digest: { sha256: digest } })),
+      [`${baseUri}/verdict-lines/v1`]: [{ state: "LINE_STATE_MET", evidenceSha256: [inputs[0]] }],
+    });
+  });
+
+  it("is one evidence element per item in the graph, one version of it per run", async () => {
+    const listElements = createListElements(sealing);
+    const find = (kind: string, id: string) =>
+      listElements(create(ListElementsRequestSchema, { reference: { kind, id } }), "graph-tenant");
+    const runs: string[] = [];
+    for (const _ of [1, 2]) {
+      const scope = await begin([ran], "graph-tenant");
+      await seal.prepare(scope);
+      await seal.commit(scope);
+      runs.push(scope.runId);
+    }
+    const { elements = [] } = await find("backlog_item", "B-2");
+    expect(elements).toHaveLength(1);
+    expect(elements[0]).toMatchObject({
+      typeKey: "ameide:evidence",
+      latest: { version: 2, runId: runs[1] },
+      relationships: [{ target: { id: "B-1" } }, { target: { id: "B-2" } }],
+    });
+    expect(elements[0]?.latest?.attachments?.map((each) => each.name)).toEqual([
+      "events.ndjson",
+      "agent-run",
+      "provenance",
+      "vsa",
+    ]);
+    expect((await find("backlog_item", "B-3")).elements).toEqual([]);
+    expect(
+      (
+        await listElements(
+          create(ListElementsRequestSchema, { reference: { kind: "backlog_item", id: "B-2" } }),
+          "acme-2",
+        )
+      ).elements,
+    ).toEqual([]);
+  });
+
+  it("does not commit what was never prepared", async () => {
+    await expect(seal.commit(await begin())).rejects.toThrow(SealNotReadyError);
+  });
+});
+
+describe("a run whose verdict does not pass", () => {
+  it("prepares nothing, says so the same way again, and ends FAILED with its lines", async () => {
+    const scope = await begin([ran, tested]);
+    const answer = await seal.prepare(scope);
+    expect(answer.verdict).toMatchObject({
+      passed: false,
+      lines: [
+        { state: "LINE_STATE_MET" },
+        { requirementId: "tests-passed", state: "LINE_STATE_MISSING", remedy: "Add a test step." },
+      ],
+    });
+    expect(await seal.prepare(scope)).toEqual(answer);
+    expect(await look.statuses(scope)).toEqual([]);
+    await expect(seal.commit(scope)).rejects.toThrow(SealNotReadyError);
+
+    expect(await seal.abort(scope, failed)).toEqual({ outcome: "RUN_STATUS_FAILED" });
+    expect(await seal.abort(scope, cancelled)).toEqual({ outcome: "RUN_STATUS_FAILED" });
+    expect(await seal.commit(scope)).toEqual({ committed: false });
+    const proof = await look.proofOf(scope);
+    expect(Object.keys(proof.statements).sort()).toEqual(["agent-run", "vsa"]);
+    expect(proof.statements["agent-run"]?.statement.predicate).toMatchObject({
+      outcome: "FAILED",
+      cause: "verdict_failed",
+      reason: "tests are missing",
+    });
+    expect(proof.statements.vsa?.statement.predicate).toMatchObject({
+      verificationResult: "FAILED",
+      verifiedLevels: ["FAILED"],
+      [`${baseUri}/verdict-lines/v1`]: answer.verdict?.lines,
+    });
+    expect(proof.log.trimEnd().split("\n").map(sha256)).toEqual(
+      (await look.eventsOf(scope)).slice(0, -1).map(hashEvent),
+    );
+    expect(await seal.describe("acme", scope.runId)).toMatchObject({
+      verdict: { passed: false },
+      handoffCalls: [],
+      impediment: { cause: "verdict_failed", occurrences: 1 },
+    });
+  });
+
+  it("counts the same cause on the same item as one impediment, and a cancel as none", async () => {
+    const describe = async (end: AbortedEnd) => {
+      const scope = await begin([tested], "imp-tenant");
+      await seal.abort(scope, end);
+      return (await seal.describe("imp-tenant", scope.runId)).impediment;
+    };
+    const first = await describe(failed);
+    const late = { outcome: "TIMED_OUT", cause: "deadline_exceeded", reason: "" } as const;
+    expect(await describe(cancelled)).toBeUndefined();
+    expect(await describe(late)).toMatchObject({ cause: "deadline_exceeded", occurrences: 1 });
+    expect(await describe(failed)).toMatchObject({ id: first?.id, occurrences: 2 });
+  });
+});
+
+describe("a run that ends otherwise", () => {
+  it("discards what was prepared and states its own end, after which a commit comes too late", async () => {
+    const scope = await begin();
+    await seal.prepare(scope);
+    expect(await seal.abort(scope, cancelled)).toEqual({ outcome: "RUN_STATUS_CANCELLED" });
+    expect(await look.statuses(scope)).toEqual(["DISCARDED", "DISCARDED", "DISCARDED", "REGISTERED", "REGISTERED"]);
+    expect(await seal.commit(scope)).toEqual({ committed: false });
+    expect(await seal.prepare(scope)).toMatchObject({ verdict: { passed: false } });
+    const proof = await look.proofOf(scope);
+    expect(proof.statements.vsa?.statement.predicate).toMatchObject({
+      verificationResult: "FAILED",
+      [`${baseUri}/verdict-lines/v1`]: [
+        { requirementId: "run-completed", state: "LINE_STATE_FAILED", detail: "the run ended CANCELLED: by paula" },
+        { state: "LINE_STATE_FAILED", detail: "agent-run states CANCELLED, COMPLETED is required" },
+      ],
+    });
+    const { artifacts = [] } = await createListArtifacts(sealing)("acme", scope.runId);
+    expect(artifacts.map((each) => each.sha256)).toEqual([proof.logSha256]);
+  });
+
+  it("stays COMPLETED when the commit came first", async () => {
+    const scope = await begin();
+    await seal.prepare(scope);
+    await seal.commit(scope);
+    expect(await seal.abort(scope, failed)).toEqual({ outcome: "RUN_STATUS_COMPLETED" });
+    expect(await look.statuses(scope)).toEqual(["REGISTERED", "REGISTERED", "REGISTERED"]);
+  });
+});
+
+describe("a cancel", () => {
+  const cancel = (scope: SealScope) =>
+    sealing.admin.query("update runs set desired_state = 'CANCEL' where run_id = $1", [scope.runId]);
+
+  it("that comes before the prepare leaves nothing prepared", async () => {
+    const scope = await begin();
+    await cancel(scope);
+    expect(await seal.prepare(scope)).toEqual({ desiredState: "DESIRED_STATE_CANCEL" });
+    expect(await look.statuses(scope)).toEqual([]);
+  });
+
+  it("that comes before the commit wins", async () => {
+    const scope = await begin();
+    await seal.prepare(scope);
+    await cancel(scope);
+    expect(await seal.prepare(scope)).toMatchObject({ desiredState: "DESIRED_STATE_CANCEL" });
+    expect(await seal.deliver(scope, AbortSignal.timeout(5_000))).toMatchObject({
+      desiredState: "DESIRED_STATE_CANCEL",
+    });
+    expect(await seal.commit(scope)).toEqual({ committed: false });
+    expect(await seal.abort(scope, cancelled)).toEqual({ outcome: "RUN_STATUS_CANCELLED" });
+  });
+
+  it("that comes after the commit is too late", async () => {
+    const scope = await begin();
+    await seal.prepare(scope);
+    await seal.commit(scope);
+    await cancel(scope);
+    expect(await seal.commit(scope)).toEqual({ committed: true });
+  });
+});
+
+describe("an execution that does not speak for the run", () => {
+  it("is refused everything", async () => {
+    const scope = await begin();
+    const stranger = { ...scope, execution: { generation: 1, firstExecutionRunId: "other" } };
+    const signal = AbortSignal.timeout(5_000);
+    for (const call of [
+      () => seal.prepare(stranger),
+      () => seal.deliver(stranger, signal),
+      () => seal.commit(stranger),
+      () => seal.abort({ ...scope, execution: { generation: 2, firstExecutionRunId: "first" } }, failed),
+    ])
+      await expect(call()).rejects.toThrow(SupersededExecutionError);
+    await expect(seal.prepare({ ...scope, tenant: "other" })).rejects.toThrow(UnknownRunError);
+    expect(await look.statusOf(scope)).toBe("PREPARING");
+  });
+});

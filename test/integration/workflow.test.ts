@@ -1,0 +1,220 @@
+import { Code, ConnectError } from "@connectrpc/connect";
+import { afterAll, beforeAll, expect, it } from "vitest";
+import { DesiredState } from "../../src/gen/workflows_runtime/v1/run_pb.ts";
+import { HandoffProgress } from "../../src/gen/workflows_runtime/v1/run_worker_service_pb.ts";
+import { deadlineIn, failedVerdict, inAnHour, never } from "../support/scripted-api.ts";
+import type { WorkflowWorld } from "../support/workflow-world.ts";
+import { aRun, startRun, startWorkflowWorld, untilPending } from "../support/workflow-world.ts";
+
+let world: WorkflowWorld;
+beforeAll(async () => {
+  world = await startWorkflowWorld();
+});
+afterAll(() => world?.stop());
+
+const cancelWished = { desiredState: DesiredState.CANCEL };
+const pending = () => ({ progress: HandoffProgress.PENDING, reason: "scrum is silent" });
+const distinct = (calls: readonly string[]) => [...new Set(calls)];
+
+it("takes a good run through begin, prepare, hand-off and commit in one workflow task", async () => {
+  const run = aRun();
+  await (await startRun(world, run)).result();
+  expect(world.api.calls(run.runId)).toEqual(["beginRun", "prepareSeal", "deliverHandoff", "commitSeal"]);
+  const { events } = await world.client.workflow.getHandle(`automation-run/acme/${run.runId}/g1`).fetchHistory();
+  expect(events?.length).toBeLessThanOrEqual(10);
+});
+
+it("shows a run in Temporal by its references, with definition and profile in the memo", async () => {
+  const run = aRun({ tenant: "umbrella", references: { workItems: [{ kind: "backlog_item", id: "PBI-77" }] } });
+  const handle = await startRun(world, run);
+  await handle.result();
+  const { memo, priority, searchAttributes } = await handle.describe();
+  expect(memo).toMatchObject({
+    definition: "increment-evidence@1.0.0",
+    profile: "scrum-team@1",
+    references: run.references,
+  });
+  expect(searchAttributes).toMatchObject({ TenantId: ["umbrella"], WorkItemIds: ["PBI-77"], CadenceId: ["sprint-7"] });
+  expect(priority).toMatchObject({ priorityKey: 3, fairnessKey: "umbrella" });
+});
+
+it("starts a run whose lists are longer than Temporal's search attributes may be", async () => {
+  const workItems = Array.from({ length: 100 }, (_, n) => ({ kind: "backlog_item", id: `${n}-${"ü".repeat(196)}` }));
+  const run = aRun({ references: { workItems } });
+  expect(await world.temporal.start(run)).toEqual({ state: "started" });
+});
+
+it("answers that a run is started when its workflow is open, and when it has closed", async () => {
+  const run = aRun();
+  world.api.script(run.runId, { deliverHandoff: pending });
+  const handle = await startRun(world, run);
+  expect(await world.temporal.start(run)).toEqual({ state: "started" });
+  await handle.terminate();
+  expect(await world.temporal.start(run)).toEqual({ state: "started" });
+  expect((await handle.describe()).status.name).toBe("TERMINATED");
+});
+
+it("ends FAILED with the unmet lines when the verdict did not pass", async () => {
+  const run = aRun();
+  world.api.script(run.runId, { prepareSeal: () => failedVerdict });
+  await (await startRun(world, run)).result();
+  expect(world.api.calls(run.runId)).toEqual(["beginRun", "prepareSeal", "abortSeal FAILED verdict_failed"]);
+  expect(world.api.aborts(run.runId)[0]?.reason).toBe(
+    "the verdict did not pass: tests missing: 0 of 1 test results: run a plan with a test step",
+  );
+});
+
+it("ends FAILED with the receiver's reason when the hand-off is refused", async () => {
+  const run = aRun();
+  world.api.script(run.runId, {
+    deliverHandoff: () => ({ progress: HandoffProgress.REFUSED, reason: "the sprint is closed" }),
+  });
+  await (await startRun(world, run)).result();
+  expect(world.api.aborts(run.runId)).toMatchObject([{ cause: "handoff_refused", reason: "the sprint is closed" }]);
+});
+
+it("waits for a silent receiver by Temporal's retry, then commits", async () => {
+  const run = aRun();
+  let rounds = 0;
+  world.api.script(run.runId, {
+    deliverHandoff: () => (++rounds < 4 ? pending() : { progress: HandoffProgress.ACCEPTED }),
+  });
+  await (await startRun(world, run)).result();
+  expect(rounds).toBe(4);
+  expect(world.api.calls(run.runId).at(-1)).toBe("commitSeal");
+});
+
+it("is cancelled by a doorbell while it waits for a receiver, and only if the api wishes it", async () => {
+  const run = aRun();
+  let asked = 0;
+  world.api.script(run.runId, {
+    deliverHandoff: pending,
+    reportStatus: () => (++asked === 1 ? { desiredState: DesiredState.RUN } : cancelWished),
+  });
+  const handle = await startRun(world, run);
+  await world.api.called(run.runId, "deliverHandoff");
+  expect(await world.temporal.ring(run)).toEqual({ state: "rung" });
+  await world.api.called(run.runId, "reportStatus");
+  expect(world.api.aborts(run.runId)).toEqual([]);
+  await world.temporal.ring(run);
+  await handle.result();
+  expect(asked).toBe(2);
+  expect(world.api.calls(run.runId)).toContain("abortSeal CANCELLED cancelled");
+  expect(await world.temporal.ring(run)).toEqual({ state: "absent" });
+});
+
+it("is cancelled by any answer that carries the wish", async () => {
+  for (const script of [
+    { beginRun: () => ({ ...cancelWished, ...inAnHour() }) },
+    { prepareSeal: () => cancelWished },
+    { deliverHandoff: () => ({ ...pending(), ...cancelWished }) },
+    { commitSeal: () => ({ committed: false }) },
+  ]) {
+    const run = aRun();
+    world.api.script(run.runId, script);
+    await (await startRun(world, run)).result();
+    expect(world.api.calls(run.runId).at(-1)).toBe("abortSeal CANCELLED cancelled");
+  }
+});
+
+it("seals CANCELLED when Temporal itself is asked to cancel, also before it has begun", async () => {
+  const waiting = aRun();
+  world.api.script(waiting.runId, { deliverHandoff: pending });
+  const handle = await startRun(world, waiting);
+  await world.api.called(waiting.runId, "deliverHandoff");
+  await handle.cancel();
+  await handle.result();
+  expect(world.api.calls(waiting.runId)).toContain("abortSeal CANCELLED cancelled");
+
+  const early = aRun();
+  let isBack = false;
+  world.api.script(early.runId, {
+    beginRun: (context) => (isBack ? { plan: {}, ...inAnHour() } : never(context)),
+  });
+  const second = await startRun(world, early);
+  await untilPending(world, early, "beginRun");
+  await second.cancel();
+  isBack = true;
+  await second.result();
+  expect(distinct(world.api.calls(early.runId))).toEqual(["beginRun", "abortSeal CANCELLED cancelled"]);
+});
+
+it("ends TIMED_OUT at its deadline, at most one workflow task later, whatever it waits for", async () => {
+  for (const [silent, script] of [
+    ["prepareSeal", { prepareSeal: never }],
+    ["deliverHandoff", { deliverHandoff: pending }],
+    ["commitSeal", { commitSeal: never }],
+  ] as const) {
+    const run = aRun();
+    world.api.script(run.runId, { beginRun: () => ({ plan: {}, ...deadlineIn(3_000) }), ...script });
+    const begun = Date.now();
+    await (await startRun(world, run)).result();
+    expect(world.api.calls(run.runId)).toContain(silent);
+    expect(world.api.calls(run.runId)).toContain("abortSeal TIMED_OUT deadline_exceeded");
+    expect(Date.now() - begun).toBeLessThan(3_000 + 5_000 + 1_000);
+  }
+});
+
+it("ends TIMED_OUT without a try when it begins after its deadline", async () => {
+  const run = aRun();
+  world.api.script(run.runId, { beginRun: () => ({ plan: {}, ...deadlineIn(-60_000) }) });
+  await (await startRun(world, run)).result();
+  expect(world.api.calls(run.runId)).toEqual(["beginRun", "abortSeal TIMED_OUT deadline_exceeded"]);
+});
+
+it("ends without effects when another execution speaks for the run", async () => {
+  const refused = aRun();
+  world.api.script(refused.runId, { beginRun: () => ({ refused: true }) });
+  await (await startRun(world, refused)).result();
+  expect(world.api.calls(refused.runId)).toEqual(["beginRun"]);
+
+  const superseded = aRun();
+  world.api.script(superseded.runId, {
+    commitSeal: () => {
+      throw new ConnectError("another execution speaks for the run", Code.Aborted);
+    },
+  });
+  await (await startRun(world, superseded)).result();
+  expect(world.api.calls(superseded.runId).at(-1)).toBe("commitSeal");
+});
+
+it("ends FAILED as internal when the api finds a call wrong for good", async () => {
+  const run = aRun();
+  world.api.script(run.runId, {
+    prepareSeal: () => {
+      throw new ConnectError("the profile is gone", Code.FailedPrecondition);
+    },
+  });
+  await (await startRun(world, run)).result();
+  expect(world.api.aborts(run.runId)).toMatchObject([{ cause: "internal", reason: "the profile is gone" }]);
+});
+
+it("goes on by the regular form when the api was away, and grows the history little", async () => {
+  const run = aRun();
+  await world.api.shut();
+  const handle = await startRun(world, run);
+  await untilPending(world, run, "beginRun");
+  await world.api.open();
+  await handle.result();
+  expect(distinct(world.api.calls(run.runId))).toEqual(["beginRun", "prepareSeal", "deliverHandoff", "commitSeal"]);
+  const { events } = await handle.fetchHistory();
+  expect(events?.length).toBeLessThanOrEqual(18);
+});
+
+it("goes on when the connection breaks within a call, instead of taking that for an answer", async () => {
+  const run = aRun();
+  let isBroken = false;
+  world.api.script(run.runId, {
+    commitSeal: async () => {
+      if (!isBroken) {
+        isBroken = true;
+        await world.api.shut();
+        await world.api.open();
+      }
+      return { committed: true };
+    },
+  });
+  await (await startRun(world, run)).result();
+  expect(world.api.calls(run.runId).filter((call) => call === "commitSeal").length).toBeGreaterThan(1);
+  expect(world.api.aborts(run.runId)).toEqual([]);
+});

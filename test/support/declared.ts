@@ -1,0 +1,51 @@
+import { create, fromJson } from "@bufbuild/protobuf";
+import { createPublishVersion } from "../../src/definitions/put-definition.ts";
+import { createPublishProfile } from "../../src/definitions/put-profile.ts";
+import { AutomationPlanSchema } from "../../src/gen/automation/v1/automation_plan_pb.ts";
+import type { ProfileJson } from "../../src/gen/governance/v1/profile_pb.ts";
+import { ProfileSchema } from "../../src/gen/governance/v1/profile_pb.ts";
+import { PublishWorkflowVersionRequestSchema } from "../../src/gen/workflows_runtime/v1/workflow_service_pb.ts";
+import type { Principal } from "../../src/tenancy/request-context.ts";
+import type { InTenant } from "../../src/tenancy/transaction.ts";
+
+export const aPrincipal = (tenant: string): Principal => ({ tenant, org: "retail", subject: "ada", roles: ["admin"] });
+
+/** A Scrum profile whose gate asks for the run's own record. */
+export const aProfile = (over: ProfileJson = {}): ProfileJson => ({
+  id: "team",
+  version: "1",
+  method: "METHOD_SCRUM",
+  roles: [{ role: "developer", holders: ["ada"] }],
+  requiredReferences: ["sprint", "backlog_item"],
+  bindings: [{ workKind: "story", definitionId: "evidence", channel: "stable" }],
+  gate: {
+    id: "definition_of_done",
+    requirements: [{ id: "recorded", kind: "agent-run", minCount: 1, outcome: "COMPLETED", remedy: "run it again" }],
+  },
+  ...over,
+});
+
+/** What a request says unless a test says otherwise. */
+export const aRequest = (over: Record<string, unknown> = {}) => ({
+  profile: { id: "team" },
+  context: { scrum: { product: "shop", sprint: "S-7", goals: ["faster"], backlogItems: ["PBI-1"] } },
+  workKind: "story",
+  goal: "show the evidence",
+  ...over,
+});
+
+/** Publishes the definition `evidence` and the profile `team` for a tenant. */
+export async function declare(inTenant: InTenant, tenant: string, profile: ProfileJson = aProfile()): Promise<void> {
+  const who = aPrincipal(tenant);
+  const publishVersion = createPublishVersion({ inTenant });
+  await publishVersion(
+    create(PublishWorkflowVersionRequestSchema, {
+      definitionId: "evidence",
+      version: "1",
+      channel: "stable",
+      plan: create(AutomationPlanSchema),
+    }),
+    who,
+  );
+  await createPublishProfile({ inTenant, receivers: ["scrum"] })(fromJson(ProfileSchema, profile), who);
+}

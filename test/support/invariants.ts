@@ -1,0 +1,206 @@
+import { Kafka, logLevel } from "kafkajs";
+import pg from "pg";
+import { hashEvent } from "../../src/runs/chain-events.ts";
+import { quarantineTopic, requestTopic, runEventTopic } from "../../src/runs/topics.ts";
+
+/** Where a whole stack is looked at: as a superuser, so that nothing hides behind row-level security. */
+export interface Stack {
+  readonly postgresUrl: string;
+  readonly brokers: readonly string[];
+  readonly cluster: string;
+}
+
+export interface Violation {
+  readonly invariant: string;
+  readonly detail: string;
+}
+
+export interface Findings {
+  readonly violations: readonly Violation[];
+  /** What was seen; a check that saw nothing proves nothing. */
+  readonly counts: Readonly<
+    Record<"requested" | "dispositions" | "runs" | "ended" | "completed" | "published", number>
+  >;
+}
+
+/** Proves I1–I4 over Postgres and the bus: nothing lost, one run per identity, truthful ends, ordered events. */
+export async function findViolations(stack: Stack, signal: AbortSignal): Promise<Findings> {
+  const client = new pg.Client({ connectionString: stack.postgresUrl, query_timeout: 20_000 });
+  await client.connect();
+  try {
+    const violations: Violation[] = [];
+    const report = (invariant: string, rows: readonly object[]) =>
+      violations.push(...rows.map((row) => ({ invariant, detail: JSON.stringify(row) })));
+    const ask = async (invariant: string, sql: string) => report(invariant, (await client.query(sql)).rows);
+
+    const requested = await readTopic(stack, requestTopic, signal);
+    const dispositions = await positionsWithDisposition(client);
+    report(
+      "I1 each delivery has exactly one disposition",
+      requested
+        .map((message) => `kafka:${stack.cluster}/${requestTopic}/${message.partition}/${message.offset}`)
+        .filter((position) => dispositions.get(position) !== 1)
+        .map((position) => ({ position, dispositions: dispositions.get(position) ?? 0 })),
+    );
+    const quarantined = await readTopic(stack, quarantineTopic, signal);
+    const { rows: quarantinedRows } = await client.query("select position from platform_deliveries");
+    if (quarantined.length < quarantinedRows.length)
+      report("I1 each quarantined delivery is on the quarantine topic", [
+        { rows: quarantinedRows.length, published: quarantined.length },
+      ]);
+
+    await ask(
+      "I2 one run per identity",
+      "select tenant, source, event_id, count(*) from runs group by 1, 2, 3 having count(*) > 1",
+    );
+    await ask(
+      "I2 each accepted request has its run, and each run its request",
+      `select coalesce(q.run_id, r.run_id) as run from (select * from run_requests where disposition = 'accepted') q
+       full join runs r on r.tenant = q.tenant and r.run_id = q.run_id where q.run_id is null or r.run_id is null`,
+    );
+    await ask(
+      "I1 no run is left without an end",
+      "select run_id, status, started_at, begun_at from runs where status not in ('COMPLETED', 'FAILED', 'CANCELLED', 'TIMED_OUT')",
+    );
+    await ask(
+      "I3 an end has its seal and only COMPLETED a committed one",
+      `select r.run_id, r.status, s.state, s.outcome from runs r left join seals s using (tenant, run_id)
+       where r.ended_at is not null and (s.state is distinct from case r.status when 'COMPLETED' then 'COMMITTED' else 'ABORTED' end or s.outcome <> r.status)`,
+    );
+    await ask(
+      "I3 nothing registered contradicts the end, and each end has its attestations",
+      `select r.run_id, r.status, count(a.*) from runs r left join attestations a on a.tenant = r.tenant and a.run_id = r.run_id and a.status = 'REGISTERED' and a.seal_outcome = r.status
+       where r.ended_at is not null group by 1, 2 having count(a.*) <> case r.status when 'COMPLETED' then 3 else 2 end
+       union all select run_id, seal_outcome, 0 from attestations a where status = 'REGISTERED' and seal_outcome <> (select status from runs r where r.tenant = a.tenant and r.run_id = a.run_id)
+       union all select run_id, status, 0 from attestations where status = 'PROVISIONAL' and run_id in (select run_id from runs where ended_at is not null)`,
+    );
+    await ask(
+      "I3 COMPLETED had every try acknowledged",
+      "select c.run_id, c.method, c.state from handoff_calls c join runs r using (tenant, run_id) where r.status = 'COMPLETED' and c.phase = 'TRY' and c.state <> 'ACKNOWLEDGED'",
+    );
+    await ask(
+      "I4 sequences are gapless and closed",
+      `select s.run_id, s.last_sequence, count(e.*), max(e.sequence), s.closed from run_streams s join run_events e using (tenant, run_id) join runs r using (tenant, run_id)
+       group by s.tenant, s.run_id, s.last_sequence, s.closed, r.ended_at having count(e.*) <> s.last_sequence or max(e.sequence) <> s.last_sequence or s.closed <> (r.ended_at is not null)`,
+    );
+    await ask("I4 nothing waits for the relay", "select id, kind, run_id from outbox limit 5");
+    report("I4 events are chained", await brokenChains(client));
+
+    const published = (await readTopic(stack, runEventTopic, signal)).filter((message) =>
+      /^[0-9a-f-]{36}\/\d+$/.test(message.headers.ce_id ?? ""),
+    );
+    report("I4 each event is on the bus, in order per run", await misordered(client, published));
+
+    const counts = await client.query(
+      `select (select count(*) from runs) as runs, (select count(*) from runs where ended_at is not null) as ended,
+              (select count(*) from runs where status = 'COMPLETED') as completed`,
+    );
+    const { runs, ended, completed } = counts.rows[0];
+    return {
+      violations,
+      counts: {
+        requested: requested.length,
+        dispositions: dispositions.size,
+        runs: Number(runs),
+        ended: Number(ended),
+        completed: Number(completed),
+        published: published.length,
+      },
+    };
+  } finally {
+    await client.end();
+  }
+}
+
+async function positionsWithDisposition(client: pg.Client): Promise<Map<string, number>> {
+  const { rows } = await client.query<{ position: string; times: string }>(
+    `select position, count(*) as times from (
+       select position from run_requests union all select position from deliveries union all select position from platform_deliveries
+     ) as every_delivery group by position`,
+  );
+  return new Map(rows.map((row) => [row.position, Number(row.times)]));
+}
+
+async function brokenChains(client: pg.Client): Promise<object[]> {
+  const { rows } = await client.query("select run_id, sequence, hash, event from run_events order by run_id, sequence");
+  const broken: object[] = [];
+  let last = { runId: "", hash: "" };
+  for (const row of rows) {
+    const previous = row.run_id === last.runId ? last.hash : "0".repeat(64);
+    if (hashEvent(row.event) !== row.hash || row.event.prevHash !== previous)
+      broken.push({ runId: row.run_id, sequence: row.sequence });
+    last = { runId: row.run_id, hash: row.hash };
+  }
+  return broken;
+}
+
+async function misordered(client: pg.Client, published: readonly BusMessage[]): Promise<object[]> {
+  const seen = new Map<string, number>();
+  const faults: object[] = [];
+  for (const message of published) {
+    const [runId = "", sequence = ""] = (message.headers.ce_id ?? "").split("/");
+    const highest = seen.get(runId) ?? 0;
+    if (message.key !== runId) faults.push({ runId, key: message.key });
+    if (Number(sequence) > highest + 1) faults.push({ runId, sequence, after: highest });
+    seen.set(runId, Math.max(highest, Number(sequence)));
+  }
+  const { rows } = await client.query("select run_id, last_sequence from run_streams");
+  for (const row of rows)
+    if (seen.get(row.run_id) !== Number(row.last_sequence))
+      faults.push({ runId: row.run_id, last: row.last_sequence, published: seen.get(row.run_id) ?? 0 });
+  return faults;
+}
+
+export interface BusMessage {
+  readonly partition: number;
+  readonly offset: string;
+  readonly key: string;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly value: string;
+}
+
+/** Everything a topic holds now, per partition in order. */
+export async function readTopic(stack: Stack, topic: string, signal: AbortSignal): Promise<BusMessage[]> {
+  const kafka = new Kafka({ brokers: [...stack.brokers], clientId: "reader", logLevel: logLevel.NOTHING });
+  const admin = kafka.admin();
+  await admin.connect();
+  const ends = (await admin.fetchTopicOffsets(topic)).filter((each) => each.high !== each.low);
+  if (ends.length === 0) {
+    await admin.disconnect();
+    return [];
+  }
+  const groupId = `reader-${crypto.randomUUID()}`;
+  const consumer = kafka.consumer({ groupId, maxWaitTimeInMs: 100, sessionTimeout: 10_000 });
+  const messages: BusMessage[] = [];
+  const open = new Map(ends.map((each) => [each.partition, BigInt(each.high) - 1n]));
+  const { promise, resolve, reject } = Promise.withResolvers<void>();
+  const abort = () => reject(signal.reason);
+  signal.addEventListener("abort", abort, { once: true });
+  try {
+    await consumer.connect();
+    await consumer.subscribe({ topic, fromBeginning: true });
+    await consumer.run({
+      eachMessage: async ({ partition, message }) => {
+        const headers = Object.fromEntries(
+          Object.entries(message.headers ?? {}).map(([name, value]) => [name, String(value)]),
+        );
+        messages.push({
+          partition,
+          offset: message.offset,
+          key: String(message.key ?? ""),
+          headers,
+          value: String(message.value ?? ""),
+        });
+        if (BigInt(message.offset) >= (open.get(partition) ?? -1n)) open.delete(partition);
+        if (open.size === 0) resolve();
+      },
+    });
+    await promise;
+    return messages;
+  } finally {
+    signal.removeEventListener("abort", abort);
+    await consumer.disconnect();
+    await admin.deleteGroups([groupId]).catch(() => undefined);
+    await admin.disconnect();
+  }
+}

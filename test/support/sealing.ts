@@ -1,0 +1,155 @@
+import { randomUUID } from "node:crypto";
+import { join } from "node:path";
+import pg from "pg";
+import { sha256Hex } from "../../src/artifacts/blobs.ts";
+import type { MethodologyContextJson } from "../../src/gen/automation/v1/run_requested_pb.ts";
+import type { ProfileJson, RequirementJson } from "../../src/gen/governance/v1/profile_pb.ts";
+import { deriveReferences } from "../../src/methodology/context-references.ts";
+import { createInTenant, createInTransaction } from "../../src/postgres/in-tenant.ts";
+import { migrateDatabase, roleName } from "../../src/postgres/migrate.ts";
+import { createPool } from "../../src/postgres/pool.ts";
+import { publishSigningKeys } from "../../src/proof/signing-keys.ts";
+import { canonicalJson, genesis } from "../../src/runs/chain-events.ts";
+import { createInRun } from "../../src/runs/in-run.ts";
+import { draftRun } from "../../src/runs/run-draft.ts";
+import type { RunRow } from "../../src/runs/run-store.ts";
+import { createS3 } from "../../src/s3/s3.ts";
+import { createAbortSeal } from "../../src/seal/abort-seal.ts";
+import { createCommitSeal } from "../../src/seal/commit-seal.ts";
+import type { StuckCall } from "../../src/seal/deliver-due-call.ts";
+import { createDeliverHandoff } from "../../src/seal/deliver-handoff.ts";
+import { createDeliverLoop } from "../../src/seal/deliver-loop.ts";
+import { createDescribeSeal } from "../../src/seal/describe-seal.ts";
+import type { MethodologyOf } from "../../src/seal/handoff-request.ts";
+import { createPrepareSeal } from "../../src/seal/prepare-seal.ts";
+import type { SealScope } from "../../src/seal/run-so-far.ts";
+import { openFileSigner } from "../../src/signing/file-signer.ts";
+import type { InTenant } from "../../src/tenancy/transaction.ts";
+import { startEngines } from "./engines.ts";
+
+export const baseUri = "https://automation.example/proof";
+export const ran: RequirementJson = {
+  id: "run-completed",
+  kind: "agent-run",
+  outcome: "COMPLETED",
+  remedy: "Mend what stopped it.",
+};
+export const tested: RequirementJson = {
+  id: "tests-passed",
+  kind: "test-result",
+  outcome: "PASSED",
+  remedy: "Add a test step.",
+};
+
+export type Sealing = Awaited<ReturnType<typeof startSealing>>;
+
+/** Everything that ends runs, over a real Postgres with the api's role and a real S3. */
+export async function startSealing() {
+  const engines = await startEngines({ postgres: true, s3: true });
+  const password = randomUUID();
+  const passwords = { migrate: password, api: password, dispatcher: password, relay: password };
+  await migrateDatabase({ adminUrl: engines.postgres.url, passwords, log: () => {} });
+  const apiUrl = new URL(engines.postgres.url);
+  apiUrl.username = roleName("api");
+  apiUrl.password = password;
+  const admin = new pg.Pool({ connectionString: engines.postgres.url, max: 4 });
+  const onError = () => {}; // clients that are still closing when Postgres stops say so
+  admin.on("error", onError);
+  const pool = createPool({ url: apiUrl.href, applicationName: "api", max: 8, onError });
+  const s3 = createS3({ ...engines.s3, bucket: "automation" });
+  await s3.ensureBucket();
+  const now = () => new Date();
+  const signer = await openFileSigner(join(engines.dir, "keys"));
+  const inTransaction = createInTransaction(pool);
+  await publishSigningKeys({ inTransaction, now }, signer.publicKeys);
+  const stuck: StuckCall[] = [];
+
+  /** The use cases, wired as the api does; what a test changes is named. */
+  const wire = (methodologyOf: MethodologyOf, change: { inTenant?: InTenant; onDue?: () => void } = {}) => {
+    const inTenant = change.inTenant ?? createInTenant(pool);
+    const onDue = change.onDue ?? (() => {});
+    const deps = {
+      ...{ inTenant, inTransaction, inRun: createInRun({ inTenant, now }), objects: s3, methodologyOf, baseUri, now },
+      ...{ sign: signer.sign, onDue, onStuck: (call: StuckCall) => stuck.push(call), onError: console.error },
+      random: () => 0,
+    };
+    return {
+      prepare: createPrepareSeal(deps),
+      deliver: createDeliverHandoff(deps),
+      commit: createCommitSeal(deps),
+      abort: createAbortSeal(deps),
+      describe: createDescribeSeal(deps),
+      loop: createDeliverLoop(deps),
+    };
+  };
+
+  /** A run that BeginRun has just admitted, with its pinned profile. */
+  const beginRun = async (what: {
+    tenant: string;
+    requirements: RequirementJson[];
+    receiver?: string;
+    context: MethodologyContextJson;
+  }): Promise<SealScope> => {
+    const { tenant, requirements, receiver, context } = what;
+    const profile: ProfileJson = {
+      id: "team",
+      version: sha256Hex(canonicalJson({ requirements, receiver: receiver ?? "" })).slice(0, 8),
+      method: "METHOD_SCRUM",
+      gate: { id: "definition_of_done", requirements },
+      ...(receiver === undefined ? {} : { handoff: { receiver, onRefusal: "REFUSAL_POLICY_FAIL" } }),
+    };
+    const run = aRun(tenant, profile, context);
+    const draft = draftRun(run, genesis, run.createdAt);
+    draft.moveTo("PREPARING", "begin/1");
+    await admin.query(
+      `insert into methodology_profiles (tenant, profile_id, version, profile, digest, published_by) values ($1, $2, $3, $4, $5, 'admin')
+       on conflict do nothing`,
+      [tenant, profile.id, profile.version, profile, run.profileDigest],
+    );
+    await admin.query(
+      `insert into runs (tenant, run_id, org, request_id, source, event_id, definition_id, definition_version, definition_digest, profile_id,
+         profile_version, profile_digest, method, work_kind, cadence_id, "references", requested, status, execution_run_id, correlation_id, deadline_at, day, created_at, begun_at)
+       values ($1, $2, 'org', $3, 'urn:test', $4, 'evidence', '1', $5, $6, $7, $8, 'scrum', 'story', 'S-7', $9, $10, 'PREPARING', 'first', 'corr-1', $11, $12, $13, $13)`,
+      [
+        ...[tenant, run.runId, run.requestId, run.eventId, run.definitionDigest, profile.id, profile.version],
+        ...[run.profileDigest, run.references, run.requested, run.deadlineAt, run.day, run.createdAt],
+      ],
+    );
+    await admin.query("insert into run_streams (tenant, run_id, last_sequence, last_hash) values ($1, $2, $3, $4)", [
+      ...[tenant, run.runId, draft.head.lastSequence, draft.head.lastHash],
+    ]);
+    for (const { sequence, writerKey, hash, event } of draft.events)
+      await admin.query("insert into run_events values ($1, $2, $3, $4, $5, $6, $7, $8)", [
+        ...[tenant, run.runId, run.day, sequence, writerKey, event.at, hash, event],
+      ]);
+    return { tenant, runId: run.runId, execution: { generation: 1, firstExecutionRunId: "first" } };
+  };
+
+  return {
+    ...{ engines, admin, pool, s3, signer, stuck, wire, beginRun, inTransaction },
+    inTenant: createInTenant(pool),
+    async stop() {
+      s3.close();
+      await Promise.all([pool.end(), admin.end()]);
+      await engines.stop();
+    },
+  };
+}
+
+function aRun(tenant: string, profile: ProfileJson, context: MethodologyContextJson): RunRow {
+  const createdAt = new Date();
+  return {
+    ...{ tenant, org: "org", runId: randomUUID(), requestId: randomUUID(), source: "urn:test", eventId: randomUUID() },
+    ...{ definitionId: "evidence", definitionVersion: "1", definitionDigest: sha256Hex("{}") },
+    ...{ profileId: profile.id ?? "", profileVersion: profile.version ?? "" },
+    profileDigest: sha256Hex(canonicalJson(profile)),
+    ...{ ruleId: null, method: "scrum", workKind: "story", cadenceId: "S-7" },
+    references: deriveReferences(context).references,
+    requested: { profile: { id: profile.id }, context, workKind: "story", goal: "attach evidence" },
+    ...{ status: "ADMITTED", reason: "", desiredState: "RUN", generation: 1, executionRunId: "first" },
+    ...{ correlationId: "corr-1", traceparent: null, tracestate: null },
+    deadlineAt: new Date(createdAt.getTime() + 3_600_000),
+    day: createdAt.toISOString().slice(0, 10),
+    ...{ createdAt, startedAt: createdAt, begunAt: createdAt, endedAt: null },
+  };
+}

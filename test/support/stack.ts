@@ -1,0 +1,105 @@
+import type { ChildProcess } from "node:child_process";
+import { spawn } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
+import { createInterface } from "node:readline";
+
+export const clone = resolve(import.meta.dirname, "../..");
+const program = join(clone, "src", "cli", "automation.ts");
+
+export interface Ended {
+  readonly code: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** Runs the program with arguments, as a user without a terminal does. */
+export function automation(...args: string[]): Promise<Ended> {
+  return ended(spawn(process.execPath, [program, ...args], { cwd: clone, env: plainEnvironment(), stdio: "pipe" }));
+}
+
+/** Runs a line in a shell in the clone, as somebody who copies it there. */
+export function shell(line: string): Promise<Ended> {
+  return ended(spawn("sh", ["-c", line], { cwd: clone, env: plainEnvironment(), stdio: "pipe" }));
+}
+
+/** @returns the objects of a `--json` output, one a line */
+export function objects<T = Record<string, unknown>>(text: string): T[] {
+  return text
+    .split("\n")
+    .filter((line) => line !== "")
+    .map((line): T => JSON.parse(line));
+}
+
+export interface ToldEvent {
+  readonly event: string;
+  readonly message: string;
+  readonly [fact: string]: unknown;
+}
+
+export interface RunningStack {
+  readonly dir: string;
+  /** All that `up --json` has told. */
+  readonly told: readonly ToldEvent[];
+  /** What `up.json` says. */
+  readonly state: { readonly kafka: { readonly brokers: readonly string[] }; readonly api: { readonly url: string } };
+  /** Ctrl-C. @returns the exit code of `up` */
+  stop(): Promise<number | null>;
+}
+
+export const newStateDir = (): string => mkdtempSync(join(tmpdir(), "automation-e2e-"));
+export const removeStateDir = (dir: string): void => rmSync(dir, { recursive: true, force: true });
+
+/** Starts `automation up --json` and waits until it runs, and the demo has ended if it was asked for. */
+export async function startStack(dir: string, ...args: string[]): Promise<RunningStack> {
+  const child = spawn(process.execPath, [program, "up", "--state", dir, "--json", ...args], {
+    cwd: clone,
+    env: plainEnvironment(),
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  const told: ToldEvent[] = [];
+  let errors = "";
+  child.stderr.on("data", (chunk) => (errors += chunk));
+  const exited = new Promise<number | null>((done) => child.once("exit", (code) => done(code)));
+  const lines = createInterface({ input: child.stdout });
+  const running = new Promise<void>((done) => {
+    lines.on("line", (line) => {
+      const event: ToldEvent = JSON.parse(line);
+      told.push(event);
+      if (event.event === "running") done();
+    });
+  });
+  const failed = exited.then((code) => {
+    const last = told.slice(-5).map(({ message }) => message);
+    throw new Error(`up ended with ${code}: ${[...last, errors].join("\n")}`);
+  });
+  await Promise.race([running, failed]);
+  failed.catch(() => {});
+  return {
+    dir,
+    told,
+    state: JSON.parse(readFileSync(join(dir, "up.json"), "utf8")),
+    stop: () => {
+      child.kill("SIGINT");
+      return exited;
+    },
+  };
+}
+
+/** No colour is forced on, and no scope is preset. */
+function plainEnvironment(): NodeJS.ProcessEnv {
+  const kept = Object.entries(process.env).filter(([name]) => !/^(AUTOMATION_|FORCE_COLOR$|NO_COLOR$)/.test(name));
+  return Object.fromEntries(kept);
+}
+
+function ended(child: ChildProcess): Promise<Ended> {
+  const output = { stdout: "", stderr: "" };
+  child.stdin?.end();
+  child.stdout?.on("data", (chunk) => (output.stdout += chunk));
+  child.stderr?.on("data", (chunk) => (output.stderr += chunk));
+  return new Promise((done, fail) => {
+    child.once("error", fail);
+    child.once("close", (code) => done({ code, ...output }));
+  });
+}

@@ -1,0 +1,104 @@
+import { randomUUID } from "node:crypto";
+import { setTimeout as sleep } from "node:timers/promises";
+import { Client, Connection } from "@temporalio/client";
+import { NativeConnection } from "@temporalio/worker";
+import { createApiClient } from "../../src/client/api-client.ts";
+import type { RunToStart } from "../../src/dispatch/workflows.ts";
+import { workflowIdOf } from "../../src/temporal/contract.ts";
+import type { Temporal } from "../../src/temporal/start-run.ts";
+import { createTemporal } from "../../src/temporal/start-run.ts";
+import { createControlActivities } from "../../workers/automation/activities/control-activities.ts";
+import { bundleWorkflows, createControlWorker } from "../../workers/automation/control-worker.ts";
+import type { TestEngines } from "./engines.ts";
+import { startEngines } from "./engines.ts";
+import type { ScriptedApi } from "./scripted-api.ts";
+import { startScriptedApi } from "./scripted-api.ts";
+import { muteTemporal, silent } from "./silent-temporal.ts";
+
+/** A real Temporal server and a real control worker, with a scripted api behind its activities. */
+export interface WorkflowWorld {
+  readonly api: ScriptedApi;
+  readonly temporal: Temporal;
+  readonly client: Client;
+  readonly engines: TestEngines;
+  stop(): Promise<void>;
+}
+
+/** A run that can be started, with an id of its own. */
+export function aRun(change: Partial<RunToStart> = {}): RunToStart {
+  return {
+    tenant: "acme",
+    org: "acme-eu",
+    runId: randomUUID(),
+    generation: 1,
+    priority: 3,
+    deadlineAt: new Date(Date.now() + 3_600_000),
+    eventId: "evt-1",
+    definitionId: "increment-evidence",
+    definitionVersion: "1.0.0",
+    profileId: "scrum-team",
+    profileVersion: "1",
+    cadenceId: "sprint-7",
+    references: {
+      timeboxes: [{ kind: "sprint", id: "sprint-7" }],
+      workItems: [{ kind: "backlog_item", id: "PBI-1", parent: { kind: "product", id: "shop" } }],
+    },
+    traceparent: null,
+    tracestate: null,
+    ...change,
+  };
+}
+
+export async function startWorkflowWorld(): Promise<WorkflowWorld> {
+  muteTemporal();
+  const [engines, api, workflowBundle] = await Promise.all([
+    startEngines({ temporal: true }),
+    startScriptedApi(),
+    bundleWorkflows(silent),
+  ]);
+  const { address, namespace } = engines.temporal;
+  const [connection, clientConnection] = await Promise.all([
+    NativeConnection.connect({ address }),
+    Connection.connect({ address }),
+  ]);
+  const worker = await createControlWorker({
+    connection,
+    namespace,
+    workflowBundle,
+    activities: createControlActivities({
+      apiFor: ({ tenant, org }) => createApiClient({ apiUrl: api.url, token: () => "token", tenant, org }),
+    }),
+  });
+  const running = worker.run();
+  const temporal = createTemporal({ address, namespace, now: () => new Date() });
+  return {
+    api,
+    temporal,
+    client: new Client({ connection: clientConnection, namespace }),
+    engines,
+    async stop() {
+      worker.shutdown();
+      await running;
+      await Promise.all([connection.close(), clientConnection.close(), temporal.close(), api.close()]);
+      await engines.stop();
+    },
+  };
+}
+
+/** Starts a run as the dispatcher does, and gives its handle. */
+export async function startRun(world: WorkflowWorld, run: RunToStart) {
+  const answer = await world.temporal.start(run);
+  if (answer.state !== "started") throw new Error(`not started: ${answer.state}`, { cause: answer.cause });
+  return world.client.workflow.getHandle(workflowIdOf(run.tenant, run.runId, run.generation));
+}
+
+/** Resolves when the run waits in the regular form of an activity; throws after 20 s. */
+export async function untilPending(world: WorkflowWorld, run: RunToStart, activity: string): Promise<void> {
+  const handle = world.client.workflow.getHandle(workflowIdOf(run.tenant, run.runId, run.generation));
+  const limit = AbortSignal.timeout(20_000);
+  for (;;) {
+    const { raw } = await handle.describe();
+    if (raw.pendingActivities?.some((each) => each.activityType?.name === activity)) return;
+    await sleep(100, undefined, { signal: limit });
+  }
+}

@@ -1,0 +1,25 @@
+import { defineConfig } from "vitest/config";
+
+/** Unit tests sit beside the code; the other projects drive real engines and are given time for it. */
+const onEngines = (name: string, include: string) => ({
+  test: { name, include: [include], testTimeout: 120_000, hookTimeout: 180_000, fileParallelism: false },
+});
+
+export default defineConfig({
+  test: {
+    reporters: ["default"],
+    projects: [
+      {
+        test: {
+          name: "unit",
+          include: ["src/**/*.test.ts", "workers/**/*.test.ts", "examples/**/*.test.ts", "test/architecture.test.ts"],
+          testTimeout: 15_000,
+        },
+      },
+      onEngines("integration", "test/integration/**/*.test.ts"),
+      onEngines("replay", "test/replay/**/*.test.ts"),
+      onEngines("e2e", "test/e2e/**/*.test.ts"),
+      onEngines("faults", "test/faults/**/*.test.ts"),
+    ],
+  },
+});

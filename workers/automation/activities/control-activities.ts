@@ -1,0 +1,98 @@
+import { fromJson, toJson } from "@bufbuild/protobuf";
+import type { CallOptions } from "@connectrpc/connect";
+import { ApplicationFailure, Context } from "@temporalio/activity";
+import type { createApiClient } from "../../../src/client/api-client.ts";
+import {
+  AbortSealRequestSchema,
+  AbortSealResponseSchema,
+  BeginRunResponseSchema,
+  CommitSealResponseSchema,
+  DeliverHandoffResponseSchema,
+  PrepareSealResponseSchema,
+} from "../../../src/gen/workflows_runtime/v1/run_worker_service_pb.ts";
+import { ReportWorkflowStatusResponseSchema } from "../../../src/gen/workflows_runtime/v1/workflow_service_pb.ts";
+import type { ControlActivities, RunScope } from "../../../src/temporal/contract.ts";
+import { failureOf } from "./failure-of.ts";
+
+type ApiClient = ReturnType<typeof createApiClient>;
+
+export interface ControlActivitiesDeps {
+  /** The api, as one tenant and org see it. */
+  readonly apiFor: (scope: Pick<RunScope, "tenant" | "org">) => Pick<ApiClient, "runWorker" | "workflows">;
+}
+
+/** So much earlier than Temporal the call itself gives up, in milliseconds: its own failure says more than a timeout. */
+const marginMs = 100;
+
+/** Activities of the control queue, for their local and their regular form alike; each is one api call that may be repeated. */
+export function createControlActivities({ apiFor }: ControlActivitiesDeps): ControlActivities {
+  const deliver = (scope: RunScope) =>
+    callApi(async (options) =>
+      toJson(
+        DeliverHandoffResponseSchema,
+        await apiFor(scope).runWorker.deliverHandoff({ execution: executionOf(scope) }, options),
+      ),
+    );
+  return {
+    beginRun: (scope) =>
+      callApi(async (options) =>
+        toJson(
+          BeginRunResponseSchema,
+          await apiFor(scope).runWorker.beginRun({ execution: executionOf(scope) }, options),
+        ),
+      ),
+    reportStatus: (scope) =>
+      callApi(async (options) =>
+        toJson(
+          ReportWorkflowStatusResponseSchema,
+          await apiFor(scope).workflows.reportWorkflowStatus({ execution: executionOf(scope) }, options),
+        ),
+      ),
+    prepareSeal: (scope) =>
+      callApi(async (options) =>
+        toJson(
+          PrepareSealResponseSchema,
+          await apiFor(scope).runWorker.prepareSeal({ execution: executionOf(scope) }, options),
+        ),
+      ),
+    deliverHandoff: deliver,
+    awaitHandoff: async (scope) => {
+      const handoff = await deliver(scope);
+      if (handoff.progress !== "HANDOFF_PROGRESS_PENDING" || handoff.desiredState === "DESIRED_STATE_CANCEL")
+        return handoff;
+      throw ApplicationFailure.create({
+        message: handoff.reason || "a receiver of the hand-off has not answered yet",
+        type: "HandoffPending",
+        category: "BENIGN",
+      });
+    },
+    commitSeal: (scope) =>
+      callApi(async (options) =>
+        toJson(
+          CommitSealResponseSchema,
+          await apiFor(scope).runWorker.commitSeal({ execution: executionOf(scope) }, options),
+        ),
+      ),
+    abortSeal: (scope, end) =>
+      callApi(async (options) => {
+        const request = fromJson(AbortSealRequestSchema, { execution: executionOf(scope), ...end });
+        return toJson(AbortSealResponseSchema, await apiFor(scope).runWorker.abortSeal(request, options));
+      }),
+  };
+}
+
+/** Gives a call the activity's cancellation and a limit below the activity's own. */
+async function callApi<T>(call: (options: CallOptions) => Promise<T>): Promise<T> {
+  const { cancellationSignal, info } = Context.current();
+  try {
+    return await call({ signal: cancellationSignal, timeoutMs: info.startToCloseTimeoutMs - marginMs });
+  } catch (error) {
+    throw failureOf(error, cancellationSignal);
+  }
+}
+
+const executionOf = ({ runId, generation, firstExecutionRunId }: RunScope) => ({
+  runId,
+  generation,
+  firstExecutionRunId,
+});

@@ -1,0 +1,147 @@
+import {
+  CancellationScope,
+  condition,
+  defineSignal,
+  isCancellation,
+  proxyActivities,
+  proxyLocalActivities,
+  setHandler,
+  sleep,
+  workflowInfo,
+} from "@temporalio/workflow";
+import type { AbortReason, ControlActivities, RunInput, RunScope } from "../../../src/temporal/contract.ts";
+import { doorbellSignal } from "../../../src/temporal/contract.ts";
+import { describeFailure, isSuperseded, mayTryAgain } from "./failures.ts";
+import { unmetLines } from "./verdict-reason.ts";
+
+/** A call to the api, within the current workflow task: four good ones cost a handful of history events. */
+const quick = proxyLocalActivities<ControlActivities>({
+  scheduleToCloseTimeout: "4 s",
+  startToCloseTimeout: "1500 ms",
+  localRetryThreshold: "1 s",
+  retry: { maximumAttempts: 2, initialInterval: "200 ms" },
+});
+
+/** The same call for when the api stays away: Temporal repeats it, without history, until the run's last day. */
+const patient = proxyActivities<ControlActivities>({
+  startToCloseTimeout: "10 s",
+  retry: { initialInterval: "500 ms", maximumInterval: "10 s" },
+});
+
+const doorbell = defineSignal(doorbellSignal);
+
+/** Why a run ends otherwise than COMPLETED; undefined: it is COMPLETED, or another execution speaks for it. */
+type End = AbortReason | undefined;
+
+const cancelled: AbortReason = {
+  outcome: "RUN_STATUS_CANCELLED",
+  cause: "cancelled",
+  reason: "the run was asked to end",
+};
+const timedOut: AbortReason = {
+  outcome: "RUN_STATUS_TIMED_OUT",
+  cause: "deadline_exceeded",
+  reason: "the deadline passed before the end was committed",
+};
+
+/**
+ * One automation run, from its begin to its sealed end. Order and waiting live here; every decision is the api's and is recorded there.
+ *
+ *   begin      BeginRun                     refused → gone · cancel wished, deadline passed → abort · else prepare
+ *   prepare    PrepareSeal                  verdict passed → hand off · not passed → abort FAILED (verdict_failed)
+ *   hand off   DeliverHandoff, then waiting accepted → commit · refused → abort FAILED (handoff_refused)
+ *   commit     CommitSeal                   committed → done · a cancel came first → abort CANCELLED
+ *   abort      AbortSeal                    done
+ *   done       the run is sealed
+ *   gone       another execution speaks for the run: no effects
+ *
+ * From prepare, hand off and commit, whatever they wait for, leads to abort:
+ *   the deadline → TIMED_OUT · a doorbell after which the api wishes a cancel → CANCELLED ·
+ *   Temporal's own cancel request → CANCELLED · a failure that no repetition heals → FAILED (internal)
+ * From any state: an answer that the execution is superseded → gone.
+ *
+ * Begin and abort can't be cancelled: an end needs an execution that speaks for the run, and an end once chosen is sealed.
+ * The deadline's timer starts when the first workflow task ends, so that it may be late by that task: 5 s at most.
+ * A commit that was overtaken by an abort is settled by the api, where one of the two wins and the other gets its answer.
+ */
+export async function automationRun(input: RunInput): Promise<void> {
+  const bell = { isRung: false };
+  setHandler(doorbell, () => {
+    bell.isRung = true;
+  });
+  const { tenant, org, runId, generation } = input;
+  const scope: RunScope = { tenant, org, runId, generation, firstExecutionRunId: workflowInfo().firstExecutionRunId };
+  try {
+    const end = await untilEnd(scope, bell);
+    if (end === undefined) return;
+    await CancellationScope.nonCancellable(() => callApi((api) => api.abortSeal(scope, end)));
+  } catch (error) {
+    if (!isSuperseded(error)) throw error;
+  }
+}
+
+async function untilEnd(scope: RunScope, bell: { isRung: boolean }): Promise<End> {
+  const begun = await CancellationScope.nonCancellable(() => callApi((api) => api.beginRun(scope)));
+  if (begun.refused) return undefined;
+  if (begun.desiredState === "DESIRED_STATE_CANCEL") return cancelled;
+  const remainingMs = Date.parse(begun.deadline ?? "") - Date.now();
+  if (!(remainingMs > 0)) return timedOut;
+  try {
+    return await firstOf([
+      () => proceed(scope),
+      () => sleep(remainingMs).then(() => timedOut),
+      () => untilCancelWished(scope, bell),
+    ]);
+  } catch (error) {
+    if (isSuperseded(error)) throw error;
+    if (isCancellation(error)) return { ...cancelled, reason: "its Temporal workflow was asked to end" };
+    return { outcome: "RUN_STATUS_FAILED", cause: "internal", reason: describeFailure(error) };
+  }
+}
+
+async function proceed(scope: RunScope): Promise<End> {
+  const prepared = await callApi((api) => api.prepareSeal(scope));
+  if (prepared.desiredState === "DESIRED_STATE_CANCEL") return cancelled;
+  if (prepared.verdict?.passed !== true)
+    return { outcome: "RUN_STATUS_FAILED", cause: "verdict_failed", reason: unmetLines(prepared.verdict) };
+
+  let handoff = await callApi((api) => api.deliverHandoff(scope));
+  if (handoff.progress === "HANDOFF_PROGRESS_PENDING" && handoff.desiredState !== "DESIRED_STATE_CANCEL")
+    handoff = await patient.awaitHandoff(scope);
+  if (handoff.desiredState === "DESIRED_STATE_CANCEL") return cancelled;
+  if (handoff.progress !== "HANDOFF_PROGRESS_ACCEPTED")
+    return { outcome: "RUN_STATUS_FAILED", cause: "handoff_refused", reason: handoff.reason ?? "" };
+
+  const { committed } = await callApi((api) => api.commitSeal(scope));
+  return committed ? undefined : cancelled;
+}
+
+/** Asks the api after each ring what is wished: the signal itself says nothing. */
+async function untilCancelWished(scope: RunScope, bell: { isRung: boolean }): Promise<End> {
+  for (;;) {
+    await condition(() => bell.isRung);
+    bell.isRung = false;
+    const { desiredState } = await callApi((api) => api.reportStatus(scope));
+    if (desiredState === "DESIRED_STATE_CANCEL") return cancelled;
+  }
+}
+
+/** Settles as the first of them does, and cancels what the others still wait for. */
+async function firstOf<T>(works: readonly (() => Promise<T>)[]): Promise<T> {
+  const together = new CancellationScope();
+  try {
+    return await together.run(() => Promise.race(works.map((work) => work())));
+  } finally {
+    together.cancel();
+  }
+}
+
+/** One api call: at once, and when the api is slow or away, for as long as it takes. */
+async function callApi<T>(call: (api: ControlActivities) => Promise<T>): Promise<T> {
+  try {
+    return await call(quick);
+  } catch (error) {
+    if (!mayTryAgain(error)) throw error;
+    return await call(patient);
+  }
+}

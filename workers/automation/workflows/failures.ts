@@ -1,0 +1,27 @@
+import { ActivityFailure, ApplicationFailure, isCancellation, TimeoutFailure } from "@temporalio/workflow";
+import { supersededExecution } from "../../../src/temporal/contract.ts";
+
+/** Longest reason that the api takes, in characters. */
+const maxReasonLength = 2000;
+
+/** A local activity's own failure arrives bare; a timeout, and everything of a regular one, within an ActivityFailure. */
+const causeOf = (error: unknown): unknown => (error instanceof ActivityFailure ? error.cause : error);
+
+/** @returns whether another execution speaks for the run */
+export function isSuperseded(error: unknown): boolean {
+  const cause = causeOf(error);
+  return cause instanceof ApplicationFailure && cause.type === supersededExecution;
+}
+
+/** @returns whether the same call may succeed later: it ran out of time, or failed in a way that can pass */
+export function mayTryAgain(error: unknown): boolean {
+  if (isCancellation(error)) return false;
+  const cause = causeOf(error);
+  return cause instanceof TimeoutFailure || (cause instanceof ApplicationFailure && cause.nonRetryable !== true);
+}
+
+/** What went wrong, for people, in at most 2000 characters. */
+export function describeFailure(error: unknown): string {
+  const cause = causeOf(error);
+  return (cause instanceof Error ? cause.message : String(cause)).slice(0, maxReasonLength);
+}

@@ -1,0 +1,16 @@
+import type { ControlActivities } from "../../../src/temporal/contract.ts";
+
+type Verdict = Awaited<ReturnType<ControlActivities["prepareSeal"]>>["verdict"];
+
+/** Longest reason that the api takes, in characters. */
+const maxReasonLength = 2000;
+
+/** The lines that kept a verdict from passing, for people, in at most 2000 characters; the whole verdict stands in the event log. */
+export function unmetLines(verdict: Verdict): string {
+  const unmet = (verdict?.lines ?? []).filter((line) => line.state !== "LINE_STATE_MET");
+  const told = unmet.map(({ requirementId, state, detail, remedy }) => {
+    const word = state === "LINE_STATE_FAILED" ? "failed" : "missing";
+    return [`${requirementId} ${word}`, detail, remedy].filter((part) => part !== undefined && part !== "").join(": ");
+  });
+  return `the verdict did not pass: ${told.join("; ") || "no requirement was met"}`.slice(0, maxReasonLength);
+}
