@@ -39,7 +39,7 @@ export interface AbortedEnd {
 /** A request to seal an end that AbortSeal does not make. */
 export class UnsealableOutcomeError extends Error {
   override readonly name = "UnsealableOutcomeError";
-  readonly code = "unsealable_outcome";
+  readonly code = "invalid_request";
   constructor(outcome: string) {
     super(`outcome is ${outcome}; it must be RUN_STATUS_FAILED, RUN_STATUS_CANCELLED or RUN_STATUS_TIMED_OUT`);
   }

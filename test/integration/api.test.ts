@@ -1,15 +1,467 @@
-import { afterAll, beforeAll, expect, it } from "vitest";
-import type { RunningApi } from "../support/api.ts";
-import { declare, startApi, startRun } from "../support/api.ts";
+import { randomUUID } from "node:crypto";
+import { connect } from "node:net";
+import type { Transport } from "@connectrpc/connect";
+import { Code, ConnectError, createClient } from "@connectrpc/connect";
+import { createConnectTransport, createGrpcTransport, createGrpcWebTransport } from "@connectrpc/connect-node";
+import { generateKeyPair, SignJWT } from "jose";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { permissionOf } from "../../src/api/interceptors/permission-of.ts";
+import { services } from "../../src/api/routes.ts";
+import { Permission } from "../../src/gen/automation/v1/method_options_pb.ts";
+import { ReasonSchema, RunStatus } from "../../src/gen/automation/v1/run_event_pb.ts";
+import { RefusalPolicy } from "../../src/gen/governance/v1/profile_pb.ts";
+import type { Run } from "../../src/gen/workflows_runtime/v1/run_pb.ts";
+import { Disposition, WorkflowService } from "../../src/gen/workflows_runtime/v1/workflow_service_pb.ts";
+import type { ApiClient, Claims, RunningApi } from "../support/api.ts";
+import { declare, profileOf, startApi, startRun } from "../support/api.ts";
+
 let api: RunningApi;
-beforeAll(async () => { api = await startApi(); });
-afterAll(() => api?.stop());
-it("smoke", async () => {
-  const client = await api.clientOf();
-  await declare(client);
-  const id = await startRun(client);
-  const d = await client.workflows.describeWorkflowRun({ runId: id });
-  console.log(d.run);
-  const l = await client.workflows.listWorkflowRuns({});
-  expect(l.runs).toHaveLength(1);
+let acme: ApiClient;
+let globex: ApiClient;
+
+beforeAll(async () => {
+  api = await startApi();
+  acme = await api.clientOf();
+  globex = await api.clientOf({ tenant: "globex" });
+  await Promise.all([declare(acme), declare(globex)]);
 });
+afterAll(() => api?.stop());
+
+const scope = { "x-tenant-id": "acme", "x-scope-orgid": "retail" };
+
+/** Plain JSON over HTTP/1.1, as any program can send it. */
+async function post(method: string, body: unknown, headers: Record<string, string>) {
+  const response = await fetch(`${api.url}/${method}`, {
+    method: "POST",
+    headers: { "content-type": "application/json", ...headers },
+    body: typeof body === "string" ? body : JSON.stringify(body),
+  });
+  return {
+    status: response.status,
+    headers: response.headers,
+    body: (await response.json()) as { code: string; message: string },
+  };
+}
+const bearer = async (claims?: Claims) => ({ authorization: `Bearer ${await api.token(claims)}` });
+const errorOf = (call: Promise<unknown>) =>
+  call.then(() => Promise.reject(new Error("the call was answered")), ConnectError.from);
+
+describe("who may call", () => {
+  const cases: [string, () => Promise<Record<string, string>>, Code, RegExp][] = [
+    ["no token", async () => scope, Code.Unauthenticated, /authorization: Bearer/],
+    ["another scheme", async () => ({ ...scope, authorization: "Basic eDp5" }), Code.Unauthenticated, /Bearer/],
+    ["no JWT", async () => ({ ...scope, authorization: "Bearer x.y.z" }), Code.Unauthenticated, /not a JWT/],
+    [
+      "an unsigned token",
+      async () => {
+        const [, claims] = (await api.token()).split(".");
+        const header = Buffer.from('{"alg":"none"}').toString("base64url");
+        return { ...scope, authorization: `Bearer ${header}.${claims}.` };
+      },
+      Code.Unauthenticated,
+      /EdDSA, ES256, RS256/,
+    ],
+    [
+      "a token signed with the public key as a shared secret",
+      async () => {
+        const secret = new TextEncoder().encode(await (await fetch(`${api.issuerUrl}/jwks.json`)).text());
+        const forged = await new SignJWT({ tenants: ["acme"], orgs: ["retail"], roles: ["admin"] })
+          .setProtectedHeader({ alg: "HS256" })
+          .setIssuer(api.issuerUrl)
+          .setAudience("automation")
+          .setSubject("eve")
+          .setExpirationTime("1h")
+          .sign(secret);
+        return { ...scope, authorization: `Bearer ${forged}` };
+      },
+      Code.Unauthenticated,
+      /EdDSA, ES256, RS256/,
+    ],
+    [
+      "a token of another key",
+      async () => {
+        const { privateKey } = await generateKeyPair("EdDSA");
+        const [head, claims] = (await api.token()).split(".");
+        const payload = JSON.parse(Buffer.from(claims ?? "", "base64url").toString());
+        const { kid } = JSON.parse(Buffer.from(head ?? "", "base64url").toString());
+        const forged = await new SignJWT(payload).setProtectedHeader({ alg: "EdDSA", kid }).sign(privateKey);
+        return { ...scope, authorization: `Bearer ${forged}` };
+      },
+      Code.Unauthenticated,
+      /not signed by a key/,
+    ],
+    ["an unknown key", async () => ({ ...scope, ...(await bearer({ kid: "k" })) }), Code.Unauthenticated, /key of/],
+    [
+      "an old token",
+      async () => ({ ...scope, ...(await bearer({ expiresIn: -61 })) }),
+      Code.Unauthenticated,
+      /expired/,
+    ],
+    ["another audience", async () => ({ ...scope, ...(await bearer({ aud: "x" })) }), Code.Unauthenticated, /"aud"/],
+    ["another issuer", async () => ({ ...scope, ...(await bearer({ iss: "x" })) }), Code.Unauthenticated, /"iss"/],
+    ["no roles claim", async () => ({ ...scope, ...(await bearer({ roles: "x" })) }), Code.Unauthenticated, /"roles"/],
+    [
+      "no tenant",
+      async () => ({ "x-scope-orgid": "retail", ...(await bearer()) }),
+      Code.InvalidArgument,
+      /x-tenant-id is required/,
+    ],
+    [
+      "no org",
+      async () => ({ "x-tenant-id": "acme", ...(await bearer()) }),
+      Code.InvalidArgument,
+      /x-scope-orgid is required/,
+    ],
+    [
+      "a malformed tenant",
+      async () => ({ ...scope, "x-tenant-id": "Acme!", ...(await bearer()) }),
+      Code.InvalidArgument,
+      /x-tenant-id "Acme!" must match/,
+    ],
+    [
+      "a tenant of others",
+      async () => ({ ...scope, "x-tenant-id": "globex", ...(await bearer()) }),
+      Code.PermissionDenied,
+      /tenant "globex"/,
+    ],
+    [
+      "an org of others",
+      async () => ({ ...scope, "x-scope-orgid": "other", ...(await bearer()) }),
+      Code.PermissionDenied,
+      /org "other"/,
+    ],
+    [
+      "every tenant, by a role that is no worker",
+      async () => ({ ...scope, ...(await bearer({ tenants: ["*"], orgs: ["*"] })) }),
+      Code.PermissionDenied,
+      /tenant "acme"/,
+    ],
+    [
+      "every tenant, by a worker that is also an admin",
+      async () => ({ ...scope, ...(await bearer({ tenants: ["*"], orgs: ["*"], roles: ["worker", "admin"] })) }),
+      Code.PermissionDenied,
+      /tenant "acme"/,
+    ],
+    ["no role", async () => ({ ...scope, ...(await bearer({ roles: [] })) }), Code.PermissionDenied, /viewer/],
+    ["a worker", async () => ({ ...scope, ...(await bearer({ roles: ["worker"] })) }), Code.PermissionDenied, /viewer/],
+  ];
+
+  it.each(cases)("refuses %s over JSON and over gRPC alike", async (_, headersOf, code, message) => {
+    const headers = await headersOf();
+    const answer = await post("workflows_runtime.v1.WorkflowService/ListWorkflowRuns", {}, headers);
+    expect({ code: answer.body.code, message: answer.body.message }).toEqual({
+      code: codeName(code),
+      message: expect.stringMatching(message),
+    });
+    const grpc = createClient(WorkflowService, createGrpcTransport({ baseUrl: api.url }));
+    const error = await errorOf(grpc.listWorkflowRuns({}, { headers }));
+    expect({ code: error.code, message: error.rawMessage }).toEqual({ code, message: expect.stringMatching(message) });
+    const stream = grpc.watchWorkflowRun({ runId: randomUUID() }, { headers })[Symbol.asyncIterator]();
+    expect((await errorOf(stream.next())).code).toBe(code);
+  });
+
+  it("lets a worker's token speak for any tenant, and reach a worker's methods alone", async () => {
+    const worker = await api.clientOf({ tenants: ["*"], orgs: ["*"], roles: ["worker"], tenant: "globex" });
+    const execution = { runId: randomUUID(), generation: 1, firstExecutionRunId: "first" };
+    expect((await errorOf(worker.runWorker.beginRun({ execution }))).code).toBe(Code.NotFound);
+    expect((await errorOf(worker.workflows.listWorkflowRuns({}))).code).toBe(Code.PermissionDenied);
+  });
+
+  it("serves no method to a role that its permission does not name, and refuses none that it does", async () => {
+    const reach: Record<string, Permission[]> = {
+      viewer: [Permission.READ],
+      operator: [Permission.READ, Permission.OPERATE],
+      admin: [Permission.READ, Permission.OPERATE, Permission.DECLARE],
+      worker: [Permission.WORK],
+    };
+    const methods = services.flatMap((service) => service.methods).filter((each) => each.methodKind === "unary");
+    expect(methods.length).toBeGreaterThan(20);
+    for (const [role, permissions] of Object.entries(reach)) {
+      const headers = { ...scope, ...(await bearer({ roles: [role] })) };
+      for (const method of methods) {
+        const { status } = await post(`${method.parent.typeName}/${method.name}`, {}, headers);
+        const isAllowed = permissions.includes(permissionOf(method));
+        expect({ role, method: method.name, refused: status === 403 }).toEqual({
+          ...{ role, method: method.name, refused: !isAllowed },
+        });
+      }
+    }
+  });
+});
+
+describe("a call", () => {
+  it.each<[string, (url: string) => Transport]>([
+    ["Connect with JSON", (baseUrl) => createConnectTransport({ baseUrl, httpVersion: "1.1", useBinaryFormat: false })],
+    ["Connect with GET", (baseUrl) => createConnectTransport({ baseUrl, httpVersion: "1.1", useHttpGet: true })],
+    ["Connect over HTTP/2", (baseUrl) => createConnectTransport({ baseUrl, httpVersion: "2" })],
+    ["gRPC", (baseUrl) => createGrpcTransport({ baseUrl })],
+    ["gRPC-web", (baseUrl) => createGrpcWebTransport({ baseUrl, httpVersion: "1.1" })],
+  ])("is answered over %s on the one port", async (_, transport) => {
+    const client = createClient(WorkflowService, transport(api.url));
+    const { definitions } = await client.listWorkflowDefinitions({}, { headers: { ...scope, ...(await bearer()) } });
+    expect(definitions).toMatchObject([{ id: "evidence", channels: [{ channel: "stable", version: "1" }] }]);
+  });
+
+  it("is told every broken rule at once, with field, value, rule and remedy", async () => {
+    const request = { workKind: "No!", priority: 9 };
+    const error = await errorOf(acme.workflows.startWorkflowRun({ requestId: "", request }));
+    expect(error.code).toBe(Code.InvalidArgument);
+    const reasons = error.findDetails(ReasonSchema);
+    expect(reasons.map((reason) => reason.field)).toEqual(
+      expect.arrayContaining([
+        "request_id",
+        "request.profile",
+        "request.context",
+        "request.work_kind",
+        "request.priority",
+      ]),
+    );
+    expect(reasons.find((reason) => reason.field === "request.work_kind")).toMatchObject({ value: "No!" });
+    for (const reason of reasons) expect(reason.rule && reason.remedy).not.toBe("");
+  });
+
+  it("is told in words what is wrong with what it sent", async () => {
+    const headers = { ...scope, ...(await bearer()) };
+    const list = (body: unknown) => post("workflows_runtime.v1.WorkflowService/ListWorkflowRuns", body, headers);
+    expect((await list("{")).body.code).toBe("invalid_argument");
+    expect((await list({ pageSize: "many" })).body.code).toBe("invalid_argument");
+    expect((await list({ pageSize: 201 })).body.message).toMatch(/page_size "201"/);
+    expect((await list({ profileId: "a\0b" })).body).toMatchObject({
+      code: "invalid_argument",
+      message: expect.stringMatching(/NUL/),
+    });
+    const large = await list({ profileId: "x".repeat(4 * 1024 * 1024) });
+    expect(large.body).toMatchObject({ code: "resource_exhausted", message: expect.stringMatching(/4194304/) });
+    const late = await post(
+      "workflows_runtime.v1.WorkflowService/ListWorkflowRuns",
+      {},
+      { ...headers, "connect-timeout-ms": "9999999" },
+    );
+    expect(late.body).toMatchObject({ code: "invalid_argument", message: expect.stringMatching(/3600000/) });
+    expect((await post("workflows_runtime.v1.WorkflowService/Nothing", {}, headers)).status).toBe(404);
+    const heavy = await fetch(`${api.url}/healthz`, { headers: { "x-much": "x".repeat(17_000) } });
+    expect(heavy.status).toBe(431);
+  });
+
+  it("survives clients that speak nonsense", async () => {
+    const [host, port] = new URL(api.url).host.split(":");
+    for (const bytes of ["PRI * HTTP/2.0\r\n\r\nSM\r\n\r\nnonsense, not frames", "\0\0\0", "GET / nonsense\r\n\r\n"]) {
+      await new Promise<void>((done) => {
+        const socket = connect(Number(port), host);
+        socket.on("error", () => undefined);
+        socket.on("close", () => done());
+        socket.on("data", () => undefined);
+        socket.end(bytes, "latin1");
+      });
+    }
+    expect((await fetch(`${api.url}/healthz`)).status).toBe(200);
+  });
+
+  it("has a correlation id: the caller's own, else a new one", async () => {
+    const headers = { ...scope, ...(await bearer()) };
+    const list = (more: Record<string, string>) =>
+      post("workflows_runtime.v1.WorkflowService/ListWorkflowRuns", {}, { ...headers, ...more });
+    expect((await list({ "x-correlation-id": "mine-1" })).headers.get("x-correlation-id")).toBe("mine-1");
+    expect((await list({ "x-correlation-id": "not mine" })).headers.get("x-correlation-id")).toMatch(/^[0-9a-f-]{36}$/);
+  });
+
+  it("leaves one audit record when it changes something or wanted to, and none when it reads", async () => {
+    const operator = await api.clientOf({ tenant: "audited", roles: ["operator"], sub: "oskar" });
+    await operator.workflows.listWorkflowRuns({});
+    await errorOf(operator.workflows.cancelWorkflowRun({ runId: randomUUID() }));
+    await errorOf(operator.workflows.startWorkflowRun({ requestId: "" }));
+    await errorOf(operator.workflows.putWorkflowRule({}));
+    const admin = await api.clientOf({ tenant: "audited", sub: "ada" });
+    await admin.workflows.publishWorkflowVersion({ definitionId: "d", version: "1", plan: {} });
+    const { rows } = await api.admin.query(
+      "select org, principal, action, outcome from audit_log where tenant = 'audited' order by audit_id",
+    );
+    const service = "workflows_runtime.v1.WorkflowService";
+    expect(rows).toEqual([
+      { org: "retail", principal: "oskar", action: `${service}/CancelWorkflowRun`, outcome: "unknown_run" },
+      { org: "retail", principal: "oskar", action: `${service}/StartWorkflowRun`, outcome: "invalid_argument" },
+      { org: "retail", principal: "oskar", action: `${service}/PutWorkflowRule`, outcome: "forbidden" },
+      { org: "retail", principal: "ada", action: `${service}/PublishWorkflowVersion`, outcome: "ok" },
+    ]);
+  });
+});
+
+describe("what is declared", () => {
+  it("is published once per version, and read back", async () => {
+    const profile = profileOf("declared");
+    const first = await acme.profiles.publishProfile({ profile });
+    expect(first.created).toBe(true);
+    expect(await acme.profiles.publishProfile({ profile })).toMatchObject({ digest: first.digest, created: false });
+    const changed = { ...profile, requiredReferences: [] };
+    expect((await errorOf(acme.profiles.publishProfile({ profile: changed }))).code).toBe(Code.AlreadyExists);
+    expect(await acme.profiles.getProfile({ id: "declared" })).toMatchObject({
+      digest: first.digest,
+      profile: { gate: { id: "done" } },
+    });
+    expect((await acme.profiles.listProfiles({})).profiles.map((each) => each.id)).toContain("declared");
+    const unlisted = { ...profileOf("unlisted"), handoff: { receiver: "nobody", onRefusal: RefusalPolicy.FAIL } };
+    expect((await errorOf(acme.profiles.publishProfile({ profile: unlisted }))).code).toBe(Code.FailedPrecondition);
+  });
+
+  it("is found by version and by channel, and unknown otherwise", async () => {
+    const get = (definition: Parameters<typeof acme.workflows.getWorkflowVersion>[0]["definition"]) =>
+      acme.workflows.getWorkflowVersion({ definition });
+    expect(await get({ id: "evidence" })).toMatchObject({ version: "1" });
+    expect(await get({ id: "evidence", selector: { case: "version", value: "1" } })).toMatchObject({ version: "1" });
+    const missing = await errorOf(get({ id: "evidence", selector: { case: "channel", value: "beta" } }));
+    expect({ code: missing.code, message: missing.rawMessage }).toEqual({
+      code: Code.NotFound,
+      message: expect.stringMatching(/channel "beta"/),
+    });
+    expect((await errorOf(acme.profiles.getProfile({ id: "team", version: "9" }))).code).toBe(Code.NotFound);
+    const rule = { id: "r1", priority: 5, profileId: "ruled", definition: { id: "evidence" } };
+    await acme.workflows.putWorkflowRule({ rule });
+    expect((await acme.workflows.listWorkflowRules({})).rules).toMatchObject([{ id: "r1", priority: 5 }]);
+  });
+});
+
+describe("a run that is asked for", () => {
+  it("is one run for one request id, and a conflict for another payload", async () => {
+    const runId = await startRun(acme, { requestId: "r-1" });
+    expect(await startRun(acme, { requestId: "r-1" })).toBe(runId);
+    expect((await errorOf(startRun(acme, { requestId: "r-1", sprint: "S-8" }))).code).toBe(Code.AlreadyExists);
+    const { deliveries } = await acme.workflows.listRunRequests({ eventId: "r-1" });
+    expect(deliveries.map((each) => each.disposition).sort()).toEqual([
+      Disposition.ACCEPTED,
+      Disposition.DUPLICATE,
+      Disposition.CONFLICT,
+    ]);
+  });
+
+  it("is refused with every reason at once", async () => {
+    const error = await errorOf(startRun(acme, { profile: "nowhere", sprint: "" }));
+    expect(error.code).toBe(Code.FailedPrecondition);
+    expect(error.findDetails(ReasonSchema).map((reason) => reason.code)).toContain("unknown_profile");
+  });
+
+  it("can be described, with what was asked", async () => {
+    const runId = await startRun(acme);
+    const described = await acme.workflows.describeWorkflowRun({ runId });
+    expect(described.run).toMatchObject({
+      ...{ id: runId, tenant: "acme", org: "retail", status: RunStatus.ADMITTED, generation: 1, lastSequence: 1n },
+      ...{ workflowId: `automation-run/acme/${runId}/g1`, source: "api:paula", profileId: "team" },
+    });
+    expect(described.request?.workKind).toBe("story");
+    for (const unknown of [randomUUID(), "no uuid", "a\0b"])
+      expect((await errorOf(acme.workflows.describeWorkflowRun({ runId: unknown }))).code).toBe(Code.NotFound);
+  });
+});
+
+describe("the list of runs", () => {
+  let lister: ApiClient;
+  const ids: string[] = [];
+  beforeAll(async () => {
+    lister = await api.clientOf({ tenant: "lister" });
+    await declare(lister);
+    await lister.profiles.publishProfile({ profile: profileOf("other") });
+    for (let n = 0; n < 7; n += 1)
+      ids.unshift(await startRun(lister, { profile: n % 2 === 0 ? "team" : "other", sprint: `S-${n}` }));
+    await api.admin.query("update runs set status = 'FAILED' where run_id = $1", [ids[0]]);
+    // three of one moment: their order is by id alone
+    await api.admin.query(
+      "update runs set created_at = date_trunc('milliseconds', now()) + interval '1 hour' where run_id = any($1::uuid[])",
+      [ids.slice(0, 3)],
+    );
+  });
+  const idsOf = (runs: readonly Run[]) => runs.map((run) => run.id);
+
+  it("gives each run once, newest first, whatever the size of the page", async () => {
+    const whole = idsOf((await lister.workflows.listWorkflowRuns({})).runs);
+    expect([...whole].sort()).toEqual([...ids].sort());
+    expect(whole.slice(3)).toEqual(ids.slice(3));
+    for (const pageSize of [1, 2, 3, 7]) {
+      const seen: string[] = [];
+      let pageToken = "";
+      do {
+        const page = await lister.workflows.listWorkflowRuns({ pageSize, pageToken });
+        expect(page.runs.length).toBeLessThanOrEqual(pageSize);
+        seen.push(...idsOf(page.runs));
+        pageToken = page.nextPageToken;
+      } while (pageToken !== "");
+      expect({ pageSize, seen }).toEqual({ pageSize, seen: whole });
+    }
+  });
+
+  it("is narrowed by status, profile and any reference, parents and padded ids included", async () => {
+    const list = async (filter: Parameters<typeof lister.workflows.listWorkflowRuns>[0]) =>
+      idsOf((await lister.workflows.listWorkflowRuns(filter)).runs);
+    expect(await list({ status: RunStatus.FAILED })).toEqual([ids[0]]);
+    expect(await list({ profileId: "other" })).toHaveLength(3);
+    expect(await list({ profileId: "other", status: RunStatus.FAILED })).toEqual([]);
+    expect(await list({ reference: { kind: "sprint", id: " S-3 " } })).toEqual([ids[3]]);
+    expect(await list({ reference: { kind: "product", id: "shop" } })).toHaveLength(7);
+    expect(await list({ reference: { kind: "goal", id: "S-3" } })).toEqual([]);
+  });
+
+  it.each(["x", "%%%", Buffer.from("yesterday no-id").toString("base64url"), "a".repeat(500)])(
+    "refuses a page token that it did not give: %s",
+    async (pageToken) => {
+      const error = await errorOf(lister.workflows.listWorkflowRuns({ pageToken }));
+      expect({ code: error.code, message: error.rawMessage }).toEqual({
+        code: Code.InvalidArgument,
+        message: expect.stringMatching(/page_token/),
+      });
+    },
+  );
+});
+
+describe("another tenant", () => {
+  it("can neither see a run nor touch it", async () => {
+    const runId = await startRun(acme);
+    const reference = { kind: "backlog_item", id: "B-1" };
+    expect((await globex.workflows.listWorkflowRuns({ reference })).runs).toEqual([]);
+    expect((await globex.workflows.listRunRequests({})).deliveries).toEqual([]);
+    const execution = { runId, generation: 1, firstExecutionRunId: "theirs" };
+    const worker = await api.clientOf({ tenant: "globex", roles: ["worker"] });
+    const calls = [
+      () => globex.workflows.describeWorkflowRun({ runId }),
+      () => globex.workflows.cancelWorkflowRun({ runId }),
+      () => globex.workflows.watchWorkflowRun({ runId })[Symbol.asyncIterator]().next(),
+      () => worker.runWorker.beginRun({ execution }),
+      () => worker.workflows.reportWorkflowStatus({ execution }),
+    ];
+    for (const call of calls) expect((await errorOf(call())).code).toBe(Code.NotFound);
+    const { rows } = await api.admin.query(
+      "select status, desired_state, execution_run_id, (select count(*)::int from run_commands c where c.run_id = r.run_id) as commands from runs r where run_id = $1",
+      [runId],
+    );
+    expect(rows).toEqual([{ status: "ADMITTED", desired_state: "RUN", execution_run_id: null, commands: 0 }]);
+  });
+
+  it("gets the same answer for a request id that somebody else uses, with a run of its own", async () => {
+    const [mine, theirs] = await Promise.all([
+      startRun(acme, { requestId: "shared" }),
+      startRun(globex, { requestId: "shared" }),
+    ]);
+    expect(mine).not.toBe(theirs);
+  });
+});
+
+describe("when something is away", () => {
+  it("says which dependency, and answers that it is unavailable instead of an internal error", async () => {
+    const ready = await fetch(`${api.url}/readyz`);
+    expect({ status: ready.status, parts: await ready.json() }).toEqual({
+      status: 200,
+      parts: { postgres: true, s3: true, issuer: true },
+    });
+    await api.engines.postgres.engine.stop(5_000);
+    await api.engines.s3.engine.stop(5_000);
+    const away = await fetch(`${api.url}/readyz`);
+    expect({ status: away.status, parts: await away.json() }).toEqual({
+      status: 503,
+      parts: { postgres: false, s3: false, issuer: true },
+    });
+    expect((await errorOf(acme.workflows.listWorkflowRuns({}))).code).toBe(Code.Unavailable);
+    expect((await errorOf(acme.workflows.cancelWorkflowRun({ runId: randomUUID() }))).code).toBe(Code.Unavailable);
+    expect((await fetch(`${api.url}/healthz`)).status).toBe(200);
+  });
+});
+
+function codeName(code: Code): string {
+  return (Code[code] ?? "").replace(/(?<=[a-z])[A-Z]/g, "_$&").toLowerCase();
+}

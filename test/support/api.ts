@@ -2,12 +2,15 @@ import { randomUUID } from "node:crypto";
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { createServer } from "node:http";
 import { join } from "node:path";
+import type { MessageInitShape } from "@bufbuild/protobuf";
+import type { JSONWebKeySet } from "jose";
 import { importJWK, SignJWT } from "jose";
 import pg from "pg";
 import { createApiClient } from "../../src/client/api-client.ts";
-import type { MethodologyContextJson } from "../../src/gen/automation/v1/run_requested_pb.ts";
 import { createIssuer } from "../../src/engines/issuer/issuer.ts";
 import { freePorts } from "../../src/engines/ports.ts";
+import type { ProfileSchema } from "../../src/gen/governance/v1/profile_pb.ts";
+import { Method } from "../../src/gen/governance/v1/profile_pb.ts";
 import { migrateDatabase, roleName } from "../../src/postgres/migrate.ts";
 import { main } from "../../src/processes/api.ts";
 import { createS3 } from "../../src/s3/s3.ts";
@@ -45,7 +48,7 @@ export async function startApi() {
   await new Promise<void>((done) => issuer.listen(issuerPort, "127.0.0.1", done));
   const key = JSON.parse(readFileSync(join(issuerDir, "key.json"), "utf8"));
   const signingKey = await importJWK(key, "EdDSA");
-  const { keys } = await (await fetch(`${issuerUrl}/jwks.json`)).json();
+  const { keys } = (await (await fetch(`${issuerUrl}/jwks.json`)).json()) as JSONWebKeySet;
 
   const operatorFile = join(engines.dir, "operator.yaml");
   writeFileSync(operatorFile, "roles: [developer]\nproof: { baseUri: https://automation.example/proof }\n");
@@ -85,7 +88,7 @@ export async function startApi() {
     const now = Math.floor(Date.now() / 1000);
     const { tenants = ["acme"], orgs = ["retail"], roles = ["admin"] } = claims;
     return new SignJWT({ tenants, orgs, roles })
-      .setProtectedHeader({ alg: "EdDSA", kid: claims.kid ?? keys[0].kid })
+      .setProtectedHeader({ alg: "EdDSA", kid: claims.kid ?? keys[0]?.kid })
       .setIssuer(claims.iss ?? issuerUrl)
       .setAudience(claims.aud ?? "automation")
       .setSubject(claims.sub ?? "paula")
@@ -100,6 +103,7 @@ export async function startApi() {
     return createApiClient({ apiUrl: url, token: () => bearer, tenant, org: "retail" });
   };
   const admin = new pg.Pool({ connectionString: engines.postgres.url, max: 4 });
+  admin.on("error", () => undefined); // a test stops the server
 
   return {
     ...{ url, engines, admin, start, shut, token, clientOf, issuerUrl, postgresUrl: postgresUrl.href },
@@ -117,23 +121,22 @@ export type ApiClient = Awaited<ReturnType<RunningApi["clientOf"]>>;
 
 /** Declares a definition and a profile, so that runs can be asked for. */
 export async function declare(client: ApiClient): Promise<void> {
-  await client.workflows.publishWorkflowVersion({ definitionId: "evidence", version: "1", channel: "stable", plan: {} });
+  await client.workflows.publishWorkflowVersion({
+    definitionId: "evidence",
+    version: "1",
+    channel: "stable",
+    plan: {},
+  });
   await client.profiles.publishProfile({ profile: profileOf("team") });
 }
 
-export function profileOf(id: string) {
+export function profileOf(id: string): MessageInitShape<typeof ProfileSchema> & { id: string } {
   return {
-    ...{ id, version: "1", method: 1, requiredReferences: ["sprint", "backlog_item"] },
+    ...{ id, version: "1", method: Method.SCRUM, requiredReferences: ["sprint", "backlog_item"] },
     bindings: [{ workKind: "story", definitionId: "evidence", channel: "stable" }],
     gate: { id: "done", requirements: [{ id: "ran", kind: "agent-run", remedy: "Ask again." }] },
   };
 }
-
-export const scrum: Required<MethodologyContextJson>["scrum"] = {
-  product: "shop",
-  sprint: "S-7",
-  backlogItems: ["B-1"],
-};
 
 /** Asks for a run. @returns its id */
 export async function startRun(

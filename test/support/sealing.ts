@@ -6,8 +6,6 @@ import type { MethodologyContextJson } from "../../src/gen/automation/v1/run_req
 import type { ProfileJson, RequirementJson } from "../../src/gen/governance/v1/profile_pb.ts";
 import { deriveReferences } from "../../src/methodology/context-references.ts";
 import { createInTenant, createInTransaction } from "../../src/postgres/in-tenant.ts";
-import { migrateDatabase, roleName } from "../../src/postgres/migrate.ts";
-import { createPool } from "../../src/postgres/pool.ts";
 import { publishSigningKeys } from "../../src/proof/signing-keys.ts";
 import { canonicalJson, genesis } from "../../src/runs/chain-events.ts";
 import { createInRun } from "../../src/runs/in-run.ts";
@@ -25,6 +23,7 @@ import { createPrepareSeal } from "../../src/seal/prepare-seal.ts";
 import type { SealScope } from "../../src/seal/run-so-far.ts";
 import { openFileSigner } from "../../src/signing/file-signer.ts";
 import type { InTenant } from "../../src/tenancy/transaction.ts";
+import { createDatabase } from "./database.ts";
 import { startEngines } from "./engines.ts";
 
 export const baseUri = "https://automation.example/proof";
@@ -46,16 +45,10 @@ export type Sealing = Awaited<ReturnType<typeof startSealing>>;
 /** Everything that ends runs, over a real Postgres with the api's role and a real S3. */
 export async function startSealing() {
   const engines = await startEngines({ postgres: true, s3: true });
-  const password = randomUUID();
-  const passwords = { migrate: password, api: password, dispatcher: password, relay: password };
-  await migrateDatabase({ adminUrl: engines.postgres.url, passwords, log: () => {} });
-  const apiUrl = new URL(engines.postgres.url);
-  apiUrl.username = roleName("api");
-  apiUrl.password = password;
-  const admin = new pg.Pool({ connectionString: engines.postgres.url, max: 4 });
-  const onError = () => {}; // clients that are still closing when Postgres stops say so
-  admin.on("error", onError);
-  const pool = createPool({ url: apiUrl.href, applicationName: "api", max: 8, onError });
+  const database = await createDatabase(engines.postgres.url);
+  const admin = new pg.Pool({ connectionString: database.superuserUrl, max: 4 });
+  admin.on("error", () => {}); // clients that are still closing when Postgres stops say so
+  const pool = database.poolOf("api");
   const s3 = createS3({ ...engines.s3, bucket: "automation" });
   await s3.ensureBucket();
   const now = () => new Date();
@@ -126,11 +119,11 @@ export async function startSealing() {
   };
 
   return {
-    ...{ engines, admin, pool, s3, signer, stuck, wire, beginRun, inTransaction },
+    ...{ engines, admin, s3, signer, stuck, wire, beginRun, inTransaction },
     inTenant: createInTenant(pool),
     async stop() {
       s3.close();
-      await Promise.all([pool.end(), admin.end()]);
+      await Promise.all([database.close(), admin.end()]);
       await engines.stop();
     },
   };

@@ -26,7 +26,7 @@ export function createValidation(): Interceptor {
       reasons.map((reason) => ({ desc: ReasonSchema, value: create(ReasonSchema, reason) })),
     );
   };
-  return (next) => (request) => {
+  return (next) => async (request) => {
     if (!request.stream) {
       check(request.method.input, request.message);
       return next(request);
