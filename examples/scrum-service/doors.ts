@@ -48,7 +48,10 @@ export function createDoors(deps: DoorsDeps): RequestListener {
     if (path.startsWith(`/${ScrumService.typeName}/`)) return connect(request, response);
     const methods = doors[path];
     if (methods === undefined)
-      return send(response, problem(404, "not_found", `no door ${path}; there are ${Object.keys(doors).join(", ")}`));
+      return send(
+        response,
+        problem(404, "unimplemented", `no door ${path}; there are ${Object.keys(doors).join(", ")}`),
+      );
     const door = methods[request.method ?? ""];
     if (door === undefined)
       return send(response, problem(405, "unimplemented", `${path} takes ${Object.keys(methods).join(", ")}`));

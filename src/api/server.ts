@@ -45,7 +45,15 @@ export async function serveApi(options: {
     applyDeadline(request);
     options.handler(request, response);
   };
-  const http1 = createHttp1({ maxHeaderSize: maxHeaderBytes, headersTimeout: 10_000, requestTimeout: 30_000 }, handle);
+  const http1 = createHttp1(
+    {
+      maxHeaderSize: maxHeaderBytes,
+      headersTimeout: 10_000,
+      requestTimeout: 30_000,
+      connectionsCheckingInterval: 5_000,
+    },
+    handle,
+  );
   http1.setTimeout(idleMs);
   http1.emit("listening"); // it never listens itself, and without this its own timeouts stay off
   const http2 = createHttp2(

@@ -29,6 +29,7 @@ function handOver(node) {
   // When we are killed outright the kernel asks the program to end.
   const child = spawn("setpriv", ["--pdeathsig", "TERM", node, join(root, "src", "cli", "automation.ts"), ...args], {
     stdio: "inherit",
+    env: { NODE_COMPILE_CACHE: join(cacheDir(), "compiled"), ...process.env }, // a command is mostly its own loading
   });
   for (const signal of /** @type {const} */ (["SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT"])) {
     process.on(signal, () => child.kill(signal));

@@ -92,12 +92,17 @@ function readPackages(path) {
   }
 }
 
+/** Folder of everything that is kept between clones. */
+export function cacheDir() {
+  return join(process.env.XDG_CACHE_HOME || join(homedir(), ".cache"), "automation-scheduler");
+}
+
 /**
  * Runs `npm ci` under a lock that the kernel frees when its holder is gone; who waited for it finds everything done.
  * @param {string} root
  */
 async function install(root) {
-  const locks = join(process.env.XDG_CACHE_HOME || join(homedir(), ".cache"), "automation-scheduler", "locks");
+  const locks = join(cacheDir(), "locks");
   mkdirSync(locks, { recursive: true });
   const lock = join(locks, `${createHash("sha256").update(root).digest("hex").slice(0, 16)}.lock`);
   const free = spawnSync("flock", ["--nonblock", lock, "true"]).status === 0;

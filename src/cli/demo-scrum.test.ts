@@ -34,7 +34,7 @@ it("the board tells what is of this run, and what was there before", () => {
 it("the board tells an impediment with the lines that are not met", () => {
   expect(lines("r-3")).toEqual([
     "PBI-42 is done: by 2 earlier runs",
-    "impediment IMP-1, raised by this run: verdict_failed, seen 2 times: 1 is missing",
+    "impediment IMP-1, raised by this run: verdict_failed, seen 2 times",
     "  ✗ tests-passed: missing: 0 of 1; remedy: Test.",
   ]);
 });

@@ -118,7 +118,10 @@ export function boardLines(held: ReturnType<typeof boardOf>, runId: string): str
     const times = `${occurrences} ${occurrences === 1 ? "time" : "times"}`;
     const open = reasons.filter(({ state }) => state !== "LINE_STATE_MET");
     return [
-      tint("yellow", plain(`impediment ${id}, ${whose}: ${cause}, seen ${times}: ${summary}`)),
+      tint(
+        "yellow",
+        plain(`impediment ${id}, ${whose}: ${cause}, seen ${times}${open.length === 0 ? `: ${summary}` : ""}`),
+      ),
       ...open.map((line) => `  ${requirementLine(line)}`),
     ];
   });

@@ -16,7 +16,7 @@ import type { DemoScrum } from "./demo-scrum.ts";
 import { boardLines, boardOf, createDemoScrum } from "./demo-scrum.ts";
 import type { DemoSettings } from "./demo-settings.ts";
 import { declarationsDir, readDemoSettings } from "./demo-settings.ts";
-import { eventLines, reasonText } from "./event-lines.ts";
+import { createEventTeller, reasonText } from "./event-lines.ts";
 import { followRun } from "./follow-run.ts";
 import { untilInterrupted } from "./interrupt.ts";
 import type { LocalState } from "./local-state.ts";
@@ -119,11 +119,15 @@ async function show(demo: Demo, state: LocalState, failing: boolean): Promise<Sh
   }
   const { runId } = delivery;
   screen.tell("run", `run ${runId}`, { runId });
+  const lines = createEventTeller();
   const end = await followRun(api, {
     runId,
     after: 0n,
     signal,
-    onEvent: (message) => tellEvent(screen, toJson(RunEventSchema, message), askedAt),
+    onEvent: (message) => {
+      const event = toJson(RunEventSchema, message);
+      screen.tell("run_event", timedLines(lines(event), event.at, askedAt), { run: event });
+    },
     onReconnect: (last, why) => screen.tell("reconnect", `connection lost after event ${last} (${why}); going on`),
   });
   const { reason, hasImpediment } = await settle(demo, runId);
@@ -150,11 +154,11 @@ async function awaitDecision({ api, signal }: Demo, eventId: string) {
   throw new CliError(3, message);
 }
 
-function tellEvent(screen: Screen, event: ReturnType<typeof toJson<typeof RunEventSchema>>, askedAt: number): void {
-  const seconds = ((Date.parse(event.at ?? "") - askedAt) / 1000).toFixed(2);
-  const [first = "", ...more] = eventLines(event);
-  const lines = [`${tint("dim", `${seconds.padStart(6)} s`)}  ${first}`, ...more.map((line) => `          ${line}`)];
-  screen.tell("run_event", lines.join("\n"), { run: event });
+function timedLines([first = "", ...more]: readonly string[], at: string | undefined, askedAt: number): string {
+  const seconds = ((Date.parse(at ?? "") - askedAt) / 1_000).toFixed(2);
+  return [`${tint("dim", `${seconds.padStart(6)} s`)}  ${first}`, ...more.map((line) => `          ${line}`)].join(
+    "\n",
+  );
 }
 
 /** Waits until the methodology has answered every call about the run, and tells what it was not told in time. */
@@ -179,7 +183,9 @@ async function settle(
 
 async function tellAttestations({ api, screen, signal }: Demo, runId: string): Promise<void> {
   const { attestations } = await api.governance.listAttestations({ runId }, { signal });
-  const rows = attestations.map((attestation) => toJson(AttestationSchema, attestation));
+  const rows = attestations
+    .map((attestation) => toJson(AttestationSchema, attestation))
+    .toSorted((a, b) => (a.kind ?? "").localeCompare(b.kind ?? ""));
   const lines = tableLines(rows, [
     { title: "KIND", of: ({ kind }) => kind },
     { title: "OUTCOME", of: ({ outcome }) => outcome },

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { describeLines } from "./describe-lines.ts";
-import { eventLines, verdictLines } from "./event-lines.ts";
+import { createEventTeller, eventLines, verdictLines } from "./event-lines.ts";
 
 describe("what a run event says", () => {
   it("names the end that SEALING leads to, and why", () => {
@@ -9,6 +9,15 @@ describe("what a run event says", () => {
     expect(eventLines({ status: { status: "RUN_STATUS_COMPLETED", outcome: "RUN_STATUS_COMPLETED" } })).toEqual([
       "COMPLETED",
     ]);
+  });
+
+  it("tells a reason once, and another one again", () => {
+    const tell = createEventTeller();
+    const said = (status: "RUN_STATUS_SEALING" | "RUN_STATUS_FAILED", reason: string) =>
+      tell({ status: { status, reason } });
+    expect(said("RUN_STATUS_SEALING", "tests are missing")).toEqual(["SEALING: tests are missing"]);
+    expect(said("RUN_STATUS_FAILED", "tests are missing")).toEqual(["FAILED"]);
+    expect(said("RUN_STATUS_FAILED", "refused")).toEqual(["FAILED: refused"]);
   });
 
   it("names what a methodology answered, with the ids it gave", () => {

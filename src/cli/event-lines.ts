@@ -8,6 +8,19 @@ import type {
 import type { VerdictJson, VerdictLineJson } from "../gen/automation/v1/verdict_pb.ts";
 import { plain, shortName, tint } from "./output.ts";
 
+/** @returns `eventLines` for the events of one run in their order: a reason is told once, with the first status that gives it */
+export function createEventTeller(): (event: RunEventJson) => string[] {
+  let told = "";
+  return (event) => {
+    const { status } = event;
+    if (status?.reason === undefined || status.reason !== told) {
+      told = status?.reason ?? told;
+      return eventLines(event);
+    }
+    return eventLines({ ...event, status: { ...status, reason: "" } });
+  };
+}
+
 /** @returns what a run event says, for people: one line, and one more per line of a verdict */
 export function eventLines({ status, verdict, handoff, message }: RunEventJson): string[] {
   if (status !== undefined) return [statusLine(status)];

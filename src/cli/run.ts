@@ -17,7 +17,7 @@ import {
 import { withApi } from "./call-api.ts";
 import { CliError } from "./cli-error.ts";
 import { describeLines } from "./describe-lines.ts";
-import { eventLines, refText } from "./event-lines.ts";
+import { createEventTeller, refText } from "./event-lines.ts";
 import { followRun } from "./follow-run.ts";
 import { untilInterrupted } from "./interrupt.ts";
 import type { KindAndId } from "./options.ts";
@@ -170,6 +170,7 @@ function registerList(run: Command): void {
 
 /** Prints the events of a run until its end; an end that is not COMPLETED fails the command. */
 async function watch(api: ApiClient, runId: string, after: bigint, json: boolean): Promise<void> {
+  const tell = createEventTeller();
   const end = await untilInterrupted((signal) =>
     followRun(api, {
       runId,
@@ -178,7 +179,7 @@ async function watch(api: ApiClient, runId: string, after: bigint, json: boolean
       onEvent: (message) => {
         const event = toJson(RunEventSchema, message);
         if (json) return console.log(JSON.stringify(event));
-        const [first = "", ...more] = eventLines(event);
+        const [first = "", ...more] = tell(event);
         const time = event.at === undefined ? "" : new Date(event.at).toISOString().slice(11, 23);
         console.log(`${tint("dim", `${(event.sequence ?? "").padStart(3)}  ${time}`)}  ${first}`);
         for (const line of more) console.log(`${" ".repeat(19)}${line}`);

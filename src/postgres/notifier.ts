@@ -50,7 +50,9 @@ export function createNotifier(options: {
       const open = await connected();
       for (const { channel, payload } of batch) await open.query("select pg_notify($1, $2)", [channel, payload]);
     } catch (error) {
+      const broken = client;
       client = undefined; // lost hints are found by the listeners' own look
+      broken?.end().catch(() => undefined);
       options.onError(error instanceof Error ? error : new Error(String(error)));
     }
   };

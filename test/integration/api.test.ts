@@ -449,6 +449,8 @@ describe("when something is away", () => {
       status: 200,
       parts: { postgres: true, s3: true, issuer: true },
     });
+    const stream = acme.workflows.watchWorkflowRun({ runId: await startRun(acme) }, { timeoutMs: 0 });
+    const watching = errorOf(Array.fromAsync(stream));
     await api.engines.postgres.engine.stop(5_000);
     await api.engines.s3.engine.stop(5_000);
     const away = await fetch(`${api.url}/readyz`);
@@ -458,6 +460,7 @@ describe("when something is away", () => {
     });
     expect((await errorOf(acme.workflows.listWorkflowRuns({}))).code).toBe(Code.Unavailable);
     expect((await errorOf(acme.workflows.cancelWorkflowRun({ runId: randomUUID() }))).code).toBe(Code.Unavailable);
+    expect((await watching).code).toBe(Code.Unavailable);
     expect((await fetch(`${api.url}/healthz`)).status).toBe(200);
   });
 });

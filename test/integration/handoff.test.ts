@@ -129,7 +129,7 @@ describe("a completed run at the Scrum service", () => {
     await scrum.tell({ action: "delay", method: "RecordItemDone", phase: "try", delayMs: 3_000, calls: 1 });
     const asked = performance.now();
     expect(await seal.deliver(scope, signal())).toMatchObject({ progress: "HANDOFF_PROGRESS_PENDING" });
-    expect(performance.now() - asked).toBeLessThan(1_450);
+    expect(performance.now() - asked).toBeLessThan(2_500);
     await expect(seal.commit(scope)).rejects.toThrow(/RecordItemDone is DUE/);
     expect(await seal.deliver(scope, signal())).toMatchObject({ progress: "HANDOFF_PROGRESS_ACCEPTED" });
     expect(await seal.commit(scope)).toEqual({ committed: true });
@@ -311,10 +311,12 @@ describe("a receiver that never answers", () => {
     const scope = await begin();
     await both.abort(scope, failed);
     stopLoop = new AbortController();
-    const started = performance.now();
     loop = both.loop.run(stopLoop.signal);
     await untilDelivered(scope);
-    expect(performance.now() - started).toBeLessThan(4_000); // before the first call to the silent one is given up
+    const { rows } = await sealing.admin.query(
+      "select count(*)::int as silent from handoff_calls where receiver = 'silent' and attempts > 0",
+    );
+    expect(rows[0].silent, "calls to the silent one that were given up before").toBe(0);
     stopLoop.abort();
     await loop;
     silent.closeAllConnections();

@@ -55,10 +55,11 @@ describe("a stack that runs", () => {
 
   it("runs beside a stack in another folder, which uses other ports", async () => {
     const otherDir = mkdtempSync(join(tmpdir(), "automation-up-"));
-    const other = startUp("--state", otherDir, "--once");
+    const other = startUp("--state", otherDir);
     await other.until(ready);
     expect(readUpFile(otherDir).api.url).not.toBe(readUpFile(dir).api.url);
     expect((await fetch(`${readUpFile(dir).api.url}/healthz`)).status).toBe(200);
+    other.process.kill("SIGINT");
     expect(await other.exited).toBe(0);
     rmSync(otherDir, { recursive: true });
   });

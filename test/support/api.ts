@@ -2,17 +2,16 @@ import { randomUUID } from "node:crypto";
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { createServer } from "node:http";
 import { join } from "node:path";
-import type { MessageInitShape } from "@bufbuild/protobuf";
 import type { JSONWebKeySet } from "jose";
 import { importJWK, SignJWT } from "jose";
 import pg from "pg";
 import { createApiClient } from "../../src/client/api-client.ts";
 import { createIssuer } from "../../src/engines/issuer/issuer.ts";
 import { freePorts } from "../../src/engines/ports.ts";
-import type { ProfileSchema } from "../../src/gen/governance/v1/profile_pb.ts";
 import { Method } from "../../src/gen/governance/v1/profile_pb.ts";
 import { migrateDatabase, roleName } from "../../src/postgres/migrate.ts";
 import { main } from "../../src/processes/api.ts";
+import type { InRun } from "../../src/runs/in-run.ts";
 import { createS3 } from "../../src/s3/s3.ts";
 import { startEngines } from "./engines.ts";
 
@@ -130,7 +129,7 @@ export async function declare(client: ApiClient): Promise<void> {
   await client.profiles.publishProfile({ profile: profileOf("team") });
 }
 
-export function profileOf(id: string): MessageInitShape<typeof ProfileSchema> & { id: string } {
+export function profileOf(id: string) {
   return {
     ...{ id, version: "1", method: Method.SCRUM, requiredReferences: ["sprint", "backlog_item"] },
     bindings: [{ workKind: "story", definitionId: "evidence", channel: "stable" }],
@@ -150,6 +149,14 @@ export async function startRun(
     request: { profile: { id: profile }, workKind: "story", context },
   });
   return runId;
+}
+
+/** Moves a run to its end, as AbortSeal does, without the proof. */
+export async function endRun(inRun: InRun, scope: { readonly tenant: string; readonly runId: string }): Promise<void> {
+  await inRun(scope, async (open) => {
+    if (open.run.status !== "SEALING") await open.moveTo("SEALING", "seal/sealing", { outcome: "CANCELLED" });
+    await open.moveTo("CANCELLED", "seal/end");
+  });
 }
 
 /** Polls a claim about the world until it holds. */

@@ -1,0 +1,108 @@
+import type { Server } from "node:http";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
+import type { JWK } from "jose";
+import { exportJWK, generateKeyPair, SignJWT } from "jose";
+import { afterEach, describe, expect, it } from "vitest";
+import { createAuthenticator, IssuerUnreachableError, UnauthenticatedError } from "./authenticate.ts";
+
+/** A real issuer on its own port, whose keys and presence a test decides. */
+async function startIssuer() {
+  const keys: JWK[] = [];
+  const fetched: string[] = [];
+  let named = "";
+  const open = (port: number) =>
+    new Promise<Server>((done) => {
+      const server = createServer((request, response) => {
+        fetched.push(request.url ?? "");
+        const body = request.url === "/jwks" ? { keys } : { issuer: named, jwks_uri: `${url}/jwks` };
+        response.end(JSON.stringify(body));
+      });
+      server.listen(port, "127.0.0.1", () => done(server));
+    });
+  let server = await open(0);
+  const { port } = server.address() as AddressInfo;
+  const url = `http://127.0.0.1:${port}`;
+  named = url;
+  const close = () =>
+    new Promise<void>((done) => {
+      server.close(() => done());
+      server.closeAllConnections();
+    });
+  return {
+    ...{ url, fetched, close },
+    name: (issuer: string) => {
+      named = issuer;
+    },
+    reopen: async () => {
+      server = await open(port);
+    },
+    /** Adds a key. @returns the header that a holder of it sends */
+    async issue(kid: string, alg = "EdDSA"): Promise<string> {
+      const { privateKey, publicKey } = await generateKeyPair(alg, { extractable: true });
+      keys.push({ ...(await exportJWK(publicKey)), kid, alg });
+      const jwt = await new SignJWT({ tenants: ["acme"], orgs: ["retail"], roles: ["viewer"] })
+        .setProtectedHeader({ alg, kid })
+        .setIssuer(url)
+        .setAudience("automation")
+        .setSubject("paula")
+        .setExpirationTime("1h")
+        .sign(privateKey);
+      return `Bearer ${jwt}`;
+    },
+  };
+}
+
+let issuer: Awaited<ReturnType<typeof startIssuer>>;
+afterEach(() => issuer.close());
+const now = () => new Date();
+
+describe("the authenticator", () => {
+  it.each(["EdDSA", "ES256", "RS256"])("believes a token that the issuer signed with %s", async (algorithm) => {
+    issuer = await startIssuer();
+    const header = await issuer.issue("k1", algorithm);
+    const identity = await createAuthenticator({ issuer: issuer.url, now }).authenticate(header);
+    expect(identity).toMatchObject({ subject: "paula", tenants: ["acme"], orgs: ["retail"], roles: ["viewer"] });
+    expect(identity.expiresAt.getTime()).toBeGreaterThan(Date.now() + 3_500_000);
+  });
+
+  it("reads the issuer's keys once for many calls, and goes on with them when the issuer is away", async () => {
+    issuer = await startIssuer();
+    const header = await issuer.issue("k1");
+    const { authenticate, isReachable } = createAuthenticator({ issuer: issuer.url, now });
+    await Promise.all(Array.from({ length: 20 }, () => authenticate(header)));
+    expect(issuer.fetched).toEqual(["/.well-known/openid-configuration", "/jwks"]);
+    await issuer.close();
+    expect((await authenticate(header)).subject).toBe("paula");
+    expect(await isReachable()).toBe(false);
+    await issuer.reopen();
+    expect(await isReachable()).toBe(true);
+  });
+
+  it("says that the issuer can't be read while it was never there, and recovers", async () => {
+    issuer = await startIssuer();
+    const header = await issuer.issue("k1");
+    await issuer.close();
+    const { authenticate } = createAuthenticator({ issuer: issuer.url, now });
+    await expect(authenticate(header)).rejects.toThrow(IssuerUnreachableError);
+    await issuer.reopen();
+    expect((await authenticate(header)).subject).toBe("paula");
+  });
+
+  it("trusts no discovery document of another issuer", async () => {
+    issuer = await startIssuer();
+    const header = await issuer.issue("k1");
+    issuer.name("https://elsewhere.example");
+    await expect(createAuthenticator({ issuer: issuer.url, now }).authenticate(header)).rejects.toThrow(
+      IssuerUnreachableError,
+    );
+  });
+
+  it("allows clocks to differ by half a minute, and no more", async () => {
+    issuer = await startIssuer();
+    const header = await issuer.issue("k1");
+    const at = (ms: number) => createAuthenticator({ issuer: issuer.url, now: () => new Date(Date.now() + ms) });
+    expect((await at(3_600_000 + 20_000).authenticate(header)).subject).toBe("paula");
+    await expect(at(3_600_000 + 40_000).authenticate(header)).rejects.toThrow(UnauthenticatedError);
+  });
+});
