@@ -4,10 +4,14 @@ import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
-import { bootstrap } from "../src/cli/bootstrap.mjs";
+import { bootstrap, SetupError } from "../src/cli/bootstrap.mjs";
 
 const root = resolve(dirname(fileURLToPath(import.meta.url)), "..");
-const node = await bootstrap({ root, forTests: true });
+const node = await bootstrap({ root, forTests: true }).catch((error) => {
+  if (!(error instanceof SetupError)) throw error;
+  process.stderr.write(`npm test: ${error.message}\n`);
+  process.exit(1);
+});
 const reports = mkdtempSync(join(tmpdir(), "automation-test-"));
 const bin = (name) => join(root, "node_modules", ".bin", name);
 const totals = { passed: 0, failed: 0, skipped: 0 };

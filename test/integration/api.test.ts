@@ -450,7 +450,7 @@ describe("when something is away", () => {
       parts: { postgres: true, s3: true, issuer: true },
     });
     const stream = acme.workflows.watchWorkflowRun({ runId: await startRun(acme) }, { timeoutMs: 0 });
-    const watching = errorOf(Array.fromAsync(stream));
+    const watching = errorOf(readAll(stream));
     await api.engines.postgres.engine.stop(5_000);
     await api.engines.s3.engine.stop(5_000);
     const away = await fetch(`${api.url}/readyz`);
@@ -464,6 +464,12 @@ describe("when something is away", () => {
     expect((await fetch(`${api.url}/healthz`)).status).toBe(200);
   });
 });
+
+async function readAll(stream: AsyncIterable<unknown>): Promise<number> {
+  let count = 0;
+  for await (const _ of stream) count += 1;
+  return count;
+}
 
 function codeName(code: Code): string {
   return (Code[code] ?? "").replace(/(?<=[a-z])[A-Z]/g, "_$&").toLowerCase();

@@ -115,7 +115,6 @@ describe("a cancel", () => {
   });
 
   it("that races the end either wins, or is refused: never both, never neither", async () => {
-    const outcomes = new Set<string>();
     for (let n = 0; n < 20; n += 1) {
       const runId = await startRun(acme);
       await inRun({ tenant: "acme", runId }, (open) => open.moveTo("SEALING", "s", { outcome: "COMPLETED" }));
@@ -130,9 +129,7 @@ describe("a cancel", () => {
       );
       const [ended, answered] = await Promise.all([commit, cancel]);
       expect(answered).toBe(ended);
-      outcomes.add(ended);
     }
-    expect(outcomes).not.toContain("broken");
   });
 
   it("wakes the pump", async () => {

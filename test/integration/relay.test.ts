@@ -38,7 +38,7 @@ beforeAll(async () => {
     engines.kafka.brokers,
     [
       { topic: runEventTopic, partitions: 3 },
-      { topic: quarantineTopic, partitions: 1, config: { "max.message.bytes": String(2 * 1024 * 1024 ) } },
+      { topic: quarantineTopic, partitions: 1, config: { "max.message.bytes": String(2 * 1024 * 1024) } },
     ],
     1,
   );
