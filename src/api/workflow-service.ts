@@ -20,7 +20,7 @@ import {
   WorkflowRuleSchema,
 } from "../gen/workflows_runtime/v1/workflow_service_pb.ts";
 import type { ListRequests } from "../requests/list-requests.ts";
-import type { StartRun } from "../requests/start-run.ts";
+import type { CallTrace, StartRun } from "../requests/start-run.ts";
 import type { CancelRun } from "../runs/cancel-run.ts";
 import type { DescribeRun } from "../runs/describe-run.ts";
 import type { ListRuns } from "../runs/list-runs.ts";
@@ -71,7 +71,7 @@ export function createWorkflowService(deps: WorkflowServiceDeps): ServiceImpl<ty
       fromJson(ListWorkflowRulesResponseSchema, await deps.readDeclared.rules(tenantOf(context)), stored),
 
     startWorkflowRun: async (request, context) => {
-      const { runId, disposition } = await deps.startRun(request, principalOf(context));
+      const { runId, disposition } = await deps.startRun(request, principalOf(context), traceOf(context));
       return { runId, disposition: disposition === "accepted" ? Disposition.ACCEPTED : Disposition.DUPLICATE };
     },
     describeWorkflowRun: async ({ runId }, context) => {
@@ -113,5 +113,13 @@ export function createWorkflowService(deps: WorkflowServiceDeps): ServiceImpl<ty
       fromJson(ListArtifactsResponseSchema, await deps.listArtifacts(tenantOf(context), runId), stored),
     getArtifactUrl: async ({ artifactId }, context) =>
       fromJson(GetArtifactUrlResponseSchema, await deps.artifactUrl(tenantOf(context), artifactId), stored),
+  };
+}
+
+/** A proxy or a client with tracing sends these; malformed ones are left out. */
+function traceOf({ requestHeader }: HandlerContext): CallTrace {
+  return {
+    traceparent: requestHeader.get("traceparent") ?? undefined,
+    tracestate: requestHeader.get("tracestate")?.slice(0, 512),
   };
 }

@@ -66,10 +66,10 @@ export function registerRun(program: Command): void {
     );
   withScope(run.command("cancel").description("ask a run to end CANCELLED"))
     .addArgument(runArgument())
-    .requiredOption("--reason <text>", "why, for those who read the run later")
-    .action((runId: string, options: ScopeOptions & { reason: string }) =>
+    .option("--reason <text>", "why, for those who read the run later")
+    .action((runId: string, options: ScopeOptions & { reason?: string }) =>
       withApi(options, "operator", async (api, { json }) => {
-        const answer = await api.workflows.cancelWorkflowRun({ runId, reason: options.reason });
+        const answer = await api.workflows.cancelWorkflowRun({ runId, reason: options.reason ?? "" });
         if (json) printMessage(CancelWorkflowRunResponseSchema, answer);
         else console.log(`run ${runId} was asked to end CANCELLED`);
       }),

@@ -163,9 +163,9 @@ function createServices(deps: {
       publishVersion: createPublishVersion(deps),
       putRule: createPutRule(deps),
       readDeclared,
-      startRun: async (request, who) => {
+      startRun: async (request, who, trace) => {
         try {
-          return await startRun(request, who);
+          return await startRun(request, who, trace);
         } finally {
           hint("automation_release");
           hint("automation_outbox"); // a rejection is told on the bus, too

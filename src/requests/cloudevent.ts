@@ -69,7 +69,7 @@ const attributes: readonly { name: string; required: boolean; rule: string; test
     name: "traceparent",
     required: false,
     rule: "must be a W3C traceparent",
-    test: (value) => /^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$/.test(value),
+    test: isTraceparent,
   },
   {
     name: "tracestate",
@@ -221,4 +221,9 @@ function tooLarge(sizeBytes: number): Decoded {
       "send references instead of content",
     ),
   ]);
+}
+
+/** @returns whether it is a W3C Trace Context `traceparent` */
+export function isTraceparent(value = ""): boolean {
+  return /^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$/.test(value);
 }

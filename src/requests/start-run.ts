@@ -8,6 +8,7 @@ import type { Principal } from "../tenancy/request-context.ts";
 import type { InTenant } from "../tenancy/transaction.ts";
 import { buildRow } from "./build-row.ts";
 import type { CloudEvent } from "./cloudevent.ts";
+import { isTraceparent } from "./cloudevent.ts";
 import { decideRequest } from "./decide-request.ts";
 import { recordRequests } from "./request-store.ts";
 
@@ -31,9 +32,16 @@ export class ConflictingRequestError extends Error {
   }
 }
 
+/** W3C trace context of the call, as received. */
+export interface CallTrace {
+  readonly traceparent?: string;
+  readonly tracestate?: string;
+}
+
 export type StartRun = (
   request: StartWorkflowRunRequest,
   who: Principal,
+  trace: CallTrace,
 ) => Promise<{ runId: string; disposition: "accepted" | "duplicate" }>;
 
 /** The api's door to the same acceptance as the bus: `request_id` is the event id, the source is the principal. */
@@ -44,7 +52,7 @@ export function createStartRun(deps: {
   readonly newId: () => string;
   readonly now: () => Date;
 }): StartRun {
-  return async (request, who) => {
+  return async (request, who, trace) => {
     const now = deps.now();
     const event: CloudEvent = {
       id: request.requestId,
@@ -54,6 +62,7 @@ export function createStartRun(deps: {
       org: who.org,
       data: request.request === undefined ? {} : toJson(RunRequestedSchema, request.request),
       correlationId: request.correlationId === "" ? undefined : request.correlationId,
+      ...(isTraceparent(trace.traceparent) ? trace : {}),
     };
     const { row, seen } = await deps.inTenant(who.tenant, async (transaction) => {
       const declarations = (await deps.readDeclarations(transaction, [who.tenant])).get(who.tenant);

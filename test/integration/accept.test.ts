@@ -279,19 +279,19 @@ describe("a request through the api", () => {
     create(StartWorkflowRunRequestSchema, { requestId, request: fromJson(RunRequestedSchema, aRequest(over)) });
 
   it("is the same request as on the bus: one run, then a duplicate, then a conflict", async () => {
-    const first = await startRun()(asked("call-1"), aPrincipal("acme"));
+    const first = await startRun()(asked("call-1"), aPrincipal("acme"), {});
     expect(first.disposition).toBe("accepted");
-    expect(await startRun()(asked("call-1"), aPrincipal("acme"))).toEqual({
+    expect(await startRun()(asked("call-1"), aPrincipal("acme"), {})).toEqual({
       runId: first.runId,
       disposition: "duplicate",
     });
-    await expect(startRun()(asked("call-1", { goal: "other" }), aPrincipal("acme"))).rejects.toThrow(
+    await expect(startRun()(asked("call-1", { goal: "other" }), aPrincipal("acme"), {})).rejects.toThrow(
       ConflictingRequestError,
     );
   });
 
   it("that can't become a run is refused with its reasons", async () => {
-    const refused = startRun()(asked("call-2", { definition: { id: "nowhere" } }), aPrincipal("acme"));
+    const refused = startRun()(asked("call-2", { definition: { id: "nowhere" } }), aPrincipal("acme"), {});
     await expect(refused).rejects.toThrow(RejectedRequestError);
     await expect(refused).rejects.toMatchObject({ reasons: [{ code: "unknown_definition" }] });
   });

@@ -33,6 +33,7 @@ const codes: Readonly<Record<string, Code>> = {
   superseded_execution: Code.Aborted,
   stream_moved: Code.Unavailable,
   altered_object: Code.DataLoss,
+  unsignable_statement: Code.DataLoss,
   slow_reader: Code.ResourceExhausted,
   too_many_watchers: Code.ResourceExhausted,
   shutting_down: Code.Unavailable,

@@ -9,6 +9,7 @@ const final: ReadonlySet<Code> = new Set([
   Code.AlreadyExists,
   Code.FailedPrecondition,
   Code.OutOfRange,
+  Code.DataLoss,
   Code.Aborted,
 ]);
 
