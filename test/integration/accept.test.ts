@@ -5,10 +5,10 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { createReadDeclarations } from "../../src/definitions/declarations.ts";
 import { RunRequestedSchema } from "../../src/gen/automation/v1/run_requested_pb.ts";
 import { StartWorkflowRunRequestSchema } from "../../src/gen/workflows_runtime/v1/workflow_service_pb.ts";
-import { createInTenant, createInTransaction, isDataError } from "../../src/postgres/in-tenant.ts";
-import { createAcceptRequests } from "../../src/requests/accept-requests.ts";
+import { createInTenant } from "../../src/postgres/in-tenant.ts";
 import type { Delivery } from "../../src/requests/cloudevent.ts";
 import { ConflictingRequestError, createStartRun, RejectedRequestError } from "../../src/requests/start-run.ts";
+import { acceptInto, aDelivery } from "../support/accepting.ts";
 import type { TestDatabase } from "../support/database.ts";
 import { createDatabase } from "../support/database.ts";
 import { aPrincipal, aProfile, aRequest, declare } from "../support/declared.ts";
@@ -38,38 +38,7 @@ afterAll(async () => {
   await engines?.stop();
 });
 
-const acceptWith = (knownRoles: readonly string[] = []) =>
-  createAcceptRequests({
-    inTransaction: createInTransaction(dispatcher),
-    readDeclarations: createReadDeclarations(),
-    bindings: [{ cluster: "local", topic: "requests", source: "urn:team", tenants: ["acme"], types: ["asked"] }],
-    knownRoles,
-    isDataError,
-    now,
-  });
-
-let offset = 0;
-/** A binary CloudEvent at the next position of the topic. */
-function aDelivery(id: string, data: unknown = aRequest(), headers: Record<string, string> = {}): Delivery {
-  offset += 1;
-  return {
-    position: `kafka:local/requests/0/${offset}`,
-    cluster: "local",
-    topic: "requests",
-    key: id,
-    headers: {
-      "content-type": "application/json",
-      ce_specversion: "1.0",
-      ce_id: id,
-      ce_source: "urn:team",
-      ce_type: "asked",
-      ce_tenantid: "acme",
-      ce_orgid: "retail",
-      ...headers,
-    },
-    value: typeof data === "string" ? Buffer.from(data) : Buffer.from(JSON.stringify(data)),
-  };
-}
+const acceptWith = (knownRoles: readonly string[] = []) => acceptInto(dispatcher, knownRoles);
 
 const runsOf = async (eventId: string) =>
   (await superuser.query("select * from runs where event_id = $1", [eventId])).rows;

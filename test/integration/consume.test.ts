@@ -5,10 +5,9 @@ import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { ensureTopics } from "../../src/bus/kafka-admin.ts";
 import { createKafkaConsumer } from "../../src/bus/kafka-consumer.ts";
 import { createKafkaProducer } from "../../src/bus/kafka-producer.ts";
-import { createReadDeclarations } from "../../src/definitions/declarations.ts";
 import { createConsumeRequests } from "../../src/dispatch/consume-requests.ts";
-import { createInTenant, createInTransaction, isDataError } from "../../src/postgres/in-tenant.ts";
-import { createAcceptRequests } from "../../src/requests/accept-requests.ts";
+import { createInTenant } from "../../src/postgres/in-tenant.ts";
+import { acceptInto, eventHeaders } from "../support/accepting.ts";
 import type { TestDatabase } from "../support/database.ts";
 import { createDatabase } from "../support/database.ts";
 import { aRequest, declare } from "../support/declared.ts";
@@ -39,14 +38,7 @@ afterAll(async () => {
 function consuming(pauses: unknown[] = []): () => Promise<void> {
   const pool = database.poolOf("dispatcher");
   const handle = createConsumeRequests({
-    accept: createAcceptRequests({
-      inTransaction: createInTransaction(pool),
-      readDeclarations: createReadDeclarations(),
-      bindings: [{ cluster: "local", topic, source: "urn:team", tenants: ["acme"], types: ["asked"] }],
-      knownRoles: [],
-      isDataError,
-      now: () => new Date(),
-    }),
+    accept: acceptInto(pool),
     cluster: "local",
     onAccepted: () => undefined,
     onCounts: () => undefined,
@@ -73,23 +65,13 @@ function consuming(pauses: unknown[] = []): () => Promise<void> {
   };
 }
 
-const headersOf = (id: string) => ({
-  "content-type": "application/json",
-  ce_specversion: "1.0",
-  ce_id: id,
-  ce_source: "urn:team",
-  ce_type: "asked",
-  ce_tenantid: "acme",
-  ce_orgid: "retail",
-});
-
 async function publish(ids: readonly string[]): Promise<void> {
   const producer = createKafkaProducer({ brokers: engines.kafka.brokers, clientId: "test-producer" });
   await producer.connect();
   const value = Buffer.from(JSON.stringify(aRequest()));
   await producer.send(
     topic,
-    ids.map((id) => ({ key: id, value, headers: headersOf(id) })),
+    ids.map((id) => ({ key: id, value, headers: eventHeaders(id) })),
   );
   await producer.close();
 }
@@ -116,7 +98,7 @@ describe("the request topic", () => {
   it("takes an event from a foreign producer", async () => {
     const stop = consuming();
     const id = "kcat-1";
-    const args = Object.entries(headersOf(id)).flatMap(([name, value]) => ["-H", `${name}=${value}`]);
+    const args = Object.entries(eventHeaders(id)).flatMap(([name, value]) => ["-H", `${name}=${value}`]);
     const kcat = spawn("kcat", ["-P", "-b", engines.kafka.brokers.join(","), "-t", topic, ...args]);
     kcat.stdin.end(JSON.stringify(aRequest()));
     await once(kcat, "exit");

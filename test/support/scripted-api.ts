@@ -99,7 +99,10 @@ export async function startScriptedApi(): Promise<ScriptedApi> {
       return (scripts.get(runId) ?? goodRun)[name](context) as ReturnType<Script[K]>;
     };
   const handler = connectNodeAdapter({
-    fallback: (request, response) => void response.writeHead(request.url === "/healthz" ? 200 : 404).end(),
+    fallback: (request, response) => {
+      response.writeHead(request.url === "/healthz" ? 200 : 404);
+      response.end();
+    },
     routes: (router) => {
       router.service(RunWorkerService, {
         beginRun: answer("beginRun"),
