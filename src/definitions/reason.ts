@@ -4,13 +4,23 @@ import type { ReasonJson } from "../gen/automation/v1/run_event_pb.ts";
 /** Why something is not accepted; every part is filled, so that its author can act on it. */
 export type Reason = Required<ReasonJson>;
 
-const shownLength = 200;
-
-/** @param value - shown cut to 200 characters */
+/**
+ * Every part comes out storable, since a value or a parser's message may quote anything.
+ * @param value - shown cut to 200 characters
+ * @param rule - shown cut to 500 characters
+ */
 export function reason(code: string, field: string, value: unknown, rule: string, remedy: string): Reason {
   const text = typeof value === "string" ? value : (JSON.stringify(value) ?? "");
-  const shown = text.length > shownLength ? `${text.slice(0, shownLength)}…` : text;
-  return { code, field, value: shown.toWellFormed().replaceAll("\0", "\u2400"), rule, remedy };
+  return { code, field: shown(field, 200), value: shown(text, 200), rule: shown(rule, 500), remedy };
+}
+
+function shown(text: string, length: number): string {
+  return storable(text.length > length ? `${text.slice(0, length)}…` : text);
+}
+
+/** @returns the text without what Postgres can't keep: NUL is shown as its symbol, a lone surrogate as the replacement character */
+export function storable(text: string): string {
+  return text.toWellFormed().replaceAll("\0", "\u2400");
 }
 
 /** One reason per violated rule of the proto. @param message - to show the value that broke it */

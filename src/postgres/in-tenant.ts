@@ -62,9 +62,13 @@ function hasSqlState(error: unknown): error is Error & { readonly code: string }
   );
 }
 
-/** @returns whether Postgres refused the rows themselves: SQLSTATE class 22 (data exception) or 23 (integrity) */
+/**
+ * @returns whether Postgres refused the rows themselves: SQLSTATE class 22 (data exception) or 23 (integrity).
+ * A missing partition has the code of a check violation, but names no constraint: it is upkeep that is missing, and the rows are fine.
+ */
 export function isDataError(error: unknown): boolean {
-  return hasSqlState(error) && /^2[23]/.test(error.code);
+  if (!hasSqlState(error) || !/^2[23]/.test(error.code)) return false;
+  return error.code !== "23514" || ("constraint" in error && error.constraint !== undefined);
 }
 
 const isAnswered = (error: unknown): boolean => hasSqlState(error) || !/timeout|connection/i.test(String(error));

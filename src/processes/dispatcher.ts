@@ -13,6 +13,7 @@ import { ensureRunEventPartitions } from "../postgres/partitions.ts";
 import { createPool } from "../postgres/pool.ts";
 import { createAcceptRequests } from "../requests/accept-requests.ts";
 import { requestTopic } from "../runs/topics.ts";
+import { deliveriesQuarantined } from "../telemetry/events.ts";
 import { serveHealth } from "../telemetry/health.ts";
 import { createLog } from "../telemetry/log.ts";
 import { createTemporal } from "../temporal/start-run.ts";
@@ -71,12 +72,14 @@ export async function main(environment: NodeJS.ProcessEnv, signal: AbortSignal):
         bindings: operator.sources,
         knownRoles: operator.roles,
         isDataError,
+        onDefect: (error, position) => log.error({ err: error, position }, "the rules failed on a delivery"),
         now,
       }),
       cluster: config.AUTOMATION_KAFKA_CLUSTER,
       onAccepted: () => release.wake(),
       onCounts: (counts) => {
         notifier.hint("automation_outbox");
+        if (counts.quarantined > 0) deliveriesQuarantined(log, counts.quarantined);
         log.debug({ counts }, "deliveries have their dispositions");
       },
     }),

@@ -25,6 +25,8 @@ export interface AcceptDeps {
   readonly knownRoles: readonly string[];
   /** Whether Postgres refused the rows themselves (SQLSTATE class 22 or 23), as opposed to being away. */
   readonly isDataError: (error: unknown) => boolean;
+  /** Told of a delivery that our own rules failed on; it is quarantined, so that its neighbours go on. */
+  readonly onDefect: (error: unknown, position: string) => void;
   readonly now: () => Date;
 }
 
@@ -72,11 +74,17 @@ async function write(deps: AcceptDeps, sorted: readonly Sorted[]): Promise<Accep
     tenants.length === 0
       ? new Map()
       : await deps.inTransaction((transaction) => deps.readDeclarations(transaction, tenants));
-  const rows = events.map(({ event, delivery }) => {
+  const rows = events.flatMap(({ event, delivery }) => {
     const declarations = declared.get(event.tenant);
     if (declarations === undefined) throw new Error(`declarations of tenant ${event.tenant} were not read`);
-    const decision = decideRequest(event.data, declarations, { knownRoles: deps.knownRoles, now });
-    return buildRow(event, decision, { position: delivery.position, now, delivery });
+    try {
+      const decision = decideRequest(event.data, declarations, { knownRoles: deps.knownRoles, now });
+      return [buildRow(event, decision, { position: delivery.position, now, delivery })];
+    } catch (error) {
+      deps.onDefect(error, delivery.position);
+      platform.push(undecidable(delivery, error));
+      return [];
+    }
   });
   const seen = await deps.inTransaction(async (transaction) => {
     const [found] = await Promise.all([
@@ -108,13 +116,23 @@ function platformRow(delivery: Delivery, cause: string, reasons: readonly Reason
 }
 
 function unstorable(delivery: Delivery, error: unknown): Sorted {
-  const rule = `must be storable: ${error instanceof Error ? error.message : String(error)}`;
+  const rule = `must be storable: ${messageOf(error)}`;
   return {
     platform: platformRow(delivery, "unstorable", [
       reason("unstorable", "data", "", rule, "correct the value and send it again under a new event id"),
     ]),
   };
 }
+
+/** The rules touch neither network nor disk: what they throw comes of the event, however long one waits. */
+function undecidable(delivery: Delivery, error: unknown): PlatformRow {
+  const rule = `must be decidable: ${messageOf(error)}`;
+  return platformRow(delivery, "undecidable", [
+    reason("undecidable", "data", "", rule, "report it with this position; send it again once it is corrected"),
+  ]);
+}
+
+const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
 
 const none = { accepted: 0, duplicate: 0, conflict: 0, filtered: 0, rejected: 0, quarantined: 0 };
 

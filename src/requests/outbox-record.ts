@@ -1,4 +1,5 @@
 import type { Reason } from "../definitions/reason.ts";
+import { storable } from "../definitions/reason.ts";
 import { laneOf, quarantineTopic, runEventTopic } from "../runs/topics.ts";
 import type { CloudEvent, Delivery } from "./cloudevent.ts";
 
@@ -50,25 +51,33 @@ export function rejectedRecord(
   };
 }
 
-/** The delivery as it came, with why it was not understood and where it stood; it can be sent again from there. */
+const carriedLimitBytes = 1024 * 1024;
+
+/**
+ * The delivery as it came, with why it was not understood and where it stood; it can be sent again from there.
+ * One of more than 1 MiB, headers included, is only pointed at. NUL in key or headers is shown as its symbol.
+ */
 export function quarantineRecord(
   delivery: Delivery,
   cause: string,
   reasons: readonly Reason[],
   tenant: string | null,
 ): OutboxRecord {
+  const headers = Object.entries(delivery.headers).map(([name, text]) => [storable(name), storable(text)] as const);
+  const headerBytes = headers.reduce((sum, [name, text]) => sum + Buffer.byteLength(name) + Buffer.byteLength(text), 0);
+  const isCarried = headerBytes + (delivery.value?.length ?? 0) <= carriedLimitBytes;
   return {
     lane: laneOf(delivery.position),
     tenant,
     topic: quarantineTopic,
-    key: delivery.key,
+    key: storable(delivery.key),
     headers: {
-      ...delivery.headers,
+      ...(isCarried ? Object.fromEntries(headers) : { "quarantine-omitted": "value and headers; read them at the origin" }),
       "quarantine-cause": cause,
       "quarantine-reasons": JSON.stringify(reasons.slice(0, 20)),
       "quarantine-attempts": "1",
       "quarantine-origin": delivery.position,
     },
-    body: Buffer.from(delivery.value ?? []).toString("base64"),
+    body: isCarried ? Buffer.from(delivery.value ?? []).toString("base64") : "",
   };
 }

@@ -25,3 +25,8 @@ export function handoffStuck(
   const { tenant, runId, receiver, method, phase, reason } = call;
   log.error({ event: "handoff_stuck", tenant, runId, receiver, method, phase, reason }, "hand-off call is stuck");
 }
+
+/** Deliveries went to the quarantine topic, each with its cause and origin in its headers. */
+export function deliveriesQuarantined(log: Log, count: number): void {
+  log.warn({ event: "deliveries_quarantined", count }, "deliveries quarantined");
+}
