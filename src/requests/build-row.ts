@@ -1,3 +1,4 @@
+import { everyRef } from "../definitions/static-guards.ts";
 import type { ReferencesJson, RefJson } from "../gen/automation/v1/ref_pb.ts";
 import { chainEvents, genesis } from "../runs/chain-events.ts";
 import { eventContextOf } from "../runs/run-draft.ts";
@@ -77,18 +78,12 @@ function draftOf(event: CloudEvent, run: DecidedRun, runId: string, now: Date): 
   };
 }
 
-/** The index rows of a run's references: each one and its parents, once per list. */
+/** The index rows of a run's references: each one and its parents, once. */
 function referenceRowsOf(references: ReferencesJson): RunRowDraft["referenceRows"] {
-  const lists: [string, readonly RefJson[]][] = [
-    ["timebox", references.timeboxes ?? []],
-    ["goal", references.goals ?? []],
-    ["work_item", references.workItems ?? []],
-    ["element", references.elements ?? []],
-  ];
-  const rows = lists.flatMap(([list, refs]) =>
-    refs.flatMap(withParents).map(({ kind = "", id = "" }) => ({ list, kind, id })),
-  );
-  return [...new Map(rows.map((row) => [JSON.stringify(row), row])).values()];
+  const rows = everyRef(references)
+    .flatMap(withParents)
+    .map(({ kind = "", id = "" }) => ({ kind, id }));
+  return [...new Map(rows.map((row) => [`${row.kind} ${row.id}`, row])).values()];
 }
 
 function withParents(ref: RefJson): RefJson[] {

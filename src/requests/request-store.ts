@@ -46,7 +46,7 @@ export interface RunRowDraft {
   readonly deadlineAt: string;
   readonly day: string;
   readonly createdAt: string;
-  readonly referenceRows: readonly { readonly list: string; readonly kind: string; readonly id: string }[];
+  readonly referenceRows: readonly { readonly kind: string; readonly id: string }[];
   readonly firstEvent: { readonly hash: string; readonly writerKey: string; readonly event: object };
   readonly lane: number;
   readonly topic: string;
@@ -134,8 +134,8 @@ const insertFresh = `
       "profileVersion", "profileDigest", "ruleId", method, "workKind", "cadenceId", "references", requested, 'ADMITTED', priority, "correlationId",
       traceparent, tracestate, "deadlineAt", day, "createdAt" from made
   ), new_reference as (
-    insert into run_references (tenant, run_id, list, kind, id)
-    select made.tenant, made."runId", r.list, r.kind, r.id from made, jsonb_to_recordset(made."referenceRows") as r(list text, kind text, id text)
+    insert into run_references (tenant, run_id, kind, id)
+    select made.tenant, made."runId", r.kind, r.id from made, jsonb_to_recordset(made."referenceRows") as r(kind text, id text)
   ), new_stream as (
     insert into run_streams (tenant, run_id, last_sequence, last_hash) select tenant, "runId", 1, "firstEvent"->>'hash' from made
   ), new_event as (

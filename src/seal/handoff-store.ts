@@ -129,8 +129,8 @@ export async function addReferences(
       JSON.stringify(references),
     ]),
     transaction.query(
-      `insert into run_references (tenant, run_id, list, kind, id)
-       select $1, $2, 'work_item', r->>'kind', r->>'id' from jsonb_array_elements($3::jsonb) r on conflict do nothing`,
+      `insert into run_references (tenant, run_id, kind, id)
+       select $1, $2, r->>'kind', r->>'id' from jsonb_array_elements($3::jsonb) r on conflict do nothing`,
       [run.tenant, run.runId, JSON.stringify(added.flatMap(withParents))],
     ),
   ]);

@@ -29,7 +29,7 @@ describe("registered attestations", () => {
   it("are found by run, by references and their parents, and by subject; page by page", async () => {
     const scope = await begin([ran], "list-tenant");
     await sealing.admin.query(
-      "insert into run_references values ('list-tenant', $1, 'timebox', 'sprint', 'S-7'), ('list-tenant', $1, 'timebox', 'product', 'shop')",
+      "insert into run_references values ('list-tenant', $1, 'sprint', 'S-7'), ('list-tenant', $1, 'product', 'shop')",
       [scope.runId],
     );
     await seal.prepare(scope);

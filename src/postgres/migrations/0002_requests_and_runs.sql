@@ -120,10 +120,9 @@ create index runs_by_profile on runs (tenant, profile_id, created_at desc);
 create table run_references (
   tenant text not null,
   run_id uuid not null,
-  list text not null check (list in ('timebox', 'goal', 'work_item', 'element')),
   kind text not null,
   id text not null,
-  primary key (tenant, run_id, list, kind, id)
+  primary key (tenant, run_id, kind, id)
 );
 comment on table run_references is 'Index over runs."references", parents included, so that a query by a parent finds what it holds.';
 create index run_references_by_id on run_references (tenant, kind, id, run_id);
