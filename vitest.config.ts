@@ -1,13 +1,14 @@
 import { defineConfig } from "vitest/config";
 
 /** Unit tests sit beside the code; the other projects drive real engines and are given time for it. */
-const onEngines = (name: string, include: string) => ({
-  test: { name, include: [include], testTimeout: 120_000, hookTimeout: 180_000, fileParallelism: false },
+const onEngines = (name: string, include: string, fileParallelism = false) => ({
+  test: { name, include: [include], testTimeout: 120_000, hookTimeout: 180_000, fileParallelism },
 });
 
 export default defineConfig({
   test: {
     reporters: ["default"],
+    maxWorkers: 2,
     projects: [
       {
         test: {
@@ -16,7 +17,7 @@ export default defineConfig({
           testTimeout: 15_000,
         },
       },
-      onEngines("integration", "test/integration/**/*.test.ts"),
+      onEngines("integration", "test/integration/**/*.test.ts", true), // each file starts its own, and mostly waits
       onEngines("replay", "test/replay/**/*.test.ts"),
       onEngines("e2e", "test/e2e/**/*.test.ts"),
       onEngines("faults", "test/faults/**/*.test.ts"),

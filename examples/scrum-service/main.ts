@@ -40,10 +40,11 @@ export async function main(environment: NodeJS.ProcessEnv, signal: AbortSignal):
     if (!signal.aborted) await once(signal, "abort");
     const closed = once(server, "close");
     server.close();
-    server.closeIdleConnections();
+    const sweep = setInterval(() => server.closeIdleConnections(), 50); // a connection turns idle when its last answer is out
     const limit = setTimeout(() => server.closeAllConnections(), drainMs);
     await closed;
     clearTimeout(limit);
+    clearInterval(sweep);
   } finally {
     ledger.close();
   }

@@ -26,18 +26,20 @@ export interface ConsumerOptions {
   /** Asked while partitions are paused: whether work can go on. */
   readonly canGoOn: () => Promise<boolean>;
   readonly onPause: (error: unknown) => void;
+  readonly now: () => Date;
 }
 
 export interface KafkaConsumer {
-  /** Joins the group and consumes until the signal; resolves when the last batch is done. Rejects when the client gave up for good. */
+  /** Joins the group and consumes until the signal; resolves when the last batch is done, or 5 s later. Rejects when the client gave up for good. */
   run(signal: AbortSignal): Promise<void>;
-  /** Whether the group was joined and the client did not give up. */
+  /** Whether the group has answered within a session's length. */
   healthy(): boolean;
 }
 
 const sessionTimeoutMs = 10_000;
 const heartbeatEveryMs = 1_000;
 const probeEveryMs = 500;
+const leaveWithinMs = 5_000;
 
 /** Offsets are committed only after `handle` resolved, so a record is handled at least once and never skipped. */
 export function createKafkaConsumer(options: ConsumerOptions): KafkaConsumer {
@@ -57,8 +59,10 @@ export function createKafkaConsumer(options: ConsumerOptions): KafkaConsumer {
     allowAutoTopicCreation: false,
   });
   const paused = new Set<() => void>();
-  let joined = false;
-  let gaveUp = false;
+  let heardAt = Number.NEGATIVE_INFINITY;
+  const heard = (): void => {
+    heardAt = options.now().getTime();
+  };
 
   const eachBatch = async (payload: EachBatchPayload, signal: AbortSignal): Promise<void> => {
     const { batch, heartbeat, isRunning, isStale, pause, resolveOffset } = payload;
@@ -109,18 +113,17 @@ export function createKafkaConsumer(options: ConsumerOptions): KafkaConsumer {
   };
 
   return {
-    healthy: () => joined && !gaveUp,
+    healthy: () => options.now().getTime() - heardAt < sessionTimeoutMs,
     async run(signal) {
       const crashed = Promise.withResolvers<never>();
       crashed.promise.catch(() => undefined);
       consumer.on(consumer.events.GROUP_JOIN, () => {
-        joined = true;
+        heard();
         resumeAll(); // pauses outlive an assignment: what is paused now may be another's partition
       });
+      consumer.on(consumer.events.HEARTBEAT, heard);
       consumer.on(consumer.events.CRASH, ({ payload }) => {
-        if (payload.restart) return;
-        gaveUp = true;
-        crashed.reject(payload.error);
+        if (!payload.restart) crashed.reject(payload.error);
       });
       const aborted = new Promise<void>((done) => {
         if (signal.aborted) done();
@@ -131,7 +134,8 @@ export function createKafkaConsumer(options: ConsumerOptions): KafkaConsumer {
         await Promise.race([connectAndRun(signal), crashed.promise, aborted]);
         await Promise.race([crashed.promise, aborted]);
       } finally {
-        await consumer.disconnect();
+        // with Kafka away, leaving the group would be tried for ever
+        await Promise.race([consumer.disconnect(), sleep(leaveWithinMs, undefined, { ref: false })]);
         if (signal.aborted) await probing;
       }
     },
@@ -141,6 +145,7 @@ export function createKafkaConsumer(options: ConsumerOptions): KafkaConsumer {
     await consumer.connect();
     // `fromBeginning`: an offset out of range, or a new partition, must not skip to the end
     await consumer.subscribe({ topic: options.topic, fromBeginning: true });
+    if (signal.aborted) return;
     await consumer.run({
       autoCommit: false,
       eachBatchAutoResolve: false,

@@ -23,9 +23,11 @@ export function storable(text: string): string {
   return text.toWellFormed().replaceAll("\0", "\u2400");
 }
 
-/** One reason per violated rule of the proto. @param message - to show the value that broke it */
+const toldViolations = 50;
+
+/** One reason per violated rule of the proto, 50 at most. @param message - to show the value that broke it */
 export function reasonsOfViolations(violations: readonly Violation[], message: object): Reason[] {
-  return violations.map((violation) => {
+  return violations.slice(0, toldViolations).map((violation) => {
     const path = violation.field.map((part) =>
       "name" in part ? part.name : part.kind === "list_sub" ? String(part.index) : part.kind,
     );

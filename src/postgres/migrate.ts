@@ -6,6 +6,9 @@ import pg from "pg";
 export const roles = ["migrate", "api", "dispatcher", "relay"] as const;
 export type Role = (typeof roles)[number];
 
+/** Longest wait for another run of the migrations, and for a table that is in use. */
+const lockLimitMs = 60_000;
+
 /**
  * Creates what is missing: roles, ownership and every migration, in one run at a time. Safe to repeat.
  * @param options.adminUrl - a role that may create roles and owns the database, or a superuser
@@ -20,7 +23,7 @@ export async function migrateDatabase(options: {
   migrateUrl.password = options.passwords.migrate;
   await ensureRoles(options.adminUrl, options.passwords);
   await runner({
-    databaseUrl: migrateUrl.href,
+    databaseUrl: { connectionString: migrateUrl.href, connectionTimeoutMillis: 5_000, lock_timeout: lockLimitMs },
     dir: join(import.meta.dirname, "migrations"),
     direction: "up",
     migrationsTable: "schema_migrations",

@@ -83,8 +83,13 @@ export async function main(environment: NodeJS.ProcessEnv, signal: AbortSignal):
         log.debug({ counts }, "deliveries have their dispositions");
       },
     }),
-    canGoOn: postgresAnswers,
-    onPause: (error) => log.warn({ err: error }, "a partition pauses until Postgres answers"),
+    canGoOn: () =>
+      ensureRunEventPartitions(pool).then(
+        () => true,
+        () => false,
+      ),
+    onPause: (error) => log.warn({ err: error }, "a partition of the topic pauses until Postgres takes rows again"),
+    now,
   });
   await ensureRunEventPartitions(pool);
   const health = await serveHealth({

@@ -187,7 +187,7 @@ function assemble(attribute: (name: string) => string | undefined, data: unknown
 }
 
 /** What Postgres can't keep, RFC 8785 can't name or nobody should have to read: undefined when the data is fine. */
-export function faultOf(data: unknown, depth = 0): string | undefined {
+function faultOf(data: unknown, depth = 0): string | undefined {
   if (depth > depthLimit) return `must be at most ${depthLimit} levels deep`;
   if (typeof data === "string") return isStorable(data) ? undefined : "must have no NUL and no lone surrogate";
   if (typeof data === "number") return Number.isFinite(data) ? undefined : "must have numbers that fit a double";

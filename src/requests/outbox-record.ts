@@ -72,7 +72,9 @@ export function quarantineRecord(
     topic: quarantineTopic,
     key: storable(delivery.key),
     headers: {
-      ...(isCarried ? Object.fromEntries(headers) : { "quarantine-omitted": "value and headers; read them at the origin" }),
+      ...(isCarried
+        ? Object.fromEntries(headers)
+        : { "quarantine-omitted": "value and headers; read them at the origin" }),
       "quarantine-cause": cause,
       "quarantine-reasons": JSON.stringify(reasons.slice(0, 20)),
       "quarantine-attempts": "1",

@@ -23,6 +23,7 @@ export async function benchAccepts(world: BenchWorld): Promise<AcceptRound[]> {
   const accepted: AcceptRound[] = [];
   try {
     for (let n = -1; n < rounds; n += 1) {
+      console.error(`accepts: round ${n + 2} of ${rounds + 1}`);
       const prefix = randomUUID();
       dispatcher.freeze();
       for (let from = 0; from < perRound; from += 500)
@@ -45,8 +46,5 @@ export async function benchAccepts(world: BenchWorld): Promise<AcceptRound[]> {
   } finally {
     await dispatcher.stop();
     await producer.close();
-    await world.superuser.query(
-      "truncate runs, run_streams, run_events, run_requests, run_references, event_identities, deliveries, outbox",
-    );
   }
 }

@@ -27,6 +27,7 @@ export async function startBenchWorld(): Promise<BenchWorld> {
   const engines = await startEngines({ postgres: true, kafka: true, temporal: true });
   const database = await createDatabase(engines.postgres.url);
   const superuser = new pg.Pool({ connectionString: database.superuserUrl, max: 4 });
+  superuser.on("error", () => undefined); // the server may end a connection before the pool has
   await declare(createInTenant(database.poolOf("api")), tenant);
   await ensureTopics(engines.kafka.brokers, [{ topic: requestTopic, partitions: 12 }], 1);
   return {

@@ -36,9 +36,10 @@ export async function benchLatency(world: BenchWorld, perSecond: number): Promis
   const dispatcher = await startDispatcher(world, world.engines.temporal.address);
   const prefix = randomUUID();
   try {
-    await producer.publish([`${prefix}-warm`]);
-    await openLoop(perSecond, count, (n) => producer.publish([`${prefix}-${n}`]));
     const started = `select count(*) from runs where started_at is not null and event_id like '${prefix}-%'`;
+    await producer.publish([`${prefix}-warm`]);
+    await untilCount(world.superuser, started, 1);
+    await openLoop(perSecond, count, (n) => producer.publish([`${prefix}-${n}`]));
     await untilCount(world.superuser, started, count + 1);
     const { rows } = await world.superuser.query<{ accepted: string; released: string }>(
       `select extract(epoch from q.received_at - q.event_time) * 1000 as accepted, extract(epoch from r.started_at - q.received_at) * 1000 as released

@@ -10,23 +10,32 @@ import { createTemporal } from "../../src/temporal/start-run.ts";
 import { insertAdmittedRuns } from "../support/admitted-runs.ts";
 import type { BenchWorld } from "./bench-world.ts";
 import { silentLog, untilCount } from "./bench-world.ts";
-import { show, spreadOf } from "./statistics.ts";
 
-const perRound = 600;
+const perRound = 400;
 const rounds = 5;
 const unlimited = 1_000_000;
 
-interface Round {
+export const flights = [32, 128, 256];
+const settleMs = 500;
+
+export interface Round {
   readonly perSecond: number;
   /** CPU of this Node process, milliseconds per start. */
   readonly cpuMs: number;
+}
+
+/** The two, one right after the other: what disturbs the machine disturbs both. */
+export interface Pair {
+  readonly inFlight: number;
+  readonly raw: Round;
+  readonly release: Round;
 }
 
 /**
  * Starts per second: the bare client loop and the release loop take turns on one server, with the same search attributes, memo and payload.
  * No worker runs. The release loop also claims its rows and marks them.
  */
-export async function benchStarts(world: BenchWorld): Promise<{ rows: string[][]; release: Round[]; raw: Round[] }> {
+export async function benchStarts(world: BenchWorld): Promise<Pair[]> {
   const inTransaction = createInTransaction(world.database.poolOf("dispatcher"));
   const connection = await Connection.connect({ address: world.engines.temporal.address });
   const { workflow } = new Client({ connection, namespace: world.engines.temporal.namespace });
@@ -65,28 +74,22 @@ export async function benchStarts(world: BenchWorld): Promise<{ rows: string[][]
   };
 
   try {
-    const flights = [32, 128, 256];
     await raw(128); // warms server and client up
     await release();
-    const results = { raw: new Map<number, Round[]>(flights.map((each) => [each, []])), release: [] as Round[] };
+    const pairs: Pair[] = [];
     for (let n = 0; n < rounds; n += 1) {
+      console.error(`starts: round ${n + 1} of ${rounds}`);
       for (const inFlight of flights) {
-        results.raw.get(inFlight)?.push(await raw(inFlight));
-        await sleep(500); // the server settles
-        results.release.push(await release());
-        await sleep(500);
+        // who goes first changes, so that neither always meets the larger database
+        const [first, second] = n % 2 === 0 ? [() => raw(inFlight), release] : [release, () => raw(inFlight)];
+        const one = await first();
+        await sleep(settleMs);
+        const other = await second();
+        await sleep(settleMs);
+        pairs.push({ inFlight, raw: n % 2 === 0 ? one : other, release: n % 2 === 0 ? other : one });
       }
     }
-    const released = spreadOf(results.release.map(({ perSecond }) => perSecond));
-    const cpuOf = (list: readonly Round[]) => show(spreadOf(list.map(({ cpuMs }) => cpuMs)), 2);
-    const rows = flights.map((inFlight) => {
-      const list = results.raw.get(inFlight) ?? [];
-      const rate = spreadOf(list.map(({ perSecond }) => perSecond));
-      const ratio = (released.median / rate.median).toFixed(2);
-      return [`client.workflow.start, ${inFlight} in flight`, show(rate), cpuOf(list), ratio];
-    });
-    rows.push(["release loop", show(released), cpuOf(results.release), ""]);
-    return { rows, release: results.release, raw: results.raw.get(128) ?? [] };
+    return pairs;
   } finally {
     await Promise.all([connection.close(), temporal.close()]);
   }

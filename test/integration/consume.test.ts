@@ -3,18 +3,14 @@ import { once } from "node:events";
 import pg from "pg";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { ensureTopics } from "../../src/bus/kafka-admin.ts";
-import { createKafkaConsumer } from "../../src/bus/kafka-consumer.ts";
-import { createKafkaProducer } from "../../src/bus/kafka-producer.ts";
-import { createConsumeRequests } from "../../src/dispatch/consume-requests.ts";
 import { createInTenant } from "../../src/postgres/in-tenant.ts";
-import { acceptInto, eventHeaders } from "../support/accepting.ts";
+import { consumeInto, eventHeaders, publishRequests, topic } from "../support/accepting.ts";
 import type { TestDatabase } from "../support/database.ts";
 import { createDatabase } from "../support/database.ts";
 import { aRequest, declare } from "../support/declared.ts";
 import type { TestEngines } from "../support/engines.ts";
 import { startEngines } from "../support/engines.ts";
 
-const topic = "requests";
 let engines: TestEngines;
 let database: TestDatabase;
 let superuser: pg.Client;
@@ -36,45 +32,11 @@ afterAll(async () => {
 
 /** Consumes into the database until the returned function is called. */
 function consuming(pauses: unknown[] = []): () => Promise<void> {
-  const pool = database.poolOf("dispatcher");
-  const handle = createConsumeRequests({
-    accept: acceptInto(pool),
-    cluster: "local",
-    onAccepted: () => undefined,
-    onCounts: () => undefined,
-  });
-  const stop = new AbortController();
-  const consumer = createKafkaConsumer({
-    brokers: engines.kafka.brokers,
-    clientId: "test",
-    groupId: "dispatcher",
-    topic,
-    batchSize: 100,
-    handle,
-    canGoOn: () =>
-      pool.query("select 1").then(
-        () => true,
-        () => false,
-      ),
-    onPause: (error) => pauses.push(error),
-  });
-  const running = consumer.run(stop.signal);
-  return async () => {
-    stop.abort();
-    await running;
-  };
+  return consumeInto(database.poolOf("dispatcher"), engines.kafka.brokers, { onPause: (error) => pauses.push(error) })
+    .stop;
 }
 
-async function publish(ids: readonly string[]): Promise<void> {
-  const producer = createKafkaProducer({ brokers: engines.kafka.brokers, clientId: "test-producer" });
-  await producer.connect();
-  const value = Buffer.from(JSON.stringify(aRequest()));
-  await producer.send(
-    topic,
-    ids.map((id) => ({ key: id, value, headers: eventHeaders(id) })),
-  );
-  await producer.close();
-}
+const publish = (ids: readonly string[]) => publishRequests(engines.kafka.brokers, ids);
 
 const count = async (sql: string, values: unknown[]) => Number((await superuser.query(sql, values)).rows[0].count);
 const runCount = (prefix: string) => count("select count(*) from runs where event_id like $1", [`${prefix}%`]);

@@ -33,6 +33,7 @@ beforeAll(async () => {
   engines = await startEngines({ postgres: true, kafka: true });
   database = await createDatabase(engines.postgres.url);
   superuser = new pg.Pool({ connectionString: database.superuserUrl });
+  superuser.on("error", () => undefined); // the server may end a connection before the pool has
   inRun = createInRun({ inTenant: createInTenant(database.poolOf("api")), now: () => new Date() });
   await ensureTopics(
     engines.kafka.brokers,

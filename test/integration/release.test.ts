@@ -32,6 +32,7 @@ beforeAll(async () => {
   engines = await startEngines({ postgres: true, temporal: true });
   database = await createDatabase(engines.postgres.url);
   superuser = new pg.Pool({ connectionString: database.superuserUrl });
+  superuser.on("error", () => undefined); // the server may end a connection before the pool has
   temporal = createTemporal({ ...engines.temporal, now: () => new Date() });
   connection = await Connection.connect({ address: engines.temporal.address });
   client = new Client({ connection, namespace: engines.temporal.namespace });

@@ -1,24 +1,36 @@
 import type { Pool } from "pg";
+import type { KafkaConsumer } from "../../src/bus/kafka-consumer.ts";
+import { createKafkaConsumer } from "../../src/bus/kafka-consumer.ts";
+import { createKafkaProducer } from "../../src/bus/kafka-producer.ts";
 import { createReadDeclarations } from "../../src/definitions/declarations.ts";
+import { createConsumeRequests } from "../../src/dispatch/consume-requests.ts";
 import { createInTransaction, isDataError } from "../../src/postgres/in-tenant.ts";
 import type { AcceptRequests } from "../../src/requests/accept-requests.ts";
 import { createAcceptRequests } from "../../src/requests/accept-requests.ts";
 import type { Delivery } from "../../src/requests/cloudevent.ts";
 import { aRequest } from "./declared.ts";
 
+/** The one that `urn:team` may speak on. */
+export const topic = "requests";
+
 /** Accepts what `urn:team` asks for tenant acme on the topic `requests`, as the dispatcher does. */
-export const acceptInto = (dispatcher: Pool, knownRoles: readonly string[] = []): AcceptRequests =>
+export const acceptInto = (
+  dispatcher: Pool,
+  { knownRoles = [], onDefect = rethrow }: { knownRoles?: readonly string[]; onDefect?: (error: unknown) => void } = {},
+): AcceptRequests =>
   createAcceptRequests({
     inTransaction: createInTransaction(dispatcher),
     readDeclarations: createReadDeclarations(),
-    bindings: [{ cluster: "local", topic: "requests", source: "urn:team", tenants: ["acme"], types: ["asked"] }],
+    bindings: [{ cluster: "local", topic, source: "urn:team", tenants: ["acme"], types: ["asked"] }],
     knownRoles,
     isDataError,
-    onDefect: (error) => {
-      throw error;
-    },
+    onDefect,
     now: () => new Date(),
   });
+
+function rethrow(error: unknown): never {
+  throw error;
+}
 
 /** Headers of a binary event that `acceptInto` takes. */
 export const eventHeaders = (id: string): Record<string, string> => ({
@@ -36,11 +48,62 @@ let offset = 0;
 export function aDelivery(id: string, data: unknown = aRequest(), headers: Record<string, string> = {}): Delivery {
   offset += 1;
   return {
-    position: `kafka:local/requests/0/${offset}`,
+    position: `kafka:local/${topic}/0/${offset}`,
     cluster: "local",
-    topic: "requests",
+    topic,
     key: id,
     headers: { ...eventHeaders(id), ...headers },
     value: data instanceof Uint8Array ? data : Buffer.from(typeof data === "string" ? data : JSON.stringify(data)),
   };
+}
+
+/** Consumes the topic as the dispatcher does. */
+export function consumeInto(
+  dispatcher: Pool,
+  brokers: readonly string[],
+  { onPause = () => undefined }: { onPause?: (error: unknown) => void } = {},
+): { readonly consumer: KafkaConsumer; readonly running: Promise<void>; stop(): Promise<void> } {
+  const consumer = createKafkaConsumer({
+    brokers,
+    clientId: "test",
+    groupId: "dispatcher",
+    topic,
+    batchSize: 100,
+    handle: createConsumeRequests({
+      accept: acceptInto(dispatcher),
+      cluster: "local",
+      onAccepted: () => undefined,
+      onCounts: () => undefined,
+    }),
+    canGoOn: () =>
+      dispatcher.query("select 1").then(
+        () => true,
+        () => false,
+      ),
+    onPause,
+    now: () => new Date(),
+  });
+  const ended = new AbortController();
+  const running = consumer.run(ended.signal);
+  running.catch(() => undefined);
+  return {
+    consumer,
+    running,
+    stop: async () => {
+      ended.abort();
+      await running;
+    },
+  };
+}
+
+/** Asks once per id, each a binary event with the same data. */
+export async function publishRequests(brokers: readonly string[], ids: readonly string[]): Promise<void> {
+  const producer = createKafkaProducer({ brokers, clientId: "test-producer" });
+  await producer.connect();
+  const value = Buffer.from(JSON.stringify(aRequest()));
+  await producer.send(
+    topic,
+    ids.map((id) => ({ key: id, value, headers: eventHeaders(id) })),
+  );
+  await producer.close();
 }

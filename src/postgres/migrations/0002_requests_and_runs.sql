@@ -37,7 +37,7 @@ create table run_requests (
   subject text,
   data_schema text,
   event_time timestamptz,
-  received_at timestamptz not null default now(),
+  received_at timestamptz(3) not null default now(),
   primary key (tenant, request_id)
 );
 comment on column run_requests.payload is 'the event data as received';
@@ -51,7 +51,7 @@ create table deliveries (
   request_id uuid not null,
   disposition text not null check (disposition in ('duplicate', 'conflict')),
   payload_digest text not null,
-  received_at timestamptz not null default now(),
+  received_at timestamptz(3) not null default now(),
   primary key (tenant, position)
 );
 comment on table deliveries is 'Every delivery of a known identity after its first; the first one is the request itself.';
@@ -122,10 +122,9 @@ create table run_references (
   run_id uuid not null,
   kind text not null,
   id text not null,
-  primary key (tenant, run_id, kind, id)
+  primary key (tenant, kind, id, run_id)
 );
 comment on table run_references is 'Index over runs."references", parents included, so that a query by a parent finds what it holds.';
-create index run_references_by_id on run_references (tenant, kind, id, run_id);
 
 create table run_streams (
   tenant text not null,

@@ -1,0 +1,94 @@
+import { join } from "node:path";
+import pg from "pg";
+import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
+import { ensureTopics } from "../../src/bus/kafka-admin.ts";
+import type { Engine } from "../../src/engines/engine.ts";
+import { findKafka, startKafka } from "../../src/engines/kafka/kafka.ts";
+import { freePorts } from "../../src/engines/ports.ts";
+import { findPostgres, startPostgres } from "../../src/engines/postgres/postgres.ts";
+import { createInTenant } from "../../src/postgres/in-tenant.ts";
+import { consumeInto, publishRequests, topic } from "../support/accepting.ts";
+import type { TestDatabase } from "../support/database.ts";
+import { createDatabase } from "../support/database.ts";
+import { declare } from "../support/declared.ts";
+import type { TestEngines } from "../support/engines.ts";
+import { startEngines } from "../support/engines.ts";
+
+let engines: TestEngines;
+let database: TestDatabase;
+let superuser: pg.Pool;
+const restarted: Engine[] = [];
+
+beforeAll(async () => {
+  engines = await startEngines({ postgres: true, kafka: true });
+  database = await createDatabase(engines.postgres.url);
+  superuser = new pg.Pool({ connectionString: database.superuserUrl });
+  superuser.on("error", () => undefined);
+  await declare(createInTenant(database.poolOf("api")), "acme");
+  await ensureTopics(engines.kafka.brokers, [{ topic, partitions: 4 }], 1);
+});
+
+afterAll(async () => {
+  await superuser?.end();
+  await database?.close();
+  await Promise.all(restarted.map((engine) => engine.stop(2_000)));
+  await engines?.stop();
+});
+
+const soon = { timeout: 60_000, interval: 100 };
+const placed = (name: string) => ({
+  dataDir: join(engines.dir, name),
+  logFile: join(engines.dir, "logs", `${name}.log`),
+  pidsDir: join(engines.dir, "pids"),
+  signal: AbortSignal.timeout(60_000),
+});
+const portOf = (address: string) => Number(address.split(":").at(-1));
+const idsOf = (name: string, count: number) => Array.from({ length: count }, (_, n) => `${name}-${n}`);
+const publish = (ids: readonly string[]) => publishRequests(engines.kafka.brokers, ids);
+const runCount = async (name: string) =>
+  (await superuser.query("select count(*)::int as n from runs where event_id like $1", [`${name}-%`])).rows[0].n;
+const becomeRuns = (name: string, count: number) =>
+  vi.waitFor(async () => expect(await runCount(name)).toBe(count), soon);
+
+describe("while requests are consumed", () => {
+  it("Postgres stops and starts again: partitions pause, and every event becomes one run", async () => {
+    const pauses: unknown[] = [];
+    const { stop } = consumeInto(database.poolOf("dispatcher"), engines.kafka.brokers, {
+      onPause: (error) => pauses.push(error),
+    });
+    await publish(idsOf("before", 200));
+    await becomeRuns("before", 200);
+    const { address, password } = engines.postgres;
+    await engines.postgres.engine.stop(5_000);
+    await publish(idsOf("away", 1_000));
+    await vi.waitFor(() => expect(pauses.length).toBeGreaterThan(0), soon);
+    restarted.push(await startPostgres(findPostgres(), { ...placed("postgres"), port: portOf(address), password }));
+    await becomeRuns("away", 1_000);
+    const { rows } = await superuser.query("select 1 from platform_deliveries union all select 1 from deliveries");
+    expect(rows).toEqual([]);
+    await stop();
+  });
+
+  it("Kafka stops: that shows in the health, a stop still ends soon, and what comes later is taken when it is back", async () => {
+    const dispatcher = database.poolOf("dispatcher");
+    const lasting = consumeInto(dispatcher, engines.kafka.brokers);
+    await vi.waitFor(() => expect(lasting.consumer.healthy()).toBe(true), soon);
+    await engines.kafka.engine.stop(10_000);
+    await vi.waitFor(() => expect(lasting.consumer.healthy()).toBe(false), soon);
+    const ending = consumeInto(dispatcher, engines.kafka.brokers);
+    const started = performance.now();
+    await ending.stop();
+    expect(performance.now() - started).toBeLessThan(8_000);
+    const [controller = 0] = await freePorts(1);
+    const ports = { broker: portOf(engines.kafka.brokers[0] ?? ""), controller };
+    const program = await findKafka({ say: () => undefined, signal: AbortSignal.timeout(60_000) });
+    restarted.push(await startKafka(program, { ...placed("kafka"), ports }));
+    await publish(idsOf("back", 50));
+    await becomeRuns("back", 50);
+    await vi.waitFor(() => expect(lasting.consumer.healthy()).toBe(true), soon);
+    await restarted.at(-1)?.stop(10_000);
+    const stopping = performance.now();
+    await lasting.stop();
+    expect(performance.now() - stopping).toBeLessThan(8_000);
+  });
+});

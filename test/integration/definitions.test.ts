@@ -1,0 +1,193 @@
+import { create, fromJson } from "@bufbuild/protobuf";
+import type { Pool } from "pg";
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { createReadDeclarations } from "../../src/definitions/declarations.ts";
+import { createPublishVersion, InvalidPlanError } from "../../src/definitions/put-definition.ts";
+import { createPublishProfile, UnknownReceiverError } from "../../src/definitions/put-profile.ts";
+import { createPutRule } from "../../src/definitions/put-rule.ts";
+import {
+  createReadDeclared,
+  UnknownDefinitionError,
+  UnknownProfileError,
+} from "../../src/definitions/read-declared.ts";
+import { VersionExistsError } from "../../src/definitions/version-exists-error.ts";
+import type { ProfileJson } from "../../src/gen/governance/v1/profile_pb.ts";
+import { ProfileSchema } from "../../src/gen/governance/v1/profile_pb.ts";
+import type { PublishWorkflowVersionRequestJson } from "../../src/gen/workflows_runtime/v1/workflow_service_pb.ts";
+import {
+  PublishWorkflowVersionRequestSchema,
+  WorkflowRuleSchema,
+} from "../../src/gen/workflows_runtime/v1/workflow_service_pb.ts";
+import { createInTenant, createInTransaction } from "../../src/postgres/in-tenant.ts";
+import type { InTenant, InTransaction } from "../../src/tenancy/transaction.ts";
+import type { TestDatabase } from "../support/database.ts";
+import { createDatabase } from "../support/database.ts";
+import { aPrincipal, aProfile } from "../support/declared.ts";
+import type { TestEngines } from "../support/engines.ts";
+import { startEngines } from "../support/engines.ts";
+
+let engines: TestEngines;
+let database: TestDatabase;
+let api: Pool;
+let inTenant: InTenant;
+let inTransaction: InTransaction;
+let tenant = "";
+
+beforeAll(async () => {
+  engines = await startEngines({ postgres: true });
+  database = await createDatabase(engines.postgres.url);
+  api = database.poolOf("api");
+  inTenant = createInTenant(api);
+  inTransaction = createInTransaction(database.poolOf("dispatcher"));
+});
+
+afterAll(async () => {
+  await database?.close();
+  await engines?.stop();
+});
+
+let tenants = 0;
+beforeEach(() => {
+  tenants += 1;
+  tenant = `tenant-${tenants}`;
+});
+
+const publishVersion = (version: string, over: PublishWorkflowVersionRequestJson = {}) =>
+  createPublishVersion({ inTenant })(
+    fromJson(PublishWorkflowVersionRequestSchema, { definitionId: "evidence", version, plan: {}, ...over }),
+    aPrincipal(tenant),
+  );
+const publishProfile = (over: ProfileJson = {}) =>
+  createPublishProfile({ inTenant, receivers: ["scrum"] })(fromJson(ProfileSchema, aProfile(over)), aPrincipal(tenant));
+const putRule = (id: string, priority: number, definitionId: string) =>
+  createPutRule({ inTenant })(
+    fromJson(WorkflowRuleSchema, { id, priority, profileId: "team", definition: { id: definitionId } }),
+    aPrincipal(tenant),
+  );
+const declared = () => createReadDeclared({ inTenant });
+const outcomeOf = (published: Promise<{ created: boolean }>) =>
+  published.then(
+    ({ created }) => (created ? "created" : "known"),
+    (error: Error) => error.name,
+  );
+
+describe("a published version", () => {
+  it("is there for ever: the same content again is known, other content is refused and moves no channel", async () => {
+    const first = await publishVersion("1", { channel: "stable" });
+    expect(await publishVersion("1")).toEqual({ digest: first.digest, created: false });
+    const changed = publishVersion("1", { channel: "beta", plan: { timeLimit: "60s" } });
+    await expect(changed).rejects.toThrow(VersionExistsError);
+    const [definition] = (await declared().definitions(tenant)).definitions ?? [];
+    expect(definition?.channels).toEqual([{ channel: "stable", version: "1" }]);
+  });
+
+  it("of which two are published at once with other content is won by one", async () => {
+    const plans = Array.from({ length: 8 }, (_, n) => ({ timeLimit: `${60 + n}s` }));
+    const outcomes = await Promise.all(plans.map((plan) => outcomeOf(publishVersion("1", { plan }))));
+    expect(outcomes.toSorted()).toEqual([...Array.from({ length: 7 }, () => "VersionExistsError"), "created"]);
+  });
+
+  it("is found by its number, by its channel, and by `stable` when neither is named", async () => {
+    await publishVersion("1", { channel: "stable" });
+    await publishVersion("2", { channel: "beta" });
+    const found = async (selector: { version?: string; channel?: string }) =>
+      (await declared().version(tenant, { id: "evidence", ...selector })).version;
+    expect([await found({}), await found({ channel: "beta" }), await found({ version: "1" })]).toEqual(["1", "2", "1"]);
+    await publishVersion("1", { channel: "beta" });
+    expect(await found({ channel: "beta" })).toBe("1");
+    await expect(found({ channel: "nightly" })).rejects.toThrow(UnknownDefinitionError);
+    await expect(found({ version: "3" })).rejects.toThrow(UnknownDefinitionError);
+  });
+
+  it("with no plan, or one that takes no time or more than 30 days, is refused", async () => {
+    const bare = create(PublishWorkflowVersionRequestSchema, { definitionId: "evidence", version: "1" });
+    await expect(createPublishVersion({ inTenant })(bare, aPrincipal(tenant))).rejects.toThrow(InvalidPlanError);
+    for (const timeLimit of ["0s", "2592001s"])
+      await expect(publishVersion("1", { plan: { timeLimit } })).rejects.toThrow(InvalidPlanError);
+    expect((await declared().definitions(tenant)).definitions).toEqual([]);
+  });
+});
+
+describe("a published profile", () => {
+  it("is there for ever, and the newest version is the one published last", async () => {
+    const first = await publishProfile({ version: "10" });
+    await publishProfile({ version: "9" });
+    expect(await publishProfile({ version: "10" })).toEqual({ digest: first.digest, created: false });
+    await expect(publishProfile({ version: "10", requiredReferences: [] })).rejects.toThrow(VersionExistsError);
+    expect((await declared().profile(tenant, "team", "")).profile?.version).toBe("9");
+    expect((await declared().profile(tenant, "team", "10")).digest).toBe(first.digest);
+    expect((await declared().profiles(tenant)).profiles?.map(({ version }) => version)).toEqual(["9"]);
+    await expect(declared().profile(tenant, "team", "11")).rejects.toThrow(UnknownProfileError);
+  });
+
+  it("that hands off to a service the operator has not listed is refused", async () => {
+    const handoff = { receiver: "nobody", onRefusal: "REFUSAL_POLICY_FAIL" } as const;
+    await expect(publishProfile({ handoff })).rejects.toThrow(UnknownReceiverError);
+    expect((await declared().profiles(tenant)).profiles).toEqual([]);
+  });
+});
+
+describe("rules", () => {
+  it("are asked by priority, then by id, and a rule that is put again replaces itself", async () => {
+    await putRule("b", 5, "two");
+    await putRule("a", 5, "one");
+    await putRule("c", 1, "three");
+    const ids = async () => (await declared().rules(tenant)).rules?.map(({ id }) => id);
+    expect(await ids()).toEqual(["c", "a", "b"]);
+    await putRule("c", 9, "three");
+    expect(await ids()).toEqual(["a", "b", "c"]);
+  });
+});
+
+describe("what a dispatcher keeps of the declarations", () => {
+  it("is right from the first batch after each change, in every dispatcher", async () => {
+    const caches = [createReadDeclarations(), createReadDeclarations()];
+    const seen = () =>
+      Promise.all(
+        caches.map(async (read) => {
+          const found = (await inTransaction((transaction) => read(transaction, [tenant]))).get(tenant);
+          return [found?.rules.length, found?.profile("team")?.version, found?.version({ id: "evidence" })?.version];
+        }),
+      );
+    const bothSee = async (...wanted: unknown[]) => expect(await seen()).toEqual([wanted, wanted]);
+    await bothSee(0, undefined, undefined);
+    await publishVersion("1", { channel: "stable" });
+    await bothSee(0, undefined, "1");
+    await publishVersion("2");
+    await publishVersion("2", { channel: "stable" });
+    await bothSee(0, undefined, "2");
+    await publishProfile();
+    await bothSee(0, "1", "2");
+    await putRule("a", 1, "evidence");
+    await bothSee(1, "1", "2");
+  });
+
+  it("is read once per change, not once per batch", async () => {
+    await publishVersion("1", { channel: "stable" });
+    const read = createReadDeclarations();
+    const queriesOf = async () => {
+      let queries = 0;
+      await inTransaction((transaction) =>
+        read(
+          {
+            query: (...asked) => {
+              queries += 1;
+              return transaction.query(...asked);
+            },
+          },
+          [tenant],
+        ),
+      );
+      return queries;
+    };
+    expect([await queriesOf(), await queriesOf(), await queriesOf()]).toEqual([5, 1, 1]);
+  });
+
+  it("is each tenant's own", async () => {
+    await publishVersion("1", { channel: "stable" });
+    const other = `${tenant}-other`;
+    const read = await inTransaction((transaction) => createReadDeclarations()(transaction, [tenant, other]));
+    expect(read.get(tenant)?.hasDefinition("evidence")).toBe(true);
+    expect(read.get(other)?.hasDefinition("evidence")).toBe(false);
+  });
+});
