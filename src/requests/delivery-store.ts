@@ -17,7 +17,7 @@ export interface DeliveryRow {
 }
 
 /**
- * Deliveries of the bound tenant, newest first, after a cursor. Null in the filter: any.
+ * Deliveries of the bound tenant, newest first, after a cursor. A filter that is null takes every one.
  * Each half is cut before they meet, so that a page costs the same however many deliveries there are.
  */
 export async function listDeliveries(

@@ -4,7 +4,7 @@ import type { RunWithHead } from "./run-json.ts";
 import type { RunStatus } from "./run-status.ts";
 import { runColumns } from "./run-store.ts";
 
-/** Null: any. */
+/** What is null takes every run. */
 export interface RunFilter {
   readonly status: RunStatus | null;
   readonly profileId: string | null;

@@ -64,7 +64,7 @@ export interface WatchRuns {
     readonly afterSequence: bigint;
     readonly signal: AbortSignal;
   }): AsyncIterable<WatchUpdate>;
-  /** Events may be there. @param runs - `<tenant>/<runId>`; none: any run */
+  /** Events may be there. @param runs - `<tenant>/<runId>`; without one, every run is meant */
   wake(runs: readonly string[]): void;
   /** Ends every stream. */
   close(): void;
