@@ -154,11 +154,8 @@ describe("watching a run over the api", () => {
 
   it("reads an ended run from any sequence on, and ends at once past its end", async () => {
     const runId = await startRun(acme);
-    for (
-      let said = 0;
-      said < 450;
-      said += 25 // all at once would wait longer for the stream than a lock may
-    )
+    // all at once would wait longer for the stream than a lock may
+    for (let said = 0; said < 450; said += 25)
       await Promise.all(Array.from({ length: 25 }, (_, n) => say(inRunUnheard, runId, `${said + n}`)));
     await end(inRun, runId);
     expect(sequences(await read(acme, { runId }))).toEqual(upTo(453));
