@@ -1,6 +1,5 @@
-import { createHash } from "node:crypto";
-import canonicalize from "canonicalize";
 import { v5 } from "uuid";
+import { canonicalDigest } from "../definitions/canonical-digest.ts";
 
 /** Version of `payloadDigest`; stored beside each digest. */
 export const digestVersion = 1;
@@ -20,9 +19,7 @@ export interface RequestIdentity {
  * @returns sha256, lower-case hex, of the RFC 8785 JSON of the data as received
  */
 export function payloadDigest(data: unknown): string {
-  return createHash("sha256")
-    .update(canonicalize(data) ?? "null")
-    .digest("hex");
+  return canonicalDigest(data);
 }
 
 /** @param decision - 0 for the first; a replay is the next. @returns UUIDv5 over the length-prefixed identity and decision */

@@ -1,5 +1,5 @@
-import { createHash } from "node:crypto";
 import canonicalize from "canonicalize";
+import { canonicalDigest } from "../definitions/canonical-digest.ts";
 import type { EventContextJson, RunEventJson } from "../gen/automation/v1/run_event_pb.ts";
 
 /** What a writer wants to say; sequence, time and hash are given when it is appended. */
@@ -56,7 +56,7 @@ export function chainEvents(
 
 /** @returns sha256, lower-case hex, of the event's RFC 8785 JSON */
 export function hashEvent(event: RunEventJson): string {
-  return createHash("sha256").update(canonicalJson(event)).digest("hex");
+  return canonicalDigest(event);
 }
 
 /** @returns the bytes that `hashEvent` digests: one line of the sealed event log, without its newline */

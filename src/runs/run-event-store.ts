@@ -20,18 +20,6 @@ export async function lockStream(
   return rows[0];
 }
 
-/** The stream as it stands now, without a lock. */
-export async function readStream(
-  transaction: Transaction,
-  run: { readonly tenant: string; readonly runId: string },
-): Promise<RunStream | undefined> {
-  const { rows } = await transaction.query<RunStream>(
-    `select last_sequence as "lastSequence", last_hash as "lastHash", closed from run_streams where tenant = $1 and run_id = $2`,
-    [run.tenant, run.runId],
-  );
-  return rows[0];
-}
-
 /** Writes chained events, moves the stream's head and tells the relay; the caller holds the lock of `lockStream`. */
 export async function appendEvents(
   transaction: Transaction,

@@ -29,7 +29,7 @@ afterAll(() => api?.stop());
 
 const scope = { "x-tenant-id": "acme", "x-scope-orgid": "retail" };
 
-/** Plain JSON over HTTP/1.1, as any program can send it. */
+/** Plain JSON over HTTP/1.1, as every program can send it. */
 async function post(method: string, body: unknown, headers: Record<string, string>) {
   const response = await fetch(`${api.url}/${method}`, {
     method: "POST",
