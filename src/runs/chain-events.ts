@@ -1,5 +1,4 @@
-import canonicalize from "canonicalize";
-import { canonicalDigest } from "../definitions/canonical-digest.ts";
+import { canonicalDigest } from "../definitions/canonical-json.ts";
 import type { EventContextJson, RunEventJson } from "../gen/automation/v1/run_event_pb.ts";
 
 /** What a writer wants to say; sequence, time and hash are given when it is appended. */
@@ -57,11 +56,4 @@ export function chainEvents(
 /** @returns sha256, lower-case hex, of the event's RFC 8785 JSON */
 export function hashEvent(event: RunEventJson): string {
   return canonicalDigest(event);
-}
-
-/** @returns the bytes that `hashEvent` digests: one line of the sealed event log, without its newline */
-export function canonicalJson(value: object): string {
-  const text = canonicalize(value);
-  if (text === undefined) throw new TypeError("value has no JSON form");
-  return text;
 }

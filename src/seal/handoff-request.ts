@@ -1,12 +1,12 @@
 import { randomUUID } from "node:crypto";
 import type { JsonObject } from "@bufbuild/protobuf";
 import { sha256Hex } from "../artifacts/blobs.ts";
+import { canonicalJson } from "../definitions/canonical-json.ts";
 import type { HandoffMetaJson } from "../gen/automation/v1/handoff_pb.ts";
 import type { HandoffDraft, Methodology } from "../methodology/methodology.ts";
 import type { EventLog } from "../proof/event-log.ts";
 import { resourceUri } from "../proof/resource-uri.ts";
 import type { EndProof } from "../proof/statements-of-end.ts";
-import { canonicalJson } from "../runs/chain-events.ts";
 import type { RunRow } from "../runs/run-store.ts";
 import type { CallRow, NewCall, Phase } from "./handoff-store.ts";
 

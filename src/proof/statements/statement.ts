@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { sha256Hex } from "../../artifacts/blobs.ts";
+import { canonicalJson } from "../../definitions/canonical-json.ts";
 import type { SubjectDigestJson } from "../../gen/governance/v1/governance_service_pb.ts";
-import { canonicalJson } from "../../runs/chain-events.ts";
 import type { RunOutcome } from "../../runs/run-status.ts";
 import type { RunRow } from "../../runs/run-store.ts";
 import type { EventLog } from "../event-log.ts";
