@@ -78,7 +78,7 @@ await check("types of the workflows", node, [bin("tsc"), "--noEmit", "-p", "work
 await check("proto lint", bin("buf"), ["lint"]);
 await check("proto format", bin("buf"), ["format", "--diff", "--exit-code", "proto"]);
 await check("generated code", node, ["test/generated-code.mjs"]);
-for (const project of ["unit", "replay", "integration", "e2e", "faults"]) await suite(project);
+for (const project of ["unit", "replay", "workspace", "integration", "e2e", "faults"]) await suite(project);
 
 rmSync(reports, { recursive: true, force: true });
 process.stdout.write(`\n${totals.passed} passed, ${totals.failed} failed, ${totals.skipped} skipped\n`);

@@ -1,6 +1,8 @@
 import { setTimeout as sleep } from "node:timers/promises";
+import type { Logger } from "@temporalio/worker";
 import { NativeConnection, Runtime } from "@temporalio/worker";
 import { createApiClient } from "../src/client/api-client.ts";
+import type { Environment } from "../src/config/environment.ts";
 import { readEnvironment } from "../src/config/environment.ts";
 import { serveHealth } from "../src/telemetry/health.ts";
 import type { Log } from "../src/telemetry/log.ts";
@@ -8,6 +10,7 @@ import { createLog } from "../src/telemetry/log.ts";
 import { createControlActivities } from "./automation/activities/control-activities.ts";
 import { createTokenFile } from "./automation/activities/token-file.ts";
 import { bundleWorkflows, createControlWorker } from "./automation/control-worker.ts";
+import type { PreparedWorker } from "./prepared-worker.ts";
 import { createTemporalLogger } from "./temporal-logger.ts";
 
 const connectLimitMs = 3_000;
@@ -17,11 +20,16 @@ const lookLimitMs = 1_000;
 /**
  * Runs a worker until the signal aborts, then lets it finish what it holds, for at most 8 s.
  * Temporal away at the start is waited for; away later, the SDK reconnects.
- * @param kind - `control`: workflow tasks and api calls
+ * @param kind - `control`: workflow tasks and api calls; `workspace`: the work of runs, in boxes that are proven before it polls
  * @throws when the worker can't go on: the process shall end and be started anew
  */
-export async function main(kind: "control", source: NodeJS.ProcessEnv, signal: AbortSignal): Promise<void> {
-  const environment = readEnvironment("worker", source);
+export async function main(
+  kind: "control" | "workspace",
+  source: NodeJS.ProcessEnv,
+  signal: AbortSignal,
+): Promise<void> {
+  const isControl = kind === "control";
+  const environment = isControl ? readEnvironment("worker", source) : readEnvironment("workspace", source);
   const log = createLog(`worker-${kind}`, environment.AUTOMATION_LOG_LEVEL);
   const logger = createTemporalLogger(log);
   Runtime.install({
@@ -30,6 +38,7 @@ export async function main(kind: "control", source: NodeJS.ProcessEnv, signal: A
     shutdownSignals: [], // the caller's signal says when
   });
   let connection: NativeConnection | undefined;
+  let made: PreparedWorker | undefined;
   let isPolling = false;
   const health = await serveHealth({
     address: environment.AUTOMATION_HEALTH_ADDRESS,
@@ -39,19 +48,12 @@ export async function main(kind: "control", source: NodeJS.ProcessEnv, signal: A
     }),
   });
   try {
-    const bundling = bundleWorkflows(logger);
-    [connection] = await Promise.all([connect(environment.AUTOMATION_TEMPORAL_ADDRESS, log, signal), bundling]);
+    const making = isControl
+      ? prepareControl(environment, logger)
+      : prepareWorkspace(environment as Environment<"workspace">, log, signal);
+    [connection, made] = await Promise.all([connect(environment.AUTOMATION_TEMPORAL_ADDRESS, log, signal), making]);
     if (connection === undefined) return;
-    const token = createTokenFile(environment.AUTOMATION_TOKEN_FILE);
-    const apiUrl = environment.AUTOMATION_API_URL;
-    const worker = await createControlWorker({
-      connection,
-      namespace: environment.AUTOMATION_TEMPORAL_NAMESPACE,
-      activities: createControlActivities({
-        apiFor: ({ tenant, org }) => createApiClient({ apiUrl, token, tenant, org }),
-      }),
-      workflowBundle: await bundling,
-    });
+    const worker = await made.create({ connection, namespace: environment.AUTOMATION_TEMPORAL_NAMESPACE });
     const drain = () => worker.shutdown();
     if (signal.aborted) return;
     signal.addEventListener("abort", drain, { once: true });
@@ -61,8 +63,30 @@ export async function main(kind: "control", source: NodeJS.ProcessEnv, signal: A
   } finally {
     isPolling = false;
     await connection?.close();
+    await made?.close();
     await health.close();
   }
+}
+
+/** Its code is loaded by the worker that needs it alone. */
+async function prepareWorkspace(
+  environment: Environment<"workspace">,
+  log: Log,
+  signal: AbortSignal,
+): Promise<PreparedWorker> {
+  const { createWorkspaceWorker } = await import("./workspace/workspace-worker.ts");
+  return createWorkspaceWorker(environment, { log, signal });
+}
+
+/** Compiles the workflows before a connection is there. */
+async function prepareControl(environment: Environment<"worker">, logger: Logger): Promise<PreparedWorker> {
+  const workflowBundle = await bundleWorkflows(logger);
+  const token = createTokenFile(environment.AUTOMATION_TOKEN_FILE);
+  const apiUrl = environment.AUTOMATION_API_URL;
+  const activities = createControlActivities({
+    apiFor: ({ tenant, org }) => createApiClient({ apiUrl, token, tenant, org }),
+  });
+  return { create: (at) => createControlWorker({ ...at, activities, workflowBundle }), close: async () => undefined };
 }
 
 /** @returns undefined when the signal aborts first */

@@ -12,6 +12,8 @@ export const runRequestSchema = z.strictObject({
   org: name,
   /** Id of the profile that judges the run. */
   profile: name,
+  /** Id of the automation to run; else the profile's binding for the work kind decides. */
+  definition: name.optional(),
   backlogItem: id,
   product: id.optional(),
   sprint: id.optional(),
@@ -114,9 +116,20 @@ function cloudEventHeaders(
 }
 
 function toRunRequested(request: RunRequest): RunRequestedJson {
-  const { profile, workKind, goal = "", backlogItem, product = "", sprint = "", goals = [], ...rest } = request;
+  const {
+    profile,
+    definition,
+    workKind,
+    goal = "",
+    backlogItem,
+    product = "",
+    sprint = "",
+    goals = [],
+    ...rest
+  } = request;
   const { definitionOfDone = "", increment = "" } = rest;
   return {
+    ...(definition === undefined ? {} : { definition: { id: definition } }),
     profile: { id: profile },
     context: { scrum: { product, sprint, goals, backlogItems: [backlogItem], increment, definitionOfDone } },
     workKind,

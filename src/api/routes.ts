@@ -1,6 +1,7 @@
 import type { DescService } from "@bufbuild/protobuf";
 import type { ServiceImpl } from "@connectrpc/connect";
 import { connectNodeAdapter } from "@connectrpc/connect-node";
+import { AgentsService } from "../gen/agents/v1/agents_service_pb.ts";
 import { GovernanceService } from "../gen/governance/v1/governance_service_pb.ts";
 import { ProfileService } from "../gen/governance/v1/profile_service_pb.ts";
 import { GraphService } from "../gen/graph/v1/graph_service_pb.ts";
@@ -20,9 +21,11 @@ export const services: readonly DescService[] = [
   ProfileService,
   GovernanceService,
   GraphService,
+  AgentsService,
 ];
 
-const readMaxBytes = 4 * 1024 * 1024;
+/** Room for a bundle of 4 MiB in the base64 of JSON. */
+const readMaxBytes = 6 * 1024 * 1024;
 const writeMaxBytes = 32 * 1024 * 1024;
 /** A stream that shall last longer sends no timeout and has none. */
 const maxTimeoutMs = 3_600_000;
@@ -37,6 +40,7 @@ export function createHandler(deps: {
   readonly profiles: ServiceImpl<typeof ProfileService>;
   readonly governance: ServiceImpl<typeof GovernanceService>;
   readonly graph: ServiceImpl<typeof GraphService>;
+  readonly agents: ServiceImpl<typeof AgentsService>;
   readonly authenticate: Authenticator["authenticate"];
   readonly recordAudit: RecordAudit;
   readonly onInternal: Parameters<typeof createToConnectError>[0]["onInternal"];
@@ -56,6 +60,7 @@ export function createHandler(deps: {
       router.service(ProfileService, deps.profiles);
       router.service(GovernanceService, deps.governance);
       router.service(GraphService, deps.graph);
+      router.service(AgentsService, deps.agents);
     },
     fallback: (_, response) => {
       response.writeHead(404, { "content-type": "application/json" });

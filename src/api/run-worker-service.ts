@@ -1,14 +1,19 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
-import { fromJson } from "@bufbuild/protobuf";
+import { fromJson, toJson } from "@bufbuild/protobuf";
 import type { HandlerContext, ServiceImpl } from "@connectrpc/connect";
+import type { createGrantUploads } from "../artifacts/grant-uploads.ts";
+import { UploadSchema, WorkReportSchema } from "../gen/automation/v1/run_work_pb.ts";
 import type { Execution } from "../gen/workflows_runtime/v1/run_pb.ts";
 import type { BeginRunResponseSchema, RunWorkerService } from "../gen/workflows_runtime/v1/run_worker_service_pb.ts";
 import {
   AbortSealResponseSchema,
   CommitSealResponseSchema,
+  CompleteArtifactUploadsResponseSchema,
+  CreateArtifactUploadsResponseSchema,
   DeliverHandoffResponseSchema,
   PrepareSealResponseSchema,
 } from "../gen/workflows_runtime/v1/run_worker_service_pb.ts";
+import type { createCompleteWork } from "../proof/complete-work.ts";
 import { UnknownRunError } from "../runs/in-run.ts";
 import type { createAbortSeal } from "../seal/abort-seal.ts";
 import { abortedEndOf } from "../seal/abort-seal.ts";
@@ -21,6 +26,8 @@ import { principalOf } from "./interceptors/request-context.ts";
 
 export interface RunWorkerServiceDeps {
   readonly beginRun: (scope: SealScope) => Promise<MessageInitShape<typeof BeginRunResponseSchema>>;
+  readonly grantUploads: ReturnType<typeof createGrantUploads<SealScope>>;
+  readonly completeWork: ReturnType<typeof createCompleteWork>;
   readonly prepareSeal: ReturnType<typeof createPrepareSeal>;
   readonly deliverHandoff: ReturnType<typeof createDeliverHandoff>;
   readonly commitSeal: ReturnType<typeof createCommitSeal>;
@@ -36,6 +43,18 @@ export function createRunWorkerService(deps: RunWorkerServiceDeps): ServiceImpl<
   };
   return {
     beginRun: (request, context) => deps.beginRun(scopeOf(request, context)),
+    createArtifactUploads: async (request, context) => {
+      const { attempt, uploads } = request;
+      const named = { attempt, uploads: uploads.map((upload) => toJson(UploadSchema, upload)) };
+      const answer = await deps.grantUploads(scopeOf(request, context), named);
+      return fromJson(CreateArtifactUploadsResponseSchema, answer);
+    },
+    completeArtifactUploads: async (request, context) => {
+      const report = request.report === undefined ? {} : toJson(WorkReportSchema, request.report);
+      const uploads = request.uploads.map((upload) => toJson(UploadSchema, upload));
+      const answer = await deps.completeWork(scopeOf(request, context), { report, uploads });
+      return fromJson(CompleteArtifactUploadsResponseSchema, answer);
+    },
     prepareSeal: async (request, context) =>
       fromJson(PrepareSealResponseSchema, await deps.prepareSeal(scopeOf(request, context))),
     deliverHandoff: async (request, context) =>

@@ -3,6 +3,7 @@ import type { HandlerContext, ServiceImpl } from "@connectrpc/connect";
 import type { createArtifactUrl } from "../artifacts/artifact-url.ts";
 import type { createListArtifacts } from "../artifacts/list-artifacts.ts";
 import type { PublishVersion } from "../definitions/put-definition.ts";
+import type { PutRepository } from "../definitions/put-repository.ts";
 import type { PutRule } from "../definitions/put-rule.ts";
 import type { ReadDeclared } from "../definitions/read-declared.ts";
 import { RunSchema } from "../gen/workflows_runtime/v1/run_pb.ts";
@@ -13,10 +14,12 @@ import {
   GetArtifactUrlResponseSchema,
   GetWorkflowVersionResponseSchema,
   ListArtifactsResponseSchema,
+  ListRepositoriesResponseSchema,
   ListRunRequestsResponseSchema,
   ListWorkflowDefinitionsResponseSchema,
   ListWorkflowRulesResponseSchema,
   ListWorkflowRunsResponseSchema,
+  RepositorySchema,
   WorkflowRuleSchema,
 } from "../gen/workflows_runtime/v1/workflow_service_pb.ts";
 import type { ListRequests } from "../requests/list-requests.ts";
@@ -33,7 +36,8 @@ import { principalOf } from "./interceptors/request-context.ts";
 export interface WorkflowServiceDeps {
   readonly publishVersion: PublishVersion;
   readonly putRule: PutRule;
-  readonly readDeclared: Pick<ReadDeclared, "version" | "definitions" | "rules">;
+  readonly putRepository: PutRepository;
+  readonly readDeclared: Pick<ReadDeclared, "version" | "definitions" | "rules" | "repositories">;
   readonly startRun: StartRun;
   readonly describeRun: DescribeRun;
   readonly describeSeal: ReturnType<typeof createDescribeSeal>;
@@ -69,6 +73,12 @@ export function createWorkflowService(deps: WorkflowServiceDeps): ServiceImpl<ty
     },
     listWorkflowRules: async (_, context) =>
       fromJson(ListWorkflowRulesResponseSchema, await deps.readDeclared.rules(tenantOf(context)), stored),
+    putRepository: async ({ repository }, context) => {
+      await deps.putRepository(repository ?? create(RepositorySchema), principalOf(context));
+      return {};
+    },
+    listRepositories: async (_, context) =>
+      fromJson(ListRepositoriesResponseSchema, await deps.readDeclared.repositories(tenantOf(context)), stored),
 
     startWorkflowRun: async (request, context) => {
       const { runId, disposition } = await deps.startRun(request, principalOf(context), traceOf(context));
@@ -98,13 +108,10 @@ export function createWorkflowService(deps: WorkflowServiceDeps): ServiceImpl<ty
     cancelWorkflowRun: async (request, context) => ({
       run: fromJson(RunSchema, await deps.cancelRun(request, principalOf(context)), stored),
     }),
-    reportWorkflowStatus: ({ execution }, context) => {
+    reportWorkflowStatus: ({ execution, ...report }, context) => {
       const { runId = "", generation = 0, firstExecutionRunId = "" } = execution ?? {};
-      return deps.reportStatus({
-        tenant: tenantOf(context),
-        runId,
-        execution: { generation, firstExecutionRunId },
-      });
+      const scope = { tenant: tenantOf(context), runId, execution: { generation, firstExecutionRunId } };
+      return deps.reportStatus(scope, report);
     },
 
     listRunRequests: async (request, context) =>

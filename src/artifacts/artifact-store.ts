@@ -5,6 +5,8 @@ export interface ArtifactRow {
   readonly artifactId: string;
   readonly runId: string;
   readonly name: string;
+  /** `event_log`, or an upload's: `patch`, `report` … */
+  readonly kind: string;
   readonly mediaType: string;
   readonly sha256: string;
   readonly sizeBytes: number;
@@ -12,24 +14,20 @@ export interface ArtifactRow {
   readonly createdAt: Date;
 }
 
-const columns = `artifact_id as "artifactId", run_id as "runId", name, media_type as "mediaType", sha256,
+const columns = `artifact_id as "artifactId", run_id as "runId", name, kind, media_type as "mediaType", sha256,
   size_bytes as "sizeBytes", object_key as "objectKey", created_at as "createdAt"`;
 
-export async function insertArtifact(transaction: Transaction, tenant: string, row: ArtifactRow): Promise<void> {
+export async function insertArtifacts(
+  transaction: Transaction,
+  tenant: string,
+  rows: readonly ArtifactRow[],
+): Promise<void> {
   await transaction.query(
-    `insert into artifacts (tenant, artifact_id, run_id, name, media_type, sha256, size_bytes, object_key, created_at)
-     values ($1, $2, $3, $4, $5, $6, $7, $8, $9)`,
-    [
-      tenant,
-      row.artifactId,
-      row.runId,
-      row.name,
-      row.mediaType,
-      row.sha256,
-      row.sizeBytes,
-      row.objectKey,
-      row.createdAt,
-    ],
+    `insert into artifacts (tenant, artifact_id, run_id, name, kind, media_type, sha256, size_bytes, object_key, created_at)
+     select $1, a."artifactId", a."runId", a.name, a.kind, a."mediaType", a.sha256, a."sizeBytes", a."objectKey", a."createdAt"
+     from jsonb_to_recordset($2) as a("artifactId" uuid, "runId" uuid, name text, kind text, "mediaType" text, sha256 text, "sizeBytes" bigint,
+       "objectKey" text, "createdAt" timestamptz)`,
+    [tenant, JSON.stringify(rows)],
   );
 }
 

@@ -15,6 +15,6 @@ export function createListArtifacts(deps: { readonly inTenant: InTenant }) {
 }
 
 export function artifactToJson(row: ArtifactRow): ArtifactJson {
-  const { artifactId: id, runId, name, mediaType, sha256, sizeBytes, createdAt } = row;
-  return { id, runId, name, mediaType, sha256, sizeBytes: String(sizeBytes), createdAt: createdAt.toISOString() };
+  const { artifactId: id, runId, name, kind, mediaType, sha256, sizeBytes, createdAt } = row;
+  return { id, runId, name, kind, mediaType, sha256, sizeBytes: String(sizeBytes), createdAt: createdAt.toISOString() };
 }

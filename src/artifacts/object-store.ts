@@ -5,6 +5,12 @@ export interface ObjectDigest {
   readonly sizeBytes: number;
 }
 
+/** One PUT of bytes that were named before: its length is theirs, and it carries exactly these headers. The key is taken: 412. */
+export interface PutGrant {
+  readonly url: string;
+  readonly headers: Readonly<Record<string, string>>;
+}
+
 /** What rooms ask of the store of blobs. Every call is bounded in time. */
 export interface ObjectStore {
   /**
@@ -19,6 +25,19 @@ export interface ObjectStore {
   ): Promise<"stored" | "present">;
   /** Reads the whole object and digests it; undefined when there is none. */
   digestOf(key: string, signal?: AbortSignal): Promise<ObjectDigest | undefined>;
+  /** Reads a whole object; undefined when there is none, or one of more than `maxBytes`. */
+  read(key: string, maxBytes: number, signal?: AbortSignal): Promise<Uint8Array | undefined>;
+  /** Lets anybody who has the grant store these very bytes under a key that has none yet, until it expires. */
+  grantPut(
+    key: string,
+    what: {
+      /** sha256, lower-case hex. */
+      readonly sha256: string;
+      readonly sizeBytes: number;
+      readonly contentType: string;
+      readonly expiresSeconds: number;
+    },
+  ): Promise<PutGrant>;
   /** A URL that gives the bytes to anybody who has it, as a download of that name, until it expires. */
   urlFor(key: string, download: { readonly fileName: string; readonly expiresSeconds: number }): Promise<string>;
 }

@@ -1,9 +1,11 @@
 import type { Command } from "commander";
 import { registerApply } from "./apply.ts";
+import { registerArtifact } from "./artifact.ts";
 import { registerAttestation } from "./attestation.ts";
 import { registerDemo } from "./demo.ts";
 import { registerEvent } from "./event.ts";
 import { registerGraph } from "./graph.ts";
+import { registerPersona } from "./persona.ts";
 import { registerRequest } from "./request.ts";
 import { registerRun } from "./run.ts";
 import { registerToken } from "./token.ts";
@@ -16,6 +18,8 @@ export function registerCommands(program: Command): void {
   registerRequest(program);
   registerEvent(program);
   registerApply(program);
+  registerPersona(program);
+  registerArtifact(program);
   registerAttestation(program);
   registerGraph(program);
   registerDemo(program);

@@ -35,8 +35,10 @@ describe("a declaration", () => {
   it("is sent after those that it may name, whatever the order in its file", () => {
     const rule = "kind: WorkflowRule\nspec: {id: stories, profileId: scrum-team, definition: {id: evidence}}";
     const definition = 'kind: WorkflowDefinition\nspec: {definitionId: evidence, version: "1", plan: {}}';
-    const read = readDeclarations(written([rule, profile, definition].join("\n---\n")));
+    const repository = "kind: Repository\nspec: {id: shop, url: https://github.com/acme/shop, defaultRef: main}";
+    const read = readDeclarations(written([rule, profile, definition, repository].join("\n---\n")));
     expect(read.map(({ kind, name }) => `${kind} ${name}`)).toEqual([
+      "Repository shop",
       "WorkflowDefinition evidence@1",
       "MethodologyProfile scrum-team@1",
       "WorkflowRule stories",
@@ -72,7 +74,7 @@ describe("a declaration", () => {
     [
       "an unknown kind",
       "kind: Profile\nspec: {}",
-      ':1: kind "Profile": must be a kind that can be declared; use one of WorkflowDefinition',
+      ':1: kind "Profile": must be a kind that can be declared; use one of Repository, WorkflowDefinition',
     ],
     ["no spec", "kind: WorkflowRule", ":1: spec (absent): holds a WorkflowRule; add it"],
     ["a stray field", `${profile}id: scrum-team`, ':13: id "scrum-team": a document has kind and spec only'],
@@ -90,6 +92,12 @@ describe("a declaration", () => {
 
   it("of the demo is right", () => {
     const read = readDeclarations(join(cloneDir, "examples", "demo", "declarations"));
-    expect(read.map(({ name }) => name)).toEqual(["increment-evidence@1", "scrum-team-tested@1", "scrum-team@1"]);
+    expect(read.map(({ name }) => name)).toEqual([
+      "increment-evidence@1",
+      "story-repair-careless@1",
+      "story-repair@1",
+      "scrum-team-tested@2",
+      "scrum-team@1",
+    ]);
   });
 });

@@ -7,6 +7,7 @@ import type { ApiClient } from "../client/api-client.ts";
 import { ProfileSchema } from "../gen/governance/v1/profile_pb.ts";
 import {
   PublishWorkflowVersionRequestSchema,
+  RepositorySchema,
   WorkflowRuleSchema,
 } from "../gen/workflows_runtime/v1/workflow_service_pb.ts";
 import { CliError } from "./cli-error.ts";
@@ -34,6 +35,16 @@ type Read = (source: YamlDocument) => Pick<Declaration, "name" | "send"> | { rea
 
 /** Kinds of declarations, in the order in which they are sent: what others name comes first. */
 const kinds: Readonly<Record<string, Read>> = {
+  Repository: kind(RepositorySchema, {
+    nameOf: ({ id }) => id,
+    send: async (api, repository) => {
+      const { repositories } = await api.workflows.listRepositories({});
+      const known = repositories.find(({ id }) => id === repository.id);
+      if (known !== undefined && equals(RepositorySchema, known, repository)) return "unchanged";
+      await api.workflows.putRepository({ repository });
+      return known === undefined ? "created" : "replaced";
+    },
+  }),
   WorkflowDefinition: kind(PublishWorkflowVersionRequestSchema, {
     nameOf: ({ definitionId, version }) => `${definitionId}@${version}`,
     send: async (api, version) => createdOr((await api.workflows.publishWorkflowVersion(version)).created),

@@ -29,6 +29,7 @@ export function nextSteps(after: {
       lines: [
         automation("run", "describe", runId),
         automation("run", "watch", runId),
+        automation("artifact", "list", "--run", runId),
         automation("attestation", "export", "--run", runId, "--out", `evidence-${runId}`),
         automation("graph", "list", "--ref", `backlog_item:${backlogItem}`),
         automation("request", "list"),

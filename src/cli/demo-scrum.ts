@@ -46,7 +46,7 @@ interface Board {
 /** The Scrum service of a local stack, as somebody of the Scrum Team uses it. */
 export interface DemoScrum {
   /** Lets the service publish a request for a run. @returns the id of the new event */
-  requestRun(settings: DemoSettings, profile: string, signal: AbortSignal): Promise<string>;
+  requestRun(settings: DemoSettings, definition: string, signal: AbortSignal): Promise<string>;
   board(signal: AbortSignal): Promise<Board>;
 }
 
@@ -77,8 +77,8 @@ export function createDemoScrum(state: LocalState): DemoScrum {
     throw new CliError(1, `the Scrum service answered ${response.status} to ${path}: ${plain(text).slice(0, 1_000)}`);
   };
   return {
-    requestRun: async ({ tenant, org, ask: wanted }, profile, signal) =>
-      (await ask<{ eventId: string }>("/request-run", signal, { ...wanted, tenant, org, profile })).eventId,
+    requestRun: async ({ tenant, org, profile, ask: wanted }, definition, signal) =>
+      (await ask<{ eventId: string }>("/request-run", signal, { ...wanted, tenant, org, profile, definition })).eventId,
     board: (signal) => ask<Board>("/board", signal),
   };
 }

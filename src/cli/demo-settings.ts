@@ -6,13 +6,20 @@ import { readDocuments } from "./yaml-message.ts";
 
 const demoDir = join(cloneDir, "examples", "demo");
 export const declarationsDir = join(demoDir, "declarations");
+/** What the demo's repository is made from. */
+export const repositoryDir = join(demoDir, "repository");
+/** One folder a persona. */
+export const personasDir = join(demoDir, "personas");
 
 /** Whom the demo acts for and what is asked: `examples/demo/demo.yaml`. */
 export interface DemoSettings {
   readonly tenant: string;
   readonly org: string;
   readonly profile: string;
-  readonly failingProfile: string;
+  readonly definition: string;
+  readonly failingDefinition: string;
+  /** What the demo works on; where it lies is the stack's. */
+  readonly repository: JsonObject;
   readonly backlogItem: string;
   /** What the Scrum service is asked to request, but tenant, org and profile. */
   readonly ask: JsonObject;
@@ -31,7 +38,9 @@ export function readDemoSettings(): DemoSettings {
     tenant: text(settings.tenant, "tenant"),
     org: text(settings.org, "org"),
     profile: text(settings.profile, "profile"),
-    failingProfile: text(settings.failingProfile, "failingProfile"),
+    definition: text(settings.definition, "definition"),
+    failingDefinition: text(settings.failingDefinition, "failingDefinition"),
+    repository: mapping(settings.repository),
     backlogItem: text(ask.backlogItem, "ask.backlogItem"),
     ask,
   };

@@ -10,23 +10,25 @@ import { Disposition, HandoffState, RequestDeliverySchema } from "../gen/workflo
 import { appliedLine } from "./apply.ts";
 import { explain, keepToken } from "./call-api.ts";
 import { CliError } from "./cli-error.ts";
-import { applyDeclarations, readDeclarations } from "./declarations.ts";
+import { declareDemo } from "./demo-declare.ts";
 import { nextSteps } from "./demo-next.ts";
 import type { DemoScrum } from "./demo-scrum.ts";
 import { boardLines, boardOf, createDemoScrum } from "./demo-scrum.ts";
 import type { DemoSettings } from "./demo-settings.ts";
-import { declarationsDir, readDemoSettings } from "./demo-settings.ts";
+import { readDemoSettings } from "./demo-settings.ts";
 import { createEventTeller, reasonText } from "./event-lines.ts";
 import { followRun } from "./follow-run.ts";
 import { untilInterrupted } from "./interrupt.ts";
 import type { LocalState } from "./local-state.ts";
 import { mintToken, requireLocalState } from "./local-state.ts";
 import { endWithReader, plain, shortName, tableLines, tint } from "./output.ts";
+import { patchLines } from "./patch-lines.ts";
 import type { Screen } from "./screen.ts";
 import { createScreen } from "./screen.ts";
 
 const decisionLimitMs = 30_000;
 const handoverLimitMs = 30_000;
+const patchLimitMs = 10_000;
 const pollMs = 100;
 
 interface Demo {
@@ -44,7 +46,7 @@ export function registerDemo(program: Command): void {
     .description(
       "let the example Scrum service ask for a run, and show what becomes of it; exit 0 when it ended as shown in advance: COMPLETED, or FAILED with an impediment for --failing",
     )
-    .option("--failing", "ask by a profile that requires a passing test result, which this plan can't have")
+    .option("--failing", "let a persona work that changes the test instead of the code: FAILED, and the rule named")
     .option("--state <dir>", "folder of the local stack; else .automation upwards from here, else the clone's")
     .option("--json", "print JSON, one object a line")
     .action(
@@ -99,16 +101,17 @@ async function showDemo({ state, failing, json, signal }: DemoOptions): Promise<
 
 async function show(demo: Demo, state: LocalState, failing: boolean): Promise<Shown> {
   const { api, screen, settings, signal } = demo;
-  for await (const applied of applyDeclarations(api, readDeclarations(declarationsDir))) {
+  for await (const applied of declareDemo(api, state, settings, signal)) {
     if (applied.outcome !== "unchanged") screen.tell("declared", appliedLine(applied), { ...applied });
     if (applied.outcome === "conflict")
       return { end: undefined, isAsDesigned: false, reason: `${applied.name}: ${applied.reason}` };
   }
-  const profile = failing ? settings.failingProfile : settings.profile;
+  const { profile, backlogItem } = settings;
+  const definition = failing ? settings.failingDefinition : settings.definition;
   const askedAt = Date.now();
-  const eventId = await demo.scrum.requestRun(settings, profile, signal);
-  const heading = `the Scrum service asks for a run on ${settings.backlogItem}, judged by ${profile} (event ${eventId})`;
-  screen.tell("asked", `\n${tint("bold", heading)}`, { eventId, profile });
+  const eventId = await demo.scrum.requestRun(settings, definition, signal);
+  const heading = `the Scrum service asks for ${definition} on ${backlogItem}, judged by ${profile} (event ${eventId})`;
+  screen.tell("asked", `\n${tint("bold", heading)}`, { eventId, definition, profile });
 
   const delivery = await awaitDecision(demo, eventId);
   if (delivery.disposition !== Disposition.ACCEPTED) {
@@ -131,6 +134,7 @@ async function show(demo: Demo, state: LocalState, failing: boolean): Promise<Sh
     onReconnect: (last, why) => screen.tell("reconnect", `connection lost after event ${last} (${why}); going on`),
   });
   const { reason, hasImpediment } = await settle(demo, runId);
+  await tellPatch(demo, runId);
   await tellAttestations(demo, runId);
   await tellBoard(demo, runId);
   for (const { title, lines } of nextSteps({ state, settings, runId, failing }))
@@ -181,13 +185,27 @@ async function settle(
   }
 }
 
+/** Shows what the persona changed, as it was captured and kept. */
+async function tellPatch({ api, screen, signal }: Demo, runId: string): Promise<void> {
+  const { artifacts } = await api.workflows.listArtifacts({ runId }, { signal });
+  const patch = artifacts.find(({ kind }) => kind === "patch");
+  if (patch === undefined) return;
+  const { url } = await api.workflows.getArtifactUrl({ artifactId: patch.id }, { signal });
+  const answer = await fetch(url, { signal: AbortSignal.any([signal, AbortSignal.timeout(patchLimitMs)]) });
+  if (!answer.ok) throw new CliError(3, `the object store answered ${answer.status} for ${patch.name}`);
+  const text = await answer.text();
+  screen.tell("patch", under(`what was changed (${patch.name}, sha256:${patch.sha256})`, patchLines(text)), {
+    patch: text,
+  });
+}
+
 async function tellAttestations({ api, screen, signal }: Demo, runId: string): Promise<void> {
   const { attestations } = await api.governance.listAttestations({ runId }, { signal });
   const rows = attestations
     .map((attestation) => toJson(AttestationSchema, attestation))
-    .toSorted((a, b) => (a.kind ?? "").localeCompare(b.kind ?? ""));
+    .toSorted((a, b) => (a.name ?? "").localeCompare(b.name ?? ""));
   const lines = tableLines(rows, [
-    { title: "KIND", of: ({ kind }) => kind },
+    { title: "NAME", of: ({ name }) => name },
     { title: "OUTCOME", of: ({ outcome }) => outcome },
     { title: "KEY", of: ({ keyId }) => keyId },
     { title: "STATEMENT SHA256", of: ({ statementSha256 }) => statementSha256?.slice(0, 16) },

@@ -38,6 +38,10 @@ function runFacts(run: RunJson, goal: string | undefined): [string, string | und
     ["profile", versioned(run.profileId, run.profileVersion)],
     ["rule", run.ruleId],
     ["work kind", run.workKind],
+    ["repository", repositoryText(run)],
+    ["personas", run.pins?.personas?.map(({ stepId, id, version }) => `${stepId}: ${id}@${version}`).join(", ")],
+    ["isolation", shortName(run.pins?.isolation, "ISOLATION_CLASS_").toLowerCase()],
+    ["policy", run.pins?.policyDigest],
     ["references", referenceTexts(run.references ?? {}).join(" ")],
     ["source", run.source],
     ["event", run.eventId],
@@ -50,6 +54,12 @@ function runFacts(run: RunJson, goal: string | undefined): [string, string | und
     ["ended", shortTime(run.endedAt)],
     ["deadline", shortTime(run.deadline)],
   ];
+}
+
+function repositoryText({ pins, baseCommit }: RunJson): string {
+  const { id, ref } = pins?.repository ?? {};
+  if (id === undefined) return "";
+  return `${id} ${ref}${baseCommit === undefined ? "" : ` at ${baseCommit}`}`;
 }
 
 const versioned = (id = "", version = "") => (id === "" ? "" : `${id}@${version}`);

@@ -30,6 +30,28 @@ describe("what a run event says", () => {
     ]);
   });
 
+  it("tells a step's limit, what its persona says behind its name, and the tests that failed", () => {
+    const limit = { name: "memory", mechanism: "hard" };
+    const step = { stepId: "fix", state: "STEP_STATE_FAILED", cause: "limit_exceeded", reason: "too much" } as const;
+    expect(eventLines({ step: { ...step, limit } })).toEqual([
+      "✗ step fix: limit_exceeded: memory limit (hard): too much",
+    ]);
+    expect(eventLines({ message: { stepId: "fix", text: "one\ntwo\u001b[2J", truncated: true } })).toEqual([
+      "fix │ one",
+      "fix │ two [2J",
+      "fix │ … more was left out",
+    ]);
+    expect(eventLines({ plan: { stepId: "fix", items: [{ text: "look", done: true }, { text: "mend" }] } })).toEqual([
+      "fix │ ☑ look",
+      "fix │ ☐ mend",
+    ]);
+    const tests = { stepId: "unit", onBase: true, counts: { passed: 5, failed: 1 }, failed: ["adds VAT"] };
+    expect(eventLines({ tests })).toEqual(["tests unit on the base: 5 passed, 1 failed", "  ✗ adds VAT"]);
+    expect(eventLines({ tests: { stepId: "unit", fault: "a DOCTYPE" } })).toEqual([
+      "tests unit on what was captured: no report that counts: a DOCTYPE",
+    ]);
+  });
+
   it("says so when it is of a kind that is not known", () => {
     expect(eventLines({ sequence: "3" })).toEqual(["an event this version of the program does not know"]);
   });

@@ -4,6 +4,10 @@ import type {
   ReasonJson,
   RunEventJson,
   StatusChangedJson,
+  StepChangedJson,
+  TestsReadJson,
+  TreeCapturedJson,
+  WorkspacePreparedJson,
 } from "../gen/automation/v1/run_event_pb.ts";
 import type { VerdictJson, VerdictLineJson } from "../gen/automation/v1/verdict_pb.ts";
 import { plain, shortName, tint } from "./output.ts";
@@ -21,12 +25,67 @@ export function createEventTeller(): (event: RunEventJson) => string[] {
   };
 }
 
-/** @returns what a run event says, for people: one line, and one more per line of a verdict */
-export function eventLines({ status, verdict, handoff, message }: RunEventJson): string[] {
+/** @returns what a run event says, for people: one line, and one more per line of a verdict, test that failed or intention */
+export function eventLines(event: RunEventJson): string[] {
+  const { status, verdict, handoff, workspace, step, tests, captured } = event;
   if (status !== undefined) return [statusLine(status)];
   if (verdict?.verdict !== undefined) return verdictLines(verdict.verdict);
   if (handoff !== undefined) return [handoffLine(handoff)];
-  return [plain(message?.text ?? "an event this version of the program does not know")];
+  if (workspace !== undefined) return [workspaceLine(workspace)];
+  if (step !== undefined) return [stepLine(step)];
+  if (tests !== undefined) return testsLines(tests);
+  if (captured !== undefined) return [capturedLine(captured)];
+  return saidLines(event);
+}
+
+/** What a step or its persona says: shown behind the step's name, since nobody vouches for it. */
+function saidLines({ message, plan, tool, artifact, progress }: RunEventJson): string[] {
+  const said = message ?? plan ?? tool ?? artifact ?? progress;
+  const who = said?.stepId === undefined ? "" : `${tint("dim", `${plain(said.stepId)} │`)} `;
+  const lines = [
+    ...(message === undefined ? [] : (message.text ?? "").trimEnd().split("\n")),
+    ...(plan?.items ?? []).map(({ text, done }) => `${done ? "☑" : "☐"} ${text ?? ""}`),
+    ...(tool === undefined
+      ? []
+      : [[tool.name, shortName(tool.phase, "TOOL_PHASE_").toLowerCase(), tool.detail].join(" ")]),
+    ...(artifact === undefined ? [] : [`${artifact.path ?? ""} ${artifact.title ?? ""}`]),
+    ...(progress === undefined ? [] : [`${progress.percent ?? 0} % ${progress.text ?? ""}`]),
+    ...(message?.truncated ? ["… more was left out"] : []),
+  ];
+  if (lines.length === 0) return ["an event this version of the program does not know"];
+  return lines.map((line) => `${who}${plain(line)}`.trimEnd());
+}
+
+function workspaceLine({ repositoryId, ref, baseCommit = "", sandbox }: WorkspacePreparedJson): string {
+  const claims = sandbox?.claims ?? [];
+  const box = `box of class ${shortName(sandbox?.isolation, "ISOLATION_CLASS_").toLowerCase()}, ${claims.length} claims proven`;
+  return plain(`workspace: ${repositoryId} ${ref} at ${baseCommit.slice(0, 12)}, ${box}`);
+}
+
+function stepLine({ stepId, state, cause, reason, limit }: StepChangedJson): string {
+  if (state === "STEP_STATE_STARTED") return plain(`step ${stepId}`);
+  if (state === "STEP_STATE_DONE") return `${tint("green", "✓")} ${plain(`step ${stepId}`)}`;
+  const bound = limit === undefined ? "" : `${limit.name} limit (${limit.mechanism}): `;
+  return `${tint("red", "✗")} ${plain(`step ${stepId}: ${cause}: ${bound}${reason}`)}`;
+}
+
+/** @returns how many tests did what, and each that failed */
+export function testsLines({ stepId, onBase, counts = {}, failed = [], fault }: TestsReadJson): string[] {
+  const what = `tests ${stepId} ${onBase ? "on the base" : "on what was captured"}`;
+  if (fault !== undefined) return [tint("red", plain(`${what}: no report that counts: ${fault}`))];
+  const told = (["passed", "failed", "errored", "skipped"] as const).flatMap((state) =>
+    counts[state] === undefined ? [] : [`${counts[state]} ${state}`],
+  );
+  return [
+    plain(`${what}: ${told.join(", ") || "none"}`),
+    ...failed.map((name) => `  ${tint("red", "✗")} ${plain(name)}`),
+  ];
+}
+
+function capturedLine({ gitTree = "", changedFiles = 0, skippedFiles = 0, partial }: TreeCapturedJson): string {
+  const files = `${changedFiles} ${changedFiles === 1 ? "file" : "files"} changed`;
+  const left = skippedFiles === 0 ? "" : `, ${skippedFiles} not in it`;
+  return plain(`captured tree ${gitTree.slice(0, 12)}: ${files}${left}${partial ? ", partial" : ""}`);
 }
 
 /** @returns the verdict and each of its lines, with ✓ or ✗ and the remedy of what is not met */

@@ -5,9 +5,10 @@ import type { ApiClient } from "../client/api-client.ts";
 import type { SigningKey } from "../gen/governance/v1/governance_service_pb.ts";
 import { KeyPurpose } from "../gen/governance/v1/governance_service_pb.ts";
 import { CliError } from "./cli-error.ts";
+import type { NamedArtifact } from "./fetch-artifact.ts";
+import { fetchArtifact } from "./fetch-artifact.ts";
 import { listUpTo } from "./output.ts";
 
-const downloadLimitMs = 60_000;
 const attestationLimit = 10_000;
 
 export interface Written {
@@ -22,7 +23,7 @@ interface ExportFile {
 }
 
 /**
- * Writes a run's envelopes (`NAME.dsse.json`), its artifacts (`events.ndjson`) and the public keys (`keys/PURPOSE.pem`) to a folder.
+ * Writes a run's envelopes (`NAME.dsse.json`), the artifacts that its statements are about (`events.ndjson`, `changes.patch` …) and the public keys (`keys/PURPOSE.pem`) to a folder.
  * Digests are checked before the first file is written.
  * @throws CliError 1 when nothing is registered yet, a digest differs, or the folder holds evidence of another run
  */
@@ -58,18 +59,20 @@ async function collectFiles(api: ApiClient, runId: string): Promise<ExportFile[]
     throw new CliError(1, message);
   }
   const files: ExportFile[] = [];
-  for (const { id, name, statementSha256, keyId } of items) {
+  const named = new Set<string>();
+  for (const { id, name, statementSha256, keyId, subjects } of items) {
     const { attestation } = await api.governance.getAttestation({ id });
     const bytes = attestation?.envelope ?? new Uint8Array();
     assertDigest(`the statement of attestation ${id}`, payloadOf(bytes), statementSha256);
-    files.push({ name: `${safeName(name)}.dsse.json`, bytes });
+    files.push({ name: `${envelopeName(name)}.dsse.json`, bytes });
     addKey(files, keys, keyId);
+    for (const { value } of subjects) named.add(value);
   }
-  for (const { id, name, sha256 } of artifacts) {
-    const bytes = await download((await api.workflows.getArtifactUrl({ artifactId: id })).url, name);
-    assertDigest(`artifact ${name}`, bytes, sha256);
-    files.push({ name: safeName(name), bytes });
+  for (const artifact of artifacts.filter(({ sha256 }) => named.has(sha256))) {
+    const { url } = await api.workflows.getArtifactUrl({ artifactId: artifact.id });
+    files.push({ name: safePath(artifact.name), bytes: await download(url, artifact) });
   }
+  assertApart(files);
   return files;
 }
 
@@ -82,18 +85,10 @@ function addKey(files: ExportFile[], keys: readonly SigningKey[], keyId: string)
   if (!files.some((file) => file.name === name)) files.push({ name, bytes: Buffer.from(key.publicKeyPem) });
 }
 
-async function download(url: string, name: string): Promise<Uint8Array> {
-  try {
-    const response = await fetch(url, { signal: AbortSignal.timeout(downloadLimitMs) });
-    if (!response.ok)
-      throw new CliError(1, `artifact ${name} can't be read: the object store answered ${response.status}`);
-    return await response.bytes();
-  } catch (cause) {
-    if (cause instanceof CliError) throw cause;
-    throw new CliError(3, `artifact ${name} can't be read: the object store ${new URL(url).host} does not answer`, {
-      cause,
-    });
-  }
+async function download(url: string, artifact: NamedArtifact): Promise<Uint8Array> {
+  const pieces: Uint8Array[] = [];
+  for await (const piece of fetchArtifact(url, artifact)) pieces.push(piece);
+  return Buffer.concat(pieces);
 }
 
 function payloadOf(envelope: Uint8Array): Uint8Array {
@@ -114,10 +109,31 @@ function sha256Of(bytes: Uint8Array): string {
   return createHash("sha256").update(bytes).digest("hex");
 }
 
-/** Names come from the api; none may leave the folder. */
-function safeName(name: string): string {
-  if (/^[A-Za-z0-9][A-Za-z0-9._-]{0,199}$/.test(name)) return name;
-  throw new CliError(1, `the api names a file ${JSON.stringify(name)}, which is no plain file name; tell its operator`);
+/** @returns a plain file name: `test-result.unit` for the statement `test-result/unit` */
+function envelopeName(name: string): string {
+  if (/^[a-z][a-z-]*(\/[a-z][a-z0-9-]*)?$/.test(name)) return name.replace("/", ".");
+  throw strangeName(name);
+}
+
+/** Names come from the api; none may leave the folder, or be taken for an envelope, a key or something that was checked. */
+function safePath(path: string): string {
+  const parts = path.split("/");
+  const isPlain = !/[\p{Cc}\\]/u.test(path) && parts.every((part) => part !== "" && part !== "." && part !== "..");
+  const isOfOurs = parts.length === 1 ? path.endsWith(".dsse.json") : parts[0] === "keys" || parts[0] === "check";
+  if (isPlain && !isOfOurs) return path;
+  throw strangeName(path);
+}
+
+function assertApart(files: readonly ExportFile[]): void {
+  const names = new Set<string>();
+  for (const { name } of files) {
+    if (names.has(name)) throw strangeName(name);
+    names.add(name);
+  }
+}
+
+function strangeName(name: string): CliError {
+  return new CliError(1, `the api names a file ${JSON.stringify(name)}, which is not written; tell its operator`);
 }
 
 function filesBelow(dir: string): string[] {

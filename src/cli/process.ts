@@ -31,15 +31,20 @@ export function registerProcesses(program: Command): void {
       .description(description)
       .action(async () => await runProcess(await load()));
   }
-  program
-    .command("worker")
-    .description("run a worker")
-    .command("control")
-    .description("workflow tasks and api calls; no sandbox")
-    .action(async () => {
-      const { main } = await import("../../workers/main.ts");
-      await runProcess((environment, signal) => main("control", environment, signal));
-    });
+  const worker = program.command("worker").description("run a worker");
+  const kinds = {
+    control: "workflow tasks and api calls; no sandbox",
+    workspace: "the work of runs, each in a box that is proven at the start",
+  } as const;
+  for (const kind of ["control", "workspace"] as const) {
+    worker
+      .command(kind)
+      .description(kinds[kind])
+      .action(async () => {
+        const { main } = await import("../../workers/main.ts");
+        await runProcess((environment, signal) => main(kind, environment, signal));
+      });
+  }
 }
 
 async function runProcess(main: Main): Promise<never> {

@@ -31,6 +31,9 @@ interface StartOptions extends ScopeOptions {
   file?: string;
   requestId?: string;
   profile?: string;
+  definition?: string;
+  repository?: string;
+  ref?: string;
   product?: string;
   sprint?: string;
   sprintGoal?: string[];
@@ -85,6 +88,9 @@ function registerStart(run: Command): void {
     .option("-f, --file <path>", "YAML or JSON of automation.v1.RunRequested, the payload of an event")
     .option("--request-id <id>", "names the request: the same id again answers the same run; a new id unless told")
     .option("--profile <id>", "methodology profile that judges the run, newest version")
+    .option("--definition <id>", "automation to run, channel stable; else a rule or the profile decides")
+    .option("--repository <id>", "repository worked on; else the plan's")
+    .option("--ref <name>", "branch, tag or commit to begin from; else the repository's default; needs --repository")
     .option("--product <id>", "product of the backlog items")
     .option("--sprint <id>", "sprint the work belongs to")
     .option("--sprint-goal <id>", "sprint goal served; may be repeated", collect)
@@ -107,10 +113,14 @@ function registerStart(run: Command): void {
   });
 }
 
+/** What a file says instead. */
+const requestOptions = [
+  ...(["profile", "definition", "repository", "ref", "product", "sprint"] as const),
+  ...(["sprintGoal", "backlogItem", "workKind", "goal"] as const),
+];
+
 function requestOfFile(file: string, options: StartOptions): RunRequested {
-  const both = (["profile", "product", "sprint", "sprintGoal", "backlogItem", "workKind", "goal"] as const).find(
-    (name) => options[name] !== undefined,
-  );
+  const both = requestOptions.find((name) => options[name] !== undefined);
   if (both !== undefined) throw new CliError(2, `--${dashed(both)} and --file exclude each other; say it in the file`);
   const [document, second] = readDocuments(file);
   if (document === undefined || second !== undefined)
@@ -121,10 +131,14 @@ function requestOfFile(file: string, options: StartOptions): RunRequested {
 }
 
 function requestOfOptions(options: StartOptions): RunRequested {
-  const { profile, product, sprint, sprintGoal, backlogItem, workKind, goal } = options;
+  const { profile, definition, repository, ref, product, sprint, sprintGoal, backlogItem, workKind, goal } = options;
   if (profile === undefined)
     throw new CliError(2, "--profile or --file is required: name the profile that judges the run");
+  if (ref !== undefined && repository === undefined)
+    throw new CliError(2, `--ref ${ref} needs --repository: a ref means nothing without it`);
   const request: MessageInitShape<typeof RunRequestedSchema> = {
+    ...(definition === undefined ? {} : { definition: { id: definition } }),
+    ...(repository === undefined ? {} : { repository: { id: repository, ref } }),
     profile: { id: profile },
     context: {
       method: { case: "scrum", value: { product, sprint, goals: sprintGoal ?? [], backlogItems: backlogItem ?? [] } },

@@ -1,4 +1,5 @@
-import { randomBytes } from "node:crypto";
+import { spawnSync } from "node:child_process";
+import { createHash, randomBytes } from "node:crypto";
 import { chmodSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { parseDocument } from "yaml";
@@ -8,6 +9,10 @@ import { CliError } from "./cli-error.ts";
 import type { UpState } from "./local-state.ts";
 import { cloneDir } from "./local-state.ts";
 import { writeWhole } from "./up-ports.ts";
+
+/** Where boxes, their trees and their toolchains lie: outside homes, since a box may run as a user who can't enter one. */
+const runAreaOf = (dir: string): string =>
+  join("/var/tmp", `automation-${createHash("sha256").update(dir).digest("hex").slice(0, 12)}`);
 
 /** Where a stack keeps what. */
 export const folderOf = (dir: string) => ({
@@ -25,13 +30,16 @@ export const folderOf = (dir: string) => ({
   scrum: join(dir, "scrum"),
   workerToken: join(dir, "tokens", "worker.jwt"),
   scrumToken: join(dir, "tokens", "scrum.token"),
+  /** Local repositories that runs of the demo's tenant may work on. */
+  repositories: join(dir, "repositories"),
+  runArea: runAreaOf(dir),
 });
 
 export type Folder = ReturnType<typeof folderOf>;
 
 const contents = [
   ...["up.json", "ports.json", "secrets.json", "operator.yaml"],
-  ...["data", "logs", "pids", "keys", "tokens", "issuer", "scrum"],
+  ...["data", "logs", "pids", "keys", "tokens", "issuer", "scrum", "repositories"],
 ];
 
 /**
@@ -57,6 +65,10 @@ export function noteOwner(folder: Folder, apiUrl = ""): void {
 /** Removes all that `up` and its processes have put there, and nothing else. */
 export function wipe(folder: Folder): void {
   for (const entry of contents) rmSync(join(folder.dir, entry), { recursive: true, force: true });
+  // base trees are read-only; what a box made impassable is left to the worker, who removes it at its start
+  if (!existsSync(folder.runArea)) return;
+  spawnSync("chmod", ["-R", "u+rwX", folder.runArea]);
+  spawnSync("rm", ["-rf", folder.runArea]);
 }
 
 const secretNames = [
@@ -89,7 +101,7 @@ export function readSecrets(folder: Folder): Secrets {
 
 /** Folders and files that the processes expect to find. */
 export function prepareFolder(folder: Folder): void {
-  for (const dir of [folder.keys, join(folder.workerToken, ".."), folder.scrum])
+  for (const dir of [folder.keys, join(folder.workerToken, ".."), folder.scrum, folder.repositories])
     mkdirSync(dir, { recursive: true, mode: 0o700 });
   if (!existsSync(folder.scrumToken)) writeWhole(folder.scrumToken, randomBytes(32).toString("base64url"));
   chmodSync(folder.scrumToken, 0o600);
@@ -113,6 +125,8 @@ export function writeOperatorFile(folder: Folder, scrumUrl: string, previousScru
   if (first) {
     document.setIn(endpoint, scrumUrl);
     document.setIn(["methodologies", "scrum", "tokenFile"], folder.scrumToken);
+    document.setIn(["workspaces", "isolation"], [process.getuid?.() === 0 ? "uid" : "userns"]);
+    document.setIn(["workspaces", "repositories", "roots", 0, "path"], folder.repositories);
   } else {
     if (previousScrumUrl === scrumUrl || document.getIn(endpoint) !== previousScrumUrl) return;
     document.setIn(endpoint, scrumUrl);

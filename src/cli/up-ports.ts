@@ -12,6 +12,7 @@ export const defaultPorts = {
   dispatcher: 8081,
   relay: 8082,
   worker: 8083,
+  workspace: 8084,
   issuer: 8090,
   scrum: 8091,
   temporal: 7233,

@@ -1,4 +1,5 @@
 import { join } from "node:path";
+import { readOperator } from "../config/operator.ts";
 import { engineEnvironment, loopback } from "../engines/engine.ts";
 import { cacheDir } from "../engines/engine-cache.ts";
 import { EngineError } from "../engines/engine-error.ts";
@@ -54,6 +55,16 @@ function environmentParts({ ports, secrets, folder, ...rest }: Stack) {
       AUTOMATION_KEYS_DIR: folder.keys,
     },
     worker: { AUTOMATION_API_URL: state.api.url, AUTOMATION_TOKEN_FILE: folder.workerToken },
+    workspace: () => {
+      const { hosts, roots } = readOperator(folder.operatorFile).workspaces.repositories;
+      return {
+        AUTOMATION_RUN_AREA: folder.runArea,
+        AUTOMATION_REPOSITORY_HOSTS: hosts.join(","),
+        AUTOMATION_REPOSITORY_ROOTS: roots
+          .flatMap(({ path, tenants }) => tenants.map((tenant) => `${tenant}=${path}`))
+          .join(","),
+      };
+    },
     scrum: {
       SCRUM_ADDRESS: `${loopback}:${ports.scrum}`,
       SCRUM_STATE_DIR: folder.scrum,
@@ -108,6 +119,12 @@ export function processUnits(stack: Stack): Unit[] {
       ...parts.temporal,
       ...parts.worker,
       ...parts.health(ports.worker),
+    }),
+    unit("workspace", [program, "worker", "workspace"], ports.workspace, {
+      ...parts.temporal,
+      ...parts.worker,
+      ...parts.workspace(),
+      ...parts.health(ports.workspace),
     }),
     ...(demo ? [unit("scrum", [scrumService], ports.scrum, parts.scrum)] : []),
   ];

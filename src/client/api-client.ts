@@ -1,6 +1,7 @@
 import type { Client, Interceptor } from "@connectrpc/connect";
 import { createClient } from "@connectrpc/connect";
 import { createConnectTransport } from "@connectrpc/connect-node";
+import { AgentsService } from "../gen/agents/v1/agents_service_pb.ts";
 import { GovernanceService } from "../gen/governance/v1/governance_service_pb.ts";
 import { ProfileService } from "../gen/governance/v1/profile_service_pb.ts";
 import { GraphService } from "../gen/graph/v1/graph_service_pb.ts";
@@ -24,6 +25,7 @@ export interface ApiClient {
   readonly profiles: Client<typeof ProfileService>;
   readonly governance: Client<typeof GovernanceService>;
   readonly graph: Client<typeof GraphService>;
+  readonly agents: Client<typeof AgentsService>;
 }
 
 /** Connect over HTTP/1.1 with JSON: a restarted server never leaves a stuck session behind. */
@@ -47,5 +49,6 @@ export function createApiClient({ apiUrl, token, tenant, org, timeoutMs = 10_000
     profiles: createClient(ProfileService, transport),
     governance: createClient(GovernanceService, transport),
     graph: createClient(GraphService, transport),
+    agents: createClient(AgentsService, transport),
   };
 }

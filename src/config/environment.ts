@@ -8,6 +8,15 @@ const address = z.string().regex(/^[^:\s]+:\d{1,5}$/, "must be HOST:PORT, for ex
 const url = z.url({ error: "must be a URL" });
 const path = z.string().min(1);
 
+const list = z
+  .string()
+  .default("")
+  .transform((text) => text.split(",").filter((part) => part !== ""));
+const tenantRoot = z
+  .string()
+  .regex(/^[a-z0-9][a-z0-9-]*=\//, "must be TENANT=/FOLDER, several with commas between them")
+  .transform((text) => ({ tenant: text.slice(0, text.indexOf("=")), path: text.slice(text.indexOf("=") + 1) }));
+
 const common = { AUTOMATION_LOG_LEVEL: z.enum(["debug", "info", "warn", "error"]).default("info") };
 const health = { AUTOMATION_HEALTH_ADDRESS: address };
 const postgres = { AUTOMATION_POSTGRES_URL: url };
@@ -53,6 +62,18 @@ const environments = {
     ...temporal,
     AUTOMATION_API_URL: url,
     AUTOMATION_TOKEN_FILE: path,
+  }),
+  workspace: z.object({
+    ...common,
+    ...health,
+    ...temporal,
+    AUTOMATION_API_URL: url,
+    AUTOMATION_TOKEN_FILE: path,
+    AUTOMATION_RUN_AREA: path.regex(/^\//, "must be an absolute path outside homes, for example /var/tmp/automation"),
+    AUTOMATION_WORKSPACE_SLOTS: z.coerce.number().int().min(1).max(64).optional(),
+    AUTOMATION_REPOSITORY_HOSTS: list,
+    AUTOMATION_REPOSITORY_ROOTS: list.pipe(z.array(tenantRoot)),
+    AUTOMATION_REPOSITORY_CA_FILE: path.optional(),
   }),
   migrate: z.object({
     ...common,

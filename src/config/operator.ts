@@ -1,11 +1,85 @@
 import { readFileSync } from "node:fs";
+import type { JsonValue } from "@bufbuild/protobuf";
+import { fromJson, toJson } from "@bufbuild/protobuf";
+import { createValidator } from "@bufbuild/protovalidate";
 import { parse } from "yaml";
 import { z } from "zod";
+import type { IsolationClassJson, LimitsJson, PolicyJson } from "../gen/automation/v1/policy_pb.ts";
+import { PolicySchema } from "../gen/automation/v1/policy_pb.ts";
 
 const tenant = z.string().regex(/^[a-z0-9][a-z0-9-]{0,62}$/, "must match [a-z0-9][a-z0-9-]{0,62}");
 
+const validator = createValidator();
+/** A policy as its proto JSON. */
+const policy = z.json().transform((json, context): PolicyJson => {
+  try {
+    const message = fromJson(PolicySchema, json as JsonValue);
+    const checked = validator.validate(PolicySchema, message);
+    if (checked.kind === "valid") return toJson(PolicySchema, message);
+    const violations = checked.kind === "invalid" ? checked.violations.map(String) : [String(checked.error)];
+    for (const message of violations) context.addIssue({ code: "custom", message });
+  } catch (error) {
+    context.addIssue({ code: "custom", message: error instanceof Error ? error.message : String(error) });
+  }
+  return z.NEVER;
+});
+
+const gibibyte = 1024 ** 3;
+const mebibyte = 1024 ** 2;
+const platformLimits: Required<LimitsJson> = {
+  memoryBytes: String(2 * gibibyte),
+  processes: 256,
+  outputBytes: String(16 * mebibyte),
+  diskBytes: String(2 * gibibyte),
+  stepTime: "600s",
+  idleTime: "120s",
+  patchBytes: String(4 * mebibyte),
+  changedFiles: 500,
+};
+/** What decides how others run code or fetch it; a run changes it only where the operator's own `paths` say nothing against it. */
+const platformPaths = { deny: [".git/**", ".gitmodules", ".github/workflows/**"] };
+
+const isolationClass = z
+  .enum(["uid", "userns"])
+  .transform((name): IsolationClassJson => (name === "uid" ? "ISOLATION_CLASS_UID" : "ISOLATION_CLASS_USERNS"));
+
+/** Work in boxes: where, on what, and how much of it. */
+const workspaces = z.strictObject({
+  /** Classes that this installation has workers for; empty: a plan with steps is refused. */
+  isolation: z.array(isolationClass).default([]),
+  /** The platform's layer of every run's policy. Limits that it leaves out are the ones above, and so are its paths as a whole. */
+  policy: policy
+    .default({})
+    .transform((own): PolicyJson => ({ paths: platformPaths, ...own, limits: { ...platformLimits, ...own.limits } })),
+  /** The layer of a tenant. */
+  tenants: z.record(tenant, policy).default({}),
+  /** What tenants may declare as repositories. */
+  repositories: z
+    .strictObject({
+      /** Taken by https: `host`, or `host:port` for another port than 443. */
+      hosts: z
+        .array(z.string().regex(/^[a-z0-9][a-z0-9.-]*(:[0-9]{1,5})?$/, "must be host or host:port, in lower case"))
+        .default([]),
+      /** Folders below which the tenants' own repositories lie. */
+      roots: z
+        .array(
+          z.strictObject({
+            path: z
+              .string()
+              .regex(
+                /^(?!.*\/\.{0,2}(\/|$))\/[^\0]+$/,
+                "must be an absolute path without . and .. and a slash at the end",
+              ),
+            tenants: z.array(tenant).min(1),
+          }),
+        )
+        .default([]),
+    })
+    .prefault({}),
+});
+
 /**
- * What only the operator decides, in one YAML file: who may speak on which topic, how methodologies are reached, and the URIs that are signed for ever.
+ * What only the operator decides, in one YAML file: who may speak on which topic, how methodologies are reached, where and how tightly work is kept, and the URIs that are signed for ever.
  * Tenants cannot declare any of it.
  */
 const operator = z.strictObject({
@@ -25,6 +99,7 @@ const operator = z.strictObject({
   methodologies: z.record(z.string(), z.strictObject({ endpoint: z.url(), tokenFile: z.string().min(1) })).default({}),
   /** Roles that people of this installation can hold; an event that expects another one is rejected. */
   roles: z.array(z.string().min(1)).default([]),
+  workspaces: workspaces.prefault({}),
   proof: z.strictObject({
     /** Prefix of every predicate, builder and verifier URI, without a trailing slash. */
     baseUri: z.url().regex(/[^/]$/, "must not end in a slash"),

@@ -1,10 +1,13 @@
-import type { WorkflowRuleJson } from "../gen/workflows_runtime/v1/workflow_service_pb.ts";
+import type { RepositoryJson, WorkflowRuleJson } from "../gen/workflows_runtime/v1/workflow_service_pb.ts";
+import type { StoredPersona } from "../personas/persona-store.ts";
+import { readPersonas } from "../personas/persona-store.ts";
 import type { Transaction } from "../tenancy/transaction.ts";
 import { readRevisions } from "./declaration-revision-store.ts";
 import type { StoredDefinition, StoredVersion } from "./definition-store.ts";
 import { defaultChannel, readDefinitions, readVersions } from "./definition-store.ts";
 import type { StoredProfile } from "./profile-store.ts";
 import { readProfiles } from "./profile-store.ts";
+import { readRepositories } from "./repository-store.ts";
 import { readRules } from "./rule-store.ts";
 
 /** Names a version directly or by a channel. */
@@ -22,6 +25,9 @@ export interface Declarations {
   profile(id: string, version?: string): StoredProfile | undefined;
   hasDefinition(id: string): boolean;
   version(selector: DefinitionSelector): StoredVersion | undefined;
+  repository(id: string): RepositoryJson | undefined;
+  /** The version, or the newest when none is named. */
+  persona(id: string, version?: string): StoredPersona | undefined;
 }
 
 /** Gives the declarations of several tenants as of now. */
@@ -52,25 +58,33 @@ export function createReadDeclarations(): ReadDeclarations {
 }
 
 async function readDeclarations(transaction: Transaction, tenant: string): Promise<Declarations> {
-  const [rules, profiles, definitions, versions] = await Promise.all([
+  const [rules, profiles, definitions, versions, repositories, personas] = await Promise.all([
     readRules(transaction, tenant),
     readProfiles(transaction, tenant),
     readDefinitions(transaction, tenant),
     readVersions(transaction, tenant),
+    readRepositories(transaction, tenant),
+    readPersonas(transaction, tenant),
   ]);
-  return index(rules, profiles, definitions, versions);
+  return index({ rules, profiles, definitions, versions, repositories, personas });
 }
 
-/** @param profiles - newest first */
-export function index(
-  rules: readonly WorkflowRuleJson[],
-  profiles: readonly StoredProfile[],
-  definitions: readonly StoredDefinition[],
-  versions: readonly StoredVersion[],
-): Declarations {
+function index(declared: {
+  readonly rules: readonly WorkflowRuleJson[];
+  /** Newest first. */
+  readonly profiles: readonly StoredProfile[];
+  readonly definitions: readonly StoredDefinition[];
+  readonly versions: readonly StoredVersion[];
+  readonly repositories: readonly RepositoryJson[];
+  /** Newest first. */
+  readonly personas: readonly StoredPersona[];
+}): Declarations {
+  const { rules, profiles, definitions, versions, repositories, personas } = declared;
   const byProfile = Map.groupBy(profiles, (profile) => profile.id);
   const byDefinition = new Map(definitions.map((definition) => [definition.id, definition]));
   const byVersion = new Map(versions.map((version) => [`${version.definitionId} ${version.version}`, version]));
+  const byRepository = new Map(repositories.map((repository) => [repository.id, repository]));
+  const byPersona = Map.groupBy(personas, (persona) => persona.id);
   return {
     rules,
     profile: (id, version) => byProfile.get(id)?.find((profile) => !version || profile.version === version),
@@ -79,7 +93,9 @@ export function index(
       const wanted = version ?? byDefinition.get(id)?.channels[channel ?? defaultChannel];
       return wanted === undefined ? undefined : byVersion.get(`${id} ${wanted}`);
     },
+    repository: (id) => byRepository.get(id),
+    persona: (id, version) => byPersona.get(id)?.find((persona) => !version || persona.version === version),
   };
 }
 
-const nothing = index([], [], [], []);
+const nothing = index({ rules: [], profiles: [], definitions: [], versions: [], repositories: [], personas: [] });

@@ -6,15 +6,19 @@ import type { InTenant } from "../tenancy/transaction.ts";
 import { canonicalDigest } from "./canonical-json.ts";
 import { bumpRevision } from "./declaration-revision-store.ts";
 import { findVersion, insertVersion, upsertDefinition } from "./definition-store.ts";
+import { faultsOfPlan } from "./plan-rules.ts";
 import { VersionExistsError } from "./version-exists-error.ts";
 
-/** The plan can't be carried out as it stands. */
+/** The plan can't be carried out as it stands; every fault names its field. */
 export class InvalidPlanError extends Error {
   override readonly name = "InvalidPlanError";
   readonly code = "invalid_plan";
+  readonly faults: readonly string[];
+  constructor(faults: readonly string[]) {
+    super(faults.join("; "));
+    this.faults = faults;
+  }
 }
-
-const longestLimitSeconds = 30n * 24n * 3600n;
 
 export type PublishVersion = (
   request: PublishWorkflowVersionRequest,
@@ -24,12 +28,9 @@ export type PublishVersion = (
 /** Stores a definition's version for ever and moves its channel. @throws VersionExistsError, InvalidPlanError */
 export function createPublishVersion(deps: { readonly inTenant: InTenant }): PublishVersion {
   return async ({ definitionId, version, channel, title, plan: message }, { tenant, subject }) => {
-    if (message === undefined) throw new InvalidPlanError("plan is required; an empty plan `{}` has no steps");
-    const limit = message.timeLimit;
-    if (limit !== undefined && (limit.seconds < 1n || limit.seconds > longestLimitSeconds))
-      throw new InvalidPlanError(
-        `plan.time_limit ${limit.seconds}s must be between 1s and ${longestLimitSeconds}s (30 days)`,
-      );
+    if (message === undefined) throw new InvalidPlanError(["plan is required; an empty plan `{}` has no steps"]);
+    const faults = faultsOfPlan(message);
+    if (faults.length > 0) throw new InvalidPlanError(faults);
     const plan = toJson(AutomationPlanSchema, message);
     const digest = canonicalDigest(plan);
     return deps.inTenant(tenant, async (transaction) => {

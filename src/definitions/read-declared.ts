@@ -1,6 +1,7 @@
 import type { GetProfileResponseJson, ListProfilesResponseJson } from "../gen/governance/v1/profile_service_pb.ts";
 import type {
   GetWorkflowVersionResponseJson,
+  ListRepositoriesResponseJson,
   ListWorkflowDefinitionsResponseJson,
   ListWorkflowRulesResponseJson,
 } from "../gen/workflows_runtime/v1/workflow_service_pb.ts";
@@ -8,6 +9,7 @@ import type { InTenant } from "../tenancy/transaction.ts";
 import type { DefinitionSelector } from "./declarations.ts";
 import { findVersion, readDefinitions } from "./definition-store.ts";
 import { findProfile, readProfiles } from "./profile-store.ts";
+import { readRepositories } from "./repository-store.ts";
 import { readRules } from "./rule-store.ts";
 
 /** The tenant has published no such definition, or not that version or channel of it. */
@@ -39,6 +41,8 @@ export interface ReadDeclared {
   definitions(tenant: string): Promise<ListWorkflowDefinitionsResponseJson>;
   /** In the order in which they are asked. */
   rules(tenant: string): Promise<ListWorkflowRulesResponseJson>;
+  /** By id. */
+  repositories(tenant: string): Promise<ListRepositoriesResponseJson>;
   /** An empty version is the newest. @throws UnknownProfileError */
   profile(tenant: string, id: string, version: string): Promise<GetProfileResponseJson>;
   /** The newest version of each. */
@@ -67,6 +71,9 @@ export function createReadDeclared({ inTenant }: { readonly inTenant: InTenant }
     },
     async rules(tenant) {
       return { rules: await inTenant(tenant, (transaction) => readRules(transaction, tenant)) };
+    },
+    async repositories(tenant) {
+      return { repositories: await inTenant(tenant, (transaction) => readRepositories(transaction, tenant)) };
     },
     async profile(tenant, id, version) {
       const found = await inTenant(tenant, (transaction) => findProfile(transaction, tenant, id, version));

@@ -1,7 +1,9 @@
 import { v5 as uuidv5 } from "uuid";
 import type { RefJson } from "../gen/automation/v1/ref_pb.ts";
+import type { KeptDocumentJson } from "../gen/automation/v1/run_work_pb.ts";
 import type { AttachmentJson } from "../gen/graph/v1/graph_service_pb.ts";
 import type { Transaction } from "../tenancy/transaction.ts";
+import type { ElementRow } from "./element-store.ts";
 import { addElementVersion } from "./element-store.ts";
 
 /** Namespace of element ids, so that two runs on one work item meet at one element. */
@@ -18,23 +20,59 @@ export interface RunEvidence {
   /** The work items that this evidence is for, the increment that a hand-off returned included. */
   readonly workItems: readonly RefJson[];
   readonly attachments: readonly AttachmentJson[];
+  /** Absent for a run without a workspace. */
+  readonly made: MadeByRun | undefined;
   readonly at: Date;
 }
 
+/** What a run made in a repository. */
+export interface MadeByRun {
+  readonly repositoryId: string;
+  /** The patch, and its list of changes. */
+  readonly changes: readonly AttachmentJson[];
+  readonly documents: readonly KeptDocumentJson[];
+}
+
 /**
- * Writes a run's evidence into the embedded graph, in the transaction that ends the run: one `ameide:evidence` element per subject, one version of it per run,
- * related as `ameide:evidences` to every work item.
+ * Writes a run's evidence into the embedded graph, in the transaction that ends the run: one `ameide:evidence` element per subject, one `ameide:change-set` per subject and repository, and one
+ * element per document of a repository, of the type that its step names; one version of each per run, related as `ameide:evidences` to every work item.
  */
 export async function writeEvidence(transaction: Transaction, evidence: RunEvidence): Promise<void> {
-  const { tenant, runId, method, subject, workItems, attachments, at } = evidence;
-  const identity = JSON.stringify([tenant, "ameide:evidence", method, subject.kind, subject.id]);
-  await addElementVersion(transaction, tenant, {
-    elementId: uuidv5(identity, elementNamespace),
+  const { tenant, runId, workItems, at } = evidence;
+  const relationships = workItems.map((target) => ({ typeKey: "ameide:evidences", target }));
+  const elements = new Map([...elementsOf(evidence)].map((element) => [element.elementId, element]));
+  // in one order for all runs, so that two that meet at the same elements wait and never block each other for good
+  for (const elementId of [...elements.keys()].sort()) {
+    const element = elements.get(elementId);
+    if (element !== undefined)
+      await addElementVersion(transaction, tenant, { ...element, runId, createdAt: at, relationships });
+  }
+}
+
+type Written = Pick<ElementRow, "elementId" | "typeKey" | "name" | "attachments">;
+
+function* elementsOf({ tenant, method, subject, attachments, made }: RunEvidence): Generator<Written> {
+  const { kind, id } = subject;
+  const idOf = (...parts: readonly string[]) => uuidv5(JSON.stringify([tenant, ...parts]), elementNamespace);
+  yield {
+    elementId: idOf("ameide:evidence", method, kind, id),
     typeKey: "ameide:evidence",
-    name: `Evidence on ${subject.kind} ${subject.id}`,
-    runId,
+    name: `Evidence on ${kind} ${id}`,
     attachments: [...attachments],
-    createdAt: at,
-    relationships: workItems.map((target) => ({ typeKey: "ameide:evidences", target })),
-  });
+  };
+  if (made === undefined) return;
+  const { repositoryId, changes, documents } = made;
+  yield {
+    elementId: idOf("ameide:change-set", method, kind, id, repositoryId),
+    typeKey: "ameide:change-set",
+    name: `Changes of ${repositoryId} for ${kind} ${id}`,
+    attachments: [...changes],
+  };
+  for (const { path = "", typeKey = "", mediaType, sha256 } of documents)
+    yield {
+      elementId: idOf(typeKey, repositoryId, path),
+      typeKey,
+      name: `${path} of ${repositoryId}`,
+      attachments: [{ name: path, mediaType, sha256 }],
+    };
 }

@@ -1,5 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { readFileSync } from "node:fs";
+import { createAgentsService } from "../api/agents-service.ts";
 import { createGovernanceService } from "../api/governance-service.ts";
 import { createGraphService } from "../api/graph-service.ts";
 import { createProfileService } from "../api/profile-service.ts";
@@ -8,24 +9,33 @@ import { createRunWorkerService } from "../api/run-worker-service.ts";
 import { serveApi } from "../api/server.ts";
 import { createWorkflowService } from "../api/workflow-service.ts";
 import { createArtifactUrl } from "../artifacts/artifact-url.ts";
+import { createGrantUploads } from "../artifacts/grant-uploads.ts";
 import { createListArtifacts } from "../artifacts/list-artifacts.ts";
 import type { Environment } from "../config/environment.ts";
 import { readEnvironment } from "../config/environment.ts";
 import type { Operator } from "../config/operator.ts";
 import { readOperator } from "../config/operator.ts";
+import { bumpRevision } from "../definitions/declaration-revision-store.ts";
 import { createReadDeclarations } from "../definitions/declarations.ts";
 import { createPublishVersion } from "../definitions/put-definition.ts";
 import { createPublishProfile } from "../definitions/put-profile.ts";
+import { createPutRepository } from "../definitions/put-repository.ts";
 import { createPutRule } from "../definitions/put-rule.ts";
 import { createReadDeclared } from "../definitions/read-declared.ts";
+import { assertWorkspaceRules } from "../definitions/workspace-rules.ts";
 import { createListElements } from "../graph/list-elements.ts";
 import type { Methodology } from "../methodology/methodology.ts";
 import { createScrum } from "../methodology/scrum.ts";
+import { createBundleUrl } from "../personas/bundle-url.ts";
+import { createListPersonas } from "../personas/list-personas.ts";
+import { createPublishBundle } from "../personas/publish-bundle.ts";
 import { createInTenant, createInTransaction } from "../postgres/in-tenant.ts";
 import { createListener } from "../postgres/listener.ts";
 import type { Notifier } from "../postgres/notifier.ts";
 import { createNotifier } from "../postgres/notifier.ts";
 import { createPool } from "../postgres/pool.ts";
+import { createCompleteWork } from "../proof/complete-work.ts";
+import { findWork } from "../proof/find-work.ts";
 import { createGetAttestation, createListAttestations } from "../proof/list-attestations.ts";
 import type { Sign } from "../proof/signer.ts";
 import { createListSigningKeys, publishSigningKeys } from "../proof/signing-keys.ts";
@@ -36,10 +46,12 @@ import { createCancelRun } from "../runs/cancel-run.ts";
 import { createDescribeRun } from "../runs/describe-run.ts";
 import { createInRun } from "../runs/in-run.ts";
 import { createListRuns } from "../runs/list-runs.ts";
+import { createPinnedDigests } from "../runs/pinned-digests.ts";
 import { createReportStatus } from "../runs/report-status.ts";
 import { tellAppended } from "../runs/tell-appended.ts";
 import type { WatchRuns } from "../runs/watch-run.ts";
 import { createWatchRuns } from "../runs/watch-run.ts";
+import { createAssertMayUpload } from "../runs/work-attempt.ts";
 import type { S3 } from "../s3/s3.ts";
 import { createS3 } from "../s3/s3.ts";
 import { createAbortSeal } from "../seal/abort-seal.ts";
@@ -66,6 +78,7 @@ const heartbeatMs = 10_000;
 export async function main(source: NodeJS.ProcessEnv, signal: AbortSignal): Promise<void> {
   const environment = readEnvironment("api", source);
   const operator = readOperator(environment.AUTOMATION_OPERATOR_FILE);
+  assertWorkspaceRules(operator.workspaces);
   const log = createLog("api", environment.AUTOMATION_LOG_LEVEL);
   const signer = await openFileSigner(environment.AUTOMATION_KEYS_DIR);
   const url = environment.AUTOMATION_POSTGRES_URL;
@@ -154,7 +167,7 @@ function createServices(deps: {
   const startRun = createStartRun({
     ...deps,
     readDeclarations: createReadDeclarations(),
-    knownRoles: operator.roles,
+    operator: { knownRoles: operator.roles, workspaces: operator.workspaces },
     newId: randomUUID,
   });
   const readDeclared = createReadDeclared(deps);
@@ -162,6 +175,7 @@ function createServices(deps: {
     workflows: createWorkflowService({
       publishVersion: createPublishVersion(deps),
       putRule: createPutRule(deps),
+      putRepository: createPutRepository({ inTenant, bounds: operator.workspaces.repositories }),
       readDeclared,
       startRun: async (request, who, trace) => {
         try {
@@ -181,7 +195,7 @@ function createServices(deps: {
         newId: randomUUID,
         onCommand: () => hint("automation_commands"),
       }),
-      reportStatus: createReportStatus(deps),
+      reportStatus: createReportStatus({ inTenant, inRun }),
       listRequests: createListRequests(deps),
       listArtifacts: createListArtifacts(deps),
       artifactUrl: createArtifactUrl({ inTenant, urlFor: s3.urlFor }),
@@ -191,11 +205,14 @@ function createServices(deps: {
       beginRun: createBeginRun({
         inRun,
         now: deps.now,
+        findWork,
         onBegun: (run) => {
           hint("automation_release");
           runBegun(deps.log, run);
         },
       }),
+      grantUploads: createGrantUploads({ objects: s3, assertMayUpload: createAssertMayUpload({ inRun }) }),
+      completeWork: createCompleteWork({ inRun, objects: s3 }),
       prepareSeal: createPrepareSeal(sealing),
       deliverHandoff: createDeliverHandoff(sealing),
       commitSeal: createCommitSeal(sealing),
@@ -211,6 +228,11 @@ function createServices(deps: {
       listSigningKeys: createListSigningKeys(deps),
     }),
     graph: createGraphService({ listElements: createListElements(deps) }),
+    agents: createAgentsService({
+      publishBundle: createPublishBundle({ inTenant, objects: s3, bumpRevision }),
+      listPersonas: createListPersonas(deps),
+      bundleUrl: createBundleUrl({ inTenant, urlFor: s3.urlFor, pinnedDigests: createPinnedDigests(deps) }),
+    }),
   };
 }
 

@@ -3,6 +3,7 @@ import { createKafkaConsumer } from "../bus/kafka-consumer.ts";
 import { readEnvironment } from "../config/environment.ts";
 import { readOperator } from "../config/operator.ts";
 import { createReadDeclarations } from "../definitions/declarations.ts";
+import { assertWorkspaceRules } from "../definitions/workspace-rules.ts";
 import { createConsumeRequests } from "../dispatch/consume-requests.ts";
 import { createPumpCommands } from "../dispatch/pump-commands.ts";
 import { createReleaseRuns } from "../dispatch/release-runs.ts";
@@ -28,6 +29,7 @@ const partitionUpkeepMs = 3_600_000;
 export async function main(environment: NodeJS.ProcessEnv, signal: AbortSignal): Promise<void> {
   const config = readEnvironment("dispatcher", environment);
   const operator = readOperator(config.AUTOMATION_OPERATOR_FILE);
+  assertWorkspaceRules(operator.workspaces);
   const log = createLog("dispatcher", config.AUTOMATION_LOG_LEVEL);
   const onError = (error: Error) => log.warn({ err: error }, "a database connection failed");
   const url = config.AUTOMATION_POSTGRES_URL;
@@ -70,7 +72,7 @@ export async function main(environment: NodeJS.ProcessEnv, signal: AbortSignal):
         inTransaction,
         readDeclarations: createReadDeclarations(),
         bindings: operator.sources,
-        knownRoles: operator.roles,
+        operator: { knownRoles: operator.roles, workspaces: operator.workspaces },
         isDataError,
         onDefect: (error, position) => log.error({ err: error, position }, "the rules failed on a delivery"),
         now,

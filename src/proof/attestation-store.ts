@@ -51,10 +51,10 @@ export async function insertStatements(
   await transaction.query(
     `insert into attestations (tenant, org, run_id, seal_outcome, profile_digest, created_at, attestation_id, kind, name, predicate_type, purpose,
        outcome, vantage, subjects, statement, statement_sha256, envelope, key_id, status, registered_at)
-     select $1, $2, $3, $4, $5, $6, s.id, s.kind, s.kind, s.type, s.purpose, s.outcome, 'worker-observed', s.subjects, s.bytes, s.sha256, s.envelope, s.key_id,
+     select $1, $2, $3, $4, $5, $6, s.id, s.kind, s.name, s.type, s.purpose, s.outcome, s.vantage, s.subjects, s.bytes, s.sha256, s.envelope, s.key_id,
        case when s.envelope is null then 'PROVISIONAL' else 'REGISTERED' end, case when s.envelope is not null then $6::timestamptz end
-     from unnest($7::uuid[], $8::text[], $9::text[], $10::text[], $11::text[], $12::jsonb[], $13::bytea[], $14::text[], $15::bytea[], $16::text[])
-       as s(id, kind, type, purpose, outcome, subjects, bytes, sha256, envelope, key_id)`,
+     from unnest($7::uuid[], $8::text[], $9::text[], $10::text[], $11::text[], $12::text[], $13::text[], $14::jsonb[], $15::bytea[], $16::text[], $17::bytea[], $18::text[])
+       as s(id, kind, name, type, purpose, outcome, vantage, subjects, bytes, sha256, envelope, key_id)`,
     [
       scope.tenant,
       scope.org,
@@ -64,9 +64,11 @@ export async function insertStatements(
       scope.at,
       statements.map((each) => each.attestationId),
       statements.map((each) => each.kind),
+      statements.map((each) => each.name),
       statements.map((each) => each.predicateType),
       statements.map((each) => purposeOf(each.predicateType)),
       statements.map((each) => each.outcome),
+      statements.map((each) => each.vantage),
       statements.map((each) => JSON.stringify(each.subjects)),
       statements.map((each) => each.bytes),
       statements.map((each) => each.sha256),
@@ -76,14 +78,19 @@ export async function insertStatements(
   );
 }
 
-/** Statements that wait for their end. */
+/** A statement that waits for its end, and what it names. */
+export interface ProvisionalStatement extends StoredStatement {
+  readonly subjects: readonly SubjectDigestJson[];
+}
+
+/** Statements that wait for their end, by name. */
 export async function findProvisional(
   transaction: Transaction,
   tenant: string,
   runId: string,
-): Promise<StoredStatement[]> {
-  const { rows } = await transaction.query<StoredStatement>(
-    `select attestation_id as "attestationId", kind, statement as bytes, statement_sha256 as sha256
+): Promise<ProvisionalStatement[]> {
+  const { rows } = await transaction.query<ProvisionalStatement>(
+    `select attestation_id as "attestationId", name, statement as bytes, statement_sha256 as sha256, subjects
      from attestations where tenant = $1 and run_id = $2 and status = 'PROVISIONAL' order by name`,
     [tenant, runId],
   );

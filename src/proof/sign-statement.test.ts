@@ -11,13 +11,15 @@ const sign: Sign = async (purpose, bytes) => {
 };
 const stored = (predicateType: string, change = "") => {
   const bytes = Buffer.from(JSON.stringify({ predicateType }));
-  return { attestationId: "a", kind: "k", bytes: Buffer.from(`${bytes}${change}`), sha256: sha256Hex(bytes) };
+  return { attestationId: "a", name: "n", bytes: Buffer.from(`${bytes}${change}`), sha256: sha256Hex(bytes) };
 };
 
 describe("signing a statement", () => {
   it.each([
     ["https://slsa.dev/verification_summary/v1", "verifier"],
     ["https://slsa.dev/provenance/v1", "builder"],
+    ["https://in-toto.io/attestation/test-result/v0.1", "builder"],
+    ["https://in-toto.io/attestation/reference/v0.1", "builder"],
     ["https://automation.example/proof/agent-run/v1", "builder"],
   ])("takes the key whose purpose covers %s", async (predicateType, purpose) => {
     const statement = stored(predicateType);

@@ -2,6 +2,8 @@ import { sha256Hex } from "../artifacts/blobs.ts";
 import { encodeEnvelope, inTotoPayloadType, preAuthEncoding } from "./dsse.ts";
 import type { KeyPurpose, Sign } from "./signer.ts";
 import { provenanceType } from "./statements/provenance.ts";
+import { referenceType } from "./statements/reference.ts";
+import { testResultType } from "./statements/test-result.ts";
 import { verificationSummaryType } from "./statements/verification-summary.ts";
 
 /** A stored statement may not be signed: it is not what was prepared, or no key has its purpose. */
@@ -13,7 +15,7 @@ export class UnsignableStatementError extends Error {
 /** Statement bytes and the digest that was recorded for them. */
 export interface StoredStatement {
   readonly attestationId: string;
-  readonly kind: string;
+  readonly name: string;
   readonly bytes: Uint8Array;
   readonly sha256: string;
 }
@@ -40,13 +42,15 @@ export async function signStatement(sign: Sign, statement: StoredStatement): Pro
   return { attestationId, statementSha256: sha256, keyId: signature.keyId, envelope: encodeEnvelope(bytes, signature) };
 }
 
+const builderTypes: ReadonlySet<string> = new Set([provenanceType, testResultType, referenceType]);
+
 /**
  * A verifier key states verdicts and nothing else, a builder key never states one.
  * @throws UnsignableStatementError
  */
 export function purposeOf(predicateType: string): KeyPurpose {
   if (predicateType === verificationSummaryType) return "verifier";
-  if (predicateType === provenanceType || predicateType.endsWith("/agent-run/v1")) return "builder";
+  if (builderTypes.has(predicateType) || predicateType.endsWith("/agent-run/v1")) return "builder";
   throw new UnsignableStatementError(`no signing key covers predicate type "${predicateType}"`);
 }
 

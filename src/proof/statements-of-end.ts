@@ -2,7 +2,9 @@ import type { VerdictJson } from "../gen/automation/v1/verdict_pb.ts";
 import type { ProfileJson } from "../gen/governance/v1/profile_pb.ts";
 import { agentRunStatement } from "./statements/agent-run.ts";
 import { provenanceStatement } from "./statements/provenance.ts";
+import { referenceStatement } from "./statements/reference.ts";
 import type { RunEnd, Statement } from "./statements/statement.ts";
+import { testResultStatement } from "./statements/test-result.ts";
 import { verificationSummary } from "./statements/verification-summary.ts";
 import { citeEvidence } from "./verdict.ts";
 
@@ -15,14 +17,38 @@ export interface EndProof {
   readonly verdict: VerdictJson;
 }
 
-/** Writes the statements of an end: agent-run and verification summary always, provenance for COMPLETED only. */
+/** Writes the statements of an end: agent-run and verification summary always, one for each piece of evidence of its work, provenance for COMPLETED only. */
 export function statementsOfEnd(end: RunEnd, profile: Pick<ProfileJson, "gate">, judged: VerdictJson): EndProof {
-  const { outcome } = end;
+  const { outcome, work } = end;
   const evidence = [
     agentRunStatement(end),
     ...(outcome === "COMPLETED" ? [provenanceStatement({ ...end, outcome })] : []),
+    ...(work?.tests ?? []).map((finding) => testResultStatement(end, finding)),
+    ...diffStatements(end),
+    ...documentStatements(end),
   ];
   const verdict = outcome === "COMPLETED" ? citeEvidence(judged, profile, evidence) : judged;
   const summary = verificationSummary(end, verdict, evidence);
   return { statements: [...evidence, summary], summary, verdict };
+}
+
+/** One, when the patch was found to be what was reported. */
+function diffStatements(end: RunEnd): Statement[] {
+  const { evidence = [], uploads = [] } = end.work ?? {};
+  const found = evidence.find(({ kind }) => kind === "diff");
+  const { name = "", sha256 = "", mediaType = "" } = uploads.find(({ kind }) => kind === "patch") ?? {};
+  if (found === undefined) return [];
+  return [referenceStatement(end, { name, sha256, mediaType }, { kind: "diff", outcome: found.outcome })];
+}
+
+function documentStatements(end: RunEnd): Statement[] {
+  const { report, intact } = end.work ?? {};
+  const kept = report?.documents?.filter(({ sha256 = "" }) => intact?.has(sha256)) ?? [];
+  return kept.map(({ stepId, path = "", sha256 = "", mediaType = "" }) =>
+    referenceStatement(
+      end,
+      { name: `documents/${path}`, sha256, mediaType },
+      { kind: "document", outcome: "KEPT", step: stepId },
+    ),
+  );
 }

@@ -2,7 +2,8 @@ import { describe, expect, it } from "vitest";
 import type { ProfileJson, RequirementJson } from "../gen/governance/v1/profile_pb.ts";
 import { citeEvidence, judge, verdictOfEnd } from "./verdict.ts";
 
-const completed = { kind: "agent-run", outcome: "COMPLETED" };
+const vantage = "worker-observed";
+const completed = { kind: "agent-run", outcome: "COMPLETED", vantage };
 const profile = (...requirements: RequirementJson[]): ProfileJson => ({
   method: "METHOD_SCRUM",
   gate: { id: "definition_of_done", requirements },
@@ -36,20 +37,25 @@ describe("a gate", () => {
   });
 
   it.each([
-    ["evidence that states something else", tested, [{ kind: "test-result", outcome: "FAILED" }], "LINE_STATE_FAILED"],
+    [
+      "evidence that states something else",
+      tested,
+      [{ kind: "test-result", outcome: "FAILED", vantage }],
+      "LINE_STATE_FAILED",
+    ],
     [
       "one failure among passes",
       tested,
       [
-        { kind: "test-result", outcome: "PASSED" },
-        { kind: "test-result", outcome: "FAILED" },
+        { kind: "test-result", outcome: "PASSED", vantage },
+        { kind: "test-result", outcome: "FAILED", vantage },
       ],
       "LINE_STATE_FAILED",
     ],
     [
       "fewer than needed",
       { ...tested, minCount: 2 },
-      [{ kind: "test-result", outcome: "PASSED" }],
+      [{ kind: "test-result", outcome: "PASSED", vantage }],
       "LINE_STATE_MISSING",
     ],
     ["nothing where any outcome would do", { ...tested, outcome: "" }, [], "LINE_STATE_MISSING"],
@@ -59,11 +65,31 @@ describe("a gate", () => {
   });
 
   it.each([
-    ["any outcome", { ...tested, outcome: "" }, [{ kind: "test-result", outcome: "FAILED" }]],
+    ["any outcome", { ...tested, outcome: "" }, [{ kind: "test-result", outcome: "FAILED", vantage }]],
     ["a count of zero as one", { ...ran, minCount: 0 }, [completed]],
     ["more than needed", { ...ran, minCount: 1 }, [completed, completed]],
   ] as const)("takes %s", (_case, requirement, evidence) => {
     expect(judge(profile(requirement), evidence).passed).toBe(true);
+  });
+
+  it("counts only what was seen from the vantage that a requirement names", () => {
+    const seen = profile({ ...tested, vantage: "worker-observed" });
+    const told = { kind: "test-result", outcome: "PASSED", vantage: "agent-reported" };
+    expect(judge(seen, [told])).toMatchObject({
+      passed: false,
+      lines: [
+        { state: "LINE_STATE_MISSING", detail: "0 of 1 test-result PASSED worker-observed; 1 of another vantage" },
+      ],
+    });
+    expect(judge(seen, [told, { ...told, vantage }]).passed).toBe(true);
+  });
+
+  it("does not pass with a line beyond the profile that is not met, and shows it", () => {
+    const line = { requirementId: "exit-gate-paths", state: "LINE_STATE_FAILED", detail: "x", remedy: "y" } as const;
+    const verdict = judge(profile(ran), [completed], [line]);
+    expect([verdict.passed, verdict.lines?.[1]]).toEqual([false, line]);
+    expect(judge(profile(ran), [completed], [{ ...line, state: "LINE_STATE_MET" }]).passed).toBe(true);
+    expect(judge(profile(), [], [{ ...line, state: "LINE_STATE_MET" }]).passed).toBe(false);
   });
 
   it("does not pass when it asks for nothing", () => {
@@ -76,8 +102,8 @@ describe("cited evidence", () => {
   it("names the statements of the kind that a met line counted, and none for other lines", () => {
     const requirements = profile(ran, tested);
     const cited = citeEvidence(judge(requirements, [completed]), requirements, [
-      { kind: "agent-run", sha256: "a1" },
-      { kind: "provenance", sha256: "b2" },
+      { kind: "agent-run", vantage, sha256: "a1" },
+      { kind: "provenance", vantage, sha256: "b2" },
     ]);
     expect(cited.lines?.map((line) => line.evidenceSha256)).toEqual([["a1"], undefined]);
   });
@@ -106,5 +132,16 @@ describe("the verdict of another end", () => {
       state: "LINE_STATE_FAILED",
       detail: "agent-run states TIMED_OUT, COMPLETED is required",
     });
+  });
+
+  it("names what the work failed, beside the end", () => {
+    const line = { requirementId: "exit-gate-paths", state: "LINE_STATE_FAILED", detail: "x", remedy: "y" } as const;
+    const work = { evidence: [{ kind: "test-result", outcome: "FAILED", vantage }], lines: [line] };
+    const { lines } = verdictOfEnd(profile(tested), undefined, { outcome: "FAILED", reason: "gave up" }, work);
+    expect(lines).toMatchObject([
+      { requirementId: "run-completed" },
+      { requirementId: "tested", state: "LINE_STATE_FAILED" },
+      line,
+    ]);
   });
 });

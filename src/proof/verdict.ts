@@ -7,29 +7,43 @@ export interface Evidence {
   readonly kind: string;
   /** What it states: `COMPLETED`, `PASSED` … */
   readonly outcome: string;
+  /** Who saw the facts: `worker-observed`, `agent-reported` … */
+  readonly vantage: string;
 }
 
 /**
  * Judges evidence by a profile's gate, requirement by requirement. Absence never passes, and a gate that asks for nothing does not pass either.
  * A line names no digests yet: the run's own statement holds the digest of the log that holds this verdict, so it can't be named in it.
+ * @param lines - what was judged already and no profile can leave out, such as the exit gate: each must be met too
  */
-export function judge(profile: Pick<ProfileJson, "method" | "gate">, evidence: readonly Evidence[]): VerdictJson {
-  const lines = (profile.gate?.requirements ?? []).map((requirement) => judgeLine(requirement, evidence));
-  const passed = lines.length > 0 && lines.every((line) => line.state === "LINE_STATE_MET");
-  return { passed, level: passed ? levelOf(profile) : "", lines };
+export function judge(
+  profile: Pick<ProfileJson, "method" | "gate">,
+  evidence: readonly Evidence[],
+  lines: readonly VerdictLineJson[] = [],
+): VerdictJson {
+  const asked = (profile.gate?.requirements ?? []).map((requirement) => judgeLine(requirement, evidence));
+  const all = [...asked, ...lines];
+  const passed = asked.length > 0 && all.every((line) => line.state === "LINE_STATE_MET");
+  return { passed, level: passed ? levelOf(profile) : "", lines: all };
 }
 
 function judgeLine(requirement: RequirementJson, evidence: readonly Evidence[]): VerdictLineJson {
-  const { id = "", kind = "", outcome = "", remedy = "" } = requirement;
+  const { id = "", kind = "", outcome = "", vantage = "", remedy = "" } = requirement;
   const needed = Math.max(1, requirement.minCount ?? 1);
-  const found = evidence.filter((each) => each.kind === kind);
+  const ofKind = evidence.filter((each) => each.kind === kind);
+  const found = ofKind.filter((each) => vantage === "" || each.vantage === vantage);
   const other = outcome === "" ? undefined : found.find((each) => each.outcome !== outcome);
-  const wanted = `${kind}${outcome === "" ? "" : ` ${outcome}`}`;
+  const wanted = [kind, outcome, vantage].filter((word) => word !== "").join(" ");
+  const uncounted = ofKind.length - found.length;
   const line = { requirementId: id, remedy };
   if (other !== undefined)
     return { ...line, state: "LINE_STATE_FAILED", detail: `${kind} states ${other.outcome}, ${outcome} is required` };
   if (found.length < needed)
-    return { ...line, state: "LINE_STATE_MISSING", detail: `${found.length} of ${needed} ${wanted}` };
+    return {
+      ...line,
+      state: "LINE_STATE_MISSING",
+      detail: `${found.length} of ${needed} ${wanted}${uncounted === 0 ? "" : `; ${uncounted} of another vantage`}`,
+    };
   return { requirementId: id, state: "LINE_STATE_MET", detail: `${found.length} of ${needed} ${wanted}` };
 }
 
@@ -39,16 +53,17 @@ function levelOf(profile: Pick<ProfileJson, "method" | "gate">): string {
   return `${method}_${profile.gate?.id ?? ""}`.toUpperCase();
 }
 
-/** Says which statements stand behind the lines that are met. @param statements - sha256 of what exists, by kind */
+/** Says which statements stand behind the lines that are met. @param statements - what exists */
 export function citeEvidence(
   verdict: VerdictJson,
   profile: Pick<ProfileJson, "gate">,
-  statements: readonly { readonly kind: string; readonly sha256: string }[],
+  statements: readonly (Pick<Evidence, "kind" | "vantage"> & { readonly sha256: string })[],
 ): VerdictJson {
-  const kindOf = new Map((profile.gate?.requirements ?? []).map((requirement) => [requirement.id, requirement.kind]));
+  const asked = new Map((profile.gate?.requirements ?? []).map((requirement) => [requirement.id, requirement]));
   const lines = (verdict.lines ?? []).map((line) => {
+    const { kind, vantage = "" } = asked.get(line.requirementId) ?? {};
     const counted = statements
-      .filter((each) => each.kind === kindOf.get(line.requirementId))
+      .filter((each) => each.kind === kind && (vantage === "" || each.vantage === vantage))
       .map((each) => each.sha256);
     return line.state === "LINE_STATE_MET" && counted.length > 0 ? { ...line, evidenceSha256: counted } : line;
   });
@@ -57,15 +72,18 @@ export function citeEvidence(
 
 /**
  * The verdict of a run that did not complete; it never passes. What the gate had said against the run stands. When it had said nothing against it, the end itself does:
- * the gate is judged by what the run really became, and a line tells that it did not complete.
+ * the gate is judged by what the run really became and left behind, and a line tells that it did not complete.
+ * @param work - what its work was found to prove, without the run itself
  */
 export function verdictOfEnd(
   profile: Pick<ProfileJson, "method" | "gate">,
   recorded: VerdictJson | undefined,
   end: { readonly outcome: string; readonly reason: string },
+  work: { readonly evidence: readonly Evidence[]; readonly lines: readonly VerdictLineJson[] } = noWork,
 ): VerdictJson {
   if (recorded?.passed === false) return recorded;
-  const { lines = [] } = judge(profile, [{ kind: "agent-run", outcome: end.outcome }]);
+  const run = { kind: "agent-run", outcome: end.outcome, vantage: "worker-observed" };
+  const { lines = [] } = judge(profile, [run, ...work.evidence], work.lines);
   const ended: VerdictLineJson = {
     requirementId: "run-completed",
     state: "LINE_STATE_FAILED",
@@ -74,3 +92,5 @@ export function verdictOfEnd(
   };
   return { passed: false, level: "", lines: [ended, ...lines] };
 }
+
+const noWork = { evidence: [], lines: [] };

@@ -7,6 +7,7 @@ import type { SourceBinding } from "./check-source.ts";
 import { checkSource } from "./check-source.ts";
 import type { CloudEvent, Delivery } from "./cloudevent.ts";
 import { decodeCloudEvent } from "./cloudevent.ts";
+import type { OperatorRules } from "./decide-request.ts";
 import { decideRequest } from "./decide-request.ts";
 import { quarantineRecord } from "./outbox-record.ts";
 import { identityKey } from "./request-identity.ts";
@@ -22,7 +23,7 @@ export interface AcceptDeps {
   readonly inTransaction: InTransaction;
   readonly readDeclarations: ReadDeclarations;
   readonly bindings: readonly SourceBinding[];
-  readonly knownRoles: readonly string[];
+  readonly operator: OperatorRules;
   /** Whether Postgres refused the rows themselves (SQLSTATE class 22 or 23), as opposed to being away. */
   readonly isDataError: (error: unknown) => boolean;
   /** Told of a delivery that our own rules failed on; it is quarantined, so that its neighbours go on. */
@@ -78,7 +79,7 @@ async function write(deps: AcceptDeps, sorted: readonly Sorted[]): Promise<Accep
     const declarations = declared.get(event.tenant);
     if (declarations === undefined) throw new Error(`declarations of tenant ${event.tenant} were not read`);
     try {
-      const decision = decideRequest(event.data, declarations, { knownRoles: deps.knownRoles, now });
+      const decision = decideRequest(event.data, declarations, { tenant: event.tenant, operator: deps.operator, now });
       return [buildRow(event, decision, { position: delivery.position, now, delivery })];
     } catch (error) {
       deps.onDefect(error, delivery.position);

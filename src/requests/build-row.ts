@@ -67,6 +67,7 @@ function draftOf(event: CloudEvent, run: DecidedRun, runId: string, now: Date): 
     cadenceId,
     references,
     requested: run.requested,
+    pins: run.pins,
     priority: run.priority,
     deadlineAt: run.deadlineAt.toISOString(),
     day: now.toISOString().slice(0, 10),

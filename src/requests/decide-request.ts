@@ -7,12 +7,22 @@ import type { StoredProfile } from "../definitions/profile-store.ts";
 import type { Reason } from "../definitions/reason.ts";
 import { reason, reasonsOfViolations } from "../definitions/reason.ts";
 import { findObstacles } from "../definitions/static-guards.ts";
+import type { WorkspaceRules } from "../definitions/workspace-rules.ts";
 import { AutomationPlanSchema } from "../gen/automation/v1/automation_plan_pb.ts";
 import type { RunRequested, RunRequestedJson } from "../gen/automation/v1/run_requested_pb.ts";
 import { RunRequestedSchema } from "../gen/automation/v1/run_requested_pb.ts";
+import type { RunPinsJson } from "../gen/automation/v1/run_work_pb.ts";
 import type { DerivedReferences } from "../methodology/context-references.ts";
 import { deriveReferences } from "../methodology/context-references.ts";
 import { chooseDefinition } from "./match-rule.ts";
+import { pinWork } from "./pin-work.ts";
+
+/** What the operator decides about every request. */
+export interface OperatorRules {
+  /** Roles that people of this installation can hold; empty: no opinion. */
+  readonly knownRoles: readonly string[];
+  readonly workspaces: WorkspaceRules;
+}
 
 /** What is to become of a request that was never seen before. */
 export type Decision =
@@ -29,6 +39,8 @@ export interface DecidedRun {
   /** 1 (first) to 5. */
   readonly priority: number;
   readonly deadlineAt: Date;
+  /** Absent for a plan without steps. */
+  readonly pins?: RunPinsJson;
 }
 
 const validator = createValidator();
@@ -42,7 +54,7 @@ const ordinaryLimitMs = 3_600_000;
 export function decideRequest(
   data: unknown,
   declarations: Declarations,
-  { knownRoles, now }: { readonly knownRoles: readonly string[]; readonly now: Date },
+  { tenant, operator, now }: { readonly tenant: string; readonly operator: OperatorRules; readonly now: Date },
 ): Decision {
   let message: RunRequested;
   try {
@@ -91,10 +103,14 @@ export function decideRequest(
           request: requested,
           references: derived.references,
           profile: profile.profile,
-          knownRoles,
+          knownRoles: operator.knownRoles,
           now,
         });
-  const reasons = [...early, ...unknownDefinition, ...obstacles];
+  const work =
+    version === undefined
+      ? { obstacles: [] }
+      : pinWork(version.plan, requested, { tenant, declarations, rules: operator.workspaces });
+  const reasons = [...early, ...unknownDefinition, ...obstacles, ...work.obstacles];
   if (reasons.length > 0 || profile === undefined || version === undefined || derived === undefined)
     return { disposition: "rejected", reasons };
   return {
@@ -107,6 +123,7 @@ export function decideRequest(
       ruleId: choice.ruleId,
       priority: message.priority === 0 ? ordinaryPriority : message.priority,
       deadlineAt: deadlineOf(requested, version, now),
+      pins: work.pins,
     },
   };
 }

@@ -42,6 +42,8 @@ export interface RunRowDraft {
   readonly cadenceId: string;
   readonly references: object;
   readonly requested: object;
+  /** Absent for a plan without steps. */
+  readonly pins?: object;
   readonly priority: number;
   readonly deadlineAt: string;
   readonly day: string;
@@ -123,15 +125,15 @@ const insertFresh = `
   ), made as (
     select fresh.*, d.* from fresh, jsonb_to_record(fresh.run) as d(
       "definitionId" text, "definitionVersion" text, "definitionDigest" text, "profileId" text, "profileVersion" text, "profileDigest" text,
-      "ruleId" text, method text, "workKind" text, "cadenceId" text, "references" jsonb, requested jsonb, priority smallint,
+      "ruleId" text, method text, "workKind" text, "cadenceId" text, "references" jsonb, requested jsonb, pins jsonb, priority smallint,
       "deadlineAt" timestamptz, day date, "createdAt" timestamptz, "referenceRows" jsonb, "firstEvent" jsonb, lane smallint, topic text)
     where fresh."runId" is not null
   ), new_run as (
     insert into runs (tenant, run_id, org, request_id, source, event_id, definition_id, definition_version, definition_digest, profile_id,
-      profile_version, profile_digest, rule_id, method, work_kind, cadence_id, "references", requested, status, priority, correlation_id,
+      profile_version, profile_digest, rule_id, method, work_kind, cadence_id, "references", requested, pins, status, priority, correlation_id,
       traceparent, tracestate, deadline_at, day, created_at)
     select tenant, "runId", org, "requestId", source, "eventId", "definitionId", "definitionVersion", "definitionDigest", "profileId",
-      "profileVersion", "profileDigest", "ruleId", method, "workKind", "cadenceId", "references", requested, 'ADMITTED', priority, "correlationId",
+      "profileVersion", "profileDigest", "ruleId", method, "workKind", "cadenceId", "references", requested, pins, 'ADMITTED', priority, "correlationId",
       traceparent, tracestate, "deadlineAt", day, "createdAt" from made
   ), new_reference as (
     insert into run_references (tenant, run_id, kind, id)

@@ -9,6 +9,7 @@ import type { InTenant } from "../tenancy/transaction.ts";
 import { buildRow } from "./build-row.ts";
 import type { CloudEvent } from "./cloudevent.ts";
 import { isTraceparent } from "./cloudevent.ts";
+import type { OperatorRules } from "./decide-request.ts";
 import { decideRequest } from "./decide-request.ts";
 import { recordRequests } from "./request-store.ts";
 
@@ -48,7 +49,7 @@ export type StartRun = (
 export function createStartRun(deps: {
   readonly inTenant: InTenant;
   readonly readDeclarations: ReadDeclarations;
-  readonly knownRoles: readonly string[];
+  readonly operator: OperatorRules;
   readonly newId: () => string;
   readonly now: () => Date;
 }): StartRun {
@@ -67,7 +68,7 @@ export function createStartRun(deps: {
     const { row, seen } = await deps.inTenant(who.tenant, async (transaction) => {
       const declarations = (await deps.readDeclarations(transaction, [who.tenant])).get(who.tenant);
       if (declarations === undefined) throw new Error(`declarations of tenant ${who.tenant} were not read`);
-      const decision = decideRequest(event.data, declarations, { knownRoles: deps.knownRoles, now });
+      const decision = decideRequest(event.data, declarations, { tenant: who.tenant, operator: deps.operator, now });
       const decided = buildRow(event, decision, { position: `api:${deps.newId()}`, now });
       const [found] = await recordRequests(transaction, [decided], [decided]);
       return { row: decided, seen: found };

@@ -3,11 +3,18 @@ import { fromJson } from "@bufbuild/protobuf";
 import { timestampFromDate } from "@bufbuild/protobuf/wkt";
 import { findVersion } from "../definitions/definition-store.ts";
 import { AutomationPlanSchema } from "../gen/automation/v1/automation_plan_pb.ts";
+import { RunRequestedSchema } from "../gen/automation/v1/run_requested_pb.ts";
+import type { WorkReportJson } from "../gen/automation/v1/run_work_pb.ts";
+import { RunPinsSchema, WorkReportSchema } from "../gen/automation/v1/run_work_pb.ts";
 import { DesiredState } from "../gen/workflows_runtime/v1/run_pb.ts";
 import type { BeginRunResponseSchema } from "../gen/workflows_runtime/v1/run_worker_service_pb.ts";
+import type { Transaction } from "../tenancy/transaction.ts";
 import type { ExecutionId, InRun } from "./in-run.ts";
 import { isEnded } from "./run-status.ts";
 import { admitExecution } from "./run-store.ts";
+
+/** What is stored may have been written by a newer version. */
+const stored = { ignoreUnknownFields: true };
 
 export type BeginRun = (scope: {
   readonly tenant: string;
@@ -16,7 +23,8 @@ export type BeginRun = (scope: {
 }) => Promise<MessageInitShape<typeof BeginRunResponseSchema>>;
 
 /**
- * Admits the one execution that speaks for a generation of a run, and hands it the plan. The first one wins; its repeated call gets the same answer. Any other one, an older
+ * Admits the one execution that speaks for a generation of a run, and hands it the plan with what was pinned. The first one wins; its repeated call gets the same answer, and the work
+ * once that is complete. Any other one, an older
  * generation, and any call after the end are refused: such an execution ends without effects.
  * @param deps.onBegun - called when a run has left ADMITTED: another one may be released
  * @throws UnknownRunError
@@ -24,6 +32,8 @@ export type BeginRun = (scope: {
 export function createBeginRun(deps: {
   readonly inRun: InRun;
   readonly now: () => Date;
+  /** The report of the run's work, once it stands. */
+  readonly findWork: (transaction: Transaction, tenant: string, runId: string) => Promise<WorkReportJson | undefined>;
   readonly onBegun: (run: { readonly tenant: string; readonly runId: string }) => void;
 }): BeginRun {
   return async ({ tenant, runId, execution }) => {
@@ -32,7 +42,10 @@ export function createBeginRun(deps: {
       const { run, transaction } = open;
       if (isEnded(run.status)) return { refused: true };
       if (!(await admitExecution(transaction, run, { ...execution, begunAt: deps.now() }))) return { refused: true };
-      const found = await findVersion(transaction, tenant, { id: run.definitionId, version: run.definitionVersion });
+      const [found, work] = await Promise.all([
+        findVersion(transaction, tenant, { id: run.definitionId, version: run.definitionVersion }),
+        run.pins === null ? undefined : deps.findWork(transaction, tenant, runId),
+      ]);
       if (found?.digest !== run.definitionDigest)
         throw new Error(
           `definition ${run.definitionId}@${run.definitionVersion} is not the one that run ${runId} pinned`,
@@ -43,8 +56,11 @@ export function createBeginRun(deps: {
       }
       return {
         desiredState: run.desiredState === "CANCEL" ? DesiredState.CANCEL : DesiredState.RUN,
-        plan: fromJson(AutomationPlanSchema, found.plan, { ignoreUnknownFields: true }),
+        plan: fromJson(AutomationPlanSchema, found.plan, stored),
         deadline: timestampFromDate(run.deadlineAt),
+        request: fromJson(RunRequestedSchema, run.requested, stored),
+        ...(run.pins === null ? {} : { pins: fromJson(RunPinsSchema, run.pins, stored) }),
+        ...(work === undefined ? {} : { work: fromJson(WorkReportSchema, work, stored) }),
       };
     });
     if (hasBegun) deps.onBegun({ tenant, runId });

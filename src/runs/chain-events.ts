@@ -2,7 +2,7 @@ import { canonicalDigest } from "../definitions/canonical-json.ts";
 import type { EventContextJson, RunEventJson } from "../gen/automation/v1/run_event_pb.ts";
 
 /** What a writer wants to say; sequence, time and hash are given when it is appended. */
-export type EventDraft = Pick<RunEventJson, "status" | "message" | "verdict" | "handoff"> & {
+export type EventDraft = Omit<RunEventJson, "runId" | "sequence" | "writerKey" | "at" | "context" | "prevHash"> & {
   /** Unique per run: the same key again is the same event. */
   readonly writerKey: string;
 };

@@ -1,5 +1,6 @@
 import { enumToJson } from "@bufbuild/protobuf";
 import { RunStatusSchema } from "../gen/automation/v1/run_event_pb.ts";
+import type { RunJson } from "../gen/workflows_runtime/v1/run_pb.ts";
 import type {
   ListWorkflowRunsRequest,
   ListWorkflowRunsResponseJson,
@@ -12,6 +13,13 @@ import { listRuns } from "./run-list-store.ts";
 import type { RunStatus } from "./run-status.ts";
 
 export type ListRuns = (request: ListWorkflowRunsRequest, tenant: string) => Promise<ListWorkflowRunsResponseJson>;
+
+/** A list names the policy by its digest: describing a run shows it. */
+function withoutPolicy({ pins, ...run }: RunJson): RunJson {
+  if (pins === undefined) return run;
+  const { policy: _, ...others } = pins;
+  return { ...run, pins: others };
+}
 
 /**
  * Runs of a tenant, newest first, narrowed by status, profile and any reference: one of the run's own, a parent of one, or one that a hand-off returned.
@@ -31,7 +39,7 @@ export function createListRuns(deps: { readonly inTenant: InTenant; readonly wor
     const last = page.at(-1);
     const hasMore = rows.length > size && last !== undefined;
     return {
-      runs: page.map((run) => runToJson(run, deps.workflowIdOf)),
+      runs: page.map((run) => withoutPolicy(runToJson(run, deps.workflowIdOf))),
       nextPageToken: hasMore ? encodePageToken({ at: last.createdAt, id: last.runId }) : "",
     };
   };

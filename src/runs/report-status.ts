@@ -1,29 +1,81 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
+import { enumToJson } from "@bufbuild/protobuf";
+import { RunStatus, RunStatusSchema } from "../gen/automation/v1/run_event_pb.ts";
 import { DesiredState } from "../gen/workflows_runtime/v1/run_pb.ts";
-import type { ReportWorkflowStatusResponseSchema } from "../gen/workflows_runtime/v1/workflow_service_pb.ts";
+import type {
+  ReportWorkflowStatusRequest,
+  ReportWorkflowStatusResponseSchema,
+} from "../gen/workflows_runtime/v1/workflow_service_pb.ts";
 import { isUuid } from "../tenancy/page-token.ts";
 import type { InTenant } from "../tenancy/transaction.ts";
-import type { ExecutionId } from "./in-run.ts";
+import type { EventDraft } from "./chain-events.ts";
+import type { ExecutionId, InRun, OpenRun } from "./in-run.ts";
 import { assertSpeaksFor, UnknownRunError } from "./in-run.ts";
-import { findRun } from "./run-store.ts";
+import { findWriterKeys } from "./run-event-store.ts";
+import type { RunRow } from "./run-store.ts";
+import { findRun, keepBaseCommit } from "./run-store.ts";
+import { assertAttempt } from "./work-attempt.ts";
+import { draftWorkEvents } from "./work-events.ts";
 
-export type ReportStatus = (scope: {
-  readonly tenant: string;
-  readonly runId: string;
-  readonly execution: ExecutionId;
-}) => Promise<MessageInitShape<typeof ReportWorkflowStatusResponseSchema>>;
+/** A report that says what its sender may not say. */
+export class InvalidReportError extends Error {
+  override readonly name = "InvalidReportError";
+  readonly code = "invalid_report";
+}
+
+export type ReportStatus = (
+  scope: { readonly tenant: string; readonly runId: string; readonly execution: ExecutionId },
+  report: Pick<ReportWorkflowStatusRequest, "attempt" | "events" | "status" | "baseCommit">,
+) => Promise<MessageInitShape<typeof ReportWorkflowStatusResponseSchema>>;
 
 /**
- * Tells the execution that speaks for a run what the run shall do.
- * @throws UnknownRunError, SupersededExecutionError
+ * Takes what a worker reports of a run, and tells it what the run shall do.
+ *
+ * Attempt 0 is the workflow, which only asks. Any other is a try of the work: its events are appended, once each; then RUNNING moves the run on, if that has not happened; the first
+ * base commit stays. A report of an earlier attempt, or after the work, is refused whole.
+ * @throws UnknownRunError, SupersededExecutionError, InvalidReportError, InvalidEventError; nothing was written
  */
-export function createReportStatus(deps: { readonly inTenant: InTenant }): ReportStatus {
-  return async ({ tenant, runId, execution }) => {
-    const run = isUuid(runId)
-      ? await deps.inTenant(tenant, (transaction) => findRun(transaction, tenant, runId))
-      : undefined;
-    if (run === undefined) throw new UnknownRunError(runId);
-    assertSpeaksFor(run, execution);
-    return { desiredState: run.desiredState === "CANCEL" ? DesiredState.CANCEL : DesiredState.RUN };
+export function createReportStatus(deps: { readonly inTenant: InTenant; readonly inRun: InRun }): ReportStatus {
+  return async ({ tenant, runId, execution }, report) => {
+    if (!isUuid(runId)) throw new UnknownRunError(runId);
+    const { attempt, events, status, baseCommit } = report;
+    if (attempt === 0) {
+      if (events.length > 0 || status !== RunStatus.UNSPECIFIED || baseCommit !== "")
+        throw new InvalidReportError("attempt 0 has no events, status or base_commit; name the attempt that speaks");
+      const run = await deps.inTenant(tenant, (transaction) => findRun(transaction, tenant, runId));
+      if (run === undefined) throw new UnknownRunError(runId);
+      assertSpeaksFor(run, execution);
+      return answerOf(run, run.baseCommit);
+    }
+    if (status !== RunStatus.UNSPECIFIED && status !== RunStatus.RUNNING)
+      throw new InvalidReportError(
+        `status ${enumToJson(RunStatusSchema, status)} can't be reported; report RUNNING or none`,
+      );
+    const drafts = draftWorkEvents(events, attempt);
+    return deps.inRun({ tenant, runId }, async (open) => {
+      assertSpeaksFor(open.run, execution);
+      await assertAttempt(open, attempt);
+      const kept =
+        baseCommit === "" ? open.run.baseCommit : await keepBaseCommit(open.transaction, open.run, baseCommit);
+      await appendUnknown(open, drafts);
+      if (status === RunStatus.RUNNING && open.run.status === "PREPARING")
+        await open.moveTo("RUNNING", `work/${attempt}/running`);
+      return answerOf(open.run, kept);
+    });
+  };
+}
+
+async function appendUnknown(open: OpenRun, drafts: readonly EventDraft[]): Promise<void> {
+  if (drafts.length === 0) return;
+  const keys = drafts.map(({ writerKey }) => writerKey);
+  const known = await findWriterKeys(open.transaction, open.run, keys);
+  const fresh = drafts.filter(({ writerKey }) => !known.has(writerKey));
+  if (fresh.length > 0) await open.append(fresh);
+}
+
+function answerOf({ desiredState }: RunRow, baseCommit: string | null | undefined) {
+  return {
+    desiredState: desiredState === "CANCEL" ? DesiredState.CANCEL : DesiredState.RUN,
+    baseCommit: baseCommit ?? "",
   };
 }

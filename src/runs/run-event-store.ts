@@ -20,6 +20,32 @@ export async function lockStream(
   return rows[0];
 }
 
+/** The compare-and-set of a worker's report: a lower attempt than was heard before is too late. @returns whether this attempt may speak */
+export async function raiseFence(
+  transaction: Transaction,
+  run: { readonly tenant: string; readonly runId: string },
+  attempt: number,
+): Promise<boolean> {
+  const { rowCount } = await transaction.query(
+    "update run_streams set fence = $3 where tenant = $1 and run_id = $2 and fence <= $3",
+    [run.tenant, run.runId, attempt],
+  );
+  return rowCount === 1;
+}
+
+/** Those of the keys that the run's events have already. */
+export async function findWriterKeys(
+  transaction: Transaction,
+  run: { readonly tenant: string; readonly runId: string; readonly day: string },
+  keys: readonly string[],
+): Promise<ReadonlySet<string>> {
+  const { rows } = await transaction.query<{ key: string }>(
+    "select writer_key as key from run_events where day = $1 and tenant = $2 and run_id = $3 and writer_key = any($4)",
+    [run.day, run.tenant, run.runId, keys],
+  );
+  return new Set(rows.map(({ key }) => key));
+}
+
 /** Writes chained events, moves the stream's head and tells the relay; the caller holds the lock of `lockStream`. */
 export async function appendEvents(
   transaction: Transaction,

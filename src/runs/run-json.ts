@@ -38,6 +38,8 @@ export function runToJson(run: RunWithHead, workflowIdOf: WorkflowIdOf): RunJson
     lastSequence: String(run.lastSequence),
     createdAt: run.createdAt.toISOString(),
     deadline: run.deadlineAt.toISOString(),
+    ...(run.pins === null ? {} : { pins: run.pins }),
+    baseCommit: run.baseCommit ?? "",
     ...(run.startedAt === null ? {} : { startedAt: run.startedAt.toISOString() }),
     ...(run.begunAt === null ? {} : { begunAt: run.begunAt.toISOString() }),
     ...(run.endedAt === null ? {} : { endedAt: run.endedAt.toISOString() }),

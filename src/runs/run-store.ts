@@ -1,5 +1,6 @@
 import type { ReferencesJson } from "../gen/automation/v1/ref_pb.ts";
 import type { RunRequestedJson } from "../gen/automation/v1/run_requested_pb.ts";
+import type { RunPinsJson } from "../gen/automation/v1/run_work_pb.ts";
 import type { Transaction } from "../tenancy/transaction.ts";
 import type { RunStatus } from "./run-status.ts";
 
@@ -24,6 +25,10 @@ export interface RunRow {
   readonly cadenceId: string;
   readonly references: ReferencesJson;
   readonly requested: RunRequestedJson;
+  /** Null for a plan without steps. */
+  readonly pins: RunPinsJson | null;
+  /** What the ref was resolved to; null until a worker has told it. */
+  readonly baseCommit: string | null;
   readonly status: RunStatus;
   readonly reason: string;
   readonly desiredState: "RUN" | "CANCEL";
@@ -46,7 +51,7 @@ export const runColumns = `
   r.tenant, r.run_id as "runId", r.org, r.request_id as "requestId", r.source, r.event_id as "eventId",
   r.definition_id as "definitionId", r.definition_version as "definitionVersion", r.definition_digest as "definitionDigest",
   r.profile_id as "profileId", r.profile_version as "profileVersion", r.profile_digest as "profileDigest", r.rule_id as "ruleId",
-  r.method, r.work_kind as "workKind", r.cadence_id as "cadenceId", r."references", r.requested, r.status, r.reason,
+  r.method, r.work_kind as "workKind", r.cadence_id as "cadenceId", r."references", r.requested, r.pins, r.base_commit as "baseCommit", r.status, r.reason,
   r.desired_state as "desiredState", r.generation, r.execution_run_id as "executionRunId", r.correlation_id as "correlationId",
   r.traceparent, r.tracestate, r.deadline_at as "deadlineAt", r.day, r.created_at as "createdAt", r.started_at as "startedAt",
   r.begun_at as "begunAt", r.ended_at as "endedAt"`;
@@ -87,4 +92,17 @@ export async function admitExecution(
     [run.tenant, run.runId, execution.generation, execution.firstExecutionRunId, execution.begunAt],
   );
   return rowCount === 1;
+}
+
+/** @returns what the ref was resolved to when it was told first; undefined: not told yet */
+export async function keepBaseCommit(
+  transaction: Transaction,
+  run: Pick<RunRow, "tenant" | "runId">,
+  baseCommit: string,
+): Promise<string | undefined> {
+  const { rows } = await transaction.query<{ kept: string }>(
+    `update runs set base_commit = coalesce(base_commit, $3) where tenant = $1 and run_id = $2 returning base_commit as kept`,
+    [run.tenant, run.runId, baseCommit],
+  );
+  return rows[0]?.kept;
 }

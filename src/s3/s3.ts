@@ -1,4 +1,6 @@
 import { createHash } from "node:crypto";
+import type { Readable } from "node:stream";
+import { addAbortSignal } from "node:stream";
 import {
   CreateBucketCommand,
   GetObjectCommand,
@@ -28,6 +30,8 @@ export interface S3 extends ObjectStore {
 
 /** Longest time of one call, its second try included. */
 const callLimitMs = 5_000;
+/** Longest time of reading an object to its end: 64 MiB at 4 MiB a second. */
+const readLimitMs = 16_000;
 
 /** An S3 bucket, at AWS or any server that honours checksums and conditional writes. */
 export function createS3({ endpoint, region, bucket, accessKeyId, secretAccessKey }: S3Options): S3 {
@@ -46,6 +50,18 @@ export function createS3({ endpoint, region, bucket, accessKeyId, secretAccessKe
     const limit = AbortSignal.timeout(limitMs);
     return { abortSignal: signal === undefined ? limit : AbortSignal.any([signal, limit]) };
   };
+  const open = async (key: string, signal: AbortSignal | undefined) => {
+    try {
+      const get = new GetObjectCommand({ Bucket: bucket, Key: key });
+      const limit = bounded(signal, readLimitMs);
+      const { Body, ContentLength = 0 } = await client.send(get, limit);
+      if (Body === undefined) return undefined;
+      return { body: addAbortSignal(limit.abortSignal, Body as Readable), sizeBytes: ContentLength };
+    } catch (error) {
+      if (statusOf(error) === 404) return undefined;
+      throw error;
+    }
+  };
   return {
     async putOnce(key, body, { sha256, contentType }, signal) {
       const put = new PutObjectCommand({
@@ -54,7 +70,7 @@ export function createS3({ endpoint, region, bucket, accessKeyId, secretAccessKe
         Body: body,
         ContentLength: body.byteLength,
         ContentType: contentType,
-        ChecksumSHA256: Buffer.from(sha256, "hex").toString("base64"),
+        ChecksumSHA256: base64Of(sha256),
         IfNoneMatch: "*",
       });
       try {
@@ -67,20 +83,43 @@ export function createS3({ endpoint, region, bucket, accessKeyId, secretAccessKe
     },
 
     async digestOf(key, signal) {
-      try {
-        const { Body } = await client.send(new GetObjectCommand({ Bucket: bucket, Key: key }), bounded(signal));
-        if (Body === undefined) return undefined;
-        const hash = createHash("sha256");
-        let sizeBytes = 0;
-        for await (const chunk of Body as AsyncIterable<Uint8Array>) {
-          hash.update(chunk);
-          sizeBytes += chunk.byteLength;
-        }
-        return { sha256: hash.digest("hex"), sizeBytes };
-      } catch (error) {
-        if (statusOf(error) === 404) return undefined;
-        throw error;
+      const found = await open(key, signal);
+      if (found === undefined) return undefined;
+      const hash = createHash("sha256");
+      let sizeBytes = 0;
+      for await (const chunk of found.body) {
+        hash.update(chunk);
+        sizeBytes += chunk.byteLength;
       }
+      return { sha256: hash.digest("hex"), sizeBytes };
+    },
+
+    async read(key, maxBytes, signal) {
+      const found = await open(key, signal);
+      if (found === undefined) return undefined;
+      if (found.sizeBytes > maxBytes) {
+        found.body.destroy();
+        return undefined;
+      }
+      return Buffer.concat(await found.body.toArray());
+    },
+
+    async grantPut(key, { sha256, sizeBytes, contentType, expiresSeconds }) {
+      const put = new PutObjectCommand({
+        Bucket: bucket,
+        Key: key,
+        ContentLength: sizeBytes,
+        ContentType: contentType,
+        ChecksumSHA256: base64Of(sha256),
+        IfNoneMatch: "*",
+      });
+      const headers = { "content-type": contentType, "if-none-match": "*", [checksumHeader]: base64Of(sha256) };
+      const url = await getSignedUrl(client, put, {
+        expiresIn: expiresSeconds,
+        unhoistableHeaders: new Set([checksumHeader]), // in the query nobody would compare it with the body
+        signableHeaders: new Set(["host", "content-length", ...Object.keys(headers)]),
+      });
+      return { url, headers };
     },
 
     urlFor(key, { fileName, expiresSeconds }) {
@@ -117,6 +156,11 @@ export function createS3({ endpoint, region, bucket, accessKeyId, secretAccessKe
     close: () => client.destroy(),
   };
 }
+
+const checksumHeader = "x-amz-checksum-sha256";
+
+/** @param sha256 - lower-case hex @returns as S3 writes it */
+const base64Of = (sha256: string): string => Buffer.from(sha256, "hex").toString("base64");
 
 function statusOf(error: unknown): number | undefined {
   return error instanceof S3ServiceException ? error.$metadata.httpStatusCode : undefined;

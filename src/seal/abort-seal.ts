@@ -1,13 +1,14 @@
 import { randomUUID } from "node:crypto";
 import { enumToJson } from "@bufbuild/protobuf";
-import { insertArtifact } from "../artifacts/artifact-store.ts";
+import { insertArtifacts } from "../artifacts/artifact-store.ts";
 import { keepBlob } from "../artifacts/blobs.ts";
 import type { ObjectStore } from "../artifacts/object-store.ts";
 import { RunStatus, RunStatusSchema } from "../gen/automation/v1/run_event_pb.ts";
+import type { VerdictLineJson } from "../gen/automation/v1/verdict_pb.ts";
 import type { AbortSealRequest, AbortSealResponseJson } from "../gen/workflows_runtime/v1/run_worker_service_pb.ts";
 import { discardProvisional, indexSubjects, insertStatements } from "../proof/attestation-store.ts";
-import type { EventLog } from "../proof/event-log.ts";
 import { writeEventLog } from "../proof/event-log.ts";
+import { examineWork } from "../proof/examine-work.ts";
 import { signStatement } from "../proof/sign-statement.ts";
 import type { Sign } from "../proof/signer.ts";
 import type { EndProof } from "../proof/statements-of-end.ts";
@@ -18,12 +19,12 @@ import { assertSpeaksFor, StreamMovedError } from "../runs/in-run.ts";
 import { draftRun } from "../runs/run-draft.ts";
 import type { RunOutcome } from "../runs/run-status.ts";
 import { statusToJson } from "../runs/run-status.ts";
-import { eventLogArtifact } from "./event-log-artifact.ts";
 import type { MethodologyOf } from "./handoff-request.ts";
 import { followUp, tryCall } from "./handoff-request.ts";
 import { insertCalls } from "./handoff-store.ts";
 import { impedimentKeyOf } from "./impediment.ts";
 import { countOccurrence } from "./impediment-store.ts";
+import { runArtifacts } from "./run-artifacts.ts";
 import type { RunSoFar, SealScope } from "./run-so-far.ts";
 import { decideAgainWhenMoved, readRunSoFar, recordedVerdict } from "./run-so-far.ts";
 import { abortUnlessCommitted } from "./seal-store.ts";
@@ -60,7 +61,7 @@ export function abortedEndOf({ outcome, cause, reason }: AbortSealRequest): Abor
 
 export interface AbortSealDeps {
   readonly inRun: InRun;
-  readonly objects: Pick<ObjectStore, "putOnce" | "digestOf">;
+  readonly objects: Pick<ObjectStore, "putOnce" | "digestOf" | "read">;
   readonly methodologyOf: MethodologyOf;
   readonly sign: Sign;
   /** `proof.baseUri` of the operator. */
@@ -72,7 +73,7 @@ export interface AbortSealDeps {
 
 /**
  * Ends a run FAILED, CANCELLED or TIMED_OUT from any state, prepared or not. What was prepared for COMPLETED is discarded and its tries are cancelled; the evidence of
- * this end (the closed event log, agent-run, a FAILED verification summary) is stored, signed and registered with it in one transaction. Other ends than CANCELLED raise an impediment.
+ * this end (the closed event log, what its work left, agent-run, a FAILED verification summary) is stored, signed and registered with it in one transaction. Other ends than CANCELLED raise an impediment.
  * A repeated call gets the recorded end; after a commit that is COMPLETED.
  * @throws UnknownRunError, SupersededExecutionError, StreamMovedError, AlteredObjectError
  */
@@ -91,14 +92,15 @@ export function createAbortSeal(deps: AbortSealDeps) {
 async function abort(deps: AbortSealDeps, scope: SealScope, end: AbortedEnd, soFar: RunSoFar): Promise<void> {
   const { run, head, events, calls, profile } = soFar;
   const { outcome, cause, reason } = end;
+  const work = soFar.work && (await examineWork(deps.objects, run, soFar.work));
   const at = deps.now();
   const draft = draftRun(run, head, at);
   if (run.status !== "SEALING") draft.moveTo("SEALING", "seal/sealing", { outcome, reason });
   const log = writeEventLog([...events, ...draft.events.map((each) => each.event)], draft.head.lastHash);
   draft.moveTo(outcome, "seal/end", { reason });
 
-  const verdict = verdictOfEnd(profile, recordedVerdict(events), end);
-  const proof = statementsOfEnd({ ...end, baseUri: deps.baseUri, run, log, at }, profile, verdict);
+  const verdict = verdictOfEnd(profile, recordedVerdict(events), end, work);
+  const proof = statementsOfEnd({ ...end, baseUri: deps.baseUri, run, log, work, at }, profile, verdict);
   const signed = await Promise.all(proof.statements.map((statement) => signStatement(deps.sign, statement)));
   const object = await keepBlob(deps.objects, run.tenant, log.bytes, log.mediaType);
   const cancels = calls.filter((call) => call.phase === "TRY").map((tried) => followUp(tried, "CANCEL", at));
@@ -112,12 +114,12 @@ async function abort(deps: AbortSealDeps, scope: SealScope, end: AbortedEnd, soF
       discardProvisional(transaction, tenant, runId),
       insertStatements(transaction, { ...run, outcome, at }, proof.statements, signed),
       indexSubjects(transaction, tenant, runId),
-      insertArtifact(transaction, tenant, eventLogArtifact(run, object, at)),
+      insertArtifacts(transaction, tenant, runArtifacts(run, object, work?.uploads ?? [], at)),
       insertCalls(transaction, run, cancels, at),
       open.write(draft),
     ]);
     if (!isMine) throw new StreamMovedError(runId);
-    if (outcome !== "CANCELLED") await raiseImpediment(deps, open, soFar, { end, proof, log, at });
+    if (outcome !== "CANCELLED") await raiseImpediment(deps, open, soFar, { end, proof, at });
   });
 }
 
@@ -126,12 +128,15 @@ async function raiseImpediment(
   deps: AbortSealDeps,
   { transaction }: OpenRun,
   { run, profile }: RunSoFar,
-  { end, proof, log, at }: { end: AbortedEnd; proof: EndProof; log: EventLog; at: Date },
+  { end, proof, at }: { end: AbortedEnd; proof: EndProof; at: Date },
 ): Promise<void> {
   const { tenant, org, runId } = run;
   const lines = proof.verdict.lines ?? [];
   const key = impedimentKeyOf(run, end.cause);
-  const summary = `Automation run ${runId} on ${key.workItem} ended ${end.outcome}: ${end.reason || end.cause}`;
+  const summary = [
+    `Automation run ${runId} on ${key.workItem} ended ${end.outcome}: ${end.reason || end.cause}`,
+    ...firstUnmet(end, lines),
+  ].join(" | ");
   const occurrence = { ...key, org, summary, lines, runId, at };
   const { impedimentId, occurrences } = await countOccurrence(transaction, randomUUID(), occurrence);
   const receiver = profile.handoff?.receiver ?? "";
@@ -144,6 +149,15 @@ async function raiseImpediment(
     lines,
     occurrences,
   });
-  const call = tryCall({ run, receiver, proof, log, at }, draft, `${impedimentId}/${occurrences}`, at);
+  const call = tryCall({ run, receiver, proof, at }, draft, `${impedimentId}/${occurrences}`, at);
   await insertCalls(transaction, { tenant, org, runId }, [call], at);
+}
+
+/** What to do first, for whoever reads no further: a verdict that did not pass is resolved requirement by requirement. */
+function firstUnmet({ cause }: AbortedEnd, lines: readonly VerdictLineJson[]): string[] {
+  const line = lines.find(({ state }) => state !== "LINE_STATE_MET");
+  if (cause !== "verdict_failed" || line === undefined) return [];
+  const { requirementId, state = "", detail = "", remedy = "" } = line;
+  const word = state === "LINE_STATE_MISSING" ? "missing" : "failed";
+  return [`${requirementId} ${word}: ${detail}`, ...(remedy === "" ? [] : [`remedy: ${remedy}`])];
 }

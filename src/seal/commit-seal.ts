@@ -1,22 +1,27 @@
-import { insertArtifact } from "../artifacts/artifact-store.ts";
+import { insertArtifacts } from "../artifacts/artifact-store.ts";
 import { assertBlob } from "../artifacts/blobs.ts";
+import { mapAtMost } from "../artifacts/map-at-most.ts";
 import type { ObjectStore } from "../artifacts/object-store.ts";
+import type { UploadJson } from "../gen/automation/v1/run_work_pb.ts";
 import type { AttachmentJson } from "../gen/graph/v1/graph_service_pb.ts";
 import type { CommitSealResponseJson } from "../gen/workflows_runtime/v1/run_worker_service_pb.ts";
+import type { MadeByRun } from "../graph/embedded.ts";
 import { writeEvidence } from "../graph/embedded.ts";
+import type { ProvisionalStatement } from "../proof/attestation-store.ts";
 import { findProvisional, indexSubjects, registerStatements } from "../proof/attestation-store.ts";
 import { inTotoPayloadType } from "../proof/dsse.ts";
 import { eventLogMediaType, eventLogName } from "../proof/event-log.ts";
 import { leafWorkItems, subjectOf } from "../proof/resource-uri.ts";
-import type { StoredStatement } from "../proof/sign-statement.ts";
 import { signStatement } from "../proof/sign-statement.ts";
 import type { Sign } from "../proof/signer.ts";
+import type { ReportedWork } from "../proof/work-report-store.ts";
+import { findWorkReport } from "../proof/work-report-store.ts";
 import type { InRun, OpenRun } from "../runs/in-run.ts";
 import { assertSpeaksFor } from "../runs/in-run.ts";
-import { eventLogArtifact } from "./event-log-artifact.ts";
 import { followUp } from "./handoff-request.ts";
 import type { CallRow } from "./handoff-store.ts";
 import { insertCalls, listCalls } from "./handoff-store.ts";
+import { runArtifacts } from "./run-artifacts.ts";
 import type { SealScope } from "./run-so-far.ts";
 import type { SealRow } from "./seal-store.ts";
 import { commitPreparedSeal, findSeal } from "./seal-store.ts";
@@ -30,6 +35,8 @@ export class SealNotReadyError extends Error {
   }
 }
 
+const readAtOnce = 4;
+
 export interface CommitSealDeps {
   readonly inRun: InRun;
   readonly objects: Pick<ObjectStore, "digestOf">;
@@ -40,8 +47,8 @@ export interface CommitSealDeps {
 }
 
 /**
- * Ends a run COMPLETED. Checked before: the log's object has its digest, the statements have theirs. Then one transaction does it all or nothing: attestations
- * registered, artifact, graph, confirms due, seal COMMITTED, run COMPLETED, stream closed. A repeated call gets the same answer; a cancel that came first gets false.
+ * Ends a run COMPLETED. Checked before: every object that a statement names has its digest, the statements have theirs. Then one transaction does it all or nothing:
+ * attestations registered, artifacts, graph, confirms due, seal COMMITTED, run COMPLETED, stream closed. A repeated call gets the same answer; a cancel that came first gets false.
  * @throws UnknownRunError, SupersededExecutionError, SealNotReadyError, AlteredObjectError, UnsignableStatementError
  */
 export function createCommitSeal(deps: CommitSealDeps) {
@@ -49,8 +56,10 @@ export function createCommitSeal(deps: CommitSealDeps) {
     const { tenant, runId } = scope;
     const prepared = await deps.inRun(scope, (open) => readPrepared(open, scope));
     if (typeof prepared === "boolean") return { committed: prepared };
-    const { seal, statements, tries } = prepared;
+    const { seal, statements, tries, work } = prepared;
     const log = await assertBlob(deps.objects, tenant, seal.logSha256);
+    const named = objectsNamed(statements).filter((sha256) => sha256 !== seal.logSha256);
+    await mapAtMost(readAtOnce, named, (sha256) => assertBlob(deps.objects, tenant, sha256));
     const signed = await Promise.all(statements.map((statement) => signStatement(deps.sign, statement)));
 
     const committed = await deps.inRun(scope, async (open) => {
@@ -63,7 +72,7 @@ export function createCommitSeal(deps: CommitSealDeps) {
         commitPreparedSeal(transaction, scope, at),
         registerStatements(transaction, scope, signed, at),
         indexSubjects(transaction, tenant, runId),
-        insertArtifact(transaction, tenant, eventLogArtifact(run, log, at)),
+        insertArtifacts(transaction, tenant, runArtifacts(run, log, work?.uploads ?? [], at)),
         writeEvidence(transaction, {
           tenant,
           runId,
@@ -71,6 +80,7 @@ export function createCommitSeal(deps: CommitSealDeps) {
           subject: subjectOf(run),
           workItems: leafWorkItems(run.references),
           attachments: attachmentsOf(log.sha256, statements),
+          made: madeBy(work),
           at,
         }),
         insertCalls(
@@ -95,12 +105,15 @@ export function createCommitSeal(deps: CommitSealDeps) {
 async function readPrepared(
   open: OpenRun,
   { tenant, runId, execution }: SealScope,
-): Promise<boolean | { seal: SealRow; statements: StoredStatement[]; tries: CallRow[] }> {
+): Promise<
+  boolean | { seal: SealRow; statements: ProvisionalStatement[]; tries: CallRow[]; work: ReportedWork | undefined }
+> {
   assertSpeaksFor(open.run, execution);
-  const [seal, statements, calls] = await Promise.all([
+  const [seal, statements, calls, work] = await Promise.all([
     findSeal(open.transaction, tenant, runId),
     findProvisional(open.transaction, tenant, runId),
     listCalls(open.transaction, tenant, runId),
+    findWorkReport(open.transaction, tenant, runId),
   ]);
   if (seal?.state === "COMMITTED") return true;
   if (seal?.state === "ABORTED" || open.run.desiredState === "CANCEL") return false;
@@ -109,12 +122,32 @@ async function readPrepared(
   const missing = tries.find((call) => call.state !== "ACKNOWLEDGED");
   if (missing !== undefined)
     throw new SealNotReadyError(runId, `${missing.method} is ${missing.state}, not ACKNOWLEDGED`);
-  return { seal, statements, tries };
+  return { seal, statements, tries, work };
 }
 
-function attachmentsOf(logSha256: string, statements: readonly StoredStatement[]): AttachmentJson[] {
+/** sha256 of every object that the statements are about. */
+function objectsNamed(statements: readonly ProvisionalStatement[]): string[] {
+  const digests = statements.flatMap(({ subjects }) => subjects).filter(({ algorithm }) => algorithm === "sha256");
+  return [...new Set(digests.map(({ value = "" }) => value))];
+}
+
+function attachmentsOf(logSha256: string, statements: readonly ProvisionalStatement[]): AttachmentJson[] {
   return [
     { name: eventLogName, mediaType: eventLogMediaType, sha256: logSha256 },
-    ...statements.map(({ kind, sha256 }) => ({ name: kind, mediaType: inTotoPayloadType, sha256 })),
+    ...statements.map(({ name, sha256 }) => ({ name, mediaType: inTotoPayloadType, sha256 })),
   ];
+}
+
+/** What the work changed and kept, for the graph. */
+function madeBy(work: ReportedWork | undefined): MadeByRun | undefined {
+  const capture = work?.report.capture;
+  if (work === undefined || capture === undefined) return undefined;
+  const { repositoryId = "" } = capture;
+  const changes = work.uploads.filter(({ kind }) => kind === "patch" || kind === "change_list");
+  const documents = work.report.documents ?? [];
+  return { repositoryId, changes: changes.map(attachmentOf), documents };
+}
+
+function attachmentOf({ name = "", mediaType = "", sha256 = "" }: UploadJson): AttachmentJson {
+  return { name, mediaType, sha256 };
 }

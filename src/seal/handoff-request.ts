@@ -4,7 +4,6 @@ import { sha256Hex } from "../artifacts/blobs.ts";
 import { canonicalJson } from "../definitions/canonical-json.ts";
 import type { HandoffMetaJson } from "../gen/automation/v1/handoff_pb.ts";
 import type { HandoffDraft, Methodology } from "../methodology/methodology.ts";
-import type { EventLog } from "../proof/event-log.ts";
 import { resourceUri } from "../proof/resource-uri.ts";
 import type { EndProof } from "../proof/statements-of-end.ts";
 import type { RunRow } from "../runs/run-store.ts";
@@ -34,7 +33,6 @@ export interface HandoffScope {
   readonly run: RunRow;
   readonly receiver: string;
   readonly proof: EndProof;
-  readonly log: EventLog;
   readonly at: Date;
 }
 
@@ -44,7 +42,7 @@ export interface HandoffScope {
  * @param dueAt - when the deliver loop sends it; null: the workflow asks for it
  */
 export function tryCall(scope: HandoffScope, draft: HandoffDraft, idempotencyKey: string, dueAt: Date | null): NewCall {
-  const { run, receiver, proof, log, at } = scope;
+  const { run, receiver, proof, at } = scope;
   const meta: HandoffMetaJson = {
     idempotencyKey,
     phase: "HANDOFF_PHASE_TRY",
@@ -63,10 +61,10 @@ export function tryCall(scope: HandoffScope, draft: HandoffDraft, idempotencyKey
       .map((statement) => ({
         attestationId: statement.attestationId,
         kind: statement.kind,
-        uri: resourceUri(run.tenant, "run", run.runId, log.name),
-        checksum: log.sha256,
+        uri: resourceUri(run.tenant, "run", run.runId, statement.about.name),
+        checksum: statement.about.sha256,
         statementSha256: statement.sha256,
-        vantage: "worker-observed",
+        vantage: statement.vantage,
       })),
     expiresAt: new Date(at.getTime() + tryLifetimeMs).toISOString(),
   };

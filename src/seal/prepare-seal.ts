@@ -3,6 +3,7 @@ import type { ObjectStore } from "../artifacts/object-store.ts";
 import type { PrepareSealResponseJson } from "../gen/workflows_runtime/v1/run_worker_service_pb.ts";
 import { insertStatements } from "../proof/attestation-store.ts";
 import { writeEventLog } from "../proof/event-log.ts";
+import { examineWork } from "../proof/examine-work.ts";
 import { statementsOfEnd } from "../proof/statements-of-end.ts";
 import { judge } from "../proof/verdict.ts";
 import type { InRun } from "../runs/in-run.ts";
@@ -18,7 +19,7 @@ import { insertPreparedSeal } from "./seal-store.ts";
 
 export interface PrepareSealDeps {
   readonly inRun: InRun;
-  readonly objects: Pick<ObjectStore, "putOnce" | "digestOf">;
+  readonly objects: Pick<ObjectStore, "putOnce" | "digestOf" | "read">;
   readonly methodologyOf: MethodologyOf;
   /** `proof.baseUri` of the operator. */
   readonly baseUri: string;
@@ -26,7 +27,7 @@ export interface PrepareSealDeps {
 }
 
 /**
- * Judges the run. When the verdict passes, closes the event log into an object and prepares, in one transaction, what COMPLETED will consist of: the unsigned
+ * Judges the run, its work by the objects that are read again. When the verdict passes, closes the event log into an object and prepares, in one transaction, what COMPLETED will consist of: the unsigned
  * statements by digest and the hand-off tries. When it does not, or a cancel came first, nothing is prepared. A repeated call gets what was recorded.
  *
  * The log ends with the event that announces the end: what follows (the receivers' answers, the end itself) happens to this very proof, which the receivers are shown by digest.
@@ -40,6 +41,8 @@ export function createPrepareSeal(deps: PrepareSealDeps) {
     });
 }
 
+const completed = { kind: "agent-run", outcome: "COMPLETED", vantage: "worker-observed" };
+
 function recordedAnswer({ run, seal, events }: RunSoFar): PrepareSealResponseJson | undefined {
   const desiredState = desiredStateOf({ run });
   if (seal !== undefined) return { verdict: seal.verdict, desiredState };
@@ -50,8 +53,9 @@ function recordedAnswer({ run, seal, events }: RunSoFar): PrepareSealResponseJso
 
 async function prepare(deps: PrepareSealDeps, scope: SealScope, soFar: RunSoFar): Promise<PrepareSealResponseJson> {
   const { run, head, events, profile } = soFar;
+  const work = run.pins === null ? undefined : await examineWork(deps.objects, run, soFar.work);
   const at = deps.now();
-  const judged = judge(profile, [{ kind: "agent-run", outcome: "COMPLETED" }]);
+  const judged = judge(profile, [completed, ...(work?.evidence ?? [])], work?.lines);
   const draft = draftRun(run, head, at);
   draft.moveTo("EVALUATING", "seal/evaluating");
   draft.append([{ writerKey: "seal/verdict", verdict: { verdict: judged } }]);
@@ -66,10 +70,10 @@ async function prepare(deps: PrepareSealDeps, scope: SealScope, soFar: RunSoFar)
   draft.moveTo("SEALING", "seal/sealing", { outcome: "COMPLETED" });
   const log = writeEventLog([...events, ...draft.events.map((each) => each.event)], draft.head.lastHash);
   const { baseUri } = deps;
-  const end = { baseUri, run: draft.run, outcome: "COMPLETED", cause: "", reason: "", log, at } as const;
+  const end = { baseUri, run: draft.run, outcome: "COMPLETED", cause: "", reason: "", log, work, at } as const;
   const proof = statementsOfEnd(end, profile, judged);
   const receiver = profile.handoff?.receiver;
-  const calls = receiver === undefined ? [] : completionTries(deps, { run, receiver, proof, log, at });
+  const calls = receiver === undefined ? [] : completionTries(deps, { run, receiver, proof, at });
   await keepBlob(deps.objects, run.tenant, log.bytes, log.mediaType);
 
   return deps.inRun(scope, async (open) => {

@@ -3,6 +3,8 @@ import type { RunEventJson } from "../gen/automation/v1/run_event_pb.ts";
 import type { VerdictJson } from "../gen/automation/v1/verdict_pb.ts";
 import type { ProfileJson } from "../gen/governance/v1/profile_pb.ts";
 import type { DesiredStateJson } from "../gen/workflows_runtime/v1/run_pb.ts";
+import type { ReportedWork } from "../proof/work-report-store.ts";
+import { findWorkReport } from "../proof/work-report-store.ts";
 import type { StreamHead } from "../runs/chain-events.ts";
 import type { ExecutionId, InRun, OpenRun } from "../runs/in-run.ts";
 import { assertSpeaksFor, StreamMovedError } from "../runs/in-run.ts";
@@ -27,6 +29,8 @@ export interface RunSoFar {
   readonly events: readonly RunEventJson[];
   readonly seal: SealRow | undefined;
   readonly calls: readonly CallRow[];
+  /** What a worker reported; undefined when none did. */
+  readonly work: ReportedWork | undefined;
   /** The version that was pinned when the run was accepted. */
   readonly profile: ProfileJson;
 }
@@ -36,15 +40,16 @@ export async function readRunSoFar(inRun: InRun, scope: SealScope): Promise<RunS
   return inRun(scope, async (open) => {
     assertSpeaksFor(open.run, scope.execution);
     const { run, head, transaction } = open;
-    const [events, seal, calls, pinned] = await Promise.all([
+    const [events, seal, calls, work, pinned] = await Promise.all([
       readEvents(transaction, run, 0, head.lastSequence),
       findSeal(transaction, run.tenant, run.runId),
       listCalls(transaction, run.tenant, run.runId),
+      findWorkReport(transaction, run.tenant, run.runId),
       findProfile(transaction, run.tenant, run.profileId, run.profileVersion),
     ]);
     if (pinned?.digest !== run.profileDigest)
       throw new Error(`profile ${run.profileId}@${run.profileVersion} is not the one that run ${run.runId} pinned`);
-    return { run, head, events, seal, calls, profile: pinned.profile };
+    return { run, head, events, seal, calls, work, profile: pinned.profile };
   });
 }
 

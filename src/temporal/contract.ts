@@ -1,3 +1,5 @@
+import type { IsolationClassJson } from "../gen/automation/v1/policy_pb.ts";
+import type { WorkReportJson } from "../gen/automation/v1/run_work_pb.ts";
 import type {
   AbortSealRequestJson,
   AbortSealResponseJson,
@@ -12,6 +14,12 @@ import type { ReportWorkflowStatusResponseJson } from "../gen/workflows_runtime/
 
 export const automationRunType = "automationRun";
 export const controlTaskQueue = "automation-control";
+
+/** @returns the queue of the workers that offer a class of isolation, for example `workspace-uid` */
+export function workspaceTaskQueue(isolation: IsolationClassJson): string {
+  return `workspace-${isolation.replace(/^ISOLATION_CLASS_/, "").toLowerCase()}`;
+}
+
 /** Wakes the workflow; what to do is asked from the api. */
 export const doorbellSignal = "doorbell";
 /** Type of the failure by which an activity says that another execution speaks for the run. */
@@ -58,9 +66,27 @@ export interface RunScope {
 
 export type AbortReason = Required<Pick<AbortSealRequestJson, "outcome" | "cause" | "reason">>;
 
+/** What the workflow needs of a begun run; the rest is asked for where it is used, and stays out of the history. */
+export interface BegunRun extends Pick<BeginRunResponseJson, "refused" | "desiredState" | "deadline"> {
+  /** Set when there are steps to work on: the class of the workers that do. */
+  readonly isolation?: IsolationClassJson;
+}
+
+/** How the work ended; what it made is the api's to know. */
+export type WorkEnd = Required<Pick<WorkReportJson, "outcome" | "cause" | "reason">>;
+
+/** How often work is begun before the run fails: a worker may die twice. */
+export const workAttempts = 3;
+
+/** Activities of a workspace queue. */
+export interface WorkspaceActivities {
+  /** All steps of a run, from the base to the last upload. Each attempt begins from the base; a complete work is not done again. */
+  workSegment(scope: RunScope): Promise<WorkEnd>;
+}
+
 /** Activities of the control queue; each is one api call. */
 export interface ControlActivities {
-  beginRun(scope: RunScope): Promise<BeginRunResponseJson>;
+  beginRun(scope: RunScope): Promise<BegunRun>;
   reportStatus(scope: RunScope): Promise<ReportWorkflowStatusResponseJson>;
   prepareSeal(scope: RunScope): Promise<PrepareSealResponseJson>;
   /** One round of tries; answers PENDING when a receiver stays silent. */

@@ -77,7 +77,8 @@ context: { scrum: { product: webshop, sprint: S-7, backlogItems: [PBI-51] } }
 
   it("that does not complete makes watch exit 1", async () => {
     const stricter = asked.map((word) => (word === "scrum-team" ? "scrum-team-tested" : word));
-    const { code, stdout } = await here("run", "start", ...stricter, "--work-kind", "story", "--watch");
+    const untested = [...stricter, "--definition", "increment-evidence", "--work-kind", "story"];
+    const { code, stdout } = await here("run", "start", ...untested, "--watch");
     expect(code).toBe(1);
     expect(stdout).toMatch(/✗ tests-passed: missing/);
     expect(stdout).toMatch(/FAILED/);

@@ -52,21 +52,34 @@ async function deliveriesOf(eventId: string): Promise<RequestDeliveryJson[]> {
 
 describe("the demo", () => {
   it("goes from the event to COMPLETED through every phase, in order and without a gap", () => {
-    expect(statuses(stack.told)).toEqual(["ADMITTED", "PREPARING", "EVALUATING", "SEALING", "COMPLETED"]);
+    expect(statuses(stack.told)).toEqual(["ADMITTED", "PREPARING", "RUNNING", "EVALUATING", "SEALING", "COMPLETED"]);
     expect(runEvents(stack.told).map(({ sequence }) => Number(sequence))).toEqual(
       runEvents(stack.told).map((_, index) => index + 1),
     );
   });
 
-  it("shows a verdict with its line, and the three signed attestations of a completed run", () => {
-    expect(verdict(stack.told)).toMatchObject({
-      passed: true,
-      level: "SCRUM_DEFINITION_OF_DONE",
-      lines: [{ requirementId: "run-completed", state: "LINE_STATE_MET" }],
-    });
+  it("shows the test that fails on the base, the persona's change, and no failure on what was captured", () => {
+    const tests = runEvents(stack.told).flatMap((event) => event.tests ?? []);
+    expect(tests.map(({ onBase, failed }) => [onBase ?? false, failed?.length ?? 0])).toEqual([
+      [true, 1],
+      [false, 0],
+    ]);
+    const { patch } = stack.told.find(({ event }) => event === "patch") as unknown as { patch: string };
+    expect(patch).toMatch(/^diff --git a\/src\//);
+    expect(patch.match(/^diff --git/gm)).toHaveLength(1);
+  });
+
+  it("shows a verdict with its lines, and the signed attestations of a completed run", () => {
+    expect(verdict(stack.told)).toMatchObject({ passed: true, level: "SCRUM_DEFINITION_OF_DONE" });
+    const lines = verdict(stack.told)?.lines ?? [];
+    expect(lines.every(({ state }) => state === "LINE_STATE_MET")).toBe(true);
+    expect(lines.map(({ requirementId }) => requirementId)).toEqual(
+      expect.arrayContaining(["run-completed", "tests-passed", "change-captured", "exit-gate-paths"]),
+    );
     expect(attestations(stack.told).map(({ kind, outcome }) => [kind, outcome])).toEqual(
       expect.arrayContaining([
         ["agent-run", "COMPLETED"],
+        ["test-result", "PASSED"],
         ["provenance", "COMPLETED"],
         ["vsa", "PASSED"],
       ]),
@@ -114,30 +127,32 @@ describe("the failing demo", () => {
     told = objects<ToldEvent>(stdout);
   });
 
-  it("ends FAILED, and its verdict names what is missing and what to do", () => {
+  it("ends FAILED, and its verdict names the rule that the persona broke, and what to do", () => {
     expect(statuses(told).slice(-2)).toEqual(["SEALING", "FAILED"]);
     expect(verdict(told)?.passed).toBeFalsy();
-    expect(verdict(told)?.lines?.find(({ requirementId }) => requirementId === "tests-passed")).toMatchObject({
-      state: "LINE_STATE_MISSING",
-      remedy: expect.stringMatching(/runs the story's tests/),
+    expect(verdict(told)?.lines?.find(({ requirementId }) => requirementId === "exit-gate-paths")).toMatchObject({
+      state: "LINE_STATE_FAILED",
+      detail: expect.stringMatching(/test\/.*repository.*test\/\*\*/s),
+      remedy: expect.stringMatching(/./),
     });
   });
 
-  it("leaves evidence of that end, and no provenance", () => {
-    expect(
-      attestations(told)
-        .map(({ kind, outcome }) => [kind, outcome])
-        .toSorted(),
-    ).toEqual([
-      ["agent-run", "FAILED"],
-      ["vsa", "FAILED"],
-    ]);
+  it("leaves evidence of that end, what was changed included, and no provenance", () => {
+    const kinds = attestations(told).map(({ kind, outcome }) => [kind, outcome]);
+    expect(kinds).toEqual(
+      expect.arrayContaining([
+        ["agent-run", "FAILED"],
+        ["vsa", "FAILED"],
+      ]),
+    );
+    expect(kinds.map(([kind]) => kind)).not.toContain("provenance");
+    expect(told.find(({ event }) => event === "patch")?.patch).toMatch(/^diff --git a\/test\//);
   });
 
   it("raises an impediment at the Scrum service, which holds nothing final of the run", () => {
     const { held } = told.find(({ event }) => event === "scrum") as unknown as { held: Held };
     const raised = held.impediments.find(({ runIds }) => runIds.includes(runOf(told)));
-    expect(raised?.lines.map(({ requirementId }) => requirementId)).toContain("tests-passed");
+    expect(raised?.lines.map(({ requirementId }) => requirementId)).toContain("exit-gate-paths");
     expect(held.increments.flatMap(({ evidence }) => evidence.map(({ runId }) => runId))).not.toContain(runOf(told));
     expect(held.done.flatMap(({ records }) => records.map(({ runId }) => runId))).not.toContain(runOf(told));
     expect(held.provisional).toEqual([]);
@@ -145,7 +160,7 @@ describe("the failing demo", () => {
 
   it("tells people the same lines, without colour, when there is no terminal", async () => {
     const { stdout } = await automation("demo", "--failing", "--state", stack.dir);
-    expect(stdout).toMatch(/✗ tests-passed: missing: .*remedy: Add a step/);
+    expect(stdout).toMatch(/✗ exit-gate-paths: failed: .*remedy: /);
     expect(stdout).not.toContain("\u001b");
   });
 });

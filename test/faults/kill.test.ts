@@ -118,6 +118,7 @@ async function scrumFaults(): Promise<string[]> {
 
 function anEvent(id: string, profile: string, backlogItem: string) {
   const data = {
+    definition: { id: "increment-evidence" }, // no steps: what the work adds is kill-work.test.ts
     profile: { id: profile },
     context: { scrum: { product: "webshop", sprint: "S-7", backlogItems: [backlogItem] } },
     workKind: "story",

@@ -230,8 +230,8 @@ describe("a call", () => {
       code: "invalid_argument",
       message: expect.stringMatching(/NUL/),
     });
-    const large = await list({ profileId: "x".repeat(4 * 1024 * 1024) });
-    expect(large.body).toMatchObject({ code: "resource_exhausted", message: expect.stringMatching(/4194304/) });
+    const large = await list({ profileId: "x".repeat(6 * 1024 * 1024) });
+    expect(large.body).toMatchObject({ code: "resource_exhausted", message: expect.stringMatching(/6291456/) });
     const late = await post(
       "workflows_runtime.v1.WorkflowService/ListWorkflowRuns",
       {},
@@ -317,6 +317,56 @@ describe("what is declared", () => {
     const rule = { id: "r1", priority: 5, profileId: "ruled", definition: { id: "evidence" } };
     await acme.workflows.putWorkflowRule({ rule });
     expect((await acme.workflows.listWorkflowRules({})).rules).toMatchObject([{ id: "r1", priority: 5 }]);
+  });
+});
+
+describe("a repository", () => {
+  const shop = { id: "shop", url: "https://github.com/acme/shop", defaultRef: "main" };
+
+  it("is declared, read back by its own tenant, and refused with the reason where the operator allows none", async () => {
+    await acme.workflows.putRepository({ repository: shop });
+    expect((await acme.workflows.listRepositories({})).repositories).toMatchObject([shop]);
+    expect((await globex.workflows.listRepositories({})).repositories).toEqual([]);
+    const elsewhere = { ...shop, url: "https://example.com/acme/shop" };
+    const refused = await errorOf(acme.workflows.putRepository({ repository: elsewhere }));
+    expect(refused.code).toBe(Code.InvalidArgument);
+    expect(refused.rawMessage).toContain("is on host example.com; the operator allows github.com");
+  });
+
+  it("is worked on by a run of a plan with steps, whose worker reports through the one door", async () => {
+    await acme.workflows.putRepository({ repository: shop });
+    await acme.workflows.publishWorkflowVersion({
+      ...{ definitionId: "work", version: "1", channel: "stable" },
+      plan: {
+        repository: { id: "shop" },
+        steps: [{ id: "build", kind: { case: "command", value: { argv: ["make"] } } }],
+      },
+    });
+    const { runId } = await acme.workflows.startWorkflowRun({
+      requestId: randomUUID(),
+      request: {
+        ...{ profile: { id: "team" }, definition: { id: "work" }, workKind: "other" },
+        context: { method: { case: "scrum", value: { product: "shop", sprint: "S-7", backlogItems: ["B-1"] } } },
+      },
+    });
+    const worker = await api.clientOf({ roles: ["worker"] });
+    const execution = { runId, generation: 1, firstExecutionRunId: "first" };
+    const early = await errorOf(worker.workflows.reportWorkflowStatus({ execution, attempt: 1 }));
+    expect(early.code).toBe(Code.Aborted);
+    await api.admin.query("update runs set status = 'PREPARING', execution_run_id = 'first' where run_id = $1", [
+      runId,
+    ]);
+    const event = { n: 1n, payload: { case: "message", value: { text: "hello", stepId: "build" } } } as const;
+    const told = { execution, attempt: 1, events: [event], status: RunStatus.RUNNING, baseCommit: "a".repeat(40) };
+    expect(await worker.workflows.reportWorkflowStatus(told)).toMatchObject({ baseCommit: "a".repeat(40) });
+    const { run } = await acme.workflows.describeWorkflowRun({ runId });
+    expect(run).toMatchObject({ status: RunStatus.RUNNING, lastSequence: 3n, baseCommit: "a".repeat(40) });
+    expect(run?.pins?.repository).toMatchObject({ id: "shop", ref: "main" });
+    const large = {
+      ...told,
+      events: [{ ...event, n: 2n, payload: { ...event.payload, value: { text: "x".repeat(66_000) } } }],
+    };
+    expect((await errorOf(worker.workflows.reportWorkflowStatus(large))).code).toBe(Code.InvalidArgument);
   });
 });
 

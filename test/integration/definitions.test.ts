@@ -1,9 +1,12 @@
 import { create, fromJson } from "@bufbuild/protobuf";
 import type { Pool } from "pg";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { bumpRevision } from "../../src/definitions/declaration-revision-store.ts";
 import { createReadDeclarations } from "../../src/definitions/declarations.ts";
 import { createPublishVersion, InvalidPlanError } from "../../src/definitions/put-definition.ts";
 import { createPublishProfile, UnknownReceiverError } from "../../src/definitions/put-profile.ts";
+import type { InvalidRepositoryError } from "../../src/definitions/put-repository.ts";
+import { createPutRepository } from "../../src/definitions/put-repository.ts";
 import { createPutRule } from "../../src/definitions/put-rule.ts";
 import {
   createReadDeclared,
@@ -11,13 +14,19 @@ import {
   UnknownProfileError,
 } from "../../src/definitions/read-declared.ts";
 import { VersionExistsError } from "../../src/definitions/version-exists-error.ts";
+import type { AutomationPlanJson, TestStepJson } from "../../src/gen/automation/v1/automation_plan_pb.ts";
 import type { ProfileJson } from "../../src/gen/governance/v1/profile_pb.ts";
 import { ProfileSchema } from "../../src/gen/governance/v1/profile_pb.ts";
-import type { PublishWorkflowVersionRequestJson } from "../../src/gen/workflows_runtime/v1/workflow_service_pb.ts";
+import type {
+  PublishWorkflowVersionRequestJson,
+  RepositoryJson,
+} from "../../src/gen/workflows_runtime/v1/workflow_service_pb.ts";
 import {
   PublishWorkflowVersionRequestSchema,
+  RepositorySchema,
   WorkflowRuleSchema,
 } from "../../src/gen/workflows_runtime/v1/workflow_service_pb.ts";
+import { insertPersona } from "../../src/personas/persona-store.ts";
 import { createInTenant, createInTransaction } from "../../src/postgres/in-tenant.ts";
 import type { InTenant, InTransaction } from "../../src/tenancy/transaction.ts";
 import type { TestDatabase } from "../support/database.ts";
@@ -64,6 +73,14 @@ const putRule = (id: string, priority: number, definitionId: string) =>
     fromJson(WorkflowRuleSchema, { id, priority, profileId: "team", definition: { id: definitionId } }),
     aPrincipal(tenant),
   );
+const putRepository = (over: RepositoryJson = {}) =>
+  createPutRepository({
+    inTenant,
+    bounds: { hosts: ["github.com"], roots: [{ path: "/srv/repositories", tenants: [tenant] }] },
+  })(
+    fromJson(RepositorySchema, { id: "shop", url: "https://github.com/acme/shop.git", defaultRef: "main", ...over }),
+    aPrincipal(tenant),
+  );
 const declared = () => createReadDeclared({ inTenant });
 const outcomeOf = (published: Promise<{ created: boolean }>) =>
   published.then(
@@ -105,6 +122,82 @@ describe("a published version", () => {
     for (const timeLimit of ["0s", "2592001s"])
       await expect(publishVersion("1", { plan: { timeLimit } })).rejects.toThrow(InvalidPlanError);
     expect((await declared().definitions(tenant)).definitions).toEqual([]);
+  });
+
+  it("with steps that no run could do is refused, and every fault names its field", async () => {
+    const test: TestStepJson = {
+      argv: ["node", "--test"],
+      reportPath: "report.xml",
+      format: "REPORT_FORMAT_JUNIT",
+    };
+    const plan: AutomationPlanJson = {
+      repository: { id: "shop", ref: "a..b" },
+      policy: {
+        commands: { deny: ["rm  -rf"] },
+        paths: { write: { patterns: ["!src/**"] } },
+        limits: { stepTime: "0.5s" },
+      },
+      steps: [
+        { id: "unit", test: { ...test, reportPath: "../report.xml" } },
+        { id: "unit", timeLimit: "90000s", command: { argv: [""] } },
+        { id: "doc", document: { path: ".git/config", mediaType: "text/plain", typeKey: "a:b" } },
+        { id: "same", document: { path: "./a", mediaType: "text/plain", typeKey: "a:b" } },
+        { id: "again", document: { path: "./a", mediaType: "text/plain", typeKey: "a:b" } },
+      ],
+    };
+    const refused = await publishVersion("1", { plan }).then(
+      () => undefined,
+      (error: InvalidPlanError) => error,
+    );
+    expect(refused?.code).toBe("invalid_plan");
+    const fields = refused?.faults.map((fault) => fault.split(" ")[0]);
+    expect(fields).toEqual([
+      ...["plan.repository.ref", "plan.policy.commands.deny.0", "plan.policy.paths.write.patterns.0"],
+      ...["plan.policy.limits.step_time", "plan.steps.0.test.report_path", "plan.steps.1.time_limit"],
+      ...["plan.steps.1.command.argv.0", "plan.steps.2.document.path", "plan.steps.3.document.path"],
+      ...["plan.steps.4.document.path", "plan.steps.1.id", "plan.steps.4.document.path", "plan.steps:"],
+    ]);
+    const good: AutomationPlanJson = {
+      policy: { commands: { deny: ["rm"] }, paths: { write: { patterns: ["src/**"] } } },
+      steps: [
+        { id: "build", timeLimit: "60s", command: { argv: ["node", "build.js"] } },
+        { id: "unit", test },
+        { id: "doc", document: { path: "docs/a.md", mediaType: "text/markdown", typeKey: "a:b" } },
+      ],
+    };
+    expect(await outcomeOf(publishVersion("1", { plan: good }))).toBe("created");
+  });
+});
+
+describe("a repository", () => {
+  it("is declared where the operator allows it, and one that is put again replaces itself", async () => {
+    await putRepository();
+    await putRepository({ id: "local", url: "file:///srv/repositories/local", policy: { commands: { deny: ["rm"] } } });
+    await putRepository({ defaultRef: "trunk" });
+    expect((await declared().repositories(tenant)).repositories).toEqual([
+      {
+        id: "local",
+        url: "file:///srv/repositories/local",
+        defaultRef: "main",
+        policy: { commands: { deny: ["rm"] } },
+      },
+      { id: "shop", url: "https://github.com/acme/shop.git", defaultRef: "trunk" },
+    ]);
+  });
+
+  it("that nobody may or could work from is refused with every fault, and a password is not repeated", async () => {
+    const refused = await putRepository({
+      url: "https://ada:hunter2@github.com/acme/shop.git",
+      defaultRef: "--upload-pack=x",
+      policy: { paths: { deny: ["/etc"] } },
+    }).then(
+      () => undefined,
+      (error: InvalidRepositoryError) => error,
+    );
+    expect(refused?.code).toBe("invalid_repository");
+    expect(refused?.faults.map((fault) => fault.split(" ")[0])).toEqual(["url", "default_ref", "policy.paths.deny.0"]);
+    expect(refused?.message).not.toContain("hunter2");
+    expect((await declared().repositories(tenant)).repositories).toEqual([]);
   });
 });
 
@@ -160,6 +253,21 @@ describe("what a dispatcher keeps of the declarations", () => {
     await bothSee(0, "1", "2");
     await putRule("a", 1, "evidence");
     await bothSee(1, "1", "2");
+    await putRepository();
+    const personas = ["2", "1"].map((version) => ({ id: "fixer", version, digest: version.repeat(64) }));
+    for (const persona of personas)
+      await inTenant(tenant, async (transaction) => {
+        await insertPersona(transaction, tenant, {
+          ...{ ...persona, sizeBytes: 1, manifest: {}, objectKey: "key", publishedBy: "ada" },
+        });
+        await bumpRevision(transaction, tenant);
+      });
+    for (const read of caches) {
+      const found = (await inTransaction((transaction) => read(transaction, [tenant]))).get(tenant);
+      expect(found?.repository("shop")?.defaultRef).toBe("main");
+      expect([found?.persona("fixer")?.version, found?.persona("fixer", "2")?.version]).toEqual(["1", "2"]);
+      expect([found?.repository("other"), found?.persona("fixer", "3")]).toEqual([undefined, undefined]);
+    }
   });
 
   it("is read once per change, not once per batch", async () => {
@@ -180,7 +288,7 @@ describe("what a dispatcher keeps of the declarations", () => {
       );
       return queries;
     };
-    expect([await queriesOf(), await queriesOf(), await queriesOf()]).toEqual([5, 1, 1]);
+    expect([await queriesOf(), await queriesOf(), await queriesOf()]).toEqual([7, 1, 1]);
   });
 
   it("is each tenant's own", async () => {

@@ -2,9 +2,9 @@ import { Code, ConnectError } from "@connectrpc/connect";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { DesiredState } from "../../src/gen/workflows_runtime/v1/run_pb.ts";
 import { HandoffProgress } from "../../src/gen/workflows_runtime/v1/run_worker_service_pb.ts";
-import { deadlineIn, failedVerdict, inAnHour, never } from "../support/scripted-api.ts";
+import { deadlineIn, failedVerdict, inAnHour, never, withWork } from "../support/scripted-api.ts";
 import type { WorkflowWorld } from "../support/workflow-world.ts";
-import { aRun, startRun, startWorkflowWorld, untilPending } from "../support/workflow-world.ts";
+import { aRun, startRun, startWorkflowWorld, untilPending, untilStopped, workDone } from "../support/workflow-world.ts";
 
 let world: WorkflowWorld;
 beforeAll(async () => {
@@ -217,4 +217,67 @@ it("goes on when the connection breaks within a call, instead of taking that for
   await (await startRun(world, run)).result();
   expect(world.api.calls(run.runId).filter((call) => call === "commitSeal").length).toBeGreaterThan(1);
   expect(world.api.aborts(run.runId)).toEqual([]);
+});
+
+it("lets a run with steps be worked on before it is judged, on the queue of its class", async () => {
+  const run = aRun();
+  world.api.script(run.runId, { beginRun: withWork });
+  world.work(run.runId, async (scope) => {
+    expect(scope).toMatchObject({ tenant: "acme", runId: run.runId, generation: 1 });
+    expect(world.api.calls(run.runId)).toEqual(["beginRun"]);
+    return workDone;
+  });
+  await (await startRun(world, run)).result();
+  expect(world.api.calls(run.runId)).toEqual(["beginRun", "prepareSeal", "deliverHandoff", "commitSeal"]);
+});
+
+it("ends FAILED with the cause of work that failed, and judges nothing", async () => {
+  const run = aRun();
+  world.api.script(run.runId, { beginRun: withWork });
+  world.work(run.runId, async () => ({ outcome: "WORK_OUTCOME_FAILED", cause: "gave_up", reason: "no idea" }));
+  await (await startRun(world, run)).result();
+  expect(world.api.calls(run.runId)).toEqual(["beginRun", "abortSeal FAILED gave_up"]);
+  expect(world.api.aborts(run.runId)).toMatchObject([{ reason: "no idea" }]);
+});
+
+it("begins lost work anew, three times at most, and then ends FAILED", async () => {
+  const [healed, lost] = [aRun(), aRun()];
+  let tries = 0;
+  for (const run of [healed, lost]) world.api.script(run.runId, { beginRun: withWork });
+  world.work(healed.runId, async () => {
+    if (++tries < 3) throw new Error("the worker ended");
+    return workDone;
+  });
+  world.work(lost.runId, () => Promise.reject(new Error("the worker ended")));
+  await Promise.all([healed, lost].map(async (run) => (await startRun(world, run)).result()));
+  expect([tries, world.api.calls(healed.runId).at(-1)]).toEqual([3, "commitSeal"]);
+  expect(world.api.aborts(lost.runId)).toMatchObject([{ cause: "internal", reason: "the worker ended" }]);
+});
+
+it("stops the work of a run that is cancelled, and seals only when the work has ended", async () => {
+  const run = aRun();
+  let isStopped = false;
+  world.api.script(run.runId, {
+    beginRun: withWork,
+    reportStatus: () => cancelWished,
+    abortSeal: () => expect(isStopped).toBe(true),
+  });
+  world.work(run.runId, () =>
+    untilStopped().finally(() => {
+      isStopped = true;
+    }),
+  );
+  const handle = await startRun(world, run);
+  await untilPending(world, run, "workSegment");
+  await world.temporal.ring(run);
+  await handle.result();
+  expect(world.api.calls(run.runId)).toEqual(["beginRun", "reportStatus", "abortSeal CANCELLED cancelled"]);
+});
+
+it("stops the work at the deadline", async () => {
+  const run = aRun();
+  world.api.script(run.runId, { beginRun: () => ({ ...withWork(), ...deadlineIn(1_500) }) });
+  world.work(run.runId, untilStopped);
+  await (await startRun(world, run)).result();
+  expect(world.api.calls(run.runId)).toEqual(["beginRun", "abortSeal TIMED_OUT deadline_exceeded"]);
 });

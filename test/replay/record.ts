@@ -5,11 +5,14 @@ import type { RunToStart } from "../../src/dispatch/workflows.ts";
 import { DesiredState } from "../../src/gen/workflows_runtime/v1/run_pb.ts";
 import { HandoffProgress } from "../../src/gen/workflows_runtime/v1/run_worker_service_pb.ts";
 import type { Script } from "../support/scripted-api.ts";
-import { deadlineIn, failedVerdict } from "../support/scripted-api.ts";
+import { deadlineIn, failedVerdict, withWork } from "../support/scripted-api.ts";
 import type { WorkflowWorld } from "../support/workflow-world.ts";
-import { aRun, startRun, startWorkflowWorld, untilPending } from "../support/workflow-world.ts";
+import { aRun, startRun, startWorkflowWorld, untilPending, untilStopped, workDone } from "../support/workflow-world.ts";
 
-/** Records the histories that the replay test replays: `node test/replay/record.ts`. Needed anew when a workflow change is meant to break old ones. */
+/**
+ * Records the histories that the replay test replays: `node test/replay/record.ts [name…]`, all of them unless named. A new turn of the workflow gets a history of its own;
+ * an old one is recorded anew only when a change is meant to break it.
+ */
 interface Scenario {
   readonly script?: Partial<Script>;
   /** The api is away at the start. */
@@ -42,12 +45,26 @@ const scenarios: Record<string, Scenario> = {
       await world.api.open();
     },
   },
+  worked: {
+    script: { beginRun: withWork },
+    meanwhile: async (world, run) => world.work(run.runId, async () => workDone),
+  },
+  "cancelled-while-working": {
+    script: { beginRun: withWork, reportStatus: () => ({ desiredState: DesiredState.CANCEL }) },
+    meanwhile: async (world, run) => {
+      world.work(run.runId, untilStopped);
+      await untilPending(world, run, "workSegment");
+      await world.temporal.ring(run);
+    },
+  },
   "timed-out": { script: { beginRun: () => ({ plan: {}, ...deadlineIn(2_000) }), deliverHandoff: pending } },
 };
 
+const named = process.argv.slice(2);
 const world = await startWorkflowWorld();
 try {
   for (const [name, { script = {}, isAway, meanwhile }] of Object.entries(scenarios)) {
+    if (named.length > 0 && !named.includes(name)) continue;
     const run = aRun();
     world.api.script(run.runId, script);
     if (isAway) await world.api.shut();

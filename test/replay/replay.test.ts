@@ -21,7 +21,15 @@ const replay = (history: unknown) => Worker.runReplayHistory({ workflowBundle, r
 
 describe("the workflow still takes every turn of a recorded history", () => {
   it("has the histories of each kind of end, and of an api that was away", () => {
-    expect(names.sort()).toEqual(["api-away", "cancelled-while-waiting", "completed", "timed-out", "verdict-failed"]);
+    expect(names.sort()).toEqual([
+      "api-away",
+      "cancelled-while-waiting",
+      "cancelled-while-working",
+      "completed",
+      "timed-out",
+      "verdict-failed",
+      "worked",
+    ]);
   });
 
   it.each(names)("%s", async (name) => {

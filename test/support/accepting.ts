@@ -3,12 +3,13 @@ import type { KafkaConsumer } from "../../src/bus/kafka-consumer.ts";
 import { createKafkaConsumer } from "../../src/bus/kafka-consumer.ts";
 import { createKafkaProducer } from "../../src/bus/kafka-producer.ts";
 import { createReadDeclarations } from "../../src/definitions/declarations.ts";
+import type { WorkspaceRules } from "../../src/definitions/workspace-rules.ts";
 import { createConsumeRequests } from "../../src/dispatch/consume-requests.ts";
 import { createInTransaction, isDataError } from "../../src/postgres/in-tenant.ts";
 import type { AcceptRequests } from "../../src/requests/accept-requests.ts";
 import { createAcceptRequests } from "../../src/requests/accept-requests.ts";
 import type { Delivery } from "../../src/requests/cloudevent.ts";
-import { aRequest } from "./declared.ts";
+import { aRequest, workspaces } from "./declared.ts";
 
 /** The one that `urn:team` may speak on. */
 export const topic = "requests";
@@ -16,15 +17,19 @@ export const topic = "requests";
 /** Accepts what `urn:team` asks for tenant acme on the topic `requests`, as the dispatcher does. */
 export const acceptInto = (
   dispatcher: Pool,
-  { knownRoles = [], onDefect = rethrow }: { knownRoles?: readonly string[]; onDefect?: (error: unknown) => void } = {},
+  change: {
+    knownRoles?: readonly string[];
+    workspaces?: WorkspaceRules;
+    onDefect?: (error: unknown) => void;
+  } = {},
 ): AcceptRequests =>
   createAcceptRequests({
     inTransaction: createInTransaction(dispatcher),
     readDeclarations: createReadDeclarations(),
     bindings: [{ cluster: "local", topic, source: "urn:team", tenants: ["acme"], types: ["asked"] }],
-    knownRoles,
+    operator: { knownRoles: change.knownRoles ?? [], workspaces: change.workspaces ?? workspaces },
     isDataError,
-    onDefect,
+    onDefect: change.onDefect ?? rethrow,
     now: () => new Date(),
   });
 

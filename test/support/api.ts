@@ -50,7 +50,9 @@ export async function startApi() {
   const { keys } = (await (await fetch(`${issuerUrl}/jwks.json`)).json()) as JSONWebKeySet;
 
   const operatorFile = join(engines.dir, "operator.yaml");
-  writeFileSync(operatorFile, "roles: [developer]\nproof: { baseUri: https://automation.example/proof }\n");
+  const workspaces = "{ isolation: [uid], repositories: { hosts: [github.com] } }";
+  const proof = "{ baseUri: https://automation.example/proof }";
+  writeFileSync(operatorFile, `roles: [developer]\nproof: ${proof}\nworkspaces: ${workspaces}\n`);
   const keysDir = join(engines.dir, "keys");
   mkdirSync(keysDir, { mode: 0o700 });
   const environment = {

@@ -1,6 +1,7 @@
 import { create, fromJson } from "@bufbuild/protobuf";
 import { createPublishVersion } from "../../src/definitions/put-definition.ts";
 import { createPublishProfile } from "../../src/definitions/put-profile.ts";
+import type { WorkspaceRules } from "../../src/definitions/workspace-rules.ts";
 import { AutomationPlanSchema } from "../../src/gen/automation/v1/automation_plan_pb.ts";
 import type { ProfileJson } from "../../src/gen/governance/v1/profile_pb.ts";
 import { ProfileSchema } from "../../src/gen/governance/v1/profile_pb.ts";
@@ -9,6 +10,20 @@ import type { Principal } from "../../src/tenancy/request-context.ts";
 import type { InTenant } from "../../src/tenancy/transaction.ts";
 
 export const aPrincipal = (tenant: string): Principal => ({ tenant, org: "retail", subject: "ada", roles: ["admin"] });
+
+/** What the operator says about work in boxes unless a test says otherwise. */
+export const workspaces: WorkspaceRules = {
+  isolation: ["ISOLATION_CLASS_UID"],
+  policy: {
+    commands: { deny: ["curl"] },
+    paths: { deny: [".github/workflows/**"] },
+    limits: {
+      ...{ memoryBytes: "1073741824", processes: 64, outputBytes: "1048576", diskBytes: "1073741824" },
+      ...{ stepTime: "60s", idleTime: "30s", patchBytes: "1048576", changedFiles: 100 },
+    },
+  },
+  tenants: {},
+};
 
 /** A Scrum profile whose gate asks for the run's own record. */
 export const aProfile = (over: ProfileJson = {}): ProfileJson => ({

@@ -4,6 +4,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import type { HandlerContext } from "@connectrpc/connect";
 import { connectNodeAdapter } from "@connectrpc/connect-node";
+import { IsolationClass } from "../../src/gen/automation/v1/policy_pb.ts";
 import { RunStatus } from "../../src/gen/automation/v1/run_event_pb.ts";
 import { LineState } from "../../src/gen/automation/v1/verdict_pb.ts";
 import { DesiredState } from "../../src/gen/workflows_runtime/v1/run_pb.ts";
@@ -60,6 +61,14 @@ const goodRun: Script = {
   commitSeal: () => ({ committed: true }),
   abortSeal: () => undefined,
 };
+
+/** What BeginRun answers for a plan with steps. */
+export const withWork = () => ({
+  desiredState: DesiredState.RUN,
+  plan: {},
+  ...inAnHour(),
+  pins: { isolation: IsolationClass.UID },
+});
 
 export const failedVerdict = {
   verdict: {

@@ -2,16 +2,21 @@ import { randomUUID } from "node:crypto";
 import { join } from "node:path";
 import pg from "pg";
 import { sha256Hex } from "../../src/artifacts/blobs.ts";
+import { createGrantUploads } from "../../src/artifacts/grant-uploads.ts";
 import { canonicalJson } from "../../src/definitions/canonical-json.ts";
+import type { AutomationPlanJson } from "../../src/gen/automation/v1/automation_plan_pb.ts";
 import type { MethodologyContextJson } from "../../src/gen/automation/v1/run_requested_pb.ts";
+import type { RunPinsJson } from "../../src/gen/automation/v1/run_work_pb.ts";
 import type { ProfileJson, RequirementJson } from "../../src/gen/governance/v1/profile_pb.ts";
 import { deriveReferences } from "../../src/methodology/context-references.ts";
 import { createInTenant, createInTransaction } from "../../src/postgres/in-tenant.ts";
+import { createCompleteWork } from "../../src/proof/complete-work.ts";
 import { publishSigningKeys } from "../../src/proof/signing-keys.ts";
 import { genesis } from "../../src/runs/chain-events.ts";
 import { createInRun } from "../../src/runs/in-run.ts";
 import { draftRun } from "../../src/runs/run-draft.ts";
 import type { RunRow } from "../../src/runs/run-store.ts";
+import { createAssertMayUpload } from "../../src/runs/work-attempt.ts";
 import { createS3 } from "../../src/s3/s3.ts";
 import { createAbortSeal } from "../../src/seal/abort-seal.ts";
 import { createCommitSeal } from "../../src/seal/commit-seal.ts";
@@ -68,6 +73,8 @@ export async function startSealing() {
       random: () => 0,
     };
     return {
+      grant: createGrantUploads({ ...deps, assertMayUpload: createAssertMayUpload(deps) }),
+      complete: createCompleteWork(deps),
       prepare: createPrepareSeal(deps),
       deliver: createDeliverHandoff(deps),
       commit: createCommitSeal(deps),
@@ -83,8 +90,10 @@ export async function startSealing() {
     requirements: RequirementJson[];
     receiver?: string;
     context: MethodologyContextJson;
+    /** For a run that works in boxes. */
+    work?: { plan: AutomationPlanJson; pins: RunPinsJson; baseCommit: string };
   }): Promise<SealScope> => {
-    const { tenant, requirements, receiver, context } = what;
+    const { tenant, requirements, receiver, context, work } = what;
     const profile: ProfileJson = {
       id: "team",
       version: sha256Hex(canonicalJson({ requirements, receiver: receiver ?? "" })).slice(0, 8),
@@ -109,6 +118,17 @@ export async function startSealing() {
         ...[run.profileDigest, run.references, run.requested, run.deadlineAt, run.day, run.createdAt],
       ],
     );
+    if (work !== undefined) {
+      const { plan, pins, baseCommit } = work;
+      await admin.query("update runs set pins = $2, base_commit = $3, definition_version = $4 where run_id = $1", [
+        ...[run.runId, pins, baseCommit, run.runId],
+      ]);
+      await admin.query(
+        `with d as (insert into workflow_definitions (tenant, definition_id) values ($1, 'evidence') on conflict do nothing)
+         insert into workflow_versions (tenant, definition_id, version, plan, digest, published_by) values ($1, 'evidence', $2, $3, $4, 'admin')`,
+        [tenant, run.runId, plan, run.definitionDigest],
+      );
+    }
     await admin.query("insert into run_streams (tenant, run_id, last_sequence, last_hash) values ($1, $2, $3, $4)", [
       ...[tenant, run.runId, draft.head.lastSequence, draft.head.lastHash],
     ]);
@@ -140,6 +160,7 @@ function aRun(tenant: string, profile: ProfileJson, context: MethodologyContextJ
     ...{ ruleId: null, method: "scrum", workKind: "story", cadenceId: "S-7" },
     references: deriveReferences(context).references,
     requested: { profile: { id: profile.id }, context, workKind: "story", goal: "attach evidence" },
+    ...{ pins: null, baseCommit: null },
     ...{ status: "ADMITTED", reason: "", desiredState: "RUN", generation: 1, executionRunId: "first" },
     ...{ correlationId: "corr-1", traceparent: null, tracestate: null },
     deadlineAt: new Date(createdAt.getTime() + 3_600_000),

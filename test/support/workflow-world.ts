@@ -1,10 +1,12 @@
 import { randomUUID } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
+import { Context } from "@temporalio/activity";
 import { Client, Connection } from "@temporalio/client";
-import { NativeConnection } from "@temporalio/worker";
+import { NativeConnection, Worker } from "@temporalio/worker";
 import { createApiClient } from "../../src/client/api-client.ts";
 import type { RunToStart } from "../../src/dispatch/workflows.ts";
-import { workflowIdOf } from "../../src/temporal/contract.ts";
+import type { RunScope, WorkEnd } from "../../src/temporal/contract.ts";
+import { workflowIdOf, workspaceTaskQueue } from "../../src/temporal/contract.ts";
 import type { Temporal } from "../../src/temporal/start-run.ts";
 import { createTemporal } from "../../src/temporal/start-run.ts";
 import { createControlActivities } from "../../workers/automation/activities/control-activities.ts";
@@ -15,14 +17,29 @@ import type { ScriptedApi } from "./scripted-api.ts";
 import { startScriptedApi } from "./scripted-api.ts";
 import { muteTemporal, silent } from "./silent-temporal.ts";
 
-/** A real Temporal server and a real control worker, with a scripted api behind its activities. */
+/** A real Temporal server and a real control worker, with a scripted api behind its activities; work itself is scripted, too. */
 export interface WorkflowWorld {
   readonly api: ScriptedApi;
+  /** What the work of a run does. */
+  work(runId: string, script: (scope: RunScope) => Promise<WorkEnd>): void;
   readonly temporal: Temporal;
   readonly client: Client;
   readonly engines: TestEngines;
   stop(): Promise<void>;
 }
+
+export const workDone: WorkEnd = { outcome: "WORK_OUTCOME_DONE", cause: "", reason: "" };
+
+/** Work that goes on until it is stopped, its heart beating. */
+export const untilStopped = async (): Promise<WorkEnd> => {
+  const context = Context.current();
+  const beating = setInterval(() => context.heartbeat(), 200);
+  try {
+    return await context.cancelled;
+  } finally {
+    clearInterval(beating);
+  }
+};
 
 /** A run that can be started, with an id of its own. */
 export function aRun(change: Partial<RunToStart> = {}): RunToStart {
@@ -69,15 +86,31 @@ export async function startWorkflowWorld(): Promise<WorkflowWorld> {
       apiFor: ({ tenant, org }) => createApiClient({ apiUrl: api.url, token: () => "token", tenant, org }),
     }),
   });
-  const running = worker.run();
+  const works = new Map<string, (scope: RunScope) => Promise<WorkEnd>>();
+  const workspace = await Worker.create({
+    connection,
+    namespace,
+    taskQueue: workspaceTaskQueue("ISOLATION_CLASS_UID"),
+    maxHeartbeatThrottleInterval: "500 ms",
+    activities: {
+      workSegment: (scope: RunScope) => {
+        const work = works.get(scope.runId);
+        if (work === undefined) throw new Error(`nothing says what the work of ${scope.runId} does`);
+        return work(scope);
+      },
+    },
+  });
+  const running = Promise.all([worker.run(), workspace.run()]);
   const temporal = createTemporal({ address, namespace, now: () => new Date() });
   return {
     api,
+    work: (runId, script) => void works.set(runId, script),
     temporal,
     client: new Client({ connection: clientConnection, namespace }),
     engines,
     async stop() {
       worker.shutdown();
+      workspace.shutdown();
       await running;
       await Promise.all([connection.close(), clientConnection.close(), temporal.close(), api.close()]);
       await engines.stop();

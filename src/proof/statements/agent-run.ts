@@ -1,15 +1,22 @@
 import { resourceUri } from "../resource-uri.ts";
 import type { RunEnd, Statement } from "./statement.ts";
 import { writeStatement } from "./statement.ts";
+import { workFacts } from "./work-facts.ts";
 
 /** @returns the predicate type: `<base>/agent-run/v1` */
 export const agentRunType = (baseUri: string): string => `${baseUri}/agent-run/v1`;
 
+/** Ends whose reason is what the persona said of itself. */
+const toldByPersona = new Set(["gave_up", "needs_human"]);
+
 /**
- * What a run was asked, did and became, with the vantage of each group of facts: what the scheduler saw itself is `worker-observed`, what the requester says is `third-party`.
+ * What a run was asked, did and became, with the vantage of each group of facts: what the scheduler and its worker saw themselves is `worker-observed`, what the requester says is
+ * `third-party`, what a persona says of itself is `agent-reported`.
  */
-export function agentRunStatement({ baseUri, run, outcome, cause, reason, log, at }: RunEnd): Statement {
-  return writeStatement(log, {
+export function agentRunStatement(end: RunEnd): Statement {
+  const { baseUri, run, outcome, cause, reason, log, at } = end;
+  const work = workFacts(end);
+  return writeStatement(end, log, {
     kind: "agent-run",
     predicateType: agentRunType(baseUri),
     outcome,
@@ -32,6 +39,7 @@ export function agentRunStatement({ baseUri, run, outcome, cause, reason, log, a
       definition: { id: run.definitionId, version: run.definitionVersion, digest: { sha256: run.definitionDigest } },
       profile: { id: run.profileId, version: run.profileVersion, digest: { sha256: run.profileDigest } },
       references: run.references,
+      ...work.facts,
       outcome,
       ...(cause === "" ? {} : { cause }),
       ...(reason === "" ? {} : { reason }),
@@ -44,7 +52,10 @@ export function agentRunStatement({ baseUri, run, outcome, cause, reason, log, a
         definition: "worker-observed",
         profile: "worker-observed",
         references: "third-party",
+        ...work.vantage,
         outcome: "worker-observed",
+        ...(cause === "" ? {} : { cause: "worker-observed" }),
+        ...(reason === "" ? {} : { reason: toldByPersona.has(cause) ? "agent-reported" : "worker-observed" }),
         eventLog: "worker-observed",
         startedOn: "worker-observed",
         finishedOn: "worker-observed",

@@ -1,15 +1,18 @@
 import { resourceUri } from "../resource-uri.ts";
 import type { RunEnd, Statement } from "./statement.ts";
-import { writeStatement } from "./statement.ts";
+import { builderIdOf, writeStatement } from "./statement.ts";
 
 export const provenanceType = "https://slsa.dev/provenance/v1";
 
 /**
- * SLSA provenance of a COMPLETED run. The format has no place for a result: a foreign tool takes it as success, so no other end gets one.
+ * SLSA provenance of a COMPLETED run: of its patch, or, without a workspace, of its event log. The format has no place for a result: a foreign tool takes it as success, so no other end gets one.
  * @see https://slsa.dev/spec/v1.2/build-provenance
  */
-export function provenanceStatement({ baseUri, run, log, at }: RunEnd & { readonly outcome: "COMPLETED" }): Statement {
-  return writeStatement(log, {
+export function provenanceStatement(end: RunEnd & { readonly outcome: "COMPLETED" }): Statement {
+  const { baseUri, run, log, at, work } = end;
+  const patch = work?.uploads.find(({ kind }) => kind === "patch");
+  const about = patch === undefined ? log : { name: patch.name ?? "", sha256: patch.sha256 ?? "" };
+  return writeStatement(end, about, {
     kind: "provenance",
     predicateType: provenanceType,
     outcome: "COMPLETED",
@@ -18,6 +21,7 @@ export function provenanceStatement({ baseUri, run, log, at }: RunEnd & { readon
         buildType: `${baseUri}/build/run/v1`,
         externalParameters: run.requested,
         resolvedDependencies: [
+          ...workedWith(run),
           {
             name: "definition",
             uri: resourceUri(run.tenant, "definition", run.definitionId, run.definitionVersion),
@@ -31,7 +35,7 @@ export function provenanceStatement({ baseUri, run, log, at }: RunEnd & { readon
         ],
       },
       runDetails: {
-        builder: { id: `${baseUri}/builder/none/${run.tenant}` },
+        builder: { id: builderIdOf(end) },
         metadata: {
           invocationId: run.runId,
           startedOn: (run.begunAt ?? run.createdAt).toISOString(),
@@ -41,4 +45,17 @@ export function provenanceStatement({ baseUri, run, log, at }: RunEnd & { readon
       },
     },
   });
+}
+
+function workedWith({ tenant, pins, baseCommit }: RunEnd["run"]): object[] {
+  if (pins === null || baseCommit === null) return [];
+  const { repository: { url = "", ref = "" } = {}, personas = [] } = pins;
+  return [
+    { name: "base", uri: `git+${url}@${ref}`, digest: { gitCommit: baseCommit } },
+    ...personas.map(({ stepId, id = "", version = "", digest }) => ({
+      name: `persona/${stepId}`,
+      uri: resourceUri(tenant, "persona", id, version),
+      digest: { sha256: digest },
+    })),
+  ];
 }

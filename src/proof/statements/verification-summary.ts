@@ -10,14 +10,11 @@ export const verificationSummaryType = "https://slsa.dev/verification_summary/v1
  * `inputAttestations` digests are over the statements (the DSSE payloads), since the envelopes do not exist before the end is decided.
  * @see https://slsa.dev/spec/v1.2/verification_summary
  */
-export function verificationSummary(
-  { baseUri, run, log, at }: RunEnd,
-  verdict: VerdictJson,
-  inputs: readonly Statement[],
-): Statement {
+export function verificationSummary(end: RunEnd, verdict: VerdictJson, inputs: readonly Statement[]): Statement {
+  const { baseUri, run, log, at } = end;
   const outcome = verdict.passed === true ? "PASSED" : "FAILED";
   const { kind, id } = subjectOf(run);
-  return writeStatement(log, {
+  return writeStatement(end, log, {
     kind: "vsa",
     predicateType: verificationSummaryType,
     outcome,

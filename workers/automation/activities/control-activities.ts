@@ -35,12 +35,11 @@ export function createControlActivities({ apiFor }: ControlActivitiesDeps): Cont
     );
   return {
     beginRun: (scope) =>
-      callApi(async (options) =>
-        toJson(
-          BeginRunResponseSchema,
-          await apiFor(scope).runWorker.beginRun({ execution: executionOf(scope) }, options),
-        ),
-      ),
+      callApi(async (options) => {
+        const begun = await apiFor(scope).runWorker.beginRun({ execution: executionOf(scope) }, options);
+        const { refused, desiredState, deadline, pins } = toJson(BeginRunResponseSchema, begun);
+        return { refused, desiredState, deadline, ...(pins === undefined ? {} : { isolation: pins.isolation }) };
+      }),
     reportStatus: (scope) =>
       callApi(async (options) =>
         toJson(
@@ -91,7 +90,8 @@ async function callApi<T>(call: (options: CallOptions) => Promise<T>): Promise<T
   }
 }
 
-const executionOf = ({ runId, generation, firstExecutionRunId }: RunScope) => ({
+/** How the api is told which execution speaks. */
+export const executionOf = ({ runId, generation, firstExecutionRunId }: RunScope) => ({
   runId,
   generation,
   firstExecutionRunId,

@@ -1,4 +1,5 @@
 import {
+  ActivityCancellationType,
   CancellationScope,
   condition,
   defineSignal,
@@ -9,8 +10,16 @@ import {
   sleep,
   workflowInfo,
 } from "@temporalio/workflow";
-import type { AbortReason, ControlActivities, RunInput, RunScope } from "../../../src/temporal/contract.ts";
-import { doorbellSignal } from "../../../src/temporal/contract.ts";
+import type {
+  AbortReason,
+  BegunRun,
+  ControlActivities,
+  RunInput,
+  RunScope,
+  WorkEnd,
+  WorkspaceActivities,
+} from "../../../src/temporal/contract.ts";
+import { doorbellSignal, workAttempts, workspaceTaskQueue } from "../../../src/temporal/contract.ts";
 import { describeFailure, isSuperseded, mayTryAgain } from "./failures.ts";
 import { unmetLines } from "./verdict-reason.ts";
 
@@ -27,6 +36,9 @@ const patient = proxyActivities<ControlActivities>({
   startToCloseTimeout: "10 s",
   retry: { initialInterval: "500 ms", maximumInterval: "10 s" },
 });
+
+/** How long an end waits for a worker to stop the work and to keep what it became: longer than a dead one is noticed. */
+const stopLimit = "15 s";
 
 const doorbell = defineSignal(doorbellSignal);
 
@@ -47,7 +59,8 @@ const timedOut: AbortReason = {
 /**
  * One automation run, from its begin to its sealed end. Order and waiting live here; every decision is the api's and is recorded there.
  *
- *   begin      BeginRun                     refused → gone · cancel wished, deadline passed → abort · else prepare
+ *   begin      BeginRun                     refused → gone · cancel wished, deadline passed → abort · steps → work · else prepare
+ *   work       all steps, one activity      done → prepare · failed → abort FAILED (its cause) · lost three times → abort FAILED (internal)
  *   prepare    PrepareSeal                  verdict passed → hand off · not passed → abort FAILED (verdict_failed)
  *   hand off   DeliverHandoff, then waiting accepted → commit · refused → abort FAILED (handoff_refused)
  *   commit     CommitSeal                   committed → done · a cancel came first → abort CANCELLED
@@ -55,11 +68,12 @@ const timedOut: AbortReason = {
  *   done       the run is sealed
  *   gone       another execution speaks for the run: no effects
  *
- * From prepare, hand off and commit, whatever they wait for, leads to abort:
+ * From work, prepare, hand off and commit, whatever they wait for, leads to abort:
  *   the deadline → TIMED_OUT · a doorbell after which the api wishes a cancel → CANCELLED ·
  *   Temporal's own cancel request → CANCELLED · a failure that no repetition heals → FAILED (internal)
  * From any state: an answer that the execution is superseded → gone.
  *
+ * Work that is cancelled is waited for, 15 s at most: its worker keeps what was made so far.
  * Begin and abort can't be cancelled: an end needs an execution that speaks for the run, and an end once chosen is sealed.
  * The deadline's timer starts when the first workflow task ends, so that it may be late by that task: 5 s at most.
  * A commit that was overtaken by an abort is settled by the api, where one of the two wins and the other gets its answer.
@@ -86,9 +100,13 @@ async function untilEnd(scope: RunScope, bell: { isRung: boolean }): Promise<End
   if (begun.desiredState === "DESIRED_STATE_CANCEL") return cancelled;
   const remainingMs = Date.parse(begun.deadline ?? "") - Date.now();
   if (!(remainingMs > 0)) return timedOut;
+  const working: { ended?: Promise<WorkEnd> } = {};
   try {
     return await firstOf([
-      () => proceed(scope),
+      async () => {
+        working.ended = begun.isolation === undefined ? undefined : work(scope, begun.isolation, remainingMs);
+        return endOfWork(await working.ended) ?? (await proceed(scope));
+      },
       () => sleep(remainingMs).then(() => timedOut),
       () => untilCancelWished(scope, bell),
     ]);
@@ -96,7 +114,35 @@ async function untilEnd(scope: RunScope, bell: { isRung: boolean }): Promise<End
     if (isSuperseded(error)) throw error;
     if (isCancellation(error)) return { ...cancelled, reason: "its Temporal workflow was asked to end" };
     return { outcome: "RUN_STATUS_FAILED", cause: "internal", reason: describeFailure(error) };
+  } finally {
+    await CancellationScope.nonCancellable(() => untilStopped(working.ended));
   }
+}
+
+/** The steps on a worker of their class. A worker that dies is noticed by its missing heartbeat, and the work begins anew elsewhere. */
+function work(scope: RunScope, isolation: NonNullable<BegunRun["isolation"]>, remainingMs: number): Promise<WorkEnd> {
+  const { workSegment } = proxyActivities<WorkspaceActivities>({
+    taskQueue: workspaceTaskQueue(isolation),
+    startToCloseTimeout: remainingMs + 60_000, // the deadline is the workflow's to tell
+    heartbeatTimeout: "12 s",
+    retry: { maximumAttempts: workAttempts, initialInterval: "1 s", maximumInterval: "10 s" },
+    cancellationType: ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
+  });
+  return workSegment(scope);
+}
+
+function endOfWork(ended: WorkEnd | undefined): End {
+  if (ended === undefined || ended.outcome === "WORK_OUTCOME_DONE") return undefined;
+  return { outcome: "RUN_STATUS_FAILED", cause: ended.cause, reason: ended.reason };
+}
+
+async function untilStopped(work: Promise<unknown> | undefined): Promise<void> {
+  if (work === undefined) return;
+  const settled = work.then(
+    () => undefined,
+    () => undefined,
+  );
+  await firstOf([() => settled, () => sleep(stopLimit)]);
 }
 
 async function proceed(scope: RunScope): Promise<End> {

@@ -12,7 +12,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file automation/v1/artifact.proto.
  */
 export const file_automation_v1_artifact: GenFile = /*@__PURE__*/
-  fileDesc("ChxhdXRvbWF0aW9uL3YxL2FydGlmYWN0LnByb3RvEg1hdXRvbWF0aW9uLnYxIpwBCghBcnRpZmFjdBIKCgJpZBgBIAEoCRIOCgZydW5faWQYAiABKAkSDAoEbmFtZRgDIAEoCRISCgptZWRpYV90eXBlGAQgASgJEg4KBnNoYTI1NhgFIAEoCRISCgpzaXplX2J5dGVzGAYgASgDEi4KCmNyZWF0ZWRfYXQYByABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wYgZwcm90bzM", [file_google_protobuf_timestamp]);
+  fileDesc("ChxhdXRvbWF0aW9uL3YxL2FydGlmYWN0LnByb3RvEg1hdXRvbWF0aW9uLnYxIqoBCghBcnRpZmFjdBIKCgJpZBgBIAEoCRIOCgZydW5faWQYAiABKAkSDAoEbmFtZRgDIAEoCRISCgptZWRpYV90eXBlGAQgASgJEg4KBnNoYTI1NhgFIAEoCRISCgpzaXplX2J5dGVzGAYgASgDEi4KCmNyZWF0ZWRfYXQYByABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEgwKBGtpbmQYCCABKAliBnByb3RvMw", [file_google_protobuf_timestamp]);
 
 /**
  * An object that a run left behind, named by its digest.
@@ -58,6 +58,13 @@ export type Artifact = Message<"automation.v1.Artifact"> & {
    * @generated from field: google.protobuf.Timestamp created_at = 7;
    */
   createdAt?: Timestamp | undefined;
+
+  /**
+   * `event_log`, `patch`, `report`, `document`, `log`, `transcript`, `change_list`, `evidence`.
+   *
+   * @generated from field: string kind = 8;
+   */
+  kind: string;
 };
 
 /**
@@ -104,6 +111,13 @@ export type ArtifactJson = {
    * @generated from field: google.protobuf.Timestamp created_at = 7;
    */
   createdAt?: TimestampJson;
+
+  /**
+   * `event_log`, `patch`, `report`, `document`, `log`, `transcript`, `change_list`, `evidence`.
+   *
+   * @generated from field: string kind = 8;
+   */
+  kind?: string;
 };
 
 /**

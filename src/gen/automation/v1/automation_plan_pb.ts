@@ -2,17 +2,22 @@
 // @generated from file automation/v1/automation_plan.proto (package automation.v1, syntax proto3)
 /* eslint-disable */
 
-import type { GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
-import { fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
+import type { GenEnum, GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
+import { enumDesc, fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
+import type { IsolationClass, IsolationClassJson, Policy, PolicyJson } from "./policy_pb.ts";
+import { file_automation_v1_policy } from "./policy_pb.ts";
+import type { RepositoryRef, RepositoryRefJson } from "./run_requested_pb.ts";
+import { file_automation_v1_run_requested } from "./run_requested_pb.ts";
+import { file_buf_validate_validate } from "@bufbuild/protovalidate/gen/buf/validate/validate_pb.js";
 import type { Duration, DurationJson } from "@bufbuild/protobuf/wkt";
 import { file_google_protobuf_duration } from "@bufbuild/protobuf/wkt";
-import type { Message } from "@bufbuild/protobuf";
+import type { Message, UnknownEnum } from "@bufbuild/protobuf";
 
 /**
  * Describes the file automation/v1/automation_plan.proto.
  */
 export const file_automation_v1_automation_plan: GenFile = /*@__PURE__*/
-  fileDesc("CiNhdXRvbWF0aW9uL3YxL2F1dG9tYXRpb25fcGxhbi5wcm90bxINYXV0b21hdGlvbi52MSI/Cg5BdXRvbWF0aW9uUGxhbhItCgp0aW1lX2xpbWl0GAEgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uYgZwcm90bzM", [file_google_protobuf_duration]);
+  fileDesc("CiNhdXRvbWF0aW9uL3YxL2F1dG9tYXRpb25fcGxhbi5wcm90bxINYXV0b21hdGlvbi52MSKCAgoOQXV0b21hdGlvblBsYW4SLQoKdGltZV9saW1pdBgBIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhIsCgVzdGVwcxgCIAMoCzITLmF1dG9tYXRpb24udjEuU3RlcEIIukgFkgECEDISMAoKcmVwb3NpdG9yeRgDIAEoCzIcLmF1dG9tYXRpb24udjEuUmVwb3NpdG9yeVJlZhIlCgZwb2xpY3kYBCABKAsyFS5hdXRvbWF0aW9uLnYxLlBvbGljeRI6Cglpc29sYXRpb24YBSABKA4yHS5hdXRvbWF0aW9uLnYxLklzb2xhdGlvbkNsYXNzQgi6SAWCAQIQASKjAgoEU3RlcBIpCgJpZBgBIAEoCUIdukgachgyFl5bYS16XVthLXowLTktXXswLDYyfSQSLQoKdGltZV9saW1pdBgCIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhIpCgVhZ2VudBgKIAEoCzIYLmF1dG9tYXRpb24udjEuQWdlbnRTdGVwSAASLQoHY29tbWFuZBgLIAEoCzIaLmF1dG9tYXRpb24udjEuQ29tbWFuZFN0ZXBIABInCgR0ZXN0GAwgASgLMhcuYXV0b21hdGlvbi52MS5UZXN0U3RlcEgAEi8KCGRvY3VtZW50GA0gASgLMhsuYXV0b21hdGlvbi52MS5Eb2N1bWVudFN0ZXBIAEINCgRraW5kEgW6SAIIASI/CglBZ2VudFN0ZXASMgoHcGVyc29uYRgBIAEoCzIZLmF1dG9tYXRpb24udjEuUGVyc29uYVJlZkIGukgDyAEBIncKClBlcnNvbmFSZWYSLAoCaWQYASABKAlCILpIHXIbMhleW2EtejAtOV1bYS16MC05LV17MCw2Mn0kEjsKB3ZlcnNpb24YAiABKAlCKrpIJ3IlMiNeKFtBLVphLXowLTldW0EtWmEtejAtOS4tXXswLDYyfSk/JCIuCgtDb21tYW5kU3RlcBIfCgRhcmd2GAEgAygJQhG6SA6SAQsIARBkIgVyAxigHyKFAQoIVGVzdFN0ZXASHwoEYXJndhgBIAMoCUIRukgOkgELCAEQZCIFcgMYoB8SHwoLcmVwb3J0X3BhdGgYAiABKAlCCrpIB3IFEAEY9AMSNwoGZm9ybWF0GAMgASgOMhsuYXV0b21hdGlvbi52MS5SZXBvcnRGb3JtYXRCCrpIB4IBBBABIAAilgEKDERvY3VtZW50U3RlcBIYCgRwYXRoGAEgASgJQgq6SAdyBRABGPQDEjAKCm1lZGlhX3R5cGUYAiABKAlCHLpIGXIXMhVeW2Etel0rL1thLXowLTkuKy1dKyQSOgoIdHlwZV9rZXkYAyABKAlCKLpIJXIjMiFeW2Etel1bYS16MC05LV0qOlthLXpdW2EtejAtOS1dKiQqXQoMUmVwb3J0Rm9ybWF0Eh0KGVJFUE9SVF9GT1JNQVRfVU5TUEVDSUZJRUQQABIXChNSRVBPUlRfRk9STUFUX0pVTklUEAESFQoRUkVQT1JUX0ZPUk1BVF9UQVAQAmIGcHJvdG8z", [file_automation_v1_policy, file_automation_v1_run_requested, file_buf_validate_validate, file_google_protobuf_duration]);
 
 /**
  * What a version of a definition does. A plan without steps goes from begin to the verdict at once.
@@ -26,6 +31,32 @@ export type AutomationPlan = Message<"automation.v1.AutomationPlan"> & {
    * @generated from field: google.protobuf.Duration time_limit = 1;
    */
   timeLimit?: Duration | undefined;
+
+  /**
+   * In order. Agent and command steps change the workspace; then it is captured; test and document steps look at the capture.
+   *
+   * @generated from field: repeated automation.v1.Step steps = 2;
+   */
+  steps: Step[];
+
+  /**
+   * Worked on unless the event names another one. Steps need a repository.
+   *
+   * @generated from field: automation.v1.RepositoryRef repository = 3;
+   */
+  repository?: RepositoryRef | undefined;
+
+  /**
+   * @generated from field: automation.v1.Policy policy = 4;
+   */
+  policy?: Policy | undefined;
+
+  /**
+   * The least isolation that the work is given; absent: any.
+   *
+   * @generated from field: automation.v1.IsolationClass isolation = 5;
+   */
+  isolation: IsolationClass;
 };
 
 /**
@@ -40,6 +71,32 @@ export type AutomationPlanJson = {
    * @generated from field: google.protobuf.Duration time_limit = 1;
    */
   timeLimit?: DurationJson;
+
+  /**
+   * In order. Agent and command steps change the workspace; then it is captured; test and document steps look at the capture.
+   *
+   * @generated from field: repeated automation.v1.Step steps = 2;
+   */
+  steps?: StepJson[];
+
+  /**
+   * Worked on unless the event names another one. Steps need a repository.
+   *
+   * @generated from field: automation.v1.RepositoryRef repository = 3;
+   */
+  repository?: RepositoryRefJson;
+
+  /**
+   * @generated from field: automation.v1.Policy policy = 4;
+   */
+  policy?: PolicyJson;
+
+  /**
+   * The least isolation that the work is given; absent: any.
+   *
+   * @generated from field: automation.v1.IsolationClass isolation = 5;
+   */
+  isolation?: IsolationClassJson;
 };
 
 /**
@@ -48,4 +105,355 @@ export type AutomationPlanJson = {
  */
 export const AutomationPlanSchema: GenMessage<AutomationPlan, {jsonType: AutomationPlanJson}> = /*@__PURE__*/
   messageDesc(file_automation_v1_automation_plan, 0);
+
+/**
+ * @generated from message automation.v1.Step
+ */
+export type Step = Message<"automation.v1.Step"> & {
+  /**
+   * Unique within the plan.
+   *
+   * @generated from field: string id = 1;
+   */
+  id: string;
+
+  /**
+   * Absent: the policy's.
+   *
+   * @generated from field: google.protobuf.Duration time_limit = 2;
+   */
+  timeLimit?: Duration | undefined;
+
+  /**
+   * @generated from oneof automation.v1.Step.kind
+   */
+  kind: {
+    /**
+     * @generated from field: automation.v1.AgentStep agent = 10;
+     */
+    value: AgentStep;
+    case: "agent";
+  } | {
+    /**
+     * @generated from field: automation.v1.CommandStep command = 11;
+     */
+    value: CommandStep;
+    case: "command";
+  } | {
+    /**
+     * @generated from field: automation.v1.TestStep test = 12;
+     */
+    value: TestStep;
+    case: "test";
+  } | {
+    /**
+     * @generated from field: automation.v1.DocumentStep document = 13;
+     */
+    value: DocumentStep;
+    case: "document";
+  } | { case: undefined; value?: undefined };
+};
+
+/**
+ * @generated from message automation.v1.Step
+ */
+export type StepJson = {
+  /**
+   * Unique within the plan.
+   *
+   * @generated from field: string id = 1;
+   */
+  id?: string;
+
+  /**
+   * Absent: the policy's.
+   *
+   * @generated from field: google.protobuf.Duration time_limit = 2;
+   */
+  timeLimit?: DurationJson;
+
+  /**
+   * @generated from field: automation.v1.AgentStep agent = 10;
+   */
+  agent?: AgentStepJson;
+
+  /**
+   * @generated from field: automation.v1.CommandStep command = 11;
+   */
+  command?: CommandStepJson;
+
+  /**
+   * @generated from field: automation.v1.TestStep test = 12;
+   */
+  test?: TestStepJson;
+
+  /**
+   * @generated from field: automation.v1.DocumentStep document = 13;
+   */
+  document?: DocumentStepJson;
+};
+
+/**
+ * Describes the message automation.v1.Step.
+ * Use `create(StepSchema)` to create a new message.
+ */
+export const StepSchema: GenMessage<Step, {jsonType: StepJson}> = /*@__PURE__*/
+  messageDesc(file_automation_v1_automation_plan, 1);
+
+/**
+ * A persona works in the workspace.
+ *
+ * @generated from message automation.v1.AgentStep
+ */
+export type AgentStep = Message<"automation.v1.AgentStep"> & {
+  /**
+   * @generated from field: automation.v1.PersonaRef persona = 1;
+   */
+  persona?: PersonaRef | undefined;
+};
+
+/**
+ * A persona works in the workspace.
+ *
+ * @generated from message automation.v1.AgentStep
+ */
+export type AgentStepJson = {
+  /**
+   * @generated from field: automation.v1.PersonaRef persona = 1;
+   */
+  persona?: PersonaRefJson;
+};
+
+/**
+ * Describes the message automation.v1.AgentStep.
+ * Use `create(AgentStepSchema)` to create a new message.
+ */
+export const AgentStepSchema: GenMessage<AgentStep, {jsonType: AgentStepJson}> = /*@__PURE__*/
+  messageDesc(file_automation_v1_automation_plan, 2);
+
+/**
+ * Names a persona; without a version the newest published one. A run pins its digest.
+ *
+ * @generated from message automation.v1.PersonaRef
+ */
+export type PersonaRef = Message<"automation.v1.PersonaRef"> & {
+  /**
+   * @generated from field: string id = 1;
+   */
+  id: string;
+
+  /**
+   * @generated from field: string version = 2;
+   */
+  version: string;
+};
+
+/**
+ * Names a persona; without a version the newest published one. A run pins its digest.
+ *
+ * @generated from message automation.v1.PersonaRef
+ */
+export type PersonaRefJson = {
+  /**
+   * @generated from field: string id = 1;
+   */
+  id?: string;
+
+  /**
+   * @generated from field: string version = 2;
+   */
+  version?: string;
+};
+
+/**
+ * Describes the message automation.v1.PersonaRef.
+ * Use `create(PersonaRefSchema)` to create a new message.
+ */
+export const PersonaRefSchema: GenMessage<PersonaRef, {jsonType: PersonaRefJson}> = /*@__PURE__*/
+  messageDesc(file_automation_v1_automation_plan, 3);
+
+/**
+ * A program changes the workspace.
+ *
+ * @generated from message automation.v1.CommandStep
+ */
+export type CommandStep = Message<"automation.v1.CommandStep"> & {
+  /**
+   * @generated from field: repeated string argv = 1;
+   */
+  argv: string[];
+};
+
+/**
+ * A program changes the workspace.
+ *
+ * @generated from message automation.v1.CommandStep
+ */
+export type CommandStepJson = {
+  /**
+   * @generated from field: repeated string argv = 1;
+   */
+  argv?: string[];
+};
+
+/**
+ * Describes the message automation.v1.CommandStep.
+ * Use `create(CommandStepSchema)` to create a new message.
+ */
+export const CommandStepSchema: GenMessage<CommandStep, {jsonType: CommandStepJson}> = /*@__PURE__*/
+  messageDesc(file_automation_v1_automation_plan, 4);
+
+/**
+ * Tests run on a fresh copy of the captured tree, and on the base for comparison; their report is evidence.
+ *
+ * @generated from message automation.v1.TestStep
+ */
+export type TestStep = Message<"automation.v1.TestStep"> & {
+  /**
+   * @generated from field: repeated string argv = 1;
+   */
+  argv: string[];
+
+  /**
+   * Where the tests write their report, relative to the repository's root. A file of that name in the tree is not there when the tests start.
+   *
+   * @generated from field: string report_path = 2;
+   */
+  reportPath: string;
+
+  /**
+   * @generated from field: automation.v1.ReportFormat format = 3;
+   */
+  format: ReportFormat;
+};
+
+/**
+ * Tests run on a fresh copy of the captured tree, and on the base for comparison; their report is evidence.
+ *
+ * @generated from message automation.v1.TestStep
+ */
+export type TestStepJson = {
+  /**
+   * @generated from field: repeated string argv = 1;
+   */
+  argv?: string[];
+
+  /**
+   * Where the tests write their report, relative to the repository's root. A file of that name in the tree is not there when the tests start.
+   *
+   * @generated from field: string report_path = 2;
+   */
+  reportPath?: string;
+
+  /**
+   * @generated from field: automation.v1.ReportFormat format = 3;
+   */
+  format?: ReportFormatJson;
+};
+
+/**
+ * Describes the message automation.v1.TestStep.
+ * Use `create(TestStepSchema)` to create a new message.
+ */
+export const TestStepSchema: GenMessage<TestStep, {jsonType: TestStepJson}> = /*@__PURE__*/
+  messageDesc(file_automation_v1_automation_plan, 5);
+
+/**
+ * A file of the captured tree is kept as a document; runs no code.
+ *
+ * @generated from message automation.v1.DocumentStep
+ */
+export type DocumentStep = Message<"automation.v1.DocumentStep"> & {
+  /**
+   * Relative to the repository's root.
+   *
+   * @generated from field: string path = 1;
+   */
+  path: string;
+
+  /**
+   * @generated from field: string media_type = 2;
+   */
+  mediaType: string;
+
+  /**
+   * Type of its element in the graph, for example `ameide:document`.
+   *
+   * @generated from field: string type_key = 3;
+   */
+  typeKey: string;
+};
+
+/**
+ * A file of the captured tree is kept as a document; runs no code.
+ *
+ * @generated from message automation.v1.DocumentStep
+ */
+export type DocumentStepJson = {
+  /**
+   * Relative to the repository's root.
+   *
+   * @generated from field: string path = 1;
+   */
+  path?: string;
+
+  /**
+   * @generated from field: string media_type = 2;
+   */
+  mediaType?: string;
+
+  /**
+   * Type of its element in the graph, for example `ameide:document`.
+   *
+   * @generated from field: string type_key = 3;
+   */
+  typeKey?: string;
+};
+
+/**
+ * Describes the message automation.v1.DocumentStep.
+ * Use `create(DocumentStepSchema)` to create a new message.
+ */
+export const DocumentStepSchema: GenMessage<DocumentStep, {jsonType: DocumentStepJson}> = /*@__PURE__*/
+  messageDesc(file_automation_v1_automation_plan, 6);
+
+/**
+ * @generated from enum automation.v1.ReportFormat
+ */
+export const ReportFormat = {
+  /**
+   * @generated from enum value: REPORT_FORMAT_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED: 0,
+
+  /**
+   * JUnit XML.
+   *
+   * @generated from enum value: REPORT_FORMAT_JUNIT = 1;
+   */
+  JUNIT: 1,
+
+  /**
+   * Test Anything Protocol, version 13 or 14.
+   *
+   * @generated from enum value: REPORT_FORMAT_TAP = 2;
+   */
+  TAP: 2,
+} as const;
+
+/**
+ * @generated from enum automation.v1.ReportFormat
+ */
+export type ReportFormat = (typeof ReportFormat)[keyof typeof ReportFormat] | UnknownEnum;
+
+/**
+ * @generated from enum automation.v1.ReportFormat
+ */
+export type ReportFormatJson = "REPORT_FORMAT_UNSPECIFIED" | "REPORT_FORMAT_JUNIT" | "REPORT_FORMAT_TAP";
+
+/**
+ * Describes the enum automation.v1.ReportFormat.
+ */
+export const ReportFormatSchema: GenEnum<ReportFormat, ReportFormatJson> = /*@__PURE__*/
+  enumDesc(file_automation_v1_automation_plan, 0);
 

@@ -6,6 +6,8 @@ import type { GenEnum, GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2"
 import { enumDesc, fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
 import type { Ref, References, ReferencesJson, RefJson } from "./ref_pb.ts";
 import { file_automation_v1_ref } from "./ref_pb.ts";
+import type { LimitHit, LimitHitJson, SandboxReport, SandboxReportJson, StepState, StepStateJson } from "./run_work_pb.ts";
+import { file_automation_v1_run_work } from "./run_work_pb.ts";
 import type { Verdict, VerdictJson } from "./verdict_pb.ts";
 import { file_automation_v1_verdict } from "./verdict_pb.ts";
 import type { Timestamp, TimestampJson } from "@bufbuild/protobuf/wkt";
@@ -16,7 +18,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file automation/v1/run_event.proto.
  */
 export const file_automation_v1_run_event: GenFile = /*@__PURE__*/
-  fileDesc("Ch1hdXRvbWF0aW9uL3YxL3J1bl9ldmVudC5wcm90bxINYXV0b21hdGlvbi52MSL6AgoIUnVuRXZlbnQSDgoGcnVuX2lkGAEgASgJEhAKCHNlcXVlbmNlGAIgASgDEhIKCndyaXRlcl9rZXkYAyABKAkSJgoCYXQYBCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEiwKB2NvbnRleHQYBSABKAsyGy5hdXRvbWF0aW9uLnYxLkV2ZW50Q29udGV4dBIRCglwcmV2X2hhc2gYBiABKAkSLgoGc3RhdHVzGAogASgLMhwuYXV0b21hdGlvbi52MS5TdGF0dXNDaGFuZ2VkSAASLwoHbWVzc2FnZRgLIAEoCzIcLmF1dG9tYXRpb24udjEuTWVzc2FnZUxvZ2dlZEgAEjAKB3ZlcmRpY3QYDCABKAsyHS5hdXRvbWF0aW9uLnYxLlZlcmRpY3RSZWFjaGVkSAASMQoHaGFuZG9mZhgNIAEoCzIeLmF1dG9tYXRpb24udjEuSGFuZG9mZkFuc3dlcmVkSABCCQoHcGF5bG9hZCKbAQoMRXZlbnRDb250ZXh0Eg4KBnRlbmFudBgBIAEoCRILCgNvcmcYAiABKAkSEgoKcHJvZmlsZV9pZBgDIAEoCRIXCg9wcm9maWxlX3ZlcnNpb24YBCABKAkSEgoKY2FkZW5jZV9pZBgFIAEoCRItCgpyZWZlcmVuY2VzGAYgASgLMhkuYXV0b21hdGlvbi52MS5SZWZlcmVuY2VzIqABCg1TdGF0dXNDaGFuZ2VkEigKBnN0YXR1cxgBIAEoDjIYLmF1dG9tYXRpb24udjEuUnVuU3RhdHVzEioKCHByZXZpb3VzGAIgASgOMhguYXV0b21hdGlvbi52MS5SdW5TdGF0dXMSDgoGcmVhc29uGAMgASgJEikKB291dGNvbWUYBCABKA4yGC5hdXRvbWF0aW9uLnYxLlJ1blN0YXR1cyIdCg1NZXNzYWdlTG9nZ2VkEgwKBHRleHQYASABKAkiOQoOVmVyZGljdFJlYWNoZWQSJwoHdmVyZGljdBgBIAEoCzIWLmF1dG9tYXRpb24udjEuVmVyZGljdCKnAQoPSGFuZG9mZkFuc3dlcmVkEhAKCHJlY2VpdmVyGAEgASgJEg4KBm1ldGhvZBgCIAEoCRIqCgVwaGFzZRgDIAEoDjIbLmF1dG9tYXRpb24udjEuSGFuZG9mZlBoYXNlEhAKCGFjY2VwdGVkGAQgASgIEg4KBnJlYXNvbhgFIAEoCRIkCghyZXR1cm5lZBgGIAMoCzISLmF1dG9tYXRpb24udjEuUmVmIogBCgtSdW5SZWplY3RlZBISCgpyZXF1ZXN0X2lkGAEgASgJEg4KBnRlbmFudBgCIAEoCRILCgNvcmcYAyABKAkSDgoGc291cmNlGAQgASgJEhAKCGV2ZW50X2lkGAUgASgJEiYKB3JlYXNvbnMYBiADKAsyFS5hdXRvbWF0aW9uLnYxLlJlYXNvbiJSCgZSZWFzb24SDAoEY29kZRgBIAEoCRINCgVmaWVsZBgCIAEoCRINCgV2YWx1ZRgDIAEoCRIMCgRydWxlGAQgASgJEg4KBnJlbWVkeRgFIAEoCSqhAgoJUnVuU3RhdHVzEhoKFlJVTl9TVEFUVVNfVU5TUEVDSUZJRUQQABIVChFSVU5fU1RBVFVTX1FVRVVFRBABEhcKE1JVTl9TVEFUVVNfQURNSVRURUQQAhIYChRSVU5fU1RBVFVTX1BSRVBBUklORxADEhYKElJVTl9TVEFUVVNfUlVOTklORxAEEhkKFVJVTl9TVEFUVVNfRVZBTFVBVElORxAFEhYKElJVTl9TVEFUVVNfU0VBTElORxAGEhgKFFJVTl9TVEFUVVNfQ09NUExFVEVEEAcSFQoRUlVOX1NUQVRVU19GQUlMRUQQCBIYChRSVU5fU1RBVFVTX0NBTkNFTExFRBAJEhgKFFJVTl9TVEFUVVNfVElNRURfT1VUEAoqeQoMSGFuZG9mZlBoYXNlEh0KGUhBTkRPRkZfUEhBU0VfVU5TUEVDSUZJRUQQABIVChFIQU5ET0ZGX1BIQVNFX1RSWRABEhkKFUhBTkRPRkZfUEhBU0VfQ09ORklSTRACEhgKFEhBTkRPRkZfUEhBU0VfQ0FOQ0VMEANiBnByb3RvMw", [file_automation_v1_ref, file_automation_v1_verdict, file_google_protobuf_timestamp]);
+  fileDesc("Ch1hdXRvbWF0aW9uL3YxL3J1bl9ldmVudC5wcm90bxINYXV0b21hdGlvbi52MSLwBQoIUnVuRXZlbnQSDgoGcnVuX2lkGAEgASgJEhAKCHNlcXVlbmNlGAIgASgDEhIKCndyaXRlcl9rZXkYAyABKAkSJgoCYXQYBCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEiwKB2NvbnRleHQYBSABKAsyGy5hdXRvbWF0aW9uLnYxLkV2ZW50Q29udGV4dBIRCglwcmV2X2hhc2gYBiABKAkSLgoGc3RhdHVzGAogASgLMhwuYXV0b21hdGlvbi52MS5TdGF0dXNDaGFuZ2VkSAASLwoHbWVzc2FnZRgLIAEoCzIcLmF1dG9tYXRpb24udjEuTWVzc2FnZUxvZ2dlZEgAEjAKB3ZlcmRpY3QYDCABKAsyHS5hdXRvbWF0aW9uLnYxLlZlcmRpY3RSZWFjaGVkSAASMQoHaGFuZG9mZhgNIAEoCzIeLmF1dG9tYXRpb24udjEuSGFuZG9mZkFuc3dlcmVkSAASKgoEc3RlcBgOIAEoCzIaLmF1dG9tYXRpb24udjEuU3RlcENoYW5nZWRIABIpCgRwbGFuGA8gASgLMhkuYXV0b21hdGlvbi52MS5QbGFuU3RhdGVkSAASJwoEdG9vbBgQIAEoCzIXLmF1dG9tYXRpb24udjEuVG9vbFVzZWRIABIwCghhcnRpZmFjdBgRIAEoCzIcLmF1dG9tYXRpb24udjEuQXJ0aWZhY3ROb3RlZEgAEi8KCHByb2dyZXNzGBIgASgLMhsuYXV0b21hdGlvbi52MS5Qcm9ncmVzc01hZGVIABI1Cgl3b3Jrc3BhY2UYEyABKAsyIC5hdXRvbWF0aW9uLnYxLldvcmtzcGFjZVByZXBhcmVkSAASKQoFdGVzdHMYFCABKAsyGC5hdXRvbWF0aW9uLnYxLlRlc3RzUmVhZEgAEi8KCGNhcHR1cmVkGBUgASgLMhsuYXV0b21hdGlvbi52MS5UcmVlQ2FwdHVyZWRIAEIJCgdwYXlsb2FkIpsBCgxFdmVudENvbnRleHQSDgoGdGVuYW50GAEgASgJEgsKA29yZxgCIAEoCRISCgpwcm9maWxlX2lkGAMgASgJEhcKD3Byb2ZpbGVfdmVyc2lvbhgEIAEoCRISCgpjYWRlbmNlX2lkGAUgASgJEi0KCnJlZmVyZW5jZXMYBiABKAsyGS5hdXRvbWF0aW9uLnYxLlJlZmVyZW5jZXMioAEKDVN0YXR1c0NoYW5nZWQSKAoGc3RhdHVzGAEgASgOMhguYXV0b21hdGlvbi52MS5SdW5TdGF0dXMSKgoIcHJldmlvdXMYAiABKA4yGC5hdXRvbWF0aW9uLnYxLlJ1blN0YXR1cxIOCgZyZWFzb24YAyABKAkSKQoHb3V0Y29tZRgEIAEoDjIYLmF1dG9tYXRpb24udjEuUnVuU3RhdHVzIkEKDU1lc3NhZ2VMb2dnZWQSDAoEdGV4dBgBIAEoCRIPCgdzdGVwX2lkGAIgASgJEhEKCXRydW5jYXRlZBgDIAEoCCKOAQoLU3RlcENoYW5nZWQSDwoHc3RlcF9pZBgBIAEoCRInCgVzdGF0ZRgCIAEoDjIYLmF1dG9tYXRpb24udjEuU3RlcFN0YXRlEg0KBWNhdXNlGAMgASgJEg4KBnJlYXNvbhgEIAEoCRImCgVsaW1pdBgFIAEoCzIXLmF1dG9tYXRpb24udjEuTGltaXRIaXQiRQoKUGxhblN0YXRlZBIPCgdzdGVwX2lkGAEgASgJEiYKBWl0ZW1zGAIgAygLMhcuYXV0b21hdGlvbi52MS5QbGFuSXRlbSImCghQbGFuSXRlbRIMCgR0ZXh0GAEgASgJEgwKBGRvbmUYAiABKAgiYgoIVG9vbFVzZWQSDwoHc3RlcF9pZBgBIAEoCRIMCgRuYW1lGAIgASgJEicKBXBoYXNlGAMgASgOMhguYXV0b21hdGlvbi52MS5Ub29sUGhhc2USDgoGZGV0YWlsGAQgASgJIj0KDUFydGlmYWN0Tm90ZWQSDwoHc3RlcF9pZBgBIAEoCRIMCgRwYXRoGAIgASgJEg0KBXRpdGxlGAMgASgJIj4KDFByb2dyZXNzTWFkZRIPCgdzdGVwX2lkGAEgASgJEg8KB3BlcmNlbnQYAiABKAUSDAoEdGV4dBgDIAEoCSKMAQoRV29ya3NwYWNlUHJlcGFyZWQSDwoHYXR0ZW1wdBgBIAEoBRIVCg1yZXBvc2l0b3J5X2lkGAIgASgJEgsKA3JlZhgDIAEoCRITCgtiYXNlX2NvbW1pdBgEIAEoCRItCgdzYW5kYm94GAUgASgLMhwuYXV0b21hdGlvbi52MS5TYW5kYm94UmVwb3J0IncKCVRlc3RzUmVhZBIPCgdzdGVwX2lkGAEgASgJEg8KB29uX2Jhc2UYAiABKAgSKQoGY291bnRzGAMgASgLMhkuYXV0b21hdGlvbi52MS5UZXN0Q291bnRzEg4KBmZhaWxlZBgEIAMoCRINCgVmYXVsdBgFIAEoCSJOCgpUZXN0Q291bnRzEg4KBnBhc3NlZBgBIAEoBRIOCgZmYWlsZWQYAiABKAUSDwoHZXJyb3JlZBgDIAEoBRIPCgdza2lwcGVkGAQgASgFIogBCgxUcmVlQ2FwdHVyZWQSEwoLYmFzZV9jb21taXQYASABKAkSEgoKZ2l0X2NvbW1pdBgCIAEoCRIQCghnaXRfdHJlZRgDIAEoCRIVCg1jaGFuZ2VkX2ZpbGVzGAQgASgFEhUKDXNraXBwZWRfZmlsZXMYBSABKAUSDwoHcGFydGlhbBgGIAEoCCI5Cg5WZXJkaWN0UmVhY2hlZBInCgd2ZXJkaWN0GAEgASgLMhYuYXV0b21hdGlvbi52MS5WZXJkaWN0IqcBCg9IYW5kb2ZmQW5zd2VyZWQSEAoIcmVjZWl2ZXIYASABKAkSDgoGbWV0aG9kGAIgASgJEioKBXBoYXNlGAMgASgOMhsuYXV0b21hdGlvbi52MS5IYW5kb2ZmUGhhc2USEAoIYWNjZXB0ZWQYBCABKAgSDgoGcmVhc29uGAUgASgJEiQKCHJldHVybmVkGAYgAygLMhIuYXV0b21hdGlvbi52MS5SZWYiiAEKC1J1blJlamVjdGVkEhIKCnJlcXVlc3RfaWQYASABKAkSDgoGdGVuYW50GAIgASgJEgsKA29yZxgDIAEoCRIOCgZzb3VyY2UYBCABKAkSEAoIZXZlbnRfaWQYBSABKAkSJgoHcmVhc29ucxgGIAMoCzIVLmF1dG9tYXRpb24udjEuUmVhc29uIlIKBlJlYXNvbhIMCgRjb2RlGAEgASgJEg0KBWZpZWxkGAIgASgJEg0KBXZhbHVlGAMgASgJEgwKBHJ1bGUYBCABKAkSDgoGcmVtZWR5GAUgASgJKqECCglSdW5TdGF0dXMSGgoWUlVOX1NUQVRVU19VTlNQRUNJRklFRBAAEhUKEVJVTl9TVEFUVVNfUVVFVUVEEAESFwoTUlVOX1NUQVRVU19BRE1JVFRFRBACEhgKFFJVTl9TVEFUVVNfUFJFUEFSSU5HEAMSFgoSUlVOX1NUQVRVU19SVU5OSU5HEAQSGQoVUlVOX1NUQVRVU19FVkFMVUFUSU5HEAUSFgoSUlVOX1NUQVRVU19TRUFMSU5HEAYSGAoUUlVOX1NUQVRVU19DT01QTEVURUQQBxIVChFSVU5fU1RBVFVTX0ZBSUxFRBAIEhgKFFJVTl9TVEFUVVNfQ0FOQ0VMTEVEEAkSGAoUUlVOX1NUQVRVU19USU1FRF9PVVQQCiqKAQoJVG9vbFBoYXNlEhoKFlRPT0xfUEhBU0VfVU5TUEVDSUZJRUQQABIYChRUT09MX1BIQVNFX1JFUVVFU1RFRBABEhYKElRPT0xfUEhBU0VfU1RBUlRFRBACEhUKEVRPT0xfUEhBU0VfT1VUUFVUEAMSGAoUVE9PTF9QSEFTRV9DT01QTEVURUQQBCp5CgxIYW5kb2ZmUGhhc2USHQoZSEFORE9GRl9QSEFTRV9VTlNQRUNJRklFRBAAEhUKEUhBTkRPRkZfUEhBU0VfVFJZEAESGQoVSEFORE9GRl9QSEFTRV9DT05GSVJNEAISGAoUSEFORE9GRl9QSEFTRV9DQU5DRUwQA2IGcHJvdG8z", [file_automation_v1_ref, file_automation_v1_run_work, file_automation_v1_verdict, file_google_protobuf_timestamp]);
 
 /**
  * Payload of `automation.run.event.v1` on topic `automation.run.event`. Per run, `sequence` is gapless from 1 and chained by `prev_hash`.
@@ -85,6 +87,54 @@ export type RunEvent = Message<"automation.v1.RunEvent"> & {
      */
     value: HandoffAnswered;
     case: "handoff";
+  } | {
+    /**
+     * @generated from field: automation.v1.StepChanged step = 14;
+     */
+    value: StepChanged;
+    case: "step";
+  } | {
+    /**
+     * @generated from field: automation.v1.PlanStated plan = 15;
+     */
+    value: PlanStated;
+    case: "plan";
+  } | {
+    /**
+     * @generated from field: automation.v1.ToolUsed tool = 16;
+     */
+    value: ToolUsed;
+    case: "tool";
+  } | {
+    /**
+     * @generated from field: automation.v1.ArtifactNoted artifact = 17;
+     */
+    value: ArtifactNoted;
+    case: "artifact";
+  } | {
+    /**
+     * @generated from field: automation.v1.ProgressMade progress = 18;
+     */
+    value: ProgressMade;
+    case: "progress";
+  } | {
+    /**
+     * @generated from field: automation.v1.WorkspacePrepared workspace = 19;
+     */
+    value: WorkspacePrepared;
+    case: "workspace";
+  } | {
+    /**
+     * @generated from field: automation.v1.TestsRead tests = 20;
+     */
+    value: TestsRead;
+    case: "tests";
+  } | {
+    /**
+     * @generated from field: automation.v1.TreeCaptured captured = 21;
+     */
+    value: TreeCaptured;
+    case: "captured";
   } | { case: undefined; value?: undefined };
 };
 
@@ -147,6 +197,46 @@ export type RunEventJson = {
    * @generated from field: automation.v1.HandoffAnswered handoff = 13;
    */
   handoff?: HandoffAnsweredJson;
+
+  /**
+   * @generated from field: automation.v1.StepChanged step = 14;
+   */
+  step?: StepChangedJson;
+
+  /**
+   * @generated from field: automation.v1.PlanStated plan = 15;
+   */
+  plan?: PlanStatedJson;
+
+  /**
+   * @generated from field: automation.v1.ToolUsed tool = 16;
+   */
+  tool?: ToolUsedJson;
+
+  /**
+   * @generated from field: automation.v1.ArtifactNoted artifact = 17;
+   */
+  artifact?: ArtifactNotedJson;
+
+  /**
+   * @generated from field: automation.v1.ProgressMade progress = 18;
+   */
+  progress?: ProgressMadeJson;
+
+  /**
+   * @generated from field: automation.v1.WorkspacePrepared workspace = 19;
+   */
+  workspace?: WorkspacePreparedJson;
+
+  /**
+   * @generated from field: automation.v1.TestsRead tests = 20;
+   */
+  tests?: TestsReadJson;
+
+  /**
+   * @generated from field: automation.v1.TreeCaptured captured = 21;
+   */
+  captured?: TreeCapturedJson;
 };
 
 /**
@@ -320,6 +410,20 @@ export type MessageLogged = Message<"automation.v1.MessageLogged"> & {
    * @generated from field: string text = 1;
    */
   text: string;
+
+  /**
+   * The step it comes from; empty: the scheduler itself.
+   *
+   * @generated from field: string step_id = 2;
+   */
+  stepId: string;
+
+  /**
+   * Whether something was left out: a line too long, or more than the rate and total allow.
+   *
+   * @generated from field: bool truncated = 3;
+   */
+  truncated: boolean;
 };
 
 /**
@@ -332,6 +436,20 @@ export type MessageLoggedJson = {
    * @generated from field: string text = 1;
    */
   text?: string;
+
+  /**
+   * The step it comes from; empty: the scheduler itself.
+   *
+   * @generated from field: string step_id = 2;
+   */
+  stepId?: string;
+
+  /**
+   * Whether something was left out: a line too long, or more than the rate and total allow.
+   *
+   * @generated from field: bool truncated = 3;
+   */
+  truncated?: boolean;
 };
 
 /**
@@ -340,6 +458,614 @@ export type MessageLoggedJson = {
  */
 export const MessageLoggedSchema: GenMessage<MessageLogged, {jsonType: MessageLoggedJson}> = /*@__PURE__*/
   messageDesc(file_automation_v1_run_event, 3);
+
+/**
+ * A step began or ended.
+ *
+ * @generated from message automation.v1.StepChanged
+ */
+export type StepChanged = Message<"automation.v1.StepChanged"> & {
+  /**
+   * @generated from field: string step_id = 1;
+   */
+  stepId: string;
+
+  /**
+   * @generated from field: automation.v1.StepState state = 2;
+   */
+  state: StepState;
+
+  /**
+   * @generated from field: string cause = 3;
+   */
+  cause: string;
+
+  /**
+   * @generated from field: string reason = 4;
+   */
+  reason: string;
+
+  /**
+   * @generated from field: automation.v1.LimitHit limit = 5;
+   */
+  limit?: LimitHit | undefined;
+};
+
+/**
+ * A step began or ended.
+ *
+ * @generated from message automation.v1.StepChanged
+ */
+export type StepChangedJson = {
+  /**
+   * @generated from field: string step_id = 1;
+   */
+  stepId?: string;
+
+  /**
+   * @generated from field: automation.v1.StepState state = 2;
+   */
+  state?: StepStateJson;
+
+  /**
+   * @generated from field: string cause = 3;
+   */
+  cause?: string;
+
+  /**
+   * @generated from field: string reason = 4;
+   */
+  reason?: string;
+
+  /**
+   * @generated from field: automation.v1.LimitHit limit = 5;
+   */
+  limit?: LimitHitJson;
+};
+
+/**
+ * Describes the message automation.v1.StepChanged.
+ * Use `create(StepChangedSchema)` to create a new message.
+ */
+export const StepChangedSchema: GenMessage<StepChanged, {jsonType: StepChangedJson}> = /*@__PURE__*/
+  messageDesc(file_automation_v1_run_event, 4);
+
+/**
+ * What a persona intends; each one replaces the one before.
+ *
+ * @generated from message automation.v1.PlanStated
+ */
+export type PlanStated = Message<"automation.v1.PlanStated"> & {
+  /**
+   * @generated from field: string step_id = 1;
+   */
+  stepId: string;
+
+  /**
+   * @generated from field: repeated automation.v1.PlanItem items = 2;
+   */
+  items: PlanItem[];
+};
+
+/**
+ * What a persona intends; each one replaces the one before.
+ *
+ * @generated from message automation.v1.PlanStated
+ */
+export type PlanStatedJson = {
+  /**
+   * @generated from field: string step_id = 1;
+   */
+  stepId?: string;
+
+  /**
+   * @generated from field: repeated automation.v1.PlanItem items = 2;
+   */
+  items?: PlanItemJson[];
+};
+
+/**
+ * Describes the message automation.v1.PlanStated.
+ * Use `create(PlanStatedSchema)` to create a new message.
+ */
+export const PlanStatedSchema: GenMessage<PlanStated, {jsonType: PlanStatedJson}> = /*@__PURE__*/
+  messageDesc(file_automation_v1_run_event, 5);
+
+/**
+ * @generated from message automation.v1.PlanItem
+ */
+export type PlanItem = Message<"automation.v1.PlanItem"> & {
+  /**
+   * @generated from field: string text = 1;
+   */
+  text: string;
+
+  /**
+   * @generated from field: bool done = 2;
+   */
+  done: boolean;
+};
+
+/**
+ * @generated from message automation.v1.PlanItem
+ */
+export type PlanItemJson = {
+  /**
+   * @generated from field: string text = 1;
+   */
+  text?: string;
+
+  /**
+   * @generated from field: bool done = 2;
+   */
+  done?: boolean;
+};
+
+/**
+ * Describes the message automation.v1.PlanItem.
+ * Use `create(PlanItemSchema)` to create a new message.
+ */
+export const PlanItemSchema: GenMessage<PlanItem, {jsonType: PlanItemJson}> = /*@__PURE__*/
+  messageDesc(file_automation_v1_run_event, 6);
+
+/**
+ * A persona says that it used a tool: reported by it, seen by nobody else.
+ *
+ * @generated from message automation.v1.ToolUsed
+ */
+export type ToolUsed = Message<"automation.v1.ToolUsed"> & {
+  /**
+   * @generated from field: string step_id = 1;
+   */
+  stepId: string;
+
+  /**
+   * @generated from field: string name = 2;
+   */
+  name: string;
+
+  /**
+   * @generated from field: automation.v1.ToolPhase phase = 3;
+   */
+  phase: ToolPhase;
+
+  /**
+   * @generated from field: string detail = 4;
+   */
+  detail: string;
+};
+
+/**
+ * A persona says that it used a tool: reported by it, seen by nobody else.
+ *
+ * @generated from message automation.v1.ToolUsed
+ */
+export type ToolUsedJson = {
+  /**
+   * @generated from field: string step_id = 1;
+   */
+  stepId?: string;
+
+  /**
+   * @generated from field: string name = 2;
+   */
+  name?: string;
+
+  /**
+   * @generated from field: automation.v1.ToolPhase phase = 3;
+   */
+  phase?: ToolPhaseJson;
+
+  /**
+   * @generated from field: string detail = 4;
+   */
+  detail?: string;
+};
+
+/**
+ * Describes the message automation.v1.ToolUsed.
+ * Use `create(ToolUsedSchema)` to create a new message.
+ */
+export const ToolUsedSchema: GenMessage<ToolUsed, {jsonType: ToolUsedJson}> = /*@__PURE__*/
+  messageDesc(file_automation_v1_run_event, 7);
+
+/**
+ * A persona points at a file of the workspace.
+ *
+ * @generated from message automation.v1.ArtifactNoted
+ */
+export type ArtifactNoted = Message<"automation.v1.ArtifactNoted"> & {
+  /**
+   * @generated from field: string step_id = 1;
+   */
+  stepId: string;
+
+  /**
+   * @generated from field: string path = 2;
+   */
+  path: string;
+
+  /**
+   * @generated from field: string title = 3;
+   */
+  title: string;
+};
+
+/**
+ * A persona points at a file of the workspace.
+ *
+ * @generated from message automation.v1.ArtifactNoted
+ */
+export type ArtifactNotedJson = {
+  /**
+   * @generated from field: string step_id = 1;
+   */
+  stepId?: string;
+
+  /**
+   * @generated from field: string path = 2;
+   */
+  path?: string;
+
+  /**
+   * @generated from field: string title = 3;
+   */
+  title?: string;
+};
+
+/**
+ * Describes the message automation.v1.ArtifactNoted.
+ * Use `create(ArtifactNotedSchema)` to create a new message.
+ */
+export const ArtifactNotedSchema: GenMessage<ArtifactNoted, {jsonType: ArtifactNotedJson}> = /*@__PURE__*/
+  messageDesc(file_automation_v1_run_event, 8);
+
+/**
+ * A persona says how far it is.
+ *
+ * @generated from message automation.v1.ProgressMade
+ */
+export type ProgressMade = Message<"automation.v1.ProgressMade"> & {
+  /**
+   * @generated from field: string step_id = 1;
+   */
+  stepId: string;
+
+  /**
+   * 0–100.
+   *
+   * @generated from field: int32 percent = 2;
+   */
+  percent: number;
+
+  /**
+   * @generated from field: string text = 3;
+   */
+  text: string;
+};
+
+/**
+ * A persona says how far it is.
+ *
+ * @generated from message automation.v1.ProgressMade
+ */
+export type ProgressMadeJson = {
+  /**
+   * @generated from field: string step_id = 1;
+   */
+  stepId?: string;
+
+  /**
+   * 0–100.
+   *
+   * @generated from field: int32 percent = 2;
+   */
+  percent?: number;
+
+  /**
+   * @generated from field: string text = 3;
+   */
+  text?: string;
+};
+
+/**
+ * Describes the message automation.v1.ProgressMade.
+ * Use `create(ProgressMadeSchema)` to create a new message.
+ */
+export const ProgressMadeSchema: GenMessage<ProgressMade, {jsonType: ProgressMadeJson}> = /*@__PURE__*/
+  messageDesc(file_automation_v1_run_event, 9);
+
+/**
+ * The base stands, in a box that was proven.
+ *
+ * @generated from message automation.v1.WorkspacePrepared
+ */
+export type WorkspacePrepared = Message<"automation.v1.WorkspacePrepared"> & {
+  /**
+   * @generated from field: int32 attempt = 1;
+   */
+  attempt: number;
+
+  /**
+   * @generated from field: string repository_id = 2;
+   */
+  repositoryId: string;
+
+  /**
+   * @generated from field: string ref = 3;
+   */
+  ref: string;
+
+  /**
+   * @generated from field: string base_commit = 4;
+   */
+  baseCommit: string;
+
+  /**
+   * @generated from field: automation.v1.SandboxReport sandbox = 5;
+   */
+  sandbox?: SandboxReport | undefined;
+};
+
+/**
+ * The base stands, in a box that was proven.
+ *
+ * @generated from message automation.v1.WorkspacePrepared
+ */
+export type WorkspacePreparedJson = {
+  /**
+   * @generated from field: int32 attempt = 1;
+   */
+  attempt?: number;
+
+  /**
+   * @generated from field: string repository_id = 2;
+   */
+  repositoryId?: string;
+
+  /**
+   * @generated from field: string ref = 3;
+   */
+  ref?: string;
+
+  /**
+   * @generated from field: string base_commit = 4;
+   */
+  baseCommit?: string;
+
+  /**
+   * @generated from field: automation.v1.SandboxReport sandbox = 5;
+   */
+  sandbox?: SandboxReportJson;
+};
+
+/**
+ * Describes the message automation.v1.WorkspacePrepared.
+ * Use `create(WorkspacePreparedSchema)` to create a new message.
+ */
+export const WorkspacePreparedSchema: GenMessage<WorkspacePrepared, {jsonType: WorkspacePreparedJson}> = /*@__PURE__*/
+  messageDesc(file_automation_v1_run_event, 10);
+
+/**
+ * A test report as the api read it.
+ *
+ * @generated from message automation.v1.TestsRead
+ */
+export type TestsRead = Message<"automation.v1.TestsRead"> & {
+  /**
+   * @generated from field: string step_id = 1;
+   */
+  stepId: string;
+
+  /**
+   * On the base: telemetry, never evidence.
+   *
+   * @generated from field: bool on_base = 2;
+   */
+  onBase: boolean;
+
+  /**
+   * @generated from field: automation.v1.TestCounts counts = 3;
+   */
+  counts?: TestCounts | undefined;
+
+  /**
+   * Names of failed and errored tests, at most 50.
+   *
+   * @generated from field: repeated string failed = 4;
+   */
+  failed: string[];
+
+  /**
+   * Why the report could not be read; empty when it could.
+   *
+   * @generated from field: string fault = 5;
+   */
+  fault: string;
+};
+
+/**
+ * A test report as the api read it.
+ *
+ * @generated from message automation.v1.TestsRead
+ */
+export type TestsReadJson = {
+  /**
+   * @generated from field: string step_id = 1;
+   */
+  stepId?: string;
+
+  /**
+   * On the base: telemetry, never evidence.
+   *
+   * @generated from field: bool on_base = 2;
+   */
+  onBase?: boolean;
+
+  /**
+   * @generated from field: automation.v1.TestCounts counts = 3;
+   */
+  counts?: TestCountsJson;
+
+  /**
+   * Names of failed and errored tests, at most 50.
+   *
+   * @generated from field: repeated string failed = 4;
+   */
+  failed?: string[];
+
+  /**
+   * Why the report could not be read; empty when it could.
+   *
+   * @generated from field: string fault = 5;
+   */
+  fault?: string;
+};
+
+/**
+ * Describes the message automation.v1.TestsRead.
+ * Use `create(TestsReadSchema)` to create a new message.
+ */
+export const TestsReadSchema: GenMessage<TestsRead, {jsonType: TestsReadJson}> = /*@__PURE__*/
+  messageDesc(file_automation_v1_run_event, 11);
+
+/**
+ * @generated from message automation.v1.TestCounts
+ */
+export type TestCounts = Message<"automation.v1.TestCounts"> & {
+  /**
+   * @generated from field: int32 passed = 1;
+   */
+  passed: number;
+
+  /**
+   * @generated from field: int32 failed = 2;
+   */
+  failed: number;
+
+  /**
+   * @generated from field: int32 errored = 3;
+   */
+  errored: number;
+
+  /**
+   * @generated from field: int32 skipped = 4;
+   */
+  skipped: number;
+};
+
+/**
+ * @generated from message automation.v1.TestCounts
+ */
+export type TestCountsJson = {
+  /**
+   * @generated from field: int32 passed = 1;
+   */
+  passed?: number;
+
+  /**
+   * @generated from field: int32 failed = 2;
+   */
+  failed?: number;
+
+  /**
+   * @generated from field: int32 errored = 3;
+   */
+  errored?: number;
+
+  /**
+   * @generated from field: int32 skipped = 4;
+   */
+  skipped?: number;
+};
+
+/**
+ * Describes the message automation.v1.TestCounts.
+ * Use `create(TestCountsSchema)` to create a new message.
+ */
+export const TestCountsSchema: GenMessage<TestCounts, {jsonType: TestCountsJson}> = /*@__PURE__*/
+  messageDesc(file_automation_v1_run_event, 12);
+
+/**
+ * What the work became, byte for byte.
+ *
+ * @generated from message automation.v1.TreeCaptured
+ */
+export type TreeCaptured = Message<"automation.v1.TreeCaptured"> & {
+  /**
+   * @generated from field: string base_commit = 1;
+   */
+  baseCommit: string;
+
+  /**
+   * @generated from field: string git_commit = 2;
+   */
+  gitCommit: string;
+
+  /**
+   * @generated from field: string git_tree = 3;
+   */
+  gitTree: string;
+
+  /**
+   * @generated from field: int32 changed_files = 4;
+   */
+  changedFiles: number;
+
+  /**
+   * @generated from field: int32 skipped_files = 5;
+   */
+  skippedFiles: number;
+
+  /**
+   * @generated from field: bool partial = 6;
+   */
+  partial: boolean;
+};
+
+/**
+ * What the work became, byte for byte.
+ *
+ * @generated from message automation.v1.TreeCaptured
+ */
+export type TreeCapturedJson = {
+  /**
+   * @generated from field: string base_commit = 1;
+   */
+  baseCommit?: string;
+
+  /**
+   * @generated from field: string git_commit = 2;
+   */
+  gitCommit?: string;
+
+  /**
+   * @generated from field: string git_tree = 3;
+   */
+  gitTree?: string;
+
+  /**
+   * @generated from field: int32 changed_files = 4;
+   */
+  changedFiles?: number;
+
+  /**
+   * @generated from field: int32 skipped_files = 5;
+   */
+  skippedFiles?: number;
+
+  /**
+   * @generated from field: bool partial = 6;
+   */
+  partial?: boolean;
+};
+
+/**
+ * Describes the message automation.v1.TreeCaptured.
+ * Use `create(TreeCapturedSchema)` to create a new message.
+ */
+export const TreeCapturedSchema: GenMessage<TreeCaptured, {jsonType: TreeCapturedJson}> = /*@__PURE__*/
+  messageDesc(file_automation_v1_run_event, 13);
 
 /**
  * The profile's gate was judged.
@@ -370,7 +1096,7 @@ export type VerdictReachedJson = {
  * Use `create(VerdictReachedSchema)` to create a new message.
  */
 export const VerdictReachedSchema: GenMessage<VerdictReached, {jsonType: VerdictReachedJson}> = /*@__PURE__*/
-  messageDesc(file_automation_v1_run_event, 4);
+  messageDesc(file_automation_v1_run_event, 14);
 
 /**
  * A receiver answered a hand-off call.
@@ -459,7 +1185,7 @@ export type HandoffAnsweredJson = {
  * Use `create(HandoffAnsweredSchema)` to create a new message.
  */
 export const HandoffAnsweredSchema: GenMessage<HandoffAnswered, {jsonType: HandoffAnsweredJson}> = /*@__PURE__*/
-  messageDesc(file_automation_v1_run_event, 5);
+  messageDesc(file_automation_v1_run_event, 15);
 
 /**
  * Payload of `automation.run.rejected.v1`: the request was understood and will never become a run.
@@ -540,7 +1266,7 @@ export type RunRejectedJson = {
  * Use `create(RunRejectedSchema)` to create a new message.
  */
 export const RunRejectedSchema: GenMessage<RunRejected, {jsonType: RunRejectedJson}> = /*@__PURE__*/
-  messageDesc(file_automation_v1_run_event, 6);
+  messageDesc(file_automation_v1_run_event, 16);
 
 /**
  * Why something was not accepted: the field, its value, the rule and the remedy.
@@ -615,7 +1341,7 @@ export type ReasonJson = {
  * Use `create(ReasonSchema)` to create a new message.
  */
 export const ReasonSchema: GenMessage<Reason, {jsonType: ReasonJson}> = /*@__PURE__*/
-  messageDesc(file_automation_v1_run_event, 7);
+  messageDesc(file_automation_v1_run_event, 17);
 
 /**
  * Where a run stands. Every end passes SEALING; the transitions are written out in `src/runs/run-status.ts`.
@@ -712,6 +1438,52 @@ export const RunStatusSchema: GenEnum<RunStatus, RunStatusJson> = /*@__PURE__*/
   enumDesc(file_automation_v1_run_event, 0);
 
 /**
+ * @generated from enum automation.v1.ToolPhase
+ */
+export const ToolPhase = {
+  /**
+   * @generated from enum value: TOOL_PHASE_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED: 0,
+
+  /**
+   * @generated from enum value: TOOL_PHASE_REQUESTED = 1;
+   */
+  REQUESTED: 1,
+
+  /**
+   * @generated from enum value: TOOL_PHASE_STARTED = 2;
+   */
+  STARTED: 2,
+
+  /**
+   * @generated from enum value: TOOL_PHASE_OUTPUT = 3;
+   */
+  OUTPUT: 3,
+
+  /**
+   * @generated from enum value: TOOL_PHASE_COMPLETED = 4;
+   */
+  COMPLETED: 4,
+} as const;
+
+/**
+ * @generated from enum automation.v1.ToolPhase
+ */
+export type ToolPhase = (typeof ToolPhase)[keyof typeof ToolPhase] | UnknownEnum;
+
+/**
+ * @generated from enum automation.v1.ToolPhase
+ */
+export type ToolPhaseJson = "TOOL_PHASE_UNSPECIFIED" | "TOOL_PHASE_REQUESTED" | "TOOL_PHASE_STARTED" | "TOOL_PHASE_OUTPUT" | "TOOL_PHASE_COMPLETED";
+
+/**
+ * Describes the enum automation.v1.ToolPhase.
+ */
+export const ToolPhaseSchema: GenEnum<ToolPhase, ToolPhaseJson> = /*@__PURE__*/
+  enumDesc(file_automation_v1_run_event, 1);
+
+/**
  * Phase of a hand-off call: try is provisional at the receiver until confirm or cancel.
  *
  * @generated from enum automation.v1.HandoffPhase
@@ -756,5 +1528,5 @@ export type HandoffPhaseJson = "HANDOFF_PHASE_UNSPECIFIED" | "HANDOFF_PHASE_TRY"
  * Describes the enum automation.v1.HandoffPhase.
  */
 export const HandoffPhaseSchema: GenEnum<HandoffPhase, HandoffPhaseJson> = /*@__PURE__*/
-  enumDesc(file_automation_v1_run_event, 1);
+  enumDesc(file_automation_v1_run_event, 2);
 

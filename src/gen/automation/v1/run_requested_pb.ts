@@ -13,7 +13,7 @@ import type { JsonObject, Message } from "@bufbuild/protobuf";
  * Describes the file automation/v1/run_requested.proto.
  */
 export const file_automation_v1_run_requested: GenFile = /*@__PURE__*/
-  fileDesc("CiFhdXRvbWF0aW9uL3YxL3J1bl9yZXF1ZXN0ZWQucHJvdG8SDWF1dG9tYXRpb24udjEi2QMKDFJ1blJlcXVlc3RlZBIwCgpkZWZpbml0aW9uGAEgASgLMhwuYXV0b21hdGlvbi52MS5EZWZpbml0aW9uUmVmEjIKB3Byb2ZpbGUYAiABKAsyGS5hdXRvbWF0aW9uLnYxLlByb2ZpbGVSZWZCBrpIA8gBARI6Cgdjb250ZXh0GAMgASgLMiEuYXV0b21hdGlvbi52MS5NZXRob2RvbG9neUNvbnRleHRCBrpIA8gBARI0Cgl3b3JrX2tpbmQYBCABKAlCIbpIHnIcMhpeKFthLXpdW2EtejAtOV8tXXswLDYyfSk/JBIXCgRnb2FsGAUgASgJQgm6SAZyBCiAgAESKwoKcGFyYW1ldGVycxgGIAEoCzIXLmdvb2dsZS5wcm90b2J1Zi5TdHJ1Y3QSQwoRcm9sZV9leHBlY3RhdGlvbnMYByADKAsyHi5hdXRvbWF0aW9uLnYxLlJvbGVFeHBlY3RhdGlvbkIIukgFkgECEBQSGwoJaW5pdGlhdG9yGAggASgJQgi6SAVyAxjIARIsCghkZWFkbGluZRgJIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASGwoIcHJpb3JpdHkYCiABKAVCCbpIBhoEGAUoACK6AQoNRGVmaW5pdGlvblJlZhIsCgJpZBgBIAEoCUIgukgdchsyGV5bYS16MC05XVthLXowLTktXXswLDYyfSQSMwoHY2hhbm5lbBgCIAEoCUIgukgdchsyGV5bYS16MC05XVthLXowLTktXXswLDYyfSRIABI6Cgd2ZXJzaW9uGAMgASgJQie6SCRyIjIgXltBLVphLXowLTldW0EtWmEtejAtOS4tXXswLDYyfSRIAEIKCghzZWxlY3RvciJ3CgpQcm9maWxlUmVmEiwKAmlkGAEgASgJQiC6SB1yGzIZXlthLXowLTldW2EtejAtOS1dezAsNjJ9JBI7Cgd2ZXJzaW9uGAIgASgJQiq6SCdyJTIjXihbQS1aYS16MC05XVtBLVphLXowLTkuLV17MCw2Mn0pPyQiXgoPUm9sZUV4cGVjdGF0aW9uEiwKBHJvbGUYASABKAlCHrpIG3IZMhdeW2Etel1bYS16MC05Xy1dezAsNjJ9JBIdCgptaW5fcGVvcGxlGAIgASgFQgm6SAYaBBgUKAAiUwoSTWV0aG9kb2xvZ3lDb250ZXh0EiwKBXNjcnVtGAEgASgLMhsuYXV0b21hdGlvbi52MS5TY3J1bUNvbnRleHRIAEIPCgZtZXRob2QSBbpIAggBItYBCgxTY3J1bUNvbnRleHQSGQoHcHJvZHVjdBgBIAEoCUIIukgFcgMYyAESGAoGc3ByaW50GAIgASgJQgi6SAVyAxjIARIiCgVnb2FscxgDIAMoCUITukgQkgENEGQYASIHcgUQARjIARIqCg1iYWNrbG9nX2l0ZW1zGAQgAygJQhO6SBCSAQ0QYhgBIgdyBRABGMgBEhsKCWluY3JlbWVudBgFIAEoCUIIukgFcgMYyAESJAoSZGVmaW5pdGlvbl9vZl9kb25lGAYgASgJQgi6SAVyAxjIAWIGcHJvdG8z", [file_buf_validate_validate, file_google_protobuf_struct, file_google_protobuf_timestamp]);
+  fileDesc("CiFhdXRvbWF0aW9uL3YxL3J1bl9yZXF1ZXN0ZWQucHJvdG8SDWF1dG9tYXRpb24udjEiiwQKDFJ1blJlcXVlc3RlZBIwCgpkZWZpbml0aW9uGAEgASgLMhwuYXV0b21hdGlvbi52MS5EZWZpbml0aW9uUmVmEjIKB3Byb2ZpbGUYAiABKAsyGS5hdXRvbWF0aW9uLnYxLlByb2ZpbGVSZWZCBrpIA8gBARI6Cgdjb250ZXh0GAMgASgLMiEuYXV0b21hdGlvbi52MS5NZXRob2RvbG9neUNvbnRleHRCBrpIA8gBARI0Cgl3b3JrX2tpbmQYBCABKAlCIbpIHnIcMhpeKFthLXpdW2EtejAtOV8tXXswLDYyfSk/JBIXCgRnb2FsGAUgASgJQgm6SAZyBCiAgAESKwoKcGFyYW1ldGVycxgGIAEoCzIXLmdvb2dsZS5wcm90b2J1Zi5TdHJ1Y3QSQwoRcm9sZV9leHBlY3RhdGlvbnMYByADKAsyHi5hdXRvbWF0aW9uLnYxLlJvbGVFeHBlY3RhdGlvbkIIukgFkgECEBQSGwoJaW5pdGlhdG9yGAggASgJQgi6SAVyAxjIARIsCghkZWFkbGluZRgJIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASGwoIcHJpb3JpdHkYCiABKAVCCbpIBhoEGAUoABIwCgpyZXBvc2l0b3J5GAsgASgLMhwuYXV0b21hdGlvbi52MS5SZXBvc2l0b3J5UmVmIlQKDVJlcG9zaXRvcnlSZWYSLAoCaWQYASABKAlCILpIHXIbMhleW2EtejAtOV1bYS16MC05LV17MCw2Mn0kEhUKA3JlZhgCIAEoCUIIukgFcgMYyAEiugEKDURlZmluaXRpb25SZWYSLAoCaWQYASABKAlCILpIHXIbMhleW2EtejAtOV1bYS16MC05LV17MCw2Mn0kEjMKB2NoYW5uZWwYAiABKAlCILpIHXIbMhleW2EtejAtOV1bYS16MC05LV17MCw2Mn0kSAASOgoHdmVyc2lvbhgDIAEoCUInukgkciIyIF5bQS1aYS16MC05XVtBLVphLXowLTkuLV17MCw2Mn0kSABCCgoIc2VsZWN0b3IidwoKUHJvZmlsZVJlZhIsCgJpZBgBIAEoCUIgukgdchsyGV5bYS16MC05XVthLXowLTktXXswLDYyfSQSOwoHdmVyc2lvbhgCIAEoCUIqukgnciUyI14oW0EtWmEtejAtOV1bQS1aYS16MC05Li1dezAsNjJ9KT8kIl4KD1JvbGVFeHBlY3RhdGlvbhIsCgRyb2xlGAEgASgJQh66SBtyGTIXXlthLXpdW2EtejAtOV8tXXswLDYyfSQSHQoKbWluX3Blb3BsZRgCIAEoBUIJukgGGgQYFCgAIlMKEk1ldGhvZG9sb2d5Q29udGV4dBIsCgVzY3J1bRgBIAEoCzIbLmF1dG9tYXRpb24udjEuU2NydW1Db250ZXh0SABCDwoGbWV0aG9kEgW6SAIIASLWAQoMU2NydW1Db250ZXh0EhkKB3Byb2R1Y3QYASABKAlCCLpIBXIDGMgBEhgKBnNwcmludBgCIAEoCUIIukgFcgMYyAESIgoFZ29hbHMYAyADKAlCE7pIEJIBDRBkGAEiB3IFEAEYyAESKgoNYmFja2xvZ19pdGVtcxgEIAMoCUITukgQkgENEGIYASIHcgUQARjIARIbCglpbmNyZW1lbnQYBSABKAlCCLpIBXIDGMgBEiQKEmRlZmluaXRpb25fb2ZfZG9uZRgGIAEoCUIIukgFcgMYyAFiBnByb3RvMw", [file_buf_validate_validate, file_google_protobuf_struct, file_google_protobuf_timestamp]);
 
 /**
  * Payload of `automation.run.requested.v1`: somebody asks for an automation run.
@@ -90,6 +90,13 @@ export type RunRequested = Message<"automation.v1.RunRequested"> & {
    * @generated from field: int32 priority = 10;
    */
   priority: number;
+
+  /**
+   * What the work is done on. Absent: the plan's.
+   *
+   * @generated from field: automation.v1.RepositoryRef repository = 11;
+   */
+  repository?: RepositoryRef | undefined;
 };
 
 /**
@@ -167,6 +174,13 @@ export type RunRequestedJson = {
    * @generated from field: int32 priority = 10;
    */
   priority?: number;
+
+  /**
+   * What the work is done on. Absent: the plan's.
+   *
+   * @generated from field: automation.v1.RepositoryRef repository = 11;
+   */
+  repository?: RepositoryRefJson;
 };
 
 /**
@@ -175,6 +189,51 @@ export type RunRequestedJson = {
  */
 export const RunRequestedSchema: GenMessage<RunRequested, {jsonType: RunRequestedJson}> = /*@__PURE__*/
   messageDesc(file_automation_v1_run_requested, 0);
+
+/**
+ * Names a repository that the tenant declares, and where in it to begin.
+ *
+ * @generated from message automation.v1.RepositoryRef
+ */
+export type RepositoryRef = Message<"automation.v1.RepositoryRef"> & {
+  /**
+   * @generated from field: string id = 1;
+   */
+  id: string;
+
+  /**
+   * Branch, tag or full commit id; empty: the repository's default.
+   *
+   * @generated from field: string ref = 2;
+   */
+  ref: string;
+};
+
+/**
+ * Names a repository that the tenant declares, and where in it to begin.
+ *
+ * @generated from message automation.v1.RepositoryRef
+ */
+export type RepositoryRefJson = {
+  /**
+   * @generated from field: string id = 1;
+   */
+  id?: string;
+
+  /**
+   * Branch, tag or full commit id; empty: the repository's default.
+   *
+   * @generated from field: string ref = 2;
+   */
+  ref?: string;
+};
+
+/**
+ * Describes the message automation.v1.RepositoryRef.
+ * Use `create(RepositoryRefSchema)` to create a new message.
+ */
+export const RepositoryRefSchema: GenMessage<RepositoryRef, {jsonType: RepositoryRefJson}> = /*@__PURE__*/
+  messageDesc(file_automation_v1_run_requested, 1);
 
 /**
  * Names an automation definition and, optionally, one of its versions or channels.
@@ -240,7 +299,7 @@ export type DefinitionRefJson = {
  * Use `create(DefinitionRefSchema)` to create a new message.
  */
 export const DefinitionRefSchema: GenMessage<DefinitionRef, {jsonType: DefinitionRefJson}> = /*@__PURE__*/
-  messageDesc(file_automation_v1_run_requested, 1);
+  messageDesc(file_automation_v1_run_requested, 2);
 
 /**
  * Names a methodology profile; without a version the newest published one.
@@ -281,7 +340,7 @@ export type ProfileRefJson = {
  * Use `create(ProfileRefSchema)` to create a new message.
  */
 export const ProfileRefSchema: GenMessage<ProfileRef, {jsonType: ProfileRefJson}> = /*@__PURE__*/
-  messageDesc(file_automation_v1_run_requested, 2);
+  messageDesc(file_automation_v1_run_requested, 3);
 
 /**
  * A role of the methodology that must be held, and by how many people.
@@ -330,7 +389,7 @@ export type RoleExpectationJson = {
  * Use `create(RoleExpectationSchema)` to create a new message.
  */
 export const RoleExpectationSchema: GenMessage<RoleExpectation, {jsonType: RoleExpectationJson}> = /*@__PURE__*/
-  messageDesc(file_automation_v1_run_requested, 3);
+  messageDesc(file_automation_v1_run_requested, 4);
 
 /**
  * What a run is about, in its methodology's own words.
@@ -367,7 +426,7 @@ export type MethodologyContextJson = {
  * Use `create(MethodologyContextSchema)` to create a new message.
  */
 export const MethodologyContextSchema: GenMessage<MethodologyContext, {jsonType: MethodologyContextJson}> = /*@__PURE__*/
-  messageDesc(file_automation_v1_run_requested, 4);
+  messageDesc(file_automation_v1_run_requested, 5);
 
 /**
  * Scrum Guide 2020 terms.
@@ -472,5 +531,5 @@ export type ScrumContextJson = {
  * Use `create(ScrumContextSchema)` to create a new message.
  */
 export const ScrumContextSchema: GenMessage<ScrumContext, {jsonType: ScrumContextJson}> = /*@__PURE__*/
-  messageDesc(file_automation_v1_run_requested, 5);
+  messageDesc(file_automation_v1_run_requested, 6);
 

@@ -40,7 +40,7 @@ export type Attestation = Message<"governance.v1.Attestation"> & {
   org: string;
 
   /**
-   * `agent-run`, `provenance`, `vsa`.
+   * `agent-run`, `test-result`, `diff`, `document`, `provenance`, `vsa`.
    *
    * @generated from field: string kind = 4;
    */
@@ -146,7 +146,7 @@ export type AttestationJson = {
   org?: string;
 
   /**
-   * `agent-run`, `provenance`, `vsa`.
+   * `agent-run`, `test-result`, `diff`, `document`, `provenance`, `vsa`.
    *
    * @generated from field: string kind = 4;
    */

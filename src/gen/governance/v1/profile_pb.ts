@@ -11,7 +11,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file governance/v1/profile.proto.
  */
 export const file_governance_v1_profile: GenFile = /*@__PURE__*/
-  fileDesc("Chtnb3Zlcm5hbmNlL3YxL3Byb2ZpbGUucHJvdG8SDWdvdmVybmFuY2UudjEirgMKB1Byb2ZpbGUSLAoCaWQYASABKAlCILpIHXIbMhleW2EtejAtOV1bYS16MC05LV17MCw2Mn0kEjgKB3ZlcnNpb24YAiABKAlCJ7pIJHIiMiBeW0EtWmEtejAtOV1bQS1aYS16MC05Li1dezAsNjJ9JBIxCgZtZXRob2QYAyABKA4yFS5nb3Zlcm5hbmNlLnYxLk1ldGhvZEIKukgHggEEEAEgABIzCgVyb2xlcxgEIAMoCzIaLmdvdmVybmFuY2UudjEuUm9sZUJpbmRpbmdCCLpIBZIBAhAyEkMKE3JlcXVpcmVkX3JlZmVyZW5jZXMYBSADKAlCJrpII5IBIBAUGAEiGnIYMhZeW2Etel1bYS16MC05X117MCw2Mn0kEjoKCGJpbmRpbmdzGAYgAygLMh4uZ292ZXJuYW5jZS52MS5Xb3JrS2luZEJpbmRpbmdCCLpIBZIBAhBkEikKBGdhdGUYByABKAsyEy5nb3Zlcm5hbmNlLnYxLkdhdGVCBrpIA8gBARInCgdoYW5kb2ZmGAggASgLMhYuZ292ZXJuYW5jZS52MS5IYW5kb2ZmImIKC1JvbGVCaW5kaW5nEiwKBHJvbGUYASABKAlCHrpIG3IZMhdeW2Etel1bYS16MC05Xy1dezAsNjJ9JBIlCgdob2xkZXJzGAIgAygJQhS6SBGSAQ4QyAEYASIHcgUQARjIASKwAQoPV29ya0tpbmRCaW5kaW5nEjEKCXdvcmtfa2luZBgBIAEoCUIeukgbchkyF15bYS16XVthLXowLTlfLV17MCw2Mn0kEjcKDWRlZmluaXRpb25faWQYAiABKAlCILpIHXIbMhleW2EtejAtOV1bYS16MC05LV17MCw2Mn0kEjEKB2NoYW5uZWwYAyABKAlCILpIHXIbMhleW2EtejAtOV1bYS16MC05LV17MCw2Mn0kIm8KBEdhdGUSKQoCaWQYASABKAlCHbpIGnIYMhZeW2Etel1bYS16MC05X117MCw2Mn0kEjwKDHJlcXVpcmVtZW50cxgCIAMoCzIaLmdvdmVybmFuY2UudjEuUmVxdWlyZW1lbnRCCrpIB5IBBAgBEGQiyAEKC1JlcXVpcmVtZW50EioKAmlkGAEgASgJQh66SBtyGTIXXlthLXpdW2EtejAtOV8tXXswLDYyfSQSKwoEa2luZBgCIAEoCUIdukgachgyFl5bYS16XVthLXowLTktXXswLDYyfSQSHAoJbWluX2NvdW50GAMgASgFQgm6SAYaBBhkKAASJgoHb3V0Y29tZRgEIAEoCUIVukgSchAyDl5bQS1aX117MCw2M30kEhoKBnJlbWVkeRgFIAEoCUIKukgHcgUQARjoByJ7CgdIYW5kb2ZmEjIKCHJlY2VpdmVyGAEgASgJQiC6SB1yGzIZXlthLXowLTldW2EtejAtOS1dezAsNjJ9JBI8Cgpvbl9yZWZ1c2FsGAIgASgOMhwuZ292ZXJuYW5jZS52MS5SZWZ1c2FsUG9saWN5Qgq6SAeCAQQQASAAKjIKBk1ldGhvZBIWChJNRVRIT0RfVU5TUEVDSUZJRUQQABIQCgxNRVRIT0RfU0NSVU0QASpICg1SZWZ1c2FsUG9saWN5Eh4KGlJFRlVTQUxfUE9MSUNZX1VOU1BFQ0lGSUVEEAASFwoTUkVGVVNBTF9QT0xJQ1lfRkFJTBABYgZwcm90bzM", [file_buf_validate_validate]);
+  fileDesc("Chtnb3Zlcm5hbmNlL3YxL3Byb2ZpbGUucHJvdG8SDWdvdmVybmFuY2UudjEirgMKB1Byb2ZpbGUSLAoCaWQYASABKAlCILpIHXIbMhleW2EtejAtOV1bYS16MC05LV17MCw2Mn0kEjgKB3ZlcnNpb24YAiABKAlCJ7pIJHIiMiBeW0EtWmEtejAtOV1bQS1aYS16MC05Li1dezAsNjJ9JBIxCgZtZXRob2QYAyABKA4yFS5nb3Zlcm5hbmNlLnYxLk1ldGhvZEIKukgHggEEEAEgABIzCgVyb2xlcxgEIAMoCzIaLmdvdmVybmFuY2UudjEuUm9sZUJpbmRpbmdCCLpIBZIBAhAyEkMKE3JlcXVpcmVkX3JlZmVyZW5jZXMYBSADKAlCJrpII5IBIBAUGAEiGnIYMhZeW2Etel1bYS16MC05X117MCw2Mn0kEjoKCGJpbmRpbmdzGAYgAygLMh4uZ292ZXJuYW5jZS52MS5Xb3JrS2luZEJpbmRpbmdCCLpIBZIBAhBkEikKBGdhdGUYByABKAsyEy5nb3Zlcm5hbmNlLnYxLkdhdGVCBrpIA8gBARInCgdoYW5kb2ZmGAggASgLMhYuZ292ZXJuYW5jZS52MS5IYW5kb2ZmImIKC1JvbGVCaW5kaW5nEiwKBHJvbGUYASABKAlCHrpIG3IZMhdeW2Etel1bYS16MC05Xy1dezAsNjJ9JBIlCgdob2xkZXJzGAIgAygJQhS6SBGSAQ4QyAEYASIHcgUQARjIASKwAQoPV29ya0tpbmRCaW5kaW5nEjEKCXdvcmtfa2luZBgBIAEoCUIeukgbchkyF15bYS16XVthLXowLTlfLV17MCw2Mn0kEjcKDWRlZmluaXRpb25faWQYAiABKAlCILpIHXIbMhleW2EtejAtOV1bYS16MC05LV17MCw2Mn0kEjEKB2NoYW5uZWwYAyABKAlCILpIHXIbMhleW2EtejAtOV1bYS16MC05LV17MCw2Mn0kIm8KBEdhdGUSKQoCaWQYASABKAlCHbpIGnIYMhZeW2Etel1bYS16MC05X117MCw2Mn0kEjwKDHJlcXVpcmVtZW50cxgCIAMoCzIaLmdvdmVybmFuY2UudjEuUmVxdWlyZW1lbnRCCrpIB5IBBAgBEGQilwIKC1JlcXVpcmVtZW50EioKAmlkGAEgASgJQh66SBtyGTIXXlthLXpdW2EtejAtOV8tXXswLDYyfSQSKwoEa2luZBgCIAEoCUIdukgachgyFl5bYS16XVthLXowLTktXXswLDYyfSQSHAoJbWluX2NvdW50GAMgASgFQgm6SAYaBBhkKAASJgoHb3V0Y29tZRgEIAEoCUIVukgSchAyDl5bQS1aX117MCw2M30kEhoKBnJlbWVkeRgFIAEoCUIKukgHcgUQARjoBxJNCgd2YW50YWdlGAYgASgJQjy6SDlyNzI1Xih3b3JrZXItb2JzZXJ2ZWR8YWdlbnQtcmVwb3J0ZWR8dGhpcmQtcGFydHl8aHVtYW4pPyQiewoHSGFuZG9mZhIyCghyZWNlaXZlchgBIAEoCUIgukgdchsyGV5bYS16MC05XVthLXowLTktXXswLDYyfSQSPAoKb25fcmVmdXNhbBgCIAEoDjIcLmdvdmVybmFuY2UudjEuUmVmdXNhbFBvbGljeUIKukgHggEEEAEgACoyCgZNZXRob2QSFgoSTUVUSE9EX1VOU1BFQ0lGSUVEEAASEAoMTUVUSE9EX1NDUlVNEAEqSAoNUmVmdXNhbFBvbGljeRIeChpSRUZVU0FMX1BPTElDWV9VTlNQRUNJRklFRBAAEhcKE1JFRlVTQUxfUE9MSUNZX0ZBSUwQAWIGcHJvdG8z", [file_buf_validate_validate]);
 
 /**
  * A methodology's requirements on the end of a run, and where its proof goes. Immutable per version, pinned by digest at accept.
@@ -277,7 +277,7 @@ export type Requirement = Message<"governance.v1.Requirement"> & {
   id: string;
 
   /**
-   * Kind of attestation: `agent-run`, `test-result` …
+   * Kind of attestation: `agent-run`, `test-result`, `diff`, `document`.
    *
    * @generated from field: string kind = 2;
    */
@@ -303,6 +303,13 @@ export type Requirement = Message<"governance.v1.Requirement"> & {
    * @generated from field: string remedy = 5;
    */
   remedy: string;
+
+  /**
+   * Who must have seen the facts: `worker-observed`. Empty: anybody.
+   *
+   * @generated from field: string vantage = 6;
+   */
+  vantage: string;
 };
 
 /**
@@ -315,7 +322,7 @@ export type RequirementJson = {
   id?: string;
 
   /**
-   * Kind of attestation: `agent-run`, `test-result` …
+   * Kind of attestation: `agent-run`, `test-result`, `diff`, `document`.
    *
    * @generated from field: string kind = 2;
    */
@@ -341,6 +348,13 @@ export type RequirementJson = {
    * @generated from field: string remedy = 5;
    */
   remedy?: string;
+
+  /**
+   * Who must have seen the facts: `worker-observed`. Empty: anybody.
+   *
+   * @generated from field: string vantage = 6;
+   */
+  vantage?: string;
 };
 
 /**

@@ -8,6 +8,8 @@ import type { References, ReferencesJson } from "../../automation/v1/ref_pb.ts";
 import { file_automation_v1_ref } from "../../automation/v1/ref_pb.ts";
 import type { RunStatus, RunStatusJson } from "../../automation/v1/run_event_pb.ts";
 import { file_automation_v1_run_event } from "../../automation/v1/run_event_pb.ts";
+import type { RunPins, RunPinsJson } from "../../automation/v1/run_work_pb.ts";
+import { file_automation_v1_run_work } from "../../automation/v1/run_work_pb.ts";
 import { file_buf_validate_validate } from "@bufbuild/protovalidate/gen/buf/validate/validate_pb.js";
 import type { Timestamp, TimestampJson } from "@bufbuild/protobuf/wkt";
 import { file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
@@ -17,7 +19,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file workflows_runtime/v1/run.proto.
  */
 export const file_workflows_runtime_v1_run: GenFile = /*@__PURE__*/
-  fileDesc("Ch53b3JrZmxvd3NfcnVudGltZS92MS9ydW4ucHJvdG8SFHdvcmtmbG93c19ydW50aW1lLnYxIpYGCgNSdW4SCgoCaWQYASABKAkSDgoGdGVuYW50GAIgASgJEgsKA29yZxgDIAEoCRIoCgZzdGF0dXMYBCABKA4yGC5hdXRvbWF0aW9uLnYxLlJ1blN0YXR1cxIOCgZyZWFzb24YBSABKAkSFQoNZGVmaW5pdGlvbl9pZBgGIAEoCRIaChJkZWZpbml0aW9uX3ZlcnNpb24YByABKAkSGQoRZGVmaW5pdGlvbl9kaWdlc3QYCCABKAkSEgoKcHJvZmlsZV9pZBgJIAEoCRIXCg9wcm9maWxlX3ZlcnNpb24YCiABKAkSFgoOcHJvZmlsZV9kaWdlc3QYCyABKAkSDwoHcnVsZV9pZBgMIAEoCRIRCgl3b3JrX2tpbmQYDSABKAkSLQoKcmVmZXJlbmNlcxgOIAEoCzIZLmF1dG9tYXRpb24udjEuUmVmZXJlbmNlcxIOCgZzb3VyY2UYDyABKAkSEAoIZXZlbnRfaWQYECABKAkSEgoKcmVxdWVzdF9pZBgRIAEoCRIWCg5jb3JyZWxhdGlvbl9pZBgSIAEoCRITCgt0cmFjZXBhcmVudBgTIAEoCRISCgpnZW5lcmF0aW9uGBQgASgFEhMKC3dvcmtmbG93X2lkGBUgASgJEjkKDWRlc2lyZWRfc3RhdGUYFiABKA4yIi53b3JrZmxvd3NfcnVudGltZS52MS5EZXNpcmVkU3RhdGUSFQoNbGFzdF9zZXF1ZW5jZRgXIAEoAxIuCgpjcmVhdGVkX2F0GBggASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIuCgpzdGFydGVkX2F0GBkgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIsCghiZWd1bl9hdBgaIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLAoIZW5kZWRfYXQYGyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEiwKCGRlYWRsaW5lGBwgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCJqCglFeGVjdXRpb24SFwoGcnVuX2lkGAEgASgJQge6SARyAhABEhsKCmdlbmVyYXRpb24YAiABKAVCB7pIBBoCKAESJwoWZmlyc3RfZXhlY3V0aW9uX3J1bl9pZBgDIAEoCUIHukgEcgIQASpeCgxEZXNpcmVkU3RhdGUSHQoZREVTSVJFRF9TVEFURV9VTlNQRUNJRklFRBAAEhUKEURFU0lSRURfU1RBVEVfUlVOEAESGAoUREVTSVJFRF9TVEFURV9DQU5DRUwQAmIGcHJvdG8z", [file_automation_v1_ref, file_automation_v1_run_event, file_buf_validate_validate, file_google_protobuf_timestamp]);
+  fileDesc("Ch53b3JrZmxvd3NfcnVudGltZS92MS9ydW4ucHJvdG8SFHdvcmtmbG93c19ydW50aW1lLnYxItEGCgNSdW4SCgoCaWQYASABKAkSDgoGdGVuYW50GAIgASgJEgsKA29yZxgDIAEoCRIoCgZzdGF0dXMYBCABKA4yGC5hdXRvbWF0aW9uLnYxLlJ1blN0YXR1cxIOCgZyZWFzb24YBSABKAkSFQoNZGVmaW5pdGlvbl9pZBgGIAEoCRIaChJkZWZpbml0aW9uX3ZlcnNpb24YByABKAkSGQoRZGVmaW5pdGlvbl9kaWdlc3QYCCABKAkSEgoKcHJvZmlsZV9pZBgJIAEoCRIXCg9wcm9maWxlX3ZlcnNpb24YCiABKAkSFgoOcHJvZmlsZV9kaWdlc3QYCyABKAkSDwoHcnVsZV9pZBgMIAEoCRIRCgl3b3JrX2tpbmQYDSABKAkSLQoKcmVmZXJlbmNlcxgOIAEoCzIZLmF1dG9tYXRpb24udjEuUmVmZXJlbmNlcxIOCgZzb3VyY2UYDyABKAkSEAoIZXZlbnRfaWQYECABKAkSEgoKcmVxdWVzdF9pZBgRIAEoCRIWCg5jb3JyZWxhdGlvbl9pZBgSIAEoCRITCgt0cmFjZXBhcmVudBgTIAEoCRISCgpnZW5lcmF0aW9uGBQgASgFEhMKC3dvcmtmbG93X2lkGBUgASgJEjkKDWRlc2lyZWRfc3RhdGUYFiABKA4yIi53b3JrZmxvd3NfcnVudGltZS52MS5EZXNpcmVkU3RhdGUSFQoNbGFzdF9zZXF1ZW5jZRgXIAEoAxIuCgpjcmVhdGVkX2F0GBggASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIuCgpzdGFydGVkX2F0GBkgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIsCghiZWd1bl9hdBgaIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLAoIZW5kZWRfYXQYGyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEiwKCGRlYWRsaW5lGBwgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIkCgRwaW5zGB0gASgLMhYuYXV0b21hdGlvbi52MS5SdW5QaW5zEhMKC2Jhc2VfY29tbWl0GB4gASgJImoKCUV4ZWN1dGlvbhIXCgZydW5faWQYASABKAlCB7pIBHICEAESGwoKZ2VuZXJhdGlvbhgCIAEoBUIHukgEGgIoARInChZmaXJzdF9leGVjdXRpb25fcnVuX2lkGAMgASgJQge6SARyAhABKl4KDERlc2lyZWRTdGF0ZRIdChlERVNJUkVEX1NUQVRFX1VOU1BFQ0lGSUVEEAASFQoRREVTSVJFRF9TVEFURV9SVU4QARIYChRERVNJUkVEX1NUQVRFX0NBTkNFTBACYgZwcm90bzM", [file_automation_v1_ref, file_automation_v1_run_event, file_automation_v1_run_work, file_buf_validate_validate, file_google_protobuf_timestamp]);
 
 /**
  * A run as people see it.
@@ -170,6 +172,20 @@ export type Run = Message<"workflows_runtime.v1.Run"> & {
    * @generated from field: google.protobuf.Timestamp deadline = 28;
    */
   deadline?: Timestamp | undefined;
+
+  /**
+   * What it works on and with; absent for a plan without steps.
+   *
+   * @generated from field: automation.v1.RunPins pins = 29;
+   */
+  pins?: RunPins | undefined;
+
+  /**
+   * What the ref was resolved to; empty until the workspace stands.
+   *
+   * @generated from field: string base_commit = 30;
+   */
+  baseCommit: string;
 };
 
 /**
@@ -323,6 +339,20 @@ export type RunJson = {
    * @generated from field: google.protobuf.Timestamp deadline = 28;
    */
   deadline?: TimestampJson;
+
+  /**
+   * What it works on and with; absent for a plan without steps.
+   *
+   * @generated from field: automation.v1.RunPins pins = 29;
+   */
+  pins?: RunPinsJson;
+
+  /**
+   * What the ref was resolved to; empty until the workspace stands.
+   *
+   * @generated from field: string base_commit = 30;
+   */
+  baseCommit?: string;
 };
 
 /**

@@ -9,6 +9,10 @@ import { file_automation_v1_automation_plan } from "../../automation/v1/automati
 import { file_automation_v1_method_options } from "../../automation/v1/method_options_pb.ts";
 import type { RunStatus, RunStatusJson } from "../../automation/v1/run_event_pb.ts";
 import { file_automation_v1_run_event } from "../../automation/v1/run_event_pb.ts";
+import type { RunRequested, RunRequestedJson } from "../../automation/v1/run_requested_pb.ts";
+import { file_automation_v1_run_requested } from "../../automation/v1/run_requested_pb.ts";
+import type { RunPins, RunPinsJson, Upload, UploadJson, WorkReport, WorkReportJson } from "../../automation/v1/run_work_pb.ts";
+import { file_automation_v1_run_work } from "../../automation/v1/run_work_pb.ts";
 import type { Verdict, VerdictJson } from "../../automation/v1/verdict_pb.ts";
 import { file_automation_v1_verdict } from "../../automation/v1/verdict_pb.ts";
 import { file_buf_validate_validate } from "@bufbuild/protovalidate/gen/buf/validate/validate_pb.js";
@@ -22,7 +26,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file workflows_runtime/v1/run_worker_service.proto.
  */
 export const file_workflows_runtime_v1_run_worker_service: GenFile = /*@__PURE__*/
-  fileDesc("Ci13b3JrZmxvd3NfcnVudGltZS92MS9ydW5fd29ya2VyX3NlcnZpY2UucHJvdG8SFHdvcmtmbG93c19ydW50aW1lLnYxIk0KD0JlZ2luUnVuUmVxdWVzdBI6CglleGVjdXRpb24YASABKAsyHy53b3JrZmxvd3NfcnVudGltZS52MS5FeGVjdXRpb25CBrpIA8gBASK5AQoQQmVnaW5SdW5SZXNwb25zZRIPCgdyZWZ1c2VkGAEgASgIEjkKDWRlc2lyZWRfc3RhdGUYAiABKA4yIi53b3JrZmxvd3NfcnVudGltZS52MS5EZXNpcmVkU3RhdGUSKwoEcGxhbhgDIAEoCzIdLmF1dG9tYXRpb24udjEuQXV0b21hdGlvblBsYW4SLAoIZGVhZGxpbmUYBCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wIlAKElByZXBhcmVTZWFsUmVxdWVzdBI6CglleGVjdXRpb24YASABKAsyHy53b3JrZmxvd3NfcnVudGltZS52MS5FeGVjdXRpb25CBrpIA8gBASJ5ChNQcmVwYXJlU2VhbFJlc3BvbnNlEicKB3ZlcmRpY3QYASABKAsyFi5hdXRvbWF0aW9uLnYxLlZlcmRpY3QSOQoNZGVzaXJlZF9zdGF0ZRgCIAEoDjIiLndvcmtmbG93c19ydW50aW1lLnYxLkRlc2lyZWRTdGF0ZSJTChVEZWxpdmVySGFuZG9mZlJlcXVlc3QSOgoJZXhlY3V0aW9uGAEgASgLMh8ud29ya2Zsb3dzX3J1bnRpbWUudjEuRXhlY3V0aW9uQga6SAPIAQEinAEKFkRlbGl2ZXJIYW5kb2ZmUmVzcG9uc2USNwoIcHJvZ3Jlc3MYASABKA4yJS53b3JrZmxvd3NfcnVudGltZS52MS5IYW5kb2ZmUHJvZ3Jlc3MSDgoGcmVhc29uGAIgASgJEjkKDWRlc2lyZWRfc3RhdGUYAyABKA4yIi53b3JrZmxvd3NfcnVudGltZS52MS5EZXNpcmVkU3RhdGUiTwoRQ29tbWl0U2VhbFJlcXVlc3QSOgoJZXhlY3V0aW9uGAEgASgLMh8ud29ya2Zsb3dzX3J1bnRpbWUudjEuRXhlY3V0aW9uQga6SAPIAQEiJwoSQ29tbWl0U2VhbFJlc3BvbnNlEhEKCWNvbW1pdHRlZBgBIAEoCCLIAQoQQWJvcnRTZWFsUmVxdWVzdBI6CglleGVjdXRpb24YASABKAsyHy53b3JrZmxvd3NfcnVudGltZS52MS5FeGVjdXRpb25CBrpIA8gBARIzCgdvdXRjb21lGAIgASgOMhguYXV0b21hdGlvbi52MS5SdW5TdGF0dXNCCLpIBYIBAhABEikKBWNhdXNlGAMgASgJQhq6SBdyFTITXlthLXpdW2Etel9dezAsNjJ9JBIYCgZyZWFzb24YBCABKAlCCLpIBXIDGNAPIj4KEUFib3J0U2VhbFJlc3BvbnNlEikKB291dGNvbWUYASABKA4yGC5hdXRvbWF0aW9uLnYxLlJ1blN0YXR1cyqOAQoPSGFuZG9mZlByb2dyZXNzEiAKHEhBTkRPRkZfUFJPR1JFU1NfVU5TUEVDSUZJRUQQABIdChlIQU5ET0ZGX1BST0dSRVNTX0FDQ0VQVEVEEAESHAoYSEFORE9GRl9QUk9HUkVTU19QRU5ESU5HEAISHAoYSEFORE9GRl9QUk9HUkVTU19SRUZVU0VEEAMyqgQKEFJ1bldvcmtlclNlcnZpY2USYgoIQmVnaW5SdW4SJS53b3JrZmxvd3NfcnVudGltZS52MS5CZWdpblJ1blJlcXVlc3QaJi53b3JrZmxvd3NfcnVudGltZS52MS5CZWdpblJ1blJlc3BvbnNlIgeQAgKItRgEEmsKC1ByZXBhcmVTZWFsEigud29ya2Zsb3dzX3J1bnRpbWUudjEuUHJlcGFyZVNlYWxSZXF1ZXN0Gikud29ya2Zsb3dzX3J1bnRpbWUudjEuUHJlcGFyZVNlYWxSZXNwb25zZSIHkAICiLUYBBJ0Cg5EZWxpdmVySGFuZG9mZhIrLndvcmtmbG93c19ydW50aW1lLnYxLkRlbGl2ZXJIYW5kb2ZmUmVxdWVzdBosLndvcmtmbG93c19ydW50aW1lLnYxLkRlbGl2ZXJIYW5kb2ZmUmVzcG9uc2UiB5ACAoi1GAQSaAoKQ29tbWl0U2VhbBInLndvcmtmbG93c19ydW50aW1lLnYxLkNvbW1pdFNlYWxSZXF1ZXN0Gigud29ya2Zsb3dzX3J1bnRpbWUudjEuQ29tbWl0U2VhbFJlc3BvbnNlIgeQAgKItRgEEmUKCUFib3J0U2VhbBImLndvcmtmbG93c19ydW50aW1lLnYxLkFib3J0U2VhbFJlcXVlc3QaJy53b3JrZmxvd3NfcnVudGltZS52MS5BYm9ydFNlYWxSZXNwb25zZSIHkAICiLUYBGIGcHJvdG8z", [file_automation_v1_automation_plan, file_automation_v1_method_options, file_automation_v1_run_event, file_automation_v1_verdict, file_buf_validate_validate, file_google_protobuf_timestamp, file_workflows_runtime_v1_run]);
+  fileDesc("Ci13b3JrZmxvd3NfcnVudGltZS92MS9ydW5fd29ya2VyX3NlcnZpY2UucHJvdG8SFHdvcmtmbG93c19ydW50aW1lLnYxIk0KD0JlZ2luUnVuUmVxdWVzdBI6CglleGVjdXRpb24YASABKAsyHy53b3JrZmxvd3NfcnVudGltZS52MS5FeGVjdXRpb25CBrpIA8gBASK2AgoQQmVnaW5SdW5SZXNwb25zZRIPCgdyZWZ1c2VkGAEgASgIEjkKDWRlc2lyZWRfc3RhdGUYAiABKA4yIi53b3JrZmxvd3NfcnVudGltZS52MS5EZXNpcmVkU3RhdGUSKwoEcGxhbhgDIAEoCzIdLmF1dG9tYXRpb24udjEuQXV0b21hdGlvblBsYW4SLAoIZGVhZGxpbmUYBCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEiQKBHBpbnMYBSABKAsyFi5hdXRvbWF0aW9uLnYxLlJ1blBpbnMSLAoHcmVxdWVzdBgGIAEoCzIbLmF1dG9tYXRpb24udjEuUnVuUmVxdWVzdGVkEicKBHdvcmsYByABKAsyGS5hdXRvbWF0aW9uLnYxLldvcmtSZXBvcnQiqQEKHENyZWF0ZUFydGlmYWN0VXBsb2Fkc1JlcXVlc3QSOgoJZXhlY3V0aW9uGAEgASgLMh8ud29ya2Zsb3dzX3J1bnRpbWUudjEuRXhlY3V0aW9uQga6SAPIAQESGAoHYXR0ZW1wdBgCIAEoBUIHukgEGgIoARIzCgd1cGxvYWRzGAMgAygLMhUuYXV0b21hdGlvbi52MS5VcGxvYWRCC7pICJIBBQgBEMgBIlIKHUNyZWF0ZUFydGlmYWN0VXBsb2Fkc1Jlc3BvbnNlEjEKBmdyYW50cxgBIAMoCzIhLndvcmtmbG93c19ydW50aW1lLnYxLlVwbG9hZEdyYW50IqwBCgtVcGxvYWRHcmFudBIOCgZzaGEyNTYYASABKAkSDwoHcHJlc2VudBgCIAEoCBILCgN1cmwYAyABKAkSPwoHaGVhZGVycxgEIAMoCzIuLndvcmtmbG93c19ydW50aW1lLnYxLlVwbG9hZEdyYW50LkhlYWRlcnNFbnRyeRouCgxIZWFkZXJzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ASLCAQoeQ29tcGxldGVBcnRpZmFjdFVwbG9hZHNSZXF1ZXN0EjoKCWV4ZWN1dGlvbhgBIAEoCzIfLndvcmtmbG93c19ydW50aW1lLnYxLkV4ZWN1dGlvbkIGukgDyAEBEjEKBnJlcG9ydBgCIAEoCzIZLmF1dG9tYXRpb24udjEuV29ya1JlcG9ydEIGukgDyAEBEjEKB3VwbG9hZHMYAyADKAsyFS5hdXRvbWF0aW9uLnYxLlVwbG9hZEIJukgGkgEDEMgBIocBCh9Db21wbGV0ZUFydGlmYWN0VXBsb2Fkc1Jlc3BvbnNlEjkKDWRlc2lyZWRfc3RhdGUYASABKA4yIi53b3JrZmxvd3NfcnVudGltZS52MS5EZXNpcmVkU3RhdGUSKQoGcmVwb3J0GAIgASgLMhkuYXV0b21hdGlvbi52MS5Xb3JrUmVwb3J0IlAKElByZXBhcmVTZWFsUmVxdWVzdBI6CglleGVjdXRpb24YASABKAsyHy53b3JrZmxvd3NfcnVudGltZS52MS5FeGVjdXRpb25CBrpIA8gBASJ5ChNQcmVwYXJlU2VhbFJlc3BvbnNlEicKB3ZlcmRpY3QYASABKAsyFi5hdXRvbWF0aW9uLnYxLlZlcmRpY3QSOQoNZGVzaXJlZF9zdGF0ZRgCIAEoDjIiLndvcmtmbG93c19ydW50aW1lLnYxLkRlc2lyZWRTdGF0ZSJTChVEZWxpdmVySGFuZG9mZlJlcXVlc3QSOgoJZXhlY3V0aW9uGAEgASgLMh8ud29ya2Zsb3dzX3J1bnRpbWUudjEuRXhlY3V0aW9uQga6SAPIAQEinAEKFkRlbGl2ZXJIYW5kb2ZmUmVzcG9uc2USNwoIcHJvZ3Jlc3MYASABKA4yJS53b3JrZmxvd3NfcnVudGltZS52MS5IYW5kb2ZmUHJvZ3Jlc3MSDgoGcmVhc29uGAIgASgJEjkKDWRlc2lyZWRfc3RhdGUYAyABKA4yIi53b3JrZmxvd3NfcnVudGltZS52MS5EZXNpcmVkU3RhdGUiTwoRQ29tbWl0U2VhbFJlcXVlc3QSOgoJZXhlY3V0aW9uGAEgASgLMh8ud29ya2Zsb3dzX3J1bnRpbWUudjEuRXhlY3V0aW9uQga6SAPIAQEiJwoSQ29tbWl0U2VhbFJlc3BvbnNlEhEKCWNvbW1pdHRlZBgBIAEoCCLIAQoQQWJvcnRTZWFsUmVxdWVzdBI6CglleGVjdXRpb24YASABKAsyHy53b3JrZmxvd3NfcnVudGltZS52MS5FeGVjdXRpb25CBrpIA8gBARIzCgdvdXRjb21lGAIgASgOMhguYXV0b21hdGlvbi52MS5SdW5TdGF0dXNCCLpIBYIBAhABEikKBWNhdXNlGAMgASgJQhq6SBdyFTITXlthLXpdW2Etel9dezAsNjJ9JBIYCgZyZWFzb24YBCABKAlCCLpIBXIDGNAPIj4KEUFib3J0U2VhbFJlc3BvbnNlEikKB291dGNvbWUYASABKA4yGC5hdXRvbWF0aW9uLnYxLlJ1blN0YXR1cyqOAQoPSGFuZG9mZlByb2dyZXNzEiAKHEhBTkRPRkZfUFJPR1JFU1NfVU5TUEVDSUZJRUQQABIdChlIQU5ET0ZGX1BST0dSRVNTX0FDQ0VQVEVEEAESHAoYSEFORE9GRl9QUk9HUkVTU19QRU5ESU5HEAISHAoYSEFORE9GRl9QUk9HUkVTU19SRUZVU0VEEAMyyAYKEFJ1bldvcmtlclNlcnZpY2USYgoIQmVnaW5SdW4SJS53b3JrZmxvd3NfcnVudGltZS52MS5CZWdpblJ1blJlcXVlc3QaJi53b3JrZmxvd3NfcnVudGltZS52MS5CZWdpblJ1blJlc3BvbnNlIgeQAgKItRgEEokBChVDcmVhdGVBcnRpZmFjdFVwbG9hZHMSMi53b3JrZmxvd3NfcnVudGltZS52MS5DcmVhdGVBcnRpZmFjdFVwbG9hZHNSZXF1ZXN0GjMud29ya2Zsb3dzX3J1bnRpbWUudjEuQ3JlYXRlQXJ0aWZhY3RVcGxvYWRzUmVzcG9uc2UiB5ACAoi1GAQSjwEKF0NvbXBsZXRlQXJ0aWZhY3RVcGxvYWRzEjQud29ya2Zsb3dzX3J1bnRpbWUudjEuQ29tcGxldGVBcnRpZmFjdFVwbG9hZHNSZXF1ZXN0GjUud29ya2Zsb3dzX3J1bnRpbWUudjEuQ29tcGxldGVBcnRpZmFjdFVwbG9hZHNSZXNwb25zZSIHkAICiLUYBBJrCgtQcmVwYXJlU2VhbBIoLndvcmtmbG93c19ydW50aW1lLnYxLlByZXBhcmVTZWFsUmVxdWVzdBopLndvcmtmbG93c19ydW50aW1lLnYxLlByZXBhcmVTZWFsUmVzcG9uc2UiB5ACAoi1GAQSdAoORGVsaXZlckhhbmRvZmYSKy53b3JrZmxvd3NfcnVudGltZS52MS5EZWxpdmVySGFuZG9mZlJlcXVlc3QaLC53b3JrZmxvd3NfcnVudGltZS52MS5EZWxpdmVySGFuZG9mZlJlc3BvbnNlIgeQAgKItRgEEmgKCkNvbW1pdFNlYWwSJy53b3JrZmxvd3NfcnVudGltZS52MS5Db21taXRTZWFsUmVxdWVzdBooLndvcmtmbG93c19ydW50aW1lLnYxLkNvbW1pdFNlYWxSZXNwb25zZSIHkAICiLUYBBJlCglBYm9ydFNlYWwSJi53b3JrZmxvd3NfcnVudGltZS52MS5BYm9ydFNlYWxSZXF1ZXN0Gicud29ya2Zsb3dzX3J1bnRpbWUudjEuQWJvcnRTZWFsUmVzcG9uc2UiB5ACAoi1GARiBnByb3RvMw", [file_automation_v1_automation_plan, file_automation_v1_method_options, file_automation_v1_run_event, file_automation_v1_run_requested, file_automation_v1_run_work, file_automation_v1_verdict, file_buf_validate_validate, file_google_protobuf_timestamp, file_workflows_runtime_v1_run]);
 
 /**
  * @generated from message workflows_runtime.v1.BeginRunRequest
@@ -76,6 +80,25 @@ export type BeginRunResponse = Message<"workflows_runtime.v1.BeginRunResponse"> 
    * @generated from field: google.protobuf.Timestamp deadline = 4;
    */
   deadline?: Timestamp | undefined;
+
+  /**
+   * Absent for a plan without steps.
+   *
+   * @generated from field: automation.v1.RunPins pins = 5;
+   */
+  pins?: RunPins | undefined;
+
+  /**
+   * @generated from field: automation.v1.RunRequested request = 6;
+   */
+  request?: RunRequested | undefined;
+
+  /**
+   * Set once the work is complete: another attempt has nothing left to do.
+   *
+   * @generated from field: automation.v1.WorkReport work = 7;
+   */
+  work?: WorkReport | undefined;
 };
 
 /**
@@ -103,6 +126,25 @@ export type BeginRunResponseJson = {
    * @generated from field: google.protobuf.Timestamp deadline = 4;
    */
   deadline?: TimestampJson;
+
+  /**
+   * Absent for a plan without steps.
+   *
+   * @generated from field: automation.v1.RunPins pins = 5;
+   */
+  pins?: RunPinsJson;
+
+  /**
+   * @generated from field: automation.v1.RunRequested request = 6;
+   */
+  request?: RunRequestedJson;
+
+  /**
+   * Set once the work is complete: another attempt has nothing left to do.
+   *
+   * @generated from field: automation.v1.WorkReport work = 7;
+   */
+  work?: WorkReportJson;
 };
 
 /**
@@ -111,6 +153,237 @@ export type BeginRunResponseJson = {
  */
 export const BeginRunResponseSchema: GenMessage<BeginRunResponse, {jsonType: BeginRunResponseJson}> = /*@__PURE__*/
   messageDesc(file_workflows_runtime_v1_run_worker_service, 1);
+
+/**
+ * @generated from message workflows_runtime.v1.CreateArtifactUploadsRequest
+ */
+export type CreateArtifactUploadsRequest = Message<"workflows_runtime.v1.CreateArtifactUploadsRequest"> & {
+  /**
+   * @generated from field: workflows_runtime.v1.Execution execution = 1;
+   */
+  execution?: Execution | undefined;
+
+  /**
+   * @generated from field: int32 attempt = 2;
+   */
+  attempt: number;
+
+  /**
+   * @generated from field: repeated automation.v1.Upload uploads = 3;
+   */
+  uploads: Upload[];
+};
+
+/**
+ * @generated from message workflows_runtime.v1.CreateArtifactUploadsRequest
+ */
+export type CreateArtifactUploadsRequestJson = {
+  /**
+   * @generated from field: workflows_runtime.v1.Execution execution = 1;
+   */
+  execution?: ExecutionJson;
+
+  /**
+   * @generated from field: int32 attempt = 2;
+   */
+  attempt?: number;
+
+  /**
+   * @generated from field: repeated automation.v1.Upload uploads = 3;
+   */
+  uploads?: UploadJson[];
+};
+
+/**
+ * Describes the message workflows_runtime.v1.CreateArtifactUploadsRequest.
+ * Use `create(CreateArtifactUploadsRequestSchema)` to create a new message.
+ */
+export const CreateArtifactUploadsRequestSchema: GenMessage<CreateArtifactUploadsRequest, {jsonType: CreateArtifactUploadsRequestJson}> = /*@__PURE__*/
+  messageDesc(file_workflows_runtime_v1_run_worker_service, 2);
+
+/**
+ * @generated from message workflows_runtime.v1.CreateArtifactUploadsResponse
+ */
+export type CreateArtifactUploadsResponse = Message<"workflows_runtime.v1.CreateArtifactUploadsResponse"> & {
+  /**
+   * One per upload, in their order.
+   *
+   * @generated from field: repeated workflows_runtime.v1.UploadGrant grants = 1;
+   */
+  grants: UploadGrant[];
+};
+
+/**
+ * @generated from message workflows_runtime.v1.CreateArtifactUploadsResponse
+ */
+export type CreateArtifactUploadsResponseJson = {
+  /**
+   * One per upload, in their order.
+   *
+   * @generated from field: repeated workflows_runtime.v1.UploadGrant grants = 1;
+   */
+  grants?: UploadGrantJson[];
+};
+
+/**
+ * Describes the message workflows_runtime.v1.CreateArtifactUploadsResponse.
+ * Use `create(CreateArtifactUploadsResponseSchema)` to create a new message.
+ */
+export const CreateArtifactUploadsResponseSchema: GenMessage<CreateArtifactUploadsResponse, {jsonType: CreateArtifactUploadsResponseJson}> = /*@__PURE__*/
+  messageDesc(file_workflows_runtime_v1_run_worker_service, 3);
+
+/**
+ * @generated from message workflows_runtime.v1.UploadGrant
+ */
+export type UploadGrant = Message<"workflows_runtime.v1.UploadGrant"> & {
+  /**
+   * @generated from field: string sha256 = 1;
+   */
+  sha256: string;
+
+  /**
+   * The store has these bytes already: nothing to send.
+   *
+   * @generated from field: bool present = 2;
+   */
+  present: boolean;
+
+  /**
+   * For one PUT with exactly these headers, within 10 minutes.
+   *
+   * @generated from field: string url = 3;
+   */
+  url: string;
+
+  /**
+   * @generated from field: map<string, string> headers = 4;
+   */
+  headers: { [key: string]: string };
+};
+
+/**
+ * @generated from message workflows_runtime.v1.UploadGrant
+ */
+export type UploadGrantJson = {
+  /**
+   * @generated from field: string sha256 = 1;
+   */
+  sha256?: string;
+
+  /**
+   * The store has these bytes already: nothing to send.
+   *
+   * @generated from field: bool present = 2;
+   */
+  present?: boolean;
+
+  /**
+   * For one PUT with exactly these headers, within 10 minutes.
+   *
+   * @generated from field: string url = 3;
+   */
+  url?: string;
+
+  /**
+   * @generated from field: map<string, string> headers = 4;
+   */
+  headers?: { [key: string]: string };
+};
+
+/**
+ * Describes the message workflows_runtime.v1.UploadGrant.
+ * Use `create(UploadGrantSchema)` to create a new message.
+ */
+export const UploadGrantSchema: GenMessage<UploadGrant, {jsonType: UploadGrantJson}> = /*@__PURE__*/
+  messageDesc(file_workflows_runtime_v1_run_worker_service, 4);
+
+/**
+ * @generated from message workflows_runtime.v1.CompleteArtifactUploadsRequest
+ */
+export type CompleteArtifactUploadsRequest = Message<"workflows_runtime.v1.CompleteArtifactUploadsRequest"> & {
+  /**
+   * @generated from field: workflows_runtime.v1.Execution execution = 1;
+   */
+  execution?: Execution | undefined;
+
+  /**
+   * @generated from field: automation.v1.WorkReport report = 2;
+   */
+  report?: WorkReport | undefined;
+
+  /**
+   * @generated from field: repeated automation.v1.Upload uploads = 3;
+   */
+  uploads: Upload[];
+};
+
+/**
+ * @generated from message workflows_runtime.v1.CompleteArtifactUploadsRequest
+ */
+export type CompleteArtifactUploadsRequestJson = {
+  /**
+   * @generated from field: workflows_runtime.v1.Execution execution = 1;
+   */
+  execution?: ExecutionJson;
+
+  /**
+   * @generated from field: automation.v1.WorkReport report = 2;
+   */
+  report?: WorkReportJson;
+
+  /**
+   * @generated from field: repeated automation.v1.Upload uploads = 3;
+   */
+  uploads?: UploadJson[];
+};
+
+/**
+ * Describes the message workflows_runtime.v1.CompleteArtifactUploadsRequest.
+ * Use `create(CompleteArtifactUploadsRequestSchema)` to create a new message.
+ */
+export const CompleteArtifactUploadsRequestSchema: GenMessage<CompleteArtifactUploadsRequest, {jsonType: CompleteArtifactUploadsRequestJson}> = /*@__PURE__*/
+  messageDesc(file_workflows_runtime_v1_run_worker_service, 5);
+
+/**
+ * @generated from message workflows_runtime.v1.CompleteArtifactUploadsResponse
+ */
+export type CompleteArtifactUploadsResponse = Message<"workflows_runtime.v1.CompleteArtifactUploadsResponse"> & {
+  /**
+   * @generated from field: workflows_runtime.v1.DesiredState desired_state = 1;
+   */
+  desiredState: DesiredState;
+
+  /**
+   * The report that stands: this one, or an earlier one.
+   *
+   * @generated from field: automation.v1.WorkReport report = 2;
+   */
+  report?: WorkReport | undefined;
+};
+
+/**
+ * @generated from message workflows_runtime.v1.CompleteArtifactUploadsResponse
+ */
+export type CompleteArtifactUploadsResponseJson = {
+  /**
+   * @generated from field: workflows_runtime.v1.DesiredState desired_state = 1;
+   */
+  desiredState?: DesiredStateJson;
+
+  /**
+   * The report that stands: this one, or an earlier one.
+   *
+   * @generated from field: automation.v1.WorkReport report = 2;
+   */
+  report?: WorkReportJson;
+};
+
+/**
+ * Describes the message workflows_runtime.v1.CompleteArtifactUploadsResponse.
+ * Use `create(CompleteArtifactUploadsResponseSchema)` to create a new message.
+ */
+export const CompleteArtifactUploadsResponseSchema: GenMessage<CompleteArtifactUploadsResponse, {jsonType: CompleteArtifactUploadsResponseJson}> = /*@__PURE__*/
+  messageDesc(file_workflows_runtime_v1_run_worker_service, 6);
 
 /**
  * @generated from message workflows_runtime.v1.PrepareSealRequest
@@ -137,7 +410,7 @@ export type PrepareSealRequestJson = {
  * Use `create(PrepareSealRequestSchema)` to create a new message.
  */
 export const PrepareSealRequestSchema: GenMessage<PrepareSealRequest, {jsonType: PrepareSealRequestJson}> = /*@__PURE__*/
-  messageDesc(file_workflows_runtime_v1_run_worker_service, 2);
+  messageDesc(file_workflows_runtime_v1_run_worker_service, 7);
 
 /**
  * @generated from message workflows_runtime.v1.PrepareSealResponse
@@ -174,7 +447,7 @@ export type PrepareSealResponseJson = {
  * Use `create(PrepareSealResponseSchema)` to create a new message.
  */
 export const PrepareSealResponseSchema: GenMessage<PrepareSealResponse, {jsonType: PrepareSealResponseJson}> = /*@__PURE__*/
-  messageDesc(file_workflows_runtime_v1_run_worker_service, 3);
+  messageDesc(file_workflows_runtime_v1_run_worker_service, 8);
 
 /**
  * @generated from message workflows_runtime.v1.DeliverHandoffRequest
@@ -201,7 +474,7 @@ export type DeliverHandoffRequestJson = {
  * Use `create(DeliverHandoffRequestSchema)` to create a new message.
  */
 export const DeliverHandoffRequestSchema: GenMessage<DeliverHandoffRequest, {jsonType: DeliverHandoffRequestJson}> = /*@__PURE__*/
-  messageDesc(file_workflows_runtime_v1_run_worker_service, 4);
+  messageDesc(file_workflows_runtime_v1_run_worker_service, 9);
 
 /**
  * @generated from message workflows_runtime.v1.DeliverHandoffResponse
@@ -252,7 +525,7 @@ export type DeliverHandoffResponseJson = {
  * Use `create(DeliverHandoffResponseSchema)` to create a new message.
  */
 export const DeliverHandoffResponseSchema: GenMessage<DeliverHandoffResponse, {jsonType: DeliverHandoffResponseJson}> = /*@__PURE__*/
-  messageDesc(file_workflows_runtime_v1_run_worker_service, 5);
+  messageDesc(file_workflows_runtime_v1_run_worker_service, 10);
 
 /**
  * @generated from message workflows_runtime.v1.CommitSealRequest
@@ -279,7 +552,7 @@ export type CommitSealRequestJson = {
  * Use `create(CommitSealRequestSchema)` to create a new message.
  */
 export const CommitSealRequestSchema: GenMessage<CommitSealRequest, {jsonType: CommitSealRequestJson}> = /*@__PURE__*/
-  messageDesc(file_workflows_runtime_v1_run_worker_service, 6);
+  messageDesc(file_workflows_runtime_v1_run_worker_service, 11);
 
 /**
  * @generated from message workflows_runtime.v1.CommitSealResponse
@@ -310,7 +583,7 @@ export type CommitSealResponseJson = {
  * Use `create(CommitSealResponseSchema)` to create a new message.
  */
 export const CommitSealResponseSchema: GenMessage<CommitSealResponse, {jsonType: CommitSealResponseJson}> = /*@__PURE__*/
-  messageDesc(file_workflows_runtime_v1_run_worker_service, 7);
+  messageDesc(file_workflows_runtime_v1_run_worker_service, 12);
 
 /**
  * @generated from message workflows_runtime.v1.AbortSealRequest
@@ -375,7 +648,7 @@ export type AbortSealRequestJson = {
  * Use `create(AbortSealRequestSchema)` to create a new message.
  */
 export const AbortSealRequestSchema: GenMessage<AbortSealRequest, {jsonType: AbortSealRequestJson}> = /*@__PURE__*/
-  messageDesc(file_workflows_runtime_v1_run_worker_service, 8);
+  messageDesc(file_workflows_runtime_v1_run_worker_service, 13);
 
 /**
  * @generated from message workflows_runtime.v1.AbortSealResponse
@@ -406,7 +679,7 @@ export type AbortSealResponseJson = {
  * Use `create(AbortSealResponseSchema)` to create a new message.
  */
 export const AbortSealResponseSchema: GenMessage<AbortSealResponse, {jsonType: AbortSealResponseJson}> = /*@__PURE__*/
-  messageDesc(file_workflows_runtime_v1_run_worker_service, 9);
+  messageDesc(file_workflows_runtime_v1_run_worker_service, 14);
 
 /**
  * @generated from enum workflows_runtime.v1.HandoffProgress
@@ -471,6 +744,26 @@ export const RunWorkerService: GenService<{
     methodKind: "unary";
     input: typeof BeginRunRequestSchema;
     output: typeof BeginRunResponseSchema;
+  },
+  /**
+   * Lets a worker store objects: each grant takes the very bytes that were named, by sha256 and length, and nothing else.
+   *
+   * @generated from rpc workflows_runtime.v1.RunWorkerService.CreateArtifactUploads
+   */
+  createArtifactUploads: {
+    methodKind: "unary";
+    input: typeof CreateArtifactUploadsRequestSchema;
+    output: typeof CreateArtifactUploadsResponseSchema;
+  },
+  /**
+   * Closes the work: every object is read and digested again, then the report stands. The first report of a run is the one that counts.
+   *
+   * @generated from rpc workflows_runtime.v1.RunWorkerService.CompleteArtifactUploads
+   */
+  completeArtifactUploads: {
+    methodKind: "unary";
+    input: typeof CompleteArtifactUploadsRequestSchema;
+    output: typeof CompleteArtifactUploadsResponseSchema;
   },
   /**
    * Judges the evidence and, when the verdict passes, prepares statements and hand-off calls.

@@ -9,9 +9,11 @@ import { file_automation_v1_artifact } from "../../automation/v1/artifact_pb.ts"
 import type { AutomationPlan, AutomationPlanJson } from "../../automation/v1/automation_plan_pb.ts";
 import { file_automation_v1_automation_plan } from "../../automation/v1/automation_plan_pb.ts";
 import { file_automation_v1_method_options } from "../../automation/v1/method_options_pb.ts";
+import type { Policy, PolicyJson } from "../../automation/v1/policy_pb.ts";
+import { file_automation_v1_policy } from "../../automation/v1/policy_pb.ts";
 import type { Ref, RefJson } from "../../automation/v1/ref_pb.ts";
 import { file_automation_v1_ref } from "../../automation/v1/ref_pb.ts";
-import type { HandoffPhase, HandoffPhaseJson, Reason, ReasonJson, RunEvent, RunEventJson, RunStatus, RunStatusJson } from "../../automation/v1/run_event_pb.ts";
+import type { ArtifactNoted, ArtifactNotedJson, HandoffPhase, HandoffPhaseJson, MessageLogged, MessageLoggedJson, PlanStated, PlanStatedJson, ProgressMade, ProgressMadeJson, Reason, ReasonJson, RunEvent, RunEventJson, RunStatus, RunStatusJson, StepChanged, StepChangedJson, ToolUsed, ToolUsedJson, TreeCaptured, TreeCapturedJson, WorkspacePrepared, WorkspacePreparedJson } from "../../automation/v1/run_event_pb.ts";
 import { file_automation_v1_run_event } from "../../automation/v1/run_event_pb.ts";
 import type { DefinitionRef, DefinitionRefJson, RunRequested, RunRequestedJson } from "../../automation/v1/run_requested_pb.ts";
 import { file_automation_v1_run_requested } from "../../automation/v1/run_requested_pb.ts";
@@ -28,7 +30,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file workflows_runtime/v1/workflow_service.proto.
  */
 export const file_workflows_runtime_v1_workflow_service: GenFile = /*@__PURE__*/
-  fileDesc("Cit3b3JrZmxvd3NfcnVudGltZS92MS93b3JrZmxvd19zZXJ2aWNlLnByb3RvEhR3b3JrZmxvd3NfcnVudGltZS52MSJ4ChJXb3JrZmxvd0RlZmluaXRpb24SCgoCaWQYASABKAkSDQoFdGl0bGUYAiABKAkSNQoIY2hhbm5lbHMYAyADKAsyIy53b3JrZmxvd3NfcnVudGltZS52MS5DaGFubmVsVGFyZ2V0EhAKCHZlcnNpb25zGAQgAygJIjEKDUNoYW5uZWxUYXJnZXQSDwoHY2hhbm5lbBgBIAEoCRIPCgd2ZXJzaW9uGAIgASgJIpYCCh1QdWJsaXNoV29ya2Zsb3dWZXJzaW9uUmVxdWVzdBI3Cg1kZWZpbml0aW9uX2lkGAEgASgJQiC6SB1yGzIZXlthLXowLTldW2EtejAtOS1dezAsNjJ9JBI4Cgd2ZXJzaW9uGAIgASgJQie6SCRyIjIgXltBLVphLXowLTldW0EtWmEtejAtOS4tXXswLDYyfSQSNAoHY2hhbm5lbBgDIAEoCUIjukggch4yHF4oW2EtejAtOV1bYS16MC05LV17MCw2Mn0pPyQSFwoFdGl0bGUYBCABKAlCCLpIBXIDGMgBEjMKBHBsYW4YBSABKAsyHS5hdXRvbWF0aW9uLnYxLkF1dG9tYXRpb25QbGFuQga6SAPIAQEiQQoeUHVibGlzaFdvcmtmbG93VmVyc2lvblJlc3BvbnNlEg4KBmRpZ2VzdBgBIAEoCRIPCgdjcmVhdGVkGAIgASgIIlUKGUdldFdvcmtmbG93VmVyc2lvblJlcXVlc3QSOAoKZGVmaW5pdGlvbhgBIAEoCzIcLmF1dG9tYXRpb24udjEuRGVmaW5pdGlvblJlZkIGukgDyAEBIoEBChpHZXRXb3JrZmxvd1ZlcnNpb25SZXNwb25zZRIVCg1kZWZpbml0aW9uX2lkGAEgASgJEg8KB3ZlcnNpb24YAiABKAkSDgoGZGlnZXN0GAMgASgJEisKBHBsYW4YBCABKAsyHS5hdXRvbWF0aW9uLnYxLkF1dG9tYXRpb25QbGFuIiAKHkxpc3RXb3JrZmxvd0RlZmluaXRpb25zUmVxdWVzdCJgCh9MaXN0V29ya2Zsb3dEZWZpbml0aW9uc1Jlc3BvbnNlEj0KC2RlZmluaXRpb25zGAEgAygLMigud29ya2Zsb3dzX3J1bnRpbWUudjEuV29ya2Zsb3dEZWZpbml0aW9uIsoBCgxXb3JrZmxvd1J1bGUSLAoCaWQYASABKAlCILpIHXIbMhleW2EtejAtOV1bYS16MC05LV17MCw2Mn0kEhwKCHByaW9yaXR5GAIgASgFQgq6SAcaBRjoBygAEjQKCnByb2ZpbGVfaWQYAyABKAlCILpIHXIbMhleW2EtejAtOV1bYS16MC05LV17MCw2Mn0kEjgKCmRlZmluaXRpb24YBCABKAsyHC5hdXRvbWF0aW9uLnYxLkRlZmluaXRpb25SZWZCBrpIA8gBASJSChZQdXRXb3JrZmxvd1J1bGVSZXF1ZXN0EjgKBHJ1bGUYASABKAsyIi53b3JrZmxvd3NfcnVudGltZS52MS5Xb3JrZmxvd1J1bGVCBrpIA8gBASIZChdQdXRXb3JrZmxvd1J1bGVSZXNwb25zZSIaChhMaXN0V29ya2Zsb3dSdWxlc1JlcXVlc3QiTgoZTGlzdFdvcmtmbG93UnVsZXNSZXNwb25zZRIxCgVydWxlcxgBIAMoCzIiLndvcmtmbG93c19ydW50aW1lLnYxLldvcmtmbG93UnVsZSKRAQoXU3RhcnRXb3JrZmxvd1J1blJlcXVlc3QSHgoKcmVxdWVzdF9pZBgBIAEoCUIKukgHcgUQARjIARI0CgdyZXF1ZXN0GAIgASgLMhsuYXV0b21hdGlvbi52MS5SdW5SZXF1ZXN0ZWRCBrpIA8gBARIgCg5jb3JyZWxhdGlvbl9pZBgDIAEoCUIIukgFcgMYyAEiYgoYU3RhcnRXb3JrZmxvd1J1blJlc3BvbnNlEg4KBnJ1bl9pZBgBIAEoCRI2CgtkaXNwb3NpdGlvbhgCIAEoDjIhLndvcmtmbG93c19ydW50aW1lLnYxLkRpc3Bvc2l0aW9uIjUKGkRlc2NyaWJlV29ya2Zsb3dSdW5SZXF1ZXN0EhcKBnJ1bl9pZBgBIAEoCUIHukgEcgIQASKMAgobRGVzY3JpYmVXb3JrZmxvd1J1blJlc3BvbnNlEiYKA3J1bhgBIAEoCzIZLndvcmtmbG93c19ydW50aW1lLnYxLlJ1bhIsCgdyZXF1ZXN0GAIgASgLMhsuYXV0b21hdGlvbi52MS5SdW5SZXF1ZXN0ZWQSJwoHdmVyZGljdBgDIAEoCzIWLmF1dG9tYXRpb24udjEuVmVyZGljdBI4Cg1oYW5kb2ZmX2NhbGxzGAQgAygLMiEud29ya2Zsb3dzX3J1bnRpbWUudjEuSGFuZG9mZkNhbGwSNAoKaW1wZWRpbWVudBgFIAEoCzIgLndvcmtmbG93c19ydW50aW1lLnYxLkltcGVkaW1lbnQiggIKC0hhbmRvZmZDYWxsEhAKCHJlY2VpdmVyGAEgASgJEg4KBm1ldGhvZBgCIAEoCRIXCg9pZGVtcG90ZW5jeV9rZXkYAyABKAkSKgoFcGhhc2UYBCABKA4yGy5hdXRvbWF0aW9uLnYxLkhhbmRvZmZQaGFzZRIxCgVzdGF0ZRgFIAEoDjIiLndvcmtmbG93c19ydW50aW1lLnYxLkhhbmRvZmZTdGF0ZRIQCghhdHRlbXB0cxgGIAEoBRISCgpsYXN0X2Vycm9yGAcgASgJEjMKD25leHRfYXR0ZW1wdF9hdBgIIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAiYAoKSW1wZWRpbWVudBIKCgJpZBgBIAEoCRINCgVjYXVzZRgCIAEoCRIPCgdzdW1tYXJ5GAMgASgJEhMKC29jY3VycmVuY2VzGAQgASgFEhEKCXJlbW90ZV9pZBgFIAEoCSK7AQoXTGlzdFdvcmtmbG93UnVuc1JlcXVlc3QSMgoGc3RhdHVzGAEgASgOMhguYXV0b21hdGlvbi52MS5SdW5TdGF0dXNCCLpIBYIBAhABEhIKCnByb2ZpbGVfaWQYAiABKAkSJQoJcmVmZXJlbmNlGAMgASgLMhIuYXV0b21hdGlvbi52MS5SZWYSHQoJcGFnZV9zaXplGAQgASgFQgq6SAcaBRjIASgAEhIKCnBhZ2VfdG9rZW4YBSABKAkiXAoYTGlzdFdvcmtmbG93UnVuc1Jlc3BvbnNlEicKBHJ1bnMYASADKAsyGS53b3JrZmxvd3NfcnVudGltZS52MS5SdW4SFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIkoKF1dhdGNoV29ya2Zsb3dSdW5SZXF1ZXN0EhcKBnJ1bl9pZBgBIAEoCUIHukgEcgIQARIWCg5hZnRlcl9zZXF1ZW5jZRgCIAEoAyKEAQoYV2F0Y2hXb3JrZmxvd1J1blJlc3BvbnNlEigKBWV2ZW50GAEgASgLMhcuYXV0b21hdGlvbi52MS5SdW5FdmVudEgAEjQKCWhlYXJ0YmVhdBgCIAEoCzIfLndvcmtmbG93c19ydW50aW1lLnYxLkhlYXJ0YmVhdEgAQggKBnVwZGF0ZSIiCglIZWFydGJlYXQSFQoNbGFzdF9zZXF1ZW5jZRgBIAEoAyJNChhDYW5jZWxXb3JrZmxvd1J1blJlcXVlc3QSFwoGcnVuX2lkGAEgASgJQge6SARyAhABEhgKBnJlYXNvbhgCIAEoCUIIukgFcgMY6AciQwoZQ2FuY2VsV29ya2Zsb3dSdW5SZXNwb25zZRImCgNydW4YASABKAsyGS53b3JrZmxvd3NfcnVudGltZS52MS5SdW4iWQobUmVwb3J0V29ya2Zsb3dTdGF0dXNSZXF1ZXN0EjoKCWV4ZWN1dGlvbhgBIAEoCzIfLndvcmtmbG93c19ydW50aW1lLnYxLkV4ZWN1dGlvbkIGukgDyAEBIlkKHFJlcG9ydFdvcmtmbG93U3RhdHVzUmVzcG9uc2USOQoNZGVzaXJlZF9zdGF0ZRgBIAEoDjIiLndvcmtmbG93c19ydW50aW1lLnYxLkRlc2lyZWRTdGF0ZSKfAQoWTGlzdFJ1blJlcXVlc3RzUmVxdWVzdBJACgtkaXNwb3NpdGlvbhgBIAEoDjIhLndvcmtmbG93c19ydW50aW1lLnYxLkRpc3Bvc2l0aW9uQgi6SAWCAQIQARIQCghldmVudF9pZBgCIAEoCRIdCglwYWdlX3NpemUYAyABKAVCCrpIBxoFGMgBKAASEgoKcGFnZV90b2tlbhgEIAEoCSJtChdMaXN0UnVuUmVxdWVzdHNSZXNwb25zZRI5CgpkZWxpdmVyaWVzGAEgAygLMiUud29ya2Zsb3dzX3J1bnRpbWUudjEuUmVxdWVzdERlbGl2ZXJ5EhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSKOAgoPUmVxdWVzdERlbGl2ZXJ5EhIKCnJlcXVlc3RfaWQYASABKAkSDgoGc291cmNlGAIgASgJEhAKCGV2ZW50X2lkGAMgASgJEhIKCmV2ZW50X3R5cGUYBCABKAkSNgoLZGlzcG9zaXRpb24YBSABKA4yIS53b3JrZmxvd3NfcnVudGltZS52MS5EaXNwb3NpdGlvbhImCgdyZWFzb25zGAYgAygLMhUuYXV0b21hdGlvbi52MS5SZWFzb24SDgoGcnVuX2lkGAcgASgJEhAKCHBvc2l0aW9uGAggASgJEi8KC3JlY2VpdmVkX2F0GAkgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCIvChRMaXN0QXJ0aWZhY3RzUmVxdWVzdBIXCgZydW5faWQYASABKAlCB7pIBHICEAEiQwoVTGlzdEFydGlmYWN0c1Jlc3BvbnNlEioKCWFydGlmYWN0cxgBIAMoCzIXLmF1dG9tYXRpb24udjEuQXJ0aWZhY3QiNQoVR2V0QXJ0aWZhY3RVcmxSZXF1ZXN0EhwKC2FydGlmYWN0X2lkGAEgASgJQge6SARyAhABIlAKFkdldEFydGlmYWN0VXJsUmVzcG9uc2USCwoDdXJsGAEgASgJEikKCGFydGlmYWN0GAIgASgLMhcuYXV0b21hdGlvbi52MS5BcnRpZmFjdCqYAQoMSGFuZG9mZlN0YXRlEh0KGUhBTkRPRkZfU1RBVEVfVU5TUEVDSUZJRUQQABIVChFIQU5ET0ZGX1NUQVRFX0RVRRABEh4KGkhBTkRPRkZfU1RBVEVfQUNLTk9XTEVER0VEEAISGQoVSEFORE9GRl9TVEFURV9SRUZVU0VEEAMSFwoTSEFORE9GRl9TVEFURV9TVFVDSxAEKsoBCgtEaXNwb3NpdGlvbhIbChdESVNQT1NJVElPTl9VTlNQRUNJRklFRBAAEhgKFERJU1BPU0lUSU9OX0FDQ0VQVEVEEAESGQoVRElTUE9TSVRJT05fRFVQTElDQVRFEAISGAoURElTUE9TSVRJT05fQ09ORkxJQ1QQAxIYChRESVNQT1NJVElPTl9GSUxURVJFRBAEEhgKFERJU1BPU0lUSU9OX1JFSkVDVEVEEAUSGwoXRElTUE9TSVRJT05fUVVBUkFOVElORUQQBjKTDgoPV29ya2Zsb3dTZXJ2aWNlEowBChZQdWJsaXNoV29ya2Zsb3dWZXJzaW9uEjMud29ya2Zsb3dzX3J1bnRpbWUudjEuUHVibGlzaFdvcmtmbG93VmVyc2lvblJlcXVlc3QaNC53b3JrZmxvd3NfcnVudGltZS52MS5QdWJsaXNoV29ya2Zsb3dWZXJzaW9uUmVzcG9uc2UiB5ACAoi1GAMSgAEKEkdldFdvcmtmbG93VmVyc2lvbhIvLndvcmtmbG93c19ydW50aW1lLnYxLkdldFdvcmtmbG93VmVyc2lvblJlcXVlc3QaMC53b3JrZmxvd3NfcnVudGltZS52MS5HZXRXb3JrZmxvd1ZlcnNpb25SZXNwb25zZSIHkAIBiLUYARKPAQoXTGlzdFdvcmtmbG93RGVmaW5pdGlvbnMSNC53b3JrZmxvd3NfcnVudGltZS52MS5MaXN0V29ya2Zsb3dEZWZpbml0aW9uc1JlcXVlc3QaNS53b3JrZmxvd3NfcnVudGltZS52MS5MaXN0V29ya2Zsb3dEZWZpbml0aW9uc1Jlc3BvbnNlIgeQAgGItRgBEncKD1B1dFdvcmtmbG93UnVsZRIsLndvcmtmbG93c19ydW50aW1lLnYxLlB1dFdvcmtmbG93UnVsZVJlcXVlc3QaLS53b3JrZmxvd3NfcnVudGltZS52MS5QdXRXb3JrZmxvd1J1bGVSZXNwb25zZSIHkAICiLUYAxJ9ChFMaXN0V29ya2Zsb3dSdWxlcxIuLndvcmtmbG93c19ydW50aW1lLnYxLkxpc3RXb3JrZmxvd1J1bGVzUmVxdWVzdBovLndvcmtmbG93c19ydW50aW1lLnYxLkxpc3RXb3JrZmxvd1J1bGVzUmVzcG9uc2UiB5ACAYi1GAESegoQU3RhcnRXb3JrZmxvd1J1bhItLndvcmtmbG93c19ydW50aW1lLnYxLlN0YXJ0V29ya2Zsb3dSdW5SZXF1ZXN0Gi4ud29ya2Zsb3dzX3J1bnRpbWUudjEuU3RhcnRXb3JrZmxvd1J1blJlc3BvbnNlIgeQAgKItRgCEoMBChNEZXNjcmliZVdvcmtmbG93UnVuEjAud29ya2Zsb3dzX3J1bnRpbWUudjEuRGVzY3JpYmVXb3JrZmxvd1J1blJlcXVlc3QaMS53b3JrZmxvd3NfcnVudGltZS52MS5EZXNjcmliZVdvcmtmbG93UnVuUmVzcG9uc2UiB5ACAYi1GAESegoQTGlzdFdvcmtmbG93UnVucxItLndvcmtmbG93c19ydW50aW1lLnYxLkxpc3RXb3JrZmxvd1J1bnNSZXF1ZXN0Gi4ud29ya2Zsb3dzX3J1bnRpbWUudjEuTGlzdFdvcmtmbG93UnVuc1Jlc3BvbnNlIgeQAgGItRgBEnwKEFdhdGNoV29ya2Zsb3dSdW4SLS53b3JrZmxvd3NfcnVudGltZS52MS5XYXRjaFdvcmtmbG93UnVuUmVxdWVzdBouLndvcmtmbG93c19ydW50aW1lLnYxLldhdGNoV29ya2Zsb3dSdW5SZXNwb25zZSIHkAIBiLUYATABEn0KEUNhbmNlbFdvcmtmbG93UnVuEi4ud29ya2Zsb3dzX3J1bnRpbWUudjEuQ2FuY2VsV29ya2Zsb3dSdW5SZXF1ZXN0Gi8ud29ya2Zsb3dzX3J1bnRpbWUudjEuQ2FuY2VsV29ya2Zsb3dSdW5SZXNwb25zZSIHkAICiLUYAhKGAQoUUmVwb3J0V29ya2Zsb3dTdGF0dXMSMS53b3JrZmxvd3NfcnVudGltZS52MS5SZXBvcnRXb3JrZmxvd1N0YXR1c1JlcXVlc3QaMi53b3JrZmxvd3NfcnVudGltZS52MS5SZXBvcnRXb3JrZmxvd1N0YXR1c1Jlc3BvbnNlIgeQAgKItRgEEncKD0xpc3RSdW5SZXF1ZXN0cxIsLndvcmtmbG93c19ydW50aW1lLnYxLkxpc3RSdW5SZXF1ZXN0c1JlcXVlc3QaLS53b3JrZmxvd3NfcnVudGltZS52MS5MaXN0UnVuUmVxdWVzdHNSZXNwb25zZSIHkAIBiLUYARJxCg1MaXN0QXJ0aWZhY3RzEioud29ya2Zsb3dzX3J1bnRpbWUudjEuTGlzdEFydGlmYWN0c1JlcXVlc3QaKy53b3JrZmxvd3NfcnVudGltZS52MS5MaXN0QXJ0aWZhY3RzUmVzcG9uc2UiB5ACAYi1GAESdAoOR2V0QXJ0aWZhY3RVcmwSKy53b3JrZmxvd3NfcnVudGltZS52MS5HZXRBcnRpZmFjdFVybFJlcXVlc3QaLC53b3JrZmxvd3NfcnVudGltZS52MS5HZXRBcnRpZmFjdFVybFJlc3BvbnNlIgeQAgGItRgBYgZwcm90bzM", [file_automation_v1_artifact, file_automation_v1_automation_plan, file_automation_v1_method_options, file_automation_v1_ref, file_automation_v1_run_event, file_automation_v1_run_requested, file_automation_v1_verdict, file_buf_validate_validate, file_google_protobuf_timestamp, file_workflows_runtime_v1_run]);
+  fileDesc("Cit3b3JrZmxvd3NfcnVudGltZS92MS93b3JrZmxvd19zZXJ2aWNlLnByb3RvEhR3b3JrZmxvd3NfcnVudGltZS52MSJ4ChJXb3JrZmxvd0RlZmluaXRpb24SCgoCaWQYASABKAkSDQoFdGl0bGUYAiABKAkSNQoIY2hhbm5lbHMYAyADKAsyIy53b3JrZmxvd3NfcnVudGltZS52MS5DaGFubmVsVGFyZ2V0EhAKCHZlcnNpb25zGAQgAygJIjEKDUNoYW5uZWxUYXJnZXQSDwoHY2hhbm5lbBgBIAEoCRIPCgd2ZXJzaW9uGAIgASgJIpYCCh1QdWJsaXNoV29ya2Zsb3dWZXJzaW9uUmVxdWVzdBI3Cg1kZWZpbml0aW9uX2lkGAEgASgJQiC6SB1yGzIZXlthLXowLTldW2EtejAtOS1dezAsNjJ9JBI4Cgd2ZXJzaW9uGAIgASgJQie6SCRyIjIgXltBLVphLXowLTldW0EtWmEtejAtOS4tXXswLDYyfSQSNAoHY2hhbm5lbBgDIAEoCUIjukggch4yHF4oW2EtejAtOV1bYS16MC05LV17MCw2Mn0pPyQSFwoFdGl0bGUYBCABKAlCCLpIBXIDGMgBEjMKBHBsYW4YBSABKAsyHS5hdXRvbWF0aW9uLnYxLkF1dG9tYXRpb25QbGFuQga6SAPIAQEiQQoeUHVibGlzaFdvcmtmbG93VmVyc2lvblJlc3BvbnNlEg4KBmRpZ2VzdBgBIAEoCRIPCgdjcmVhdGVkGAIgASgIIlUKGUdldFdvcmtmbG93VmVyc2lvblJlcXVlc3QSOAoKZGVmaW5pdGlvbhgBIAEoCzIcLmF1dG9tYXRpb24udjEuRGVmaW5pdGlvblJlZkIGukgDyAEBIoEBChpHZXRXb3JrZmxvd1ZlcnNpb25SZXNwb25zZRIVCg1kZWZpbml0aW9uX2lkGAEgASgJEg8KB3ZlcnNpb24YAiABKAkSDgoGZGlnZXN0GAMgASgJEisKBHBsYW4YBCABKAsyHS5hdXRvbWF0aW9uLnYxLkF1dG9tYXRpb25QbGFuIiAKHkxpc3RXb3JrZmxvd0RlZmluaXRpb25zUmVxdWVzdCJgCh9MaXN0V29ya2Zsb3dEZWZpbml0aW9uc1Jlc3BvbnNlEj0KC2RlZmluaXRpb25zGAEgAygLMigud29ya2Zsb3dzX3J1bnRpbWUudjEuV29ya2Zsb3dEZWZpbml0aW9uIsoBCgxXb3JrZmxvd1J1bGUSLAoCaWQYASABKAlCILpIHXIbMhleW2EtejAtOV1bYS16MC05LV17MCw2Mn0kEhwKCHByaW9yaXR5GAIgASgFQgq6SAcaBRjoBygAEjQKCnByb2ZpbGVfaWQYAyABKAlCILpIHXIbMhleW2EtejAtOV1bYS16MC05LV17MCw2Mn0kEjgKCmRlZmluaXRpb24YBCABKAsyHC5hdXRvbWF0aW9uLnYxLkRlZmluaXRpb25SZWZCBrpIA8gBASJSChZQdXRXb3JrZmxvd1J1bGVSZXF1ZXN0EjgKBHJ1bGUYASABKAsyIi53b3JrZmxvd3NfcnVudGltZS52MS5Xb3JrZmxvd1J1bGVCBrpIA8gBASIZChdQdXRXb3JrZmxvd1J1bGVSZXNwb25zZSIaChhMaXN0V29ya2Zsb3dSdWxlc1JlcXVlc3QiTgoZTGlzdFdvcmtmbG93UnVsZXNSZXNwb25zZRIxCgVydWxlcxgBIAMoCzIiLndvcmtmbG93c19ydW50aW1lLnYxLldvcmtmbG93UnVsZSKbAQoKUmVwb3NpdG9yeRIsCgJpZBgBIAEoCUIgukgdchsyGV5bYS16MC05XVthLXowLTktXXswLDYyfSQSFwoDdXJsGAIgASgJQgq6SAdyBRABGOgHEh8KC2RlZmF1bHRfcmVmGAMgASgJQgq6SAdyBRABGMgBEiUKBnBvbGljeRgEIAEoCzIVLmF1dG9tYXRpb24udjEuUG9saWN5IlQKFFB1dFJlcG9zaXRvcnlSZXF1ZXN0EjwKCnJlcG9zaXRvcnkYASABKAsyIC53b3JrZmxvd3NfcnVudGltZS52MS5SZXBvc2l0b3J5Qga6SAPIAQEiFwoVUHV0UmVwb3NpdG9yeVJlc3BvbnNlIhkKF0xpc3RSZXBvc2l0b3JpZXNSZXF1ZXN0IlIKGExpc3RSZXBvc2l0b3JpZXNSZXNwb25zZRI2CgxyZXBvc2l0b3JpZXMYASADKAsyIC53b3JrZmxvd3NfcnVudGltZS52MS5SZXBvc2l0b3J5IpEBChdTdGFydFdvcmtmbG93UnVuUmVxdWVzdBIeCgpyZXF1ZXN0X2lkGAEgASgJQgq6SAdyBRABGMgBEjQKB3JlcXVlc3QYAiABKAsyGy5hdXRvbWF0aW9uLnYxLlJ1blJlcXVlc3RlZEIGukgDyAEBEiAKDmNvcnJlbGF0aW9uX2lkGAMgASgJQgi6SAVyAxjIASJiChhTdGFydFdvcmtmbG93UnVuUmVzcG9uc2USDgoGcnVuX2lkGAEgASgJEjYKC2Rpc3Bvc2l0aW9uGAIgASgOMiEud29ya2Zsb3dzX3J1bnRpbWUudjEuRGlzcG9zaXRpb24iNQoaRGVzY3JpYmVXb3JrZmxvd1J1blJlcXVlc3QSFwoGcnVuX2lkGAEgASgJQge6SARyAhABIowCChtEZXNjcmliZVdvcmtmbG93UnVuUmVzcG9uc2USJgoDcnVuGAEgASgLMhkud29ya2Zsb3dzX3J1bnRpbWUudjEuUnVuEiwKB3JlcXVlc3QYAiABKAsyGy5hdXRvbWF0aW9uLnYxLlJ1blJlcXVlc3RlZBInCgd2ZXJkaWN0GAMgASgLMhYuYXV0b21hdGlvbi52MS5WZXJkaWN0EjgKDWhhbmRvZmZfY2FsbHMYBCADKAsyIS53b3JrZmxvd3NfcnVudGltZS52MS5IYW5kb2ZmQ2FsbBI0CgppbXBlZGltZW50GAUgASgLMiAud29ya2Zsb3dzX3J1bnRpbWUudjEuSW1wZWRpbWVudCKCAgoLSGFuZG9mZkNhbGwSEAoIcmVjZWl2ZXIYASABKAkSDgoGbWV0aG9kGAIgASgJEhcKD2lkZW1wb3RlbmN5X2tleRgDIAEoCRIqCgVwaGFzZRgEIAEoDjIbLmF1dG9tYXRpb24udjEuSGFuZG9mZlBoYXNlEjEKBXN0YXRlGAUgASgOMiIud29ya2Zsb3dzX3J1bnRpbWUudjEuSGFuZG9mZlN0YXRlEhAKCGF0dGVtcHRzGAYgASgFEhIKCmxhc3RfZXJyb3IYByABKAkSMwoPbmV4dF9hdHRlbXB0X2F0GAggASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCJgCgpJbXBlZGltZW50EgoKAmlkGAEgASgJEg0KBWNhdXNlGAIgASgJEg8KB3N1bW1hcnkYAyABKAkSEwoLb2NjdXJyZW5jZXMYBCABKAUSEQoJcmVtb3RlX2lkGAUgASgJIrsBChdMaXN0V29ya2Zsb3dSdW5zUmVxdWVzdBIyCgZzdGF0dXMYASABKA4yGC5hdXRvbWF0aW9uLnYxLlJ1blN0YXR1c0IIukgFggECEAESEgoKcHJvZmlsZV9pZBgCIAEoCRIlCglyZWZlcmVuY2UYAyABKAsyEi5hdXRvbWF0aW9uLnYxLlJlZhIdCglwYWdlX3NpemUYBCABKAVCCrpIBxoFGMgBKAASEgoKcGFnZV90b2tlbhgFIAEoCSJcChhMaXN0V29ya2Zsb3dSdW5zUmVzcG9uc2USJwoEcnVucxgBIAMoCzIZLndvcmtmbG93c19ydW50aW1lLnYxLlJ1bhIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkiSgoXV2F0Y2hXb3JrZmxvd1J1blJlcXVlc3QSFwoGcnVuX2lkGAEgASgJQge6SARyAhABEhYKDmFmdGVyX3NlcXVlbmNlGAIgASgDIoQBChhXYXRjaFdvcmtmbG93UnVuUmVzcG9uc2USKAoFZXZlbnQYASABKAsyFy5hdXRvbWF0aW9uLnYxLlJ1bkV2ZW50SAASNAoJaGVhcnRiZWF0GAIgASgLMh8ud29ya2Zsb3dzX3J1bnRpbWUudjEuSGVhcnRiZWF0SABCCAoGdXBkYXRlIiIKCUhlYXJ0YmVhdBIVCg1sYXN0X3NlcXVlbmNlGAEgASgDIk0KGENhbmNlbFdvcmtmbG93UnVuUmVxdWVzdBIXCgZydW5faWQYASABKAlCB7pIBHICEAESGAoGcmVhc29uGAIgASgJQgi6SAVyAxjoByJDChlDYW5jZWxXb3JrZmxvd1J1blJlc3BvbnNlEiYKA3J1bhgBIAEoCzIZLndvcmtmbG93c19ydW50aW1lLnYxLlJ1biKSAgobUmVwb3J0V29ya2Zsb3dTdGF0dXNSZXF1ZXN0EjoKCWV4ZWN1dGlvbhgBIAEoCzIfLndvcmtmbG93c19ydW50aW1lLnYxLkV4ZWN1dGlvbkIGukgDyAEBEhgKB2F0dGVtcHQYAiABKAVCB7pIBBoCKAASOgoGZXZlbnRzGAMgAygLMh8ud29ya2Zsb3dzX3J1bnRpbWUudjEuV29ya0V2ZW50Qgm6SAaSAQMQ9AMSMgoGc3RhdHVzGAQgASgOMhguYXV0b21hdGlvbi52MS5SdW5TdGF0dXNCCLpIBYIBAhABEi0KC2Jhc2VfY29tbWl0GAUgASgJQhi6SBVyEzIRXihbMC05YS1mXXs0MH0pPyQirQMKCVdvcmtFdmVudBISCgFuGAEgASgDQge6SAQiAigBEi8KB21lc3NhZ2UYCyABKAsyHC5hdXRvbWF0aW9uLnYxLk1lc3NhZ2VMb2dnZWRIABIqCgRzdGVwGA4gASgLMhouYXV0b21hdGlvbi52MS5TdGVwQ2hhbmdlZEgAEikKBHBsYW4YDyABKAsyGS5hdXRvbWF0aW9uLnYxLlBsYW5TdGF0ZWRIABInCgR0b29sGBAgASgLMhcuYXV0b21hdGlvbi52MS5Ub29sVXNlZEgAEjAKCGFydGlmYWN0GBEgASgLMhwuYXV0b21hdGlvbi52MS5BcnRpZmFjdE5vdGVkSAASLwoIcHJvZ3Jlc3MYEiABKAsyGy5hdXRvbWF0aW9uLnYxLlByb2dyZXNzTWFkZUgAEjUKCXdvcmtzcGFjZRgTIAEoCzIgLmF1dG9tYXRpb24udjEuV29ya3NwYWNlUHJlcGFyZWRIABIvCghjYXB0dXJlZBgVIAEoCzIbLmF1dG9tYXRpb24udjEuVHJlZUNhcHR1cmVkSABCEAoHcGF5bG9hZBIFukgCCAEibgocUmVwb3J0V29ya2Zsb3dTdGF0dXNSZXNwb25zZRI5Cg1kZXNpcmVkX3N0YXRlGAEgASgOMiIud29ya2Zsb3dzX3J1bnRpbWUudjEuRGVzaXJlZFN0YXRlEhMKC2Jhc2VfY29tbWl0GAIgASgJIp8BChZMaXN0UnVuUmVxdWVzdHNSZXF1ZXN0EkAKC2Rpc3Bvc2l0aW9uGAEgASgOMiEud29ya2Zsb3dzX3J1bnRpbWUudjEuRGlzcG9zaXRpb25CCLpIBYIBAhABEhAKCGV2ZW50X2lkGAIgASgJEh0KCXBhZ2Vfc2l6ZRgDIAEoBUIKukgHGgUYyAEoABISCgpwYWdlX3Rva2VuGAQgASgJIm0KF0xpc3RSdW5SZXF1ZXN0c1Jlc3BvbnNlEjkKCmRlbGl2ZXJpZXMYASADKAsyJS53b3JrZmxvd3NfcnVudGltZS52MS5SZXF1ZXN0RGVsaXZlcnkSFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIo4CCg9SZXF1ZXN0RGVsaXZlcnkSEgoKcmVxdWVzdF9pZBgBIAEoCRIOCgZzb3VyY2UYAiABKAkSEAoIZXZlbnRfaWQYAyABKAkSEgoKZXZlbnRfdHlwZRgEIAEoCRI2CgtkaXNwb3NpdGlvbhgFIAEoDjIhLndvcmtmbG93c19ydW50aW1lLnYxLkRpc3Bvc2l0aW9uEiYKB3JlYXNvbnMYBiADKAsyFS5hdXRvbWF0aW9uLnYxLlJlYXNvbhIOCgZydW5faWQYByABKAkSEAoIcG9zaXRpb24YCCABKAkSLwoLcmVjZWl2ZWRfYXQYCSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wIi8KFExpc3RBcnRpZmFjdHNSZXF1ZXN0EhcKBnJ1bl9pZBgBIAEoCUIHukgEcgIQASJDChVMaXN0QXJ0aWZhY3RzUmVzcG9uc2USKgoJYXJ0aWZhY3RzGAEgAygLMhcuYXV0b21hdGlvbi52MS5BcnRpZmFjdCI1ChVHZXRBcnRpZmFjdFVybFJlcXVlc3QSHAoLYXJ0aWZhY3RfaWQYASABKAlCB7pIBHICEAEiUAoWR2V0QXJ0aWZhY3RVcmxSZXNwb25zZRILCgN1cmwYASABKAkSKQoIYXJ0aWZhY3QYAiABKAsyFy5hdXRvbWF0aW9uLnYxLkFydGlmYWN0KpgBCgxIYW5kb2ZmU3RhdGUSHQoZSEFORE9GRl9TVEFURV9VTlNQRUNJRklFRBAAEhUKEUhBTkRPRkZfU1RBVEVfRFVFEAESHgoaSEFORE9GRl9TVEFURV9BQ0tOT1dMRURHRUQQAhIZChVIQU5ET0ZGX1NUQVRFX1JFRlVTRUQQAxIXChNIQU5ET0ZGX1NUQVRFX1NUVUNLEAQqygEKC0Rpc3Bvc2l0aW9uEhsKF0RJU1BPU0lUSU9OX1VOU1BFQ0lGSUVEEAASGAoURElTUE9TSVRJT05fQUNDRVBURUQQARIZChVESVNQT1NJVElPTl9EVVBMSUNBVEUQAhIYChRESVNQT1NJVElPTl9DT05GTElDVBADEhgKFERJU1BPU0lUSU9OX0ZJTFRFUkVEEAQSGAoURElTUE9TSVRJT05fUkVKRUNURUQQBRIbChdESVNQT1NJVElPTl9RVUFSQU5USU5FRBAGMoIQCg9Xb3JrZmxvd1NlcnZpY2USjAEKFlB1Ymxpc2hXb3JrZmxvd1ZlcnNpb24SMy53b3JrZmxvd3NfcnVudGltZS52MS5QdWJsaXNoV29ya2Zsb3dWZXJzaW9uUmVxdWVzdBo0LndvcmtmbG93c19ydW50aW1lLnYxLlB1Ymxpc2hXb3JrZmxvd1ZlcnNpb25SZXNwb25zZSIHkAICiLUYAxKAAQoSR2V0V29ya2Zsb3dWZXJzaW9uEi8ud29ya2Zsb3dzX3J1bnRpbWUudjEuR2V0V29ya2Zsb3dWZXJzaW9uUmVxdWVzdBowLndvcmtmbG93c19ydW50aW1lLnYxLkdldFdvcmtmbG93VmVyc2lvblJlc3BvbnNlIgeQAgGItRgBEo8BChdMaXN0V29ya2Zsb3dEZWZpbml0aW9ucxI0LndvcmtmbG93c19ydW50aW1lLnYxLkxpc3RXb3JrZmxvd0RlZmluaXRpb25zUmVxdWVzdBo1LndvcmtmbG93c19ydW50aW1lLnYxLkxpc3RXb3JrZmxvd0RlZmluaXRpb25zUmVzcG9uc2UiB5ACAYi1GAESdwoPUHV0V29ya2Zsb3dSdWxlEiwud29ya2Zsb3dzX3J1bnRpbWUudjEuUHV0V29ya2Zsb3dSdWxlUmVxdWVzdBotLndvcmtmbG93c19ydW50aW1lLnYxLlB1dFdvcmtmbG93UnVsZVJlc3BvbnNlIgeQAgKItRgDEn0KEUxpc3RXb3JrZmxvd1J1bGVzEi4ud29ya2Zsb3dzX3J1bnRpbWUudjEuTGlzdFdvcmtmbG93UnVsZXNSZXF1ZXN0Gi8ud29ya2Zsb3dzX3J1bnRpbWUudjEuTGlzdFdvcmtmbG93UnVsZXNSZXNwb25zZSIHkAIBiLUYARJ6ChBTdGFydFdvcmtmbG93UnVuEi0ud29ya2Zsb3dzX3J1bnRpbWUudjEuU3RhcnRXb3JrZmxvd1J1blJlcXVlc3QaLi53b3JrZmxvd3NfcnVudGltZS52MS5TdGFydFdvcmtmbG93UnVuUmVzcG9uc2UiB5ACAoi1GAISgwEKE0Rlc2NyaWJlV29ya2Zsb3dSdW4SMC53b3JrZmxvd3NfcnVudGltZS52MS5EZXNjcmliZVdvcmtmbG93UnVuUmVxdWVzdBoxLndvcmtmbG93c19ydW50aW1lLnYxLkRlc2NyaWJlV29ya2Zsb3dSdW5SZXNwb25zZSIHkAIBiLUYARJ6ChBMaXN0V29ya2Zsb3dSdW5zEi0ud29ya2Zsb3dzX3J1bnRpbWUudjEuTGlzdFdvcmtmbG93UnVuc1JlcXVlc3QaLi53b3JrZmxvd3NfcnVudGltZS52MS5MaXN0V29ya2Zsb3dSdW5zUmVzcG9uc2UiB5ACAYi1GAESfAoQV2F0Y2hXb3JrZmxvd1J1bhItLndvcmtmbG93c19ydW50aW1lLnYxLldhdGNoV29ya2Zsb3dSdW5SZXF1ZXN0Gi4ud29ya2Zsb3dzX3J1bnRpbWUudjEuV2F0Y2hXb3JrZmxvd1J1blJlc3BvbnNlIgeQAgGItRgBMAESfQoRQ2FuY2VsV29ya2Zsb3dSdW4SLi53b3JrZmxvd3NfcnVudGltZS52MS5DYW5jZWxXb3JrZmxvd1J1blJlcXVlc3QaLy53b3JrZmxvd3NfcnVudGltZS52MS5DYW5jZWxXb3JrZmxvd1J1blJlc3BvbnNlIgeQAgKItRgCEnEKDVB1dFJlcG9zaXRvcnkSKi53b3JrZmxvd3NfcnVudGltZS52MS5QdXRSZXBvc2l0b3J5UmVxdWVzdBorLndvcmtmbG93c19ydW50aW1lLnYxLlB1dFJlcG9zaXRvcnlSZXNwb25zZSIHkAICiLUYAxJ6ChBMaXN0UmVwb3NpdG9yaWVzEi0ud29ya2Zsb3dzX3J1bnRpbWUudjEuTGlzdFJlcG9zaXRvcmllc1JlcXVlc3QaLi53b3JrZmxvd3NfcnVudGltZS52MS5MaXN0UmVwb3NpdG9yaWVzUmVzcG9uc2UiB5ACAYi1GAEShgEKFFJlcG9ydFdvcmtmbG93U3RhdHVzEjEud29ya2Zsb3dzX3J1bnRpbWUudjEuUmVwb3J0V29ya2Zsb3dTdGF0dXNSZXF1ZXN0GjIud29ya2Zsb3dzX3J1bnRpbWUudjEuUmVwb3J0V29ya2Zsb3dTdGF0dXNSZXNwb25zZSIHkAICiLUYBBJ3Cg9MaXN0UnVuUmVxdWVzdHMSLC53b3JrZmxvd3NfcnVudGltZS52MS5MaXN0UnVuUmVxdWVzdHNSZXF1ZXN0Gi0ud29ya2Zsb3dzX3J1bnRpbWUudjEuTGlzdFJ1blJlcXVlc3RzUmVzcG9uc2UiB5ACAYi1GAEScQoNTGlzdEFydGlmYWN0cxIqLndvcmtmbG93c19ydW50aW1lLnYxLkxpc3RBcnRpZmFjdHNSZXF1ZXN0Gisud29ya2Zsb3dzX3J1bnRpbWUudjEuTGlzdEFydGlmYWN0c1Jlc3BvbnNlIgeQAgGItRgBEnQKDkdldEFydGlmYWN0VXJsEisud29ya2Zsb3dzX3J1bnRpbWUudjEuR2V0QXJ0aWZhY3RVcmxSZXF1ZXN0Giwud29ya2Zsb3dzX3J1bnRpbWUudjEuR2V0QXJ0aWZhY3RVcmxSZXNwb25zZSIHkAIBiLUYAWIGcHJvdG8z", [file_automation_v1_artifact, file_automation_v1_automation_plan, file_automation_v1_method_options, file_automation_v1_policy, file_automation_v1_ref, file_automation_v1_run_event, file_automation_v1_run_requested, file_automation_v1_verdict, file_buf_validate_validate, file_google_protobuf_timestamp, file_workflows_runtime_v1_run]);
 
 /**
  * A named automation: immutable versions and channels that move between them.
@@ -532,6 +534,167 @@ export const ListWorkflowRulesResponseSchema: GenMessage<ListWorkflowRulesRespon
   messageDesc(file_workflows_runtime_v1_workflow_service, 12);
 
 /**
+ * A place that work begins from.
+ *
+ * @generated from message workflows_runtime.v1.Repository
+ */
+export type Repository = Message<"workflows_runtime.v1.Repository"> & {
+  /**
+   * @generated from field: string id = 1;
+   */
+  id: string;
+
+  /**
+   * `https://host/path` without user or password, or `file:///folder`; the operator lists the hosts and folders that a tenant may name.
+   *
+   * @generated from field: string url = 2;
+   */
+  url: string;
+
+  /**
+   * Branch or tag that a request without a ref means.
+   *
+   * @generated from field: string default_ref = 3;
+   */
+  defaultRef: string;
+
+  /**
+   * @generated from field: automation.v1.Policy policy = 4;
+   */
+  policy?: Policy | undefined;
+};
+
+/**
+ * A place that work begins from.
+ *
+ * @generated from message workflows_runtime.v1.Repository
+ */
+export type RepositoryJson = {
+  /**
+   * @generated from field: string id = 1;
+   */
+  id?: string;
+
+  /**
+   * `https://host/path` without user or password, or `file:///folder`; the operator lists the hosts and folders that a tenant may name.
+   *
+   * @generated from field: string url = 2;
+   */
+  url?: string;
+
+  /**
+   * Branch or tag that a request without a ref means.
+   *
+   * @generated from field: string default_ref = 3;
+   */
+  defaultRef?: string;
+
+  /**
+   * @generated from field: automation.v1.Policy policy = 4;
+   */
+  policy?: PolicyJson;
+};
+
+/**
+ * Describes the message workflows_runtime.v1.Repository.
+ * Use `create(RepositorySchema)` to create a new message.
+ */
+export const RepositorySchema: GenMessage<Repository, {jsonType: RepositoryJson}> = /*@__PURE__*/
+  messageDesc(file_workflows_runtime_v1_workflow_service, 13);
+
+/**
+ * @generated from message workflows_runtime.v1.PutRepositoryRequest
+ */
+export type PutRepositoryRequest = Message<"workflows_runtime.v1.PutRepositoryRequest"> & {
+  /**
+   * @generated from field: workflows_runtime.v1.Repository repository = 1;
+   */
+  repository?: Repository | undefined;
+};
+
+/**
+ * @generated from message workflows_runtime.v1.PutRepositoryRequest
+ */
+export type PutRepositoryRequestJson = {
+  /**
+   * @generated from field: workflows_runtime.v1.Repository repository = 1;
+   */
+  repository?: RepositoryJson;
+};
+
+/**
+ * Describes the message workflows_runtime.v1.PutRepositoryRequest.
+ * Use `create(PutRepositoryRequestSchema)` to create a new message.
+ */
+export const PutRepositoryRequestSchema: GenMessage<PutRepositoryRequest, {jsonType: PutRepositoryRequestJson}> = /*@__PURE__*/
+  messageDesc(file_workflows_runtime_v1_workflow_service, 14);
+
+/**
+ * @generated from message workflows_runtime.v1.PutRepositoryResponse
+ */
+export type PutRepositoryResponse = Message<"workflows_runtime.v1.PutRepositoryResponse"> & {
+};
+
+/**
+ * @generated from message workflows_runtime.v1.PutRepositoryResponse
+ */
+export type PutRepositoryResponseJson = {
+};
+
+/**
+ * Describes the message workflows_runtime.v1.PutRepositoryResponse.
+ * Use `create(PutRepositoryResponseSchema)` to create a new message.
+ */
+export const PutRepositoryResponseSchema: GenMessage<PutRepositoryResponse, {jsonType: PutRepositoryResponseJson}> = /*@__PURE__*/
+  messageDesc(file_workflows_runtime_v1_workflow_service, 15);
+
+/**
+ * @generated from message workflows_runtime.v1.ListRepositoriesRequest
+ */
+export type ListRepositoriesRequest = Message<"workflows_runtime.v1.ListRepositoriesRequest"> & {
+};
+
+/**
+ * @generated from message workflows_runtime.v1.ListRepositoriesRequest
+ */
+export type ListRepositoriesRequestJson = {
+};
+
+/**
+ * Describes the message workflows_runtime.v1.ListRepositoriesRequest.
+ * Use `create(ListRepositoriesRequestSchema)` to create a new message.
+ */
+export const ListRepositoriesRequestSchema: GenMessage<ListRepositoriesRequest, {jsonType: ListRepositoriesRequestJson}> = /*@__PURE__*/
+  messageDesc(file_workflows_runtime_v1_workflow_service, 16);
+
+/**
+ * @generated from message workflows_runtime.v1.ListRepositoriesResponse
+ */
+export type ListRepositoriesResponse = Message<"workflows_runtime.v1.ListRepositoriesResponse"> & {
+  /**
+   * @generated from field: repeated workflows_runtime.v1.Repository repositories = 1;
+   */
+  repositories: Repository[];
+};
+
+/**
+ * @generated from message workflows_runtime.v1.ListRepositoriesResponse
+ */
+export type ListRepositoriesResponseJson = {
+  /**
+   * @generated from field: repeated workflows_runtime.v1.Repository repositories = 1;
+   */
+  repositories?: RepositoryJson[];
+};
+
+/**
+ * Describes the message workflows_runtime.v1.ListRepositoriesResponse.
+ * Use `create(ListRepositoriesResponseSchema)` to create a new message.
+ */
+export const ListRepositoriesResponseSchema: GenMessage<ListRepositoriesResponse, {jsonType: ListRepositoriesResponseJson}> = /*@__PURE__*/
+  messageDesc(file_workflows_runtime_v1_workflow_service, 17);
+
+/**
  * @generated from message workflows_runtime.v1.StartWorkflowRunRequest
  */
 export type StartWorkflowRunRequest = Message<"workflows_runtime.v1.StartWorkflowRunRequest"> & {
@@ -580,7 +743,7 @@ export type StartWorkflowRunRequestJson = {
  * Use `create(StartWorkflowRunRequestSchema)` to create a new message.
  */
 export const StartWorkflowRunRequestSchema: GenMessage<StartWorkflowRunRequest, {jsonType: StartWorkflowRunRequestJson}> = /*@__PURE__*/
-  messageDesc(file_workflows_runtime_v1_workflow_service, 13);
+  messageDesc(file_workflows_runtime_v1_workflow_service, 18);
 
 /**
  * @generated from message workflows_runtime.v1.StartWorkflowRunResponse
@@ -617,7 +780,7 @@ export type StartWorkflowRunResponseJson = {
  * Use `create(StartWorkflowRunResponseSchema)` to create a new message.
  */
 export const StartWorkflowRunResponseSchema: GenMessage<StartWorkflowRunResponse, {jsonType: StartWorkflowRunResponseJson}> = /*@__PURE__*/
-  messageDesc(file_workflows_runtime_v1_workflow_service, 14);
+  messageDesc(file_workflows_runtime_v1_workflow_service, 19);
 
 /**
  * @generated from message workflows_runtime.v1.DescribeWorkflowRunRequest
@@ -644,7 +807,7 @@ export type DescribeWorkflowRunRequestJson = {
  * Use `create(DescribeWorkflowRunRequestSchema)` to create a new message.
  */
 export const DescribeWorkflowRunRequestSchema: GenMessage<DescribeWorkflowRunRequest, {jsonType: DescribeWorkflowRunRequestJson}> = /*@__PURE__*/
-  messageDesc(file_workflows_runtime_v1_workflow_service, 15);
+  messageDesc(file_workflows_runtime_v1_workflow_service, 20);
 
 /**
  * @generated from message workflows_runtime.v1.DescribeWorkflowRunResponse
@@ -711,7 +874,7 @@ export type DescribeWorkflowRunResponseJson = {
  * Use `create(DescribeWorkflowRunResponseSchema)` to create a new message.
  */
 export const DescribeWorkflowRunResponseSchema: GenMessage<DescribeWorkflowRunResponse, {jsonType: DescribeWorkflowRunResponseJson}> = /*@__PURE__*/
-  messageDesc(file_workflows_runtime_v1_workflow_service, 16);
+  messageDesc(file_workflows_runtime_v1_workflow_service, 21);
 
 /**
  * One call to a methodology, with its last answer.
@@ -812,7 +975,7 @@ export type HandoffCallJson = {
  * Use `create(HandoffCallSchema)` to create a new message.
  */
 export const HandoffCallSchema: GenMessage<HandoffCall, {jsonType: HandoffCallJson}> = /*@__PURE__*/
-  messageDesc(file_workflows_runtime_v1_workflow_service, 17);
+  messageDesc(file_workflows_runtime_v1_workflow_service, 22);
 
 /**
  * Our record of what stands in the way, one per (work item, cause).
@@ -887,7 +1050,7 @@ export type ImpedimentJson = {
  * Use `create(ImpedimentSchema)` to create a new message.
  */
 export const ImpedimentSchema: GenMessage<Impediment, {jsonType: ImpedimentJson}> = /*@__PURE__*/
-  messageDesc(file_workflows_runtime_v1_workflow_service, 18);
+  messageDesc(file_workflows_runtime_v1_workflow_service, 23);
 
 /**
  * @generated from message workflows_runtime.v1.ListWorkflowRunsRequest
@@ -962,7 +1125,7 @@ export type ListWorkflowRunsRequestJson = {
  * Use `create(ListWorkflowRunsRequestSchema)` to create a new message.
  */
 export const ListWorkflowRunsRequestSchema: GenMessage<ListWorkflowRunsRequest, {jsonType: ListWorkflowRunsRequestJson}> = /*@__PURE__*/
-  messageDesc(file_workflows_runtime_v1_workflow_service, 19);
+  messageDesc(file_workflows_runtime_v1_workflow_service, 24);
 
 /**
  * @generated from message workflows_runtime.v1.ListWorkflowRunsResponse
@@ -999,7 +1162,7 @@ export type ListWorkflowRunsResponseJson = {
  * Use `create(ListWorkflowRunsResponseSchema)` to create a new message.
  */
 export const ListWorkflowRunsResponseSchema: GenMessage<ListWorkflowRunsResponse, {jsonType: ListWorkflowRunsResponseJson}> = /*@__PURE__*/
-  messageDesc(file_workflows_runtime_v1_workflow_service, 20);
+  messageDesc(file_workflows_runtime_v1_workflow_service, 25);
 
 /**
  * @generated from message workflows_runtime.v1.WatchWorkflowRunRequest
@@ -1040,7 +1203,7 @@ export type WatchWorkflowRunRequestJson = {
  * Use `create(WatchWorkflowRunRequestSchema)` to create a new message.
  */
 export const WatchWorkflowRunRequestSchema: GenMessage<WatchWorkflowRunRequest, {jsonType: WatchWorkflowRunRequestJson}> = /*@__PURE__*/
-  messageDesc(file_workflows_runtime_v1_workflow_service, 21);
+  messageDesc(file_workflows_runtime_v1_workflow_service, 26);
 
 /**
  * @generated from message workflows_runtime.v1.WatchWorkflowRunResponse
@@ -1084,7 +1247,7 @@ export type WatchWorkflowRunResponseJson = {
  * Use `create(WatchWorkflowRunResponseSchema)` to create a new message.
  */
 export const WatchWorkflowRunResponseSchema: GenMessage<WatchWorkflowRunResponse, {jsonType: WatchWorkflowRunResponseJson}> = /*@__PURE__*/
-  messageDesc(file_workflows_runtime_v1_workflow_service, 22);
+  messageDesc(file_workflows_runtime_v1_workflow_service, 27);
 
 /**
  * @generated from message workflows_runtime.v1.Heartbeat
@@ -1111,7 +1274,7 @@ export type HeartbeatJson = {
  * Use `create(HeartbeatSchema)` to create a new message.
  */
 export const HeartbeatSchema: GenMessage<Heartbeat, {jsonType: HeartbeatJson}> = /*@__PURE__*/
-  messageDesc(file_workflows_runtime_v1_workflow_service, 23);
+  messageDesc(file_workflows_runtime_v1_workflow_service, 28);
 
 /**
  * @generated from message workflows_runtime.v1.CancelWorkflowRunRequest
@@ -1148,7 +1311,7 @@ export type CancelWorkflowRunRequestJson = {
  * Use `create(CancelWorkflowRunRequestSchema)` to create a new message.
  */
 export const CancelWorkflowRunRequestSchema: GenMessage<CancelWorkflowRunRequest, {jsonType: CancelWorkflowRunRequestJson}> = /*@__PURE__*/
-  messageDesc(file_workflows_runtime_v1_workflow_service, 24);
+  messageDesc(file_workflows_runtime_v1_workflow_service, 29);
 
 /**
  * @generated from message workflows_runtime.v1.CancelWorkflowRunResponse
@@ -1175,7 +1338,7 @@ export type CancelWorkflowRunResponseJson = {
  * Use `create(CancelWorkflowRunResponseSchema)` to create a new message.
  */
 export const CancelWorkflowRunResponseSchema: GenMessage<CancelWorkflowRunResponse, {jsonType: CancelWorkflowRunResponseJson}> = /*@__PURE__*/
-  messageDesc(file_workflows_runtime_v1_workflow_service, 25);
+  messageDesc(file_workflows_runtime_v1_workflow_service, 30);
 
 /**
  * @generated from message workflows_runtime.v1.ReportWorkflowStatusRequest
@@ -1185,6 +1348,34 @@ export type ReportWorkflowStatusRequest = Message<"workflows_runtime.v1.ReportWo
    * @generated from field: workflows_runtime.v1.Execution execution = 1;
    */
   execution?: Execution | undefined;
+
+  /**
+   * Which try of the work speaks, from 1; 0: the workflow itself, which has no events. A lower one than was heard before is `aborted`.
+   *
+   * @generated from field: int32 attempt = 2;
+   */
+  attempt: number;
+
+  /**
+   * In the order of `n`; those that are known already are left out.
+   *
+   * @generated from field: repeated workflows_runtime.v1.WorkEvent events = 3;
+   */
+  events: WorkEvent[];
+
+  /**
+   * RUNNING once the workspace stands; else absent.
+   *
+   * @generated from field: automation.v1.RunStatus status = 4;
+   */
+  status: RunStatus;
+
+  /**
+   * What the ref was resolved to, 40 lower-case hex. The first one that is told stays.
+   *
+   * @generated from field: string base_commit = 5;
+   */
+  baseCommit: string;
 };
 
 /**
@@ -1195,6 +1386,34 @@ export type ReportWorkflowStatusRequestJson = {
    * @generated from field: workflows_runtime.v1.Execution execution = 1;
    */
   execution?: ExecutionJson;
+
+  /**
+   * Which try of the work speaks, from 1; 0: the workflow itself, which has no events. A lower one than was heard before is `aborted`.
+   *
+   * @generated from field: int32 attempt = 2;
+   */
+  attempt?: number;
+
+  /**
+   * In the order of `n`; those that are known already are left out.
+   *
+   * @generated from field: repeated workflows_runtime.v1.WorkEvent events = 3;
+   */
+  events?: WorkEventJson[];
+
+  /**
+   * RUNNING once the workspace stands; else absent.
+   *
+   * @generated from field: automation.v1.RunStatus status = 4;
+   */
+  status?: RunStatusJson;
+
+  /**
+   * What the ref was resolved to, 40 lower-case hex. The first one that is told stays.
+   *
+   * @generated from field: string base_commit = 5;
+   */
+  baseCommit?: string;
 };
 
 /**
@@ -1202,7 +1421,135 @@ export type ReportWorkflowStatusRequestJson = {
  * Use `create(ReportWorkflowStatusRequestSchema)` to create a new message.
  */
 export const ReportWorkflowStatusRequestSchema: GenMessage<ReportWorkflowStatusRequest, {jsonType: ReportWorkflowStatusRequestJson}> = /*@__PURE__*/
-  messageDesc(file_workflows_runtime_v1_workflow_service, 26);
+  messageDesc(file_workflows_runtime_v1_workflow_service, 31);
+
+/**
+ * Something a worker saw or a persona said; ≤ 64 KiB.
+ *
+ * @generated from message workflows_runtime.v1.WorkEvent
+ */
+export type WorkEvent = Message<"workflows_runtime.v1.WorkEvent"> & {
+  /**
+   * The worker's own count within the attempt, from 1.
+   *
+   * @generated from field: int64 n = 1;
+   */
+  n: bigint;
+
+  /**
+   * @generated from oneof workflows_runtime.v1.WorkEvent.payload
+   */
+  payload: {
+    /**
+     * @generated from field: automation.v1.MessageLogged message = 11;
+     */
+    value: MessageLogged;
+    case: "message";
+  } | {
+    /**
+     * @generated from field: automation.v1.StepChanged step = 14;
+     */
+    value: StepChanged;
+    case: "step";
+  } | {
+    /**
+     * @generated from field: automation.v1.PlanStated plan = 15;
+     */
+    value: PlanStated;
+    case: "plan";
+  } | {
+    /**
+     * @generated from field: automation.v1.ToolUsed tool = 16;
+     */
+    value: ToolUsed;
+    case: "tool";
+  } | {
+    /**
+     * @generated from field: automation.v1.ArtifactNoted artifact = 17;
+     */
+    value: ArtifactNoted;
+    case: "artifact";
+  } | {
+    /**
+     * @generated from field: automation.v1.ProgressMade progress = 18;
+     */
+    value: ProgressMade;
+    case: "progress";
+  } | {
+    /**
+     * @generated from field: automation.v1.WorkspacePrepared workspace = 19;
+     */
+    value: WorkspacePrepared;
+    case: "workspace";
+  } | {
+    /**
+     * @generated from field: automation.v1.TreeCaptured captured = 21;
+     */
+    value: TreeCaptured;
+    case: "captured";
+  } | { case: undefined; value?: undefined };
+};
+
+/**
+ * Something a worker saw or a persona said; ≤ 64 KiB.
+ *
+ * @generated from message workflows_runtime.v1.WorkEvent
+ */
+export type WorkEventJson = {
+  /**
+   * The worker's own count within the attempt, from 1.
+   *
+   * @generated from field: int64 n = 1;
+   */
+  n?: string;
+
+  /**
+   * @generated from field: automation.v1.MessageLogged message = 11;
+   */
+  message?: MessageLoggedJson;
+
+  /**
+   * @generated from field: automation.v1.StepChanged step = 14;
+   */
+  step?: StepChangedJson;
+
+  /**
+   * @generated from field: automation.v1.PlanStated plan = 15;
+   */
+  plan?: PlanStatedJson;
+
+  /**
+   * @generated from field: automation.v1.ToolUsed tool = 16;
+   */
+  tool?: ToolUsedJson;
+
+  /**
+   * @generated from field: automation.v1.ArtifactNoted artifact = 17;
+   */
+  artifact?: ArtifactNotedJson;
+
+  /**
+   * @generated from field: automation.v1.ProgressMade progress = 18;
+   */
+  progress?: ProgressMadeJson;
+
+  /**
+   * @generated from field: automation.v1.WorkspacePrepared workspace = 19;
+   */
+  workspace?: WorkspacePreparedJson;
+
+  /**
+   * @generated from field: automation.v1.TreeCaptured captured = 21;
+   */
+  captured?: TreeCapturedJson;
+};
+
+/**
+ * Describes the message workflows_runtime.v1.WorkEvent.
+ * Use `create(WorkEventSchema)` to create a new message.
+ */
+export const WorkEventSchema: GenMessage<WorkEvent, {jsonType: WorkEventJson}> = /*@__PURE__*/
+  messageDesc(file_workflows_runtime_v1_workflow_service, 32);
 
 /**
  * @generated from message workflows_runtime.v1.ReportWorkflowStatusResponse
@@ -1212,6 +1559,13 @@ export type ReportWorkflowStatusResponse = Message<"workflows_runtime.v1.ReportW
    * @generated from field: workflows_runtime.v1.DesiredState desired_state = 1;
    */
   desiredState: DesiredState;
+
+  /**
+   * What the ref was resolved to when it was told first; empty: not told yet.
+   *
+   * @generated from field: string base_commit = 2;
+   */
+  baseCommit: string;
 };
 
 /**
@@ -1222,6 +1576,13 @@ export type ReportWorkflowStatusResponseJson = {
    * @generated from field: workflows_runtime.v1.DesiredState desired_state = 1;
    */
   desiredState?: DesiredStateJson;
+
+  /**
+   * What the ref was resolved to when it was told first; empty: not told yet.
+   *
+   * @generated from field: string base_commit = 2;
+   */
+  baseCommit?: string;
 };
 
 /**
@@ -1229,7 +1590,7 @@ export type ReportWorkflowStatusResponseJson = {
  * Use `create(ReportWorkflowStatusResponseSchema)` to create a new message.
  */
 export const ReportWorkflowStatusResponseSchema: GenMessage<ReportWorkflowStatusResponse, {jsonType: ReportWorkflowStatusResponseJson}> = /*@__PURE__*/
-  messageDesc(file_workflows_runtime_v1_workflow_service, 27);
+  messageDesc(file_workflows_runtime_v1_workflow_service, 33);
 
 /**
  * @generated from message workflows_runtime.v1.ListRunRequestsRequest
@@ -1294,7 +1655,7 @@ export type ListRunRequestsRequestJson = {
  * Use `create(ListRunRequestsRequestSchema)` to create a new message.
  */
 export const ListRunRequestsRequestSchema: GenMessage<ListRunRequestsRequest, {jsonType: ListRunRequestsRequestJson}> = /*@__PURE__*/
-  messageDesc(file_workflows_runtime_v1_workflow_service, 28);
+  messageDesc(file_workflows_runtime_v1_workflow_service, 34);
 
 /**
  * @generated from message workflows_runtime.v1.ListRunRequestsResponse
@@ -1331,7 +1692,7 @@ export type ListRunRequestsResponseJson = {
  * Use `create(ListRunRequestsResponseSchema)` to create a new message.
  */
 export const ListRunRequestsResponseSchema: GenMessage<ListRunRequestsResponse, {jsonType: ListRunRequestsResponseJson}> = /*@__PURE__*/
-  messageDesc(file_workflows_runtime_v1_workflow_service, 29);
+  messageDesc(file_workflows_runtime_v1_workflow_service, 35);
 
 /**
  * One delivery and what became of it.
@@ -1450,7 +1811,7 @@ export type RequestDeliveryJson = {
  * Use `create(RequestDeliverySchema)` to create a new message.
  */
 export const RequestDeliverySchema: GenMessage<RequestDelivery, {jsonType: RequestDeliveryJson}> = /*@__PURE__*/
-  messageDesc(file_workflows_runtime_v1_workflow_service, 30);
+  messageDesc(file_workflows_runtime_v1_workflow_service, 36);
 
 /**
  * @generated from message workflows_runtime.v1.ListArtifactsRequest
@@ -1477,7 +1838,7 @@ export type ListArtifactsRequestJson = {
  * Use `create(ListArtifactsRequestSchema)` to create a new message.
  */
 export const ListArtifactsRequestSchema: GenMessage<ListArtifactsRequest, {jsonType: ListArtifactsRequestJson}> = /*@__PURE__*/
-  messageDesc(file_workflows_runtime_v1_workflow_service, 31);
+  messageDesc(file_workflows_runtime_v1_workflow_service, 37);
 
 /**
  * @generated from message workflows_runtime.v1.ListArtifactsResponse
@@ -1504,7 +1865,7 @@ export type ListArtifactsResponseJson = {
  * Use `create(ListArtifactsResponseSchema)` to create a new message.
  */
 export const ListArtifactsResponseSchema: GenMessage<ListArtifactsResponse, {jsonType: ListArtifactsResponseJson}> = /*@__PURE__*/
-  messageDesc(file_workflows_runtime_v1_workflow_service, 32);
+  messageDesc(file_workflows_runtime_v1_workflow_service, 38);
 
 /**
  * @generated from message workflows_runtime.v1.GetArtifactUrlRequest
@@ -1531,7 +1892,7 @@ export type GetArtifactUrlRequestJson = {
  * Use `create(GetArtifactUrlRequestSchema)` to create a new message.
  */
 export const GetArtifactUrlRequestSchema: GenMessage<GetArtifactUrlRequest, {jsonType: GetArtifactUrlRequestJson}> = /*@__PURE__*/
-  messageDesc(file_workflows_runtime_v1_workflow_service, 33);
+  messageDesc(file_workflows_runtime_v1_workflow_service, 39);
 
 /**
  * @generated from message workflows_runtime.v1.GetArtifactUrlResponse
@@ -1568,7 +1929,7 @@ export type GetArtifactUrlResponseJson = {
  * Use `create(GetArtifactUrlResponseSchema)` to create a new message.
  */
 export const GetArtifactUrlResponseSchema: GenMessage<GetArtifactUrlResponse, {jsonType: GetArtifactUrlResponseJson}> = /*@__PURE__*/
-  messageDesc(file_workflows_runtime_v1_workflow_service, 34);
+  messageDesc(file_workflows_runtime_v1_workflow_service, 40);
 
 /**
  * @generated from enum workflows_runtime.v1.HandoffState
@@ -1795,6 +2156,24 @@ export const WorkflowService: GenService<{
     methodKind: "unary";
     input: typeof CancelWorkflowRunRequestSchema;
     output: typeof CancelWorkflowRunResponseSchema;
+  },
+  /**
+   * Creates or replaces a repository; running runs keep what they pinned.
+   *
+   * @generated from rpc workflows_runtime.v1.WorkflowService.PutRepository
+   */
+  putRepository: {
+    methodKind: "unary";
+    input: typeof PutRepositoryRequestSchema;
+    output: typeof PutRepositoryResponseSchema;
+  },
+  /**
+   * @generated from rpc workflows_runtime.v1.WorkflowService.ListRepositories
+   */
+  listRepositories: {
+    methodKind: "unary";
+    input: typeof ListRepositoriesRequestSchema;
+    output: typeof ListRepositoriesResponseSchema;
   },
   /**
    * The one door for reports of a worker. Answers what the run shall do next.

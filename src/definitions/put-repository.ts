@@ -1,0 +1,52 @@
+import { toJson } from "@bufbuild/protobuf";
+import type { Repository } from "../gen/workflows_runtime/v1/workflow_service_pb.ts";
+import { RepositorySchema } from "../gen/workflows_runtime/v1/workflow_service_pb.ts";
+import type { Principal } from "../tenancy/request-context.ts";
+import type { InTenant } from "../tenancy/transaction.ts";
+import { bumpRevision } from "./declaration-revision-store.ts";
+import { faultsOfPolicy } from "./policy-rules.ts";
+import type { RepositoryBounds } from "./repository-rules.ts";
+import { faultOfRef, faultOfUrl } from "./repository-rules.ts";
+import { upsertRepository } from "./repository-store.ts";
+
+/** A repository that the tenant may not, or nobody could, work from. */
+export class InvalidRepositoryError extends Error {
+  override readonly name = "InvalidRepositoryError";
+  readonly code = "invalid_repository";
+  readonly faults: readonly string[];
+  constructor(id: string, faults: readonly string[]) {
+    super(`repository "${id}" can't be declared: ${faults.join("; ")}`);
+    this.faults = faults;
+  }
+}
+
+export type PutRepository = (repository: Repository, who: Principal) => Promise<void>;
+
+/** Creates or replaces a repository; runs that are accepted from then on work from it. @throws InvalidRepositoryError with every fault */
+export function createPutRepository(deps: {
+  readonly inTenant: InTenant;
+  readonly bounds: RepositoryBounds;
+}): PutRepository {
+  return async (message, { tenant, subject }) => {
+    const repository = toJson(RepositorySchema, message);
+    const { id, url, defaultRef } = message;
+    const urlFault = faultOfUrl(url, tenant, deps.bounds);
+    const refFault = faultOfRef(defaultRef);
+    const faults = [
+      ...(urlFault === undefined ? [] : [`url ${shown(url)} ${urlFault}`]),
+      ...(refFault === undefined ? [] : [`default_ref "${defaultRef}" ${refFault}`]),
+      ...(repository.policy === undefined ? [] : faultsOfPolicy(repository.policy, "policy")),
+    ];
+    if (faults.length > 0) throw new InvalidRepositoryError(id, faults);
+    await deps.inTenant(tenant, async (transaction) => {
+      await upsertRepository(transaction, { tenant, id, repository, by: subject });
+      await bumpRevision(transaction, tenant);
+    });
+  };
+}
+
+/** The URL without what may be a secret. */
+function shown(url: string): string {
+  const bare = url.replace(/[?#].*$/s, "");
+  return `"${bare.replace(/^([a-z0-9+.:-]*\/\/)?[^/]*@/is, "$1…@").slice(0, 200)}"`;
+}

@@ -1,0 +1,23 @@
+import type { RepositoryJson } from "../gen/workflows_runtime/v1/workflow_service_pb.ts";
+import type { Transaction } from "../tenancy/transaction.ts";
+
+/** Repositories of a tenant, by id. */
+export async function readRepositories(transaction: Transaction, tenant: string): Promise<RepositoryJson[]> {
+  const { rows } = await transaction.query<{ repository: RepositoryJson }>(
+    "select repository from repositories where tenant = $1 order by repository_id",
+    [tenant],
+  );
+  return rows.map((row) => row.repository);
+}
+
+export async function upsertRepository(
+  transaction: Transaction,
+  put: { readonly tenant: string; readonly id: string; readonly repository: RepositoryJson; readonly by: string },
+): Promise<void> {
+  await transaction.query(
+    `insert into repositories (tenant, repository_id, repository, updated_by) values ($1, $2, $3, $4)
+     on conflict (tenant, repository_id) do update
+     set repository = excluded.repository, updated_by = excluded.updated_by, updated_at = now()`,
+    [put.tenant, put.id, JSON.stringify(put.repository), put.by],
+  );
+}

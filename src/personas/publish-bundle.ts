@@ -1,0 +1,58 @@
+import { toJson } from "@bufbuild/protobuf";
+import { keepBlob, objectKeyOf, sha256Hex } from "../artifacts/blobs.ts";
+import type { ObjectStore } from "../artifacts/object-store.ts";
+import type { PublishBundleResponseJson } from "../gen/agents/v1/agents_service_pb.ts";
+import { PersonaManifestSchema } from "../gen/agents/v1/agents_service_pb.ts";
+import type { Principal } from "../tenancy/request-context.ts";
+import type { InTenant, Transaction } from "../tenancy/transaction.ts";
+import { decodeTar } from "./canonical-tar.ts";
+import { personaToJson } from "./list-personas.ts";
+import { readManifest } from "./manifest.ts";
+import { findPersona, insertPersona } from "./persona-store.ts";
+
+/** A persona's version is immutable: it is there with other bytes. */
+export class PersonaVersionExistsError extends Error {
+  override readonly name = "PersonaVersionExistsError";
+  readonly code = "version_exists";
+  constructor(id: string, version: string, known: string, digest: string) {
+    super(
+      `persona "${id}" version "${version}" is already published with digest ${known}, this bundle has ${digest}; publish the change under a new version`,
+    );
+  }
+}
+
+export type PublishBundle = (bundle: Uint8Array, who: Principal) => Promise<PublishBundleResponseJson>;
+
+/**
+ * Stores a persona's version for ever: its bytes by their digest, then its row.
+ * @throws InvalidBundleError, PersonaVersionExistsError
+ */
+export function createPublishBundle(deps: {
+  readonly inTenant: InTenant;
+  readonly objects: Pick<ObjectStore, "putOnce" | "digestOf">;
+  /** Tells caches of what the tenant declares; in the transaction of the change. */
+  readonly bumpRevision: (transaction: Transaction, tenant: string) => Promise<void>;
+}): PublishBundle {
+  const { inTenant, objects, bumpRevision } = deps;
+  return async (bundle, { tenant, subject }) => {
+    const manifest = readManifest(decodeTar(bundle));
+    const { id, version } = manifest;
+    const digest = sha256Hex(bundle);
+    const persona = {
+      ...{ id, version, digest, sizeBytes: bundle.byteLength, publishedBy: subject },
+      manifest: toJson(PersonaManifestSchema, manifest),
+      objectKey: objectKeyOf(tenant, digest),
+    };
+    const known = await inTenant(tenant, (transaction) => findPersona(transaction, tenant, persona));
+    if (known !== undefined && known.digest !== digest)
+      throw new PersonaVersionExistsError(id, version, known.digest, digest);
+    await keepBlob(objects, tenant, bundle, "application/x-tar"); // also when known: a bucket that lost it is mended
+    return inTenant(tenant, async (transaction) => {
+      const created = await insertPersona(transaction, tenant, persona);
+      const stored = await findPersona(transaction, tenant, persona);
+      if (stored?.digest !== digest) throw new PersonaVersionExistsError(id, version, stored?.digest ?? "", digest);
+      if (created) await bumpRevision(transaction, tenant);
+      return { persona: personaToJson(stored), created };
+    });
+  };
+}

@@ -1,0 +1,217 @@
+import { createHash } from "node:crypto";
+import type { EffectivePolicyJson } from "../gen/automation/v1/policy_pb.ts";
+import type {
+  CaptureJson,
+  ChangeJson,
+  TestRunJson,
+  UploadJson,
+  WorkReportJson,
+} from "../gen/automation/v1/run_work_pb.ts";
+import type { VerdictLineJson } from "../gen/automation/v1/verdict_pb.ts";
+import { checkPatch, lineOf } from "./exit-gate/check-patch.ts";
+import type { PatchChange } from "./exit-gate/patch-change.ts";
+import { PatchError } from "./exit-gate/patch-change.ts";
+import { readPatch } from "./exit-gate/read-patch.ts";
+import { shownText } from "./shown-text.ts";
+import type { TestReport } from "./test-report/test-report.ts";
+import { readTestReport } from "./test-report/test-report.ts";
+import { testsKept } from "./test-report/tests-kept.ts";
+import type { Evidence } from "./verdict.ts";
+
+/** What a worker left behind. */
+export interface Work {
+  readonly report: WorkReportJson;
+  readonly uploads: readonly UploadJson[];
+}
+
+/** What of it holds, looked at by the side that runs nothing of it. */
+export interface WorkFindings {
+  readonly evidence: readonly Evidence[];
+  /** Exit gate, tests kept …: required whatever the profile asks for. */
+  readonly lines: readonly VerdictLineJson[];
+  readonly tests: readonly TestFinding[];
+}
+
+/** What one run of a test step on the captured tree proves. */
+export interface TestFinding {
+  readonly run: TestRunJson;
+  readonly outcome: "PASSED" | "FAILED";
+  /** Absent when it can't be read. */
+  readonly report?: TestReport;
+  /** For people: what was counted, or why it does not pass. */
+  readonly detail: string;
+}
+
+const vantage = "worker-observed";
+type ReadUpload = (sha256: string | undefined) => Promise<Uint8Array | { readonly fault: string }>;
+
+/**
+ * Judges a worker's report by what it uploaded, and by nothing that it only says: every object is hashed again, test reports are read again, and what changed is
+ * taken from the patch. The worker is believed in what it alone can see: exit codes, and which tree the tests ran on.
+ * @param read - gives an object by its sha256; rejects when it can't, and so does this
+ */
+export async function evaluateWork(
+  work: Work,
+  policy: EffectivePolicyJson,
+  read: (sha256: string) => Promise<Uint8Array>,
+): Promise<WorkFindings> {
+  const uploaded = new Set(work.uploads.map(({ sha256 }) => sha256));
+  const readUpload: ReadUpload = async (sha256 = "") => {
+    if (!uploaded.has(sha256)) return { fault: `it is not among the uploads (sha256 ${sha256 || "not named"})` };
+    const bytes = await read(sha256);
+    const isSame = createHash("sha256").update(bytes).digest("hex") === sha256;
+    return isSame ? bytes : { fault: `the object is not the one with sha256 ${sha256}` };
+  };
+  const { capture, tests = [], documents = [] } = work.report;
+  const gate = capture === undefined ? nothingCaptured : await judgeCapture(capture, policy, readUpload);
+  // One after the other: each may be as large as a report may be.
+  const judged: TestFinding[] = [];
+  for (const run of tests) judged.push(await judgeTests(run, capture, readUpload));
+  const findings = judged.filter(({ run }) => run.onBase !== true);
+  const kept: Evidence[] = [];
+  for (const { sha256 } of documents)
+    if (!("fault" in (await readUpload(sha256)))) kept.push({ kind: "document", outcome: "KEPT", vantage });
+  return {
+    evidence: [
+      ...findings.map(({ outcome }) => ({ kind: "test-result", outcome, vantage })),
+      ...gate.evidence,
+      ...kept,
+    ],
+    lines: [...gate.lines, ...linesOfTests(judged)],
+    tests: findings,
+  };
+}
+
+type Gate = Pick<WorkFindings, "evidence" | "lines">;
+
+const nothingCaptured: Gate = {
+  evidence: [],
+  lines: [
+    lineOf("capture-complete", ["nothing was captured"], {
+      met: "",
+      remedy: "See why the run ended, in its reason and its logs; resolve that and ask for a new run.",
+    }),
+  ],
+};
+
+/** The patch is uploaded once, and everything about changes is taken from it. */
+async function judgeCapture(capture: CaptureJson, policy: EffectivePolicyJson, readUpload: ReadUpload): Promise<Gate> {
+  const complete = lineOf("capture-complete", faultsOfCapture(capture), {
+    met: "the tree holds everything that was in the workspace, except what the base ignores",
+    remedy: "Remove what is named here from the workspace, or have the base ignore it, and ask for a new run.",
+  });
+  const patch = await readUpload(capture.patchSha256);
+  const read = "fault" in patch ? { fault: `the patch: ${patch.fault}` } : readChanges(patch, capture.changes ?? []);
+  const remedy = "The worker's patch and its report must say the same; have the operator look at the worker.";
+  if ("fault" in read || "fault" in patch) {
+    const fault = "fault" in read ? read.fault : "";
+    return { evidence: [], lines: [complete, lineOf("exit-gate-patch", [fault], { met: "", remedy })] };
+  }
+  const met = `the patch holds the ${read.changes.length} changes that were reported`;
+  return {
+    evidence: [{ kind: "diff", outcome: outcomeOfDiff(capture, read.changes), vantage }],
+    lines: [
+      complete,
+      lineOf("exit-gate-patch", [], { met, remedy }),
+      ...checkPatch({ changes: read.changes, sizeBytes: patch.byteLength }, policy),
+    ],
+  };
+}
+
+function outcomeOfDiff({ partial }: CaptureJson, changes: readonly PatchChange[]): string {
+  if (partial === true) return "PARTIAL";
+  return changes.length === 0 ? "UNCHANGED" : "CAPTURED";
+}
+
+function faultsOfCapture({ partial, skipped = [] }: CaptureJson): string[] {
+  if (partial !== true) return [];
+  const told = skipped.filter(({ reason }) => reason !== "ignored").map(({ path, reason }) => `${path} (${reason})`);
+  return told.length === 0 ? ["the capture is partial"] : told.map((each) => `left out: ${each}`);
+}
+
+/** Of a file that was only renamed the patch does not show the mode: there the report's is taken. */
+function readChanges(
+  patch: Uint8Array,
+  reported: readonly ChangeJson[],
+): { readonly changes: readonly PatchChange[] } | { readonly fault: string } {
+  let changes: readonly PatchChange[];
+  try {
+    changes = readPatch(patch);
+  } catch (error) {
+    if (error instanceof PatchError) return { fault: error.message };
+    throw error;
+  }
+  const byPath = new Map(reported.map((change) => [change.path, change]));
+  if (changes.length !== reported.length || byPath.size !== reported.length)
+    return { fault: `the patch changes ${changes.length} files, ${reported.length} were reported` };
+  const known = changes.map((change) => {
+    const mode = byPath.get(change.path)?.mode;
+    return change.kind === "CHANGE_KIND_RENAMED" && change.mode === undefined && mode ? { ...change, mode } : change;
+  });
+  const other = known.find((change) => !isSame(change, byPath.get(change.path)));
+  if (other === undefined) return { changes: known };
+  return { fault: `the patch changes ${other.path} in another way than was reported` };
+}
+
+function isSame(change: PatchChange, reported: ChangeJson | undefined): boolean {
+  return (
+    change.kind === reported?.kind &&
+    (change.previousPath ?? "") === (reported.previousPath ?? "") &&
+    (change.mode ?? "") === (reported.mode ?? "")
+  );
+}
+
+async function judgeTests(
+  run: TestRunJson,
+  capture: CaptureJson | undefined,
+  readUpload: ReadUpload,
+): Promise<TestFinding> {
+  if ((run.reportSha256 ?? "") === "") {
+    const reason = run.reason || "no reason was given";
+    return { run, outcome: "FAILED", detail: `the tests left no report: ${reason}` };
+  }
+  const bytes = await readUpload(run.reportSha256);
+  const report = "fault" in bytes ? bytes : readTestReport(run.format ?? "REPORT_FORMAT_UNSPECIFIED", bytes);
+  if ("fault" in report) return { run, outcome: "FAILED", detail: `the report does not count: ${report.fault}` };
+  const fault = faultOfRun(run, report, capture);
+  return { run, outcome: fault === undefined ? "PASSED" : "FAILED", report, detail: fault ?? told(report) };
+}
+
+function faultOfRun(run: TestRunJson, report: TestReport, capture: CaptureJson | undefined): string | undefined {
+  const { passed = 0, failed = 0, errored = 0 } = report.counts;
+  if (run.gitTree === undefined || run.gitTree !== capture?.gitTree)
+    return `the tests ran on tree ${run.gitTree || "unknown"}, captured was ${capture?.gitTree || "none"}`;
+  if (failed + errored > 0) {
+    const names = report.tests.filter(({ state }) => state === "failed" || state === "errored").map(({ name }) => name);
+    const more = names.length - 5;
+    const shown = names.slice(0, 5).map((name) => shownText(name, 200));
+    return `${told(report)}: ${shown.join("; ")}${more > 0 ? `; and ${more} more` : ""}`;
+  }
+  if (run.exitCode !== 0)
+    return `the tests ended with ${run.exitCode === undefined ? "no exit code" : `exit code ${run.exitCode}`}, though their report has no failure`;
+  if (passed === 0) return `no test was executed (${told(report)})`;
+  return undefined;
+}
+
+function told({ counts }: TestReport): string {
+  const { passed = 0, failed = 0, errored = 0, skipped = 0 } = counts;
+  return `${passed} passed, ${failed} failed, ${errored} errored, ${skipped} skipped`;
+}
+
+/** A comparison needs the base: without a readable report of it there is nothing to keep. */
+function linesOfTests(judged: readonly TestFinding[]): VerdictLineJson[] {
+  return judged.flatMap(({ run: { onBase, stepId = "" }, report: base }) => {
+    if (onBase !== true || base === undefined) return [];
+    const after = judged.filter(({ run }) => run.onBase !== true && run.stepId === stepId);
+    const gone = after.flatMap(({ report, detail }) =>
+      report === undefined ? [`no test can be seen: ${detail}`] : testsKept(base, report),
+    );
+    return [
+      lineOf(`tests-kept-${stepId}`, after.length === 0 ? ["the tests did not run on the captured tree"] : gone, {
+        met: "every test that the base executed was executed",
+        remedy:
+          "Put back each test named here and have it run; a test that is no longer right is changed by its owners, not by the run.",
+      }),
+    ];
+  });
+}

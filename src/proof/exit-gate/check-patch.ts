@@ -1,0 +1,126 @@
+import { judgePath } from "../../definitions/effective-policy.ts";
+import type { EffectivePolicyJson } from "../../gen/automation/v1/policy_pb.ts";
+import type { VerdictLineJson } from "../../gen/automation/v1/verdict_pb.ts";
+import { shownText } from "../shown-text.ts";
+import type { PatchChange } from "./patch-change.ts";
+import { linkMode, submoduleMode } from "./patch-change.ts";
+import { findSecret } from "./secret-patterns.ts";
+
+/** Shown of each requirement; the rest is counted. */
+const mostShown = 10;
+const mostCharacters = 300;
+
+/** Checks what a run brings out: each requirement is a line of the verdict, met or failed, whatever the profile asks for. */
+export function checkPatch(
+  patch: { readonly changes: readonly PatchChange[]; readonly sizeBytes: number },
+  policy: EffectivePolicyJson,
+): readonly VerdictLineJson[] {
+  const { changes } = patch;
+  return [
+    lineOf(
+      "exit-gate-paths",
+      changes.flatMap((change) => faultsOfPaths(change, policy)),
+      {
+        met: `${changes.length} changed files are where every layer allows them`,
+        remedy:
+          "Undo the change of each path named here. Where the work does need it, have the owner of the named layer change its rule, and ask for a new run.",
+      },
+    ),
+    lineOf("exit-gate-symlinks", changes.flatMap(faultsOfLinks), {
+      met: "no link leaves the tree and nothing is a submodule",
+      remedy:
+        "Make a relative link to a file of the repository, or put the file itself in its place; add the content of a submodule as files.",
+    }),
+    lineOf("exit-gate-size", faultsOfSize(patch, policy), {
+      met: `${patch.sizeBytes} bytes of patch, ${changes.length} changed files`,
+      remedy: "Split the work, leave built files out (.gitignore), or have the limit raised in the layer that sets it.",
+    }),
+    lineOf("exit-gate-secrets", changes.flatMap(faultsOfSecrets), {
+      met: "nothing that was added looks like a secret",
+      remedy:
+        "Take it out, read it from the environment instead, and revoke it if it is real: it has been in a workspace.",
+    }),
+  ];
+}
+
+/** @param faults - none: the line is met */
+export function lineOf(
+  requirementId: string,
+  faults: readonly string[],
+  { met, remedy }: { readonly met: string; readonly remedy: string },
+): VerdictLineJson {
+  if (faults.length === 0) return { requirementId, state: "LINE_STATE_MET", detail: met };
+  const more = faults.length - mostShown;
+  const shown = faults.slice(0, mostShown).map((fault) => shownText(fault, mostCharacters));
+  const detail = `${shown.join("; ")}${more > 0 ? `; and ${more} more` : ""}`;
+  return { requirementId, state: "LINE_STATE_FAILED", detail, remedy };
+}
+
+const acts: Readonly<Record<PatchChange["kind"], string>> = {
+  CHANGE_KIND_UNSPECIFIED: "changed",
+  CHANGE_KIND_ADDED: "added",
+  CHANGE_KIND_MODIFIED: "changed",
+  CHANGE_KIND_DELETED: "deleted",
+  CHANGE_KIND_RENAMED: "renamed",
+};
+
+function faultsOfPaths(change: PatchChange, policy: EffectivePolicyJson): string[] {
+  const paths = change.previousPath === undefined ? [change.path] : [change.previousPath, change.path];
+  return paths.flatMap((path) => {
+    const denial = judgePath(policy, path);
+    if (denial === undefined) return [];
+    const { layer, rule, kind } = denial;
+    const why =
+      kind === "deny" ? `protected by ${layer}'s rule "${rule}"` : `outside of what ${layer} lets be written: ${rule}`;
+    return [`${path} was ${acts[change.kind]}: ${why}`];
+  });
+}
+
+function faultsOfLinks(change: PatchChange): string[] {
+  const { path, mode } = change;
+  if (mode === submoduleMode) return [`${path} is a submodule`];
+  if (mode !== linkMode) return [];
+  if (change.added.length === 0 && change.kind === "CHANGE_KIND_RENAMED")
+    return [
+      `${path} is a link that was moved: where it leads from there is not in the patch; make it anew at its place`,
+    ];
+  const fault = faultOfTarget(path, change.added.map(({ text }) => text).join("\n"));
+  return fault === undefined ? [] : [`${path} is a link ${fault}`];
+}
+
+/**
+ * A link leads from its own folder, and only up as far as the root. `..` after a name would be followed from wherever that name leads, which no text shows.
+ */
+function faultOfTarget(path: string, target: string): string | undefined {
+  if (target === "") return "without a target";
+  if (target.startsWith("/")) return "to an absolute path";
+  const parts = target.split("/").filter((part) => part !== "" && part !== ".");
+  const ups = parts.lastIndexOf("..") + 1;
+  if (parts.slice(0, ups).some((part) => part !== "..")) return "that goes up after a name";
+  if (ups > path.split("/").length - 1) return "that leaves the tree";
+  if (parts.some((part) => part.toLowerCase() === ".git")) return "into git's own folder";
+  return undefined;
+}
+
+function faultsOfSize(
+  { sizeBytes, changes }: { readonly sizeBytes: number; readonly changes: readonly PatchChange[] },
+  { limits = {} }: EffectivePolicyJson,
+): string[] {
+  const mostBytes = Number(limits.patchBytes ?? 0);
+  const mostFiles = limits.changedFiles ?? 0;
+  return [
+    ...(sizeBytes > mostBytes ? [`the patch has ${sizeBytes} bytes, the limit is ${mostBytes} (patch_bytes)`] : []),
+    ...(changes.length > mostFiles
+      ? [`${changes.length} files changed, the limit is ${mostFiles} (changed_files)`]
+      : []),
+  ];
+}
+
+function faultsOfSecrets({ path, added, binary }: PatchChange): string[] {
+  const found = added.flatMap(({ line, text }) => {
+    const kind = findSecret(text);
+    return kind === undefined ? [] : [`${path}:${line} looks like a ${kind}`];
+  });
+  const kind = binary && findSecret(Buffer.from(binary).toString("latin1"));
+  return kind === undefined ? found : [...found, `${path} (binary) looks like a ${kind}`];
+}

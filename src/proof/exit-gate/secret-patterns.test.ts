@@ -1,0 +1,70 @@
+import { describe, expect, it } from "vitest";
+import { findSecret } from "./secret-patterns.ts";
+
+// Put together here, so that no line of this file looks like one.
+const of = (...parts: string[]) => parts.join("");
+const letters = "aB3dE6gH9jK2mN5pQ8sT1vW4yZ7bC0eF3hJ6";
+
+describe("a secret", () => {
+  it.each([
+    ["private key", of("-----BEGIN ", "PRIVATE KEY-----")],
+    ["private key", of("-----BEGIN RSA ", "PRIVATE KEY-----")],
+    ["private key", of("-----BEGIN PGP ", "PRIVATE KEY BLOCK-----")],
+    ["private key", of('key = "-----BEGIN OPENSSH ', 'PRIVATE KEY-----\\n…"')],
+    [
+      "AWS access key",
+      of("id: AKIA", "IOSFODNN7EXAMPLA")
+        .replace("0", "A")
+        .replaceAll(/[0189]/g, "B"),
+    ],
+    ["AWS secret key", of("aws_secret_access_key=", letters, "ab/+")],
+    ["GitHub token", of("ghp_", letters)],
+    ["GitHub token", of("github_pat_", letters)],
+    ["GitLab token", of("token: glpat-", letters.slice(0, 20))],
+    ["Slack token", of("xoxb-", "123456789012-abc")],
+    ["Google API key", of("AIza", letters.slice(0, 35))],
+    ["npm token", of("//registry.example.org/:_authToken=npm_", letters)],
+    ["Stripe key", of("sk_live_", letters.slice(0, 24))],
+    ["model provider's key", of("sk-ant-", letters)],
+    ["model provider's key", of("sk-", letters, letters)],
+    ["JSON Web Token", of("Bearer eyJhbGciOiJIUzI1NiJ9", ".eyJzdWIiOiIxMjM0NTY3ODkwIn0", ".dozjgNryP4J3jVmNHl0w5N")],
+    ["password in a URL", of("postgres://app:hunt", "er2secret9@db/main")],
+    ["password or key in quotes", of('password = "hunt', 'er2hunter2"')],
+    ["password or key in quotes", of("  dbPassword: 'c0rrect", "-horse'")],
+    ["password or key in quotes", of('"api_key": "', letters, '"')],
+  ])("is found: %s", (kind, text) => {
+    expect(findSecret(text)).toBe(kind);
+  });
+
+  it.each([
+    "-----BEGIN CERTIFICATE-----",
+    of("-----BEGIN ", "PUBLIC KEY-----"),
+    "AKIA is how the ids of access keys begin",
+    `sha256: ${"a1".repeat(32)}`,
+    `"integrity": "sha512-${letters}${letters}=="`,
+    'password = "changeme1"',
+    'password = "correct horse battery staple 1"',
+    of('const password = "$', '{process.env.PASSWORD_1}"'),
+    "password = process.env.PASSWORD_1",
+    'password: "<your password 1>"',
+    'type: "password", name: "password2"',
+    'secretName: "database-credentials"',
+    "https://user:password@example.org/",
+    "https://example.org/a:b1c2d3e4f5@example",
+    'apiKey: "test-key-123456"',
+    'tokens: ["eyJ", "eyJhbGciOi"]',
+    "task-ant-hill sk-learn npm_config_registry",
+    "",
+  ])("is not seen in %s", (text) => {
+    expect(findSecret(text)).toBeUndefined();
+  });
+
+  it.each(["eyJ-", "a.", "a-b:", "password=", "sk-ant-", "-----BEGIN ", "://a:b", "A ", "x"])(
+    "is looked for in time linear to the line, with %s a million times",
+    (unit) => {
+      const before = performance.now();
+      findSecret(unit.repeat(1_000_000));
+      expect(performance.now() - before).toBeLessThan(3_000);
+    },
+  );
+});

@@ -1,0 +1,57 @@
+import type { StepReportJson } from "../../gen/automation/v1/run_work_pb.ts";
+import { resourceUri } from "../resource-uri.ts";
+import type { RunEnd } from "./statement.ts";
+
+/**
+ * What a run worked on, with, in and how, by digest; nothing for a run without a workspace.
+ * Pins are what was decided when the run was accepted. What the worker reported without being able to prove it is told by `vantage`: a reason may be a persona's own words.
+ */
+export function workFacts({ run, work }: Pick<RunEnd, "run" | "work">): {
+  readonly facts: object;
+  readonly vantage: Readonly<Record<string, string>>;
+} {
+  const { pins, tenant, baseCommit } = run;
+  if (pins === null) return { facts: {}, vantage: {} };
+  const { repository = {}, personas = [], policyDigest = "" } = pins;
+  const { attempt, steps = [], capture, sandbox } = work?.report ?? {};
+  const { isolation, ...proven } = sandbox ?? {};
+  const facts = {
+    base: {
+      repository: repository.id,
+      ref: repository.ref,
+      uri: repository.url,
+      ...(baseCommit === null ? {} : { digest: { gitCommit: baseCommit } }),
+    },
+    personas: personas.map(({ stepId, id = "", version = "", digest }) => ({
+      ...{ step: stepId, id, version, uri: resourceUri(tenant, "persona", id, version), digest: { sha256: digest } },
+    })),
+    policy: { digest: { sha256: policyDigest } },
+    ...(work === undefined ? {} : { attempt, steps: steps.map(stepFacts) }),
+    ...(capture === undefined
+      ? {}
+      : {
+          capture: {
+            digest: { gitCommit: capture.gitCommit, gitTree: capture.gitTree },
+            patch: { digest: { sha256: capture.patchSha256 } },
+            changedFiles: capture.changes?.length ?? 0,
+            skippedFiles: capture.skipped?.length ?? 0,
+            partial: capture.partial === true,
+          },
+        }),
+    ...(sandbox === undefined ? {} : { sandbox: { class: isolation, ...proven } }),
+  };
+  return { facts, vantage: Object.fromEntries(Object.keys(facts).map((name) => [name, "worker-observed"])) };
+}
+
+/** The words of a step's reason stay in the event log: they may be a persona's. */
+function stepFacts({ stepId, state, exitCode, cause, limit, startedAt, finishedAt }: StepReportJson) {
+  return {
+    step: stepId,
+    state: state?.replace("STEP_STATE_", ""),
+    ...(exitCode === undefined ? {} : { exitCode }),
+    ...(cause === undefined || cause === "" ? {} : { cause }),
+    ...(limit === undefined ? {} : { limit }),
+    startedOn: startedAt,
+    finishedOn: finishedAt,
+  };
+}

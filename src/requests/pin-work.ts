@@ -1,0 +1,193 @@
+import { canonicalDigest } from "../definitions/canonical-json.ts";
+import type { Declarations } from "../definitions/declarations.ts";
+import type { Denial, PolicyLayer } from "../definitions/effective-policy.ts";
+import { chooseIsolation, compilePolicy, judgeCommand } from "../definitions/effective-policy.ts";
+import { faultsOfPolicy } from "../definitions/policy-rules.ts";
+import type { Reason } from "../definitions/reason.ts";
+import { reason } from "../definitions/reason.ts";
+import { faultOfRef } from "../definitions/repository-rules.ts";
+import type { WorkspaceRules } from "../definitions/workspace-rules.ts";
+import { operatorLayers } from "../definitions/workspace-rules.ts";
+import type { AutomationPlanJson, PersonaRefJson, StepJson } from "../gen/automation/v1/automation_plan_pb.ts";
+import type { EffectivePolicyJson, IsolationClassJson } from "../gen/automation/v1/policy_pb.ts";
+import type { RunRequestedJson } from "../gen/automation/v1/run_requested_pb.ts";
+import type { PinnedPersonaJson, PinnedRepositoryJson, RunPinsJson } from "../gen/automation/v1/run_work_pb.ts";
+import type { RepositoryJson } from "../gen/workflows_runtime/v1/workflow_service_pb.ts";
+import type { StoredPersona } from "../personas/persona-store.ts";
+
+export interface PinnedWork {
+  /** Absent for a plan without steps. */
+  readonly pins?: RunPinsJson;
+  /** Everything that makes the work impossible and can be seen before its start. */
+  readonly obstacles: readonly Reason[];
+}
+
+/**
+ * Says what the steps of a plan work on and with: repository, personas by digest, the policy of all layers as one, and the isolation it is given.
+ * A plan without steps needs none of it.
+ */
+export function pinWork(
+  plan: AutomationPlanJson,
+  requested: RunRequestedJson,
+  { tenant, declarations, rules }: { tenant: string; declarations: Declarations; rules: WorkspaceRules },
+): PinnedWork {
+  const { steps = [] } = plan;
+  if (steps.length === 0) return { obstacles: [] };
+  const repository = pinRepository(plan, requested, declarations);
+  const personas = steps.map((step, index) => pinPersona(step, index, declarations));
+  const stored = personas.flatMap(({ persona }) => persona ?? []);
+  const layers: PolicyLayer[] = [
+    ...operatorLayers(rules, tenant),
+    { layer: "repository", policy: repository.declared?.policy ?? {} },
+    ...new Map(stored.map((persona) => [persona.digest, layerOf(persona)])).values(),
+    { layer: "plan", policy: plan.policy ?? {}, isolation: plan.isolation },
+  ];
+  const policy = compilePolicy(layers);
+  const isolation = chooseIsolation(rules.isolation, policy.isolation);
+  const obstacles = [
+    ...[repository, ...personas].flatMap(({ obstacle }) => obstacle ?? []),
+    ...stored.flatMap(unusablePolicy),
+    ...deniedCommands(steps, policy),
+    ...(isolation === undefined ? [notOffered(rules.isolation, layers, policy)] : []),
+  ];
+  if (obstacles.length > 0 || isolation === undefined) return { obstacles };
+  return {
+    obstacles,
+    pins: {
+      repository: repository.pinned,
+      personas: personas.flatMap(({ pinned }) => pinned ?? []),
+      policy,
+      policyDigest: canonicalDigest(policy),
+      isolation,
+    },
+  };
+}
+
+/** With an obstacle nothing is pinned. */
+interface FoundRepository {
+  readonly obstacle?: Reason;
+  readonly declared?: RepositoryJson;
+  readonly pinned?: PinnedRepositoryJson;
+}
+
+/** The event's repository, else the plan's. */
+function pinRepository(
+  plan: AutomationPlanJson,
+  requested: RunRequestedJson,
+  declarations: Declarations,
+): FoundRepository {
+  const isAsked = requested.repository !== undefined;
+  const named = requested.repository ?? plan.repository;
+  const field = isAsked ? "repository" : "plan.repository";
+  if (named === undefined)
+    return {
+      obstacle: reason(
+        "repository_required",
+        "repository",
+        "",
+        "the plan has steps, and neither it nor the request names a repository to work on",
+        "name a repository in the request, or publish a version of the definition that does",
+      ),
+    };
+  const { id = "" } = named;
+  const declared = declarations.repository(id);
+  if (declared === undefined)
+    return {
+      obstacle: reason(
+        "unknown_repository",
+        `${field}.id`,
+        id,
+        "is not declared for this tenant",
+        "declare it with `automation apply -f repository.yaml`",
+      ),
+    };
+  const ref = named.ref || (declared.defaultRef ?? "");
+  const fault = faultOfRef(ref);
+  if (fault !== undefined)
+    return {
+      declared,
+      obstacle: reason("invalid_ref", `${field}.ref`, ref, fault, "ask for a branch, a tag or a full commit id"),
+    };
+  return { declared, pinned: { id, url: declared.url, ref } };
+}
+
+/** Empty for a step that no persona works on. */
+interface FoundPersona {
+  readonly obstacle?: Reason;
+  readonly persona?: StoredPersona;
+  readonly pinned?: PinnedPersonaJson;
+}
+
+function pinPersona(step: StepJson, index: number, declarations: Declarations): FoundPersona {
+  if (step.agent === undefined) return {};
+  const ref = step.agent.persona ?? {};
+  const persona = declarations.persona(ref.id ?? "", ref.version);
+  if (persona === undefined) return { obstacle: personaUnknown(ref, index) };
+  const { id, version, digest } = persona;
+  return { persona, pinned: { stepId: step.id, id, version, digest } };
+}
+
+function personaUnknown({ id = "", version = "" }: PersonaRefJson, index: number): Reason {
+  return reason(
+    "unknown_persona",
+    `plan.steps.${index}.agent.persona`,
+    version === "" ? id : `${id}@${version}`,
+    version === "" ? "is not published for this tenant" : "has no such version for this tenant",
+    "publish it with `automation persona publish`",
+  );
+}
+
+function layerOf({ id, manifest }: StoredPersona): PolicyLayer {
+  return { layer: `persona/${id}`, policy: manifest.policy ?? {}, isolation: manifest.isolation };
+}
+
+/** A bundle is published without a look at its rules: one that can't be meant would protect nothing. */
+function unusablePolicy({ id, version, manifest }: StoredPersona): Reason[] {
+  return faultsOfPolicy(manifest.policy ?? {}, "policy").map((fault) =>
+    reason(
+      "invalid_persona_policy",
+      "persona",
+      `${id}@${version}`,
+      fault,
+      "correct persona.yaml and publish it as another version",
+    ),
+  );
+}
+
+function deniedCommands(steps: readonly StepJson[], policy: EffectivePolicyJson): Reason[] {
+  return steps.flatMap((step, index) => {
+    const kind = step.command === undefined ? "test" : "command";
+    const argv = step[kind]?.argv;
+    const denial = argv === undefined ? undefined : judgeCommand(policy, argv);
+    if (argv === undefined || denial === undefined) return [];
+    return [
+      reason(
+        "command_denied",
+        `plan.steps.${index}.${kind}.argv`,
+        argv.join(" "),
+        toldDenial(denial),
+        `change the step, or have layer ${denial.layer} allow it`,
+      ),
+    ];
+  });
+}
+
+function toldDenial({ layer, rule, kind }: Denial): string {
+  return kind === "deny" ? `layer ${layer} denies "${rule}"` : `layer ${layer} allows only: ${rule}`;
+}
+
+function notOffered(
+  offered: readonly IsolationClassJson[],
+  layers: readonly PolicyLayer[],
+  { isolation }: EffectivePolicyJson,
+): Reason {
+  const demanding = layers.filter((each) => each.isolation === isolation).map(({ layer }) => layer);
+  const demand = demanding.length === 0 ? "steps need some isolation" : `${demanding.join(", ")} demands this at least`;
+  return reason(
+    "isolation_not_offered",
+    "plan.isolation",
+    demanding.length === 0 ? "" : isolation,
+    `${demand}; this installation offers ${offered.join(", ") || "none"}`,
+    "have the operator add the class below workspaces.isolation and run a worker of it, or demand less",
+  );
+}

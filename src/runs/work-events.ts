@@ -1,0 +1,49 @@
+import type { JsonValue } from "@bufbuild/protobuf";
+import { toJson } from "@bufbuild/protobuf";
+import { canonicalJson } from "../definitions/canonical-json.ts";
+import { storable } from "../definitions/reason.ts";
+import type { WorkEvent, WorkEventJson } from "../gen/workflows_runtime/v1/workflow_service_pb.ts";
+import { WorkEventSchema } from "../gen/workflows_runtime/v1/workflow_service_pb.ts";
+import type { EventDraft } from "./chain-events.ts";
+
+/** A worker's event that can't be taken; none of its batch was. */
+export class InvalidEventError extends Error {
+  override readonly name = "InvalidEventError";
+  readonly code = "invalid_event";
+  readonly n: string;
+  constructor(n: bigint, rule: string) {
+    super(`event n ${n} ${rule}`);
+    this.n = String(n);
+  }
+}
+
+/** Largest event, bytes of its RFC 8785 JSON. */
+export const largestEventBytes = 64 * 1024;
+
+/**
+ * Makes drafts of what a worker saw; their keys are its own count within its attempt. Text that Postgres can't keep is shown in a form that it can: a persona may say anything.
+ * @throws InvalidEventError
+ */
+export function draftWorkEvents(events: readonly WorkEvent[], attempt: number): EventDraft[] {
+  let last = 0n;
+  return events.map((event) => {
+    if (event.n <= last) throw new InvalidEventError(event.n, `comes after n ${last}; send events in the order of n`);
+    last = event.n;
+    const { n, ...payload } = storableJson(toJson(WorkEventSchema, event)) as WorkEventJson;
+    const bytes = Buffer.byteLength(canonicalJson(payload));
+    if (bytes > largestEventBytes)
+      throw new InvalidEventError(
+        event.n,
+        `has ${bytes} bytes; ${largestEventBytes} are allowed: cut the text and say that it is truncated`,
+      );
+    return { writerKey: `work/${attempt}/${n}`, ...payload };
+  });
+}
+
+/** A worker passes on what strangers wrote, in reasons and names. @returns it in a form that Postgres can keep */
+export function storableJson(value: JsonValue): JsonValue {
+  if (typeof value === "string") return storable(value);
+  if (Array.isArray(value)) return value.map(storableJson);
+  if (typeof value !== "object" || value === null) return value;
+  return Object.fromEntries(Object.entries(value).map(([name, inner]) => [name, storableJson(inner)]));
+}

@@ -1,0 +1,29 @@
+import { randomUUID } from "node:crypto";
+import type { ArtifactRow } from "../artifacts/artifact-store.ts";
+import { objectKeyOf } from "../artifacts/blobs.ts";
+import type { ObjectDigest } from "../artifacts/object-store.ts";
+import { sizeOf } from "../artifacts/upload-rules.ts";
+import type { UploadJson } from "../gen/automation/v1/run_work_pb.ts";
+import { eventLogMediaType, eventLogName } from "../proof/event-log.ts";
+
+/** What a run leaves behind, as artifacts: its closed event log and the objects of its work. They become artifacts when the end is sealed, not before. */
+export function runArtifacts(
+  run: { readonly tenant: string; readonly runId: string },
+  log: ObjectDigest,
+  uploads: readonly UploadJson[],
+  at: Date,
+): ArtifactRow[] {
+  const rowOf = (what: Pick<ArtifactRow, "name" | "kind" | "mediaType" | "sha256" | "sizeBytes">): ArtifactRow => ({
+    ...what,
+    artifactId: randomUUID(),
+    runId: run.runId,
+    objectKey: objectKeyOf(run.tenant, what.sha256),
+    createdAt: at,
+  });
+  return [
+    rowOf({ ...log, name: eventLogName, kind: "event_log", mediaType: eventLogMediaType }),
+    ...uploads.map(({ name = "", kind = "", mediaType = "", sha256 = "", sizeBytes }) =>
+      rowOf({ name, kind, mediaType, sha256, sizeBytes: sizeOf({ sizeBytes }) }),
+    ),
+  ];
+}

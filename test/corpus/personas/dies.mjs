@@ -1,0 +1,2 @@
+console.error("about to fall");
+process.kill(process.pid, "SIGSEGV");

@@ -1,0 +1,198 @@
+import { fromJson } from "@bufbuild/protobuf";
+import type { Pool } from "pg";
+import pg from "pg";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { canonicalDigest } from "../../src/definitions/canonical-json.ts";
+import { bumpRevision } from "../../src/definitions/declaration-revision-store.ts";
+import { createPublishVersion } from "../../src/definitions/put-definition.ts";
+import { createPutRepository } from "../../src/definitions/put-repository.ts";
+import type { WorkspaceRules } from "../../src/definitions/workspace-rules.ts";
+import type { PersonaManifestJson } from "../../src/gen/agents/v1/agents_service_pb.ts";
+import type { AutomationPlanJson, TestStepJson } from "../../src/gen/automation/v1/automation_plan_pb.ts";
+import type { ReasonJson } from "../../src/gen/automation/v1/run_event_pb.ts";
+import type { RunPinsJson } from "../../src/gen/automation/v1/run_work_pb.ts";
+import type { RepositoryJson } from "../../src/gen/workflows_runtime/v1/workflow_service_pb.ts";
+import {
+  PublishWorkflowVersionRequestSchema,
+  RepositorySchema,
+} from "../../src/gen/workflows_runtime/v1/workflow_service_pb.ts";
+import { insertPersona } from "../../src/personas/persona-store.ts";
+import { createInTenant } from "../../src/postgres/in-tenant.ts";
+import type { InTenant } from "../../src/tenancy/transaction.ts";
+import { acceptInto, aDelivery } from "../support/accepting.ts";
+import type { TestDatabase } from "../support/database.ts";
+import { createDatabase } from "../support/database.ts";
+import { aPrincipal, aRequest, declare, workspaces } from "../support/declared.ts";
+import type { TestEngines } from "../support/engines.ts";
+import { startEngines } from "../support/engines.ts";
+
+const tenant = "acme";
+let engines: TestEngines;
+let database: TestDatabase;
+let dispatcher: Pool;
+let inTenant: InTenant;
+let superuser: pg.Client;
+
+beforeAll(async () => {
+  engines = await startEngines({ postgres: true });
+  database = await createDatabase(engines.postgres.url);
+  dispatcher = database.poolOf("dispatcher");
+  inTenant = createInTenant(database.poolOf("api"));
+  superuser = new pg.Client({ connectionString: database.superuserUrl });
+  await superuser.connect();
+  await declare(inTenant, tenant);
+  await putRepository({ policy: { paths: { write: { patterns: ["src/**"] } } } });
+  await putRepository({ id: "other", defaultRef: "trunk" });
+  await putPersona("1", {});
+  await putPersona("2", { isolation: "ISOLATION_CLASS_USERNS", policy: { commands: { deny: ["git push"] } } });
+});
+
+afterAll(async () => {
+  await superuser?.end();
+  await database?.close();
+  await engines?.stop();
+});
+
+const putRepository = (over: RepositoryJson) =>
+  createPutRepository({ inTenant, bounds: { hosts: ["github.com"], roots: [] } })(
+    fromJson(RepositorySchema, { id: "shop", url: "https://github.com/acme/shop", defaultRef: "main", ...over }),
+    aPrincipal(tenant),
+  );
+const putPersona = (version: string, manifest: PersonaManifestJson) =>
+  inTenant(tenant, async (transaction) => {
+    await insertPersona(transaction, tenant, {
+      ...{ id: "fixer", version, digest: version.repeat(64), sizeBytes: 1, objectKey: "key", publishedBy: "ada" },
+      manifest: { id: "fixer", version, ...manifest },
+    });
+    await bumpRevision(transaction, tenant);
+  });
+const publishPlan = (definitionId: string, plan: AutomationPlanJson) =>
+  createPublishVersion({ inTenant })(
+    fromJson(PublishWorkflowVersionRequestSchema, { definitionId, version: "1", channel: "stable", plan }),
+    aPrincipal(tenant),
+  );
+
+const agent = { id: "fix", agent: { persona: { id: "fixer" } } };
+const test: TestStepJson = {
+  argv: ["node", "--test"],
+  reportPath: "report.xml",
+  format: "REPORT_FORMAT_JUNIT",
+};
+
+/** Asks for a run of the definition. @returns its pins and definite reasons */
+const ask = async (id: string, over: Record<string, unknown> = {}, rules: WorkspaceRules = workspaces) => {
+  const request = aRequest({ definition: { id }, workKind: "other", ...over });
+  const eventId = crypto.randomUUID();
+  const counts = await acceptInto(dispatcher, { workspaces: rules })([aDelivery(eventId, request)]);
+  const { rows } = await superuser.query<{ reasons: ReasonJson[]; pins: RunPinsJson | null; disposition: string }>(
+    "select q.reasons, q.disposition, r.pins from run_requests q left join runs r using (tenant, run_id) where q.event_id = $1",
+    [eventId],
+  );
+  return { counts, reasons: rows[0]?.reasons ?? [], pins: rows[0]?.pins, disposition: rows[0]?.disposition };
+};
+
+describe("a request for a plan with steps", () => {
+  it("pins repository, personas by digest, the policy of all layers and the isolation", async () => {
+    await publishPlan("work", {
+      repository: { id: "shop" },
+      policy: { commands: { allow: { patterns: ["node"] } }, limits: { stepTime: "30s" } },
+      steps: [agent, { id: "old", agent: { persona: { id: "fixer", version: "1" } } }, { id: "unit", test }],
+    });
+    const { pins } = await ask("work", {}, { ...workspaces, tenants: { acme: { commands: { deny: ["ssh"] } } } });
+    expect(pins).toEqual({
+      repository: { id: "shop", url: "https://github.com/acme/shop", ref: "main" },
+      personas: [
+        { stepId: "fix", id: "fixer", version: "2", digest: "2".repeat(64) },
+        { stepId: "old", id: "fixer", version: "1", digest: "1".repeat(64) },
+      ],
+      policy: {
+        commandAllow: [{ layer: "plan", patterns: ["node"] }],
+        commandDeny: [
+          { layer: "platform", patterns: ["curl"] },
+          { layer: "tenant", patterns: ["ssh"] },
+          { layer: "persona/fixer", patterns: ["git push"] },
+        ],
+        pathWrite: [{ layer: "repository", patterns: ["src/**"] }],
+        pathDeny: [{ layer: "platform", patterns: [".github/workflows/**"] }],
+        limits: { ...workspaces.policy.limits, stepTime: "30s" },
+        isolation: "ISOLATION_CLASS_USERNS",
+      },
+      policyDigest: canonicalDigest(pins?.policy),
+      isolation: "ISOLATION_CLASS_UID",
+    });
+  });
+
+  it("works on the repository and ref that the event names, and keeps what it pinned when that is declared anew", async () => {
+    const asked = { repository: { id: "other", ref: "v1.2" } };
+    const before = await ask("work", asked);
+    expect(before.pins?.repository).toEqual({ id: "other", url: "https://github.com/acme/shop", ref: "v1.2" });
+    await putRepository({ id: "other", url: "https://github.com/acme/elsewhere", defaultRef: "trunk" });
+    expect((await ask("work", { repository: { id: "other" } })).pins?.repository).toMatchObject({
+      url: "https://github.com/acme/elsewhere",
+      ref: "trunk",
+    });
+    const { rows } = await superuser.query(
+      "select count(*)::int as n from runs where pins->'repository'->>'ref' = 'v1.2' and pins->'repository'->>'url' like '%/shop'",
+    );
+    expect(rows[0].n).toBe(1);
+  });
+
+  it("that can't be carried out is rejected with every reason at once, each with field, rule and remedy", async () => {
+    await publishPlan("impossible", {
+      isolation: "ISOLATION_CLASS_UID",
+      policy: { commands: { allow: { patterns: ["curl", "node --test"] } } },
+      steps: [
+        { id: "get", command: { argv: ["curl", "https://example.com"] } },
+        { id: "make", command: { argv: ["make"] } },
+        { id: "who", agent: { persona: { id: "nobody" } } },
+        { id: "old", agent: { persona: { id: "fixer", version: "9" } } },
+        { id: "unit", test },
+      ],
+    });
+    const weak: WorkspaceRules = { ...workspaces, isolation: ["ISOLATION_CLASS_USERNS"] };
+    const { reasons, counts, pins } = await ask("impossible", { repository: { id: "nothing" } }, weak);
+    expect(counts).toMatchObject({ rejected: 1 });
+    expect(pins).toBeNull();
+    expect(reasons).toMatchObject([
+      { code: "unknown_repository", field: "repository.id", value: "nothing" },
+      { code: "unknown_persona", field: "plan.steps.2.agent.persona", value: "nobody" },
+      { code: "unknown_persona", field: "plan.steps.3.agent.persona", value: "fixer@9" },
+      { code: "command_denied", field: "plan.steps.0.command.argv", rule: 'layer platform denies "curl"' },
+      { code: "command_denied", field: "plan.steps.1.command.argv", rule: "layer plan allows only: curl, node --test" },
+      { code: "isolation_not_offered", field: "plan.isolation", value: "ISOLATION_CLASS_UID" },
+    ]);
+    for (const reason of reasons) expect(reason.remedy).not.toBe("");
+  });
+
+  it("without any repository, with a ref that git would refuse, or a persona whose rules mean nothing, is rejected", async () => {
+    await publishPlan("homeless", { steps: [{ id: "unit", test }] });
+    expect((await ask("homeless")).reasons).toMatchObject([{ code: "repository_required" }]);
+    for (const ref of ["--upload-pack=x", "a..b", "a b"])
+      expect((await ask("homeless", { repository: { id: "shop", ref } })).reasons).toMatchObject([
+        { code: "invalid_ref", field: "repository.ref", value: ref },
+      ]);
+    await putPersona("3", { policy: { paths: { deny: ["{a,b}/**"] } } });
+    await publishPlan("vague", { repository: { id: "shop" }, steps: [agent] });
+    expect((await ask("vague")).reasons).toMatchObject([{ code: "invalid_persona_policy", value: "fixer@3" }]);
+  });
+
+  it("is rejected where the operator has no workers for boxes", async () => {
+    const { reasons } = await ask("homeless", { repository: { id: "shop" } }, { ...workspaces, isolation: [] });
+    expect(reasons).toMatchObject([{ code: "isolation_not_offered" }]);
+  });
+
+  it("finds no repository or persona of another tenant", async () => {
+    await createPutRepository({ inTenant, bounds: { hosts: ["github.com"], roots: [] } })(
+      fromJson(RepositorySchema, { id: "theirs", url: "https://github.com/x/y", defaultRef: "main" }),
+      aPrincipal("neighbour"),
+    );
+    expect((await ask("homeless", { repository: { id: "theirs" } })).reasons).toMatchObject([
+      { code: "unknown_repository" },
+    ]);
+  });
+});
+
+it("a request for a plan without steps pins nothing, whatever repository it names", async () => {
+  const { pins, disposition } = await ask("evidence", { repository: { id: "nothing" } });
+  expect([pins, disposition]).toEqual([null, "accepted"]);
+});

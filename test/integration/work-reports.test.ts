@@ -1,0 +1,286 @@
+import { create, fromJson } from "@bufbuild/protobuf";
+import pg from "pg";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { createReadDeclarations } from "../../src/definitions/declarations.ts";
+import { createPublishVersion } from "../../src/definitions/put-definition.ts";
+import { createPutRepository } from "../../src/definitions/put-repository.ts";
+import type { RunEventJson } from "../../src/gen/automation/v1/run_event_pb.ts";
+import { RunRequestedSchema } from "../../src/gen/automation/v1/run_requested_pb.ts";
+import type { WorkReportJson } from "../../src/gen/automation/v1/run_work_pb.ts";
+import { WorkOutcome } from "../../src/gen/automation/v1/run_work_pb.ts";
+import { DesiredState } from "../../src/gen/workflows_runtime/v1/run_pb.ts";
+import type {
+  ReportWorkflowStatusRequestJson,
+  WorkEventJson,
+} from "../../src/gen/workflows_runtime/v1/workflow_service_pb.ts";
+import {
+  ListWorkflowRunsRequestSchema,
+  PublishWorkflowVersionRequestSchema,
+  ReportWorkflowStatusRequestSchema,
+  RepositorySchema,
+  StartWorkflowRunRequestSchema,
+} from "../../src/gen/workflows_runtime/v1/workflow_service_pb.ts";
+import { createInTenant } from "../../src/postgres/in-tenant.ts";
+import { createStartRun } from "../../src/requests/start-run.ts";
+import { createBeginRun } from "../../src/runs/begin-run.ts";
+import { genesis, hashEvent } from "../../src/runs/chain-events.ts";
+import { createDescribeRun } from "../../src/runs/describe-run.ts";
+import type { InRun } from "../../src/runs/in-run.ts";
+import { createInRun } from "../../src/runs/in-run.ts";
+import { createListRuns } from "../../src/runs/list-runs.ts";
+import { createPinnedDigests } from "../../src/runs/pinned-digests.ts";
+import { createReportStatus } from "../../src/runs/report-status.ts";
+import type { InTenant } from "../../src/tenancy/transaction.ts";
+import type { TestDatabase } from "../support/database.ts";
+import { createDatabase } from "../support/database.ts";
+import { aPrincipal, aRequest, declare, workspaces } from "../support/declared.ts";
+import type { TestEngines } from "../support/engines.ts";
+import { startEngines } from "../support/engines.ts";
+
+const tenant = "acme";
+const execution = { generation: 1, firstExecutionRunId: "first" };
+const now = () => new Date();
+const workflowIdOf = () => "workflow";
+let engines: TestEngines;
+let database: TestDatabase;
+let superuser: pg.Pool;
+let inTenant: InTenant;
+let inRun: InRun;
+let work: WorkReportJson | undefined;
+
+beforeAll(async () => {
+  engines = await startEngines({ postgres: true });
+  database = await createDatabase(engines.postgres.url);
+  superuser = new pg.Pool({ connectionString: database.superuserUrl, max: 2 });
+  superuser.on("error", () => undefined);
+  inTenant = createInTenant(database.poolOf("api"));
+  inRun = createInRun({ inTenant, now });
+  await declare(inTenant, tenant);
+  await createPutRepository({ inTenant, bounds: { hosts: ["github.com"], roots: [] } })(
+    fromJson(RepositorySchema, { id: "shop", url: "https://github.com/acme/shop", defaultRef: "main" }),
+    aPrincipal(tenant),
+  );
+  await createPublishVersion({ inTenant })(
+    fromJson(PublishWorkflowVersionRequestSchema, {
+      ...{ definitionId: "work", version: "1", channel: "stable" },
+      plan: { repository: { id: "shop" }, steps: [{ id: "build", command: { argv: ["make"] } }] },
+    }),
+    aPrincipal(tenant),
+  );
+});
+
+afterAll(async () => {
+  await superuser?.end();
+  await database?.close();
+  await engines?.stop();
+});
+
+const beginRun = (runId: string) =>
+  createBeginRun({ inRun, now, findWork: async () => work, onBegun: () => undefined })({ tenant, runId, execution });
+
+/** A run for which an execution speaks. @returns its id */
+const begunRun = async (definition = "work"): Promise<string> => {
+  const start = createStartRun({
+    ...{ inTenant, readDeclarations: createReadDeclarations(), newId: () => crypto.randomUUID(), now },
+    operator: { knownRoles: [], workspaces },
+  });
+  const request = fromJson(RunRequestedSchema, aRequest({ definition: { id: definition }, workKind: "other" }));
+  const asked = create(StartWorkflowRunRequestSchema, { requestId: crypto.randomUUID(), request });
+  const { runId } = await start(asked, aPrincipal(tenant), {});
+  await beginRun(runId);
+  return runId;
+};
+const report = (runId: string, said: ReportWorkflowStatusRequestJson, speaks = execution) =>
+  createReportStatus({ inTenant, inRun })(
+    { tenant, runId, execution: speaks },
+    fromJson(ReportWorkflowStatusRequestSchema, said),
+  );
+const refusalOf = (reported: Promise<unknown>) =>
+  reported.then(
+    () => "taken",
+    (error: { code?: string }) => error.code ?? error,
+  );
+const message = (n: number, text = `line ${n}`): WorkEventJson => ({
+  n: String(n),
+  message: { text, stepId: "build" },
+});
+const eventsOf = async (runId: string) =>
+  (
+    await superuser.query<{ event: RunEventJson }>("select event from run_events where run_id = $1 order by sequence", [
+      runId,
+    ])
+  ).rows.map(({ event }) => event);
+const workKeysOf = async (runId: string) =>
+  (await eventsOf(runId)).flatMap(({ writerKey = "" }) => (writerKey.startsWith("work/") ? [writerKey] : []));
+
+describe("what a worker reports", () => {
+  it("is appended to the run's chain in its order, and RUNNING moves the run on once", async () => {
+    const runId = await begunRun();
+    await report(runId, { attempt: 1, events: [message(1)] });
+    const workspace = { attempt: 1, repositoryId: "shop", ref: "main", baseCommit: "a".repeat(40) };
+    const prepared: ReportWorkflowStatusRequestJson = {
+      attempt: 1,
+      events: [{ n: "2", workspace }],
+      status: "RUN_STATUS_RUNNING",
+    };
+    await report(runId, prepared);
+    await report(runId, prepared);
+    const all: WorkEventJson[] = [
+      { n: "3", step: { stepId: "build", state: "STEP_STATE_STARTED" } },
+      { n: "4", plan: { stepId: "build", items: [{ text: "look" }] } },
+      { n: "5", tool: { stepId: "build", name: "grep", phase: "TOOL_PHASE_STARTED" } },
+      { n: "6", artifact: { stepId: "build", path: "a" } },
+      { n: "7", progress: { stepId: "build", percent: 50 } },
+      { n: "8", captured: { gitTree: "b".repeat(40), changedFiles: 1 } },
+    ];
+    await report(runId, { attempt: 1, events: all });
+    const events = await eventsOf(runId);
+    expect(events.map(({ writerKey }) => writerKey)).toEqual([
+      ...["accept", "begin/1", "work/1/1", "work/1/2", "work/1/running"],
+      ...["work/1/3", "work/1/4", "work/1/5", "work/1/6", "work/1/7", "work/1/8"],
+    ]);
+    expect(events[3]?.workspace).toEqual(workspace);
+    expect(events[4]?.status).toEqual({ status: "RUN_STATUS_RUNNING", previous: "RUN_STATUS_PREPARING" });
+    expect(events.at(-1)?.captured).toEqual({ gitTree: "b".repeat(40), changedFiles: 1 });
+    let previous = genesis.lastHash;
+    for (const [index, event] of events.entries()) {
+      expect([event.sequence, event.prevHash]).toEqual([String(index + 1), previous]);
+      previous = hashEvent(event);
+    }
+  });
+
+  it("adds nothing when it comes again, and only what is new when it overlaps", async () => {
+    const runId = await begunRun();
+    await report(runId, { attempt: 1, events: [message(1), message(2)] });
+    await Promise.all([1, 2, 3].map(() => report(runId, { attempt: 1, events: [message(1), message(2), message(3)] })));
+    expect(await workKeysOf(runId)).toEqual(["work/1/1", "work/1/2", "work/1/3"]);
+  });
+
+  it("of an earlier attempt is refused whole once a later one was heard", async () => {
+    const runId = await begunRun();
+    await report(runId, { attempt: 2, events: [message(1)] });
+    const late = report(runId, {
+      attempt: 1,
+      events: [message(1)],
+      status: "RUN_STATUS_RUNNING",
+      baseCommit: "c".repeat(40),
+    });
+    expect(await refusalOf(late)).toBe("superseded_execution");
+    expect(await workKeysOf(runId)).toEqual(["work/2/1"]);
+    expect(await report(runId, { attempt: 2 })).toEqual({ desiredState: DesiredState.RUN, baseCommit: "" });
+    await report(runId, { attempt: 3 });
+    expect(await refusalOf(report(runId, { attempt: 2 }))).toBe("superseded_execution");
+  });
+
+  it("keeps the first base commit, and every later attempt and the workflow are told it", async () => {
+    const runId = await begunRun();
+    const [first, second] = ["a".repeat(40), "b".repeat(40)];
+    expect((await report(runId, { attempt: 1, baseCommit: first })).baseCommit).toBe(first);
+    expect((await report(runId, { attempt: 2, baseCommit: second })).baseCommit).toBe(first);
+    expect((await report(runId, { attempt: 2 })).baseCommit).toBe(first);
+    expect((await report(runId, {})).baseCommit).toBe(first);
+  });
+
+  it("of another execution, or of an unknown run, is refused", async () => {
+    const runId = await begunRun();
+    const other = { generation: 1, firstExecutionRunId: "second" };
+    expect(await refusalOf(report(runId, { attempt: 1, events: [message(1)] }, other))).toBe("superseded_execution");
+    for (const unknown of [crypto.randomUUID(), "none"])
+      for (const attempt of [0, 1]) expect(await refusalOf(report(unknown, { attempt }))).toBe("unknown_run");
+    expect(await workKeysOf(runId)).toEqual([]);
+  });
+
+  it("after the work is refused and changes nothing, whether the run is judged, sealed or over", async () => {
+    const runId = await begunRun();
+    await report(runId, { attempt: 1, status: "RUN_STATUS_RUNNING" });
+    const steps = [
+      ["EVALUATING", undefined],
+      ["SEALING", "FAILED"],
+      ["FAILED", undefined],
+    ] as const;
+    for (const [status, outcome] of steps) {
+      await inRun({ tenant, runId }, (open) => open.moveTo(status, `test/${status}`, { outcome }));
+      const before = await eventsOf(runId);
+      const late = report(runId, { attempt: 2, events: [message(1)], status: "RUN_STATUS_RUNNING" });
+      expect(await refusalOf(late)).toBe("superseded_execution");
+      expect(await eventsOf(runId)).toEqual(before);
+    }
+    const { rows } = await superuser.query("select fence from run_streams where run_id = $1", [runId]);
+    expect(rows[0].fence).toBe(1);
+  });
+
+  it("says cancel as soon as that is wanted", async () => {
+    const runId = await begunRun();
+    await superuser.query("update runs set desired_state = 'CANCEL' where run_id = $1", [runId]);
+    expect((await report(runId, { attempt: 1, events: [message(1)] })).desiredState).toBe(DesiredState.CANCEL);
+  });
+
+  it("that is too large, out of order, or not the worker's to say is refused whole", async () => {
+    const runId = await begunRun();
+    const large = [message(1), message(7, "x".repeat(64 * 1024))];
+    await expect(report(runId, { attempt: 1, events: large })).rejects.toMatchObject({ code: "invalid_event", n: "7" });
+    await expect(report(runId, { attempt: 1, events: [message(2), message(2)] })).rejects.toMatchObject({ n: "2" });
+    for (const said of [
+      { events: [message(1)] },
+      { status: "RUN_STATUS_RUNNING" },
+      { baseCommit: "a".repeat(40) },
+      { attempt: 1, status: "RUN_STATUS_COMPLETED" },
+    ] as const)
+      expect(await refusalOf(report(runId, { ...said, events: [...(said.events ?? [])] }))).toBe("invalid_report");
+    expect(await workKeysOf(runId)).toEqual([]);
+  });
+
+  it("is kept whatever text a persona sends, with what can't be stored shown by a sign", async () => {
+    const runId = await begunRun();
+    await report(runId, { attempt: 1, events: [message(1, "a\0b\u202e\u{1f600}")] });
+    expect((await eventsOf(runId)).at(-1)?.message?.text).toBe("a\u2400b\u202e\u{1f600}");
+  });
+
+  it("fits when it has just 64 KiB", async () => {
+    const runId = await begunRun();
+    const frame = JSON.stringify({ message: { stepId: "build", text: "" } }).length;
+    await report(runId, { attempt: 1, events: [message(1, "x".repeat(64 * 1024 - frame))] });
+    expect(
+      await refusalOf(report(runId, { attempt: 1, events: [message(2, "x".repeat(64 * 1024 - frame + 1))] })),
+    ).toBe("invalid_event");
+  });
+});
+
+describe("a run with pinned work", () => {
+  it("is begun with its pins and request, and with the work once that is complete", async () => {
+    const runId = await begunRun();
+    const first = await beginRun(runId);
+    expect(first).toMatchObject({
+      pins: { repository: { id: "shop", url: "https://github.com/acme/shop", ref: "main" } },
+      request: { goal: "show the evidence" },
+    });
+    expect(first.work).toBeUndefined();
+    work = { attempt: 2, outcome: "WORK_OUTCOME_DONE" };
+    expect((await beginRun(runId)).work).toMatchObject({ attempt: 2, outcome: WorkOutcome.DONE });
+    expect((await beginRun(await begunRun("evidence"))).work).toBeUndefined();
+    work = undefined;
+  });
+
+  it("is described with pins and base commit; a list leaves the policy out", async () => {
+    const runId = await begunRun();
+    await report(runId, { attempt: 1, baseCommit: "a".repeat(40) });
+    const { run } = await createDescribeRun({ inTenant, workflowIdOf })(tenant, runId);
+    expect(run).toMatchObject({ baseCommit: "a".repeat(40), pins: { policy: { limits: workspaces.policy.limits } } });
+    const listed = await createListRuns({ inTenant, workflowIdOf })(create(ListWorkflowRunsRequestSchema), tenant);
+    const found = listed.runs?.find(({ id }) => id === runId);
+    const { policy: _, ...named } = run.pins ?? {};
+    expect(found?.pins).toEqual(named);
+    expect(found?.pins?.policyDigest).toMatch(/^[0-9a-f]{64}$/);
+  });
+
+  it("tells its digests to the execution that speaks for it only", async () => {
+    const runId = await begunRun();
+    const digests = createPinnedDigests({ inTenant });
+    const pins = { personas: [{ digest: "d".repeat(64) }] };
+    await superuser.query("update runs set pins = pins || $2 where run_id = $1", [runId, pins]);
+    expect(await digests({ tenant, runId, execution })).toEqual(["d".repeat(64)]);
+    const other = { generation: 2, firstExecutionRunId: "first" };
+    expect(await refusalOf(digests({ tenant, runId, execution: other }))).toBe("superseded_execution");
+    expect(await refusalOf(digests({ tenant: "other", runId, execution }))).toBe("unknown_run");
+  });
+});

@@ -1,0 +1,81 @@
+import type { StepJson } from "../../../src/gen/automation/v1/automation_plan_pb.ts";
+import type { TestRunJson } from "../../../src/gen/automation/v1/run_work_pb.ts";
+import type { createReadOut } from "../capture/read-out.ts";
+import type { Base } from "../repo/git-repositories.ts";
+import { materialise } from "../repo/materialise.ts";
+import type { createRunCommand } from "../runtimes/run-command.ts";
+import type { StepEnd } from "../runtimes/step-end.ts";
+import type { RunFolder } from "../sandbox/run-area.ts";
+import type { Sandbox } from "../sandbox/sandbox.ts";
+import { boxLimitsOf } from "./box-limits.ts";
+import type { KeptFile } from "./upload-work.ts";
+import { sha256Of } from "./upload-work.ts";
+import type { Job } from "./work-job.ts";
+
+const reportBytes = 8 * 1024 * 1024;
+
+/** What is tested: the base, or what was captured. */
+type Tested =
+  | { readonly onBase: true; readonly base: Base }
+  | { readonly onBase: false; readonly capture: { readonly gitDir: string; readonly tree: string } };
+
+export type RunTests = (
+  what: { readonly job: Job; readonly step: StepJson; readonly folder: RunFolder } & Tested,
+  signal: AbortSignal,
+) => Promise<{ readonly run: TestRunJson; readonly end: StepEnd; readonly files: readonly KeptFile[] }>;
+
+/** @returns where the report of a test step is kept, for example `tests/unit.xml` */
+export function reportName({ id = "", test }: StepJson, onBase: boolean): string {
+  return `tests/${onBase ? "base/" : ""}${id}${test?.format === "REPORT_FORMAT_TAP" ? ".tap" : ".xml"}`;
+}
+
+/**
+ * Runs a test step on a fresh copy of a tree, with an empty home and without a report that may lie in the tree, and brings the new report out.
+ * Tests that fail are no failure of the step: what their report says is the verdict's to judge. A limit or a stop is.
+ */
+export function createRunTests(deps: {
+  readonly sandbox: Sandbox;
+  readonly runCommand: ReturnType<typeof createRunCommand>;
+  readonly readOut: ReturnType<typeof createReadOut>;
+}): RunTests {
+  return async ({ job, step, folder, ...tested }, signal) => {
+    const { argv = [], reportPath = "", format } = step.test ?? {};
+    const { onBase } = tested;
+    const stepId = step.id ?? "";
+    const { slot } = job;
+    const place = `${onBase ? "base" : "test"}-${stepId}`;
+    const [workspace, home] = await Promise.all([folder.newFolder(place), folder.newFolder(`${place}-home`)]);
+    const source = tested.onBase ? tested.base : tested.capture;
+    const how = { owner: deps.sandbox.ownerOf(slot), leaveOut: [reportPath] };
+    await materialise(source, workspace, how, signal);
+    const limits = boxLimitsOf(job.pins.policy ?? {}, step);
+    const told = onBase ? { ...job, tell: async () => undefined } : job;
+    const end = await deps.runCommand(
+      { stepId, slot, argv, workspace, home, limits, expectZero: false },
+      told.tell,
+      signal,
+    );
+    const read =
+      end.state === "STEP_STATE_DONE"
+        ? await deps.readOut({ slot, home, workspace, path: reportPath, maxBytes: reportBytes }, signal)
+        : { reason: end.reason };
+    if (onBase)
+      await job.tell({
+        message: { stepId, text: `on the base the tests end with exit code ${end.exitCode ?? "of a signal"}` },
+      });
+    const report = "bytes" in read ? read.bytes : undefined;
+    const run: TestRunJson = {
+      stepId,
+      onBase,
+      gitTree: source.tree,
+      argv: [...argv],
+      ...(end.exitCode === undefined ? {} : { exitCode: end.exitCode }),
+      format,
+      ...(report === undefined ? {} : { reportSha256: sha256Of(report) }),
+      ...("reason" in read ? { reason: read.reason } : {}),
+    };
+    const mediaType = format === "REPORT_FORMAT_TAP" ? "text/x-tap" : "application/xml";
+    const name = reportName(step, onBase);
+    return { run, end, files: report === undefined ? [] : [{ name, kind: "report", mediaType, bytes: report }] };
+  };
+}

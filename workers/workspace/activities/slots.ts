@@ -1,0 +1,20 @@
+/** Numbers of the boxes that may run side by side on this host, each given to one work at a time. */
+export interface Slots {
+  readonly count: number;
+  /** @throws Error when all are taken: the worker polls for no more than there are */
+  take(): number;
+  give(slot: number): void;
+}
+
+export function createSlots(count: number): Slots {
+  const free = Array.from({ length: count }, (_, slot) => slot);
+  return {
+    count,
+    take() {
+      const slot = free.shift();
+      if (slot === undefined) throw new Error(`all ${count} slots of this worker are taken`);
+      return slot;
+    },
+    give: (slot) => void free.push(slot),
+  };
+}

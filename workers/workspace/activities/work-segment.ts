@@ -1,0 +1,191 @@
+import { toJson } from "@bufbuild/protobuf";
+import { ConnectError } from "@connectrpc/connect";
+import { ApplicationFailure, CancelledFailure, Context } from "@temporalio/activity";
+import type { SandboxReportJson, WorkReportJson } from "../../../src/gen/automation/v1/run_work_pb.ts";
+import { BeginRunResponseSchema } from "../../../src/gen/workflows_runtime/v1/run_worker_service_pb.ts";
+import type { RunScope, WorkEnd, WorkspaceActivities } from "../../../src/temporal/contract.ts";
+import { supersededExecution, workAttempts } from "../../../src/temporal/contract.ts";
+import { executionOf } from "../../automation/activities/control-activities.ts";
+import { failureOf } from "../../automation/activities/failure-of.ts";
+import type { RunArea } from "../sandbox/run-area.ts";
+import { createEventSpool } from "./event-spool.ts";
+import { reportToApi } from "./report-to-api.ts";
+import type { RunApi, RunApiFor } from "./run-api.ts";
+import type { Slots } from "./slots.ts";
+import { uploadWork } from "./upload-work.ts";
+import type { Job } from "./work-job.ts";
+import type { WorkRunDeps } from "./work-run.ts";
+import { workRun } from "./work-run.ts";
+
+export interface WorkSegmentDeps extends WorkRunDeps {
+  readonly apiFor: RunApiFor;
+  readonly area: RunArea;
+  readonly slots: Slots;
+  /** What this worker proved before it polled. */
+  readonly sandboxReport: SandboxReportJson;
+}
+
+/** Below a third of the time after which Temporal takes the worker for dead. */
+const heartbeatEveryMs = 3_000;
+/** How long a cancelled work may take to keep what it has. */
+const keepLimitMs = 7_000;
+const callLimitMs = 10_000;
+const removeLimitMs = 60_000;
+const longestReason = 2_000;
+
+/** Failures of the work itself that another attempt would only repeat; each has a stable `code`. */
+const lasting: ReadonlySet<string> = new Set([
+  "base_unavailable",
+  "bundle_altered",
+  "capture_failed",
+  "upload_refused",
+]);
+
+/**
+ * The work of one run as one activity: a heartbeat with a pointer while it lives, every attempt from the base, and nothing left when it ends.
+ * A cancel stops the steps and keeps what they made; a worker that shuts down, or no longer owns the activity, drops all: another attempt begins anew.
+ */
+export function createWorkSegment(deps: WorkSegmentDeps): WorkspaceActivities["workSegment"] {
+  return async (scope) => {
+    const { info, cancellationSignal, heartbeat } = contextOf();
+    const api = deps.apiFor(scope);
+    const slot = deps.slots.take();
+    const pointer = { attempt: info.attempt, slot };
+    const beating = setInterval(() => heartbeat(pointer), heartbeatEveryMs);
+    try {
+      return await attemptWork(deps, { scope, api, slot, attempt: info.attempt }, cancellationSignal);
+    } catch (error) {
+      throw asFailure(error, cancellationSignal);
+    } finally {
+      clearInterval(beating);
+      deps.slots.give(slot);
+    }
+  };
+}
+
+async function attemptWork(
+  deps: WorkSegmentDeps,
+  { scope, api, slot, attempt }: { scope: RunScope; api: RunApi; slot: number; attempt: number },
+  cancelled: AbortSignal,
+): Promise<WorkEnd> {
+  const execution = executionOf(scope);
+  const begun = toJson(
+    BeginRunResponseSchema,
+    await api.runWorker.beginRun({ execution }, { signal: cancelled, timeoutMs: callLimitMs }),
+  );
+  if (begun.refused) throw superseded(scope);
+  if (begun.work !== undefined) return endOf(begun.work);
+  if (begun.desiredState === "DESIRED_STATE_CANCEL") throw new CancelledFailure("the run was asked to end");
+  const { plan, pins, request } = begun;
+  if (plan === undefined || pins === undefined || request === undefined)
+    throw ApplicationFailure.nonRetryable(`run ${scope.runId} has no work to do`, "NoWork");
+
+  const stop = cancelled;
+  const giveUp = givingUpAfter(cancelled);
+  const report = reportToApi(api, { execution, attempt });
+  const spool = createEventSpool({ ...report, signal: giveUp });
+  const folder = await deps.area.openRun(slot, stop);
+  try {
+    const tell: Job["tell"] = (event) => spool.tell(event);
+    const job: Job = { scope, attempt, plan, pins, request, sandbox: deps.sandboxReport, slot, tell };
+    const worked = await workOn(deps, job, { spool, folder, stop, giveUp });
+    await spool.flush();
+    const stands = await uploadWork(api, execution, worked.report, worked.files, giveUp);
+    if (cancelled.aborted) throw new CancelledFailure("the work was stopped");
+    return endOf(stands);
+  } finally {
+    spool.close();
+    await folder.remove(AbortSignal.timeout(removeLimitMs));
+  }
+}
+
+/** Prepares the base, works, and turns what prevents the work into a report of it, so that the run ends with its reason. */
+async function workOn(
+  deps: WorkSegmentDeps,
+  job: Job,
+  at: {
+    spool: ReturnType<typeof createEventSpool>;
+    folder: Awaited<ReturnType<RunArea["openRun"]>>;
+    stop: AbortSignal;
+    giveUp: AbortSignal;
+  },
+): Promise<Awaited<ReturnType<typeof workRun>>> {
+  const { id: repositoryId = "", url = "", ref = "" } = job.pins.repository ?? {};
+  try {
+    const { baseCommit } = await at.spool.flush();
+    const resolved = baseCommit === "" ? {} : { commit: baseCommit };
+    const say = (text: string) => void job.tell({ message: { text } }).catch(() => undefined);
+    const base = await deps.repositories.prepareBase({ tenant: job.scope.tenant, url, ref, ...resolved }, say, at.stop);
+    try {
+      await job.tell({
+        workspace: { attempt: job.attempt, repositoryId, ref, baseCommit: base.commit, sandbox: job.sandbox },
+      });
+      const told = await at.spool.flush({ isRunning: true, baseCommit: base.commit });
+      if (told.baseCommit !== base.commit)
+        throw new Error(
+          `ref ${ref} was resolved to ${told.baseCommit} by another attempt, and to ${base.commit} by this one`,
+        );
+      return await workRun(deps, job, base, at.folder, at);
+    } finally {
+      deps.repositories.release(base);
+    }
+  } catch (error) {
+    const { code, isPassing, message } = error as { code?: unknown; isPassing?: boolean; message?: string };
+    if (typeof code !== "string" || !lasting.has(code) || at.stop.aborted) throw error;
+    if (isPassing === true && job.attempt < workAttempts) throw error;
+    return {
+      report: {
+        attempt: job.attempt,
+        outcome: "WORK_OUTCOME_FAILED",
+        cause: code,
+        reason: message ?? code,
+        sandbox: job.sandbox,
+      },
+      files: [],
+    };
+  }
+}
+
+function endOf({ outcome = "WORK_OUTCOME_FAILED", cause = "", reason = "" }: WorkReportJson): WorkEnd {
+  return { outcome, cause, reason: reason.slice(0, longestReason) };
+}
+
+/** A cancel that was asked for leaves time to keep things; lost ownership and a worker's end leave none. */
+function givingUpAfter(cancelled: AbortSignal): AbortSignal {
+  const context = Context.current();
+  const given = new AbortController();
+  const onCancel = () => {
+    if (context.cancellationDetails?.cancelRequested !== true) return given.abort(cancelled.reason);
+    setTimeout(() => given.abort(cancelled.reason), keepLimitMs).unref();
+  };
+  if (cancelled.aborted) onCancel();
+  else cancelled.addEventListener("abort", onCancel, { once: true });
+  return given.signal;
+}
+
+function asFailure(error: unknown, cancelled: AbortSignal): Error {
+  if (error instanceof ApplicationFailure || error instanceof CancelledFailure) return error;
+  if (cancelled.aborted) {
+    const isAsked = Context.current().cancellationDetails?.cancelRequested === true;
+    return isAsked
+      ? new CancelledFailure("the work was stopped")
+      : ApplicationFailure.retryable("the worker ended, or lost the work, before it was done", "WorkerEnded");
+  }
+  if (error instanceof ConnectError) return failureOf(error, cancelled);
+  return ApplicationFailure.retryable(error instanceof Error ? error.message : String(error), nameOf(error));
+}
+
+const nameOf = (error: unknown): string => (error instanceof Error ? error.name : "Error");
+
+function superseded({ runId }: RunScope): ApplicationFailure {
+  return ApplicationFailure.nonRetryable(`another execution speaks for run ${runId}`, supersededExecution);
+}
+
+function contextOf() {
+  const context = Context.current();
+  return {
+    info: context.info,
+    cancellationSignal: context.cancellationSignal,
+    heartbeat: (details: unknown) => context.heartbeat(details),
+  };
+}

@@ -1,0 +1,73 @@
+import { BaseUnavailableError } from "./base-unavailable-error.ts";
+import { GitError, GitTimeoutError } from "./run-git.ts";
+
+interface Kind {
+  readonly says: RegExp;
+  readonly isPassing: boolean;
+  readonly remedy: string;
+}
+
+/** What git and curl say of the other side, in English (`LC_ALL=C`); the first that matches counts. */
+const kinds: readonly Kind[] = [
+  {
+    says: /redirect|The requested URL returned error: 3\d\d/i,
+    isPassing: false,
+    remedy: "redirects are not followed: declare the URL that the server redirects to",
+  },
+  {
+    says: /certificate|SSL|TLS/i,
+    isPassing: false,
+    remedy: "if the server is right, have the operator add its CA with AUTOMATION_REPOSITORY_CA_FILE",
+  },
+  {
+    says: /returned error: (5\d\d|429)/i,
+    isPassing: true,
+    remedy: "the server is in trouble: start again later",
+  },
+  {
+    says: /returned error: 4\d\d|could not read (Username|Password)|terminal prompts disabled|Authentication failed|not found|does not appear to be a git repository|Could not read from remote repository/i,
+    isPassing: false,
+    remedy: "check the URL, and that the repository can be read without a password",
+  },
+  {
+    says: /Could not resolve|(Failed|Couldn't|unable) to connect|Connection (refused|reset|timed out)|timed? ?out|too slow|early EOF|RPC failed|hung up|unexpected disconnect|Empty reply|transfer closed|Recv failure/i,
+    isPassing: true,
+    remedy: "check the network between this worker and the server, then start again",
+  },
+  {
+    says: /mismatched algorithms|object format/i,
+    isPassing: false,
+    remedy: "repositories with sha256 names are not supported",
+  },
+];
+
+/**
+ * Reads what a fetch or listing of the other side failed with.
+ * @returns undefined when the fault may as well be this side's
+ */
+export function faultOfRemote(url: string, error: unknown): BaseUnavailableError | undefined {
+  if (error instanceof GitTimeoutError)
+    return unavailable(url, error.message, "check the network and the repository's size", true, error);
+  if (!(error instanceof GitError)) return undefined;
+  const kind = kinds.find(({ says }) => says.test(error.stderr));
+  return kind && unavailable(url, lastWords(error), kind.remedy, kind.isPassing, error);
+}
+
+/** As `faultOfRemote`, for what is known to be no fault of this side. */
+export function remoteFault(url: string, error: Error): BaseUnavailableError {
+  return (
+    faultOfRemote(url, error) ??
+    unavailable(url, lastWords(error), "try `git fetch` of it by hand to see more", false, error)
+  );
+}
+
+function unavailable(url: string, why: string, remedy: string, isPassing: boolean, cause: unknown) {
+  return new BaseUnavailableError(`the repository ${url} can't be read: ${why}`, remedy, { isPassing, cause });
+}
+
+const shownCharacters = 500;
+/** One line, without what a server could hide in it. */
+const lastWords = (error: Error): string =>
+  ((error instanceof GitError && error.stderr.trim()) || error.message)
+    .replace(/[\p{Cc}\s]+/gu, " ")
+    .slice(-shownCharacters);

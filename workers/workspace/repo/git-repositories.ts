@@ -1,0 +1,134 @@
+import { createHash } from "node:crypto";
+import { mkdir, readdir, rm } from "node:fs/promises";
+import { join } from "node:path";
+import type { RunArea } from "../sandbox/run-area.ts";
+import type { ShelfLimits } from "./base-shelf.ts";
+import { createBaseShelf } from "./base-shelf.ts";
+import { BaseUnavailableError } from "./base-unavailable-error.ts";
+import { underLock } from "./file-lock.ts";
+import { faultOfRemote, remoteFault } from "./git-fault.ts";
+import { MissingObjectError, materialise } from "./materialise.ts";
+import type { Remote, Wanted } from "./mirror.ts";
+import { bringCommit, openMirror, resolveRef } from "./mirror.ts";
+import { faultOfRef } from "./repository-ref.ts";
+import type { RepositoryBounds } from "./repository-url.ts";
+import { addressOf } from "./repository-url.ts";
+import { GitError } from "./run-git.ts";
+
+export { BaseUnavailableError } from "./base-unavailable-error.ts";
+
+/** The tree that a run begins from. */
+export interface Base {
+  /** 40 lower-case hex each. */
+  readonly commit: string;
+  readonly tree: string;
+  /** Bare repository of the host that holds its objects. */
+  readonly gitDir: string;
+  /** Folder of the host that holds it to the byte: to be read and copied, never written to. */
+  readonly path: string;
+}
+
+export interface BaseWanted {
+  readonly tenant: string;
+  readonly url: string;
+  readonly ref: string;
+  /** What the ref was resolved to before: then it is this very commit. */
+  readonly commit?: string;
+}
+
+export interface Repositories {
+  /**
+   * Gives the base of a run, and holds it until it is released.
+   * @param tell - takes lines for people
+   * @throws BaseUnavailableError with reason and remedy; the signal's reason
+   */
+  prepareBase(wanted: BaseWanted, tell: (line: string) => void, signal: AbortSignal): Promise<Base>;
+  /** Says that a run needs its base no longer. */
+  release(base: Base): void;
+}
+
+export interface GitRepositoriesDeps extends RepositoryBounds {
+  readonly area: Pick<RunArea, "mirrorsDir" | "basesDir">;
+  /** PEM file of the authorities trusted for https; the host's own when absent. */
+  readonly caFile?: string;
+  /** 40 bases and 20 GiB when absent. */
+  readonly shelf?: ShelfLimits;
+}
+
+const defaultShelf: ShelfLimits = { bases: 40, bytes: 20 * 1024 ** 3 };
+
+/** Repositories of git over https and in local folders: a mirror for each tenant and URL, a shared tree for each tenant and commit. */
+export function createGitRepositories(deps: GitRepositoriesDeps): Repositories {
+  const { area, caFile } = deps;
+  const shelf = createBaseShelf(area.basesDir, deps.shelf ?? defaultShelf);
+  let swept: Promise<void> | undefined;
+
+  const prepare = async (
+    folder: string,
+    remote: Remote,
+    wanted: Wanted & { readonly tenant: string },
+    how: { readonly anew: boolean },
+    tell: (line: string) => void,
+    signal: AbortSignal,
+  ): Promise<Base> => {
+    const gitDir = await openMirror(folder, how, signal);
+    const tree = await bringCommit(gitDir, remote, wanted, tell, signal);
+    const write = (to: string) => materialise({ gitDir, tree }, to, { hasPlainNames: true }, signal);
+    const path = await shelf.hold(wanted.tenant, wanted.commit, async (to) => {
+      const { files, bytes } = await write(to);
+      tell(`prepared commit ${wanted.commit}: ${files} files, ${bytes} bytes`);
+      return { bytes };
+    });
+    return { commit: wanted.commit, tree, gitDir, path };
+  };
+
+  return {
+    async prepareBase({ tenant, url, ref, commit: resolved }, tell, signal) {
+      const fault = faultOfRef(ref);
+      if (fault !== undefined)
+        throw new BaseUnavailableError(`the ref ${JSON.stringify(ref)} ${fault}`, "name a branch, tag or commit");
+      const remote: Remote = { ...(await addressOf(url, tenant, deps)), ...(caFile === undefined ? {} : { caFile }) };
+      swept ??= sweep(area.basesDir);
+      await swept;
+      const commit = resolved ?? (await resolveRef(remote, ref, signal));
+      const own = join(area.mirrorsDir, tenant);
+      await Promise.all(
+        [own, join(area.basesDir, tenant)].map((path) => mkdir(path, { recursive: true, mode: 0o700 })),
+      );
+      const folder = join(own, createHash("sha256").update(url).digest("hex"));
+      const attempt = (how: { readonly anew: boolean }) =>
+        prepare(folder, remote, { tenant, ref, commit }, how, tell, signal);
+      return await underLock(
+        `${folder}.lock`,
+        async () => {
+          try {
+            return await attempt({ anew: false });
+          } catch (error) {
+            if (!isOfMirror(error) || signal.aborted) throw faultOfRemote(url, error) ?? error;
+            tell(`the mirror of ${url} is broken and is made anew`);
+            return await attempt({ anew: true }).catch((again) => {
+              throw isOfMirror(again) ? remoteFault(url, again) : again;
+            });
+          } finally {
+            await shelf.evict();
+          }
+        },
+        signal,
+      );
+    },
+    release: ({ path }) => shelf.release(path),
+  };
+}
+
+/** What no other side is known to be the cause of. */
+const isOfMirror = (error: unknown): error is GitError | MissingObjectError =>
+  error instanceof GitError || error instanceof MissingObjectError;
+
+/** Removes what an earlier worker was writing or removing when it died. */
+async function sweep(basesDir: string): Promise<void> {
+  for (const entry of await readdir(basesDir, { withFileTypes: true, recursive: false })) {
+    const folder = join(basesDir, entry.name);
+    for (const name of await readdir(folder))
+      if (/\.(new|gone)$/.test(name)) await rm(join(folder, name), { recursive: true, force: true });
+  }
+}

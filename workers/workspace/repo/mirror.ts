@@ -1,0 +1,166 @@
+import { createHash, randomUUID } from "node:crypto";
+import { mkdir, readdir, rename, rm, stat } from "node:fs/promises";
+import { join } from "node:path";
+import { runProgram } from "../sandbox/run-program.ts";
+import { BaseUnavailableError } from "./base-unavailable-error.ts";
+import { faultOfRemote, remoteFault } from "./git-fault.ts";
+import { isCommit, namesOfRef } from "./repository-ref.ts";
+import type { RepositoryAddress } from "./repository-url.ts";
+import type { GitOptions } from "./run-git.ts";
+import { GitError, runGit } from "./run-git.ts";
+
+/** How git is told to reach the other side. */
+export interface Remote extends RepositoryAddress {
+  /** PEM file of the authorities trusted; the host's own when absent. */
+  readonly caFile?: string;
+}
+
+/** What is wanted of a mirror. */
+export interface Wanted {
+  readonly ref: string;
+  /** 40 lower-case hex. */
+  readonly commit: string;
+}
+
+const lineBytes = 65_536;
+const listBytes = 16 * 1024 * 1024;
+const askLimitMs = 60_000;
+const fetchLimitMs = 900_000;
+
+/** `--strict`: the folder that was looked at, and none of those that git would try beside it. */
+const uploadPack = "--upload-pack=git-upload-pack --strict";
+
+const askingOf = ({ protocol, caFile }: Remote) => ({
+  env: { GIT_ALLOW_PROTOCOL: protocol, ...(caFile === undefined ? {} : { GIT_SSL_CAINFO: caFile }) },
+});
+
+/**
+ * Asks the other side which commit a ref is now.
+ * @throws BaseUnavailableError; the signal's reason
+ */
+export async function resolveRef(remote: Remote, ref: string, signal: AbortSignal): Promise<string> {
+  if (isCommit(ref)) return ref;
+  const names = namesOfRef(ref);
+  const { stdout } = await runGit(["ls-remote", uploadPack, "--", remote.url, "HEAD", ...names], {
+    ...askingOf(remote),
+    maxOutputBytes: listBytes,
+    timeoutMs: askLimitMs,
+    signal,
+  }).catch((error) => {
+    throw error instanceof GitError ? remoteFault(remote.url, error) : (faultOfRemote(remote.url, error) ?? error);
+  });
+  const lines = stdout.toString("utf8").split("\n");
+  const found = new Map(lines.map((line) => [line.slice(line.indexOf("\t") + 1), line.slice(0, line.indexOf("\t"))]));
+  const commit = names.map((name) => found.get(name)).find((name) => name !== undefined);
+  if (commit !== undefined && isCommit(commit)) return commit;
+  const isEmpty = !found.has("HEAD");
+  throw new BaseUnavailableError(
+    `the repository ${remote.url} has no branch or tag "${ref}"${isEmpty ? ", and its HEAD has no commit: it may be empty" : ""}`,
+    "name one that `git ls-remote` shows, or push it",
+  );
+}
+
+/**
+ * The newest mirror below a folder, made when there is none. One that turns out broken is left as it is, since runs may borrow its objects, and a next one is begun;
+ * the broken one is removed when that one breaks too. Call it under the folder's lock: what it finds half done is a dead worker's.
+ */
+export async function openMirror(
+  folder: string,
+  how: { readonly anew: boolean },
+  signal: AbortSignal,
+): Promise<string> {
+  await mkdir(folder, { recursive: true });
+  const generations = (await readdir(folder))
+    .filter((name) => /^\d+\.git$/.test(name))
+    .map((name) => Number.parseInt(name, 10))
+    .toSorted((a, b) => b - a);
+  const [newest = 0, ...older] = generations;
+  if (newest > 0 && !how.anew) {
+    const gitDir = join(folder, `${newest}.git`);
+    await removeHalfDone(gitDir, signal);
+    return gitDir;
+  }
+  for (const old of older) await rm(join(folder, `${old}.git`), { recursive: true, force: true });
+  const made = join(folder, `new-${randomUUID()}`);
+  await runGit(["init", "--quiet", "--bare", "--template=", "--", made], {
+    maxOutputBytes: lineBytes,
+    timeoutMs: askLimitMs,
+    signal,
+  });
+  const gitDir = join(folder, `${newest + 1}.git`);
+  await rename(made, gitDir);
+  return gitDir;
+}
+
+/** What git left when it was killed: files that only a live git may hold. */
+async function removeHalfDone(gitDir: string, signal: AbortSignal): Promise<void> {
+  const argv = ["find", gitDir, "-type", "f", "(", "-name", "*.lock", "-o", "-name", "tmp_*", ")", "-delete"];
+  await runProgram(argv, signal);
+}
+
+/**
+ * Brings a commit into a mirror, with all that it needs.
+ * @returns its tree
+ * @throws BaseUnavailableError when the other side is at fault; GitError when the mirror may be
+ */
+export async function bringCommit(
+  gitDir: string,
+  remote: Remote,
+  { ref, commit }: Wanted,
+  tell: (line: string) => void,
+  signal: AbortSignal,
+): Promise<string> {
+  const local = { gitDir, maxOutputBytes: lineBytes, timeoutMs: askLimitMs, signal };
+  if (!(await isWhole(gitDir, commit, local))) {
+    tell(`fetching ${remote.url} at ${commit}`);
+    await fetchCommit(gitDir, remote, { ref, commit }, local);
+  }
+  const { stdout, exitCode } = await runGit(["rev-parse", "--verify", "--quiet", `${commit}^{commit}`], {
+    ...local,
+    okExitCodes: [0, 1, 128],
+  });
+  if (exitCode !== 0 || stdout.toString().trim() !== commit)
+    throw new BaseUnavailableError(`"${ref}" of ${remote.url} is ${commit}, which is no commit`, "name a commit");
+  const tree = await runGit(["rev-parse", "--verify", `${commit}^{tree}`], local);
+  return tree.stdout.toString().trim();
+}
+
+/** Only what a ref reaches is whole: an object alone may be what a fetch left that was killed. */
+async function isWhole(gitDir: string, commit: string, local: GitOptions): Promise<boolean> {
+  if ((await stat(join(gitDir, "HEAD")).catch(() => undefined)) === undefined)
+    throw new GitError("rev-list", undefined, `${gitDir} has no HEAD`);
+  const there = await runGit(["cat-file", "-e", commit], { ...local, okExitCodes: [0, 1, 128] });
+  if (there.exitCode !== 0) return false;
+  const asked = ["rev-list", "--max-count=1", commit, "--not", "--all"];
+  const { stdout, exitCode } = await runGit(asked, { ...local, okExitCodes: [0, 128] });
+  return exitCode === 0 && stdout.length === 0;
+}
+
+/** First the very commit; a server that gives only what it lists gets asked for the ref. */
+async function fetchCommit(gitDir: string, remote: Remote, { ref, commit }: Wanted, local: GitOptions): Promise<void> {
+  const kept = `refs/kept/${createHash("sha256").update(ref).digest("hex")}`;
+  const names = isCommit(ref) ? [] : namesOfRef(ref).filter((name) => !name.endsWith("^{}"));
+  let refused: GitError | undefined;
+  for (const wanted of [commit, ...names]) {
+    const spec = `+${wanted}:${kept}`;
+    try {
+      await runGit(["fetch", "--quiet", "--no-tags", "--no-write-fetch-head", uploadPack, "--", remote.url, spec], {
+        ...local,
+        ...askingOf(remote),
+        timeoutMs: fetchLimitMs,
+      });
+    } catch (error) {
+      const isNotGiven =
+        error instanceof GitError && /not our ref|unadvertised object|couldn't find remote ref/i.test(error.stderr);
+      if (!isNotGiven) throw faultOfRemote(remote.url, error) ?? error;
+      refused ??= error;
+      continue;
+    }
+    if (await isWhole(gitDir, commit, local)) return;
+  }
+  throw new BaseUnavailableError(
+    `the repository ${remote.url} does not give commit ${commit}`,
+    "check that it was pushed there; a server may give only what a branch or tag reaches",
+    { cause: refused },
+  );
+}

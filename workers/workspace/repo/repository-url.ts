@@ -1,0 +1,91 @@
+import { lstat, realpath } from "node:fs/promises";
+import { join } from "node:path";
+import { fileURLToPath, pathToFileURL } from "node:url";
+import { BaseUnavailableError } from "./base-unavailable-error.ts";
+
+/** Where this worker may get repositories from. */
+export interface RepositoryBounds {
+  /** `host` or `host:port`. */
+  readonly hosts: readonly string[];
+  /** Absolute folders; what lies below one is that tenant's. */
+  readonly roots: readonly { readonly tenant: string; readonly path: string }[];
+}
+
+/** What git is given: links are resolved, and nothing in it is an option. */
+export interface RepositoryAddress {
+  readonly protocol: "https" | "file";
+  readonly url: string;
+}
+
+/**
+ * Decides whether a tenant may work from a URL, here where folders and their links are seen.
+ * @throws BaseUnavailableError with the rule and the remedy
+ */
+export async function addressOf(url: string, tenant: string, bounds: RepositoryBounds): Promise<RepositoryAddress> {
+  const parsed = /^(https:\/\/|file:\/\/\/)[^\s\p{Cc}\\]+$/u.test(url) ? URL.parse(url) : null;
+  if (parsed === null)
+    throw refused(
+      url,
+      "does not begin with https:// or file:///, or holds a space, control character or backslash",
+      "ssh, git, http, ext:: and options are not taken: declare an https URL",
+    );
+  if (parsed.username !== "" || parsed.password !== "")
+    throw refused(parsed.origin, "holds a user or password", "leave them out: they would be kept in every run");
+  if (url.includes("?") || url.includes("#")) throw refused(url, "has a query or fragment", "leave them out");
+  if (parsed.href !== url) throw refused(url, "is not in normal form", `write it as ${parsed.href}`);
+  if (parsed.protocol === "file:") return await folderAddress(url, tenant, bounds.roots);
+  if (parsed.pathname === "/") throw refused(url, "has no path", "name the repository, not its host");
+  if (bounds.hosts.includes(parsed.host)) return { protocol: "https", url };
+  throw refused(
+    url,
+    `is on host ${parsed.host}, and this worker takes from ${bounds.hosts.join(", ") || "none"}`,
+    "have the operator add the host to AUTOMATION_REPOSITORY_HOSTS",
+  );
+}
+
+/** A folder counts by where its links lead; git's own ways out of it (a `.git` file, borrowed objects) are refused. */
+async function folderAddress(
+  url: string,
+  tenant: string,
+  roots: RepositoryBounds["roots"],
+): Promise<RepositoryAddress> {
+  const named = await folderOf(url);
+  const own = await Promise.all(
+    roots.filter((root) => root.tenant === tenant).map(({ path }) => realpath(path).catch(() => undefined)),
+  );
+  const folder = await realpath(named).catch(() => undefined);
+  const isBelow = own.some((root) => root !== undefined && folder?.startsWith(root === "/" ? root : `${root}/`));
+  if (folder === undefined || !isBelow)
+    throw refused(
+      url,
+      "leads to no folder below the roots that this tenant has on this worker",
+      "put the repository there, or have the operator add its root to AUTOMATION_REPOSITORY_ROOTS",
+    );
+  const inner = join(folder, ".git");
+  const gitDir = (await lstat(inner).catch(() => undefined)) === undefined ? folder : inner;
+  for (const path of ["", "objects", "objects/pack", "objects/info", "refs"].map((name) => join(gitDir, name)))
+    if ((await lstat(path).catch(() => undefined))?.isDirectory() !== true)
+      throw refused(url, `is no whole git repository: "${path}" is no folder of its own`, "clone it to that place");
+  for (const name of ["objects/info/alternates", "commondir"])
+    if ((await lstat(join(gitDir, name)).catch(() => undefined)) !== undefined)
+      throw refused(
+        url,
+        `takes objects from elsewhere (${name})`,
+        "clone it to that place with `git clone --no-local`",
+      );
+  return { protocol: "file", url: pathToFileURL(gitDir).href };
+}
+
+async function folderOf(url: string): Promise<string> {
+  try {
+    return fileURLToPath(url, { windows: false });
+  } catch (cause) {
+    throw refused(url, "does not name a folder", "write its absolute path after file://, without %2F", { cause });
+  }
+}
+
+const shownCharacters = 300;
+function refused(url: string, fault: string, remedy: string, options?: ErrorOptions): BaseUnavailableError {
+  const shown = JSON.stringify(url.slice(0, shownCharacters));
+  return new BaseUnavailableError(`the repository URL ${shown} ${fault}`, remedy, options);
+}

@@ -1,0 +1,42 @@
+/** Of a log that is too long, its beginning and its end are kept; bytes. */
+const kept = { head: 3 * 1024 * 1024, tail: 1024 * 1024 } as const;
+
+/** A log of at most 4 MiB and the mark of what was left out. */
+export interface BoundedLog {
+  append(bytes: Buffer): void;
+  bytes(): Buffer;
+}
+
+export function createBoundedLog(): BoundedLog {
+  const head: Buffer[] = [];
+  let headBytes = 0;
+  let tail: Buffer[] = [];
+  let tailBytes = 0;
+  let leftOut = 0;
+
+  const trim = () => {
+    const all = Buffer.concat(tail);
+    const from = Math.max(0, all.byteLength - kept.tail);
+    tail = [Buffer.from(all.subarray(from))];
+    leftOut += from;
+    tailBytes = all.byteLength - from;
+  };
+
+  return {
+    append(bytes) {
+      const room = bytes.subarray(0, kept.head - headBytes);
+      if (room.byteLength > 0) head.push(room);
+      headBytes += room.byteLength;
+      const rest = bytes.subarray(room.byteLength);
+      if (rest.byteLength === 0) return;
+      tail.push(rest);
+      tailBytes += rest.byteLength;
+      if (tailBytes > 2 * kept.tail) trim();
+    },
+    bytes() {
+      trim();
+      const mark = leftOut === 0 ? "" : `\n[… ${leftOut} bytes were left out here …]\n`;
+      return Buffer.concat([...head, Buffer.from(mark), ...tail]);
+    },
+  };
+}

@@ -1,0 +1,42 @@
+import { once } from "node:events";
+import { Worker } from "node:worker_threads";
+
+/** For the thread to be there, however busy the host is. */
+const startLimitMs = 20_000;
+const checkLimitMs = 2_000;
+const memoryMb = 64;
+const largestSchemaBytes = 64 * 1024;
+const shownUnits = 1_000;
+
+/**
+ * Checks a persona's result against a JSON Schema of draft 2020-12, in a thread that gets 2 s and 64 MiB. References out of the schema are not followed, formats not checked.
+ * @param result - JSON of at most 64 KiB
+ * @returns what is wrong with it, with path and rule; undefined when nothing is
+ * @throws Error when there can be no thread
+ */
+export async function checkResult(schema: string, result: string): Promise<string | undefined> {
+  if (Buffer.byteLength(schema) > largestSchemaBytes) return `the schema is larger than ${largestSchemaBytes} bytes`;
+  const thread = new Worker(new URL("./result-thread.ts", import.meta.url), {
+    env: {},
+    execArgv: [],
+    stdout: true,
+    stderr: true,
+    resourceLimits: { maxOldGenerationSizeMb: memoryMb, maxYoungGenerationSizeMb: 16 },
+  });
+  try {
+    await once(thread, "message", { signal: AbortSignal.timeout(startLimitMs) });
+    const limit = AbortSignal.timeout(checkLimitMs);
+    const answered = once(thread, "message", { signal: limit }) as Promise<[string]>;
+    thread.postMessage({ schema, result });
+    const fault = await answered.then(
+      ([said]) => said,
+      (error: unknown) => {
+        if (limit.aborted) return `it can't be checked within ${checkLimitMs} ms; simplify the schema's patterns`;
+        return `it can't be checked: ${error instanceof Error ? error.message : String(error)}`;
+      },
+    );
+    return fault === "" ? undefined : fault.slice(0, shownUnits).toWellFormed();
+  } finally {
+    await thread.terminate();
+  }
+}

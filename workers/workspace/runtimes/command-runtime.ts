@@ -1,0 +1,143 @@
+import { chmod, readFile, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import type { EffectivePolicyJson } from "../../../src/gen/automation/v1/policy_pb.ts";
+import type { MethodologyContextJson, RunRequestedJson } from "../../../src/gen/automation/v1/run_requested_pb.ts";
+import type { BoxEnd, BoxLimits, Sandbox } from "../sandbox/sandbox.ts";
+import type { Bundle } from "./bundle-cache.ts";
+import { checkResult } from "./check-result.ts";
+import { describeExit, forcedEnd } from "./describe-end.ts";
+import { createOutputLines } from "./output-lines.ts";
+import { createRedactor } from "./redact.ts";
+import { graceMs } from "./run-command.ts";
+import type { Said } from "./run-events.ts";
+import { createRunEvents } from "./run-events.ts";
+import type { StepEnd, Tell } from "./step-end.ts";
+import { cutText } from "./storable-text.ts";
+
+/** What a persona is told: /task/task.json. Everything of it is public to it. */
+export interface PersonaTask {
+  readonly protocol: "run-events/1";
+  readonly runId: string;
+  readonly stepId: string;
+  readonly goal: string;
+  readonly parameters: NonNullable<RunRequestedJson["parameters"]>;
+  readonly context: MethodologyContextJson;
+  readonly repository: { readonly id: string; readonly ref: string; readonly baseCommit: string };
+  readonly policy: EffectivePolicyJson;
+  /** What the tests said of the base; paths in the box. */
+  readonly reports: readonly { readonly stepId: string; readonly path: string; readonly exitCode?: number }[];
+}
+
+export type CommandRuntime = (
+  what: {
+    readonly stepId: string;
+    readonly slot: number;
+    readonly bundle: Bundle;
+    /** Host folders: /workspace and the home of the box. */
+    readonly workspace: string;
+    readonly home: string;
+    /** Host folder of the worker, read-only at /task. */
+    readonly taskDir: string;
+    readonly task: PersonaTask;
+    readonly limits: BoxLimits;
+  },
+  tell: Tell,
+  signal: AbortSignal,
+) => Promise<StepEnd>;
+
+type Verdict = Pick<StepEnd, "cause" | "reason" | "limit">;
+
+const reasonUnits = 1_000;
+const done: Verdict = { cause: "", reason: "" };
+
+/**
+ * Lets a persona of runtime `command` work: it gets its task as a file and speaks `run-events/1`; see docs/personas.md. Its exit code says how it ended, and its result must meet the
+ * schema of its manifest; who speaks for the host, or meets a limit, has failed whatever it ends with.
+ * The result throws SandboxError when there can be no box, and what `tell` throws.
+ * @param deps.secrets - values that must not be shown
+ */
+export function createCommandRuntime(deps: {
+  readonly sandbox: Sandbox;
+  readonly secrets: () => readonly string[];
+  readonly now: () => Date;
+}): CommandRuntime {
+  return async ({ stepId, slot, bundle, workspace, home, taskDir, task, limits }, tell, signal) => {
+    const taskFile = join(taskDir, "task.json");
+    await writeFile(taskFile, `${JSON.stringify(task, undefined, 2)}\n`);
+    await chmod(taskFile, 0o444);
+    const redactor = createRedactor(deps.secrets());
+    const forging = new AbortController();
+    const speech = { stepId, redactor, tell, now: deps.now };
+    const output = createOutputLines(speech);
+    const events = createRunEvents({ ...speech, onForged: () => forging.abort() });
+    const end = await deps.sandbox.run(
+      {
+        slot,
+        argv: bundle.manifest.runtime?.command?.argv ?? [],
+        cwd: "/workspace",
+        env: { RUN_EVENTS_FD: "3", TASK_FILE: "/task/task.json" },
+        mounts: [
+          { hostPath: workspace, path: "/workspace", mode: "rw" },
+          { hostPath: bundle.path, path: "/persona", mode: "ro" },
+          { hostPath: taskDir, path: "/task", mode: "ro" },
+        ],
+        home,
+        hasChannel: true,
+        limits,
+        graceMs,
+      },
+      { onStdout: output.onStdout, onStderr: output.onStderr, onChannel: events.onChannel },
+      AbortSignal.any([signal, forging.signal]),
+    );
+    const said = await events.end();
+    const log = await output.end();
+    const verdict = await judge(end, said, output.lastLine(), bundle);
+    return {
+      state: verdict.cause === "" ? "STEP_STATE_DONE" : "STEP_STATE_FAILED",
+      ...(end.exitCode === undefined ? {} : { exitCode: end.exitCode }),
+      ...verdict,
+      log,
+      transcript: said.transcript,
+    };
+  };
+}
+
+async function judge(end: BoxEnd, said: Said, lastLine: string, bundle: Bundle): Promise<Verdict> {
+  if (said.forged !== undefined)
+    return {
+      cause: "protocol_error",
+      reason: `it sent an event of type "${said.forged}", which only the host says, from what it saw; a persona may send message, plan, tool.requested, tool.started, tool.output, tool.completed, artifact, progress and one last result`,
+    };
+  const forced = forcedEnd(end);
+  if (forced !== undefined) return forced;
+  const message = cutText(said.lastMessage, reasonUnits);
+  switch (end.exitCode) {
+    case 0: {
+      const fault = await faultOfResults(said.results, bundle);
+      return fault === undefined ? done : { cause: "invalid_result", reason: fault };
+    }
+    case 10:
+      return { cause: "needs_human", reason: message || "a human has to decide; it does not say what" };
+    case 20:
+      return { cause: "gave_up", reason: message || "it gave up; it does not say why" };
+    case 30:
+      return { cause: "limit_exceeded", reason: message || "it met a limit of its own; it does not say which" };
+    default: {
+      const last = message || lastLine;
+      return { cause: "step_failed", reason: `it ${describeExit(end)}${last === "" ? "" : `; it said last: ${last}`}` };
+    }
+  }
+}
+
+/** @returns what is wrong, with the rule; undefined when nothing is */
+async function faultOfResults(results: readonly string[], { path, manifest }: Bundle): Promise<string | undefined> {
+  const schemaPath = manifest.outputSchema ?? "";
+  const [result] = results;
+  if (result === undefined)
+    return schemaPath === "" ? undefined : `it ended without a result; ${schemaPath} of its bundle asks for one`;
+  if (results.length > 1) return `it sent ${results.length} results; one is allowed`;
+  if (!result.startsWith("{")) return "its result must be a JSON object, and not nested thousands of levels deep";
+  if (schemaPath === "") return undefined;
+  const fault = await checkResult(await readFile(join(path, schemaPath), "utf8"), result);
+  return fault === undefined ? undefined : `its result does not meet ${schemaPath}: ${fault}`;
+}

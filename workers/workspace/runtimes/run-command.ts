@@ -1,0 +1,63 @@
+import type { BoxLimits, Sandbox } from "../sandbox/sandbox.ts";
+import { describeExit, forcedEnd } from "./describe-end.ts";
+import { createOutputLines } from "./output-lines.ts";
+import { createRedactor } from "./redact.ts";
+import type { StepEnd, Tell } from "./step-end.ts";
+
+/** From SIGTERM to SIGKILL. */
+export const graceMs = 3_000;
+
+export type RunCommand = (
+  what: {
+    readonly stepId: string;
+    readonly slot: number;
+    readonly argv: readonly string[];
+    /** Host folder, /workspace in the box. */
+    readonly workspace: string;
+    readonly home: string;
+    readonly limits: BoxLimits;
+    /** Whether another exit code, or a signal, fails the step; tests say in their report how they went. */
+    readonly expectZero: boolean;
+  },
+  tell: Tell,
+  signal: AbortSignal,
+) => Promise<StepEnd>;
+
+/**
+ * Runs the program of a `command` or `test` step in the workspace; what it prints is told and kept.
+ * The result throws SandboxError when there can be no box, and what `tell` throws.
+ * @param deps.secrets - values that must not be shown
+ */
+export function createRunCommand(deps: {
+  readonly sandbox: Sandbox;
+  readonly secrets: () => readonly string[];
+  readonly now: () => Date;
+}): RunCommand {
+  return async ({ stepId, slot, argv, workspace, home, limits, expectZero }, tell, signal) => {
+    const redactor = createRedactor(deps.secrets());
+    const output = createOutputLines({ stepId, redactor, tell, now: deps.now });
+    const end = await deps.sandbox.run(
+      {
+        slot,
+        argv,
+        cwd: "/workspace",
+        env: {},
+        mounts: [{ hostPath: workspace, path: "/workspace", mode: "rw" }],
+        home,
+        hasChannel: false,
+        limits,
+        graceMs,
+      },
+      output,
+      signal,
+    );
+    const log = await output.end();
+    const exit = end.exitCode === undefined ? {} : { exitCode: end.exitCode };
+    const forced = forcedEnd(end);
+    if (forced !== undefined) return { state: "STEP_STATE_FAILED", ...exit, ...forced, log };
+    if (end.exitCode === 0 || !expectZero) return { state: "STEP_STATE_DONE", ...exit, cause: "", reason: "", log };
+    const line = output.lastLine();
+    const reason = `${redactor.text(argv[0] ?? "")} ${describeExit(end)}${line === "" ? "" : `; its last line: ${line}`}`;
+    return { state: "STEP_STATE_FAILED", ...exit, cause: "step_failed", reason, log };
+  };
+}

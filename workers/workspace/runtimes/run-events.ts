@@ -1,0 +1,144 @@
+import { setImmediate as breathe } from "node:timers/promises";
+import { readChannelLine } from "./channel-line.ts";
+import type { Redactor } from "./redact.ts";
+import type { Line } from "./split-lines.ts";
+import { createSplitLines } from "./split-lines.ts";
+import type { Tell } from "./step-end.ts";
+import { cutText, storableText } from "./storable-text.ts";
+
+/** What a persona says on its channel, `run-events/1`. */
+export interface RunEvents {
+  readonly onChannel: (chunk: Buffer) => Promise<void>;
+  /** Reads the last line and tells what was left out. */
+  end(): Promise<Said>;
+}
+
+/** All that a persona said, when it has ended. */
+export interface Said {
+  /** Its results as JSON, redacted; there must be at most one. */
+  readonly results: readonly string[];
+  /** Its last message; empty: none. */
+  readonly lastMessage: string;
+  /** Set when it spoke for the host. */
+  readonly forged: string | undefined;
+  /** The events as they were told, NDJSON. */
+  readonly transcript: Buffer;
+}
+
+const lineBytes = 64 * 1024;
+const eventsPerSecond = 200;
+const burstEvents = 400;
+const mostEvents = 5_000;
+const mostBytes = 8 * 1024 * 1024;
+/** Reading a line costs the worker more than sending it costs a persona. */
+const mostLines = 100_000;
+/** UTF-16 units that are shown of a line that is too long. */
+const cutLineUnits = 16_000;
+/** After so many lines others get their turn. */
+const linesPerTurn = 256;
+
+/**
+ * Reads the channel: events are told in order, each when the one before was taken. A line over 64 KiB is shown cut; what can't be read, and what goes beyond 200 events a second
+ * (400 at once), 5,000 events or 8 MiB, is left out; both are said once, at the end, marked `truncated`. After 100,000 lines nothing is read any more. Whoever speaks for the host is heard no more.
+ * @param deps.onForged - called once; the box should end
+ */
+export function createRunEvents(deps: {
+  readonly stepId: string;
+  readonly redactor: Redactor;
+  readonly tell: Tell;
+  readonly now: () => Date;
+  readonly onForged: () => void;
+}): RunEvents {
+  const { stepId, redactor } = deps;
+  const lines = createSplitLines(lineBytes);
+  const transcript: string[] = [];
+  const results: string[] = [];
+  let lastMessage = "";
+  let forged: string | undefined;
+  let read = 0;
+  let dropped = { count: 0, first: "" };
+  let over = 0;
+  let told = { events: 0, bytes: 0 };
+  let allowance = { events: burstEvents, atMs: deps.now().getTime() };
+
+  const mayTell = (bytes: number): boolean => {
+    const atMs = deps.now().getTime();
+    const grown = allowance.events + ((atMs - allowance.atMs) * eventsPerSecond) / 1_000;
+    allowance = { events: Math.min(burstEvents, grown), atMs };
+    if (allowance.events < 1 || told.events >= mostEvents || told.bytes + bytes > mostBytes) return false;
+    allowance = { events: allowance.events - 1, atMs };
+    told = { events: told.events + 1, bytes: told.bytes + bytes };
+    return true;
+  };
+
+  const say = async (event: Parameters<Tell>[0]) => {
+    transcript.push(JSON.stringify(event));
+    await deps.tell(event);
+  };
+
+  const offer = async (event: Parameters<Tell>[0]) => {
+    if (event.message?.text !== undefined) lastMessage = event.message.text;
+    if (mayTell(Buffer.byteLength(JSON.stringify(event)))) await say(event);
+    else over += 1;
+  };
+
+  const drop = (fault: string) => {
+    dropped = { count: dropped.count + 1, first: dropped.first || `line ${read} ${fault}` };
+  };
+
+  const takeResult = (result: unknown) => {
+    try {
+      results.push(redactor.text(JSON.stringify(result) ?? "null"));
+    } catch {
+      results.push(""); // nested deeper than it can be written
+    }
+  };
+
+  const take = async ({ bytes, isCut }: Line) => {
+    read += 1;
+    if (forged !== undefined || bytes.byteLength === 0) return;
+    if (read > mostLines) {
+      over += 1;
+      return;
+    }
+    if (isCut) {
+      const text = cutText(redactor.text(storableText(bytes.toString())), cutLineUnits);
+      return await offer({ message: { text, stepId, truncated: true } });
+    }
+    const line = readChannelLine(bytes, stepId, redactor.text);
+    switch (line.kind) {
+      case "event":
+        return await offer(line.event);
+      case "result":
+        return takeResult(line.result);
+      case "dropped":
+        return drop(line.fault);
+      case "forged":
+        forged = line.type;
+        deps.onForged();
+    }
+  };
+
+  const takeAll = async (some: Iterable<Line>) => {
+    for (const line of some) {
+      await take(line);
+      if (read % linesPerTurn === 0) await breathe();
+    }
+  };
+
+  return {
+    onChannel: (chunk) => takeAll(lines.push(chunk)),
+    async end() {
+      await takeAll(lines.end());
+      const note = (text: string) => say({ message: { text, stepId, truncated: true } });
+      if (dropped.count > 0)
+        await note(`lines left out that are no event a persona may send: ${dropped.count}; ${dropped.first}`);
+      if (over > 0)
+        await note(
+          `events left out because they were too many: ${over}; taken are ${eventsPerSecond} a second, ${mostEvents} and ${mostBytes} bytes in all`,
+        );
+      for (const result of results) if (result !== "") transcript.push(`{"type":"result","result":${result}}`);
+      return { results, lastMessage, forged, transcript: Buffer.from(transcript.map((line) => `${line}\n`).join("")) };
+    },
+  };
+}

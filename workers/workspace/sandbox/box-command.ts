@@ -1,0 +1,85 @@
+import type { BoxSpec } from "./sandbox.ts";
+
+/** Standard descriptors, then the channel, bwrap's status and the system call filter. */
+export const boxDescriptors = { channel: 3, status: 4, filter: 5 } as const;
+
+/** Sizes of what is writable and in memory; bytes. */
+export const boxMemoryFiles = { root: 1_048_576, shm: 16_777_216, tmp: 268_435_456 } as const;
+
+/** The one user that a box knows; the host's is another one. */
+export const boxUser = { name: "persona", uid: 1000, gid: 1000, home: "/home/persona" } as const;
+
+/** What the launcher enters and drops before bwrap starts. */
+export interface BoxCommandHow {
+  readonly areaRoot: string;
+  /** Host user to become; absent without root. */
+  readonly owner?: { readonly uid: number; readonly gid: number };
+  /** The cgroup.procs files to enter. */
+  readonly groups: readonly string[];
+  /** A limit of processes that the kernel counts within the box's own user namespace. */
+  readonly nproc?: number;
+  readonly hasFilter: boolean;
+}
+
+/** Closes what the worker inherited, enters the groups, becomes the command: a shell, for Node can do none of it between fork and exec. */
+const launcher = `keep=$1; shift
+for fd in /proc/self/fd/*; do fd=\${fd##*/}; if [ "$fd" -gt "$keep" ]; then eval "exec $fd>&-"; fi; done
+while [ "$1" != -- ]; do echo 0 >"$1" || exit 125; shift; done
+shift; exec "$@"`;
+
+/** The command line of one box. Nothing in it comes from the environment; every path is absolute. */
+export function boxCommand(spec: BoxSpec, how: BoxCommandHow): string[] {
+  const { areaRoot, owner } = how;
+  const keep = how.hasFilter ? boxDescriptors.filter : boxDescriptors.status;
+  const become =
+    owner === undefined
+      ? ["setpriv", "--no-new-privs"]
+      : ["setpriv", `--reuid=${owner.uid}`, `--regid=${owner.gid}`, "--clear-groups", "--no-new-privs"];
+  const files = ["passwd", "group", "hosts", "nsswitch.conf"].flatMap((name) => [
+    "--ro-bind",
+    `${areaRoot}/etc/${name}`,
+    `/etc/${name}`,
+  ]);
+  const mounts = spec.mounts.flatMap(({ hostPath, path, mode }) => [
+    mode === "rw" ? "--bind" : "--ro-bind",
+    hostPath,
+    path,
+  ]);
+  const env = { PATH: "/opt/node/bin:/usr/bin:/bin", LANG: "C.UTF-8", TZ: "UTC", ...spec.env };
+  const fixed = { HOME: boxUser.home, TMPDIR: "/tmp" };
+  return [
+    ...["bash", "-c", launcher, "box", String(keep), ...how.groups, "--"],
+    ...["nice", "-n", "10", ...become],
+    ...["prlimit", "--nofile=1024", "--core=0", `--fsize=${spec.limits.diskBytes}`],
+    ...["bwrap", "--unshare-all", "--unshare-user", "--disable-userns", "--die-with-parent", "--new-session"],
+    ...["--uid", String(boxUser.uid), "--gid", String(boxUser.gid), "--hostname", "box", "--cap-drop", "ALL"],
+    ...["--json-status-fd", String(boxDescriptors.status)],
+    ...(how.hasFilter ? ["--seccomp", String(boxDescriptors.filter)] : []),
+    ...["--clearenv", "--size", String(boxMemoryFiles.root), "--tmpfs", "/"],
+    ...systemFolders,
+    ...["--dir", "/etc", ...files],
+    ...systemFiles.flatMap(([from, to]) => ["--ro-bind-try", from, to]),
+    ...["--ro-bind", `${areaRoot}/toolchains/node`, "/opt/node", "--proc", "/proc", "--dev", "/dev"],
+    ...["--size", String(boxMemoryFiles.shm), "--tmpfs", "/dev/shm"],
+    ...["--size", String(boxMemoryFiles.tmp), "--tmpfs", "/tmp"],
+    ...["--bind", spec.home, boxUser.home, ...mounts, "--chdir", spec.cwd],
+    ...["--remount-ro", "/dev", "--remount-ro", "/"],
+    ...Object.entries({ ...env, ...fixed }).flatMap(([name, value]) => ["--setenv", name, value]),
+    "--",
+    ...(how.nproc === undefined ? [] : ["/usr/bin/prlimit", `--nproc=${how.nproc}`, "--"]),
+    ...spec.argv,
+  ];
+}
+
+/** Programs and libraries of the host, read-only. */
+export const systemFolders: readonly string[] = [
+  ...["--ro-bind", "/usr", "/usr", "--symlink", "usr/bin", "/bin", "--symlink", "usr/sbin", "/sbin"],
+  ...["--symlink", "usr/lib", "/lib", "--symlink", "usr/lib64", "/lib64"],
+];
+
+const systemFiles = [
+  ["/etc/ld.so.cache", "/etc/ld.so.cache"],
+  ["/etc/alternatives", "/etc/alternatives"],
+  ["/etc/ssl", "/etc/ssl"],
+  ["/usr/share/zoneinfo/UTC", "/etc/localtime"],
+] as const;

@@ -1,0 +1,66 @@
+import { readdirSync, readFileSync } from "node:fs";
+
+const clockTicksMs = 10; // USER_HZ is 100 on every Linux
+const pageFields = /^(?:Pss|SwapPss):\s+(\d+) kB$/gm;
+
+/** Every process of a box, from its first one on: all others descend from it, for it is the init of their namespace. */
+export function processesBelow(first: number): number[] {
+  const found = [first];
+  for (const pid of found) {
+    for (const thread of namesIn(`/proc/${pid}/task`)) {
+      for (const child of textIn(`/proc/${pid}/task/${thread}/children`).split(" ")) {
+        if (child.trim() !== "") found.push(Number(child));
+      }
+    }
+  }
+  return found;
+}
+
+/** The first process that the box was asked to run: bwrap's init starts it as the second. */
+export const mainProcessBelow = (first: number): number | undefined =>
+  processesBelow(first).find((pid) => /^NSpid:.*\t2$/m.test(textIn(`/proc/${pid}/status`)));
+
+/** Proportional share of the memory that processes have mapped; bytes. */
+export const memoryOf = (pids: readonly number[]): number =>
+  pids
+    .map((pid) => [...textIn(`/proc/${pid}/smaps_rollup`).matchAll(pageFields)])
+    .reduce((sum, fields) => sum + fields.reduce((part, [, kilobytes]) => part + Number(kilobytes) * 1024, 0), 0);
+
+/** Processes and threads, as the kernel's limits count them. */
+export const countOf = (pids: readonly number[]): number =>
+  pids.reduce((sum, pid) => sum + namesIn(`/proc/${pid}/task`).length, 0);
+
+/** CPU time that processes and the children they waited for used; milliseconds. */
+export const cpuOf = (pids: readonly number[]): number =>
+  pids
+    .map((pid) =>
+      textIn(`/proc/${pid}/stat`)
+        .replace(/^.*\) /, "")
+        .split(" "),
+    )
+    .reduce((sum, fields) => sum + fields.slice(11, 15).reduce((part, ticks) => part + Number(ticks), 0), 0) *
+  clockTicksMs;
+
+/** When a process started, in the kernel's ticks: tells it from another one with its number. Absent when it's gone, or dead and not yet waited for. */
+export function startOf(pid: number): string | undefined {
+  const fields = textIn(`/proc/${pid}/stat`)
+    .replace(/^.*\) /, "")
+    .split(" ");
+  return fields.length < 20 || fields[0] === "Z" || fields[0] === "X" ? undefined : fields[19];
+}
+
+function namesIn(folder: string): string[] {
+  try {
+    return readdirSync(folder);
+  } catch {
+    return []; // it ended meanwhile
+  }
+}
+
+function textIn(file: string): string {
+  try {
+    return readFileSync(file, "utf8");
+  } catch {
+    return ""; // it ended meanwhile
+  }
+}

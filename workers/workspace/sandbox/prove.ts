@@ -1,0 +1,271 @@
+import { readFileSync } from "node:fs";
+import { copyFile, writeFile } from "node:fs/promises";
+import { createServer } from "node:net";
+import { release } from "node:os";
+import { join } from "node:path";
+import type { SandboxClaimJson, SandboxReportJson } from "../../../src/gen/automation/v1/run_work_pb.ts";
+import type { ControlGroups } from "./control-groups.ts";
+import { neededPrograms, remedyOfMissing, remedyOfStart } from "./remedies.ts";
+import type { RunArea } from "./run-area.ts";
+import { runProgram } from "./run-program.ts";
+import type { BoxEnd, BoxLimits, Sandbox } from "./sandbox.ts";
+import { SandboxUnprovenError } from "./sandbox-errors.ts";
+import { systemCallFilter } from "./system-call-filter.ts";
+import { watchEveryMs } from "./watch-limits.ts";
+
+export interface ProveDeps {
+  readonly sandbox: Omit<Sandbox, "prove">;
+  readonly area: RunArea;
+  readonly groups: ControlGroups | undefined;
+}
+
+/** What probe.mjs prints. */
+interface Probe {
+  readonly writable: readonly string[];
+  readonly otherRun: string;
+  readonly processes: readonly number[];
+  readonly workerEnvironment: string;
+  readonly firstEnvironment: readonly string[] | string;
+  readonly routes: readonly string[];
+  readonly devices: readonly string[];
+  readonly name: string;
+  readonly loopback: string;
+  readonly userNamespace: string;
+  readonly environment: readonly string[];
+  readonly capabilities: readonly (string | undefined)[];
+  readonly noNewPrivileges: string | undefined;
+  readonly filter: string | undefined;
+}
+
+const mebibyte = 1_048_576;
+const secret = "another run's secret";
+const roomy: BoxLimits = {
+  memoryBytes: 1024 * mebibyte,
+  processes: 128,
+  outputBytes: mebibyte,
+  diskBytes: 256 * mebibyte,
+  timeMs: 30_000,
+  idleMs: 30_000,
+};
+const notSafe =
+  "this machine can't keep runs apart; take no work here, and report it with `bwrap --version` and `uname -a`";
+
+/**
+ * Tries every claim in real boxes, in slots 0 and 1, before any work is taken.
+ * @throws SandboxUnprovenError with the first claim that does not hold
+ */
+export async function proveSandbox(deps: ProveDeps, signal: AbortSignal): Promise<SandboxReportJson> {
+  const version = await provePrograms(signal);
+  const { sandbox, area, groups } = deps;
+  const [own, other] = await Promise.all([area.openRun(0, signal), area.openRun(1, signal)]);
+  try {
+    const workspace = await own.newFolder("ws");
+    const home = await own.newFolder("home");
+    const scripts = await own.newHostFolder("probe");
+    await copyFile(join(import.meta.dirname, "probe.mjs"), join(scripts, "probe.mjs"));
+    const otherRun = join(await other.newHostFolder("ws"), "secret");
+    await writeFile(otherRun, secret);
+    const run = async (argv: readonly string[], limits: Partial<BoxLimits>) => {
+      let stdout = "";
+      let stderr = "";
+      const end = await sandbox.run(
+        {
+          ...{ slot: 0, argv, cwd: "/workspace", env: {}, home, hasChannel: false, graceMs: 0 },
+          mounts: [
+            { hostPath: workspace, path: "/workspace", mode: "rw" },
+            { hostPath: scripts, path: "/probe", mode: "ro" },
+          ],
+          limits: { ...roomy, ...limits },
+        },
+        {
+          onStdout: (chunk) => {
+            stdout += chunk;
+          },
+          onStderr: (chunk) => {
+            stderr += chunk;
+          },
+        },
+        signal,
+      );
+      return { end, stdout, stderr };
+    };
+    const start = await run(["true"], {}).catch((error: Error) => {
+      signal.throwIfAborted();
+      throw new SandboxUnprovenError("start", error.message, remedyOfStart(error.message, thisMachine()), {
+        cause: error,
+      });
+    });
+    if (start.end.exitCode !== 0) throw new SandboxUnprovenError("start", describe(start), notSafe);
+    const claims = [{ id: "start", held: true, detail: "a box starts and ends" }, ...(await probe(run, otherRun))];
+    const allocation = await run(["node", "-e", allocate], { memoryBytes: 128 * mebibyte });
+    claims.push(limitClaim("memory", allocation.end));
+    const forks = await run(["node", "-e", fork], { processes: 32 });
+    claims.push(limitClaim("processes", forks.end));
+    for (const { id = "", held, detail = "" } of claims) {
+      if (held !== true) throw new SandboxUnprovenError(id, detail, remedyOfClaim[id] ?? notSafe);
+    }
+    return {
+      isolation: sandbox.isolation,
+      claims,
+      limits: mechanismsOf(groups),
+      engine: version,
+      kernel: release(),
+      provedAt: new Date().toISOString(),
+    };
+  } finally {
+    await Promise.all([own.remove(signal), other.remove(signal)]);
+  }
+}
+
+/** 800 MiB in small steps, and then it waits: neither its exit nor its error is what ends the box. */
+const allocate = `const kept = [];
+for (let n = 0; n < 100; n += 1) kept.push(Buffer.alloc(8 * 1048576, 1));
+setTimeout(() => {}, 20000);`;
+/** 200 processes, whether each could be made or not. */
+const fork = `const { spawn } = require("node:child_process");
+for (let n = 0; n < 200; n += 1) spawn("sleep", ["20"]).on("error", () => {});
+setTimeout(() => {}, 20000);`;
+
+const remedyOfClaim: Record<string, string> = {
+  memory: "let the worker write to its cgroups (memory), or run it on a machine of its own",
+  processes: "let the worker write to its cgroups (pids), or run it on a machine of its own",
+  user_namespaces: "install bubblewrap 0.8 or later, which can end user namespaces in a box",
+};
+
+async function provePrograms(signal: AbortSignal): Promise<string> {
+  const answers = await Promise.all(
+    neededPrograms.map(async (program) => {
+      const answer = await runProgram([program, "--version"], signal).catch((error: NodeJS.ErrnoException) => {
+        if (error.code !== "ENOENT") throw error;
+        throw new SandboxUnprovenError("programs", `"${program}" is not installed`, remedyOfMissing(program));
+      });
+      return [program, answer.stdout.trim()] as const;
+    }),
+  );
+  return new Map(answers).get("bwrap") ?? "bubblewrap";
+}
+
+type Run = (
+  argv: readonly string[],
+  limits: Partial<BoxLimits>,
+) => Promise<{ readonly end: BoxEnd; readonly stdout: string; readonly stderr: string }>;
+
+async function probe(run: Run, otherRun: string): Promise<SandboxClaimJson[]> {
+  const listener = createServer((socket) => socket.destroy());
+  await new Promise<void>((resolve) => listener.listen(0, "127.0.0.1", resolve));
+  try {
+    const address = listener.address();
+    const loopbackPort = typeof address === "object" ? address?.port : undefined;
+    const told = JSON.stringify({ otherRun, workerPid: process.pid, loopbackPort });
+    const said = await run(["node", "/probe/probe.mjs", told], {});
+    if (said.end.exitCode !== 0)
+      throw new SandboxUnprovenError("start", `the probe failed: ${describe(said)}`, notSafe);
+    return judge(JSON.parse(said.stdout) as Probe);
+  } finally {
+    await new Promise((resolve) => listener.close(resolve));
+  }
+}
+
+function judge(seen: Probe): SandboxClaimJson[] {
+  const claim = (id: string, held: boolean, detail: string) => ({ id, held, detail });
+  const same = (one: readonly unknown[] | string, other: readonly string[]) => [...one].join() === other.join();
+  const filtered = systemCallFilter() !== undefined;
+  return [
+    claim(
+      "write_outside",
+      same(seen.writable, ["/workspace", "/home/persona", "/tmp", "/dev/shm"]),
+      `writable: ${seen.writable.join(", ")}`,
+    ),
+    claim("other_run", seen.otherRun === "ENOENT", `reading another run's file: ${shown(seen.otherRun)}`),
+    claim(
+      "proc",
+      seen.processes.length <= 3 && seen.workerEnvironment === "ENOENT",
+      `${seen.processes.length} processes visible; the worker's environment: ${shown(seen.workerEnvironment)}`,
+    ),
+    claim(
+      "network",
+      seen.routes.length === 0 && same(seen.devices, ["lo"]) && seen.name !== "resolved",
+      `devices: ${seen.devices.join(", ")}; routes: ${seen.routes.length}; a name: ${seen.name}`,
+    ),
+    claim("host_loopback", seen.loopback === "ECONNREFUSED", `the worker's listener: ${seen.loopback}`),
+    claim("user_namespaces", !["made", "done"].includes(seen.userNamespace), "a further one is refused"),
+    claim(
+      "environment",
+      same(seen.environment, ["HOME", "LANG", "PATH", "PWD", "TMPDIR", "TZ"]) &&
+        [...seen.firstEnvironment].every((name) => launcherVariables.includes(name)),
+      `variables: ${seen.environment.join(", ")}`,
+    ),
+    claim(
+      "privileges",
+      seen.capabilities.every((set) => set === "0000000000000000") && seen.noNewPrivileges === "1",
+      `capabilities: ${[...new Set(seen.capabilities)].join(", ")}; no_new_privs: ${seen.noNewPrivileges}`,
+    ),
+    claim(
+      "system_calls",
+      !filtered || seen.filter === "2",
+      filtered ? `filter mode ${seen.filter}` : "no filter on this architecture",
+    ),
+  ];
+}
+
+/** What bwrap itself was started with: the launcher's, nothing of the worker's. */
+const launcherVariables = ["LANG", "OLDPWD", "PATH", "PWD", "SHLVL", "_"];
+
+/** Never more than a code: what was read would be a secret. */
+const shown = (outcome: string) => (/^E[A-Z]+$/.test(outcome) ? outcome : "it could be read");
+
+const limitClaim = (name: string, { limit, exitCode, signal }: BoxEnd): SandboxClaimJson => ({
+  id: name,
+  held: limit?.name === name,
+  detail:
+    limit?.name === name
+      ? `a box beyond its limit of ${limit.limit} was ended at ${limit.peak}`
+      : `a box beyond its limit went on to ${limit?.name ?? signal ?? exitCode}`,
+});
+
+const describe = ({ end, stderr }: Awaited<ReturnType<Run>>) =>
+  `it ended with ${end.limit?.name ?? end.signal ?? end.exitCode}: ${stderr.slice(-500)}`;
+
+/** What enforces each limit here. */
+function mechanismsOf(groups: ControlGroups | undefined): SandboxReportJson["limits"] {
+  const watchdog = `watchdog ${watchEveryMs} ms`;
+  const hard = (limit: string, mechanism: string) => ({ limit, strength: "hard", mechanism });
+  const watched = (limit: string, mechanism: string) => ({ limit, strength: "watchdog", mechanism });
+  return [
+    groups === undefined ? watched("memory", `${watchdog}: PSS and files in memory`) : hard("memory", groups.memory),
+    groups === undefined
+      ? watched("processes", `${watchdog}, rlimit nproc just above`)
+      : hard("processes", groups.processes),
+    hard("time", "timer"),
+    watched("idle", `${watchdog}: output, channel, CPU`),
+    hard("output", "counted as it is read"),
+    watched("disk", "watchdog 500 ms and up: du, files in memory, nameless files"),
+    hard("file_size", "rlimit fsize"),
+    hard("open_files", "rlimit nofile 1024"),
+    hard("temporary_files", "tmpfs size"),
+  ];
+}
+
+function thisMachine() {
+  const setting = (path: string) => {
+    try {
+      return readFileSync(`/proc/sys/${path}`, "utf8").trim();
+    } catch {
+      return undefined; // this kernel has no such setting
+    }
+  };
+  const isInPod = (() => {
+    try {
+      readFileSync("/var/run/secrets/kubernetes.io/serviceaccount/namespace");
+      return true;
+    } catch {
+      return false;
+    }
+  })();
+  return {
+    usernsClone: setting("kernel/unprivileged_userns_clone"),
+    maxUserNamespaces: setting("user/max_user_namespaces"),
+    apparmorRestricts: setting("kernel/apparmor_restrict_unprivileged_userns"),
+    isInPod,
+  };
+}

@@ -1,0 +1,55 @@
+/** What the machine says of itself, as far as a remedy depends on it. */
+export interface Machine {
+  /** Of `kernel.unprivileged_userns_clone`; undefined where the kernel has no such setting. */
+  readonly usernsClone: string | undefined;
+  /** Of `user.max_user_namespaces`. */
+  readonly maxUserNamespaces: string | undefined;
+  /** Of `kernel.apparmor_restrict_unprivileged_userns`. */
+  readonly apparmorRestricts: string | undefined;
+  readonly isInPod: boolean;
+}
+
+const packages: Record<string, string> = {
+  bwrap: "bubblewrap",
+  setpriv: "util-linux",
+  prlimit: "util-linux",
+  flock: "util-linux",
+  bash: "bash",
+  du: "coreutils",
+  timeout: "coreutils",
+  nice: "coreutils",
+};
+
+/** The programs of the host that boxes need. */
+export const neededPrograms = Object.keys(packages);
+
+/** How to get a program. */
+export const remedyOfMissing = (program: string): string =>
+  `install it: \`apt-get install ${packages[program]}\`, or the package of that name elsewhere`;
+
+/** Why bwrap could not make a box at all, and what to do; by what it said and what the machine is set to. */
+export function remedyOfStart(stderr: string, machine: Machine): string {
+  if (/Can't find source path/.test(stderr)) {
+    return "put the run area where any user may pass (`/var/tmp`), below no folder of mode 0700";
+  }
+  if (machine.usernsClone === "0") {
+    return "allow user namespaces: `sysctl -w kernel.unprivileged_userns_clone=1`, and keep it in /etc/sysctl.d";
+  }
+  if (machine.maxUserNamespaces === "0") {
+    return "allow user namespaces: `sysctl -w user.max_user_namespaces=15000`, and keep it in /etc/sysctl.d";
+  }
+  if (machine.isInPod) {
+    return (
+      "in a pod, boxes need `hostUsers: false`, `procMount: Unmasked`, a Localhost seccomp profile that allows namespaces and AppArmor Unconfined; " +
+      "else run the workspace worker on a machine or in a virtual machine of its own"
+    );
+  }
+  if (machine.apparmorRestricts === "1") {
+    return (
+      "give bwrap an AppArmor profile with `userns,` (file /etc/apparmor.d/bwrap, then `systemctl reload apparmor`), " +
+      "or `sysctl -w kernel.apparmor_restrict_unprivileged_userns=0`"
+    );
+  }
+  if (/Unknown option/.test(stderr)) return "install bubblewrap 0.8 or later";
+  return "see docs/workspaces.md for what the kernel must allow";
+}

@@ -1,0 +1,189 @@
+import {
+  chmod,
+  chown,
+  constants,
+  copyFile,
+  link,
+  lstat,
+  mkdir,
+  readdir,
+  realpath,
+  rename,
+  rm,
+  writeFile,
+} from "node:fs/promises";
+import { dirname, join } from "node:path";
+import { lockArea } from "./area-lock.ts";
+import { boxUser } from "./box-command.ts";
+import { findControlGroups } from "./control-groups.ts";
+import { reapLeftovers } from "./reap-leftovers.ts";
+import { removeTree } from "./remove-tree.ts";
+import type { Sandbox } from "./sandbox.ts";
+import { RunAreaError } from "./sandbox-errors.ts";
+import { isRoot } from "./slot-owner.ts";
+import { filterFile, systemCallFilter } from "./system-call-filter.ts";
+
+/** What boxes must reach of the host, below one folder that belongs to the worker alone. */
+export interface RunArea {
+  readonly root: string;
+  readonly basesDir: string;
+  readonly mirrorsDir: string;
+  readonly bundlesDir: string;
+  readonly runsDir: string;
+  /** Makes the folder of one run in one slot, and removes what was there. */
+  openRun(slot: number, signal: AbortSignal): Promise<RunFolder>;
+  /** Removes what earlier workers left: processes, mounts, groups, run folders. */
+  reap(signal: AbortSignal): Promise<void>;
+  /** Releases its lock; nothing may be running any more. */
+  close(): Promise<void>;
+}
+
+/** Where one run's files are. */
+export interface RunFolder {
+  readonly dir: string;
+  /** Makes an empty folder of the slot's user, 0700. @param name - one path segment */
+  newFolder(name: string): Promise<string>;
+  /** Makes an empty folder of the worker, 0755: boxes may read it. @param name - one path segment */
+  newHostFolder(name: string): Promise<string>;
+  /** Removes the folder with all that is in it, whatever a run made of it. */
+  remove(signal?: AbortSignal): Promise<void>;
+}
+
+export interface RunAreaOptions {
+  /** Absolute; every folder above it must let anyone pass when the worker is root. Made when absent. */
+  readonly root: string;
+  /** Holds `bin/node`: what boxes see at /opt/node. */
+  readonly nodeDir: string;
+  readonly ownerOf: Sandbox["ownerOf"];
+  readonly signal: AbortSignal;
+}
+
+/**
+ * Opens the run area, for this worker alone; the lock of a dead worker counts for nothing.
+ * @throws RunAreaError when it is in use, or others could change or not reach it
+ */
+export async function openRunArea({ root: asked, nodeDir, ownerOf, signal }: RunAreaOptions): Promise<RunArea> {
+  const root = await makeRoot(asked);
+  const lock = await lockArea(root, signal);
+  try {
+    const [basesDir, mirrorsDir, bundlesDir, runsDir] = await Promise.all(
+      ["bases", "mirrors", "bundles", "runs"].map((name) => makeFolder(join(root, name), 0o711)),
+    );
+    if (!basesDir || !mirrorsDir || !bundlesDir || !runsDir) throw new TypeError("four folders were made");
+    await writeSystemFiles(root);
+    await placeNode(root, nodeDir);
+    return {
+      root,
+      basesDir,
+      mirrorsDir,
+      bundlesDir,
+      runsDir,
+      openRun: async (slot, openSignal) => {
+        const dir = join(runsDir, String(slot));
+        await removeTree(dir, openSignal);
+        await makeFolder(dir, 0o711);
+        return runFolderAt(dir, ownerOf(slot));
+      },
+      reap: async (reapSignal) => {
+        await reapLeftovers(root, reapSignal);
+        for (const name of await readdir(runsDir)) await removeTree(join(runsDir, name), reapSignal);
+      },
+      close: async () => {
+        await findControlGroups(root)?.removeAll();
+        await lock.release();
+      },
+    };
+  } catch (error) {
+    await lock.release();
+    throw error;
+  }
+}
+
+function runFolderAt(dir: string, owner: { readonly uid: number; readonly gid: number }): RunFolder {
+  const pathOf = (name: string) => {
+    if (!/^[a-z0-9_][a-z0-9._-]{0,99}$/i.test(name)) {
+      throw new RunAreaError("run_area_unusable", dir, `folder name "${name}" must be one plain path segment`);
+    }
+    return join(dir, name);
+  };
+  return {
+    dir,
+    newFolder: async (name) => {
+      const path = pathOf(name);
+      await mkdir(path, { mode: 0o700 });
+      if (isRoot()) await chown(path, owner.uid, owner.gid);
+      return path;
+    },
+    newHostFolder: async (name) => {
+      const path = pathOf(name);
+      await mkdir(path);
+      await chmod(path, 0o755);
+      return path;
+    },
+    remove: (signal = new AbortController().signal) => removeTree(dir, signal),
+  };
+}
+
+/** Makes the root, or finds it made by this user and writable by nobody else. */
+async function makeRoot(asked: string): Promise<string> {
+  await mkdir(asked, { mode: 0o711 }).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === "EEXIST") return;
+    const why = `run area "${asked}" can't be made: ${error.message}`;
+    throw new RunAreaError("run_area_unusable", asked, `${why}; name a folder whose parent exists`, { cause: error });
+  });
+  const found = await lstat(asked);
+  if (!found.isDirectory() || found.uid !== process.geteuid?.() || (found.mode & 0o022) !== 0) {
+    const why = `run area "${asked}" must be a folder that belongs to the worker's user and that nobody else may write to`;
+    throw new RunAreaError("run_area_unusable", asked, `${why}; remove it or name another one`);
+  }
+  await chmod(asked, 0o711);
+  const root = await realpath(asked);
+  for (let above = dirname(root); isRoot() && above !== "/"; above = dirname(above)) {
+    if (((await lstat(above)).mode & 0o001) !== 0) continue;
+    const why = `run area "${root}": boxes run as other users, and "${above}" lets nobody pass`;
+    throw new RunAreaError("run_area_unusable", root, `${why}; use a place such as /var/tmp, or chmod o+x "${above}"`);
+  }
+  return root;
+}
+
+async function makeFolder(path: string, mode: number): Promise<string> {
+  await mkdir(path, { recursive: true });
+  await chmod(path, mode);
+  return path;
+}
+
+/** The few files of /etc that programs ask for: one user, and a name for the box itself. */
+async function writeSystemFiles(root: string): Promise<void> {
+  const { name, uid, gid, home } = boxUser;
+  const etc = await makeFolder(join(root, "etc"), 0o755);
+  const files: Record<string, string | Buffer> = {
+    passwd: `${name}:x:${uid}:${gid}:${name}:${home}:/bin/sh\nnobody:x:65534:65534:nobody:/:/bin/false\n`,
+    group: `${name}:x:${gid}:\nnogroup:x:65534:\n`,
+    hosts: "127.0.0.1 localhost box\n::1 localhost\n",
+    "nsswitch.conf": "passwd: files\ngroup: files\nhosts: files\n",
+    [filterFile]: systemCallFilter() ?? "",
+  };
+  for (const [file, content] of Object.entries(files)) {
+    await writeFile(join(etc, file), content);
+    await chmod(join(etc, file), 0o644);
+  }
+}
+
+/** Puts Node where boxes see it: a second name of the same file where that can be, else a copy. */
+async function placeNode(root: string, nodeDir: string): Promise<void> {
+  const from = await realpath(join(nodeDir, "bin/node"));
+  await makeFolder(join(root, "toolchains"), 0o755);
+  await makeFolder(join(root, "toolchains/node"), 0o755);
+  const bin = await makeFolder(join(root, "toolchains/node/bin"), 0o755);
+  const to = join(bin, "node");
+  const fresh = join(bin, "node.new");
+  await rm(fresh, { force: true });
+  await link(from, fresh).catch(() => copyFile(from, fresh, constants.COPYFILE_FICLONE));
+  const { mode } = await lstat(fresh);
+  if ((mode & 0o005) !== 0o005) {
+    await rm(fresh);
+    await copyFile(from, fresh, constants.COPYFILE_FICLONE);
+    await chmod(fresh, 0o755);
+  }
+  await rename(fresh, to);
+}

@@ -1,0 +1,45 @@
+import { spawn } from "node:child_process";
+
+/** How a short program of the host ended. */
+export interface ProgramEnd {
+  readonly exitCode: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+const keptCharacters = 65_536;
+
+/**
+ * Runs a short program of the host to its end, with a clean environment; on abort it is killed, and awaited.
+ * @throws the abort's reason, or the error of the start (`ENOENT`)
+ */
+export async function runProgram(argv: readonly string[], signal?: AbortSignal): Promise<ProgramEnd> {
+  signal?.throwIfAborted();
+  const [file = "", ...args] = argv;
+  const { promise, resolve, reject } = Promise.withResolvers<ProgramEnd>();
+  const child = spawn(file, args, {
+    cwd: "/",
+    env: hostEnvironment,
+    stdio: ["ignore", "pipe", "pipe"],
+    signal,
+    killSignal: "SIGKILL",
+  });
+  let stdout = "";
+  let stderr = "";
+  child.stdout.on("data", (chunk: Buffer) => {
+    stdout = (stdout + chunk).slice(-keptCharacters);
+  });
+  child.stderr.on("data", (chunk: Buffer) => {
+    stderr = (stderr + chunk).slice(-keptCharacters);
+  });
+  let failure: unknown;
+  child.on("error", (error) => {
+    failure = signal?.aborted ? signal.reason : error;
+  });
+  // only now is everything that it started gone too
+  child.on("close", (exitCode) => (failure === undefined ? resolve({ exitCode, stdout, stderr }) : reject(failure)));
+  return await promise;
+}
+
+/** All that programs of the host get: the worker's own environment holds what nobody else may know. */
+export const hostEnvironment = { PATH: "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", LANG: "C" };

@@ -1,0 +1,74 @@
+import type { LimitHitJson, SandboxReportJson } from "../../../src/gen/automation/v1/run_work_pb.ts";
+
+/** A folder or file of the host, as a box sees it. */
+export interface Mount {
+  readonly hostPath: string;
+  /** Absolute path in the box. */
+  readonly path: string;
+  readonly mode: "ro" | "rw";
+}
+
+/** Bounds of one box; every one is enforced by the mechanism that the report names. */
+export interface BoxLimits {
+  readonly memoryBytes: number;
+  readonly processes: number;
+  /** Standard output, standard error and channel together. */
+  readonly outputBytes: number;
+  /** All that the box wrote: writable mounts, home and temporary files. */
+  readonly diskBytes: number;
+  readonly timeMs: number;
+  /** Without output, channel traffic or CPU use for so long it is stalled. */
+  readonly idleMs: number;
+}
+
+/** A program in a box: no network, no host, no other run; nothing of it survives its end. */
+export interface BoxSpec {
+  /** 0 and up, one run at a time: decides the host user of class `uid`. */
+  readonly slot: number;
+  readonly argv: readonly string[];
+  /** Absolute path in the box. */
+  readonly cwd: string;
+  /** Added to PATH, HOME, TMPDIR, LANG and TZ; the worker's own environment is never there. */
+  readonly env: Readonly<Record<string, string>>;
+  readonly mounts: readonly Mount[];
+  /** Host folder that is the home of the box, writable. */
+  readonly home: string;
+  /** Whether file descriptor 3 is a channel to the caller. */
+  readonly hasChannel: boolean;
+  readonly limits: BoxLimits;
+  /** From the stop signal's SIGTERM to SIGKILL. */
+  readonly graceMs: number;
+}
+
+/** What a box says. A chunk is taken when its promise is settled: until then the box waits, and nobody else does. */
+export interface BoxOutput {
+  readonly onStdout: (chunk: Buffer) => void | Promise<void>;
+  readonly onStderr: (chunk: Buffer) => void | Promise<void>;
+  readonly onChannel?: (chunk: Buffer) => void | Promise<void>;
+}
+
+/** How a box ended. */
+export interface BoxEnd {
+  /** Absent when a signal ended it. */
+  readonly exitCode?: number;
+  /** For example `SIGKILL`. */
+  readonly signal?: string;
+  /** The limit that ended it. */
+  readonly limit?: LimitHitJson;
+  /** Whether the caller's signal ended it. */
+  readonly isStopped: boolean;
+}
+
+/** Class `uid` or `userns`; see docs/workspaces.md. */
+export interface Sandbox {
+  readonly isolation: "ISOLATION_CLASS_UID" | "ISOLATION_CLASS_USERNS";
+  /** The host user and group that files of a slot belong to. */
+  ownerOf(slot: number): { readonly uid: number; readonly gid: number };
+  /**
+   * Runs one program to its end. When the signal aborts, its main process gets SIGTERM, and everything is killed after the grace.
+   * @throws SandboxError when the box itself can't be made: never for what the program did
+   */
+  run(spec: BoxSpec, output: BoxOutput, signal: AbortSignal): Promise<BoxEnd>;
+  /** Tries every claim; see `SandboxReport`. @throws SandboxUnprovenError with the claim that does not hold and its remedy */
+  prove(signal: AbortSignal): Promise<SandboxReportJson>;
+}

@@ -1,0 +1,95 @@
+import { arch } from "node:os";
+
+/** The filter's file, in the run area's etc. */
+export const filterFile = "seccomp.bpf";
+
+/**
+ * Calls that no build or test needs and that reach what namespaces don't separate: keys of the host's user, tracing, mounts, the kernel's own
+ * programs, modules and clocks. Numbers of x86-64 and arm64 (Linux `asm/unistd_64.h`, `asm-generic/unistd.h`).
+ */
+const refused = {
+  mount: [165, 40],
+  umount2: [166, 39],
+  pivot_root: [155, 41],
+  chroot: [161, 51],
+  open_tree: [428, 428],
+  move_mount: [429, 429],
+  fsopen: [430, 430],
+  fsconfig: [431, 431],
+  fsmount: [432, 432],
+  fspick: [433, 433],
+  mount_setattr: [442, 442],
+  unshare: [272, 97],
+  setns: [308, 268],
+  ptrace: [101, 117],
+  process_vm_readv: [310, 270],
+  process_vm_writev: [311, 271],
+  kcmp: [312, 272],
+  add_key: [248, 217],
+  request_key: [249, 218],
+  keyctl: [250, 219],
+  bpf: [321, 280],
+  perf_event_open: [298, 241],
+  userfaultfd: [323, 282],
+  io_uring_setup: [425, 425],
+  io_uring_enter: [426, 426],
+  io_uring_register: [427, 427],
+  init_module: [175, 105],
+  finit_module: [313, 273],
+  delete_module: [176, 106],
+  kexec_load: [246, 104],
+  kexec_file_load: [320, 294],
+  reboot: [169, 142],
+  swapon: [167, 224],
+  swapoff: [168, 225],
+  acct: [163, 89],
+  quotactl: [179, 60],
+  name_to_handle_at: [303, 264],
+  open_by_handle_at: [304, 265],
+  settimeofday: [164, 170],
+} as const;
+
+/** Audit numbers (`linux/audit.h`) and which column above is theirs. */
+const architectures: Record<string, { readonly audit: number; readonly column: 0 | 1 }> = {
+  x64: { audit: 0xc000003e, column: 0 },
+  arm64: { audit: 0xc00000b7, column: 1 },
+};
+
+const load = 0x20;
+const jumpIfEqual = 0x15;
+const jumpIfAtLeast = 0x35;
+const give = 0x06;
+const allow = 0x7fff0000;
+const killProcess = 0x80000000;
+const refuse = 0x00050000 | 1; // EPERM
+/** Where x86-64's second numbering of the same calls begins. */
+const secondNumbering = 0x40000000;
+
+/**
+ * The classic BPF program for `bwrap --seccomp`: answers the calls above with EPERM and kills what enters the kernel as another architecture.
+ * Undefined on an architecture whose numbers aren't listed.
+ */
+export function systemCallFilter(architecture: string = arch()): Buffer | undefined {
+  const known = architectures[architecture];
+  if (known === undefined) return undefined;
+  const numbers = Object.values(refused).map((columns) => columns[known.column]);
+  const steps: [code: number, ifTrue: number, ifFalse: number, value: number][] = [
+    [load, 0, 0, 4], // seccomp_data.arch
+    [jumpIfEqual, 1, 0, known.audit],
+    [give, 0, 0, killProcess],
+    [load, 0, 0, 0], // seccomp_data.nr
+    [jumpIfAtLeast, 0, 1, secondNumbering],
+    [give, 0, 0, killProcess],
+    ...numbers.map((number, at): [number, number, number, number] => [jumpIfEqual, numbers.length - at, 0, number]),
+    [give, 0, 0, allow],
+    [give, 0, 0, refuse],
+  ];
+  const program = Buffer.alloc(steps.length * 8);
+  for (const [at, [code, ifTrue, ifFalse, value]] of steps.entries()) {
+    program.writeUInt16LE(code, at * 8);
+    program.writeUInt8(ifTrue, at * 8 + 2);
+    program.writeUInt8(ifFalse, at * 8 + 3);
+    program.writeUInt32LE(value, at * 8 + 4);
+  }
+  return program;
+}

@@ -1,0 +1,110 @@
+import { availableParallelism, freemem } from "node:os";
+import { dirname } from "node:path";
+import { Worker } from "@temporalio/worker";
+import { createApiClient } from "../../src/client/api-client.ts";
+import type { Environment } from "../../src/config/environment.ts";
+import type { Log } from "../../src/telemetry/log.ts";
+import { workspaceTaskQueue } from "../../src/temporal/contract.ts";
+import { createTokenFile } from "../automation/activities/token-file.ts";
+import type { PreparedWorker } from "../prepared-worker.ts";
+import { boxLimitsOf } from "./activities/box-limits.ts";
+import { fetchBundle } from "./activities/fetch-bundle.ts";
+import { createPersonaAtWork } from "./activities/persona-at-work.ts";
+import type { RunApiFor } from "./activities/run-api.ts";
+import { createRunTests } from "./activities/run-tests.ts";
+import { createSlots } from "./activities/slots.ts";
+import { createWorkSegment } from "./activities/work-segment.ts";
+import { createCaptureTree } from "./capture/capture-tree.ts";
+import { createReadOut } from "./capture/read-out.ts";
+import { createGitRepositories } from "./repo/git-repositories.ts";
+import { createBundleCache } from "./runtimes/bundle-cache.ts";
+import { createCommandRuntime } from "./runtimes/command-runtime.ts";
+import { createRunCommand } from "./runtimes/run-command.ts";
+import { createBubblewrap } from "./sandbox/bubblewrap.ts";
+import { openRunArea } from "./sandbox/run-area.ts";
+import { ownerOfSlot } from "./sandbox/slot-owner.ts";
+
+/** Memory that the host keeps for one box when slots are counted, bytes. */
+const memoryPerSlot = 2 * 1024 ** 3;
+
+/**
+ * Opens the run area, removes what an earlier worker left, and proves the sandbox; only then there is a worker to poll with.
+ * @throws SandboxUnprovenError with the claim that does not hold and its remedy; Error when the area is another worker's
+ */
+export async function createWorkspaceWorker(
+  environment: Environment<"workspace">,
+  { log, signal }: { readonly log: Log; readonly signal: AbortSignal },
+): Promise<PreparedWorker> {
+  const now = () => new Date();
+  const area = await openRunArea({
+    ownerOf: ownerOfSlot,
+    root: environment.AUTOMATION_RUN_AREA,
+    nodeDir: dirname(dirname(process.execPath)),
+    signal,
+  });
+  await area.reap(signal);
+  const sandbox = createBubblewrap({ area });
+  const sandboxReport = await sandbox.prove(signal);
+  log.info({ isolation: sandboxReport.isolation, engine: sandboxReport.engine }, "the sandbox is proven");
+
+  const token = createTokenFile(environment.AUTOMATION_TOKEN_FILE);
+  const apiUrl = environment.AUTOMATION_API_URL;
+  const apiFor: RunApiFor = ({ tenant, org }) => createApiClient({ apiUrl, token, tenant, org });
+  const secrets = () => [token()];
+  const runCommand = createRunCommand({ sandbox, secrets, now });
+  const slots = createSlots(environment.AUTOMATION_WORKSPACE_SLOTS ?? slotsOfHost());
+  const workSegment = createWorkSegment({
+    apiFor,
+    area,
+    sandbox,
+    sandboxReport,
+    slots,
+    now,
+    repositories: createGitRepositories({
+      area,
+      roots: environment.AUTOMATION_REPOSITORY_ROOTS,
+      hosts: environment.AUTOMATION_REPOSITORY_HOSTS,
+      caFile: environment.AUTOMATION_REPOSITORY_CA_FILE,
+    }),
+    captureTree: createCaptureTree({ sandbox }),
+    runTests: createRunTests({ sandbox, runCommand, readOut: createReadOut({ sandbox }) }),
+    runCommand: ({ step, argv, workspace, home }, { slot, pins, tell }, stop) =>
+      runCommand(
+        {
+          stepId: step.id ?? "",
+          slot,
+          argv,
+          workspace,
+          home,
+          limits: boxLimitsOf(pins.policy ?? {}, step),
+          expectZero: true,
+        },
+        tell,
+        stop,
+      ),
+    personaAtWork: createPersonaAtWork({
+      bundles: createBundleCache({ bundlesDir: area.bundlesDir, now }),
+      fetchBundle: ({ scope }, digest, limit) => fetchBundle(apiFor(scope), scope, digest, limit),
+      commandRuntime: createCommandRuntime({ sandbox, secrets, now }),
+    }),
+  });
+  return {
+    close: () => area.close(),
+    create: (at) =>
+      Worker.create({
+        ...at,
+        taskQueue: workspaceTaskQueue(sandbox.isolation),
+        activities: { workSegment },
+        maxConcurrentActivityTaskExecutions: slots.count,
+        maxHeartbeatThrottleInterval: "5 s",
+        defaultHeartbeatThrottleInterval: "3 s",
+        shutdownGraceTime: "2 s",
+        shutdownForceTime: "8 s", // a box is killed long before
+      }),
+  };
+}
+
+/** One box per core, as far as memory goes; at least one. */
+function slotsOfHost(): number {
+  return Math.max(1, Math.min(availableParallelism(), Math.floor(freemem() / memoryPerSlot)));
+}
