@@ -61,7 +61,10 @@ export async function writeArtifact(url: string, artifact: NamedArtifact, out: s
     renameSync(part, out);
   } catch (cause) {
     const { code, syscall } = cause as NodeJS.ErrnoException;
-    if (code === "EEXIST") throw new CliError(2, `${part} exists; another command may be writing it`, { cause });
+    if (code === "EEXIST")
+      throw new CliError(2, `${part} exists: another command writes it, or was stopped while it did; remove it then`, {
+        cause,
+      });
     rmSync(part, { force: true });
     if (cause instanceof CliError || syscall === undefined) throw cause;
     throw new CliError(2, `${out} can't be written (${code}); name another file with --out`, { cause });

@@ -1,7 +1,8 @@
 import { createHash } from "node:crypto";
 import { CliError } from "./cli-error.ts";
 
-const downloadLimitMs = 60_000;
+/** Of a whole download; its reader may be slow, too. */
+const downloadLimitMs = 600_000;
 
 /** What an artifact is said to be. */
 export interface NamedArtifact {

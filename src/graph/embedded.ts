@@ -42,11 +42,12 @@ export async function writeEvidence(transaction: Transaction, evidence: RunEvide
   const relationships = workItems.map((target) => ({ typeKey: "ameide:evidences", target }));
   const elements = new Map([...elementsOf(evidence)].map((element) => [element.elementId, element]));
   // in one order for all runs, so that two that meet at the same elements wait and never block each other for good
-  for (const elementId of [...elements.keys()].sort()) {
-    const element = elements.get(elementId);
-    if (element !== undefined)
-      await addElementVersion(transaction, tenant, { ...element, runId, createdAt: at, relationships });
-  }
+  const ordered = [...elements.values()].sort((one, other) => (one.elementId < other.elementId ? -1 : 1));
+  await Promise.all(
+    ordered.map((element) =>
+      addElementVersion(transaction, tenant, { ...element, runId, createdAt: at, relationships }),
+    ),
+  );
 }
 
 type Written = Pick<ElementRow, "elementId" | "typeKey" | "name" | "attachments">;

@@ -107,7 +107,7 @@ async function judgeCapture(capture: CaptureJson, policy: EffectivePolicyJson, r
     const fault = "fault" in read ? read.fault : "";
     return { evidence: [], lines: [complete, lineOf("exit-gate-patch", [fault], { met: "", remedy })] };
   }
-  const met = `the patch holds the ${read.changes.length} changes that were reported`;
+  const met = `the patch holds what was reported, and nothing else (${read.changes.length})`;
   return {
     evidence: [{ kind: "diff", outcome: outcomeOfDiff(capture, read.changes), vantage }],
     lines: [

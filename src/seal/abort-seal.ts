@@ -133,10 +133,7 @@ async function raiseImpediment(
   const { tenant, org, runId } = run;
   const lines = proof.verdict.lines ?? [];
   const key = impedimentKeyOf(run, end.cause);
-  const summary = [
-    `Automation run ${runId} on ${key.workItem} ended ${end.outcome}: ${end.reason || end.cause}`,
-    ...firstUnmet(end, lines),
-  ].join(" | ");
+  const summary = `Automation run ${runId} on ${key.workItem} ended ${end.outcome}: ${whyInShort(end, lines)}`;
   const occurrence = { ...key, org, summary, lines, runId, at };
   const { impedimentId, occurrences } = await countOccurrence(transaction, randomUUID(), occurrence);
   const receiver = profile.handoff?.receiver ?? "";
@@ -153,11 +150,12 @@ async function raiseImpediment(
   await insertCalls(transaction, { tenant, org, runId }, [call], at);
 }
 
-/** What to do first, for whoever reads no further: a verdict that did not pass is resolved requirement by requirement. */
-function firstUnmet({ cause }: AbortedEnd, lines: readonly VerdictLineJson[]): string[] {
-  const line = lines.find(({ state }) => state !== "LINE_STATE_MET");
-  if (cause !== "verdict_failed" || line === undefined) return [];
-  const { requirementId, state = "", detail = "", remedy = "" } = line;
-  const word = state === "LINE_STATE_MISSING" ? "missing" : "failed";
-  return [`${requirementId} ${word}: ${detail}`, ...(remedy === "" ? [] : [`remedy: ${remedy}`])];
+/** A verdict that did not pass is told by the first requirement that it failed on and what to do; the others are in the lines. */
+function whyInShort({ cause, reason }: AbortedEnd, lines: readonly VerdictLineJson[]): string {
+  const [first, ...more] = lines.filter(({ state }) => state !== "LINE_STATE_MET");
+  if (cause !== "verdict_failed" || first === undefined) return reason || cause;
+  const { requirementId, state, detail = "", remedy = "" } = first;
+  const told = `${requirementId} ${state === "LINE_STATE_MISSING" ? "missing" : "failed"}: ${detail}`;
+  const others = more.length === 0 ? "" : ` (and ${more.length} more)`;
+  return `${told}${others}${remedy === "" ? "" : ` | remedy: ${remedy}`}`;
 }

@@ -1,13 +1,10 @@
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { Client, Connection } from "@temporalio/client";
 import { bundleWorkflowCode, NativeConnection, Worker } from "@temporalio/worker";
 import pg from "pg";
 import { createKafkaProducer } from "../../src/bus/kafka-producer.ts";
 import type { UpState } from "../../src/cli/local-state.ts";
 import { requestTopic } from "../../src/runs/topics.ts";
-import { startStack } from "../support/stack.ts";
+import { newStateDir, removeStateDir, startStack } from "../support/stack.ts";
 import { untilCount } from "./bench-world.ts";
 import { show, spreadOf, table } from "./statistics.ts";
 
@@ -19,7 +16,7 @@ const rounds = 3;
  * The plan's hand-off is made to the example Scrum service, so that its time is in our figure.
  */
 export async function benchRuns(): Promise<void> {
-  const dir = mkdtempSync(join(tmpdir(), "automation-bench-"));
+  const dir = newStateDir();
   const stack = await startStack(dir, "--demo");
   try {
     const state = stack.state as unknown as UpState;
@@ -65,7 +62,7 @@ export async function benchRuns(): Promise<void> {
     }
   } finally {
     await stack.stop();
-    rmSync(dir, { recursive: true, force: true });
+    removeStateDir(dir);
   }
 }
 

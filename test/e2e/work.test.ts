@@ -58,8 +58,9 @@ describe("work on the local stack", () => {
     await watched(runId);
     expect((await describeRun(runId)).run?.status).toBe("RUN_STATUS_COMPLETED");
     const { secretsFile, workerToken, scrumToken } = folderOf(stack.dir);
+    const { s3AccessKeyId: _public, ...credentials } = JSON.parse(readFileSync(secretsFile, "utf8"));
     const secrets = [
-      ...Object.values(JSON.parse(readFileSync(secretsFile, "utf8")) as Record<string, string>),
+      ...Object.values(credentials as Record<string, string>),
       readFileSync(workerToken, "utf8").trim(),
       readFileSync(scrumToken, "utf8").trim(),
     ];
@@ -101,7 +102,6 @@ describe("work on the local stack", () => {
         "changes.patch",
         "events.ndjson",
         "evidence.json",
-        "logs/fix.log",
         "tests/base/unit.xml",
         "tests/unit.xml",
         "transcript/fix.ndjson",

@@ -1,11 +1,11 @@
-import { readdirSync, readFileSync, rmSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import pg from "pg";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { folderOf } from "../../src/cli/up-folder.ts";
 import type { ArtifactJson } from "../../src/gen/automation/v1/artifact_pb.ts";
 import type { RunEventJson } from "../../src/gen/automation/v1/run_event_pb.ts";
 import { findViolations } from "../support/invariants.ts";
-import { newStateDir, objects } from "../support/stack.ts";
+import { newStateDir, objects, removeStateDir } from "../support/stack.ts";
 import type { RunningUp } from "../support/up.ts";
 import { notedProcesses, readUpFile, startUp } from "../support/up.ts";
 import { leftOfBoxes, must, publishWork, startWork } from "../support/work-scene.ts";
@@ -36,7 +36,7 @@ afterAll(async () => {
   await superuser?.end();
   up?.process.kill("SIGINT");
   await up?.exited;
-  rmSync(dir, { recursive: true, force: true });
+  removeStateDir(dir);
 });
 
 describe("kill -9 while a persona's work goes on", () => {

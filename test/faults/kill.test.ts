@@ -1,5 +1,4 @@
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import pg from "pg";
@@ -8,6 +7,7 @@ import type { Board } from "../../examples/scrum-service/board.ts";
 import { createKafkaProducer } from "../../src/bus/kafka-producer.ts";
 import type { UpState } from "../../src/cli/local-state.ts";
 import { findViolations } from "../support/invariants.ts";
+import { newStateDir, removeStateDir } from "../support/stack.ts";
 import type { RunningUp } from "../support/up.ts";
 import { notedProcesses, readUpFile, startUp } from "../support/up.ts";
 
@@ -21,7 +21,7 @@ let state: UpState;
 let superuser: pg.Client;
 
 beforeAll(async () => {
-  dir = mkdtempSync(join(tmpdir(), "automation-faults-"));
+  dir = newStateDir();
   up = startUp("--demo", "--state", dir);
   await up.until(({ event }) => event === "running");
   state = readUpFile(dir);
@@ -33,7 +33,7 @@ afterAll(async () => {
   await superuser?.end();
   up?.process.kill("SIGINT");
   await up?.exited;
-  rmSync(dir, { recursive: true, force: true });
+  removeStateDir(dir);
 });
 
 describe("kill -9 of dispatcher, api, relay and worker in turn", () => {

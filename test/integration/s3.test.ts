@@ -64,4 +64,60 @@ describe("the store of blobs", () => {
     const altered = url.replace(sha256, sha256Hex("other"));
     expect((await fetch(altered)).status).toBe(403);
   });
+
+  it("reads an object whole, and none that is larger than asked for", async () => {
+    const bytes = randomBytes(70_000);
+    const { sha256 } = await keepBlob(s3, "acme", bytes, "application/octet-stream");
+    const key = objectKeyOf("acme", sha256);
+    expect(Buffer.from((await s3.read(key, 70_000)) ?? [])).toEqual(bytes);
+    expect(await s3.read(key, 69_999)).toBeUndefined();
+    expect(await s3.read(objectKeyOf("acme", sha256Hex("none")), 10)).toBeUndefined();
+  });
+});
+
+describe("a grant to store an object", () => {
+  const grantFor = async (text: string, change: { sizeBytes?: number; expiresSeconds?: number } = {}) => {
+    const what = { sha256: sha256Hex(text), sizeBytes: Buffer.byteLength(text), contentType: "text/plain" };
+    const key = objectKeyOf("granted", what.sha256);
+    return { key, ...(await s3.grantPut(key, { ...what, expiresSeconds: 600, ...change })) };
+  };
+  const send = async (url: string, headers: Record<string, string>, body: string | Blob): Promise<number> =>
+    (await fetch(url, { method: "PUT", headers, body })).status;
+
+  it("takes the bytes it was made for, once", async () => {
+    const { key, url, headers } = await grantFor("granted");
+    expect(new URL(url).searchParams.get("X-Amz-Expires")).toBe("600");
+    expect(await send(url, headers, "granted")).toBe(200);
+    expect(await s3.digestOf(key)).toEqual({ sha256: sha256Hex("granted"), sizeBytes: 7 });
+    expect(await send(url, headers, "granted")).toBe(412);
+  });
+
+  it("takes an empty object", async () => {
+    const { key, url, headers } = await grantFor("");
+    expect(await send(url, headers, "")).toBe(200);
+    expect(await s3.digestOf(key)).toEqual({ sha256: sha256Hex(""), sizeBytes: 0 });
+  });
+
+  it("refuses other bytes, another length, another header, and everything after its time", async () => {
+    const { key, url, headers } = await grantFor("one thing");
+    const other = await grantFor("1ne thing");
+    const longer = await grantFor("one thing more");
+    expect(await send(url, headers, "1ne thing")).toBe(400);
+    expect(await send(url, headers, "one thing more")).toBe(403);
+    expect(await send(url, headers, "one")).toBe(403);
+    expect(await send(url, other.headers, "1ne thing")).toBe(403);
+    expect(await send(url, longer.headers, "one thing more")).toBe(403);
+    expect(await send(url, { ...headers, "content-type": "text/html" }, "one thing")).toBe(403);
+    for (const left of Object.keys(headers)) {
+      const { [left]: _, ...rest } = headers;
+      expect([left, await send(url, rest, new Blob(["one thing"]))]).toEqual([left, 403]);
+    }
+    expect(await send(url.replace(sha256Hex("one thing"), sha256Hex("other")), headers, "one thing")).toBe(403);
+    const late = await grantFor("one thing", { expiresSeconds: 1 });
+    const tooShort = { method: "PUT", headers: late.headers, body: "one" };
+    await expect.poll(async () => (await fetch(late.url, tooShort)).text(), { timeout: 10_000 }).toContain("expired");
+    expect(await send(late.url, late.headers, "one thing")).toBe(403);
+    expect(await s3.digestOf(key)).toBeUndefined();
+    expect(await send(url, headers, "one thing")).toBe(200);
+  });
 });

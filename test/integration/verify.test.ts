@@ -22,16 +22,17 @@ import { createGetAttestation, createListAttestations } from "../../src/proof/li
 import { createListSigningKeys } from "../../src/proof/signing-keys.ts";
 import type { SealScope } from "../../src/seal/run-so-far.ts";
 import { ran, startSealing } from "../support/sealing.ts";
+import { complete, makeWork, worked } from "../support/worked-run.ts";
 
 /** The commands that `docs/verify.md` tells auditors to run, run as they stand there on real exports and on forged ones. */
-const commands = [
-  ...readFileSync(resolve(import.meta.dirname, "../../docs/verify.md"), "utf8").matchAll(/^```sh\n(.*?)^```$/gms),
-]
-  .map(([, block]) => block)
-  .join("");
+const doc = readFileSync(resolve(import.meta.dirname, "../../docs/verify.md"), "utf8");
+const commands = blocks(/^```sh\n(.*?)^```$/gms);
+/** Those that need the repository that the run worked on. */
+const commandsOnRepository = blocks(/^```sh repository\n(.*?)^```$/gms);
 
 let sealing: Awaited<ReturnType<typeof startSealing>>;
 let root: string;
+let made: ReturnType<typeof makeWork>;
 
 beforeAll(async () => {
   root = mkdtempSync(join(tmpdir(), "verify-"));
@@ -42,12 +43,19 @@ beforeAll(async () => {
   await seal.prepare(completed);
   await seal.commit(completed);
   await exportTo(join(root, "completed"), completed);
+  made = makeWork();
+  const work = await sealing.beginRun({ tenant: "acme", requirements: [ran, ...worked], context, work: made.work });
+  await complete(seal, work, made.honest);
+  await seal.prepare(work);
+  await seal.commit(work);
+  await exportTo(join(root, "worked"), work);
   const failed = await sealing.beginRun({ tenant: "acme", requirements: [ran], context });
   await seal.abort(failed, { outcome: "FAILED", cause: "internal", reason: "it broke" });
   await exportTo(join(root, "failed"), failed);
 });
 
 afterAll(async () => {
+  made?.remove();
   rmSync(root, { recursive: true, force: true });
   await sealing?.stop();
 });
@@ -71,6 +79,38 @@ describe("the commands of docs/verify.md", () => {
     expect(stdout).toContain("FAILED ['FAILED']");
   });
 
+  it("accept the export of a run that changed a repository, and say which tree it made", () => {
+    const { status, stdout, stderr } = check("worked");
+    expect([status, stderr]).toEqual([0, ""]);
+    expect(stdout.match(/Signature Verified Successfully/g)).toHaveLength(6);
+    expect(stdout).toContain(`commit ${made.captured.commit}, tree ${made.captured.tree}`);
+    expect(readFileSync(join(root, "worked", "tests", "unit.xml"), "utf8")).toBe(made.green);
+    expect(readFileSync(join(root, "worked", "documents", "docs", "note.md"), "utf8")).toBe(made.note);
+  });
+
+  it("make that tree again from the base and the patch, and notice another patch", () => {
+    const again = () => run("worked", `set -eu\nexport REPOSITORY=${made.dir}\n${commandsOnRepository}`);
+    const { status, stdout, stderr } = again();
+    expect([status, stdout, stderr]).toEqual([0, `tree ${made.captured.tree}\n`, ""]);
+    const file = join(root, "worked", "changes.patch");
+    writeFileSync(file, made.patch.replace("a + b", "a * b"));
+    expect(again().status).not.toBe(0);
+    writeFileSync(file, made.patch);
+  });
+
+  it.each([
+    ["another report", "tests/unit.xml", "another tests/unit.xml"],
+    ["another patch", "changes.patch", "another changes.patch"],
+    ["another document", "documents/docs/note.md", "another documents/docs/note.md"],
+  ])("refuse %s than the one that was judged", (_what, name, why) => {
+    const dir = `forged-${Math.random()}`;
+    cpSync(join(root, "worked"), join(root, dir), { recursive: true, filter: (path) => !path.endsWith("/check") });
+    writeFileSync(join(root, dir, name), "forged");
+    const { status, stderr } = check(dir);
+    expect(status).not.toBe(0);
+    expect(stderr).toContain(why);
+  });
+
   it.each([
     ["a verdict that was turned", (dir: string) => forgePayload(dir, "vsa", "PASSED", "FAILED"), "Signature"],
     ["an outcome that was turned", (dir: string) => forgePayload(dir, "agent-run", "org", "0rg"), "Signature"],
@@ -78,12 +118,12 @@ describe("the commands of docs/verify.md", () => {
     [
       "a log with an edited event",
       (dir: string) => editLog(dir, (log) => log.replace("PREPARING", "PREPARIMG")),
-      "log",
+      "another events.ndjson",
     ],
     [
       "a log without its second event",
       (dir: string) => editLog(dir, (log) => log.replace(/\n.*\n/, "\n")),
-      "another log",
+      "another events.ndjson",
     ],
     ["a statement that the verdict does not know", (dir: string) => replaceStatement(dir), "verdict"],
   ])("refuse %s", (_what, forge, why) => {
@@ -113,6 +153,10 @@ describe("the commands of docs/verify.md", () => {
     expect(judge(lines.slice(0, -1))).toContain("another end");
   });
 });
+
+function blocks(fence: RegExp): string {
+  return [...doc.matchAll(fence)].map(([, block]) => block).join("");
+}
 
 function check(dir: string) {
   return run(dir, commands);

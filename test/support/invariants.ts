@@ -70,9 +70,19 @@ export async function findViolations(stack: Stack, signal: AbortSignal): Promise
     await ask(
       "I3 nothing registered contradicts the end, and each end has its attestations",
       `select r.run_id, r.status, count(a.*) from runs r left join attestations a on a.tenant = r.tenant and a.run_id = r.run_id and a.status = 'REGISTERED' and a.seal_outcome = r.status
-       where r.ended_at is not null group by 1, 2 having count(a.*) <> case r.status when 'COMPLETED' then 3 else 2 end
+       left join work_reports w on w.tenant = r.tenant and w.run_id = r.run_id
+       where r.ended_at is not null group by r.run_id, r.status, w.report
+       having count(a.*) <> case r.status when 'COMPLETED' then 3 else 2 end
+         + case when w.report ? 'capture' then 1 else 0 end + jsonb_array_length(coalesce(w.report->'documents', '[]'))
+         + (select count(*) from jsonb_array_elements(coalesce(w.report->'tests', '[]')) t where t->'onBase' is null)
        union all select run_id, seal_outcome, 0 from attestations a where status = 'REGISTERED' and seal_outcome <> (select status from runs r where r.tenant = a.tenant and r.run_id = a.run_id)
        union all select run_id, status, 0 from attestations where status = 'PROVISIONAL' and run_id in (select run_id from runs where ended_at is not null)`,
+    );
+    await ask(
+      "I3 what a work uploaded is an artifact once the run has ended, and nothing else is",
+      `select u.run_id, u.name from (select w.tenant, w.run_id, u->>'name' as name, u->>'sha256' as sha256 from work_reports w, jsonb_array_elements(w.uploads) u) u
+       join runs r using (tenant, run_id) full join (select * from artifacts where kind <> 'event_log') a using (tenant, run_id, name, sha256)
+       where (r.ended_at is not null) <> (a.artifact_id is not null)`,
     );
     await ask(
       "I3 COMPLETED had every try acknowledged",

@@ -85,9 +85,10 @@ export function lookAt(sealing: Sealing) {
       statements[kind] = { statement: JSON.parse(payload.toString()), statementSha256 };
     }
     const { artifacts = [] } = await createListArtifacts(sealing)(scope.tenant, scope.runId);
-    const { url = "" } = await urlOf(scope.tenant, artifacts[0]?.id ?? "");
+    const logArtifact = artifacts.find((artifact) => artifact.kind === "event_log");
+    const { url = "" } = await urlOf(scope.tenant, logArtifact?.id ?? "");
     const log = await (await fetch(url)).text();
-    expect(sha256(log)).toBe(artifacts[0]?.sha256);
+    expect(sha256(log)).toBe(logArtifact?.sha256);
     return { statements, log, logSha256: sha256(log) };
   }
 

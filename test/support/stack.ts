@@ -4,6 +4,7 @@ import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { createInterface } from "node:readline";
+import { folderOf, wipe } from "../../src/cli/up-folder.ts";
 
 export const clone = resolve(import.meta.dirname, "../..");
 const program = join(clone, "src", "cli", "automation.ts");
@@ -49,7 +50,12 @@ export interface RunningStack {
 }
 
 export const newStateDir = (): string => mkdtempSync(join(tmpdir(), "automation-e2e-"));
-export const removeStateDir = (dir: string): void => rmSync(dir, { recursive: true, force: true });
+
+/** Removes a stack's folder, and its run area with it; the stack has ended. */
+export function removeStateDir(dir: string): void {
+  wipe(folderOf(dir));
+  rmSync(dir, { recursive: true, force: true });
+}
 
 /** Starts `automation up --json` and waits until it runs, and the demo has ended if it was asked for. */
 export async function startStack(dir: string, ...args: string[]): Promise<RunningStack> {

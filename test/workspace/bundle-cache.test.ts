@@ -36,6 +36,12 @@ async function tarWith(entries: readonly (Partial<Header> & { readonly name: str
   return Buffer.concat(chunks);
 }
 
+async function overwrite(file: string): Promise<void> {
+  await chmod(file, 0o644);
+  await writeFile(file, "y");
+  await chmod(file, 0o444);
+}
+
 const counted = (tar: Buffer) => {
   const fetches: AbortSignal[] = [];
   return {
@@ -123,13 +129,13 @@ describe("the cache of bundles", () => {
   });
 
   it.each([
-    ["content", (path: string) => writeFile(join(path, "main.mjs"), "y")],
+    ["content", (path: string) => overwrite(join(path, "main.mjs"))],
     ["mode", (path: string) => chmod(join(path, "main.mjs"), 0o777)],
     [
       "content, with its times put back",
       async (path: string) => {
         const { atime, mtime } = await lstat(join(path, "main.mjs"));
-        await writeFile(join(path, "main.mjs"), "y");
+        await overwrite(join(path, "main.mjs"));
         await utimes(join(path, "main.mjs"), atime, mtime);
       },
     ],

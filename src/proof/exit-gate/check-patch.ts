@@ -21,7 +21,7 @@ export function checkPatch(
       "exit-gate-paths",
       changes.flatMap((change) => faultsOfPaths(change, policy)),
       {
-        met: `${changes.length} changed files are where every layer allows them`,
+        met: `every changed path is where every layer allows it (${changes.length})`,
         remedy:
           "Undo the change of each path named here. Where the work does need it, have the owner of the named layer change its rule, and ask for a new run.",
       },
@@ -32,7 +32,7 @@ export function checkPatch(
         "Make a relative link to a file of the repository, or put the file itself in its place; add the content of a submodule as files.",
     }),
     lineOf("exit-gate-size", faultsOfSize(patch, policy), {
-      met: `${patch.sizeBytes} bytes of patch, ${changes.length} changed files`,
+      met: `${patch.sizeBytes} bytes of patch, ${changes.length} changed`,
       remedy: "Split the work, leave built files out (.gitignore), or have the limit raised in the layer that sets it.",
     }),
     lineOf("exit-gate-secrets", changes.flatMap(faultsOfSecrets), {

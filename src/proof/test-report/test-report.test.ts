@@ -169,8 +169,8 @@ describe("JUnit XML", () => {
     expect(junit(text)).toContain(fault);
   });
 
-  it("is not more than 8 MiB, and UTF-8", () => {
-    expect(junit(suite(" ".repeat(8 * 1024 * 1024)))).toContain("at most 8388608");
+  it("is not more than 4 MiB, and UTF-8", () => {
+    expect(junit(suite(" ".repeat(4 * 1024 * 1024)))).toContain("at most 4194304");
     expect(states(readTestReport("REPORT_FORMAT_JUNIT", Buffer.from([0x3c, 0xff, 0xfe])))).toBe(
       "the report is not UTF-8",
     );

@@ -19,7 +19,7 @@ const readers: Record<ReportFormatJson, (text: string) => ReadTests> = {
 
 /**
  * Reads a test report strictly: what contradicts itself, is cut off or can't be understood whole is a fault, never a guess.
- * A report is strangers' output: at most 8 MiB of UTF-8 and 50,000 tests. Never throws.
+ * A report is strangers' output: at most 4 MiB of UTF-8 and 50,000 tests. Never throws.
  */
 export function readTestReport(format: ReportFormatJson, bytes: Uint8Array): TestReport | { readonly fault: string } {
   if (bytes.byteLength > maxReportBytes)

@@ -63,6 +63,20 @@ it("lets its writer wait while it is full, and drops nothing", async () => {
   expect(numbers).toEqual(Array.from({ length: 1_500 }, (_, index) => index + 1));
 });
 
+it("keeps what is told while a batch is on its way", async () => {
+  const api = anApi();
+  const spool = createEventSpool({ send: api.send, isFinal: never, signal: new AbortController().signal });
+  await spool.tell(message("one"));
+  const flushed = spool.flush();
+  await until(api.waits);
+  await spool.tell(message("two"));
+  api.answer();
+  await until(api.waits);
+  api.answer();
+  await flushed;
+  expect(api.reports.flatMap(({ events }) => events.map(({ n }) => n))).toEqual(["1", "2"]);
+});
+
 it("sends the same batch again after a failure that passes, and gives up at an answer that stays", async () => {
   const reports: number[] = [];
   const send: SendReport = async ({ events }) => {

@@ -69,7 +69,7 @@ export function createEventSpool(deps: {
       bytes += each.bytes;
       return index > 0 && (index >= batchEvents || bytes > batchBytes);
     });
-    return end < 0 ? waiting : waiting.slice(0, end);
+    return waiting.slice(0, end < 0 ? waiting.length : end);
   };
 
   const sendAll = async (): Promise<void> => {

@@ -12,7 +12,8 @@ import type { KeptFile } from "./upload-work.ts";
 import { sha256Of } from "./upload-work.ts";
 import type { Job } from "./work-job.ts";
 
-const reportBytes = 8 * 1024 * 1024;
+/** What the api reads at most. */
+const reportBytes = 4 * 1024 * 1024;
 
 /** What is tested: the base, or what was captured. */
 type Tested =

@@ -142,7 +142,7 @@ export async function workRun(
   made.keep([
     evidenceFile({ runId: job.scope.runId, repository: job.pins.repository, capture, tests: allTests, documents }),
   ]);
-  const { failure } = made;
+  const failure = made.failure ?? (signals.stop.aborted ? stopped : undefined);
   return {
     report: {
       attempt: job.attempt,
@@ -158,6 +158,7 @@ export async function workRun(
   };
 }
 
+const stopped = { cause: "stopped", reason: "the work was asked to end before every step was done" };
 const done: StepEnd = { state: "STEP_STATE_DONE", cause: "", reason: "", log: Buffer.alloc(0) };
 
 /** What the steps have made so far. */
@@ -165,7 +166,7 @@ function createMade(deps: Pick<WorkRunDeps, "now">, job: Job) {
   const files: KeptFile[] = [];
   const steps: StepReportJson[] = [];
   let failure: { readonly cause: string; readonly reason: string } | undefined;
-  const keep = (more: readonly KeptFile[]) => void files.push(...more.filter(({ bytes }) => bytes.byteLength > 0));
+  const keep = (more: readonly KeptFile[]) => void files.push(...more);
   return {
     files,
     steps,
@@ -184,8 +185,9 @@ function createMade(deps: Pick<WorkRunDeps, "now">, job: Job) {
       await job.tell({ step: { stepId, state, ...facts } });
       const finishedAt = deps.now().toISOString();
       steps.push({ stepId, state, ...facts, ...(exitCode === undefined ? {} : { exitCode }), startedAt, finishedAt });
+      const log: KeptFile = { name: `logs/${stepId}.log`, kind: "log", mediaType: "text/plain", bytes: end.log };
       keep([
-        { name: `logs/${stepId}.log`, kind: "log", mediaType: "text/plain", bytes: end.log },
+        ...(end.log.byteLength === 0 ? [] : [log]),
         ...(end.transcript === undefined
           ? []
           : [

@@ -1,5 +1,7 @@
 /** Of a log that is too long, its beginning and its end are kept; bytes. */
 const kept = { head: 3 * 1024 * 1024, tail: 1024 * 1024 } as const;
+/** More pieces become one: a piece costs more than its bytes. */
+const mostPieces = 1_000;
 
 /** A log of at most 4 MiB and the mark of what was left out. */
 export interface BoundedLog {
@@ -8,7 +10,7 @@ export interface BoundedLog {
 }
 
 export function createBoundedLog(): BoundedLog {
-  const head: Buffer[] = [];
+  let head: Buffer[] = [];
   let headBytes = 0;
   let tail: Buffer[] = [];
   let tailBytes = 0;
@@ -26,12 +28,13 @@ export function createBoundedLog(): BoundedLog {
     append(bytes) {
       const room = bytes.subarray(0, kept.head - headBytes);
       if (room.byteLength > 0) head.push(room);
+      if (head.length > mostPieces) head = [Buffer.concat(head)];
       headBytes += room.byteLength;
       const rest = bytes.subarray(room.byteLength);
       if (rest.byteLength === 0) return;
       tail.push(rest);
       tailBytes += rest.byteLength;
-      if (tailBytes > 2 * kept.tail) trim();
+      if (tailBytes > 2 * kept.tail || tail.length > mostPieces) trim();
     },
     bytes() {
       trim();

@@ -22,11 +22,25 @@ const phases: Readonly<Record<string, "REQUESTED" | "STARTED" | "OUTPUT" | "COMP
 };
 
 /** First words of what only the host says, from what it saw. */
-const hostWords = new Set(
-  "approval attestation budget captured file handoff lifecycle policy run seal status step tests tree usage verdict workspace".split(
-    " ",
-  ),
-);
+const hostWords = new Set([
+  "approval",
+  "attestation",
+  "budget",
+  "captured",
+  "file",
+  "handoff",
+  "lifecycle",
+  "policy",
+  "run",
+  "seal",
+  "status",
+  "step",
+  "tests",
+  "tree",
+  "usage",
+  "verdict",
+  "workspace",
+]);
 
 /**
  * Reads a line of `run-events/1`; see docs/personas.md.

@@ -89,6 +89,7 @@ async function runIn(
 
   let first: { readonly pid: number; readonly start: string | undefined } | undefined;
   let isOver = false;
+  let lateTimer: NodeJS.Timeout | undefined;
   let status = "";
   const readStatus = (chunk: Buffer) => {
     status += chunk;
@@ -106,7 +107,6 @@ async function runIn(
       group?.kill();
     }, startLimitMs);
   };
-  let lateTimer: NodeJS.Timeout | undefined;
 
   let said = 0;
   let saidAt = performance.now();
