@@ -1,16 +1,17 @@
-import { mkdtempSync, rmSync, statSync } from "node:fs";
+import { mkdtempSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import pg from "pg";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { lives } from "../../src/engines/process-identity.ts";
 import { waitUntil } from "../../src/engines/wait-until.ts";
+import { removeStateDir } from "../support/stack.ts";
 import type { RunningUp } from "../support/up.ts";
 import { notedProcesses, readUpFile, runCli, startUp } from "../support/up.ts";
 
 const signal = AbortSignal.timeout(20 * 60_000);
 const dir = mkdtempSync(join(tmpdir(), "automation-up-"));
-const parts = ["api", "dispatcher", "issuer", "kafka", "postgres", "relay", "s3", "temporal", "worker"];
+const parts = ["api", "dispatcher", "issuer", "kafka", "postgres", "relay", "s3", "temporal", "worker", "workspace"];
 const ready = ({ event }: { event: string }) => event === "ready";
 
 const query = async (sql: string) => {
@@ -19,7 +20,7 @@ const query = async (sql: string) => {
   return await client.query(sql).finally(() => client.end());
 };
 
-afterAll(() => rmSync(dir, { recursive: true, force: true }));
+afterAll(() => removeStateDir(dir));
 
 describe("a stack that runs", () => {
   let up: RunningUp;
