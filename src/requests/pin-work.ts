@@ -45,7 +45,8 @@ export function pinWork(
   const policy = compilePolicy(layers);
   const isolation = chooseIsolation(rules.isolation, policy.isolation);
   const obstacles = [
-    ...[repository, ...personas].flatMap(({ obstacle }) => obstacle ?? []),
+    ...repository.obstacles,
+    ...personas.flatMap(({ obstacle }) => obstacle ?? []),
     ...stored.flatMap(unusablePolicy),
     ...deniedCommands(steps, policy),
     ...(isolation === undefined ? [notOffered(rules.isolation, layers, policy)] : []),
@@ -65,7 +66,7 @@ export function pinWork(
 
 /** With an obstacle nothing is pinned. */
 interface FoundRepository {
-  readonly obstacle?: Reason;
+  readonly obstacles: readonly Reason[];
   readonly declared?: RepositoryJson;
   readonly pinned?: PinnedRepositoryJson;
 }
@@ -76,39 +77,40 @@ function pinRepository(
   requested: RunRequestedJson,
   declarations: Declarations,
 ): FoundRepository {
-  const isAsked = requested.repository !== undefined;
+  const field = requested.repository === undefined ? "plan.repository" : "repository";
   const named = requested.repository ?? plan.repository;
-  const field = isAsked ? "repository" : "plan.repository";
-  if (named === undefined)
-    return {
-      obstacle: reason(
-        "repository_required",
-        "repository",
-        "",
-        "the plan has steps, and neither it nor the request names a repository to work on",
-        "name a repository in the request, or publish a version of the definition that does",
-      ),
-    };
+  if (named === undefined) return { obstacles: [repositoryRequired()] };
   const { id = "" } = named;
   const declared = declarations.repository(id);
-  if (declared === undefined)
-    return {
-      obstacle: reason(
-        "unknown_repository",
-        `${field}.id`,
-        id,
-        "is not declared for this tenant",
-        "declare it with `automation apply -f repository.yaml`",
-      ),
-    };
-  const ref = named.ref || (declared.defaultRef ?? "");
-  const fault = faultOfRef(ref);
-  if (fault !== undefined)
-    return {
-      declared,
-      obstacle: reason("invalid_ref", `${field}.ref`, ref, fault, "ask for a branch, a tag or a full commit id"),
-    };
-  return { declared, pinned: { id, url: declared.url, ref } };
+  const ref = named.ref || declared?.defaultRef;
+  const fault = ref === undefined ? undefined : faultOfRef(ref);
+  const obstacles = [
+    ...(declared === undefined ? [repositoryUnknown(`${field}.id`, id)] : []),
+    ...(fault === undefined
+      ? []
+      : [reason("invalid_ref", `${field}.ref`, ref, fault, "ask for a branch, a tag or a full commit id")]),
+  ];
+  return { obstacles, declared, ...(obstacles.length === 0 ? { pinned: { id, url: declared?.url, ref } } : {}) };
+}
+
+function repositoryRequired(): Reason {
+  return reason(
+    "repository_required",
+    "repository",
+    "",
+    "the plan has steps, and neither it nor the request names a repository to work on",
+    "name a repository in the request, or publish a version of the definition that does",
+  );
+}
+
+function repositoryUnknown(field: string, id: string): Reason {
+  return reason(
+    "unknown_repository",
+    field,
+    id,
+    "is not declared for this tenant",
+    "declare it with `automation apply -f repository.yaml`",
+  );
 }
 
 /** Empty for a step that no persona works on. */

@@ -136,7 +136,15 @@ spec:
     const where = ["--repository", "nowhere", "--ref", "-x", "--tenant", "acme", "--org", "retail"];
     const { code, stderr } = await automation("run", "start", ...asked, ...where, "--state", stack.dir);
     expect(code).toBe(1);
-    for (const reason of ["unknown_repository", "unknown_persona", "command_denied", "nobody", "nowhere", "plan"])
+    for (const reason of [
+      "unknown_repository",
+      "invalid_ref",
+      "unknown_persona",
+      "command_denied",
+      "nobody",
+      "nowhere",
+      "plan",
+    ])
       expect(stderr).toContain(reason);
   });
 
