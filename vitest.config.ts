@@ -20,8 +20,8 @@ export default defineConfig({
       onEngines("integration", "test/integration/**/*.test.ts", true), // each file starts its own, and mostly waits
       onEngines("workspace", "test/workspace/**/*.test.ts", true), // boxes, git and files; no engines
       onEngines("replay", "test/replay/**/*.test.ts"),
-      onEngines("e2e", "test/e2e/**/*.test.ts"),
-      onEngines("faults", "test/faults/**/*.test.ts"),
+      onEngines("e2e", "test/e2e/**/*.test.ts", true), // a stack each, on ports of its own
+      onEngines("faults", "test/faults/**/*.test.ts", true),
     ],
   },
 });

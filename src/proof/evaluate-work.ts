@@ -43,6 +43,7 @@ export interface TestFinding {
 }
 
 const vantage = "worker-observed";
+const longestWhy = 500;
 type ReadUpload = (sha256: string | undefined) => Promise<Uint8Array | { readonly fault: string }>;
 
 /**
@@ -73,7 +74,10 @@ export async function evaluateWork(
     if (!("fault" in (await readUpload(sha256)))) kept.push({ kind: "document", outcome: "KEPT", vantage });
   return {
     evidence: [
-      ...findings.map(({ outcome }) => ({ kind: "test-result", outcome, vantage })),
+      ...findings.map(({ outcome, detail }) => ({
+        ...{ kind: "test-result", outcome, vantage },
+        ...(outcome === "PASSED" ? {} : { why: shownText(detail, longestWhy) }),
+      })),
       ...gate.evidence,
       ...kept,
     ],

@@ -9,6 +9,8 @@ export interface Evidence {
   readonly outcome: string;
   /** Who saw the facts: `worker-observed`, `agent-reported` … */
   readonly vantage: string;
+  /** For people: why it is not the outcome that was hoped for. */
+  readonly why?: string;
 }
 
 /**
@@ -36,8 +38,11 @@ function judgeLine(requirement: RequirementJson, evidence: readonly Evidence[]):
   const wanted = [kind, outcome, vantage].filter((word) => word !== "").join(" ");
   const uncounted = ofKind.length - found.length;
   const line = { requirementId: id, remedy };
-  if (other !== undefined)
-    return { ...line, state: "LINE_STATE_FAILED", detail: `${kind} states ${other.outcome}, ${outcome} is required` };
+  if (other !== undefined) {
+    const why = other.why === undefined ? "" : `: ${other.why}`;
+    const detail = `${kind} states ${other.outcome}, ${outcome} is required${why}`;
+    return { ...line, state: "LINE_STATE_FAILED", detail };
+  }
   if (found.length < needed)
     return {
       ...line,

@@ -222,6 +222,16 @@ describe("size", () => {
     expectNothingLeft();
   });
 
+  it("a tree whose few files lie in hundreds of thousands of folders is refused before it fills anything", async () => {
+    const repository = newRepository();
+    let tree = repository.rawTree([{ mode: "100644", name: "f", object: repository.blob("x\n") }]);
+    for (let n = 0; n < 150; n += 1) tree = repository.rawTree([{ mode: "40000", name: "d", object: tree }]);
+    const names = Array.from({ length: 1_500 }, (_, n) => `${n}`).toSorted();
+    repository.commitTree(repository.rawTree(names.map((name) => ({ mode: "40000", name, object: tree }))));
+    await expect(prepare(repository)).rejects.toThrow("more than 200000 folders");
+    expectNothingLeft();
+  });
+
   it("files that are small when packed and huge on a disk are refused by their true size", async () => {
     const repository = newRepository();
     const object = repository.blob(Buffer.alloc(50 * 1024 * 1024));

@@ -1,6 +1,16 @@
 import { execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
-import { lstatSync, mkdirSync, readdirSync, readFileSync, readlinkSync, symlinkSync, writeFileSync } from "node:fs";
+import {
+  lstatSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { copyTree } from "../../workers/workspace/repo/copy-tree.ts";
@@ -289,6 +299,30 @@ describe("a URL", () => {
     await expect(prepare(repositories(), { url: borrower.url })).rejects.toThrow("takes objects from elsewhere");
     putFile(join(root, "pointer/.git"), `gitdir: ${outside.path}/.git\n`);
     await expect(prepare(repositories(), { url: `file://${root}/pointer` })).rejects.toThrow("no whole git repository");
+  });
+});
+
+describe("a local repository whose links lead out of its root", () => {
+  it("shows nothing of what they lead to", async () => {
+    const victim = createRepository(join(folder.path, "victim"));
+    victim.commit({ "secret.txt": "another tenant's\n" });
+    const thief = createRepository(join(root, "thief"));
+    const [from, to] = [join(victim.path, ".git"), join(thief.path, ".git")];
+    for (const name of readdirSync(join(from, "objects")).filter((each) => /^[0-9a-f]{2}$/.test(each)))
+      symlinkSync(join(from, "objects", name), join(to, "objects", name));
+    rmSync(join(to, "refs/heads"), { recursive: true });
+    symlinkSync(join(from, "refs/heads"), join(to, "refs/heads"));
+    await expect(prepare(repositories(), { url: thief.url })).rejects.toThrow('no branch or tag "main"');
+    const commit = victim.git(["rev-parse", "main"]);
+    await expect(prepare(repositories(), { url: thief.url, ref: commit })).rejects.toThrow("does not give commit");
+  });
+
+  it("may use links within it", async () => {
+    const repository = createRepository(join(root, "linked"));
+    const commit = repository.commit({ "a.txt": "a\n" });
+    renameSync(join(repository.path, ".git/refs/heads"), join(root, "heads-of-linked"));
+    symlinkSync(join(root, "heads-of-linked"), join(repository.path, ".git/refs/heads"));
+    expect((await prepare(repositories(), { url: repository.url })).commit).toBe(commit);
   });
 });
 

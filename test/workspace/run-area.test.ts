@@ -30,6 +30,7 @@ describe("opening a run area", () => {
   it("is refused while another worker has it, and given after", async () => {
     const area = await open();
     await expect(open()).rejects.toMatchObject({ code: "run_area_locked", path: area.root });
+    expect(lstatSync(join(area.root, "lock")).mode & 0o777).toBe(0o600); // else anybody could hold it
     await area.close();
     await (await open()).close();
   });
@@ -58,6 +59,13 @@ describe("a run's folder", () => {
     expect([host.uid, host.mode & 0o777]).toEqual([process.geteuid?.(), 0o755]);
     await expect(run.newFolder("../other")).rejects.toMatchObject({ code: "run_area_unusable" });
     await run.remove();
+    await area.close();
+  });
+
+  it("lets nobody pass but the slot's user, whatever a run opens in it", async () => {
+    const area = await open();
+    const { mode, gid, uid } = lstatSync((await area.openRun(3, signal)).dir);
+    expect([uid, gid, mode & 0o777]).toEqual([process.geteuid?.(), ownerOfSlot(3).gid, 0o710]);
     await area.close();
   });
 

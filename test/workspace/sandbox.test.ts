@@ -121,6 +121,7 @@ describe("a limit ends the box by its name, with the peak", () => {
       { diskBytes: 10e6 },
     ],
     ["disk", ["sh", "-c", "exec head -c 90000000 /dev/zero > one"], { diskBytes: 10e6 }],
+    ["disk", ["perl", "-e", "for (1 .. 6000) { open my $f, '>', $_ } sleep 60"], { diskBytes: 10e6 }], // empty files
     [
       "memory",
       ["node", "-e", "const a = []; setInterval(() => a.push(Buffer.alloc(8e6, 1)), 5)"],

@@ -1,6 +1,6 @@
 import { XMLParser, XMLValidator } from "fast-xml-parser";
 import type { ReadTests, ReportedTest } from "./reported-test.ts";
-import { maxDepth, maxTests, standsForFile } from "./reported-test.ts";
+import { maxDepth, maxNames, maxTests, namesTooLong, standsForFile } from "./reported-test.ts";
 
 /** How many tests an element holds, by the names of its attributes. */
 interface Held {
@@ -12,6 +12,13 @@ interface Held {
 
 /** An element as the parser gives it: its name with its children, and its attributes under `:@`. */
 type Node = { readonly ":@"?: Readonly<Record<string, string>> } & Readonly<Record<string, unknown>>;
+
+/** What was read so far. */
+interface Tests {
+  readonly tests: ReportedTest[];
+  /** Length of all names together. */
+  names: number;
+}
 
 class Fault extends Error {}
 
@@ -44,9 +51,9 @@ export function readJunit(text: string): ReadTests {
     const [root] = roots;
     if (root === undefined || roots.length > 1 || !["testsuites", "testsuite"].includes(nameOf(root)))
       throw new Fault("the report has no <testsuites> or <testsuite> as its root");
-    const tests: ReportedTest[] = [];
-    readSuite(root, nameOf(root) === "testsuite" ? pathOf(root, []) : [], tests);
-    return { tests };
+    const all: Tests = { tests: [], names: 0 };
+    readSuite(root, nameOf(root) === "testsuite" ? pathOf(root, []) : [], all);
+    return { tests: all.tests };
   } catch (error) {
     if (error instanceof Fault) return { fault: error.message };
     throw error;
@@ -95,18 +102,18 @@ function endOfMarkup(text: string, open: number): number {
  * Adds the tests of a suite and of those in it.
  * @returns what it holds: in all, and directly
  */
-function readSuite(suite: Node, path: readonly string[], tests: ReportedTest[]): Held {
+function readSuite(suite: Node, path: readonly string[], all: Tests): Held {
   const held: Held = { tests: 0, failures: 0, errors: 0, skipped: 0 };
   // node:test counts what stands directly in a suite, and a suite in it as one that failed when anything in it did.
   const direct: Held = { ...held };
   for (const element of elementsOf(suite[nameOf(suite)])) {
     const kind = nameOf(element);
     if (kind === "testcase") {
-      const one = readCase(element, path, tests);
+      const one = readCase(element, path, all);
       add(held, one);
       add(direct, one);
     } else if (kind === "testsuite") {
-      const inner = readSuite(element, pathOf(element, path), tests);
+      const inner = readSuite(element, pathOf(element, path), all);
       add(held, inner);
       add(direct, { tests: 1, failures: +(inner.failures > 0), errors: 0, skipped: +(inner.skipped > 0) });
     } else if (!ofSuite.has(kind)) throw new Fault(`<${kind}> in <${nameOf(suite)}> is not understood`);
@@ -135,8 +142,8 @@ function compareCounts(suite: Node, held: Held, direct: Held): void {
   );
 }
 
-function readCase(element: Node, path: readonly string[], tests: ReportedTest[]): Held {
-  if (tests.length >= maxTests) throw new Fault(`the report holds more than ${maxTests} tests`);
+function readCase(element: Node, path: readonly string[], all: Tests): Held {
+  if (all.tests.length >= maxTests) throw new Fault(`the report holds more than ${maxTests} tests`);
   const { name, classname } = element[":@"] ?? {};
   if (name === undefined) throw new Fault("a <testcase> has no name");
   const results = elementsOf(element.testcase);
@@ -146,9 +153,12 @@ function readCase(element: Node, path: readonly string[], tests: ReportedTest[])
   );
   if (unknown !== undefined) throw new Fault(`<${nameOf(unknown)}> in <testcase> is not understood`);
   const isTodo = results.some((result) => nameOf(result) === "skipped" && result[":@"]?.type === "todo");
-  tests.push({
-    // "test" is node:test's word for no class.
-    name: [...(classname === undefined || classname === "test" ? path : [decode(classname)]), decode(name)].join(" > "),
+  // "test" is node:test's word for no class.
+  const names = [...(classname === undefined || classname === "test" ? path : [decode(classname)]), decode(name)];
+  all.names += names.reduce((sum, each) => sum + each.length, 0);
+  if (all.names > maxNames) throw new Fault(namesTooLong);
+  all.tests.push({
+    name: names.join(" > "),
     state: stateOf(has, isTodo, classname === "test" && standsForFile(name)),
   });
   return { tests: 1, failures: +has("failure"), errors: +has("error"), skipped: +has("skipped") };

@@ -11,6 +11,9 @@ export type ReadTests = { readonly tests: readonly ReportedTest[] } | { readonly
 export const maxReportBytes = 4 * 1024 * 1024;
 export const maxTests = 50_000;
 export const maxDepth = 64;
+/** Of all names together, each with those of its suites: a long name of a suite is repeated with every test in it. UTF-16 units. */
+export const maxNames = 32 * 1024 * 1024;
+export const namesTooLong = `the names of its tests, with those of their suites, have more than ${maxNames} characters together; shorten the names of suites`;
 
 /**
  * Says whether a passed test is only node:test's stand-in for a file: a file that declares no test is reported as one passed test named after itself.

@@ -1,7 +1,7 @@
 import type { FinalResults, Result } from "tap-parser";
 import { Parser } from "tap-parser";
 import type { ReadTests, ReportedTest } from "./reported-test.ts";
-import { maxDepth, maxTests, standsForFile } from "./reported-test.ts";
+import { maxDepth, maxNames, maxTests, namesTooLong, standsForFile } from "./reported-test.ts";
 
 /**
  * Reads TAP 13 or 14. A test point that only closes its subtests is no test of its own, unless it says something else than they do.
@@ -50,6 +50,8 @@ const maxLines = 4 * maxTests;
 /** Takes comments and YAML blocks out: nothing in them is used, and a reader of YAML would be one more way in. */
 function withoutDiagnostics(text: string): { readonly text: string } | { readonly fault: string } {
   const kept: string[] = [];
+  const latest: number[] = []; // length of the last line at each depth: the parser gives a test the names above it
+  let names = 0;
   let indent: string | undefined;
   for (const line of text.split(/\r?\n/)) {
     if (indent !== undefined) {
@@ -61,6 +63,10 @@ function withoutDiagnostics(text: string): { readonly text: string } | { readonl
     if (/^\s*(#(?! Subtest:)|$)/.test(line)) continue;
     if (line.startsWith("    ".repeat(maxDepth))) return { fault: `subtests nest deeper than ${maxDepth}` };
     if (/^\s*pragma /.test(line)) return { fault: "the report changes how it is to be read (pragma)" };
+    const depth = Math.floor((/^ */.exec(line)?.[0].length ?? 0) / 4);
+    latest[depth] = line.length;
+    if (/^ *(not )?ok/.test(line)) names += latest.slice(0, depth + 1).reduce((sum, length) => sum + length, 0);
+    if (names > maxNames) return { fault: namesTooLong };
     // Numbers are left out: node:test gives one twice when a file has no tests of its own. The plan still counts the points.
     kept.push(line.replace(/^( *(?:not )?ok) \d+/, "$1"));
   }

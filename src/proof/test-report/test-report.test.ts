@@ -120,6 +120,8 @@ describe("a report by a real runner", () => {
 const suite = (content: string, attributes = "") => `<testsuite${attributes}>${content}</testsuite>`;
 const one = '<testcase name="a" classname="c"/>';
 
+const longName = "n".repeat(60_000);
+
 describe("JUnit XML", () => {
   it("is read with what every dialect has", () => {
     expect(junit(`<?xml version="1.0"?>\n<!-- hello -->\n${suite(one)}`)).toEqual(["passed c > a"]);
@@ -165,6 +167,11 @@ describe("JUnit XML", () => {
     ["a count that is none", suite(one, ' tests="-1"'), "no count"],
     ["suites in suites without end", `${"<testsuite>".repeat(100)}${"</testsuite>".repeat(100)}`, "nested"],
     ["too many tests", suite(one.repeat(50_001)), "more than 50000 tests"],
+    [
+      "long names of suites, repeated with every test",
+      `${`<testsuite name="${longName}">`.repeat(20)}${'<testcase name="a"/>'.repeat(20_000)}${"</testsuite>".repeat(20)}`,
+      "characters together",
+    ],
   ])("with %s is refused", (_case, text, fault) => {
     expect(junit(text)).toContain(fault);
   });
@@ -219,6 +226,11 @@ describe("TAP", () => {
       "deeper than 64",
     ],
     ["too many tests", `${head}${"ok\n".repeat(50_001)}1..50001\n`, "more than 50000 tests"],
+    [
+      "long names of subtests, repeated with every test",
+      `${head}${Array.from({ length: 20 }, (_, depth) => `${"    ".repeat(depth)}# Subtest: ${longName}\n`).join("")}${`${"    ".repeat(20)}ok\n`.repeat(20_000)}1..1\n`,
+      "characters together",
+    ],
     ["too many lines", `${head}${"1..1\n".repeat(200_001)}`, "lines that matter"],
   ])("with %s is refused", (_case, text, fault) => {
     expect(tap(text)).toContain(fault);

@@ -1,12 +1,11 @@
 import { fromJson } from "@bufbuild/protobuf";
 import { ReportWorkflowStatusRequestSchema } from "../../../src/gen/workflows_runtime/v1/workflow_service_pb.ts";
 import type { executionOf } from "../../automation/activities/control-activities.ts";
-import { failureOf } from "../../automation/activities/failure-of.ts";
+import { isFinalAnswer } from "./ask-api.ts";
 import type { SendReport } from "./event-spool.ts";
 import type { RunApi } from "./run-api.ts";
 
 const limitMs = 10_000;
-const never = new AbortController().signal;
 
 /** How a spool reaches the api: as this attempt of this execution. */
 export function reportToApi(
@@ -24,6 +23,6 @@ export function reportToApi(
       const answer = await api.workflows.reportWorkflowStatus(request, { signal, timeoutMs: limitMs });
       return { baseCommit: answer.baseCommit };
     },
-    isFinal: (error) => (failureOf(error, never) as { nonRetryable?: boolean | null }).nonRetryable === true,
+    isFinal: isFinalAnswer,
   };
 }

@@ -5,6 +5,7 @@ import type { UploadJson, WorkReportJson } from "../../../src/gen/automation/v1/
 import { UploadSchema, WorkReportSchema } from "../../../src/gen/automation/v1/run_work_pb.ts";
 import type { Execution } from "../../../src/gen/workflows_runtime/v1/run_pb.ts";
 import type { UploadGrant } from "../../../src/gen/workflows_runtime/v1/run_worker_service_pb.ts";
+import { askApi } from "./ask-api.ts";
 import type { RunApi } from "./run-api.ts";
 
 /** Bytes that a run leaves behind, under a name that is unique within it. */
@@ -24,6 +25,8 @@ export class UploadRefusedError extends Error {
   }
 }
 
+/** The api reads every object again. */
+const timeoutMs = 60_000;
 const putLimitMs = 30_000;
 const tries = 4;
 const retryAfterMs = 500;
@@ -47,7 +50,8 @@ export async function uploadWork(
   const uploads = named.map(({ upload }) => fromJson(UploadSchema, upload));
   const attempt = report.attempt ?? 1;
   if (named.length > 0) {
-    const { grants } = await api.runWorker.createArtifactUploads({ execution, attempt, uploads }, { signal });
+    const asked = { execution, attempt, uploads };
+    const { grants } = await askApi(() => api.runWorker.createArtifactUploads(asked, { signal, timeoutMs }), signal);
     const puts = named.flatMap(({ file }, index) => {
       const grant = grants[index];
       return grant === undefined || grant.present ? [] : [() => put(grant, file, signal)];
@@ -55,7 +59,7 @@ export async function uploadWork(
     await inTurn(puts, inFlight);
   }
   const request = { execution, report: fromJson(WorkReportSchema, report), uploads };
-  const completed = await api.runWorker.completeArtifactUploads(request, { signal, timeoutMs: 60_000 });
+  const completed = await askApi(() => api.runWorker.completeArtifactUploads(request, { signal, timeoutMs }), signal);
   return completed.report === undefined ? report : toJson(WorkReportSchema, completed.report);
 }
 

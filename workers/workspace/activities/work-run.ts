@@ -6,6 +6,7 @@ import type {
   TestRunJson,
   WorkReportJson,
 } from "../../../src/gen/automation/v1/run_work_pb.ts";
+import { CaptureError } from "../capture/capture-error.ts";
 import type { createCaptureTree } from "../capture/capture-tree.ts";
 import { changesFile, evidenceFile } from "../capture/evidence-files.ts";
 import { takeFingerprint } from "../capture/fingerprint.ts";
@@ -60,7 +61,7 @@ const documentBytes = 16 * 1024 * 1024;
 /**
  * The order of work: the base is copied into a box of its own, tests look at the base, agent and command steps change the copy, everything is dead, what is there is captured;
  * documents are read from the capture and each test runs on a fresh copy of it. A step that fails ends the changing; what was made until then is captured all the same.
- * @throws what prevents the work itself: BaseUnavailableError, BundleAlteredError, CaptureError, SandboxError, the signals' reasons
+ * @throws what prevents the work itself: BaseUnavailableError, BundleAlteredError, SandboxError, the signals' reasons
  */
 export async function workRun(
   deps: WorkRunDeps,
@@ -70,7 +71,7 @@ export async function workRun(
   signals: WorkSignals,
 ): Promise<Worked> {
   const steps = job.plan.steps ?? [];
-  const made = createMade(deps, job);
+  const made = createMade(deps, job, signals.stop);
   const baseTests: TestRunJson[] = [];
   for (const step of steps.filter(({ test }) => test !== undefined)) {
     const { run, files } = await deps.runTests({ job, step, folder, base, onBase: true }, signals.stop);
@@ -91,26 +92,35 @@ export async function workRun(
     );
   }
 
-  const { capture, patch, gitDir } = await deps.captureTree(
-    {
-      slot: job.slot,
-      runId: job.scope.runId,
-      repository: { id: job.pins.repository?.id ?? "", ref: job.pins.repository?.ref ?? "" },
-      base,
-      workspace,
-      fingerprint,
-      home: await folder.newFolder("capture-home"),
-      gitDir: `${folder.dir}/capture.git`,
-      limits: {
-        files: captureFiles,
-        bytes: Number(job.pins.policy?.limits?.diskBytes),
-        depth: captureDepth,
-        fileBytes: captureFileBytes,
-        patchBytes: Number(job.pins.policy?.limits?.patchBytes),
+  const captured = await deps
+    .captureTree(
+      {
+        slot: job.slot,
+        runId: job.scope.runId,
+        repository: { id: job.pins.repository?.id ?? "", ref: job.pins.repository?.ref ?? "" },
+        base,
+        workspace,
+        fingerprint,
+        home: await folder.newFolder("capture-home"),
+        gitDir: `${folder.dir}/capture.git`,
+        limits: {
+          files: captureFiles,
+          bytes: Number(job.pins.policy?.limits?.diskBytes),
+          depth: captureDepth,
+          fileBytes: captureFileBytes,
+          patchBytes: Number(job.pins.policy?.limits?.patchBytes),
+        },
       },
-    },
-    signals.giveUp,
-  );
+      signals.giveUp,
+    )
+    .catch((error: unknown) => {
+      if (error instanceof CaptureError) return error;
+      throw error;
+    });
+  // without a capture what was said until then is kept all the same
+  if (captured instanceof CaptureError)
+    return worked(job, made, { cause: captured.code, reason: captured.message }, { tests: baseTests });
+  const { capture, patch, gitDir } = captured;
   await job.tell({ captured: capturedEvent(capture) });
   made.keep([{ name: "changes.patch", kind: "patch", mediaType: "text/x-diff", bytes: patch }, changesFile(capture)]);
 
@@ -142,16 +152,24 @@ export async function workRun(
   made.keep([
     evidenceFile({ runId: job.scope.runId, repository: job.pins.repository, capture, tests: allTests, documents }),
   ]);
-  const failure = made.failure ?? (signals.stop.aborted ? stopped : undefined);
+  return worked(job, made, signals.stop.aborted ? stopped : undefined, { capture, tests: allTests, documents });
+}
+
+/** @param failure - of the work as a whole; that of a step goes before it */
+function worked(
+  job: Job,
+  made: ReturnType<typeof createMade>,
+  failure: typeof stopped | undefined,
+  facts: Pick<WorkReportJson, "capture" | "tests" | "documents">,
+): Worked {
+  const why = made.failure ?? failure;
   return {
     report: {
       attempt: job.attempt,
-      outcome: failure === undefined ? "WORK_OUTCOME_DONE" : "WORK_OUTCOME_FAILED",
-      ...(failure === undefined ? {} : { cause: failure.cause, reason: failure.reason }),
+      outcome: why === undefined ? "WORK_OUTCOME_DONE" : "WORK_OUTCOME_FAILED",
+      ...why,
       steps: made.steps,
-      capture,
-      tests: allTests,
-      documents,
+      ...facts,
       sandbox: job.sandbox,
     },
     files: made.files,
@@ -160,9 +178,15 @@ export async function workRun(
 
 const stopped = { cause: "stopped", reason: "the work was asked to end before every step was done" };
 const done: StepEnd = { state: "STEP_STATE_DONE", cause: "", reason: "", log: Buffer.alloc(0) };
+const stoppedStep: StepEnd = {
+  ...done,
+  state: "STEP_STATE_FAILED",
+  cause: "stopped",
+  reason: "it was stopped before it had ended",
+};
 
 /** What the steps have made so far. */
-function createMade(deps: Pick<WorkRunDeps, "now">, job: Job) {
+function createMade(deps: Pick<WorkRunDeps, "now">, job: Job, stop: AbortSignal) {
   const files: KeptFile[] = [];
   const steps: StepReportJson[] = [];
   let failure: { readonly cause: string; readonly reason: string } | undefined;
@@ -174,12 +198,15 @@ function createMade(deps: Pick<WorkRunDeps, "now">, job: Job) {
     get failure() {
       return failure;
     },
-    /** Runs a step between its two events, and keeps what it said. */
+    /** Runs a step between its two events, and keeps what it said. A stop ends it even where it was not yet, or no longer, in a box: what was made before is kept. */
     async through(step: StepJson, work: () => Promise<StepEnd>): Promise<void> {
       const stepId = step.id ?? "";
       const startedAt = deps.now().toISOString();
       await job.tell({ step: { stepId, state: "STEP_STATE_STARTED" } });
-      const end = await work();
+      const end = await work().catch((error: unknown) => {
+        if (stop.aborted) return stoppedStep;
+        throw error;
+      });
       const { state, cause, reason, limit, exitCode } = end;
       const facts = { ...(cause === "" ? {} : { cause, reason }), ...(limit === undefined ? {} : { limit }) };
       await job.tell({ step: { stepId, state, ...facts } });

@@ -8,6 +8,7 @@ import { supersededExecution, workAttempts } from "../../../src/temporal/contrac
 import { executionOf } from "../../automation/activities/control-activities.ts";
 import { failureOf } from "../../automation/activities/failure-of.ts";
 import type { RunArea } from "../sandbox/run-area.ts";
+import { askApi } from "./ask-api.ts";
 import { createEventSpool } from "./event-spool.ts";
 import { reportToApi } from "./report-to-api.ts";
 import type { RunApi, RunApiFor } from "./run-api.ts";
@@ -34,12 +35,7 @@ const removeLimitMs = 60_000;
 const longestReason = 2_000;
 
 /** Failures of the work itself that another attempt would only repeat; each has a stable `code`. */
-const lasting: ReadonlySet<string> = new Set([
-  "base_unavailable",
-  "bundle_altered",
-  "capture_failed",
-  "upload_refused",
-]);
+const lasting: ReadonlySet<string> = new Set(["base_unavailable", "bundle_altered", "upload_refused"]);
 
 /**
  * The work of one run as one activity: a heartbeat with a pointer while it lives, every attempt from the base, and nothing left when it ends.
@@ -71,7 +67,7 @@ async function attemptWork(
   const execution = executionOf(scope);
   const begun = toJson(
     BeginRunResponseSchema,
-    await api.runWorker.beginRun({ execution }, { signal: cancelled, timeoutMs: callLimitMs }),
+    await askApi(() => api.runWorker.beginRun({ execution }, { signal: cancelled, timeoutMs: callLimitMs }), cancelled),
   );
   if (begun.refused) throw superseded(scope);
   if (begun.work !== undefined) return endOf(begun.work);

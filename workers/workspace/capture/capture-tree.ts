@@ -3,6 +3,7 @@ import { rm } from "node:fs/promises";
 import type { CaptureJson, SkippedFileJson } from "../../../src/gen/automation/v1/run_work_pb.ts";
 import type { Base } from "../repo/git-repositories.ts";
 import { GitError } from "../repo/run-git.ts";
+import { cutText } from "../runtimes/storable-text.ts";
 import type { Sandbox } from "../sandbox/sandbox.ts";
 import { CaptureError } from "./capture-error.ts";
 import { changesOf, commitOnBase, openCaptureRepository, patchOf, pathsOf } from "./captured-commit.ts";
@@ -52,11 +53,14 @@ export interface Captured {
 const mostListings = 8;
 /** A report stays readable: the rest is one line. */
 const mostSkipped = 1_000;
+const skippedPathUnits = 500;
+/** A report is one message, of which the api takes 6 MiB. */
+const changesBytes = 4 * 1024 * 1024;
 
 /**
  * Makes the exact tree of a workspace, byte for byte, and the patch to it from the base. Runs nothing of the repository's, follows no link, and opens no path of the workspace outside a box.
  * What can't or shall not be taken is listed with its reason, and the capture is `partial` unless the base's own rules ignore it.
- * @throws CaptureError when a file changes meanwhile, the patch is too large, or a limit of the boxes is hit; SandboxError; the signal's reason
+ * @throws CaptureError when a file changes meanwhile, the patch or the list of changes is too large, or a limit of the boxes is hit; SandboxError; the signal's reason
  */
 export function createCaptureTree({
   sandbox,
@@ -80,6 +84,10 @@ export function createCaptureTree({
         patchOf(gitDir, base, commit, limits.patchBytes, signal),
         changesOf(gitDir, base, commit, sizes, signal),
       ]);
+      if (Buffer.byteLength(JSON.stringify(changes)) > changesBytes)
+        throw new CaptureError(
+          `the list of its ${changes.length} changes is larger than ${changesBytes} bytes; change less`,
+        );
       const capture: CaptureJson = {
         repositoryId: what.repository.id,
         ref: what.repository.ref,
@@ -184,7 +192,7 @@ function shownSkips(skipped: readonly { readonly path: string; readonly reason: 
   const sorted = skipped.toSorted((a, b) => (a.path < b.path ? -1 : 1));
   const shown = sorted
     .slice(0, mostSkipped)
-    .map(({ path, reason }) => ({ path: path === "" ? "." : shownPath(path), reason }));
+    .map(({ path, reason }) => ({ path: path === "" ? "." : cutText(shownPath(path), skippedPathUnits), reason }));
   const more = sorted.length - shown.length;
   return more === 0 ? shown : [...shown, { path: `… and ${more} more`, reason: "too_many" }];
 }

@@ -166,10 +166,17 @@ function createReader(stdout: Readable) {
   };
 }
 
-/** Outer ones first. */
+/** Outer ones first. Each path is looked at from below until a folder is known: trees may be deep, and the worker does nothing else meanwhile. */
 function foldersOf(entries: readonly TreeEntry[]): readonly string[] {
   const folders = new Set<string>();
-  for (const { path } of entries)
-    for (let at = path.indexOf("/"); at > 0; at = path.indexOf("/", at + 1)) folders.add(path.slice(0, at));
+  for (const { path } of entries) {
+    const fresh: string[] = [];
+    for (let at = path.lastIndexOf("/"); at > 0; at = path.lastIndexOf("/", at - 1)) {
+      const folder = path.slice(0, at);
+      if (folders.has(folder)) break;
+      fresh.push(folder);
+    }
+    for (const folder of fresh.toReversed()) folders.add(folder);
+  }
   return [...folders];
 }

@@ -1,13 +1,15 @@
 import { createHash, randomUUID } from "node:crypto";
 import { mkdir, readdir, rename, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
+import { systemFolders } from "../sandbox/box-command.ts";
 import { runProgram } from "../sandbox/run-program.ts";
+import { isRoot } from "../sandbox/slot-owner.ts";
 import { BaseUnavailableError } from "./base-unavailable-error.ts";
 import { faultOfRemote, remoteFault } from "./git-fault.ts";
 import { isCommit, namesOfRef } from "./repository-ref.ts";
 import type { RepositoryAddress } from "./repository-url.ts";
 import type { GitOptions } from "./run-git.ts";
-import { GitError, runGit } from "./run-git.ts";
+import { GitError, gitSettings, runGit } from "./run-git.ts";
 
 /** How git is told to reach the other side. */
 export interface Remote extends RepositoryAddress {
@@ -27,8 +29,20 @@ const listBytes = 16 * 1024 * 1024;
 const askLimitMs = 60_000;
 const fetchLimitMs = 900_000;
 
-/** `--strict`: the folder that was looked at, and none of those that git would try beside it. */
-const uploadPack = "--upload-pack=git-upload-pack --strict";
+/**
+ * What git starts to read a local repository (a remote one is not asked this way), as a line for its shell. It sees the tenant's root and programs, so that links, whenever they are made,
+ * lead to nothing of others. `--strict`: the folder that was looked at, and none of those that git would try beside it.
+ */
+function uploadPackOf({ root }: Remote): string {
+  if (root === undefined) return "--upload-pack=git-upload-pack --strict";
+  const box = [
+    ...["bwrap", "--unshare-ipc", "--unshare-pid", "--unshare-net", "--unshare-uts", "--die-with-parent"],
+    ...["--cap-drop", "ALL", ...(isRoot() ? ["--cap-add", "CAP_DAC_READ_SEARCH"] : [])], // a root's files may be anybody's
+    ...[...systemFolders, "--dev", "/dev", "--ro-bind", root, root, "--ro-bind", gitSettings, gitSettings],
+    ...["--chdir", "/", "--", "git-upload-pack", "--strict"],
+  ];
+  return `--upload-pack=${box.map((word) => `'${word.replaceAll("'", "'\\''")}'`).join(" ")}`;
+}
 
 const askingOf = ({ protocol, caFile }: Remote) => ({
   env: { GIT_ALLOW_PROTOCOL: protocol, ...(caFile === undefined ? {} : { GIT_SSL_CAINFO: caFile }) },
@@ -41,7 +55,7 @@ const askingOf = ({ protocol, caFile }: Remote) => ({
 export async function resolveRef(remote: Remote, ref: string, signal: AbortSignal): Promise<string> {
   if (isCommit(ref)) return ref;
   const names = namesOfRef(ref);
-  const { stdout } = await runGit(["ls-remote", uploadPack, "--", remote.url, "HEAD", ...names], {
+  const { stdout } = await runGit(["ls-remote", uploadPackOf(remote), "--", remote.url, "HEAD", ...names], {
     ...askingOf(remote),
     maxOutputBytes: listBytes,
     timeoutMs: askLimitMs,
@@ -144,11 +158,8 @@ async function fetchCommit(gitDir: string, remote: Remote, { ref, commit }: Want
   for (const wanted of [commit, ...names]) {
     const spec = `+${wanted}:${kept}`;
     try {
-      await runGit(["fetch", "--quiet", "--no-tags", "--no-write-fetch-head", uploadPack, "--", remote.url, spec], {
-        ...local,
-        ...askingOf(remote),
-        timeoutMs: fetchLimitMs,
-      });
+      const fetch = ["fetch", "--quiet", "--no-tags", "--no-write-fetch-head", uploadPackOf(remote)];
+      await runGit([...fetch, "--", remote.url, spec], { ...local, ...askingOf(remote), timeoutMs: fetchLimitMs });
     } catch (error) {
       const isNotGiven =
         error instanceof GitError && /not our ref|unadvertised object|couldn't find remote ref/i.test(error.stderr);

@@ -15,6 +15,8 @@ export interface RepositoryBounds {
 export interface RepositoryAddress {
   readonly protocol: "https" | "file";
   readonly url: string;
+  /** Of a folder: the tenant's root that it lies below. Nothing else of the host may be read for it. */
+  readonly root?: string;
 }
 
 /**
@@ -43,7 +45,7 @@ export async function addressOf(url: string, tenant: string, bounds: RepositoryB
   );
 }
 
-/** A folder counts by where its links lead; git's own ways out of it (a `.git` file, borrowed objects) are refused. */
+/** A folder counts by where its links lead; git's own ways out of it (a `.git` file, borrowed objects) are refused. Links in it, and those made later, lead no further than its root: see mirror.ts. */
 async function folderAddress(
   url: string,
   tenant: string,
@@ -54,8 +56,8 @@ async function folderAddress(
     roots.filter((root) => root.tenant === tenant).map(({ path }) => realpath(path).catch(() => undefined)),
   );
   const folder = await realpath(named).catch(() => undefined);
-  const isBelow = own.some((root) => root !== undefined && folder?.startsWith(root === "/" ? root : `${root}/`));
-  if (folder === undefined || !isBelow)
+  const root = own.find((each) => each !== undefined && folder?.startsWith(each === "/" ? each : `${each}/`));
+  if (folder === undefined || root === undefined)
     throw refused(
       url,
       "leads to no folder below the roots that this tenant has on this worker",
@@ -73,7 +75,7 @@ async function folderAddress(
         `takes objects from elsewhere (${name})`,
         "clone it to that place with `git clone --no-local`",
       );
-  return { protocol: "file", url: pathToFileURL(gitDir).href };
+  return { protocol: "file", url: pathToFileURL(gitDir).href, root };
 }
 
 async function folderOf(url: string): Promise<string> {

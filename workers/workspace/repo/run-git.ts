@@ -54,7 +54,8 @@ export interface GitEnd {
   readonly exitCode: number;
 }
 
-const settings = fileURLToPath(new URL("./git-config", import.meta.url));
+/** The only settings of git on this host. */
+export const gitSettings: string = fileURLToPath(new URL("./git-config", import.meta.url));
 const keptErrorCharacters = 4_096;
 
 /**
@@ -66,7 +67,7 @@ const environment = {
   LC_ALL: "C",
   HOME: "/dev/null", // else curl looks for the account's .netrc
   GIT_CONFIG_NOSYSTEM: "1",
-  GIT_CONFIG_GLOBAL: settings,
+  GIT_CONFIG_GLOBAL: gitSettings,
   GIT_ATTR_NOSYSTEM: "1",
   GIT_TERMINAL_PROMPT: "0",
   GIT_ASKPASS: "/bin/false",

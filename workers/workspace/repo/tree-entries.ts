@@ -13,6 +13,7 @@ export interface TreeEntry {
 }
 
 export interface TreeLimits {
+  /** Of files, and of folders. */
   readonly files: number;
   readonly bytes: number;
 }
@@ -22,6 +23,8 @@ const outputBytes = 1024 ** 3;
 /** So that a path fits below any run area (`PATH_MAX` is 4,096). */
 const pathBytes = 3_072;
 const nameBytes = 255;
+/** Of all paths together: few objects can name many long ones, and the worker holds them all. */
+const namesBytes = 256 * 1024 ** 2;
 const linkBytes = 4_095;
 
 /**
@@ -36,7 +39,9 @@ export async function readTree(
 ): Promise<readonly TreeEntry[]> {
   const entries: TreeEntry[] = [];
   const leaves = new Set<string>();
+  const folders = new Map<string, string>(); // and a path in it
   let room = how.limits.bytes;
+  let names = 0;
   const take = (record: string) => {
     const entry = entryOf(record);
     const fault = faultOfPath(entry.path, how.hasPlainNames) ?? (leaves.has(entry.path) ? "is there twice" : undefined);
@@ -48,6 +53,14 @@ export async function readTree(
     entries.push(entry);
     if (entries.length > how.limits.files) throw tooLarge(`more than ${how.limits.files} files`);
     if (room < 0) throw tooLarge(`more than ${how.limits.bytes} bytes`);
+    names += entry.path.length;
+    if (names > namesBytes) throw tooLarge(`paths of more than ${namesBytes} bytes together`);
+    for (let at = entry.path.lastIndexOf("/"); at > 0; at = entry.path.lastIndexOf("/", at - 1)) {
+      const folder = entry.path.slice(0, at);
+      if (folders.has(folder)) break;
+      folders.set(folder, entry.path);
+    }
+    if (folders.size > how.limits.files) throw tooLarge(`more than ${how.limits.files} folders`);
   };
   const read = (stdout: Readable) => eachRecord(stdout, take);
   await runGit(["ls-tree", "-r", "-z", "--long", "--full-tree", source.tree], {
@@ -57,9 +70,8 @@ export async function readTree(
     timeoutMs,
     signal,
   });
-  for (const { path } of entries)
-    for (let at = path.indexOf("/"); at > 0; at = path.indexOf("/", at + 1))
-      if (leaves.has(path.slice(0, at))) throw refused(path, "lies in what is a file or link of the same tree");
+  for (const [folder, path] of folders)
+    if (leaves.has(folder)) throw refused(path, "lies in what is a file or link of the same tree");
   return entries;
 }
 

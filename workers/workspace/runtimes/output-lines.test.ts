@@ -84,4 +84,19 @@ describe("what a program prints", () => {
     await expect(pushed).rejects.toThrow("the spool is closed");
     await expect(output.end()).rejects.toThrow("the spool is closed");
   });
+
+  it("is told while it runs when the host's clock is set back", async () => {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const { output, messages } = printing({
+      everyMs: -3_600_000,
+      tell: async ({ message }) => {
+        if (message?.text === "two") resolve();
+      },
+    });
+    await output.onStdout(Buffer.from("one\n"));
+    await output.onStdout(Buffer.from("two\n"));
+    await promise;
+    expect(messages()).toHaveLength(2);
+    await output.end();
+  });
 });

@@ -84,7 +84,7 @@ export function createOutputLines(deps: {
       add(lines.toString().replace(/\n$/, ""));
       const dueMs = told.atMs + eventEveryMs - deps.now().getTime();
       if (dueMs <= 0) flush();
-      else timer ??= setTimeout(flush, dueMs);
+      else timer ??= setTimeout(flush, Math.min(dueMs, eventEveryMs)); // the host's clock may be set back
     };
     return {
       push: async (chunk: Buffer) => {

@@ -182,4 +182,21 @@ describe("run-events/1", () => {
     clearInterval(timer);
     expect(turns).toBeGreaterThan(5);
   });
+
+  it("is heard when the host's clock is set back", async () => {
+    const { told, send, clock } = listening();
+    clock.ms = 3_600_000;
+    await send({ type: "message", text: "before" });
+    clock.ms = 0;
+    await send({ type: "message", text: "after" });
+    expect(told).toHaveLength(2);
+  });
+
+  it("counts results, and keeps one", async () => {
+    const { events, send } = listening();
+    await send(...Array.from({ length: 3 }, (_, n) => ({ type: "result", result: { n } })));
+    const { results, transcript } = await events.end();
+    expect(results).toEqual(['{"n":0}', "", ""]);
+    expect(transcript.toString()).toBe('{"type":"result","result":{"n":0}}\n');
+  });
 });

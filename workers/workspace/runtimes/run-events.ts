@@ -15,7 +15,7 @@ export interface RunEvents {
 
 /** All that a persona said, when it has ended. */
 export interface Said {
-  /** Its results as JSON, redacted; there must be at most one. */
+  /** Its results, of which there must be at most one: the first as JSON, redacted, the others empty. */
   readonly results: readonly string[];
   /** Its last message; empty: none. */
   readonly lastMessage: string;
@@ -63,7 +63,8 @@ export function createRunEvents(deps: {
 
   const mayTell = (bytes: number): boolean => {
     const atMs = deps.now().getTime();
-    const grown = allowance.events + ((atMs - allowance.atMs) * eventsPerSecond) / 1_000;
+    const passedMs = Math.max(0, atMs - allowance.atMs); // the host's clock may be set back
+    const grown = allowance.events + (passedMs * eventsPerSecond) / 1_000;
     allowance = { events: Math.min(burstEvents, grown), atMs };
     if (allowance.events < 1 || told.events >= mostEvents || told.bytes + bytes > mostBytes) return false;
     allowance = { events: allowance.events - 1, atMs };
@@ -87,6 +88,7 @@ export function createRunEvents(deps: {
   };
 
   const takeResult = (result: unknown) => {
+    if (results.length > 0) return void results.push(""); // one too many: it is counted, and fills no memory
     try {
       results.push(redactor.text(JSON.stringify(result) ?? "null"));
     } catch {

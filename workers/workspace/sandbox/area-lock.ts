@@ -1,5 +1,6 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
+import { chmod, open } from "node:fs/promises";
 import { hostEnvironment } from "./run-program.ts";
 import { RunAreaError } from "./sandbox-errors.ts";
 
@@ -16,12 +17,16 @@ const limitMs = 10_000;
  */
 export async function lockArea(root: string, signal: AbortSignal): Promise<AreaLock> {
   signal.throwIfAborted();
+  const file = `${root}/lock`;
+  await (await open(file, "a", 0o600)).close();
+  await chmod(file, 0o600); // whoever may read it could hold its lock
   const held = "held\n";
-  const child = spawn(
-    "flock",
-    ["--nonblock", "--conflict-exit-code", "75", `${root}/lock`, "sh", "-c", "echo held; exec cat"],
-    { cwd: "/", env: hostEnvironment, stdio: ["pipe", "pipe", "ignore"], detached: true },
-  );
+  const child = spawn("flock", ["--nonblock", "--conflict-exit-code", "75", file, "sh", "-c", "echo held; exec cat"], {
+    cwd: "/",
+    env: hostEnvironment,
+    stdio: ["pipe", "pipe", "ignore"],
+    detached: true,
+  });
   const limit = AbortSignal.any([signal, AbortSignal.timeout(limitMs)]);
   const ended = once(child, "exit");
   const give = () => child.kill("SIGKILL");

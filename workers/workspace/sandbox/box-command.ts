@@ -80,6 +80,7 @@ export const systemFolders: readonly string[] = [
 const systemFiles = [
   ["/etc/ld.so.cache", "/etc/ld.so.cache"],
   ["/etc/alternatives", "/etc/alternatives"],
-  ["/etc/ssl", "/etc/ssl"],
+  ["/etc/ssl/certs", "/etc/ssl/certs"], // not its neighbour `private`, which a worker's user may be allowed to read
+  ["/etc/ssl/openssl.cnf", "/etc/ssl/openssl.cnf"],
   ["/usr/share/zoneinfo/UTC", "/etc/localtime"],
 ] as const;

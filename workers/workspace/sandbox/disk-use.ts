@@ -12,16 +12,21 @@ export interface DiskUseOf {
   readonly folders: readonly string[];
 }
 
+/** What a file costs at least, bytes: a file system has only so many, however empty they are. */
+const leastBytes = 4_096;
+const count = 'du -sxcB1 -- "$@"; du -sxc --inodes -- "$@"';
+
 /**
- * Bytes on disk below folders, as `du` in a keeper's box counts them: it sees unreadable folders too, and follows no link.
+ * Bytes on disk below folders, as `du` in a keeper's box counts them: it sees unreadable folders too, and follows no link. Files count 4 KiB each at least.
  * @throws when it could not be counted in time
  */
 export async function diskUse({ owner, folders }: DiskUseOf): Promise<number> {
-  const du = ["du", "-sxcB1", "--", ...folders.map((_, at) => keptAt(at))];
+  const du = ["sh", "-c", count, "du", ...folders.map((_, at) => keptAt(at))];
   const end = await runKeeper({ owner, folders, mode: "ro" }, du, limitMs);
-  const total = /^(\d+)\ttotal$/m.exec(end.stdout)?.[1]; // files that vanish meanwhile make it end with 1, with a total
-  if (total === undefined) throw new Error(`du gave no total: ${end.stderr.slice(-300)}`);
-  return Number(total);
+  const totals = [...end.stdout.matchAll(/^(\d+)\ttotal$/gm)]; // files that vanish meanwhile make it end with 1, with a total
+  const [bytes, files] = totals.map(([, total]) => Number(total));
+  if (bytes === undefined || files === undefined) throw new Error(`du gave no total: ${end.stderr.slice(-300)}`);
+  return Math.max(bytes, files * leastBytes);
 }
 
 /** Bytes of files in memory that a box wrote; its init's view of them, which nothing in the box can change. */

@@ -81,8 +81,10 @@ export async function openRunArea({ root: asked, nodeDir, ownerOf, signal }: Run
       openRun: async (slot, openSignal) => {
         const dir = join(runsDir, String(slot));
         await removeTree(dir, openSignal);
-        await makeFolder(dir, 0o711);
-        return runFolderAt(dir, ownerOf(slot));
+        await makeFolder(dir, 0o710); // a run may open its own folders to all: nobody else gets as far
+        const owner = ownerOf(slot);
+        if (isRoot()) await chown(dir, 0, owner.gid);
+        return runFolderAt(dir, owner);
       },
       reap: async (reapSignal) => {
         await reapLeftovers(root, reapSignal);

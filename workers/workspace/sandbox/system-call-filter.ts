@@ -25,6 +25,7 @@ const refused = {
   process_vm_readv: [310, 270],
   process_vm_writev: [311, 271],
   kcmp: [312, 272],
+  pidfd_getfd: [438, 438],
   add_key: [248, 217],
   request_key: [249, 218],
   keyctl: [250, 219],

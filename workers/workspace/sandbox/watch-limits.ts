@@ -85,7 +85,9 @@ export function watchLimits(box: WatchedBox): LimitWatch {
       isReading = false;
     });
   }, watchEveryMs);
-  const timer = setTimeout(() => report("time", "hard", limits.timeMs, now() - startedAt), limits.timeMs);
+  const timer = setTimeout(() => {
+    report("time", "hard", limits.timeMs, Math.max(now() - startedAt, limits.timeMs)); // timers round, and may be a little early
+  }, limits.timeMs);
   let diskTimer: NodeJS.Timeout | undefined;
   let counting: Promise<void> | undefined;
   const watchDisk = async (before: Room) => {
