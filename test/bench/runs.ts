@@ -4,6 +4,7 @@ import pg from "pg";
 import { createKafkaProducer } from "../../src/bus/kafka-producer.ts";
 import type { UpState } from "../../src/cli/local-state.ts";
 import { requestTopic } from "../../src/runs/topics.ts";
+import { muteTemporal } from "../support/silent-temporal.ts";
 import { newStateDir, removeStateDir, startStack } from "../support/stack.ts";
 import { untilCount } from "./bench-world.ts";
 import { show, spreadOf, table } from "./statistics.ts";
@@ -16,6 +17,7 @@ const rounds = 3;
  * The plan's hand-off is made to the example Scrum service, so that its time is in our figure.
  */
 export async function benchRuns(): Promise<void> {
+  muteTemporal();
   const dir = newStateDir();
   const stack = await startStack(dir, "--demo");
   try {

@@ -39,8 +39,8 @@ afterAll(async () => {
   removeStateDir(dir);
 });
 
-describe("kill -9 while a persona's work goes on", () => {
-  it("of the worker in prepare and while the persona works: begun anew, done once", async () => {
+describe("while a persona's work goes on", () => {
+  it("kill -9 of the worker in prepare and while the persona works: begun anew, done once", async () => {
     const working = await startWork(dir, "slow");
     await until(working, ({ message }) => message?.text === "changed");
     const preparing = await startWork(dir, "slow");
@@ -51,7 +51,7 @@ describe("kill -9 while a persona's work goes on", () => {
     expect(attempts).toEqual([1, 2]);
   });
 
-  it("of the worker after the capture: begun anew from the base, with the same tree", async () => {
+  it("kill -9 of the worker after the capture: begun anew from the base, with the same tree", async () => {
     const runId = await startWork(dir, "slow");
     await until(runId, ({ captured }) => captured !== undefined);
     await killAndAwaitReturn("workspace");
@@ -60,7 +60,14 @@ describe("kill -9 while a persona's work goes on", () => {
     expect(new Set(trees).size).toBe(1);
   });
 
-  it("of the box: the step fails by name, and what was made is kept", async () => {
+  it("an orderly end of the worker: what it held is begun anew, at once", async () => {
+    const runId = await startWork(dir, "slow");
+    await until(runId, ({ message }) => message?.text === "changed");
+    await killAndAwaitReturn("workspace", "SIGTERM");
+    await expectCompleted(runId);
+  });
+
+  it("kill -9 of the box: the step fails by name, and what was made is kept", async () => {
     const runId = await startWork(dir, "slow");
     await until(runId, ({ message }) => message?.text === "changed");
     killBoxes();
@@ -71,7 +78,7 @@ describe("kill -9 while a persona's work goes on", () => {
     expect(await artifactsOf(runId)).toEqual(expect.arrayContaining(["changes.patch", "events.ndjson"]));
   });
 
-  it("of the api while events and uploads flow: they wait, and the run completes", async () => {
+  it("kill -9 of the api while events and uploads flow: they wait, and the run completes", async () => {
     const runId = await startWork(dir, "slow");
     await until(runId, ({ message }) => message?.text === "changed");
     await killAndAwaitReturn("api");
@@ -81,7 +88,7 @@ describe("kill -9 while a persona's work goes on", () => {
     for (const each of [runId, other]) await expectCompleted(each);
   });
 
-  it("leaves no violation, no half artifact, no process, no mount and no folder", async () => {
+  it("all of it leaves no violation, no half artifact, no process, no mount and no folder", async () => {
     const state = readUpFile(dir);
     await vi.waitFor(
       async () => expect((await superuser.query("select count(*)::int as n from outbox")).rows[0].n).toBe(0),
@@ -138,10 +145,10 @@ function killBoxes(): void {
   }
 }
 
-async function killAndAwaitReturn(name: string): Promise<void> {
+async function killAndAwaitReturn(name: string, signal: "SIGKILL" | "SIGTERM" = "SIGKILL"): Promise<void> {
   const pid = notedProcesses(dir).get(name)?.pid;
   if (pid === undefined) throw new Error(`no process ${name} is noted`);
   const seen = up.events.length;
-  process.kill(pid, "SIGKILL");
+  process.kill(pid, signal);
   await up.until((event) => up.events.indexOf(event) >= seen && event.message.startsWith(`${name} is back`));
 }
