@@ -16,7 +16,7 @@ import type { RunRow } from "../runs/run-store.ts";
 import { assertAttempt } from "../runs/work-attempt.ts";
 import { storableJson } from "../runs/work-events.ts";
 import { assertReport } from "./report-rules.ts";
-import { readTestReport } from "./test-report/test-report.ts";
+import { readAside } from "./test-report/read-aside.ts";
 import type { ReportedWork } from "./work-report-store.ts";
 import { findWorkReport, insertWorkReport } from "./work-report-store.ts";
 
@@ -107,7 +107,7 @@ async function readTests(
   const told = { stepId, onBase };
   if (reportSha256 === "") return { ...told, fault: `the tests left no report: ${reason || "no reason was given"}` };
   const bytes = await objects.read(objectKeyOf(tenant, reportSha256), largestUpload);
-  const report = readTestReport(format ?? "REPORT_FORMAT_UNSPECIFIED", bytes ?? new Uint8Array());
+  const report = await readAside(format ?? "REPORT_FORMAT_UNSPECIFIED", bytes ?? new Uint8Array());
   if ("fault" in report) return { ...told, fault: storable(report.fault) };
   const failed = report.tests
     .filter(({ state }) => state === "failed" || state === "errored")

@@ -13,8 +13,8 @@ import type { PatchChange } from "./exit-gate/patch-change.ts";
 import { PatchError } from "./exit-gate/patch-change.ts";
 import { readPatch } from "./exit-gate/read-patch.ts";
 import { shownText } from "./shown-text.ts";
+import { readAside } from "./test-report/read-aside.ts";
 import type { TestReport } from "./test-report/test-report.ts";
-import { readTestReport } from "./test-report/test-report.ts";
 import { testsKept } from "./test-report/tests-kept.ts";
 import type { Evidence } from "./verdict.ts";
 
@@ -175,7 +175,7 @@ async function judgeTests(
     return { run, outcome: "FAILED", detail: `the tests left no report: ${reason}` };
   }
   const bytes = await readUpload(run.reportSha256);
-  const report = "fault" in bytes ? bytes : readTestReport(run.format ?? "REPORT_FORMAT_UNSPECIFIED", bytes);
+  const report = "fault" in bytes ? bytes : await readAside(run.format ?? "REPORT_FORMAT_UNSPECIFIED", bytes);
   if ("fault" in report) return { run, outcome: "FAILED", detail: `the report does not count: ${report.fault}` };
   const fault = faultOfRun(run, report, capture);
   return { run, outcome: fault === undefined ? "PASSED" : "FAILED", report, detail: fault ?? told(report) };

@@ -7,7 +7,6 @@ export interface ReportedTest {
 
 export type ReadTests = { readonly tests: readonly ReportedTest[] } | { readonly fault: string };
 
-/** Reading one takes the api about a second and a half at most, during which it does nothing else. */
 export const maxReportBytes = 4 * 1024 * 1024;
 export const maxTests = 50_000;
 export const maxDepth = 64;

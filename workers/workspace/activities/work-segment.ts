@@ -9,7 +9,10 @@ import { executionOf } from "../../automation/activities/control-activities.ts";
 import { failureOf } from "../../automation/activities/failure-of.ts";
 import type { RunArea } from "../sandbox/run-area.ts";
 import { askApi } from "./ask-api.ts";
+import { millisecondsOf } from "./box-limits.ts";
 import { createEventSpool } from "./event-spool.ts";
+import type { ProgressWatchdog } from "./progress-watchdog.ts";
+import { createProgressWatchdog } from "./progress-watchdog.ts";
 import { reportToApi } from "./report-to-api.ts";
 import type { RunApi, RunApiFor } from "./run-api.ts";
 import type { Slots } from "./slots.ts";
@@ -32,6 +35,8 @@ const heartbeatEveryMs = 3_000;
 const keepLimitMs = 7_000;
 const callLimitMs = 10_000;
 const removeLimitMs = 60_000;
+/** Longer than any part may be silent but a step, which may be for as long as its policy lets it: a fetch takes 15 min at most. */
+const silentLimitMs = 20 * 60_000;
 const longestReason = 2_000;
 
 /** Failures of the work itself that another attempt would only repeat; each has a stable `code`. */
@@ -47,9 +52,12 @@ export function createWorkSegment(deps: WorkSegmentDeps): WorkspaceActivities["w
     const api = deps.apiFor(scope);
     const slot = deps.slots.take();
     const pointer = { attempt: info.attempt, slot };
-    const beating = setInterval(() => heartbeat(pointer), heartbeatEveryMs);
+    const progress = createProgressWatchdog({ limitMs: silentLimitMs, nowMs: () => performance.now() });
+    const beating = setInterval(() => {
+      if (progress.isAlive()) heartbeat(pointer);
+    }, heartbeatEveryMs);
     try {
-      return await attemptWork(deps, { scope, api, slot, attempt: info.attempt }, cancellationSignal);
+      return await attemptWork(deps, { scope, api, slot, attempt: info.attempt, progress }, cancellationSignal);
     } catch (error) {
       throw asFailure(error, cancellationSignal);
     } finally {
@@ -61,9 +69,10 @@ export function createWorkSegment(deps: WorkSegmentDeps): WorkspaceActivities["w
 
 async function attemptWork(
   deps: WorkSegmentDeps,
-  { scope, api, slot, attempt }: { scope: RunScope; api: RunApi; slot: number; attempt: number },
+  at: { scope: RunScope; api: RunApi; slot: number; attempt: number; progress: ProgressWatchdog },
   cancelled: AbortSignal,
 ): Promise<WorkEnd> {
+  const { scope, api, slot, attempt, progress } = at;
   const execution = executionOf(scope);
   const begun = toJson(
     BeginRunResponseSchema,
@@ -76,16 +85,21 @@ async function attemptWork(
   if (plan === undefined || pins === undefined || request === undefined)
     throw ApplicationFailure.nonRetryable(`run ${scope.runId} has no work to do`, "NoWork");
 
-  const stop = cancelled;
-  const giveUp = givingUpAfter(cancelled);
+  progress.allow(millisecondsOf(pins.policy?.limits?.stepTime));
+  const stop = AbortSignal.any([cancelled, progress.signal]);
+  const giveUp = AbortSignal.any([givingUpAfter(cancelled), progress.signal]);
   const report = reportToApi(api, { execution, attempt });
   const spool = createEventSpool({ ...report, signal: giveUp });
   const folder = await deps.area.openRun(slot, stop);
   try {
-    const tell: Job["tell"] = (event) => spool.tell(event);
+    const tell: Job["tell"] = (event) => {
+      progress.note();
+      return spool.tell(event);
+    };
     const job: Job = { scope, attempt, plan, pins, request, sandbox: deps.sandboxReport, slot, tell };
     const worked = await workOn(deps, job, { spool, folder, stop, giveUp });
     await spool.flush();
+    progress.note();
     const stands = await uploadWork(api, execution, worked.report, worked.files, giveUp);
     if (cancelled.aborted) throw new CancelledFailure("the work was stopped");
     return endOf(stands);

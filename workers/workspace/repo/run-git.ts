@@ -57,6 +57,8 @@ export interface GitEnd {
 /** The only settings of git on this host. */
 export const gitSettings: string = fileURLToPath(new URL("./git-config", import.meta.url));
 const keptErrorCharacters = 4_096;
+/** Of one file, so of what one fetch brings: a remote may send without end. */
+const fileBytes = 8 * 1024 ** 3;
 
 /**
  * git may read nothing of the host's or a person's, ask nobody, run no hook, helper or filter, and start no other program than its own.
@@ -91,7 +93,16 @@ export async function runGit(args: readonly string[], options: GitOptions): Prom
   const timer = setTimeout(() => stop.abort(new GitTimeoutError(command, timeoutMs)), timeoutMs);
   const child = spawn(
     "setpriv",
-    ["--pdeathsig", "SIGKILL", "git", ...(gitDir === undefined ? [] : [`--git-dir=${gitDir}`]), ...args],
+    [
+      "--pdeathsig",
+      "SIGKILL",
+      "prlimit",
+      `--fsize=${fileBytes}`,
+      "--",
+      "git",
+      ...(gitDir === undefined ? [] : [`--git-dir=${gitDir}`]),
+      ...args,
+    ],
     { cwd: options.cwd ?? "/", env: { ...environment, ...options.env }, stdio: "pipe", detached: true },
   );
   const kill = () => killGroup(child.pid);
