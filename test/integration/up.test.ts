@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync, statSync } from "node:fs";
+import { mkdtempSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import pg from "pg";
@@ -62,7 +62,7 @@ describe("a stack that runs", () => {
     expect((await fetch(`${readUpFile(dir).api.url}/healthz`)).status).toBe(200);
     other.process.kill("SIGINT");
     expect(await other.exited).toBe(0);
-    rmSync(otherDir, { recursive: true });
+    removeStateDir(otherDir);
   });
 
   it("gives tokens to who names tenant, org, role and subject, and names what is missing", async () => {
