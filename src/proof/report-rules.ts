@@ -39,6 +39,17 @@ export function assertReport(
   assertOnce("tests", tests, ({ stepId, onBase }) => `${stepId}${onBase === true ? " on the base" : ""}`);
   for (const document of documents) assertDocument(document, stepOf(steps, "documents", document.stepId), sent);
   assertOnce("documents", documents, ({ stepId = "" }) => stepId);
+  if (isDone) assertWhole(report, steps);
+}
+
+/** DONE work has run every test of the plan on its capture, and kept every document. */
+function assertWhole({ tests = [], documents = [] }: WorkReportJson, steps: readonly StepJson[]): void {
+  const tested = new Set(tests.filter(({ onBase }) => onBase !== true).map(({ stepId }) => stepId));
+  const kept = new Set(documents.map(({ stepId }) => stepId));
+  const untested = steps.find(({ id, test }) => test !== undefined && !tested.has(id));
+  if (untested !== undefined) refuse("tests", untested.id, "must be told of every test step, on the capture");
+  const unkept = steps.find(({ id, document }) => document !== undefined && !kept.has(id));
+  if (unkept !== undefined) refuse("documents", unkept.id, "must be told of every document step");
 }
 
 type Sent = (kind: string, sha256: string | undefined, name?: string) => boolean;
