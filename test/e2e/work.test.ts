@@ -57,7 +57,7 @@ describe("work on the local stack", () => {
     const runId = await startWork(stack.dir, "looker");
     await watched(runId);
     expect((await describeRun(runId)).run?.status).toBe("RUN_STATUS_COMPLETED");
-    const { secretsFile, workerToken, scrumToken } = folderOf(stack.dir);
+    const { secretsFile, workerToken, scrumToken, runArea } = folderOf(stack.dir);
     const { s3AccessKeyId: _public, ...credentials } = JSON.parse(readFileSync(secretsFile, "utf8"));
     const secrets = [
       ...Object.values(credentials as Record<string, string>),
@@ -66,7 +66,7 @@ describe("work on the local stack", () => {
     ];
     const patterns = join(scratch, "secrets");
     writeFileSync(patterns, `${secrets.join("\n")}\n`);
-    const folders = ["data", "logs"].map((name) => join(stack.dir, name));
+    const folders = [join(stack.dir, "data"), join(stack.dir, "logs"), runArea];
     const found = spawnSync("grep", ["-rlaF", "-f", patterns, ...folders], { encoding: "utf8" });
     expect({ status: found.status, files: found.stdout }).toEqual({ status: 1, files: "" });
     const said = (await eventsOf(runId)).map((event) => event.message?.text ?? "").join("\n");
@@ -157,6 +157,17 @@ spec:
     const { run } = await describeRun(runId);
     expect(run?.status).toBe("RUN_STATUS_CANCELLED");
     expect(Date.parse(run?.endedAt ?? "") - began).toBeLessThan(10_000);
+    const artifacts = objects<ArtifactJson>(await must(stack.dir, "artifact", "list", "--run", runId, "--json"));
+    expect(artifacts.map(({ name }) => name)).toContain("changes.patch");
+  });
+
+  it("ends TIMED_OUT within 10 s of its deadline, and keeps what was made", async () => {
+    await publishWork(stack.dir, "late", sleeper, { more: [], timeLimit: "6s" });
+    const runId = await startWork(stack.dir, "late");
+    await watched(runId);
+    const { run } = await describeRun(runId);
+    expect(run?.status).toBe("RUN_STATUS_TIMED_OUT");
+    expect(Date.parse(run?.endedAt ?? "") - Date.parse(run?.deadline ?? "")).toBeLessThan(10_000);
     const artifacts = objects<ArtifactJson>(await must(stack.dir, "artifact", "list", "--run", runId, "--json"));
     expect(artifacts.map(({ name }) => name)).toContain("changes.patch");
   });

@@ -29,12 +29,12 @@ export async function publishWork(
   dir: string,
   name: string,
   script: string,
-  { more = [unitTests], policy = {} }: { readonly more?: readonly object[]; readonly policy?: object } = {},
+  { more = [unitTests], timeLimit }: { readonly more?: readonly object[]; readonly timeLimit?: string } = {},
 ): Promise<void> {
   const folder = join(dir, "scene", name);
   mkdirSync(folder, { recursive: true });
   writeFileSync(join(folder, "main.mjs"), script);
-  const manifest = { id: name, version: "1", runtime: { command: { argv: ["node", "/persona/main.mjs"] } }, policy };
+  const manifest = { id: name, version: "1", runtime: { command: { argv: ["node", "/persona/main.mjs"] } } };
   writeFileSync(join(folder, "persona.yaml"), stringify(manifest));
   const definition = {
     kind: "WorkflowDefinition",
@@ -42,7 +42,11 @@ export async function publishWork(
       definitionId: name,
       version: "1",
       channel: "stable",
-      plan: { repository: { id: "webshop" }, steps: [{ id: "work", agent: { persona: { id: name } } }, ...more] },
+      plan: {
+        ...(timeLimit === undefined ? {} : { timeLimit }),
+        repository: { id: "webshop" },
+        steps: [{ id: "work", agent: { persona: { id: name } } }, ...more],
+      },
     },
   };
   const profile = {
