@@ -4,6 +4,7 @@ import pg from "pg";
 import { createKafkaProducer } from "../../src/bus/kafka-producer.ts";
 import type { UpState } from "../../src/cli/local-state.ts";
 import { requestTopic } from "../../src/runs/topics.ts";
+import { scrumEvent } from "../support/scrum-event.ts";
 import { muteTemporal } from "../support/silent-temporal.ts";
 import { newStateDir, removeStateDir, startStack } from "../support/stack.ts";
 import { untilCount } from "./bench-world.ts";
@@ -28,7 +29,7 @@ export async function benchRuns(): Promise<void> {
     await producer.connect();
     let sent = 0;
     const whole = async () => {
-      const events = Array.from({ length: perRound }, () => anEvent(`bench-${sent++}`));
+      const events = Array.from({ length: perRound }, () => runOf(`bench-${sent++}`));
       await producer.send(requestTopic, events);
       await untilCount(
         superuser,
@@ -102,23 +103,4 @@ async function startBare({ address, namespace }: UpState["temporal"]) {
   };
 }
 
-function anEvent(id: string) {
-  const data = {
-    profile: { id: "scrum-team" },
-    context: { scrum: { product: "webshop", sprint: "S-7", backlogItems: [id] } },
-    workKind: "story",
-  };
-  return {
-    key: id,
-    value: Buffer.from(JSON.stringify(data)),
-    headers: {
-      "content-type": "application/json",
-      ce_specversion: "1.0",
-      ce_id: id,
-      ce_source: "urn:example:scrum",
-      ce_type: "automation.run.requested.v1",
-      ce_tenantid: "acme",
-      ce_orgid: "retail",
-    },
-  };
-}
+const runOf = (id: string) => scrumEvent(id, id, { profile: { id: "scrum-team" } });

@@ -7,6 +7,7 @@ import type { Board } from "../../examples/scrum-service/board.ts";
 import { createKafkaProducer } from "../../src/bus/kafka-producer.ts";
 import type { UpState } from "../../src/cli/local-state.ts";
 import { findViolations } from "../support/invariants.ts";
+import { scrumEvent } from "../support/scrum-event.ts";
 import { newStateDir, removeStateDir } from "../support/stack.ts";
 import type { RunningUp } from "../support/up.ts";
 import { notedProcesses, readUpFile, startUp } from "../support/up.ts";
@@ -42,7 +43,10 @@ describe("kill -9 of dispatcher, api, relay and worker in turn", () => {
     await producer.connect();
     const send = async (n: number) => {
       // every fifth event is delivered twice, and every tenth asks for what the plan can't prove
-      const record = anEvent(`fault-${n}`, n % 10 === 0 ? "scrum-team-tested" : "scrum-team", `PBI-${n}`);
+      const record = scrumEvent(`fault-${n}`, `PBI-${n}`, {
+        definition: { id: "increment-evidence" }, // no steps: what the work adds is kill-work.test.ts
+        profile: { id: n % 10 === 0 ? "scrum-team-tested" : "scrum-team" },
+      });
       await producer.send("automation.run.requested", n % 5 === 0 ? [record, record] : [record]);
     };
     const flow = (async () => {
@@ -114,26 +118,4 @@ async function scrumFaults(): Promise<string[]> {
       return JSON.stringify(found) === JSON.stringify(wanted) ? [] : [`${run_id} ${status}: ${JSON.stringify(found)}`];
     }),
   ];
-}
-
-function anEvent(id: string, profile: string, backlogItem: string) {
-  const data = {
-    definition: { id: "increment-evidence" }, // no steps: what the work adds is kill-work.test.ts
-    profile: { id: profile },
-    context: { scrum: { product: "webshop", sprint: "S-7", backlogItems: [backlogItem] } },
-    workKind: "story",
-  };
-  return {
-    key: id,
-    value: Buffer.from(JSON.stringify(data)),
-    headers: {
-      "content-type": "application/json",
-      ce_specversion: "1.0",
-      ce_id: id,
-      ce_source: "urn:example:scrum",
-      ce_type: "automation.run.requested.v1",
-      ce_tenantid: "acme",
-      ce_orgid: "retail",
-    },
-  };
 }

@@ -2,6 +2,7 @@ import { randomUUID } from "node:crypto";
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { createServer } from "node:http";
 import { join } from "node:path";
+import { ConnectError } from "@connectrpc/connect";
 import type { JSONWebKeySet } from "jose";
 import { importJWK, SignJWT } from "jose";
 import pg from "pg";
@@ -119,6 +120,29 @@ export async function startApi() {
 
 export type RunningApi = Awaited<ReturnType<typeof startApi>>;
 export type ApiClient = Awaited<ReturnType<RunningApi["clientOf"]>>;
+
+/** Tenant and org that every call names. */
+export const scope = { "x-tenant-id": "acme", "x-scope-orgid": "retail" };
+
+export type Post = (method: string, body: unknown, headers: Record<string, string>) => ReturnType<typeof postJson>;
+
+/** Plain JSON over HTTP/1.1, as every program can send it. */
+export async function postJson(url: string, method: string, body: unknown, headers: Record<string, string>) {
+  const response = await fetch(`${url}/${method}`, {
+    method: "POST",
+    headers: { "content-type": "application/json", ...headers },
+    body: typeof body === "string" ? body : JSON.stringify(body),
+  });
+  return {
+    status: response.status,
+    headers: response.headers,
+    body: (await response.json()) as { code: string; message: string },
+  };
+}
+
+/** What a call is refused with; it fails when the call is answered. */
+export const errorOf = (call: Promise<unknown>) =>
+  call.then(() => Promise.reject(new Error("the call was answered")), ConnectError.from);
 
 /** Declares a definition and a profile, so that runs can be asked for. */
 export async function declare(client: ApiClient): Promise<void> {

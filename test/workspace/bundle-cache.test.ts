@@ -21,7 +21,7 @@ beforeEach(async () => {
 });
 afterEach(() => rm(bundlesDir, { recursive: true }));
 
-/** A tar as any hostile program would write it. */
+/** A tar that an attacker writes: every header is as it is told. */
 async function tarWith(entries: readonly (Partial<Header> & { readonly name: string })[], text = "x"): Promise<Buffer> {
   const tar = pack();
   tar.entry({ name: "persona.json" }, manifest);

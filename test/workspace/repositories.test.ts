@@ -1,66 +1,20 @@
 import { execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
-import {
-  lstatSync,
-  mkdirSync,
-  readdirSync,
-  readFileSync,
-  readlinkSync,
-  renameSync,
-  rmSync,
-  symlinkSync,
-  writeFileSync,
-} from "node:fs";
+import { lstatSync, mkdirSync, readdirSync, readFileSync, readlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, describe, expect, it } from "vitest";
 import { copyTree } from "../../workers/workspace/repo/copy-tree.ts";
 import { underLock } from "../../workers/workspace/repo/file-lock.ts";
-import type { GitRepositoriesDeps, Repositories } from "../../workers/workspace/repo/git-repositories.ts";
-import { createGitRepositories } from "../../workers/workspace/repo/git-repositories.ts";
 import { runGit } from "../../workers/workspace/repo/run-git.ts";
-import type { GitServer, TestRepository } from "../support/repositories.ts";
-import { createRepository, putFile, startGitServer, temporaryFolder } from "../support/repositories.ts";
+import { createRepository } from "../support/repositories.ts";
+import { prepareBase, startRepositoryWorld } from "../support/repository-world.ts";
 
-const folder = temporaryFolder();
-const root = join(folder.path, "repositories");
-let server: GitServer;
-let demo: TestRepository;
-let first: string;
-let areas = 0;
-
-beforeAll(async () => {
-  demo = createRepository(join(root, "demo"));
-  first = demo.commit({ "readme.md": "one\n", "bin/run*": "#!/bin/sh\n", "src/ä b.txt": "ä\r\n" });
-  server = await startGitServer(root, join(folder.path, "server"));
-});
-afterAll(async () => {
-  await server.stop();
-  folder.remove();
-});
+const world = await startRepositoryWorld();
+const { folder, root, server, demo, first, repositories } = world;
+afterAll(() => world.stop());
 
 const unlimited = () => new AbortController().signal;
 const quiet = () => undefined;
-
-function newArea() {
-  areas += 1;
-  const at = join(folder.path, `area-${areas}`);
-  const area = { mirrorsDir: join(at, "mirrors"), basesDir: join(at, "bases") };
-  for (const dir of Object.values(area)) mkdirSync(dir, { recursive: true });
-  return area;
-}
-
-function repositories(more: Partial<GitRepositoriesDeps> = {}): Repositories {
-  return createGitRepositories({
-    area: newArea(),
-    roots: [{ tenant: "acme", path: root }],
-    hosts: [server.host],
-    caFile: server.caFile,
-    ...more,
-  });
-}
-
-const prepare = (from: Repositories, what: { url: string; ref?: string; commit?: string; tenant?: string }) =>
-  from.prepareBase({ tenant: "acme", ref: "main", ...what }, quiet, unlimited());
 
 describe("a base", () => {
   it("is the tree of a branch, tag or commit of a local folder, to the byte and with its modes", async () => {
@@ -75,8 +29,8 @@ describe("a base", () => {
       ["v1", commit],
       [commit, commit],
     ] as const)
-      expect((await prepare(own, { url: repository.url, ref })).commit, ref).toBe(expected);
-    const base = await prepare(own, { url: repository.url, ref: "v1" });
+      expect((await prepareBase(own, { url: repository.url, ref })).commit, ref).toBe(expected);
+    const base = await prepareBase(own, { url: repository.url, ref: "v1" });
     expect(base.tree).toBe(repository.git(["rev-parse", `${commit}^{tree}`]));
     expect(readFileSync(join(base.path, "a.txt"), "latin1")).toBe("a\r\n");
     expect(lstatSync(join(base.path, "bin/run")).mode & 0o777).toBe(0o755);
@@ -87,11 +41,11 @@ describe("a base", () => {
     const repository = createRepository(join(root, "somebody-elses"));
     const commit = repository.commit({ "a.txt": "a\n" });
     execFileSync("chown", ["-R", "54321:54321", repository.path]);
-    expect((await prepare(repositories(), { url: repository.url })).commit).toBe(commit);
+    expect((await prepareBase(repositories(), { url: repository.url })).commit).toBe(commit);
   });
 
   it("comes over https from a listed host whose certificate is known", async () => {
-    const base = await prepare(repositories(), { url: server.urlOf("demo") });
+    const base = await prepareBase(repositories(), { url: server.urlOf("demo") });
     expect(base.commit).toBe(demo.git(["rev-parse", "main"]));
     expect(readFileSync(join(base.path, "src/ä b.txt"), "utf8")).toBe("ä\r\n");
   });
@@ -102,14 +56,14 @@ describe("a base", () => {
     repository.git(["update-ref", "-d", "refs/heads/main"]);
     repository.commit({ "b.txt": "after\n" });
     for (const url of [repository.url, server.urlOf("moved-branch")]) {
-      const base = await prepare(repositories(), { url, commit: before });
+      const base = await prepareBase(repositories(), { url, commit: before });
       expect(readdirSync(base.path)).toEqual(["a.txt"]);
     }
   });
 
   it("is refused when the commit that was resolved before is nowhere", async () => {
     const commit = "0123456789012345678901234567890123456789";
-    await expect(prepare(repositories(), { url: demo.url, commit })).rejects.toMatchObject({
+    await expect(prepareBase(repositories(), { url: demo.url, commit })).rejects.toMatchObject({
       code: "base_unavailable",
       isPassing: false,
       message: expect.stringContaining(`does not give commit ${commit}`),
@@ -118,9 +72,9 @@ describe("a base", () => {
 
   it("asks a warm mirror's server for the ref alone", async () => {
     const own = repositories();
-    await prepare(own, { url: server.urlOf("demo") });
+    await prepareBase(own, { url: server.urlOf("demo") });
     server.requests.length = 0;
-    await prepare(own, { url: server.urlOf("demo") });
+    await prepareBase(own, { url: server.urlOf("demo") });
     expect(server.requests).toHaveLength(2); // what it offers, and what the ref is
   });
 
@@ -132,8 +86,8 @@ describe("a base", () => {
         { mode: "120000", name: "to-nowhere", object: repository.blob("/nowhere") },
       ]),
     );
-    const base = await prepare(repositories(), { url: repository.url });
-    const to = join(folder.path, "copy");
+    const base = await prepareBase(repositories(), { url: repository.url });
+    const to = join(folder, "copy");
     mkdirSync(to);
     const isRoot = process.getuid?.() === 0;
     const owner = isRoot
@@ -153,7 +107,7 @@ describe("a base", () => {
       Array.from({ length: 20 }, async (_, n) => {
         const wanted = { tenant: "acme", url: server.urlOf("demo"), ref: "main" };
         const base = await own.prepareBase(wanted, (line) => told.push(line), unlimited());
-        const to = join(folder.path, `at-once-${n}`);
+        const to = join(folder, `at-once-${n}`);
         mkdirSync(to);
         const id = isRoot ? 200_000 + n : (process.getuid?.() ?? 0);
         await copyTree(base.path, to, { uid: id, gid: isRoot ? id : (process.getgid?.() ?? 0) }, unlimited());
@@ -168,11 +122,11 @@ describe("a base", () => {
   it("goes when it is released and others need the room, and never before", async () => {
     const own = repositories({ shelf: { bases: 1, bytes: 1_000_000 } });
     const repository = createRepository(join(root, "evicted"));
-    const older = await prepare(own, { url: repository.url, ref: repository.commit({ "a.txt": "1\n" }) });
-    const newer = await prepare(own, { url: repository.url, ref: repository.commit({ "a.txt": "2\n" }) });
+    const older = await prepareBase(own, { url: repository.url, ref: repository.commit({ "a.txt": "1\n" }) });
+    const newer = await prepareBase(own, { url: repository.url, ref: repository.commit({ "a.txt": "2\n" }) });
     expect(readdirSync(older.path)).toEqual(["a.txt"]);
     own.release(older);
-    const newest = await prepare(own, { url: repository.url, ref: repository.commit({ "a.txt": "3\n" }) });
+    const newest = await prepareBase(own, { url: repository.url, ref: repository.commit({ "a.txt": "3\n" }) });
     expect(() => readdirSync(older.path)).toThrow("ENOENT");
     for (const kept of [newer, newest]) expect(readdirSync(kept.path)).toEqual(["a.txt"]);
   });
@@ -181,9 +135,9 @@ describe("a base", () => {
 describe("a mirror", () => {
   it("is begun anew when it is broken, and the broken one stays for the runs that borrow from it", async () => {
     const own = repositories();
-    const before = await prepare(own, { url: demo.url });
+    const before = await prepareBase(own, { url: demo.url });
     writeFileSync(join(before.gitDir, "HEAD"), "");
-    const next = await prepare(own, { url: demo.url });
+    const next = await prepareBase(own, { url: demo.url });
     expect(next.gitDir).not.toBe(before.gitDir);
     expect(readdirSync(before.gitDir)).toContain("objects");
   });
@@ -192,12 +146,12 @@ describe("a mirror", () => {
     const own = repositories();
     const repository = createRepository(join(root, "killed"));
     repository.commit({ "a.txt": "1\n" });
-    const { gitDir } = await prepare(own, { url: repository.url });
+    const { gitDir } = await prepareBase(own, { url: repository.url });
     const kept = join(gitDir, "refs/kept", readdirSync(join(gitDir, "refs/kept"))[0] ?? "");
     const leftovers = [`${kept}.lock`, join(gitDir, "objects/pack/tmp_pack_x"), join(gitDir, "packed-refs.lock")];
     for (const path of leftovers) writeFileSync(path, "half");
     const commit = repository.commit({ "a.txt": "2\n" });
-    const base = await prepare(own, { url: repository.url });
+    const base = await prepareBase(own, { url: repository.url });
     expect(base).toMatchObject({ commit, gitDir });
     for (const path of leftovers) expect(() => lstatSync(path)).toThrow("ENOENT");
   });
@@ -206,7 +160,7 @@ describe("a mirror", () => {
     const own = repositories();
     const repository = createRepository(join(root, "half"));
     repository.commit({ "a.txt": "1\n" });
-    const { gitDir } = await prepare(own, { url: repository.url });
+    const { gitDir } = await prepareBase(own, { url: repository.url });
     const commit = repository.commit({ "a.txt": "2\n" });
     const bytes = repository.git(["cat-file", "commit", commit]);
     const put = ["hash-object", "-w", "-t", "commit", "--stdin"];
@@ -218,21 +172,21 @@ describe("a mirror", () => {
       signal: unlimited(),
     };
     expect((await runGit(put, how)).stdout.toString().trim()).toBe(commit);
-    expect(readFileSync(join((await prepare(own, { url: repository.url })).path, "a.txt"), "utf8")).toBe("2\n");
+    expect(readFileSync(join((await prepareBase(own, { url: repository.url })).path, "a.txt"), "utf8")).toBe("2\n");
   });
 
   it("is each tenant's own", async () => {
     const own = repositories({ roots: ["acme", "other"].map((tenant) => ({ tenant, path: root })) });
     const [one, other] = [
-      await prepare(own, { url: demo.url }),
-      await prepare(own, { url: demo.url, tenant: "other" }),
+      await prepareBase(own, { url: demo.url }),
+      await prepareBase(own, { url: demo.url, tenant: "other" }),
     ];
     expect(one.gitDir).not.toBe(other.gitDir);
     expect(one.path).not.toBe(other.path);
   });
 
   it("is another process's until that ends, and a killed one's no longer", async () => {
-    const file = join(folder.path, "lock");
+    const file = join(folder, "lock");
     const program = `const { underLock } = await import(${JSON.stringify(import.meta.resolve("../../workers/workspace/repo/file-lock.ts"))});
       await underLock(process.argv[1], () => { console.log("has it"); return new Promise((done) => setTimeout(done, 60_000)); }, new AbortController().signal);`;
     const child = spawn(process.execPath, ["--input-type=module", "--eval", program, file], {
@@ -246,138 +200,36 @@ describe("a mirror", () => {
   });
 });
 
-describe("a URL", () => {
-  const refusedUrls: readonly (readonly [string, string])[] = [
-    ["ext::sh -c id", "does not begin with https"],
-    ["--upload-pack=id", "does not begin with https"],
-    ["ssh://git@example.org/a.git", "does not begin with https"],
-    ["git@example.org:a.git", "does not begin with https"],
-    ["git://example.org/a.git", "does not begin with https"],
-    ["http://example.org/a.git", "does not begin with https"],
-    ["/etc", "does not begin with https"],
-    ["https://example.org/a\n.git", "control character"],
-    ["https://user:secret@example.org/a.git", "user or password"],
-    ["https://example.org/a.git?x=1", "query or fragment"],
-    ["https://example.org/a.git#x", "query or fragment"],
-    ["https://example.org/a/../b.git", "normal form"],
-    ["https://example.org/a.git", "on host example.org, and this worker takes from 127.0.0.1"],
-    [`file://${root}/../server`, "normal form"],
-    [`file://${root}`, "leads to no folder below the roots"],
-    [`file://${folder.path}`, "leads to no folder below the roots"],
-    [`file://${root}/nowhere`, "leads to no folder below the roots"],
-  ];
-  it.each(refusedUrls)("%j is refused: %s", async (url, reason) => {
-    const refusal = prepare(repositories(), { url });
-    await expect(refusal).rejects.toMatchObject({
-      code: "base_unavailable",
-      isPassing: false,
-      message: expect.stringContaining(reason),
-    });
-    await expect(refusal).rejects.not.toThrow("secret");
-  });
-
-  it("of another tenant's folder is refused", async () => {
-    await expect(prepare(repositories(), { url: demo.url, tenant: "other" })).rejects.toThrow("leads to no folder");
-  });
-
-  it("whose folder is a link out of the root is refused, and one that stays inside is not", async () => {
-    const outside = createRepository(join(folder.path, "outside"));
-    outside.commit({ "a.txt": "a\n" });
-    symlinkSync(outside.path, join(root, "link-out"));
-    symlinkSync(demo.path, join(root, "link-in"));
-    await expect(prepare(repositories(), { url: `file://${root}/link-out` })).rejects.toThrow("leads to no folder");
-    expect((await prepare(repositories(), { url: `file://${root}/link-in` })).commit).toBe(
-      demo.git(["rev-parse", "main"]),
-    );
-  });
-
-  it("whose repository has its objects elsewhere is refused", async () => {
-    const outside = createRepository(join(folder.path, "lender"));
-    outside.commit({ "secret.txt": "another's\n" });
-    const borrower = createRepository(join(root, "borrower"));
-    putFile(join(borrower.path, ".git/objects/info/alternates"), `${outside.path}/.git/objects\n`);
-    await expect(prepare(repositories(), { url: borrower.url })).rejects.toThrow("takes objects from elsewhere");
-    putFile(join(root, "pointer/.git"), `gitdir: ${outside.path}/.git\n`);
-    await expect(prepare(repositories(), { url: `file://${root}/pointer` })).rejects.toThrow("no whole git repository");
-  });
-});
-
-describe("a local repository whose links lead out of its root", () => {
-  it("shows nothing of what they lead to", async () => {
-    const victim = createRepository(join(folder.path, "victim"));
-    victim.commit({ "secret.txt": "another tenant's\n" });
-    const thief = createRepository(join(root, "thief"));
-    const [from, to] = [join(victim.path, ".git"), join(thief.path, ".git")];
-    for (const name of readdirSync(join(from, "objects")).filter((each) => /^[0-9a-f]{2}$/.test(each)))
-      symlinkSync(join(from, "objects", name), join(to, "objects", name));
-    rmSync(join(to, "refs/heads"), { recursive: true });
-    symlinkSync(join(from, "refs/heads"), join(to, "refs/heads"));
-    await expect(prepare(repositories(), { url: thief.url })).rejects.toThrow('no branch or tag "main"');
-    const commit = victim.git(["rev-parse", "main"]);
-    await expect(prepare(repositories(), { url: thief.url, ref: commit })).rejects.toThrow("does not give commit");
-  });
-
-  it("may use links within it", async () => {
-    const repository = createRepository(join(root, "linked"));
-    const commit = repository.commit({ "a.txt": "a\n" });
-    renameSync(join(repository.path, ".git/refs/heads"), join(root, "heads-of-linked"));
-    symlinkSync(join(root, "heads-of-linked"), join(repository.path, ".git/refs/heads"));
-    expect((await prepare(repositories(), { url: repository.url })).commit).toBe(commit);
-  });
-});
-
-describe("a ref", () => {
-  it.each(["-x", "a..b", "a b", "a\nb", "@{1}", "a.lock", ".a", "a//b", "main^", "a:b", ""])(
-    "%j is refused",
-    async (ref) => {
-      await expect(prepare(repositories(), { url: demo.url, ref })).rejects.toMatchObject({
-        code: "base_unavailable",
-        message: expect.stringContaining("name a branch, tag or commit"),
-      });
-    },
-  );
-
-  it("that is not there is refused by its name", async () => {
-    await expect(prepare(repositories(), { url: demo.url, ref: "nope" })).rejects.toThrow('no branch or tag "nope"');
-  });
-
-  it("that names no commit is refused", async () => {
-    const repository = createRepository(join(root, "tagged-file"));
-    repository.commit({ "a.txt": "a\n" });
-    const blob = repository.blob("a\n");
-    repository.git(["tag", "file", blob]);
-    await expect(prepare(repositories(), { url: repository.url, ref: "file" })).rejects.toThrow("which is no commit");
-  });
-});
-
 describe("a server", () => {
   it("that redirects is not followed", async () => {
-    await expect(prepare(repositories(), { url: server.urlOf("moved/demo") })).rejects.toMatchObject({
+    await expect(prepareBase(repositories(), { url: server.urlOf("moved/demo") })).rejects.toMatchObject({
       isPassing: false,
       message: expect.stringContaining("redirects are not followed"),
     });
   });
 
   it("with a certificate that nobody vouches for is refused, with the setting that names its authority", async () => {
-    await expect(prepare(repositories({ caFile: undefined }), { url: server.urlOf("demo") })).rejects.toMatchObject({
-      isPassing: false,
-      message: expect.stringMatching(/certificate.*AUTOMATION_REPOSITORY_CA_FILE/s),
-    });
+    await expect(prepareBase(repositories({ caFile: undefined }), { url: server.urlOf("demo") })).rejects.toMatchObject(
+      {
+        isPassing: false,
+        message: expect.stringMatching(/certificate.*AUTOMATION_REPOSITORY_CA_FILE/s),
+      },
+    );
   });
 
   it("that wants a password gets none, and nobody is asked", async () => {
-    await expect(prepare(repositories(), { url: server.urlOf("secret/demo") })).rejects.toMatchObject({
+    await expect(prepareBase(repositories(), { url: server.urlOf("secret/demo") })).rejects.toMatchObject({
       isPassing: false,
       message: expect.stringContaining("without a password"),
     });
   });
 
   it("in trouble, or that is not there, may be asked again", async () => {
-    await expect(prepare(repositories(), { url: server.urlOf("down/demo") })).rejects.toMatchObject({
+    await expect(prepareBase(repositories(), { url: server.urlOf("down/demo") })).rejects.toMatchObject({
       isPassing: true,
     });
     const gone = repositories({ hosts: ["127.0.0.1:9"] });
-    await expect(prepare(gone, { url: "https://127.0.0.1:9/demo" })).rejects.toMatchObject({
+    await expect(prepareBase(gone, { url: "https://127.0.0.1:9/demo" })).rejects.toMatchObject({
       isPassing: true,
       message: expect.stringContaining("check the network"),
     });

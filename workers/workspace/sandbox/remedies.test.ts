@@ -19,7 +19,7 @@ describe("the remedy of a box that can't start", () => {
     ],
     ["a pod", refused, { isInPod: true, apparmorRestricts: "1" }, "hostUsers: false"],
     ["a pod's masked proc", "bwrap: Can't mount proc on /newroot/proc", { isInPod: true }, "procMount: Unmasked"],
-    ["a run area in a home", "bwrap: Can't find source path /root/x: Permission denied", {}, "/var/tmp"],
+    ["a run area in a home", "bwrap: Can't find source path /home/ada/x: Permission denied", {}, "/var/tmp"],
     ["an old bubblewrap", "bwrap: Unknown option --disable-userns", {}, "bubblewrap 0.8"],
   ])("names %s", (_, stderr, machine, remedy) => {
     expect(remedyOfStart(stderr, { ...plain, ...machine })).toContain(remedy);
