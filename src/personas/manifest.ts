@@ -3,7 +3,7 @@ import { fromJson, toJson } from "@bufbuild/protobuf";
 import type { Validator } from "@bufbuild/protovalidate";
 import { createValidator } from "@bufbuild/protovalidate";
 import { Ajv2020 } from "ajv/dist/2020.js";
-import canonicalize from "canonicalize";
+import { canonicalJson } from "../artifacts/canonical-json.ts";
 import type { PersonaManifest } from "../gen/agents/v1/agents_service_pb.ts";
 import { PersonaManifestSchema } from "../gen/agents/v1/agents_service_pb.ts";
 import type { BundleFile } from "./canonical-tar.ts";
@@ -24,7 +24,7 @@ export interface ManifestFault {
 
 /** @returns the file that holds the manifest in its bundle: other spelling or order in `persona.yaml` is the same bundle */
 export function manifestFile(manifest: PersonaManifest): BundleFile {
-  const text = canonicalize(toJson(PersonaManifestSchema, manifest)) ?? "";
+  const text = canonicalJson(toJson(PersonaManifestSchema, manifest));
   return { path: manifestPath, isExecutable: false, bytes: Buffer.from(text) };
 }
 

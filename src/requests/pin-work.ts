@@ -1,4 +1,4 @@
-import { canonicalDigest } from "../definitions/canonical-json.ts";
+import { canonicalDigest } from "../artifacts/canonical-json.ts";
 import type { Declarations } from "../definitions/declarations.ts";
 import type { Denial, PolicyLayer } from "../definitions/effective-policy.ts";
 import { chooseIsolation, compilePolicy, judgeCommand } from "../definitions/effective-policy.ts";

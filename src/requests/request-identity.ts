@@ -1,5 +1,5 @@
 import { v5 } from "uuid";
-import { canonicalDigest } from "../definitions/canonical-json.ts";
+import { canonicalDigest } from "../artifacts/canonical-json.ts";
 
 /** Version of `payloadDigest`; stored beside each digest. */
 export const digestVersion = 1;

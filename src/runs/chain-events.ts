@@ -1,4 +1,4 @@
-import { canonicalDigest } from "../definitions/canonical-json.ts";
+import { canonicalDigest } from "../artifacts/canonical-json.ts";
 import type { EventContextJson, RunEventJson } from "../gen/automation/v1/run_event_pb.ts";
 
 /** What a writer wants to say; sequence, time and hash are given when it is appended. */

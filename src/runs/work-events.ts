@@ -1,6 +1,6 @@
 import type { JsonValue } from "@bufbuild/protobuf";
 import { toJson } from "@bufbuild/protobuf";
-import { canonicalJson } from "../definitions/canonical-json.ts";
+import { canonicalJson } from "../artifacts/canonical-json.ts";
 import { storable } from "../definitions/reason.ts";
 import type { WorkEvent, WorkEventJson } from "../gen/workflows_runtime/v1/workflow_service_pb.ts";
 import { WorkEventSchema } from "../gen/workflows_runtime/v1/workflow_service_pb.ts";

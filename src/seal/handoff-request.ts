@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
 import type { JsonObject } from "@bufbuild/protobuf";
 import { sha256Hex } from "../artifacts/blobs.ts";
-import { canonicalJson } from "../definitions/canonical-json.ts";
+import { canonicalJson } from "../artifacts/canonical-json.ts";
 import type { HandoffMetaJson } from "../gen/automation/v1/handoff_pb.ts";
 import type { HandoffDraft, Methodology } from "../methodology/methodology.ts";
 import { resourceUri } from "../proof/resource-uri.ts";

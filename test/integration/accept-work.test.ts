@@ -2,7 +2,7 @@ import { fromJson } from "@bufbuild/protobuf";
 import type { Pool } from "pg";
 import pg from "pg";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { canonicalDigest } from "../../src/definitions/canonical-json.ts";
+import { canonicalDigest } from "../../src/artifacts/canonical-json.ts";
 import { bumpRevision } from "../../src/definitions/declaration-revision-store.ts";
 import { createPublishVersion } from "../../src/definitions/put-definition.ts";
 import { createPutRepository } from "../../src/definitions/put-repository.ts";

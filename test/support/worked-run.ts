@@ -3,7 +3,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { sha256Hex } from "../../src/artifacts/blobs.ts";
-import { canonicalDigest } from "../../src/definitions/canonical-json.ts";
+import { canonicalDigest } from "../../src/artifacts/canonical-json.ts";
 import { compilePolicy } from "../../src/definitions/effective-policy.ts";
 import type { AutomationPlanJson } from "../../src/gen/automation/v1/automation_plan_pb.ts";
 import type { RunPinsJson, TestRunJson, UploadJson, WorkReportJson } from "../../src/gen/automation/v1/run_work_pb.ts";

@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { sha256Hex } from "../../artifacts/blobs.ts";
-import { canonicalJson } from "../../definitions/canonical-json.ts";
+import { canonicalJson } from "../../artifacts/canonical-json.ts";
 import type { CaptureJson } from "../../gen/automation/v1/run_work_pb.ts";
 import type { SubjectDigestJson } from "../../gen/governance/v1/governance_service_pb.ts";
 import type { RunOutcome } from "../../runs/run-status.ts";
