@@ -1,10 +1,8 @@
-import type { MessageInitShape } from "@bufbuild/protobuf";
 import { fromJson, toJson } from "@bufbuild/protobuf";
 import type { HandlerContext, ServiceImpl } from "@connectrpc/connect";
 import type { createGrantUploads } from "../artifacts/grant-uploads.ts";
 import { UploadSchema, WorkReportSchema } from "../gen/automation/v1/run_work_pb.ts";
 import type { Execution } from "../gen/workflows_runtime/v1/run_pb.ts";
-import type { BeginRunResponseSchema, RunWorkerService } from "../gen/workflows_runtime/v1/run_worker_service_pb.ts";
 import {
   AbortSealResponseSchema,
   CommitSealResponseSchema,
@@ -12,8 +10,10 @@ import {
   CreateArtifactUploadsResponseSchema,
   DeliverHandoffResponseSchema,
   PrepareSealResponseSchema,
+  RunWorkerService,
 } from "../gen/workflows_runtime/v1/run_worker_service_pb.ts";
 import type { createCompleteWork } from "../proof/complete-work.ts";
+import type { BeginRun } from "../runs/begin-run.ts";
 import { UnknownRunError } from "../runs/in-run.ts";
 import type { createAbortSeal } from "../seal/abort-seal.ts";
 import { abortedEndOf } from "../seal/abort-seal.ts";
@@ -22,10 +22,11 @@ import type { createDeliverHandoff } from "../seal/deliver-handoff.ts";
 import type { createPrepareSeal } from "../seal/prepare-seal.ts";
 import type { SealScope } from "../seal/run-so-far.ts";
 import { isUuid } from "../tenancy/page-token.ts";
-import { principalOf } from "./interceptors/request-context.ts";
+import { auditEntry } from "./interceptors/audit.ts";
+import { correlationIdKey, principalOf } from "./interceptors/request-context.ts";
 
 export interface RunWorkerServiceDeps {
-  readonly beginRun: (scope: SealScope) => Promise<MessageInitShape<typeof BeginRunResponseSchema>>;
+  readonly beginRun: BeginRun;
   readonly grantUploads: ReturnType<typeof createGrantUploads<SealScope>>;
   readonly completeWork: ReturnType<typeof createCompleteWork>;
   readonly prepareSeal: ReturnType<typeof createPrepareSeal>;
@@ -42,7 +43,12 @@ export function createRunWorkerService(deps: RunWorkerServiceDeps): ServiceImpl<
     return { tenant: principalOf(context).tenant, runId, execution: { generation, firstExecutionRunId } };
   };
   return {
-    beginRun: (request, context) => deps.beginRun(scopeOf(request, context)),
+    beginRun: (request, context) => {
+      const correlationId = context.values.get(correlationIdKey);
+      const { beginRun } = RunWorkerService.method;
+      const forgery = auditEntry(principalOf(context), beginRun, "wrong_start_capability", correlationId);
+      return deps.beginRun(scopeOf(request, context), { startCapability: request.startCapability, forgery });
+    },
     createArtifactUploads: async (request, context) => {
       const { attempt, uploads } = request;
       const named = { attempt, uploads: uploads.map((upload) => toJson(UploadSchema, upload)) };

@@ -6,6 +6,8 @@ export interface RunToStart {
   readonly org: string;
   readonly runId: string;
   readonly generation: number;
+  /** Secret: goes into the workflow's input, and nowhere else. */
+  readonly startCapability: string;
   /** 1 (first) to 5 (last). */
   readonly priority: number;
   readonly deadlineAt: Date;

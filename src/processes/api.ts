@@ -61,7 +61,7 @@ import { createDeliverLoop } from "../seal/deliver-loop.ts";
 import { createDescribeSeal } from "../seal/describe-seal.ts";
 import { createPrepareSeal } from "../seal/prepare-seal.ts";
 import { openFileSigner } from "../signing/file-signer.ts";
-import { handoffStuck, runBegun } from "../telemetry/events.ts";
+import { beginForged, handoffStuck, runBegun } from "../telemetry/events.ts";
 import type { Log } from "../telemetry/log.ts";
 import { createLog } from "../telemetry/log.ts";
 import { workflowIdOf } from "../temporal/contract.ts";
@@ -210,6 +210,7 @@ function createServices(deps: {
           hint("automation_release");
           runBegun(deps.log, run);
         },
+        onForgery: (run) => beginForged(deps.log, run),
       }),
       grantUploads: createGrantUploads({ objects: s3, assertMayUpload: createAssertMayUpload({ inRun }) }),
       completeWork: createCompleteWork({ inRun, objects: s3 }),

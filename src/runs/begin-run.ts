@@ -1,3 +1,4 @@
+import { createHash, timingSafeEqual } from "node:crypto";
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import { fromJson } from "@bufbuild/protobuf";
 import { timestampFromDate } from "@bufbuild/protobuf/wkt";
@@ -8,25 +9,31 @@ import type { WorkReportJson } from "../gen/automation/v1/run_work_pb.ts";
 import { RunPinsSchema, WorkReportSchema } from "../gen/automation/v1/run_work_pb.ts";
 import { DesiredState } from "../gen/workflows_runtime/v1/run_pb.ts";
 import type { BeginRunResponseSchema } from "../gen/workflows_runtime/v1/run_worker_service_pb.ts";
+import type { AuditEntry } from "../tenancy/audit-store.ts";
+import { insertAudit } from "../tenancy/audit-store.ts";
 import type { Transaction } from "../tenancy/transaction.ts";
 import type { ExecutionId, InRun } from "./in-run.ts";
 import { isEnded } from "./run-status.ts";
-import { admitExecution } from "./run-store.ts";
+import { admitExecution, findStartCapability } from "./run-store.ts";
 
 /** What is stored may have been written by a newer version. */
 const stored = { ignoreUnknownFields: true };
 
-export type BeginRun = (scope: {
-  readonly tenant: string;
-  readonly runId: string;
-  readonly execution: ExecutionId;
-}) => Promise<MessageInitShape<typeof BeginRunResponseSchema>>;
+export type BeginRun = (
+  scope: { readonly tenant: string; readonly runId: string; readonly execution: ExecutionId },
+  proof: {
+    readonly startCapability: string;
+    /** Kept when the capability is wrong. */
+    readonly forgery: AuditEntry;
+  },
+) => Promise<MessageInitShape<typeof BeginRunResponseSchema>>;
 
 /**
- * Admits the one execution that speaks for a generation of a run, and hands it the plan with what was pinned. The first one wins; its repeated call gets the same answer, and the work
- * once that is complete. Any other one, an older
+ * Admits the one execution that speaks for a generation of a run, and hands it the plan with what was pinned. It must know the capability that its workflow was started with; the first
+ * one wins, and its repeated call gets the same answer, and the work once that is complete. Any other one, an older
  * generation, and any call after the end are refused: such an execution ends without effects.
  * @param deps.onBegun - called when a run has left ADMITTED: another one may be released
+ * @param deps.onForgery - called when the capability is wrong; the audit log has it, too
  * @throws UnknownRunError
  */
 export function createBeginRun(deps: {
@@ -35,12 +42,19 @@ export function createBeginRun(deps: {
   /** The report of the run's work, once it stands. */
   readonly findWork: (transaction: Transaction, tenant: string, runId: string) => Promise<WorkReportJson | undefined>;
   readonly onBegun: (run: { readonly tenant: string; readonly runId: string }) => void;
+  readonly onForgery: (run: { readonly tenant: string; readonly runId: string; readonly principal: string }) => void;
 }): BeginRun {
-  return async ({ tenant, runId, execution }) => {
+  return async ({ tenant, runId, execution }, { startCapability, forgery }) => {
     let hasBegun = false;
+    let isForged = false;
     const answer = await deps.inRun({ tenant, runId }, async (open) => {
       const { run, transaction } = open;
-      if (isEnded(run.status)) return { refused: true };
+      if (isEnded(run.status) || run.generation !== execution.generation) return { refused: true };
+      if (!isSame(startCapability, await findStartCapability(transaction, run))) {
+        await insertAudit(transaction, forgery);
+        isForged = true;
+        return { refused: true };
+      }
       if (!(await admitExecution(transaction, run, { ...execution, begunAt: deps.now() }))) return { refused: true };
       const [found, work] = await Promise.all([
         findVersion(transaction, tenant, { id: run.definitionId, version: run.definitionVersion }),
@@ -64,6 +78,13 @@ export function createBeginRun(deps: {
       };
     });
     if (hasBegun) deps.onBegun({ tenant, runId });
+    if (isForged) deps.onForgery({ tenant, runId, principal: forgery.principal });
     return answer;
   };
+}
+
+/** Compares without telling by its duration how much is right. */
+function isSame(told: string, kept: string): boolean {
+  const digest = (text: string) => createHash("sha256").update(text).digest();
+  return timingSafeEqual(digest(told), digest(kept));
 }

@@ -80,6 +80,19 @@ export async function updateRunStatus(
   ]);
 }
 
+/** The secret that the run's workflow was started with; no part of `RunRow`, so that it is read here alone. */
+export async function findStartCapability(
+  transaction: Transaction,
+  run: Pick<RunRow, "tenant" | "runId">,
+): Promise<string> {
+  const { rows } = await transaction.query<{ kept: string }>(
+    "select start_capability as kept from runs where tenant = $1 and run_id = $2",
+    [run.tenant, run.runId],
+  );
+  if (rows[0] === undefined) throw new Error(`run ${run.runId} is gone while its stream is locked`);
+  return rows[0].kept;
+}
+
 /** The compare-and-set of BeginRun: the first execution of a generation wins. @returns whether this execution speaks for the run */
 export async function admitExecution(
   transaction: Transaction,

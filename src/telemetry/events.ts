@@ -12,6 +12,11 @@ export function runBegun(log: Log, { tenant, runId }: RunKey): void {
   log.info({ event: "run_begun", tenant, runId }, "run begun");
 }
 
+/** A worker's token was used for a run that its holder was not asked to work on: it must be looked into. */
+export function beginForged(log: Log, { tenant, runId, principal }: RunKey & { readonly principal: string }): void {
+  log.warn({ event: "begin_forged", tenant, runId, principal }, "BeginRun with a wrong capability was refused");
+}
+
 /** A confirm, cancel or impediment was refused for good: a person must look at it. */
 export function handoffStuck(
   log: Log,

@@ -51,6 +51,8 @@ export interface RunInput {
   readonly org: string;
   readonly runId: string;
   readonly generation: number;
+  /** By this the api knows that the workflow was started for the run; it stays out of logs, memo and search attributes, and a box never sees it. */
+  readonly startCapability: string;
   readonly traceparent?: string;
   readonly tracestate?: string;
 }
@@ -81,12 +83,12 @@ export const workAttempts = 3;
 /** Activities of a workspace queue. */
 export interface WorkspaceActivities {
   /** All steps of a run, from the base to the last upload. Each attempt begins from the base; a complete work is not done again. */
-  workSegment(scope: RunScope): Promise<WorkEnd>;
+  workSegment(scope: RunScope, startCapability: string): Promise<WorkEnd>;
 }
 
 /** Activities of the control queue; each is one api call. */
 export interface ControlActivities {
-  beginRun(scope: RunScope): Promise<BegunRun>;
+  beginRun(scope: RunScope, startCapability: string): Promise<BegunRun>;
   reportStatus(scope: RunScope): Promise<ReportWorkflowStatusResponseJson>;
   prepareSeal(scope: RunScope): Promise<PrepareSealResponseJson>;
   /** One round of tries; answers PENDING when a receiver stays silent. */

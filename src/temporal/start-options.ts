@@ -27,7 +27,7 @@ const graceMs = 24 * 60 * 60_000;
  * @param now - the run's time until its deadline counts from here
  */
 export function startOptionsOf(run: RunToStart, now: Date): WorkflowStartOptions<(input: RunInput) => Promise<void>> {
-  const { tenant, org, runId, generation, traceparent, tracestate, references } = run;
+  const { tenant, org, runId, generation, startCapability, traceparent, tracestate, references } = run;
   return {
     workflowId: workflowIdOf(tenant, runId, generation),
     workflowIdConflictPolicy: "USE_EXISTING",
@@ -42,6 +42,7 @@ export function startOptionsOf(run: RunToStart, now: Date): WorkflowStartOptions
         org,
         runId,
         generation,
+        startCapability,
         ...(traceparent === null ? {} : { traceparent }),
         ...(tracestate === null ? {} : { tracestate }),
       },

@@ -8,7 +8,7 @@ import { services } from "../../src/api/routes.ts";
 import { Permission } from "../../src/gen/automation/v1/method_options_pb.ts";
 import { WorkflowService } from "../../src/gen/workflows_runtime/v1/workflow_service_pb.ts";
 import type { ApiClient, Claims, Post, RunningApi } from "../support/api.ts";
-import { declare, errorOf, postJson, scope, startApi, startRun } from "../support/api.ts";
+import { declare, errorOf, postJson, scope, startApi, startCapabilityOf, startRun } from "../support/api.ts";
 
 let api: RunningApi;
 let acme: ApiClient;
@@ -142,7 +142,8 @@ describe("who may call", () => {
   it("lets a worker's token speak for any tenant, and reach a worker's methods alone", async () => {
     const worker = await api.clientOf({ tenants: ["*"], orgs: ["*"], roles: ["worker"], tenant: "globex" });
     const execution = { runId: randomUUID(), generation: 1, firstExecutionRunId: "first" };
-    expect((await errorOf(worker.runWorker.beginRun({ execution }))).code).toBe(Code.NotFound);
+    const startCapability = await startCapabilityOf(api.admin, execution.runId);
+    expect((await errorOf(worker.runWorker.beginRun({ execution, startCapability }))).code).toBe(Code.NotFound);
     expect((await errorOf(worker.workflows.listWorkflowRuns({}))).code).toBe(Code.PermissionDenied);
   });
 
@@ -175,12 +176,13 @@ describe("another tenant", () => {
     expect((await globex.workflows.listWorkflowRuns({ reference })).runs).toEqual([]);
     expect((await globex.workflows.listRunRequests({})).deliveries).toEqual([]);
     const execution = { runId, generation: 1, firstExecutionRunId: "theirs" };
+    const startCapability = await startCapabilityOf(api.admin, runId);
     const worker = await api.clientOf({ tenant: "globex", roles: ["worker"] });
     const calls = [
       () => globex.workflows.describeWorkflowRun({ runId }),
       () => globex.workflows.cancelWorkflowRun({ runId }),
       () => globex.workflows.watchWorkflowRun({ runId })[Symbol.asyncIterator]().next(),
-      () => worker.runWorker.beginRun({ execution }),
+      () => worker.runWorker.beginRun({ execution, startCapability }),
       () => worker.workflows.reportWorkflowStatus({ execution }),
     ];
     for (const call of calls) expect((await errorOf(call())).code).toBe(Code.NotFound);

@@ -1,16 +1,18 @@
 import { randomUUID } from "node:crypto";
+import { create } from "@bufbuild/protobuf";
 import { Code, ConnectError } from "@connectrpc/connect";
 import pg from "pg";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { RunStatus } from "../../src/gen/automation/v1/run_event_pb.ts";
 import { DesiredState } from "../../src/gen/workflows_runtime/v1/run_pb.ts";
+import { BeginRunResponseSchema } from "../../src/gen/workflows_runtime/v1/run_worker_service_pb.ts";
 import { createInTenant } from "../../src/postgres/in-tenant.ts";
 import { createPool } from "../../src/postgres/pool.ts";
 import type { InRun } from "../../src/runs/in-run.ts";
 import { createInRun } from "../../src/runs/in-run.ts";
 import type { RunStatus as StoredStatus } from "../../src/runs/run-status.ts";
 import type { ApiClient, RunningApi } from "../support/api.ts";
-import { declare, endRun, startApi, startRun, waitUntil } from "../support/api.ts";
+import { declare, endRun, startApi, startCapabilityOf, startRun, waitUntil } from "../support/api.ts";
 
 let api: RunningApi;
 let acme: ApiClient;
@@ -36,6 +38,8 @@ const errorOf = (call: Promise<unknown>) =>
 const executionOf = (runId: string, firstExecutionRunId = "first", generation = 1) => ({
   execution: { runId, generation, firstExecutionRunId },
 });
+const beginRun = async (by: ReturnType<typeof executionOf>) =>
+  worker.runWorker.beginRun({ ...by, startCapability: await startCapabilityOf(api.admin, by.execution.runId) });
 const commandsOf = async (runId: string) =>
   (await api.admin.query("select kind, principal, reason, generation from run_commands where run_id = $1", [runId]))
     .rows;
@@ -78,13 +82,13 @@ describe("a cancel", () => {
 
   it("reaches the workflow by its next call, however it was told", async () => {
     const runId = await startRun(acme);
-    expect(await worker.runWorker.beginRun(executionOf(runId))).toMatchObject({ desiredState: DesiredState.RUN });
+    expect(await beginRun(executionOf(runId))).toMatchObject({ desiredState: DesiredState.RUN });
     expect(await worker.workflows.reportWorkflowStatus(executionOf(runId))).toMatchObject({
       desiredState: DesiredState.RUN,
     });
     await acme.workflows.cancelWorkflowRun({ runId });
     for (const answer of [
-      await worker.runWorker.beginRun(executionOf(runId)),
+      await beginRun(executionOf(runId)),
       await worker.workflows.reportWorkflowStatus(executionOf(runId)),
     ])
       expect(answer.desiredState).toBe(DesiredState.CANCEL);
@@ -93,7 +97,7 @@ describe("a cancel", () => {
   it("of a run that nobody has begun lets it begin, so that it is sealed like any other", async () => {
     const runId = await startRun(acme);
     await acme.workflows.cancelWorkflowRun({ runId });
-    const begun = await worker.runWorker.beginRun(executionOf(runId));
+    const begun = await beginRun(executionOf(runId));
     expect(begun).toMatchObject({ refused: false, desiredState: DesiredState.CANCEL });
     await worker.runWorker.prepareSeal(executionOf(runId));
     const end = { outcome: RunStatus.CANCELLED, cause: "cancelled", reason: "wrong item" };
@@ -158,9 +162,9 @@ describe("a cancel", () => {
 describe("the beginning of a run", () => {
   it("is given to one execution, which gets the same answer again", async () => {
     const runId = await startRun(acme);
-    const first = await worker.runWorker.beginRun(executionOf(runId));
+    const first = await beginRun(executionOf(runId));
     expect(first).toMatchObject({ refused: false, desiredState: DesiredState.RUN, plan: {} });
-    expect(await worker.runWorker.beginRun(executionOf(runId))).toEqual(first);
+    expect(await beginRun(executionOf(runId))).toEqual(first);
     const { run } = await acme.workflows.describeWorkflowRun({ runId });
     expect(run).toMatchObject({ status: RunStatus.PREPARING, lastSequence: 2n });
     expect(first.deadline).toEqual(run?.deadline);
@@ -169,11 +173,11 @@ describe("the beginning of a run", () => {
   it("is refused to every other execution, and to another generation", async () => {
     const runId = await startRun(acme);
     const answers = await Promise.all(
-      Array.from({ length: 10 }, (_, n) => worker.runWorker.beginRun(executionOf(runId, `execution-${n}`))),
+      Array.from({ length: 10 }, (_, n) => beginRun(executionOf(runId, `execution-${n}`))),
     );
     expect(answers.filter((answer) => !answer.refused)).toHaveLength(1);
     const winner = answers.findIndex((answer) => !answer.refused);
-    expect(await worker.runWorker.beginRun(executionOf(runId, `execution-${winner}`, 2))).toMatchObject({
+    expect(await beginRun(executionOf(runId, `execution-${winner}`, 2))).toMatchObject({
       refused: true,
     });
     const other = executionOf(runId, `execution-${(winner + 1) % 10}`);
@@ -181,11 +185,45 @@ describe("the beginning of a run", () => {
     expect((await errorOf(worker.runWorker.prepareSeal(other))).code).toBe(Code.Aborted);
   });
 
+  it("is refused without the capability that the workflow was started with, which is audited, and leaves the run to its own", async () => {
+    const runId = await startRun(acme);
+    const theirs = await startCapabilityOf(api.admin, await startRun(acme));
+    const mine = await startCapabilityOf(api.admin, runId);
+    const wrong = [theirs, `${mine}0`, mine.slice(0, -1), mine.toUpperCase()];
+    const headers = { "x-correlation-id": `forged-${runId}` };
+    for (const startCapability of wrong)
+      expect(
+        await worker.runWorker.beginRun({ ...executionOf(runId, "forger"), startCapability }, { headers }),
+      ).toEqual(create(BeginRunResponseSchema, { refused: true }));
+    const { rows } = await api.admin.query(
+      "select principal, action, outcome from audit_log where correlation_id = $1",
+      [headers["x-correlation-id"]],
+    );
+    const action = "workflows_runtime.v1.RunWorkerService/BeginRun";
+    expect(rows).toEqual(wrong.map(() => ({ principal: "worker-control", action, outcome: "wrong_start_capability" })));
+    for (const call of [worker.runWorker.prepareSeal, worker.runWorker.commitSeal, worker.runWorker.deliverHandoff])
+      expect((await errorOf(call(executionOf(runId, "forger")))).code).toBe(Code.Aborted);
+    expect((await acme.workflows.describeWorkflowRun({ runId })).run?.status).toBe(RunStatus.ADMITTED);
+    expect(await beginRun(executionOf(runId, "its own"))).toMatchObject({ refused: false });
+  });
+
+  it("is told to nobody who may read the run", async () => {
+    const runId = await startRun(acme);
+    const capability = await startCapabilityOf(api.admin, runId);
+    await beginRun(executionOf(runId));
+    const { run } = await acme.workflows.describeWorkflowRun({ runId });
+    const listed = await acme.workflows.listWorkflowRuns({});
+    const { rows } = await api.admin.query("select event from run_events where run_id = $1", [runId]);
+    const told = JSON.stringify([run, listed, rows], (_, value) => (typeof value === "bigint" ? `${value}` : value));
+    expect(told).toContain(runId);
+    expect(told).not.toContain(capability);
+  });
+
   it("is refused once the run has ended, to its own execution as well", async () => {
     const runId = await startRun(acme);
-    await worker.runWorker.beginRun(executionOf(runId));
+    await beginRun(executionOf(runId));
     await endRun(inRun, { tenant: "acme", runId });
-    expect(await worker.runWorker.beginRun(executionOf(runId))).toMatchObject({ refused: true });
+    expect(await beginRun(executionOf(runId))).toMatchObject({ refused: true });
   });
 
   it("lets the next run be released", async () => {
@@ -196,7 +234,7 @@ describe("the beginning of a run", () => {
     listener.on("notification", ({ channel, payload }) => heard.push(`${channel} ${payload}`));
     for (const channel of ["automation_release", "automation_outbox", "automation_run_events"])
       await listener.query(`listen ${channel}`);
-    await worker.runWorker.beginRun(executionOf(runId));
+    await beginRun(executionOf(runId));
     const expected = ["automation_outbox ", "automation_release ", `automation_run_events acme/${runId}`];
     await waitUntil(async () => expected.every((hint) => heard.includes(hint)));
     await listener.end();
@@ -204,7 +242,7 @@ describe("the beginning of a run", () => {
 
   it("of a run that is not known is refused with its id", async () => {
     const runId = randomUUID();
-    const error = await errorOf(worker.runWorker.beginRun(executionOf(runId)));
+    const error = await errorOf(beginRun(executionOf(runId)));
     expect({ code: error.code, message: error.rawMessage }).toEqual({
       code: Code.NotFound,
       message: expect.stringContaining(runId),

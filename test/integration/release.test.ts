@@ -66,12 +66,17 @@ const begin = (ids: readonly string[]) =>
 
 it("starts each admitted run once, with two dispatchers at it", async () => {
   const ids = await insertAdmittedRuns(superuser, 200);
-  const start = vi.fn(temporal.start);
+  const started: string[] = [];
+  const start: Temporal["start"] = async (run) => {
+    const answer = await temporal.start(run);
+    if (answer.state === "started") started.push(run.runId); // without an answer in time it is asked for again
+    return answer;
+  };
   const workflows = { ...temporal, start };
   await whileRunning([release({ workflows }), release({ workflows })], () =>
     vi.waitFor(async () => expect(await startedIds()).toEqual(ids.toSorted()), { timeout: 20_000, interval: 100 }),
   );
-  expect(start).toHaveBeenCalledTimes(200);
+  expect(started.toSorted()).toEqual(ids.toSorted());
   const { status } = await client.workflow.getHandle(workflowIdOf("acme", ids[7] ?? "", 1)).describe();
   expect(status.name).toBe("RUNNING");
 });

@@ -31,6 +31,7 @@ import { createListRuns } from "../../src/runs/list-runs.ts";
 import { createPinnedDigests } from "../../src/runs/pinned-digests.ts";
 import { createReportStatus } from "../../src/runs/report-status.ts";
 import type { InTenant } from "../../src/tenancy/transaction.ts";
+import { startCapabilityOf } from "../support/api.ts";
 import type { TestDatabase } from "../support/database.ts";
 import { createDatabase } from "../support/database.ts";
 import { aPrincipal, aRequest, declare, workspaces } from "../support/declared.ts";
@@ -75,8 +76,12 @@ afterAll(async () => {
   await engines?.stop();
 });
 
-const beginRun = (runId: string) =>
-  createBeginRun({ inRun, now, findWork: async () => work, onBegun: () => undefined })({ tenant, runId, execution });
+const beginRun = async (runId: string) => {
+  const deps = { inRun, now, findWork: async () => work, onBegun: () => undefined, onForgery: () => undefined };
+  const forgery = { tenant, org: "retail", principal: "worker", action: "", outcome: "", correlationId: "" };
+  const startCapability = await startCapabilityOf(superuser, runId);
+  return createBeginRun(deps)({ tenant, runId, execution }, { startCapability, forgery });
+};
 
 /** A run for which an execution speaks. @returns its id */
 const begunRun = async (definition = "work"): Promise<string> => {

@@ -29,6 +29,7 @@ it("shows a run in Temporal by its references, with definition and profile in th
   const handle = await startRun(world, run);
   await handle.result();
   const { memo, priority, searchAttributes } = await handle.describe();
+  expect(JSON.stringify({ memo, searchAttributes })).not.toContain(run.startCapability);
   expect(memo).toMatchObject({
     definition: "increment-evidence@1.0.0",
     profile: "scrum-team@1",

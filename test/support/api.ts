@@ -177,6 +177,12 @@ export async function startRun(
   return runId;
 }
 
+/** What the workflow of a run is started with; of a run that nobody knows, something that looks like it. */
+export async function startCapabilityOf(admin: pg.Pool, runId: string): Promise<string> {
+  const { rows } = await admin.query("select start_capability from runs where run_id = $1", [runId]);
+  return rows[0]?.start_capability ?? "x".repeat(64);
+}
+
 /** Moves a run to its end, as AbortSeal does, without the proof. */
 export async function endRun(inRun: InRun, scope: { readonly tenant: string; readonly runId: string }): Promise<void> {
   await inRun(scope, async (open) => {

@@ -1,4 +1,4 @@
-import { randomUUID } from "node:crypto";
+import { randomBytes, randomUUID } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
 import { Context } from "@temporalio/activity";
 import { Client, Connection } from "@temporalio/client";
@@ -48,6 +48,7 @@ export function aRun(change: Partial<RunToStart> = {}): RunToStart {
     org: "acme-eu",
     runId: randomUUID(),
     generation: 1,
+    startCapability: randomBytes(32).toString("hex"),
     priority: 3,
     deadlineAt: new Date(Date.now() + 3_600_000),
     eventId: "evt-1",

@@ -34,9 +34,10 @@ export function createControlActivities({ apiFor }: ControlActivitiesDeps): Cont
       ),
     );
   return {
-    beginRun: (scope) =>
+    beginRun: (scope, startCapability) =>
       callApi(async (options) => {
-        const begun = await apiFor(scope).runWorker.beginRun({ execution: executionOf(scope) }, options);
+        const request = { execution: executionOf(scope), startCapability };
+        const begun = await apiFor(scope).runWorker.beginRun(request, options);
         const { refused, desiredState, deadline, pins } = toJson(BeginRunResponseSchema, begun);
         return { refused, desiredState, deadline, ...(pins === undefined ? {} : { isolation: pins.isolation }) };
       }),

@@ -83,10 +83,10 @@ export async function automationRun(input: RunInput): Promise<void> {
   setHandler(doorbell, () => {
     bell.isRung = true;
   });
-  const { tenant, org, runId, generation } = input;
+  const { tenant, org, runId, generation, startCapability } = input;
   const scope: RunScope = { tenant, org, runId, generation, firstExecutionRunId: workflowInfo().firstExecutionRunId };
   try {
-    const end = await untilEnd(scope, bell);
+    const end = await untilEnd(scope, startCapability, bell);
     if (end === undefined) return;
     await CancellationScope.nonCancellable(() => callApi((api) => api.abortSeal(scope, end)));
   } catch (error) {
@@ -94,8 +94,8 @@ export async function automationRun(input: RunInput): Promise<void> {
   }
 }
 
-async function untilEnd(scope: RunScope, bell: { isRung: boolean }): Promise<End> {
-  const begun = await CancellationScope.nonCancellable(() => callApi((api) => api.beginRun(scope)));
+async function untilEnd(scope: RunScope, startCapability: string, bell: { isRung: boolean }): Promise<End> {
+  const begun = await CancellationScope.nonCancellable(() => callApi((api) => api.beginRun(scope, startCapability)));
   if (begun.refused) return undefined;
   if (begun.desiredState === "DESIRED_STATE_CANCEL") return cancelled;
   const remainingMs = Date.parse(begun.deadline ?? "") - Date.now();
@@ -104,7 +104,8 @@ async function untilEnd(scope: RunScope, bell: { isRung: boolean }): Promise<End
   try {
     return await firstOf([
       async () => {
-        working.ended = begun.isolation === undefined ? undefined : work(scope, begun.isolation, remainingMs);
+        working.ended =
+          begun.isolation === undefined ? undefined : work(scope, startCapability, begun.isolation, remainingMs);
         return endOfWork(await working.ended) ?? (await proceed(scope));
       },
       () => sleep(remainingMs).then(() => timedOut),
@@ -120,7 +121,12 @@ async function untilEnd(scope: RunScope, bell: { isRung: boolean }): Promise<End
 }
 
 /** The steps on a worker of their class. A worker that dies is noticed by its missing heartbeat, and the work begins anew elsewhere. */
-function work(scope: RunScope, isolation: NonNullable<BegunRun["isolation"]>, remainingMs: number): Promise<WorkEnd> {
+function work(
+  scope: RunScope,
+  startCapability: string,
+  isolation: NonNullable<BegunRun["isolation"]>,
+  remainingMs: number,
+): Promise<WorkEnd> {
   const { workSegment } = proxyActivities<WorkspaceActivities>({
     taskQueue: workspaceTaskQueue(isolation),
     startToCloseTimeout: remainingMs + 60_000, // the deadline is the workflow's to tell
@@ -128,7 +134,7 @@ function work(scope: RunScope, isolation: NonNullable<BegunRun["isolation"]>, re
     retry: { maximumAttempts: workAttempts, initialInterval: "1 s", maximumInterval: "10 s" },
     cancellationType: ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
   });
-  return workSegment(scope);
+  return workSegment(scope, startCapability);
 }
 
 function endOfWork(ended: WorkEnd | undefined): End {

@@ -47,7 +47,7 @@ const lasting: ReadonlySet<string> = new Set(["base_unavailable", "bundle_altere
  * A cancel stops the steps and keeps what they made; a worker that shuts down, or no longer owns the activity, drops all: another attempt begins anew.
  */
 export function createWorkSegment(deps: WorkSegmentDeps): WorkspaceActivities["workSegment"] {
-  return async (scope) => {
+  return async (scope, startCapability) => {
     const { info, cancellationSignal, heartbeat } = contextOf();
     const api = deps.apiFor(scope);
     const slot = deps.slots.take();
@@ -57,7 +57,11 @@ export function createWorkSegment(deps: WorkSegmentDeps): WorkspaceActivities["w
       if (progress.isAlive()) heartbeat(pointer);
     }, heartbeatEveryMs);
     try {
-      return await attemptWork(deps, { scope, api, slot, attempt: info.attempt, progress }, cancellationSignal);
+      return await attemptWork(
+        deps,
+        { scope, startCapability, api, slot, attempt: info.attempt, progress },
+        cancellationSignal,
+      );
     } catch (error) {
       throw asFailure(error, cancellationSignal);
     } finally {
@@ -69,14 +73,22 @@ export function createWorkSegment(deps: WorkSegmentDeps): WorkspaceActivities["w
 
 async function attemptWork(
   deps: WorkSegmentDeps,
-  at: { scope: RunScope; api: RunApi; slot: number; attempt: number; progress: ProgressWatchdog },
+  at: {
+    scope: RunScope;
+    startCapability: string;
+    api: RunApi;
+    slot: number;
+    attempt: number;
+    progress: ProgressWatchdog;
+  },
   cancelled: AbortSignal,
 ): Promise<WorkEnd> {
-  const { scope, api, slot, attempt, progress } = at;
+  const { scope, startCapability, api, slot, attempt, progress } = at;
   const execution = executionOf(scope);
+  const options = { signal: cancelled, timeoutMs: callLimitMs };
   const begun = toJson(
     BeginRunResponseSchema,
-    await askApi(() => api.runWorker.beginRun({ execution }, { signal: cancelled, timeoutMs: callLimitMs }), cancelled),
+    await askApi(() => api.runWorker.beginRun({ execution, startCapability }, options), cancelled),
   );
   if (begun.refused) throw superseded(scope);
   if (begun.work !== undefined) return endOf(begun.work);
