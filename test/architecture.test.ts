@@ -7,6 +7,7 @@ const root = resolve(import.meta.dirname, "..");
 
 /** One line: a room may use the rooms left of it. */
 const rooms = [
+  "text",
   "tenancy",
   "artifacts",
   "personas",
@@ -102,7 +103,9 @@ function isAllowed(each: Import): boolean {
   if (from.startsWith("workers/automation/workflows/"))
     return each.isPackage
       ? to === "@temporalio/workflow"
-      : to === "src/temporal/contract.ts" || to.startsWith("workers/automation/workflows/");
+      : ["src/temporal/contract.ts", "src/text/strangers-text.ts"].includes(to) ||
+          to.startsWith("workers/automation/workflows/");
+  if (from === "src/text/strangers-text.ts") return false;
   if (from === "src/temporal/contract.ts") return each.isTypeOnly && zoneOf(to) === "gen";
   if (from.startsWith("workers/")) return isAllowedToWorkers(each);
   if (from.startsWith("examples/")) return each.isPackage || to.startsWith("examples/") || zoneOf(to) === "gen";
@@ -125,7 +128,7 @@ function isAllowed(each: Import): boolean {
       return ["postgres", "s3", "bus", "temporal", "proof"].includes(target);
     case "cli":
       if (each.isDynamic && (["check", "processes"].includes(target) || to === "workers/main.ts")) return true;
-      return ["client", "proof", "personas", "bus", "config", "telemetry", "engines"].includes(target);
+      return ["client", "proof", "personas", "bus", "config", "telemetry", "engines", "text"].includes(target);
     default:
       return false; // client, config, telemetry, engines and gen know nothing else of ours
   }
@@ -136,7 +139,7 @@ function isAllowedToWorkers({ to, isPackage }: Import): boolean {
   return (
     to.startsWith("workers/") ||
     to === "src/temporal/contract.ts" ||
-    ["gen", "client", "config", "telemetry"].includes(zoneOf(to))
+    ["gen", "client", "config", "telemetry", "text"].includes(zoneOf(to))
   );
 }
 

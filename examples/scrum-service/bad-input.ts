@@ -33,5 +33,5 @@ export function parseBody<S extends z.ZodType>(schema: S, body: unknown, remedy:
 }
 
 function shorten(text: string): string {
-  return text.length <= 200 ? text : `${text.slice(0, 200)}…`;
+  return text.length <= 200 ? text : `${[...text.slice(0, 200)].slice(0, -1).join("")}…`;
 }

@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { VerdictLineJson } from "../gen/automation/v1/verdict_pb.ts";
+import { cutText } from "../text/strangers-text.ts";
 import { CliError } from "./cli-error.ts";
 import type { DemoSettings } from "./demo-settings.ts";
 import { requirementLine } from "./event-lines.ts";
@@ -74,7 +75,7 @@ export function createDemoScrum(state: LocalState): DemoScrum {
       });
     }
     if (response.ok) return JSON.parse(text);
-    throw new CliError(1, `the Scrum service answered ${response.status} to ${path}: ${plain(text).slice(0, 1_000)}`);
+    throw new CliError(1, `the Scrum service answered ${response.status} to ${path}: ${cutText(plain(text), 1_000)}`);
   };
   return {
     requestRun: async ({ tenant, org, profile, ask: wanted }, definition, signal) =>

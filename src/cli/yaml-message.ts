@@ -6,6 +6,7 @@ import type { Validator } from "@bufbuild/protovalidate";
 import { createValidator } from "@bufbuild/protovalidate";
 import type { Document } from "yaml";
 import { isNode, LineCounter, parseAllDocuments } from "yaml";
+import { cutText } from "../text/strangers-text.ts";
 import { CliError } from "./cli-error.ts";
 import { plain } from "./output.ts";
 
@@ -101,7 +102,7 @@ const validate: Validator["validate"] = (schema, message) => {
 /** @returns `file:line: field value: rule; remedy` */
 export function faultLine({ file, json, lineOf }: YamlDocument, { path, rule, remedy }: Fault): string {
   const value = valueAt(json, path);
-  const shown = value === undefined ? "(absent)" : JSON.stringify(value).slice(0, 80);
+  const shown = value === undefined ? "(absent)" : cutText(JSON.stringify(value), 80);
   const field = path.map((part) => (typeof part === "number" ? `[${part}]` : `.${part}`)).join("");
   return `${file}:${lineOf(path)}: ${field.slice(1) || "document"} ${plain(shown)}: ${plain(rule)}; ${plain(remedy)}`;
 }

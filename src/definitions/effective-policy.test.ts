@@ -1,8 +1,8 @@
 import { fromJson, toJson } from "@bufbuild/protobuf";
 import { describe, expect, it } from "vitest";
-import { canonicalDigest } from "../artifacts/canonical-json.ts";
 import type { PolicyJson } from "../gen/automation/v1/policy_pb.ts";
 import { EffectivePolicySchema } from "../gen/automation/v1/policy_pb.ts";
+import { canonicalDigest } from "../text/canonical-json.ts";
 import type { PolicyLayer } from "./effective-policy.ts";
 import { chooseIsolation, compilePolicy, judgeCommand, judgePath } from "./effective-policy.ts";
 

@@ -1,9 +1,9 @@
 import { toJson } from "@bufbuild/protobuf";
-import { canonicalDigest } from "../artifacts/canonical-json.ts";
 import { AutomationPlanSchema } from "../gen/automation/v1/automation_plan_pb.ts";
 import type { PublishWorkflowVersionRequest } from "../gen/workflows_runtime/v1/workflow_service_pb.ts";
 import type { Principal } from "../tenancy/request-context.ts";
 import type { InTenant } from "../tenancy/transaction.ts";
+import { canonicalDigest } from "../text/canonical-json.ts";
 import { bumpRevision } from "./declaration-revision-store.ts";
 import { findVersion, insertVersion, upsertDefinition } from "./definition-store.ts";
 import { faultsOfPlan } from "./plan-rules.ts";

@@ -1,9 +1,9 @@
 import { toJson } from "@bufbuild/protobuf";
-import { canonicalDigest } from "../artifacts/canonical-json.ts";
 import type { Profile } from "../gen/governance/v1/profile_pb.ts";
 import { ProfileSchema } from "../gen/governance/v1/profile_pb.ts";
 import type { Principal } from "../tenancy/request-context.ts";
 import type { InTenant } from "../tenancy/transaction.ts";
+import { canonicalDigest } from "../text/canonical-json.ts";
 import { bumpRevision } from "./declaration-revision-store.ts";
 import { findProfile, insertProfile } from "./profile-store.ts";
 import { VersionExistsError } from "./version-exists-error.ts";

@@ -3,6 +3,7 @@ import type { Repository } from "../gen/workflows_runtime/v1/workflow_service_pb
 import { RepositorySchema } from "../gen/workflows_runtime/v1/workflow_service_pb.ts";
 import type { Principal } from "../tenancy/request-context.ts";
 import type { InTenant } from "../tenancy/transaction.ts";
+import { shownText } from "../text/strangers-text.ts";
 import { bumpRevision } from "./declaration-revision-store.ts";
 import { faultsOfPolicy } from "./policy-rules.ts";
 import type { RepositoryBounds } from "./repository-rules.ts";
@@ -48,5 +49,5 @@ export function createPutRepository(deps: {
 /** The URL without what may be a secret. */
 function shown(url: string): string {
   const bare = url.replace(/[?#].*$/s, "");
-  return `"${bare.replace(/^([a-z0-9+.:-]*\/\/)?[^/]*@/is, "$1…@").slice(0, 200)}"`;
+  return `"${shownText(bare.replace(/^([a-z0-9+.:-]*\/\/)?[^/]*@/is, "$1…@"), 200)}"`;
 }

@@ -1,5 +1,6 @@
 import type { Violation } from "@bufbuild/protovalidate";
 import type { ReasonJson } from "../gen/automation/v1/run_event_pb.ts";
+import { cutText, storable } from "../text/strangers-text.ts";
 
 /** Why something is not accepted; every part is filled, so that its author can act on it. */
 export type Reason = Required<ReasonJson>;
@@ -11,17 +12,10 @@ export type Reason = Required<ReasonJson>;
  */
 export function reason(code: string, field: string, value: unknown, rule: string, remedy: string): Reason {
   const text = typeof value === "string" ? value : (JSON.stringify(value) ?? "");
-  return { code, field: shown(field, 200), value: shown(text, 200), rule: shown(rule, 500), remedy };
+  return { code, field: shown(field, 200), value: shown(text, 200), rule: shown(rule, 500), remedy: storable(remedy) };
 }
 
-function shown(text: string, length: number): string {
-  return storable(text.length > length ? `${text.slice(0, length)}…` : text);
-}
-
-/** @returns the text without what Postgres can't keep: NUL is shown as its symbol, a lone surrogate as the replacement character */
-export function storable(text: string): string {
-  return text.toWellFormed().replaceAll("\0", "\u2400");
-}
+const shown = (text: string, most: number): string => storable(cutText(text, most));
 
 const toldViolations = 50;
 

@@ -18,6 +18,7 @@ import {
   RecordItemDoneResponseSchema,
   ScrumService,
 } from "../gen/scrum/v1/scrum_service_pb.ts";
+import { shownText, storableJson } from "../text/strangers-text.ts";
 import { cleanScrum, incrementRef } from "./context-references.ts";
 import type { CallAnswer, HandoffDraft, Methodology } from "./methodology.ts";
 
@@ -98,15 +99,15 @@ function sending<I extends DescMessage, O extends DescMessage>(
     const request = fromJson(input, json, { ignoreUnknownFields: true });
     return call(request, options).then((answer) => ({
       state: "ACKNOWLEDGED",
-      answer: toJson(output, answer) as JsonObject,
-      returned: returned(request, answer),
+      answer: storableJson(toJson(output, answer) as JsonObject),
+      returned: storableJson(returned(request, answer)),
     }));
   };
 }
 
 function answerOf(method: string, error: unknown): CallAnswer {
   const { code, rawMessage } = ConnectError.from(error);
-  const words = rawMessage.trim().slice(0, reasonMaxCharacters);
+  const words = shownText(rawMessage.trim(), reasonMaxCharacters);
   const refusal = refusals.get(code);
   if (refusal !== undefined)
     return {

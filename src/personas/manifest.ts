@@ -3,9 +3,9 @@ import { fromJson, toJson } from "@bufbuild/protobuf";
 import type { Validator } from "@bufbuild/protovalidate";
 import { createValidator } from "@bufbuild/protovalidate";
 import { Ajv2020 } from "ajv/dist/2020.js";
-import { canonicalJson } from "../artifacts/canonical-json.ts";
 import type { PersonaManifest } from "../gen/agents/v1/agents_service_pb.ts";
 import { PersonaManifestSchema } from "../gen/agents/v1/agents_service_pb.ts";
+import { canonicalJson } from "../text/canonical-json.ts";
 import type { BundleFile } from "./canonical-tar.ts";
 import { InvalidBundleError } from "./invalid-bundle-error.ts";
 

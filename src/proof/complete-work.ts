@@ -4,7 +4,6 @@ import type { ObjectStore } from "../artifacts/object-store.ts";
 import { assertUploads, largestUpload } from "../artifacts/upload-rules.ts";
 import { verifyUploads } from "../artifacts/verify-uploads.ts";
 import { findVersion } from "../definitions/definition-store.ts";
-import { storable } from "../definitions/reason.ts";
 import type { StepJson } from "../gen/automation/v1/automation_plan_pb.ts";
 import type { TestsReadJson } from "../gen/automation/v1/run_event_pb.ts";
 import type { TestRunJson, UploadJson, WorkReportJson } from "../gen/automation/v1/run_work_pb.ts";
@@ -14,7 +13,7 @@ import type { ExecutionId, InRun, OpenRun } from "../runs/in-run.ts";
 import { assertSpeaksFor } from "../runs/in-run.ts";
 import type { RunRow } from "../runs/run-store.ts";
 import { assertAttempt } from "../runs/work-attempt.ts";
-import { storableJson } from "../runs/work-events.ts";
+import { shownText, storableJson } from "../text/strangers-text.ts";
 import { assertReport } from "./report-rules.ts";
 import { readAside } from "./test-report/read-aside.ts";
 import type { ReportedWork } from "./work-report-store.ts";
@@ -42,7 +41,7 @@ export function createCompleteWork(deps: {
   readonly objects: Pick<ObjectStore, "digestOf" | "read">;
 }) {
   return async (scope: WorkScope, told: ReportedWork): Promise<CompleteArtifactUploadsResponseJson> => {
-    const { report, uploads } = storableJson({ report: told.report, uploads: [...told.uploads] }) as WorkJson;
+    const { report, uploads } = storableJson<WorkJson>({ report: told.report, uploads: [...told.uploads] });
     const work: ReportedWork = { report, uploads };
     const attempt = work.report.attempt ?? 0;
     const before = await deps.inRun(scope, (open) => lookBefore(open, scope, attempt));
@@ -108,10 +107,10 @@ async function readTests(
   if (reportSha256 === "") return { ...told, fault: `the tests left no report: ${reason || "no reason was given"}` };
   const bytes = await objects.read(objectKeyOf(tenant, reportSha256), largestUpload);
   const report = await readAside(format ?? "REPORT_FORMAT_UNSPECIFIED", bytes ?? new Uint8Array());
-  if ("fault" in report) return { ...told, fault: storable(report.fault) };
+  if ("fault" in report) return { ...told, fault: report.fault };
   const failed = report.tests
     .filter(({ state }) => state === "failed" || state === "errored")
     .slice(0, toldNames)
-    .map(({ name }) => storable(name.slice(0, toldNameLength)));
+    .map(({ name }) => shownText(name, toldNameLength));
   return { ...told, counts: report.counts, failed };
 }

@@ -8,11 +8,11 @@ import type {
   WorkReportJson,
 } from "../gen/automation/v1/run_work_pb.ts";
 import type { VerdictLineJson } from "../gen/automation/v1/verdict_pb.ts";
+import { shownText } from "../text/strangers-text.ts";
 import { checkPatch, lineOf } from "./exit-gate/check-patch.ts";
 import type { PatchChange } from "./exit-gate/patch-change.ts";
 import { PatchError } from "./exit-gate/patch-change.ts";
 import { readPatch } from "./exit-gate/read-patch.ts";
-import { shownText } from "./shown-text.ts";
 import { readAside } from "./test-report/read-aside.ts";
 import type { TestReport } from "./test-report/test-report.ts";
 import { testsKept } from "./test-report/tests-kept.ts";

@@ -1,6 +1,6 @@
 import { sha256Hex } from "../artifacts/blobs.ts";
-import { canonicalJson } from "../artifacts/canonical-json.ts";
 import type { RunEventJson } from "../gen/automation/v1/run_event_pb.ts";
+import { canonicalJson } from "../text/canonical-json.ts";
 
 /** The closed event log of a run: one event a line, each the RFC 8785 JSON whose sha256 the next one carries. */
 export interface EventLog {

@@ -1,6 +1,6 @@
 import type { Reason } from "../definitions/reason.ts";
-import { storable } from "../definitions/reason.ts";
 import { laneOf, quarantineTopic, runEventTopic } from "../runs/topics.ts";
+import { storable } from "../text/strangers-text.ts";
 import type { CloudEvent, Delivery } from "./cloudevent.ts";
 
 /** A message of our own that goes to the bus with the transaction that decided it. */

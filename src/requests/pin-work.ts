@@ -1,4 +1,3 @@
-import { canonicalDigest } from "../artifacts/canonical-json.ts";
 import type { Declarations } from "../definitions/declarations.ts";
 import type { Denial, PolicyLayer } from "../definitions/effective-policy.ts";
 import { chooseIsolation, compilePolicy, judgeCommand } from "../definitions/effective-policy.ts";
@@ -14,6 +13,7 @@ import type { RunRequestedJson } from "../gen/automation/v1/run_requested_pb.ts"
 import type { PinnedPersonaJson, PinnedRepositoryJson, RunPinsJson } from "../gen/automation/v1/run_work_pb.ts";
 import type { RepositoryJson } from "../gen/workflows_runtime/v1/workflow_service_pb.ts";
 import type { StoredPersona } from "../personas/persona-store.ts";
+import { canonicalDigest } from "../text/canonical-json.ts";
 
 export interface PinnedWork {
   /** Absent for a plan without steps. */

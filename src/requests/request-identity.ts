@@ -1,5 +1,5 @@
 import { v5 } from "uuid";
-import { canonicalDigest } from "../artifacts/canonical-json.ts";
+import { canonicalDigest } from "../text/canonical-json.ts";
 
 /** Version of `payloadDigest`; stored beside each digest. */
 export const digestVersion = 1;

@@ -1,5 +1,6 @@
-import { canonicalDigest } from "../artifacts/canonical-json.ts";
 import type { EventContextJson, RunEventJson } from "../gen/automation/v1/run_event_pb.ts";
+import { canonicalDigest } from "../text/canonical-json.ts";
+import { storableJson } from "../text/strangers-text.ts";
 
 /** What a writer wants to say; sequence, time and hash are given when it is appended. */
 export type EventDraft = Omit<RunEventJson, "runId" | "sequence" | "writerKey" | "at" | "context" | "prevHash"> & {
@@ -24,7 +25,8 @@ export interface ChainedEvent {
 export const genesis: StreamHead = { lastSequence: 0, lastHash: "0".repeat(64) };
 
 /**
- * Gives each draft its place: `sequence` counts on gaplessly and `prevHash` is the hash of the event before.
+ * Gives each draft its place: `sequence` counts on gaplessly and `prevHash` is the hash of the event before. Whatever a writer quotes becomes storable here, so that no text of a
+ * stranger can keep an event out of the log.
  * @param at - time of all of them, UTC
  * @returns the events and the new head
  */
@@ -45,7 +47,7 @@ export function chainEvents(
       at: at.toISOString(),
       context: run.context,
       prevHash: lastHash,
-      ...payload,
+      ...storableJson(payload),
     };
     lastHash = hashEvent(event);
     events.push({ sequence: lastSequence, writerKey, hash: lastHash, event });

@@ -1,9 +1,8 @@
-import type { JsonValue } from "@bufbuild/protobuf";
 import { toJson } from "@bufbuild/protobuf";
-import { canonicalJson } from "../artifacts/canonical-json.ts";
-import { storable } from "../definitions/reason.ts";
 import type { WorkEvent, WorkEventJson } from "../gen/workflows_runtime/v1/workflow_service_pb.ts";
 import { WorkEventSchema } from "../gen/workflows_runtime/v1/workflow_service_pb.ts";
+import { canonicalJson } from "../text/canonical-json.ts";
+import { storableJson } from "../text/strangers-text.ts";
 import type { EventDraft } from "./chain-events.ts";
 
 /** A worker's event that can't be taken; none of its batch was. */
@@ -29,7 +28,7 @@ export function draftWorkEvents(events: readonly WorkEvent[], attempt: number): 
   return events.map((event) => {
     if (event.n <= last) throw new InvalidEventError(event.n, `comes after n ${last}; send events in the order of n`);
     last = event.n;
-    const { n, ...payload } = storableJson(toJson(WorkEventSchema, event)) as WorkEventJson;
+    const { n, ...payload } = storableJson<WorkEventJson>(toJson(WorkEventSchema, event));
     const bytes = Buffer.byteLength(canonicalJson(payload));
     if (bytes > largestEventBytes)
       throw new InvalidEventError(
@@ -38,12 +37,4 @@ export function draftWorkEvents(events: readonly WorkEvent[], attempt: number): 
       );
     return { writerKey: `work/${attempt}/${n}`, ...payload };
   });
-}
-
-/** A worker passes on what strangers wrote, in reasons and names. @returns it in a form that Postgres can keep */
-export function storableJson(value: JsonValue): JsonValue {
-  if (typeof value === "string") return storable(value);
-  if (Array.isArray(value)) return value.map(storableJson);
-  if (typeof value !== "object" || value === null) return value;
-  return Object.fromEntries(Object.entries(value).map(([name, inner]) => [name, storableJson(inner)]));
 }

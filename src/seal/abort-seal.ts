@@ -19,6 +19,7 @@ import { assertSpeaksFor, StreamMovedError } from "../runs/in-run.ts";
 import { draftRun } from "../runs/run-draft.ts";
 import type { RunOutcome } from "../runs/run-status.ts";
 import { statusToJson } from "../runs/run-status.ts";
+import { storableJson } from "../text/strangers-text.ts";
 import type { MethodologyOf } from "./handoff-request.ts";
 import { followUp, tryCall } from "./handoff-request.ts";
 import { insertCalls } from "./handoff-store.ts";
@@ -78,8 +79,9 @@ export interface AbortSealDeps {
  * @throws UnknownRunError, SupersededExecutionError, StreamMovedError, AlteredObjectError
  */
 export function createAbortSeal(deps: AbortSealDeps) {
-  return (scope: SealScope, end: AbortedEnd): Promise<AbortSealResponseJson> =>
+  return (scope: SealScope, told: AbortedEnd): Promise<AbortSealResponseJson> =>
     decideAgainWhenMoved(async () => {
+      const end = storableJson(told);
       const soFar = await readRunSoFar(deps.inRun, scope);
       const { seal } = soFar;
       if (seal !== undefined && seal.state !== "PREPARED") return { outcome: statusToJson(seal.outcome) };

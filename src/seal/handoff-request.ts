@@ -1,12 +1,12 @@
 import { randomUUID } from "node:crypto";
 import type { JsonObject } from "@bufbuild/protobuf";
 import { sha256Hex } from "../artifacts/blobs.ts";
-import { canonicalJson } from "../artifacts/canonical-json.ts";
 import type { HandoffMetaJson } from "../gen/automation/v1/handoff_pb.ts";
 import type { HandoffDraft, Methodology } from "../methodology/methodology.ts";
 import { resourceUri } from "../proof/resource-uri.ts";
 import type { EndProof } from "../proof/statements-of-end.ts";
 import type { RunRow } from "../runs/run-store.ts";
+import { canonicalJson } from "../text/canonical-json.ts";
 import type { CallRow, NewCall, Phase } from "./handoff-store.ts";
 
 /** A profile hands over to a methodology service that the operator has not named. */

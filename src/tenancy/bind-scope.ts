@@ -1,3 +1,4 @@
+import { shownText } from "../text/strangers-text.ts";
 import type { Identity } from "./authenticate.ts";
 import type { Principal } from "./request-context.ts";
 
@@ -40,5 +41,5 @@ export function bindScope(identity: Identity, header: (name: string) => string |
 function named(header: string, value: string | null): string {
   if (value === null || value === "") throw new InvalidScopeError(`the header ${header} is required on every call`);
   if (namePattern.test(value)) return value;
-  throw new InvalidScopeError(`the header ${header} "${value.slice(0, 80)}" must match ${namePattern.source}`);
+  throw new InvalidScopeError(`the header ${header} "${shownText(value, 80)}" must match ${namePattern.source}`);
 }

@@ -2,7 +2,6 @@ import { fromJson } from "@bufbuild/protobuf";
 import type { Pool } from "pg";
 import pg from "pg";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { canonicalDigest } from "../../src/artifacts/canonical-json.ts";
 import { bumpRevision } from "../../src/definitions/declaration-revision-store.ts";
 import { createPublishVersion } from "../../src/definitions/put-definition.ts";
 import { createPutRepository } from "../../src/definitions/put-repository.ts";
@@ -19,6 +18,7 @@ import {
 import { insertPersona } from "../../src/personas/persona-store.ts";
 import { createInTenant } from "../../src/postgres/in-tenant.ts";
 import type { InTenant } from "../../src/tenancy/transaction.ts";
+import { canonicalDigest } from "../../src/text/canonical-json.ts";
 import { acceptInto, aDelivery } from "../support/accepting.ts";
 import type { TestDatabase } from "../support/database.ts";
 import { createDatabase } from "../support/database.ts";

@@ -2,7 +2,6 @@ import { randomUUID } from "node:crypto";
 import { join } from "node:path";
 import pg from "pg";
 import { sha256Hex } from "../../src/artifacts/blobs.ts";
-import { canonicalJson } from "../../src/artifacts/canonical-json.ts";
 import { createGrantUploads } from "../../src/artifacts/grant-uploads.ts";
 import type { AutomationPlanJson } from "../../src/gen/automation/v1/automation_plan_pb.ts";
 import type { MethodologyContextJson } from "../../src/gen/automation/v1/run_requested_pb.ts";
@@ -29,6 +28,7 @@ import { createPrepareSeal } from "../../src/seal/prepare-seal.ts";
 import type { SealScope } from "../../src/seal/run-so-far.ts";
 import { openFileSigner } from "../../src/signing/file-signer.ts";
 import type { InTenant } from "../../src/tenancy/transaction.ts";
+import { canonicalJson } from "../../src/text/canonical-json.ts";
 import { createDatabase } from "./database.ts";
 import { startEngines } from "./engines.ts";
 

@@ -3,12 +3,12 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { sha256Hex } from "../../src/artifacts/blobs.ts";
-import { canonicalDigest } from "../../src/artifacts/canonical-json.ts";
 import { compilePolicy } from "../../src/definitions/effective-policy.ts";
 import type { AutomationPlanJson } from "../../src/gen/automation/v1/automation_plan_pb.ts";
 import type { RunPinsJson, TestRunJson, UploadJson, WorkReportJson } from "../../src/gen/automation/v1/run_work_pb.ts";
 import type { RequirementJson } from "../../src/gen/governance/v1/profile_pb.ts";
 import type { SealScope } from "../../src/seal/run-so-far.ts";
+import { canonicalDigest } from "../../src/text/canonical-json.ts";
 import type { Sealing } from "./sealing.ts";
 
 /** A file of work, before it is uploaded. */

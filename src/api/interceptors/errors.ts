@@ -4,6 +4,7 @@ import type { Interceptor } from "@connectrpc/connect";
 import { Code, ConnectError } from "@connectrpc/connect";
 import type { ReasonJson } from "../../gen/automation/v1/run_event_pb.ts";
 import { ReasonSchema } from "../../gen/automation/v1/run_event_pb.ts";
+import { storable } from "../../text/strangers-text.ts";
 import { methodName } from "./permission-of.ts";
 import { correlationIdKey } from "./request-context.ts";
 
@@ -66,7 +67,7 @@ export function createToConnectError(deps: {
     const code = codeOf(error);
     const known = typeof code === "string" ? codes[code] : undefined;
     if (error instanceof Error && known !== undefined)
-      return new ConnectError(error.message, known, undefined, reasonsOf(error));
+      return new ConnectError(storable(error.message), known, undefined, reasonsOf(error));
     const facts = { correlationId, method: methodName(method) };
     if (isAway(error)) {
       deps.onInternal(error, facts);

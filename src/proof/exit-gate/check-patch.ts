@@ -1,7 +1,7 @@
 import { judgePath } from "../../definitions/effective-policy.ts";
 import type { EffectivePolicyJson } from "../../gen/automation/v1/policy_pb.ts";
 import type { VerdictLineJson } from "../../gen/automation/v1/verdict_pb.ts";
-import { shownText } from "../shown-text.ts";
+import { shownText } from "../../text/strangers-text.ts";
 import type { PatchChange } from "./patch-change.ts";
 import { linkMode, submoduleMode } from "./patch-change.ts";
 import { findSecret } from "./secret-patterns.ts";

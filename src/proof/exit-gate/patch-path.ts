@@ -1,4 +1,5 @@
 import { isUtf8 } from "node:buffer";
+import { shownText } from "../../text/strangers-text.ts";
 import type { PatchLines } from "./patch-lines.ts";
 
 const escapes: Readonly<Record<string, string>> = {
@@ -33,6 +34,6 @@ export function readPath(name: string, lines: PatchLines): string {
   const path = bytes.toString("utf8");
   const parts = path.split("/");
   if (parts.some((part) => part === "" || part === "." || part === ".." || part.toLowerCase() === ".git"))
-    throw lines.fault(`a path that no tree can hold: ${JSON.stringify(path.slice(0, 200))}`);
+    throw lines.fault(`a path that no tree can hold: "${shownText(path, 200)}"`);
   return path;
 }

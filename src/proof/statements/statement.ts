@@ -1,10 +1,11 @@
 import { randomUUID } from "node:crypto";
 import { sha256Hex } from "../../artifacts/blobs.ts";
-import { canonicalJson } from "../../artifacts/canonical-json.ts";
 import type { CaptureJson } from "../../gen/automation/v1/run_work_pb.ts";
 import type { SubjectDigestJson } from "../../gen/governance/v1/governance_service_pb.ts";
 import type { RunOutcome } from "../../runs/run-status.ts";
 import type { RunRow } from "../../runs/run-store.ts";
+import { canonicalJson } from "../../text/canonical-json.ts";
+import { storableJson } from "../../text/strangers-text.ts";
 import type { EventLog } from "../event-log.ts";
 import type { ExaminedWork } from "../examine-work.ts";
 
@@ -68,7 +69,7 @@ export function writeStatement(
       _type: "https://in-toto.io/Statement/v1",
       subject: subjects.map(({ name, algorithm, value }) => ({ name, digest: { [algorithm]: value } })),
       predicateType: what.predicateType,
-      predicate,
+      predicate: storableJson(predicate),
     }),
   );
   return {

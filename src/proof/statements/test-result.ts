@@ -1,3 +1,4 @@
+import { cutText } from "../../text/strangers-text.ts";
 import type { TestFinding } from "../evaluate-work.ts";
 import { resourceUri } from "../resource-uri.ts";
 import type { TestReport } from "../test-report/test-report.ts";
@@ -56,5 +57,5 @@ export function testResultStatement(end: RunEnd, { run: tests, outcome, report, 
 
 function namesOf(report: TestReport | undefined, state: TestReport["tests"][number]["state"]): string[] {
   const tests = report?.tests.filter((test) => test.state === state) ?? [];
-  return tests.slice(0, mostNames).map(({ name }) => name.slice(0, longestName).toWellFormed());
+  return tests.slice(0, mostNames).map(({ name }) => cutText(name, longestName));
 }

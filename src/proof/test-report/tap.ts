@@ -1,5 +1,6 @@
 import type { FinalResults, Result } from "tap-parser";
 import { Parser } from "tap-parser";
+import { shownText } from "../../text/strangers-text.ts";
 import type { ReadTests, ReportedTest } from "./reported-test.ts";
 import { maxDepth, maxNames, maxTests, namesTooLong, standsForFile } from "./reported-test.ts";
 
@@ -14,7 +15,7 @@ export function readTap(text: string): ReadTests {
   const faults: string[] = [];
   const parser = new Parser({ strict: true });
   watch(parser, faults);
-  parser.on("extra", (line: string) => faults.push(`not TAP: ${JSON.stringify(line.slice(0, 100))}`));
+  parser.on("extra", (line: string) => faults.push(`not TAP: "${shownText(line.trimEnd(), 100)}"`));
   parser.on("result", (point: Result) => {
     if (tests.length <= maxTests) tests.push(readPoint(point));
   });

@@ -1,5 +1,6 @@
 import type { ReportFormatJson } from "../../gen/automation/v1/automation_plan_pb.ts";
 import type { TestCountsJson } from "../../gen/automation/v1/run_event_pb.ts";
+import { shownText } from "../../text/strangers-text.ts";
 import { readJunit } from "./junit.ts";
 import type { ReadTests, ReportedTest } from "./reported-test.ts";
 import { maxReportBytes } from "./reported-test.ts";
@@ -32,7 +33,7 @@ export function readTestReport(format: ReportFormatJson, bytes: Uint8Array): Tes
   }
   if (text.includes("\0")) return { fault: "the report holds a NUL character" };
   const read = readers[format](text);
-  if ("fault" in read) return { fault: read.fault.slice(0, 300) };
+  if ("fault" in read) return { fault: shownText(read.fault, 300) };
   const count = (state: ReportedTest["state"]) => read.tests.filter((test) => test.state === state).length;
   const counts = {
     passed: count("passed"),

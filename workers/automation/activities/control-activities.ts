@@ -12,6 +12,7 @@ import {
 } from "../../../src/gen/workflows_runtime/v1/run_worker_service_pb.ts";
 import { ReportWorkflowStatusResponseSchema } from "../../../src/gen/workflows_runtime/v1/workflow_service_pb.ts";
 import type { ControlActivities, RunScope } from "../../../src/temporal/contract.ts";
+import { storableJson } from "../../../src/text/strangers-text.ts";
 import { failureOf } from "./failure-of.ts";
 
 type ApiClient = ReturnType<typeof createApiClient>;
@@ -75,7 +76,7 @@ export function createControlActivities({ apiFor }: ControlActivitiesDeps): Cont
       ),
     abortSeal: (scope, end) =>
       callApi(async (options) => {
-        const request = fromJson(AbortSealRequestSchema, { execution: executionOf(scope), ...end });
+        const request = fromJson(AbortSealRequestSchema, { execution: executionOf(scope), ...storableJson(end) });
         return toJson(AbortSealResponseSchema, await apiFor(scope).runWorker.abortSeal(request, options));
       }),
   };

@@ -1,5 +1,6 @@
 import { ActivityFailure, ApplicationFailure, isCancellation, TimeoutFailure } from "@temporalio/workflow";
 import { supersededExecution } from "../../../src/temporal/contract.ts";
+import { cutText, storable } from "../../../src/text/strangers-text.ts";
 
 /** Longest reason that the api takes, in characters. */
 const maxReasonLength = 2000;
@@ -23,5 +24,5 @@ export function mayTryAgain(error: unknown): boolean {
 /** What went wrong, for people, in at most 2000 characters. */
 export function describeFailure(error: unknown): string {
   const cause = causeOf(error);
-  return (cause instanceof Error ? cause.message : String(cause)).slice(0, maxReasonLength);
+  return storable(cutText(cause instanceof Error ? cause.message : String(cause), maxReasonLength));
 }

@@ -1,4 +1,5 @@
 import type { ControlActivities } from "../../../src/temporal/contract.ts";
+import { cutText } from "../../../src/text/strangers-text.ts";
 
 type Verdict = Awaited<ReturnType<ControlActivities["prepareSeal"]>>["verdict"];
 
@@ -12,5 +13,5 @@ export function unmetLines(verdict: Verdict): string {
     const word = state === "LINE_STATE_FAILED" ? "failed" : "missing";
     return [`${requirementId} ${word}`, detail, remedy].filter((part) => part !== undefined && part !== "").join(": ");
   });
-  return `the verdict did not pass: ${told.join("; ") || "no requirement was met"}`.slice(0, maxReasonLength);
+  return cutText(`the verdict did not pass: ${told.join("; ") || "no requirement was met"}`, maxReasonLength);
 }

@@ -1,5 +1,6 @@
 import { fromJson } from "@bufbuild/protobuf";
 import { ReportWorkflowStatusRequestSchema } from "../../../src/gen/workflows_runtime/v1/workflow_service_pb.ts";
+import { storableJson } from "../../../src/text/strangers-text.ts";
 import type { executionOf } from "../../automation/activities/control-activities.ts";
 import { isFinalAnswer } from "./ask-api.ts";
 import type { SendReport } from "./event-spool.ts";
@@ -16,7 +17,7 @@ export function reportToApi(
     send: async ({ events, isRunning, baseCommit }, signal) => {
       const request = fromJson(ReportWorkflowStatusRequestSchema, {
         ...who,
-        events: [...events],
+        events: storableJson([...events]),
         ...(isRunning === undefined ? {} : { status: "RUN_STATUS_RUNNING" }),
         ...(baseCommit === undefined ? {} : { baseCommit }),
       });

@@ -5,6 +5,7 @@ import type { UploadJson, WorkReportJson } from "../../../src/gen/automation/v1/
 import { UploadSchema, WorkReportSchema } from "../../../src/gen/automation/v1/run_work_pb.ts";
 import type { Execution } from "../../../src/gen/workflows_runtime/v1/run_pb.ts";
 import type { UploadGrant } from "../../../src/gen/workflows_runtime/v1/run_worker_service_pb.ts";
+import { shownText, storableJson } from "../../../src/text/strangers-text.ts";
 import { askApi } from "./ask-api.ts";
 import type { RunApi } from "./run-api.ts";
 
@@ -21,7 +22,7 @@ export class UploadRefusedError extends Error {
   override readonly name = "UploadRefusedError";
   readonly code = "upload_refused";
   constructor(file: string, status: number, answer: string) {
-    super(`the store refused ${file} with ${status}: ${answer.slice(0, 300)}`);
+    super(`the store refused ${file} with ${status}: ${shownText(answer, 300)}`);
   }
 }
 
@@ -58,7 +59,7 @@ export async function uploadWork(
     });
     await inTurn(puts, inFlight);
   }
-  const request = { execution, report: fromJson(WorkReportSchema, report), uploads };
+  const request = { execution, report: fromJson(WorkReportSchema, storableJson(report)), uploads };
   const completed = await askApi(() => api.runWorker.completeArtifactUploads(request, { signal, timeoutMs }), signal);
   return completed.report === undefined ? report : toJson(WorkReportSchema, completed.report);
 }

@@ -5,6 +5,7 @@ import type { SandboxReportJson, WorkReportJson } from "../../../src/gen/automat
 import { BeginRunResponseSchema } from "../../../src/gen/workflows_runtime/v1/run_worker_service_pb.ts";
 import type { RunScope, WorkEnd, WorkspaceActivities } from "../../../src/temporal/contract.ts";
 import { supersededExecution, workAttempts } from "../../../src/temporal/contract.ts";
+import { cutText, storable } from "../../../src/text/strangers-text.ts";
 import { executionOf } from "../../automation/activities/control-activities.ts";
 import { failureOf } from "../../automation/activities/failure-of.ts";
 import type { RunArea } from "../sandbox/run-area.ts";
@@ -169,7 +170,7 @@ async function workOn(
 }
 
 function endOf({ outcome = "WORK_OUTCOME_FAILED", cause = "", reason = "" }: WorkReportJson): WorkEnd {
-  return { outcome, cause, reason: reason.slice(0, longestReason) };
+  return { outcome, cause, reason: storable(cutText(reason, longestReason)) };
 }
 
 /** A cancel that was asked for leaves time to keep things; lost ownership and a worker's end leave none. */

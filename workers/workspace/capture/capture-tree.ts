@@ -1,9 +1,9 @@
 import { createHash } from "node:crypto";
 import { rm } from "node:fs/promises";
 import type { CaptureJson, SkippedFileJson } from "../../../src/gen/automation/v1/run_work_pb.ts";
+import { cutText } from "../../../src/text/strangers-text.ts";
 import type { Base } from "../repo/git-repositories.ts";
 import { GitError } from "../repo/run-git.ts";
-import { cutText } from "../runtimes/storable-text.ts";
 import type { Sandbox } from "../sandbox/sandbox.ts";
 import { CaptureError } from "./capture-error.ts";
 import { changesOf, commitOnBase, openCaptureRepository, patchOf, pathsOf } from "./captured-commit.ts";

@@ -1,6 +1,7 @@
 import { chmod, copyFile, mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { lastWords } from "../../../src/text/strangers-text.ts";
 import { faultOfPath } from "../repo/tree-entries.ts";
 import type { BoxEnd, Sandbox } from "../sandbox/sandbox.ts";
 import { CaptureError } from "./capture-error.ts";
@@ -210,4 +211,4 @@ function shown({ exitCode, signal, limit }: BoxEnd): string {
   return signal === undefined ? `exit code ${exitCode}` : `signal ${signal}`;
 }
 
-const tail = (chunks: readonly Buffer[]) => Buffer.concat(chunks).toString("utf8").slice(-shownErrorBytes).trim();
+const tail = (chunks: readonly Buffer[]) => lastWords(Buffer.concat(chunks).toString("utf8"), shownErrorBytes).trim();

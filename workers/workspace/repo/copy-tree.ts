@@ -1,3 +1,4 @@
+import { lastWords } from "../../../src/text/strangers-text.ts";
 import { runProgram } from "../sandbox/run-program.ts";
 import { isRoot } from "../sandbox/slot-owner.ts";
 import type { Owner } from "./materialise.ts";
@@ -29,6 +30,6 @@ export class CopyError extends Error {
   override readonly name = "CopyError";
   readonly code = "copy_failed";
   constructor(from: string, stderr: string) {
-    super(`"${from}" could not be copied: ${stderr.slice(-500).trim()}; look for free space on its disk`);
+    super(`"${from}" could not be copied: ${lastWords(stderr, 500).trim()}; look for free space on its disk`);
   }
 }

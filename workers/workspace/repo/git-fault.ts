@@ -1,3 +1,4 @@
+import { lastWords } from "../../../src/text/strangers-text.ts";
 import { BaseUnavailableError } from "./base-unavailable-error.ts";
 import { GitError, GitTimeoutError } from "./run-git.ts";
 
@@ -50,14 +51,14 @@ export function faultOfRemote(url: string, error: unknown): BaseUnavailableError
     return unavailable(url, error.message, "check the network and the repository's size", true, error);
   if (!(error instanceof GitError)) return undefined;
   const kind = kinds.find(({ says }) => says.test(error.stderr));
-  return kind && unavailable(url, lastWords(error), kind.remedy, kind.isPassing, error);
+  return kind && unavailable(url, lastLineOf(error), kind.remedy, kind.isPassing, error);
 }
 
 /** As `faultOfRemote`, for what is known to be no fault of this side. */
 export function remoteFault(url: string, error: Error): BaseUnavailableError {
   return (
     faultOfRemote(url, error) ??
-    unavailable(url, lastWords(error), "try `git fetch` of it by hand to see more", false, error)
+    unavailable(url, lastLineOf(error), "try `git fetch` of it by hand to see more", false, error)
   );
 }
 
@@ -67,7 +68,7 @@ function unavailable(url: string, why: string, remedy: string, isPassing: boolea
 
 const shownCharacters = 500;
 /** One line, without what a server could hide in it. */
-const lastWords = (error: Error): string =>
-  ((error instanceof GitError && error.stderr.trim()) || error.message)
-    .replace(/[\p{Cc}\s]+/gu, " ")
-    .slice(-shownCharacters);
+const lastLineOf = (error: Error): string => {
+  const said = (error instanceof GitError && error.stderr.trim()) || error.message;
+  return lastWords(said.replace(/[\p{Cc}\s]+/gu, " "), shownCharacters);
+};

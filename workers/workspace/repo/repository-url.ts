@@ -1,6 +1,7 @@
 import { lstat, realpath } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
+import { shownText } from "../../../src/text/strangers-text.ts";
 import { BaseUnavailableError } from "./base-unavailable-error.ts";
 
 /** Where this worker may get repositories from. */
@@ -88,6 +89,6 @@ async function folderOf(url: string): Promise<string> {
 
 const shownCharacters = 300;
 function refused(url: string, fault: string, remedy: string, options?: ErrorOptions): BaseUnavailableError {
-  const shown = JSON.stringify(url.slice(0, shownCharacters));
+  const shown = `"${shownText(url, shownCharacters)}"`;
   return new BaseUnavailableError(`the repository URL ${shown} ${fault}`, remedy, options);
 }

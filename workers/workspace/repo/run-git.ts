@@ -3,6 +3,7 @@ import { once } from "node:events";
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { fileURLToPath } from "node:url";
+import { lastWords } from "../../../src/text/strangers-text.ts";
 import { hostEnvironment } from "../sandbox/run-program.ts";
 
 /** git ended with a code that was not expected, or said more than it may. */
@@ -111,7 +112,7 @@ export async function runGit(args: readonly string[], options: GitOptions): Prom
   let said = 0;
   let stderr = "";
   child.stderr.on("data", (chunk: Buffer) => {
-    stderr = (stderr + chunk.toString("utf8")).slice(-keptErrorCharacters);
+    stderr = lastWords(stderr + chunk.toString("utf8"), keptErrorCharacters);
   });
   const bounded = async function* (source: AsyncIterable<Buffer>) {
     for await (const chunk of source) {

@@ -1,4 +1,5 @@
 import type { Readable } from "node:stream";
+import { shownText } from "../../../src/text/strangers-text.ts";
 import { BaseUnavailableError } from "./base-unavailable-error.ts";
 import { runGit } from "./run-git.ts";
 
@@ -137,5 +138,4 @@ function tooLarge(fault: string): BaseUnavailableError {
 }
 
 const shownCharacters = 200;
-const shown = (path: string) =>
-  JSON.stringify(Buffer.from(path.slice(0, shownCharacters), "latin1").toString("utf8")).slice(1, -1);
+const shown = (path: string) => shownText(Buffer.from(path, "latin1").toString("utf8"), shownCharacters);

@@ -1,5 +1,6 @@
+import { cutText } from "../../../src/text/strangers-text.ts";
 import type { Tell } from "./step-end.ts";
-import { cutText, storableText } from "./storable-text.ts";
+import { storableText } from "./storable-text.ts";
 
 /** What one line on the channel of a box is worth. */
 export type ChannelLine =

@@ -1,5 +1,6 @@
 import { once } from "node:events";
 import { Worker } from "node:worker_threads";
+import { shownText } from "../../../src/text/strangers-text.ts";
 
 /** For the thread to be there, however busy the host is. */
 const startLimitMs = 20_000;
@@ -35,7 +36,7 @@ export async function checkResult(schema: string, result: string): Promise<strin
         return `it can't be checked: ${error instanceof Error ? error.message : String(error)}`;
       },
     );
-    return fault === "" ? undefined : fault.slice(0, shownUnits).toWellFormed();
+    return fault === "" ? undefined : shownText(fault, shownUnits);
   } finally {
     await thread.terminate();
   }

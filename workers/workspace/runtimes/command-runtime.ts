@@ -2,6 +2,7 @@ import { chmod, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { EffectivePolicyJson } from "../../../src/gen/automation/v1/policy_pb.ts";
 import type { MethodologyContextJson, RunRequestedJson } from "../../../src/gen/automation/v1/run_requested_pb.ts";
+import { cutText } from "../../../src/text/strangers-text.ts";
 import type { BoxEnd, BoxLimits, Sandbox } from "../sandbox/sandbox.ts";
 import type { Bundle } from "./bundle-cache.ts";
 import { checkResult } from "./check-result.ts";
@@ -12,7 +13,6 @@ import { graceMs } from "./run-command.ts";
 import type { Said } from "./run-events.ts";
 import { createRunEvents } from "./run-events.ts";
 import type { StepEnd, Tell } from "./step-end.ts";
-import { cutText } from "./storable-text.ts";
 
 /** What a persona is told: /task/task.json. Everything of it is public to it. */
 export interface PersonaTask {

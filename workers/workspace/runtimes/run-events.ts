@@ -1,10 +1,11 @@
 import { setImmediate as breathe } from "node:timers/promises";
+import { cutText } from "../../../src/text/strangers-text.ts";
 import { readChannelLine } from "./channel-line.ts";
 import type { Redactor } from "./redact.ts";
 import type { Line } from "./split-lines.ts";
 import { createSplitLines } from "./split-lines.ts";
 import type { Tell } from "./step-end.ts";
-import { cutText, storableText } from "./storable-text.ts";
+import { storableText } from "./storable-text.ts";
 
 /** What a persona says on its channel, `run-events/1`. */
 export interface RunEvents {

@@ -6,8 +6,3 @@ export function storableText(text: string): string {
     .replace(/[^\P{Cc}\t\n]/gu, "")
     .toWellFormed();
 }
-
-/** Cuts a text to so many UTF-16 units, and shows that it did. */
-export function cutText(text: string, units: number): string {
-  return text.length <= units ? text : `${text.slice(0, units - 1).toWellFormed()}…`;
-}

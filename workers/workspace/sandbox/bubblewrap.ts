@@ -5,6 +5,7 @@ import type { Readable } from "node:stream";
 import { setTimeout as wait } from "node:timers/promises";
 import { isMainThread } from "node:worker_threads";
 import type { LimitHitJson } from "../../../src/gen/automation/v1/run_work_pb.ts";
+import { lastWords } from "../../../src/text/strangers-text.ts";
 import { boxCommand, boxDescriptors } from "./box-command.ts";
 import { mainProcessBelow, startOf } from "./box-processes.ts";
 import type { ControlGroup, ControlGroups } from "./control-groups.ts";
@@ -152,7 +153,7 @@ async function runIn(
     }
   };
   const takeStderr = (chunk: Buffer) => {
-    stderr = (stderr + chunk).slice(-keptStderrCharacters);
+    stderr = lastWords(stderr + chunk, keptStderrCharacters);
     return output.onStderr(chunk);
   };
   child.stdio[boxDescriptors.status]?.on("data", readStatus);

@@ -1,5 +1,6 @@
 import { readdirSync, statSync } from "node:fs";
 import { statfs } from "node:fs/promises";
+import { lastWords } from "../../../src/text/strangers-text.ts";
 import { keptAt, runKeeper } from "./run-keeper.ts";
 
 const limitMs = 60_000;
@@ -25,7 +26,7 @@ export async function diskUse({ owner, folders }: DiskUseOf): Promise<number> {
   const end = await runKeeper({ owner, folders, mode: "ro" }, du, limitMs);
   const totals = [...end.stdout.matchAll(/^(\d+)\ttotal$/gm)]; // files that vanish meanwhile make it end with 1, with a total
   const [bytes, files] = totals.map(([, total]) => Number(total));
-  if (bytes === undefined || files === undefined) throw new Error(`du gave no total: ${end.stderr.slice(-300)}`);
+  if (bytes === undefined || files === undefined) throw new Error(`du gave no total: ${lastWords(end.stderr, 300)}`);
   return Math.max(bytes, files * leastBytes);
 }
 

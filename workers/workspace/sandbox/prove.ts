@@ -4,6 +4,7 @@ import { createServer } from "node:net";
 import { release } from "node:os";
 import { join } from "node:path";
 import type { SandboxClaimJson, SandboxReportJson } from "../../../src/gen/automation/v1/run_work_pb.ts";
+import { lastWords } from "../../../src/text/strangers-text.ts";
 import type { ControlGroups } from "./control-groups.ts";
 import { neededPrograms, remedyOfMissing, remedyOfStart } from "./remedies.ts";
 import type { RunArea } from "./run-area.ts";
@@ -224,7 +225,7 @@ const limitClaim = (name: string, { limit, exitCode, signal }: BoxEnd): SandboxC
 });
 
 const describe = ({ end, stderr }: Awaited<ReturnType<Run>>) =>
-  `it ended with ${end.limit?.name ?? end.signal ?? end.exitCode}: ${stderr.slice(-500)}`;
+  `it ended with ${end.limit?.name ?? end.signal ?? end.exitCode}: ${lastWords(stderr, 500)}`;
 
 /** What enforces each limit here. */
 function mechanismsOf(groups: ControlGroups | undefined): SandboxReportJson["limits"] {

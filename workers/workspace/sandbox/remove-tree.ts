@@ -1,5 +1,6 @@
 import { lstat, rmdir } from "node:fs/promises";
 import { basename, dirname } from "node:path";
+import { lastWords } from "../../../src/text/strangers-text.ts";
 import { keptAt, runKeeper } from "./run-keeper.ts";
 import { runProgram } from "./run-program.ts";
 import { RunAreaError } from "./sandbox-errors.ts";
@@ -28,7 +29,7 @@ export async function removeTree(path: string, signal: AbortSignal): Promise<voi
     ? await runProgram([...rm, path], AbortSignal.any([signal, AbortSignal.timeout(limitMs)]))
     : await runKeeper(kept, [...rm, `${keptAt(0)}/${basename(path)}`], limitMs);
   if (end.exitCode === 0 && !(await isThere(path))) return;
-  throw new RunAreaError("run_area_not_removed", path, `"${path}" could not be removed: ${end.stderr.slice(-500)}`);
+  throw new RunAreaError("run_area_not_removed", path, `"${path}" could not be removed: ${lastWords(end.stderr, 500)}`);
 }
 
 const isThere = (path: string) =>

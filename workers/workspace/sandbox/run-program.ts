@@ -1,4 +1,5 @@
 import { spawn } from "node:child_process";
+import { lastWords } from "../../../src/text/strangers-text.ts";
 
 /** How a short program of the host ended. */
 export interface ProgramEnd {
@@ -27,10 +28,10 @@ export async function runProgram(argv: readonly string[], signal?: AbortSignal):
   let stdout = "";
   let stderr = "";
   child.stdout.on("data", (chunk: Buffer) => {
-    stdout = (stdout + chunk).slice(-keptCharacters);
+    stdout = lastWords(stdout + chunk, keptCharacters);
   });
   child.stderr.on("data", (chunk: Buffer) => {
-    stderr = (stderr + chunk).slice(-keptCharacters);
+    stderr = lastWords(stderr + chunk, keptCharacters);
   });
   let failure: unknown;
   child.on("error", (error) => {
