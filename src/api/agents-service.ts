@@ -25,11 +25,12 @@ export function createAgentsService(deps: {
     publishBundle: async ({ bundle }, context) =>
       fromJson(PublishBundleResponseSchema, await deps.publishBundle(bundle, principalOf(context)), stored),
     listPersonas: async ({ personaId }, context) =>
-      fromJson(ListPersonasResponseSchema, await deps.listPersonas(principalOf(context).tenant, personaId), stored),
+      fromJson(ListPersonasResponseSchema, await deps.listPersonas(principalOf(context), personaId), stored),
     getBundleUrl: async ({ execution, digest }, context) => {
       const { runId = "", generation = 0, firstExecutionRunId = "" } = execution ?? {};
       if (!isUuid(runId)) throw new UnknownRunError(runId);
-      const scope = { tenant: principalOf(context).tenant, runId, execution: { generation, firstExecutionRunId } };
+      const { tenant, org } = principalOf(context);
+      const scope = { tenant, org, runId, execution: { generation, firstExecutionRunId } };
       return fromJson(GetBundleUrlResponseSchema, await deps.bundleUrl(scope, digest));
     },
   };

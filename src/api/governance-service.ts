@@ -18,9 +18,9 @@ export function createGovernanceService(deps: {
 }): ServiceImpl<typeof GovernanceService> {
   return {
     getAttestation: async (request, context) =>
-      fromJson(GetAttestationResponseSchema, await deps.getAttestation(request, principalOf(context).tenant)),
+      fromJson(GetAttestationResponseSchema, await deps.getAttestation(request, principalOf(context))),
     listAttestations: async (request, context) =>
-      fromJson(ListAttestationsResponseSchema, await deps.listAttestations(request, principalOf(context).tenant)),
+      fromJson(ListAttestationsResponseSchema, await deps.listAttestations(request, principalOf(context))),
     listSigningKeys: async () => fromJson(ListSigningKeysResponseSchema, await deps.listSigningKeys()),
   };
 }

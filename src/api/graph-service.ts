@@ -11,6 +11,6 @@ export function createGraphService(deps: {
 }): ServiceImpl<typeof GraphService> {
   return {
     listElements: async (request, context) =>
-      fromJson(ListElementsResponseSchema, await deps.listElements(request, principalOf(context).tenant)),
+      fromJson(ListElementsResponseSchema, await deps.listElements(request, principalOf(context))),
   };
 }

@@ -18,12 +18,8 @@ export function createProfileService(deps: {
     publishProfile: ({ profile }, context) =>
       deps.publishProfile(profile ?? create(ProfileSchema), principalOf(context)),
     getProfile: async ({ id, version }, context) =>
-      fromJson(
-        GetProfileResponseSchema,
-        await deps.readDeclared.profile(principalOf(context).tenant, id, version),
-        stored,
-      ),
+      fromJson(GetProfileResponseSchema, await deps.readDeclared.profile(principalOf(context), id, version), stored),
     listProfiles: async (_, context) =>
-      fromJson(ListProfilesResponseSchema, await deps.readDeclared.profiles(principalOf(context).tenant), stored),
+      fromJson(ListProfilesResponseSchema, await deps.readDeclared.profiles(principalOf(context)), stored),
   };
 }

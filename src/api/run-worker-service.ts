@@ -35,12 +35,13 @@ export interface RunWorkerServiceDeps {
   readonly abortSeal: ReturnType<typeof createAbortSeal>;
 }
 
-/** The worker's side of a run: each call names the execution that speaks, in the tenant of the caller's scope. */
+/** The worker's side of a run: each call names the execution that speaks, in the tenant and org of the caller's scope. */
 export function createRunWorkerService(deps: RunWorkerServiceDeps): ServiceImpl<typeof RunWorkerService> {
   const scopeOf = (request: { readonly execution?: Execution }, context: HandlerContext): SealScope => {
     const { runId = "", generation = 0, firstExecutionRunId = "" } = request.execution ?? {};
     if (!isUuid(runId)) throw new UnknownRunError(runId);
-    return { tenant: principalOf(context).tenant, runId, execution: { generation, firstExecutionRunId } };
+    const { tenant, org } = principalOf(context);
+    return { tenant, org, runId, execution: { generation, firstExecutionRunId } };
   };
   return {
     beginRun: (request, context) => {

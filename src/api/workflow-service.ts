@@ -53,7 +53,6 @@ export interface WorkflowServiceDeps {
 
 /** What is stored may have been written by a newer version. */
 const stored = { ignoreUnknownFields: true };
-const tenantOf = (context: HandlerContext): string => principalOf(context).tenant;
 
 /** Declared automations, runs, and the ledger of requests. */
 export function createWorkflowService(deps: WorkflowServiceDeps): ServiceImpl<typeof WorkflowService> {
@@ -62,23 +61,27 @@ export function createWorkflowService(deps: WorkflowServiceDeps): ServiceImpl<ty
     getWorkflowVersion: async ({ definition }, context) => {
       const { id = "", selector } = definition ?? {};
       const named = selector?.case === undefined ? {} : { [selector.case]: selector.value };
-      const found = await deps.readDeclared.version(tenantOf(context), { id, ...named });
+      const found = await deps.readDeclared.version(principalOf(context), { id, ...named });
       return fromJson(GetWorkflowVersionResponseSchema, found, stored);
     },
     listWorkflowDefinitions: async (_, context) =>
-      fromJson(ListWorkflowDefinitionsResponseSchema, await deps.readDeclared.definitions(tenantOf(context)), stored),
+      fromJson(
+        ListWorkflowDefinitionsResponseSchema,
+        await deps.readDeclared.definitions(principalOf(context)),
+        stored,
+      ),
     putWorkflowRule: async ({ rule }, context) => {
       await deps.putRule(rule ?? create(WorkflowRuleSchema), principalOf(context));
       return {};
     },
     listWorkflowRules: async (_, context) =>
-      fromJson(ListWorkflowRulesResponseSchema, await deps.readDeclared.rules(tenantOf(context)), stored),
+      fromJson(ListWorkflowRulesResponseSchema, await deps.readDeclared.rules(principalOf(context)), stored),
     putRepository: async ({ repository }, context) => {
       await deps.putRepository(repository ?? create(RepositorySchema), principalOf(context));
       return {};
     },
     listRepositories: async (_, context) =>
-      fromJson(ListRepositoriesResponseSchema, await deps.readDeclared.repositories(tenantOf(context)), stored),
+      fromJson(ListRepositoriesResponseSchema, await deps.readDeclared.repositories(principalOf(context)), stored),
 
     startWorkflowRun: async (request, context) => {
       const { runId, disposition } = await deps.startRun(request, principalOf(context), traceOf(context));
@@ -86,17 +89,17 @@ export function createWorkflowService(deps: WorkflowServiceDeps): ServiceImpl<ty
     },
     describeWorkflowRun: async ({ runId }, context) => {
       // the run first: a seal that is newer than its run adds a verdict, an older one would lack that of a run that has ended
-      const run = await deps.describeRun(tenantOf(context), runId);
-      const seal = await deps.describeSeal(tenantOf(context), runId);
+      const run = await deps.describeRun(principalOf(context), runId);
+      const seal = await deps.describeSeal(principalOf(context), runId);
       return fromJson(DescribeWorkflowRunResponseSchema, { ...run, ...seal }, stored);
     },
     listWorkflowRuns: async (request, context) =>
-      fromJson(ListWorkflowRunsResponseSchema, await deps.listRuns(request, tenantOf(context)), stored),
+      fromJson(ListWorkflowRunsResponseSchema, await deps.listRuns(request, principalOf(context)), stored),
     async *watchWorkflowRun({ runId, afterSequence }, context) {
       const expiry = expiryOf(context, deps.now());
       try {
         const signal = AbortSignal.any([context.signal, expiry.signal]);
-        const updates = deps.watchRuns.watch({ tenant: tenantOf(context), runId, afterSequence, signal });
+        const updates = deps.watchRuns.watch({ scope: principalOf(context), runId, afterSequence, signal });
         for await (const update of updates)
           yield "event" in update
             ? { update: { case: "event", value: update.event } }
@@ -110,16 +113,17 @@ export function createWorkflowService(deps: WorkflowServiceDeps): ServiceImpl<ty
     }),
     reportWorkflowStatus: ({ execution, ...report }, context) => {
       const { runId = "", generation = 0, firstExecutionRunId = "" } = execution ?? {};
-      const scope = { tenant: tenantOf(context), runId, execution: { generation, firstExecutionRunId } };
+      const { tenant, org } = principalOf(context);
+      const scope = { tenant, org, runId, execution: { generation, firstExecutionRunId } };
       return deps.reportStatus(scope, report);
     },
 
     listRunRequests: async (request, context) =>
-      fromJson(ListRunRequestsResponseSchema, await deps.listRequests(request, tenantOf(context)), stored),
+      fromJson(ListRunRequestsResponseSchema, await deps.listRequests(request, principalOf(context)), stored),
     listArtifacts: async ({ runId }, context) =>
-      fromJson(ListArtifactsResponseSchema, await deps.listArtifacts(tenantOf(context), runId), stored),
+      fromJson(ListArtifactsResponseSchema, await deps.listArtifacts(principalOf(context), runId), stored),
     getArtifactUrl: async ({ artifactId }, context) =>
-      fromJson(GetArtifactUrlResponseSchema, await deps.artifactUrl(tenantOf(context), artifactId), stored),
+      fromJson(GetArtifactUrlResponseSchema, await deps.artifactUrl(principalOf(context), artifactId), stored),
   };
 }
 

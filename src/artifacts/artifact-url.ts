@@ -1,6 +1,6 @@
 import type { GetArtifactUrlResponseJson } from "../gen/workflows_runtime/v1/workflow_service_pb.ts";
 import { isUuid } from "../tenancy/page-token.ts";
-import type { InTenant } from "../tenancy/transaction.ts";
+import type { InScope, Scope } from "../tenancy/transaction.ts";
 import { findArtifact } from "./artifact-store.ts";
 import { artifactToJson } from "./list-artifacts.ts";
 import type { ObjectStore } from "./object-store.ts";
@@ -20,10 +20,10 @@ const expiresSeconds = 300;
  * A URL that gives the bytes for 5 minutes to whoever has it.
  * @throws UnknownArtifactError
  */
-export function createArtifactUrl(deps: { readonly inTenant: InTenant; readonly urlFor: ObjectStore["urlFor"] }) {
-  return async (tenant: string, artifactId: string): Promise<GetArtifactUrlResponseJson> => {
+export function createArtifactUrl(deps: { readonly inScope: InScope; readonly urlFor: ObjectStore["urlFor"] }) {
+  return async (scope: Scope, artifactId: string): Promise<GetArtifactUrlResponseJson> => {
     const row = isUuid(artifactId)
-      ? await deps.inTenant(tenant, (transaction) => findArtifact(transaction, tenant, artifactId))
+      ? await deps.inScope(scope, (transaction) => findArtifact(transaction, scope.tenant, artifactId))
       : undefined;
     if (row === undefined) throw new UnknownArtifactError(artifactId);
     const url = await deps.urlFor(row.objectKey, { fileName: row.name, expiresSeconds });

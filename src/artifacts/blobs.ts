@@ -15,9 +15,16 @@ export class AlteredObjectError extends Error {
   }
 }
 
-/** @returns the key of a blob: its tenant and its digest, so that other bytes have another key */
-export function objectKeyOf(tenant: string, sha256: string): string {
-  return `tenants/${tenant}/sha256/${sha256}`;
+/** Whose a blob is: what runs make is their org's, what is declared is the tenant's. Who names a digest without having the bytes is shown nobody else's. */
+export interface BlobOwner {
+  readonly tenant: string;
+  /** Null for what the tenant declares. */
+  readonly org: string | null;
+}
+
+/** @returns the key of a blob: its owner and its digest, so that other bytes have another key */
+export function objectKeyOf({ tenant, org }: BlobOwner, sha256: string): string {
+  return `tenants/${tenant}${org === null ? "" : `/orgs/${org}`}/sha256/${sha256}`;
 }
 
 /** @returns sha256, lower-case hex */
@@ -31,14 +38,14 @@ export function sha256Hex(bytes: Uint8Array | string): string {
  */
 export async function keepBlob(
   objects: Pick<ObjectStore, "putOnce" | "digestOf">,
-  tenant: string,
+  owner: BlobOwner,
   bytes: Uint8Array,
   contentType: string,
 ): Promise<ObjectDigest> {
   const digest = { sha256: sha256Hex(bytes), sizeBytes: bytes.byteLength };
-  const key = objectKeyOf(tenant, digest.sha256);
+  const key = objectKeyOf(owner, digest.sha256);
   const put = await objects.putOnce(key, bytes, { sha256: digest.sha256, contentType });
-  if (put === "present") await assertBlob(objects, tenant, digest.sha256);
+  if (put === "present") await assertBlob(objects, owner, digest.sha256);
   return digest;
 }
 
@@ -48,10 +55,10 @@ export async function keepBlob(
  */
 export async function assertBlob(
   objects: Pick<ObjectStore, "digestOf">,
-  tenant: string,
+  owner: BlobOwner,
   sha256: string,
 ): Promise<ObjectDigest> {
-  const key = objectKeyOf(tenant, sha256);
+  const key = objectKeyOf(owner, sha256);
   const found = await objects.digestOf(key);
   if (found?.sha256 !== sha256) throw new AlteredObjectError(key, found, sha256);
   return found;

@@ -3,6 +3,7 @@ import type {
   CreateArtifactUploadsResponseJson,
   UploadGrantJson,
 } from "../gen/workflows_runtime/v1/run_worker_service_pb.ts";
+import type { Scope } from "../tenancy/transaction.ts";
 import { AlteredObjectError, objectKeyOf } from "./blobs.ts";
 import { mapAtMost } from "./map-at-most.ts";
 import type { ObjectStore } from "./object-store.ts";
@@ -16,28 +17,28 @@ const readAtOnce = 4;
  * What is stored is no artifact yet: it becomes one when the run is sealed.
  * @throws InvalidUploadsError, AlteredObjectError, and what `assertMayUpload` throws
  */
-export function createGrantUploads<Scope extends { readonly tenant: string }>(deps: {
+export function createGrantUploads<RunScope extends Scope>(deps: {
   readonly objects: Pick<ObjectStore, "digestOf" | "grantPut">;
   /** @throws when the execution does not speak for the run, or a later attempt of its work was heard */
-  readonly assertMayUpload: (scope: Scope, attempt: number) => Promise<void>;
+  readonly assertMayUpload: (scope: RunScope, attempt: number) => Promise<void>;
 }) {
   return async (
-    scope: Scope,
+    scope: RunScope,
     { attempt, uploads }: { readonly attempt: number; readonly uploads: readonly UploadJson[] },
   ): Promise<CreateArtifactUploadsResponseJson> => {
     await deps.assertMayUpload(scope, attempt);
     assertUploads(uploads);
-    return { grants: await mapAtMost(readAtOnce, uploads, (upload) => grant(deps.objects, scope.tenant, upload)) };
+    return { grants: await mapAtMost(readAtOnce, uploads, (upload) => grant(deps.objects, scope, upload)) };
   };
 }
 
 async function grant(
   objects: Pick<ObjectStore, "digestOf" | "grantPut">,
-  tenant: string,
+  scope: Scope,
   upload: UploadJson,
 ): Promise<UploadGrantJson> {
   const { sha256 = "", mediaType = "" } = upload;
-  const key = objectKeyOf(tenant, sha256);
+  const key = objectKeyOf(scope, sha256);
   const found = await objects.digestOf(key);
   if (found === undefined) {
     const what = { sha256, sizeBytes: sizeOf(upload), contentType: mediaType, expiresSeconds };

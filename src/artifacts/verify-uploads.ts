@@ -1,4 +1,5 @@
 import type { UploadJson } from "../gen/automation/v1/run_work_pb.ts";
+import type { Scope } from "../tenancy/transaction.ts";
 import { AlteredObjectError, objectKeyOf } from "./blobs.ts";
 import { mapAtMost } from "./map-at-most.ts";
 import type { ObjectStore } from "./object-store.ts";
@@ -21,12 +22,12 @@ const readAtOnce = 4;
  */
 export async function verifyUploads(
   objects: Pick<ObjectStore, "digestOf">,
-  tenant: string,
+  scope: Scope,
   uploads: readonly UploadJson[],
 ): Promise<void> {
   const named = [...Map.groupBy(uploads, ({ sha256 = "" }) => sha256)];
   await mapAtMost(readAtOnce, named, async ([sha256, sameBytes]) => {
-    const key = objectKeyOf(tenant, sha256);
+    const key = objectKeyOf(scope, sha256);
     const found = await objects.digestOf(key);
     if (found === undefined) throw new MissingUploadError(sameBytes[0]?.name ?? "", sha256);
     if (found.sha256 !== sha256) throw new AlteredObjectError(key, found, sha256);

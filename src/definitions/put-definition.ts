@@ -2,7 +2,7 @@ import { toJson } from "@bufbuild/protobuf";
 import { AutomationPlanSchema } from "../gen/automation/v1/automation_plan_pb.ts";
 import type { PublishWorkflowVersionRequest } from "../gen/workflows_runtime/v1/workflow_service_pb.ts";
 import type { Principal } from "../tenancy/request-context.ts";
-import type { InTenant } from "../tenancy/transaction.ts";
+import type { InScope } from "../tenancy/transaction.ts";
 import { canonicalDigest } from "../text/canonical-json.ts";
 import { bumpRevision } from "./declaration-revision-store.ts";
 import { findVersion, insertVersion, upsertDefinition } from "./definition-store.ts";
@@ -26,14 +26,15 @@ export type PublishVersion = (
 ) => Promise<{ digest: string; created: boolean }>;
 
 /** Stores a definition's version for ever and moves its channel. @throws VersionExistsError, InvalidPlanError */
-export function createPublishVersion(deps: { readonly inTenant: InTenant }): PublishVersion {
-  return async ({ definitionId, version, channel, title, plan: message }, { tenant, subject }) => {
+export function createPublishVersion(deps: { readonly inScope: InScope }): PublishVersion {
+  return async ({ definitionId, version, channel, title, plan: message }, who) => {
+    const { tenant, subject } = who;
     if (message === undefined) throw new InvalidPlanError(["plan is required; an empty plan `{}` has no steps"]);
     const faults = faultsOfPlan(message);
     if (faults.length > 0) throw new InvalidPlanError(faults);
     const plan = toJson(AutomationPlanSchema, message);
     const digest = canonicalDigest(plan);
-    return deps.inTenant(tenant, async (transaction) => {
+    return deps.inScope(who, async (transaction) => {
       await upsertDefinition(transaction, {
         tenant,
         id: definitionId,

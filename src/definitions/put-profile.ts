@@ -2,7 +2,7 @@ import { toJson } from "@bufbuild/protobuf";
 import type { Profile } from "../gen/governance/v1/profile_pb.ts";
 import { ProfileSchema } from "../gen/governance/v1/profile_pb.ts";
 import type { Principal } from "../tenancy/request-context.ts";
-import type { InTenant } from "../tenancy/transaction.ts";
+import type { InScope } from "../tenancy/transaction.ts";
 import { canonicalDigest } from "../text/canonical-json.ts";
 import { bumpRevision } from "./declaration-revision-store.ts";
 import { findProfile, insertProfile } from "./profile-store.ts";
@@ -23,18 +23,19 @@ export type PublishProfile = (profile: Profile, who: Principal) => Promise<{ dig
 
 /** Stores a profile version for ever. @throws VersionExistsError, UnknownReceiverError */
 export function createPublishProfile(deps: {
-  readonly inTenant: InTenant;
+  readonly inScope: InScope;
   /** Names in the operator's list of methodology services. */
   readonly receivers: readonly string[];
 }): PublishProfile {
-  return async (message, { tenant, subject }) => {
+  return async (message, who) => {
+    const { tenant, subject } = who;
     const receiver = message.handoff?.receiver;
     if (receiver !== undefined && !deps.receivers.includes(receiver))
       throw new UnknownReceiverError(receiver, deps.receivers);
     const profile = toJson(ProfileSchema, message);
     const digest = canonicalDigest(profile);
     const { id, version } = message;
-    return deps.inTenant(tenant, async (transaction) => {
+    return deps.inScope(who, async (transaction) => {
       const created = await insertProfile(transaction, { tenant, id, version, profile, digest, publishedBy: subject });
       if (created) await bumpRevision(transaction, tenant);
       else if ((await findProfile(transaction, tenant, id, version))?.digest !== digest)

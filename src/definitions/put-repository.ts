@@ -2,7 +2,7 @@ import { toJson } from "@bufbuild/protobuf";
 import type { Repository } from "../gen/workflows_runtime/v1/workflow_service_pb.ts";
 import { RepositorySchema } from "../gen/workflows_runtime/v1/workflow_service_pb.ts";
 import type { Principal } from "../tenancy/request-context.ts";
-import type { InTenant } from "../tenancy/transaction.ts";
+import type { InScope } from "../tenancy/transaction.ts";
 import { shownText } from "../text/strangers-text.ts";
 import { bumpRevision } from "./declaration-revision-store.ts";
 import { faultsOfPolicy } from "./policy-rules.ts";
@@ -25,10 +25,11 @@ export type PutRepository = (repository: Repository, who: Principal) => Promise<
 
 /** Creates or replaces a repository; runs that are accepted from then on work from it. @throws InvalidRepositoryError with every fault */
 export function createPutRepository(deps: {
-  readonly inTenant: InTenant;
+  readonly inScope: InScope;
   readonly bounds: RepositoryBounds;
 }): PutRepository {
-  return async (message, { tenant, subject }) => {
+  return async (message, who) => {
+    const { tenant, subject } = who;
     const repository = toJson(RepositorySchema, message);
     const { id, url, defaultRef } = message;
     const urlFault = faultOfUrl(url, tenant, deps.bounds);
@@ -39,7 +40,7 @@ export function createPutRepository(deps: {
       ...(repository.policy === undefined ? [] : faultsOfPolicy(repository.policy, "policy")),
     ];
     if (faults.length > 0) throw new InvalidRepositoryError(id, faults);
-    await deps.inTenant(tenant, async (transaction) => {
+    await deps.inScope(who, async (transaction) => {
       await upsertRepository(transaction, { tenant, id, repository, by: subject });
       await bumpRevision(transaction, tenant);
     });

@@ -5,7 +5,7 @@ import type {
   ListWorkflowDefinitionsResponseJson,
   ListWorkflowRulesResponseJson,
 } from "../gen/workflows_runtime/v1/workflow_service_pb.ts";
-import type { InTenant } from "../tenancy/transaction.ts";
+import type { InScope, Scope } from "../tenancy/transaction.ts";
 import type { DefinitionSelector } from "./declarations.ts";
 import { findVersion, readDefinitions } from "./definition-store.ts";
 import { findProfile, readProfiles } from "./profile-store.ts";
@@ -37,27 +37,27 @@ export class UnknownProfileError extends Error {
 /** Reads what a tenant declares. */
 export interface ReadDeclared {
   /** By version, or by channel (`stable` when neither is named). @throws UnknownDefinitionError */
-  version(tenant: string, selector: DefinitionSelector): Promise<GetWorkflowVersionResponseJson>;
-  definitions(tenant: string): Promise<ListWorkflowDefinitionsResponseJson>;
+  version(scope: Scope, selector: DefinitionSelector): Promise<GetWorkflowVersionResponseJson>;
+  definitions(scope: Scope): Promise<ListWorkflowDefinitionsResponseJson>;
   /** In the order in which they are asked. */
-  rules(tenant: string): Promise<ListWorkflowRulesResponseJson>;
+  rules(scope: Scope): Promise<ListWorkflowRulesResponseJson>;
   /** By id. */
-  repositories(tenant: string): Promise<ListRepositoriesResponseJson>;
+  repositories(scope: Scope): Promise<ListRepositoriesResponseJson>;
   /** An empty version is the newest. @throws UnknownProfileError */
-  profile(tenant: string, id: string, version: string): Promise<GetProfileResponseJson>;
+  profile(scope: Scope, id: string, version: string): Promise<GetProfileResponseJson>;
   /** The newest version of each. */
-  profiles(tenant: string): Promise<ListProfilesResponseJson>;
+  profiles(scope: Scope): Promise<ListProfilesResponseJson>;
 }
 
-export function createReadDeclared({ inTenant }: { readonly inTenant: InTenant }): ReadDeclared {
+export function createReadDeclared({ inScope }: { readonly inScope: InScope }): ReadDeclared {
   return {
-    async version(tenant, selector) {
-      const found = await inTenant(tenant, (transaction) => findVersion(transaction, tenant, selector));
+    async version(scope, selector) {
+      const found = await inScope(scope, (transaction) => findVersion(transaction, scope.tenant, selector));
       if (found === undefined) throw new UnknownDefinitionError(selector);
       return found;
     },
-    async definitions(tenant) {
-      const found = await inTenant(tenant, (transaction) => readDefinitions(transaction, tenant));
+    async definitions(scope) {
+      const found = await inScope(scope, (transaction) => readDefinitions(transaction, scope.tenant));
       const channelsOf = (channels: Readonly<Record<string, string>>) =>
         Object.entries(channels).map(([channel, version]) => ({ channel, version }));
       return {
@@ -69,19 +69,19 @@ export function createReadDeclared({ inTenant }: { readonly inTenant: InTenant }
         })),
       };
     },
-    async rules(tenant) {
-      return { rules: await inTenant(tenant, (transaction) => readRules(transaction, tenant)) };
+    async rules(scope) {
+      return { rules: await inScope(scope, (transaction) => readRules(transaction, scope.tenant)) };
     },
-    async repositories(tenant) {
-      return { repositories: await inTenant(tenant, (transaction) => readRepositories(transaction, tenant)) };
+    async repositories(scope) {
+      return { repositories: await inScope(scope, (transaction) => readRepositories(transaction, scope.tenant)) };
     },
-    async profile(tenant, id, version) {
-      const found = await inTenant(tenant, (transaction) => findProfile(transaction, tenant, id, version));
+    async profile(scope, id, version) {
+      const found = await inScope(scope, (transaction) => findProfile(transaction, scope.tenant, id, version));
       if (found === undefined) throw new UnknownProfileError(id, version);
       return { profile: found.profile, digest: found.digest };
     },
-    async profiles(tenant) {
-      const found = await inTenant(tenant, (transaction) => readProfiles(transaction, tenant));
+    async profiles(scope) {
+      const found = await inScope(scope, (transaction) => readProfiles(transaction, scope.tenant));
       const newest = Map.groupBy(found, (each) => each.id)
         .values()
         .flatMap(([first]) => (first === undefined ? [] : [first.profile]));

@@ -6,12 +6,13 @@ import type { Transaction } from "../tenancy/transaction.ts";
 import type { ElementRow } from "./element-store.ts";
 import { addElementVersion } from "./element-store.ts";
 
-/** Namespace of element ids, so that two runs on one work item meet at one element. */
+/** Namespace of element ids, so that two runs of an org on one work item meet at one element. */
 const elementNamespace = "5d3c3f7e-4a1b-5a0e-9a55-0b4b6f0d6c11";
 
 /** Evidence of one COMPLETED run on what it was about. */
 export interface RunEvidence {
   readonly tenant: string;
+  readonly org: string;
   readonly runId: string;
   /** Lower-case method name: `scrum`. */
   readonly method: string;
@@ -38,23 +39,23 @@ export interface MadeByRun {
  * element per document of a repository, of the type that its step names; one version of each per run, related as `ameide:evidences` to every work item.
  */
 export async function writeEvidence(transaction: Transaction, evidence: RunEvidence): Promise<void> {
-  const { tenant, runId, workItems, at } = evidence;
+  const { runId, workItems, at } = evidence;
   const relationships = workItems.map((target) => ({ typeKey: "ameide:evidences", target }));
   const elements = new Map([...elementsOf(evidence)].map((element) => [element.elementId, element]));
   // in one order for all runs, so that two that meet at the same elements wait and never block each other for good
   const ordered = [...elements.values()].sort((one, other) => (one.elementId < other.elementId ? -1 : 1));
   await Promise.all(
     ordered.map((element) =>
-      addElementVersion(transaction, tenant, { ...element, runId, createdAt: at, relationships }),
+      addElementVersion(transaction, evidence, { ...element, runId, createdAt: at, relationships }),
     ),
   );
 }
 
 type Written = Pick<ElementRow, "elementId" | "typeKey" | "name" | "attachments">;
 
-function* elementsOf({ tenant, method, subject, attachments, made }: RunEvidence): Generator<Written> {
+function* elementsOf({ tenant, org, method, subject, attachments, made }: RunEvidence): Generator<Written> {
   const { kind, id } = subject;
-  const idOf = (...parts: readonly string[]) => uuidv5(JSON.stringify([tenant, ...parts]), elementNamespace);
+  const idOf = (...parts: readonly string[]) => uuidv5(JSON.stringify([tenant, org, ...parts]), elementNamespace);
   yield {
     elementId: idOf("ameide:evidence", method, kind, id),
     typeKey: "ameide:evidence",

@@ -1,17 +1,17 @@
 import type { ElementJson, ListElementsRequest, ListElementsResponseJson } from "../gen/graph/v1/graph_service_pb.ts";
 import { decodePageToken, encodePageToken, pageSizeOf } from "../tenancy/page-token.ts";
-import type { InTenant } from "../tenancy/transaction.ts";
+import type { InScope, Scope } from "../tenancy/transaction.ts";
 import type { ElementRow } from "./element-store.ts";
 import { listElementsOf } from "./element-store.ts";
 
 /** Elements with a relationship to a reference, each with its newest version, newest first. */
-export function createListElements(deps: { readonly inTenant: InTenant }) {
-  return async (request: ListElementsRequest, tenant: string): Promise<ListElementsResponseJson> => {
+export function createListElements(deps: { readonly inScope: InScope }) {
+  return async (request: ListElementsRequest, scope: Scope): Promise<ListElementsResponseJson> => {
     const target = { kind: request.reference?.kind ?? "", id: request.reference?.id ?? "" };
     const after = decodePageToken(request.pageToken);
     const size = pageSizeOf(request.pageSize);
-    const rows = await deps.inTenant(tenant, (transaction) =>
-      listElementsOf(transaction, tenant, target, after, size + 1),
+    const rows = await deps.inScope(scope, (transaction) =>
+      listElementsOf(transaction, scope.tenant, target, after, size + 1),
     );
     const page = rows.slice(0, size);
     const last = page.at(-1);

@@ -1,6 +1,6 @@
 import type { ObjectStore } from "../artifacts/object-store.ts";
 import type { GetBundleUrlResponseJson } from "../gen/agents/v1/agents_service_pb.ts";
-import type { InTenant } from "../tenancy/transaction.ts";
+import type { InScope } from "../tenancy/transaction.ts";
 import { findBundle } from "./persona-store.ts";
 
 /** A run's worker asks for a bundle that its run does not work with. */
@@ -15,6 +15,7 @@ export class BundleNotPinnedError extends Error {
 /** Which execution asks, for which run. */
 export interface BundleScope {
   readonly tenant: string;
+  readonly org: string;
   readonly runId: string;
   readonly execution: { readonly generation: number; readonly firstExecutionRunId: string };
 }
@@ -26,7 +27,7 @@ const expiresSeconds = 300;
  * @throws BundleNotPinnedError, and what `pinnedDigests` throws
  */
 export function createBundleUrl(deps: {
-  readonly inTenant: InTenant;
+  readonly inScope: InScope;
   readonly urlFor: ObjectStore["urlFor"];
   /** Digests of the personas that a run works with. @throws when the run is unknown or another execution speaks for it */
   readonly pinnedDigests: (scope: BundleScope) => Promise<readonly string[]>;
@@ -35,7 +36,7 @@ export function createBundleUrl(deps: {
     const { tenant, runId } = scope;
     const pinned = await deps.pinnedDigests(scope);
     const bundle = pinned.includes(digest)
-      ? await deps.inTenant(tenant, (transaction) => findBundle(transaction, tenant, digest))
+      ? await deps.inScope(scope, (transaction) => findBundle(transaction, tenant, digest))
       : undefined;
     if (bundle === undefined) throw new BundleNotPinnedError(runId, digest);
     const url = await deps.urlFor(bundle.objectKey, { fileName: `${bundle.id}-${bundle.version}.tar`, expiresSeconds });

@@ -4,7 +4,7 @@ import type { ObjectStore } from "../artifacts/object-store.ts";
 import type { PublishBundleResponseJson } from "../gen/agents/v1/agents_service_pb.ts";
 import { PersonaManifestSchema } from "../gen/agents/v1/agents_service_pb.ts";
 import type { Principal } from "../tenancy/request-context.ts";
-import type { InTenant, Transaction } from "../tenancy/transaction.ts";
+import type { InScope, Transaction } from "../tenancy/transaction.ts";
 import { decodeTar } from "./canonical-tar.ts";
 import { personaToJson } from "./list-personas.ts";
 import { readManifest } from "./manifest.ts";
@@ -28,26 +28,27 @@ export type PublishBundle = (bundle: Uint8Array, who: Principal) => Promise<Publ
  * @throws InvalidBundleError, PersonaVersionExistsError
  */
 export function createPublishBundle(deps: {
-  readonly inTenant: InTenant;
+  readonly inScope: InScope;
   readonly objects: Pick<ObjectStore, "putOnce" | "digestOf">;
   /** Tells caches of what the tenant declares; in the transaction of the change. */
   readonly bumpRevision: (transaction: Transaction, tenant: string) => Promise<void>;
 }): PublishBundle {
-  const { inTenant, objects, bumpRevision } = deps;
-  return async (bundle, { tenant, subject }) => {
+  const { inScope, objects, bumpRevision } = deps;
+  return async (bundle, who) => {
+    const { tenant, subject } = who;
     const manifest = readManifest(decodeTar(bundle));
     const { id, version } = manifest;
     const digest = sha256Hex(bundle);
     const persona = {
       ...{ id, version, digest, sizeBytes: bundle.byteLength, publishedBy: subject },
       manifest: toJson(PersonaManifestSchema, manifest),
-      objectKey: objectKeyOf(tenant, digest),
+      objectKey: objectKeyOf({ tenant, org: null }, digest),
     };
-    const known = await inTenant(tenant, (transaction) => findPersona(transaction, tenant, persona));
+    const known = await inScope(who, (transaction) => findPersona(transaction, tenant, persona));
     if (known !== undefined && known.digest !== digest)
       throw new PersonaVersionExistsError(id, version, known.digest, digest);
-    await keepBlob(objects, tenant, bundle, "application/x-tar"); // also when known: a bucket that lost it is mended
-    return inTenant(tenant, async (transaction) => {
+    await keepBlob(objects, { tenant, org: null }, bundle, "application/x-tar"); // also when known: a bucket that lost it is mended
+    return inScope(who, async (transaction) => {
       const created = await insertPersona(transaction, tenant, persona);
       const stored = await findPersona(transaction, tenant, persona);
       if (stored?.digest !== digest) throw new PersonaVersionExistsError(id, version, stored?.digest ?? "", digest);

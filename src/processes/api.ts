@@ -29,7 +29,7 @@ import { createScrum } from "../methodology/scrum.ts";
 import { createBundleUrl } from "../personas/bundle-url.ts";
 import { createListPersonas } from "../personas/list-personas.ts";
 import { createPublishBundle } from "../personas/publish-bundle.ts";
-import { createInTenant, createInTransaction } from "../postgres/in-tenant.ts";
+import { createInScope, createInTransaction } from "../postgres/in-scope.ts";
 import { createListener } from "../postgres/listener.ts";
 import type { Notifier } from "../postgres/notifier.ts";
 import { createNotifier } from "../postgres/notifier.ts";
@@ -86,9 +86,9 @@ export async function main(source: NodeJS.ProcessEnv, signal: AbortSignal): Prom
   const pool = createPool({ url, applicationName, max: 16, onError });
   const s3 = createS3(s3OptionsOf(environment));
   const notifier = createNotifier({ url, applicationName, onError });
-  const inTenant = createInTenant(pool);
+  const inScope = createInScope(pool);
   const inTransaction = createInTransaction(pool);
-  const watchRuns = createWatchRuns({ inTenant, heartbeatMs, onError });
+  const watchRuns = createWatchRuns({ inScope, heartbeatMs, onError });
   const listener = createListener({
     url,
     applicationName,
@@ -100,7 +100,7 @@ export async function main(source: NodeJS.ProcessEnv, signal: AbortSignal): Prom
   const authenticator = createAuthenticator({ issuer: environment.AUTOMATION_ISSUER_URL, now });
   const methodologyOf = methodologiesOf(operator);
   const deliverLoop = createDeliverLoop({
-    inTenant,
+    inScope,
     inTransaction,
     methodologyOf,
     now,
@@ -114,12 +114,12 @@ export async function main(source: NodeJS.ProcessEnv, signal: AbortSignal): Prom
       address: environment.AUTOMATION_API_ADDRESS,
       handler: createHandler({
         ...createServices({
-          ...{ inTenant, inTransaction, watchRuns, notifier, log, s3, now, operator, methodologyOf },
+          ...{ inScope, inTransaction, watchRuns, notifier, log, s3, now, operator, methodologyOf },
           sign: signer.sign,
           onDue: deliverLoop.wake,
         }),
         authenticate: authenticator.authenticate,
-        recordAudit: createRecordAudit({ inTenant }),
+        recordAudit: createRecordAudit({ inScope }),
         onInternal: (error, facts) => log.error({ err: error, ...facts }, "a call failed"),
         newId: randomUUID,
       }),
@@ -145,7 +145,7 @@ export async function main(source: NodeJS.ProcessEnv, signal: AbortSignal): Prom
 
 /** The proto services over the use cases of the rooms. */
 function createServices(deps: {
-  readonly inTenant: ReturnType<typeof createInTenant>;
+  readonly inScope: ReturnType<typeof createInScope>;
   readonly inTransaction: ReturnType<typeof createInTransaction>;
   readonly watchRuns: WatchRuns;
   readonly notifier: Notifier;
@@ -157,7 +157,7 @@ function createServices(deps: {
   readonly now: () => Date;
   readonly onDue: () => void;
 }) {
-  const { inTenant, notifier, operator, s3 } = deps;
+  const { inScope, notifier, operator, s3 } = deps;
   const { hint } = notifier;
   const inRun = tellAppended(createInRun(deps), ({ tenant, runId }) => {
     hint("automation_run_events", `${tenant}/${runId}`);
@@ -175,7 +175,7 @@ function createServices(deps: {
     workflows: createWorkflowService({
       publishVersion: createPublishVersion(deps),
       putRule: createPutRule(deps),
-      putRepository: createPutRepository({ inTenant, bounds: operator.workspaces.repositories }),
+      putRepository: createPutRepository({ inScope, bounds: operator.workspaces.repositories }),
       readDeclared,
       startRun: async (request, who, trace) => {
         try {
@@ -185,9 +185,9 @@ function createServices(deps: {
           hint("automation_outbox"); // a rejection is told on the bus, too
         }
       },
-      describeRun: createDescribeRun({ inTenant, workflowIdOf }),
+      describeRun: createDescribeRun({ inScope, workflowIdOf }),
       describeSeal: createDescribeSeal(deps),
-      listRuns: createListRuns({ inTenant, workflowIdOf }),
+      listRuns: createListRuns({ inScope, workflowIdOf }),
       watchRuns: deps.watchRuns,
       cancelRun: createCancelRun({
         inRun,
@@ -195,10 +195,10 @@ function createServices(deps: {
         newId: randomUUID,
         onCommand: () => hint("automation_commands"),
       }),
-      reportStatus: createReportStatus({ inTenant, inRun }),
+      reportStatus: createReportStatus({ inScope, inRun }),
       listRequests: createListRequests(deps),
       listArtifacts: createListArtifacts(deps),
-      artifactUrl: createArtifactUrl({ inTenant, urlFor: s3.urlFor }),
+      artifactUrl: createArtifactUrl({ inScope, urlFor: s3.urlFor }),
       now: deps.now,
     }),
     runWorker: createRunWorkerService({
@@ -220,7 +220,7 @@ function createServices(deps: {
       abortSeal: createAbortSeal(sealing),
     }),
     profiles: createProfileService({
-      publishProfile: createPublishProfile({ inTenant, receivers: Object.keys(operator.methodologies) }),
+      publishProfile: createPublishProfile({ inScope, receivers: Object.keys(operator.methodologies) }),
       readDeclared,
     }),
     governance: createGovernanceService({
@@ -230,9 +230,9 @@ function createServices(deps: {
     }),
     graph: createGraphService({ listElements: createListElements(deps) }),
     agents: createAgentsService({
-      publishBundle: createPublishBundle({ inTenant, objects: s3, bumpRevision }),
+      publishBundle: createPublishBundle({ inScope, objects: s3, bumpRevision }),
       listPersonas: createListPersonas(deps),
-      bundleUrl: createBundleUrl({ inTenant, urlFor: s3.urlFor, pinnedDigests: createPinnedDigests(deps) }),
+      bundleUrl: createBundleUrl({ inScope, urlFor: s3.urlFor, pinnedDigests: createPinnedDigests(deps) }),
     }),
   };
 }

@@ -7,7 +7,7 @@ import { assertWorkspaceRules } from "../definitions/workspace-rules.ts";
 import { createConsumeRequests } from "../dispatch/consume-requests.ts";
 import { createPumpCommands } from "../dispatch/pump-commands.ts";
 import { createReleaseRuns } from "../dispatch/release-runs.ts";
-import { createInTransaction, isDataError } from "../postgres/in-tenant.ts";
+import { createInTransaction, isDataError } from "../postgres/in-scope.ts";
 import { createListener } from "../postgres/listener.ts";
 import { createNotifier } from "../postgres/notifier.ts";
 import { ensureRunEventPartitions } from "../postgres/partitions.ts";

@@ -3,7 +3,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { BusRecord } from "../bus/kafka-producer.ts";
 import { createKafkaProducer } from "../bus/kafka-producer.ts";
 import { readEnvironment } from "../config/environment.ts";
-import { createInTransaction } from "../postgres/in-tenant.ts";
+import { createInTransaction } from "../postgres/in-scope.ts";
 import { createListener } from "../postgres/listener.ts";
 import { createPool } from "../postgres/pool.ts";
 import { createPublishRunEvents } from "../runs/publish-run-events.ts";

@@ -13,6 +13,7 @@ import type { ExecutionId, InRun, OpenRun } from "../runs/in-run.ts";
 import { assertSpeaksFor } from "../runs/in-run.ts";
 import type { RunRow } from "../runs/run-store.ts";
 import { assertAttempt } from "../runs/work-attempt.ts";
+import type { Scope } from "../tenancy/transaction.ts";
 import { shownText, storableJson } from "../text/strangers-text.ts";
 import { assertReport } from "./report-rules.ts";
 import { readAside } from "./test-report/read-aside.ts";
@@ -21,6 +22,7 @@ import { findWorkReport, insertWorkReport } from "./work-report-store.ts";
 
 export interface WorkScope {
   readonly tenant: string;
+  readonly org: string;
   readonly runId: string;
   readonly execution: ExecutionId;
 }
@@ -48,10 +50,10 @@ export function createCompleteWork(deps: {
     if ("answer" in before) return before.answer;
     assertUploads(work.uploads);
     assertReport(work.report, work.uploads, before.run, before.steps);
-    await verifyUploads(deps.objects, scope.tenant, work.uploads);
+    await verifyUploads(deps.objects, scope, work.uploads);
     const events = await mapAtMost(readAtOnce, work.report.tests ?? [], async (test) => ({
       writerKey: `work/tests/${test.stepId}${test.onBase === true ? "/base" : ""}`,
-      tests: await readTests(deps.objects, scope.tenant, test),
+      tests: await readTests(deps.objects, scope, test),
     }));
 
     return deps.inRun(scope, async (open) => {
@@ -100,12 +102,12 @@ async function keep(open: OpenRun, scope: WorkScope, work: ReportedWork, events:
 
 async function readTests(
   objects: Pick<ObjectStore, "read">,
-  tenant: string,
+  owner: Scope,
   { stepId, onBase = false, reportSha256 = "", format, reason = "" }: TestRunJson,
 ): Promise<TestsReadJson> {
   const told = { stepId, onBase };
   if (reportSha256 === "") return { ...told, fault: `the tests left no report: ${reason || "no reason was given"}` };
-  const bytes = await objects.read(objectKeyOf(tenant, reportSha256), largestUpload);
+  const bytes = await objects.read(objectKeyOf(owner, reportSha256), largestUpload);
   const report = await readAside(format ?? "REPORT_FORMAT_UNSPECIFIED", bytes ?? new Uint8Array());
   if ("fault" in report) return { ...told, fault: report.fault };
   const failed = report.tests

@@ -19,17 +19,17 @@ export interface ExaminedWork extends ReportedWork, WorkFindings {
  */
 export async function examineWork(
   objects: Pick<ObjectStore, "read">,
-  { tenant, pins }: Pick<RunRow, "tenant" | "pins">,
+  run: Pick<RunRow, "tenant" | "org" | "pins">,
   work: ReportedWork = { report: {}, uploads: [] },
 ): Promise<ExaminedWork> {
   const intact = new Set<string>();
   const sizes = new Map(work.uploads.map((upload) => [upload.sha256, sizeOf(upload)]));
   const read = async (sha256: string): Promise<Uint8Array> => {
-    const bytes = (await objects.read(objectKeyOf(tenant, sha256), sizes.get(sha256) ?? 0)) ?? new Uint8Array();
+    const bytes = (await objects.read(objectKeyOf(run, sha256), sizes.get(sha256) ?? 0)) ?? new Uint8Array();
     if (sha256Hex(bytes) === sha256) intact.add(sha256);
     return bytes;
   };
-  const findings = await evaluateWork(work, pins?.policy ?? {}, oneAtATime(read));
+  const findings = await evaluateWork(work, run.pins?.policy ?? {}, oneAtATime(read));
   return { ...work, ...findings, lines: [stepsDone(work), ...findings.lines], intact };
 }
 

@@ -6,7 +6,7 @@ import type {
   ListAttestationsResponseJson,
 } from "../gen/governance/v1/governance_service_pb.ts";
 import { decodePageToken, encodePageToken, isUuid, pageSizeOf } from "../tenancy/page-token.ts";
-import type { InTenant } from "../tenancy/transaction.ts";
+import type { InScope, Scope } from "../tenancy/transaction.ts";
 import type { AttestationRow } from "./attestation-store.ts";
 import { findRegistered, listRegistered } from "./attestation-store.ts";
 
@@ -20,8 +20,8 @@ export class UnknownAttestationError extends Error {
 }
 
 /** Lists what is registered, newest first. What is only prepared, or was discarded, is never served. */
-export function createListAttestations(deps: { readonly inTenant: InTenant }) {
-  return async (request: ListAttestationsRequest, tenant: string): Promise<ListAttestationsResponseJson> => {
+export function createListAttestations(deps: { readonly inScope: InScope }) {
+  return async (request: ListAttestationsRequest, scope: Scope): Promise<ListAttestationsResponseJson> => {
     const { runId, reference, subjectSha256 } = request;
     if (runId !== "" && !isUuid(runId)) return { attestations: [] };
     const after = decodePageToken(request.pageToken);
@@ -31,8 +31,8 @@ export function createListAttestations(deps: { readonly inTenant: InTenant }) {
       reference: reference ?? null,
       subjectSha256: subjectSha256 === "" ? null : subjectSha256.toLowerCase(),
     };
-    const rows = await deps.inTenant(tenant, (transaction) =>
-      listRegistered(transaction, tenant, filter, after, size + 1),
+    const rows = await deps.inScope(scope, (transaction) =>
+      listRegistered(transaction, scope.tenant, filter, after, size + 1),
     );
     const page = rows.slice(0, size);
     const last = page.at(-1);
@@ -45,10 +45,10 @@ export function createListAttestations(deps: { readonly inTenant: InTenant }) {
 }
 
 /** @throws UnknownAttestationError */
-export function createGetAttestation(deps: { readonly inTenant: InTenant }) {
-  return async ({ id }: GetAttestationRequest, tenant: string): Promise<GetAttestationResponseJson> => {
+export function createGetAttestation(deps: { readonly inScope: InScope }) {
+  return async ({ id }: GetAttestationRequest, scope: Scope): Promise<GetAttestationResponseJson> => {
     const found = isUuid(id)
-      ? await deps.inTenant(tenant, (transaction) => findRegistered(transaction, tenant, id))
+      ? await deps.inScope(scope, (transaction) => findRegistered(transaction, scope.tenant, id))
       : undefined;
     if (found === undefined) throw new UnknownAttestationError(id);
     return { attestation: { ...toJson(found), envelope: found.envelope.toString("base64") } };

@@ -28,18 +28,17 @@ export async function listDeliveries(
   limit: number,
 ): Promise<DeliveryRow[]> {
   const { rows } = await transaction.query<DeliveryRow>(
-    `${half("run_requests d", "d", "d.reasons")} union all ${half("deliveries d join run_requests q using (tenant, request_id)", "q", "'[]'::jsonb")}
+    `${half("run_requests", "d.reasons")} union all ${half("deliveries", "'[]'::jsonb")}
      order by "receivedAt" desc, "cursorId" desc limit $6`,
     [tenant, filter.disposition, filter.eventId, after?.at ?? null, after?.id ?? null, limit],
   );
   return rows;
 }
 
-/** @param request - alias of what was asked */
-const half = (from: string, request: string, reasons: string): string => `
-  (select d.request_id as "requestId", ${request}.source, ${request}.event_id as "eventId", ${request}.event_type as "eventType", d.disposition,
-          ${reasons} as reasons, ${request}.run_id as "runId", d.position, d.received_at as "receivedAt", md5(d.position)::uuid as "cursorId"
-   from ${from}
-   where d.tenant = $1 and ($2::text is null or d.disposition = $2) and ($3::text is null or ${request}.event_id = $3)
+const half = (table: string, reasons: string): string => `
+  (select d.request_id as "requestId", d.source, d.event_id as "eventId", d.event_type as "eventType", d.disposition,
+          ${reasons} as reasons, d.run_id as "runId", d.position, d.received_at as "receivedAt", md5(d.position)::uuid as "cursorId"
+   from ${table} d
+   where d.tenant = $1 and ($2::text is null or d.disposition = $2) and ($3::text is null or d.event_id = $3)
      and ($4::timestamptz is null or (d.received_at <= $4 and (d.received_at, md5(d.position)::uuid) < ($4, $5::uuid)))
    order by d.received_at desc, md5(d.position)::uuid desc limit $6)`;

@@ -6,23 +6,23 @@ import type {
 } from "../gen/workflows_runtime/v1/workflow_service_pb.ts";
 import { Disposition } from "../gen/workflows_runtime/v1/workflow_service_pb.ts";
 import { decodePageToken, encodePageToken, pageSizeOf } from "../tenancy/page-token.ts";
-import type { InTenant } from "../tenancy/transaction.ts";
+import type { InScope, Scope } from "../tenancy/transaction.ts";
 import type { DeliveryRow } from "./delivery-store.ts";
 import { listDeliveries } from "./delivery-store.ts";
 
-export type ListRequests = (request: ListRunRequestsRequest, tenant: string) => Promise<ListRunRequestsResponseJson>;
+export type ListRequests = (request: ListRunRequestsRequest, scope: Scope) => Promise<ListRunRequestsResponseJson>;
 
 /** Every delivery of the tenant with what became of it, newest first. @throws InvalidPageTokenError */
-export function createListRequests(deps: { readonly inTenant: InTenant }): ListRequests {
-  return async (request, tenant) => {
+export function createListRequests(deps: { readonly inScope: InScope }): ListRequests {
+  return async (request, scope) => {
     const after = decodePageToken(request.pageToken);
     const size = pageSizeOf(request.pageSize);
     const filter = {
       disposition: names.get(request.disposition) ?? null,
       eventId: request.eventId === "" ? null : request.eventId,
     };
-    const rows = await deps.inTenant(tenant, (transaction) =>
-      listDeliveries(transaction, tenant, filter, after, size + 1),
+    const rows = await deps.inScope(scope, (transaction) =>
+      listDeliveries(transaction, scope.tenant, filter, after, size + 1),
     );
     const page = rows.slice(0, size);
     const last = page.at(-1);

@@ -54,7 +54,7 @@ export interface RunRowDraft {
   readonly topic: string;
 }
 
-/** What was found: `first` is this very delivery, written now or before. */
+/** What was found: `first` is this very delivery, written now or before. An identity that another org has is a conflict, and no more is told of it. */
 export interface Seen {
   readonly index: number;
   readonly seen: "first" | "duplicate" | "conflict";
@@ -86,13 +86,8 @@ export async function recordRequests(
     transaction.query(insertFresh, [JSON.stringify(fresh)]),
     transaction.query<Seen>(classify, [
       JSON.stringify(
-        all.map(({ tenant, source, eventId, digest, position }, index) => ({
-          index,
-          tenant,
-          source,
-          eventId,
-          digest,
-          position,
+        all.map(({ tenant, org, source, eventId, eventType, digest, position }, index) => ({
+          ...{ index, tenant, org, source, eventId, eventType, digest, position },
         })),
       ),
     ]),
@@ -112,8 +107,8 @@ const insertFresh = `
       disposition text, reasons jsonb, position text, payload jsonb, "correlationId" text, "causationId" text, traceparent text, tracestate text,
       subject text, "dataSchema" text, "eventTime" timestamptz, run jsonb, record jsonb)
   ), identity as (
-    insert into event_identities (tenant, source, event_id, digest_version, payload_digest, request_id, run_id, position)
-    select tenant, source, "eventId", "digestVersion", digest, "requestId", "runId", position from input order by tenant, source, "eventId"
+    insert into event_identities (tenant, org, source, event_id, digest_version, payload_digest, request_id, run_id, position)
+    select tenant, org, source, "eventId", "digestVersion", digest, "requestId", "runId", position from input order by tenant, source, "eventId"
     on conflict do nothing returning request_id
   ), fresh as (
     select input.* from input join identity on identity.request_id = input."requestId"
@@ -136,13 +131,13 @@ const insertFresh = `
       "profileVersion", "profileDigest", "ruleId", method, "workKind", "cadenceId", "references", requested, pins, 'ADMITTED', priority, "correlationId",
       traceparent, tracestate, "deadlineAt", day, "createdAt" from made
   ), new_reference as (
-    insert into run_references (tenant, run_id, kind, id)
-    select made.tenant, made."runId", r.kind, r.id from made, jsonb_to_recordset(made."referenceRows") as r(kind text, id text)
+    insert into run_references (tenant, org, run_id, kind, id)
+    select made.tenant, made.org, made."runId", r.kind, r.id from made, jsonb_to_recordset(made."referenceRows") as r(kind text, id text)
   ), new_stream as (
-    insert into run_streams (tenant, run_id, last_sequence, last_hash) select tenant, "runId", 1, "firstEvent"->>'hash' from made
+    insert into run_streams (tenant, org, run_id, last_sequence, last_hash) select tenant, org, "runId", 1, "firstEvent"->>'hash' from made
   ), new_event as (
-    insert into run_events (tenant, run_id, day, sequence, writer_key, at, hash, event)
-    select tenant, "runId", day, 1, "firstEvent"->>'writerKey', "createdAt", "firstEvent"->>'hash', "firstEvent"->'event' from made
+    insert into run_events (tenant, org, run_id, day, sequence, writer_key, at, hash, event)
+    select tenant, org, "runId", day, 1, "firstEvent"->>'writerKey', "createdAt", "firstEvent"->>'hash', "firstEvent"->'event' from made
   ), pointer as (
     insert into outbox (lane, kind, tenant, run_id, through_sequence, topic, key)
     select lane, 'run_events', tenant, "runId", 1, topic, "runId"::text from made
@@ -154,14 +149,14 @@ const insertFresh = `
 
 const classify = `
   with input as (
-    select * from jsonb_to_recordset($1) as i(index int, tenant text, source text, "eventId" text, digest text, position text)
+    select * from jsonb_to_recordset($1) as i(index int, tenant text, org text, source text, "eventId" text, "eventType" text, digest text, position text)
   ), seen as (
-    select i.*, e.request_id, e.run_id,
-      case when e.position = i.position then 'first' when e.payload_digest = i.digest then 'duplicate' else 'conflict' end as seen
+    select i.*, e.request_id, case when e.org = i.org then e.run_id end as run_id,
+      case when e.org <> i.org then 'conflict' when e.position = i.position then 'first' when e.payload_digest = i.digest then 'duplicate' else 'conflict' end as seen
     from input i join event_identities e on e.tenant = i.tenant and e.source = i.source and e.event_id = i."eventId"
   ), again as (
-    insert into deliveries (tenant, position, request_id, disposition, payload_digest)
-    select tenant, position, request_id, seen, digest from seen where seen <> 'first' order by tenant, position
+    insert into deliveries (tenant, org, position, request_id, source, event_id, event_type, run_id, disposition, payload_digest)
+    select tenant, org, position, request_id, source, "eventId", "eventType", run_id, seen, digest from seen where seen <> 'first' order by tenant, position
     on conflict do nothing
   )
   select index, seen, request_id as "requestId", run_id as "runId" from seen order by index`;

@@ -5,7 +5,7 @@ import { reason } from "../definitions/reason.ts";
 import { RunRequestedSchema } from "../gen/automation/v1/run_requested_pb.ts";
 import type { StartWorkflowRunRequest } from "../gen/workflows_runtime/v1/workflow_service_pb.ts";
 import type { Principal } from "../tenancy/request-context.ts";
-import type { InTenant } from "../tenancy/transaction.ts";
+import type { InScope } from "../tenancy/transaction.ts";
 import { buildRow } from "./build-row.ts";
 import type { CloudEvent } from "./cloudevent.ts";
 import { isTraceparent } from "./cloudevent.ts";
@@ -47,7 +47,7 @@ export type StartRun = (
 
 /** The api's door to the same acceptance as the bus: `request_id` is the event id, the source is the principal. */
 export function createStartRun(deps: {
-  readonly inTenant: InTenant;
+  readonly inScope: InScope;
   readonly readDeclarations: ReadDeclarations;
   readonly operator: OperatorRules;
   readonly newId: () => string;
@@ -65,7 +65,7 @@ export function createStartRun(deps: {
       correlationId: request.correlationId === "" ? undefined : request.correlationId,
       ...(isTraceparent(trace.traceparent) ? trace : {}),
     };
-    const { row, seen } = await deps.inTenant(who.tenant, async (transaction) => {
+    const { row, seen } = await deps.inScope(who, async (transaction) => {
       const declarations = (await deps.readDeclarations(transaction, [who.tenant])).get(who.tenant);
       if (declarations === undefined) throw new Error(`declarations of tenant ${who.tenant} were not read`);
       const decision = decideRequest(event.data, declarations, { tenant: who.tenant, operator: deps.operator, now });

@@ -11,7 +11,7 @@ import { DesiredState } from "../gen/workflows_runtime/v1/run_pb.ts";
 import type { BeginRunResponseSchema } from "../gen/workflows_runtime/v1/run_worker_service_pb.ts";
 import type { AuditEntry } from "../tenancy/audit-store.ts";
 import { insertAudit } from "../tenancy/audit-store.ts";
-import type { Transaction } from "../tenancy/transaction.ts";
+import type { Scope, Transaction } from "../tenancy/transaction.ts";
 import type { ExecutionId, InRun } from "./in-run.ts";
 import { isEnded } from "./run-status.ts";
 import { admitExecution, findStartCapability } from "./run-store.ts";
@@ -20,7 +20,7 @@ import { admitExecution, findStartCapability } from "./run-store.ts";
 const stored = { ignoreUnknownFields: true };
 
 export type BeginRun = (
-  scope: { readonly tenant: string; readonly runId: string; readonly execution: ExecutionId },
+  scope: Scope & { readonly runId: string; readonly execution: ExecutionId },
   proof: {
     readonly startCapability: string;
     /** Kept when the capability is wrong. */
@@ -44,10 +44,11 @@ export function createBeginRun(deps: {
   readonly onBegun: (run: { readonly tenant: string; readonly runId: string }) => void;
   readonly onForgery: (run: { readonly tenant: string; readonly runId: string; readonly principal: string }) => void;
 }): BeginRun {
-  return async ({ tenant, runId, execution }, { startCapability, forgery }) => {
+  return async (scope, { startCapability, forgery }) => {
+    const { tenant, runId, execution } = scope;
     let hasBegun = false;
     let isForged = false;
-    const answer = await deps.inRun({ tenant, runId }, async (open) => {
+    const answer = await deps.inRun(scope, async (open) => {
       const { run, transaction } = open;
       if (isEnded(run.status) || run.generation !== execution.generation) return { refused: true };
       if (!isSame(startCapability, await findStartCapability(transaction, run))) {

@@ -34,9 +34,9 @@ export function createCancelRun(deps: {
   /** A command is due. */
   readonly onCommand: () => void;
 }): CancelRun {
-  return async ({ runId, reason }, { tenant, subject }) => {
+  return async ({ runId, reason }, { tenant, org, subject }) => {
     if (!isUuid(runId)) throw new UnknownRunError(runId);
-    const cancelled = await deps.inRun({ tenant, runId }, async (open) => {
+    const cancelled = await deps.inRun({ tenant, org, runId }, async (open) => {
       const { run, transaction } = open;
       if (isEnded(run.status)) throw new RunEndedError(runId, run.status);
       if (run.desiredState !== "CANCEL") {

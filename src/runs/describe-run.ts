@@ -1,22 +1,22 @@
 import type { RunRequestedJson } from "../gen/automation/v1/run_requested_pb.ts";
 import type { RunJson } from "../gen/workflows_runtime/v1/run_pb.ts";
 import { isUuid } from "../tenancy/page-token.ts";
-import type { InTenant } from "../tenancy/transaction.ts";
+import type { InScope, Scope } from "../tenancy/transaction.ts";
 import { UnknownRunError } from "./in-run.ts";
 import type { WorkflowIdOf } from "./run-json.ts";
 import { runToJson } from "./run-json.ts";
 import { findRunWithHead } from "./run-list-store.ts";
 
-export type DescribeRun = (tenant: string, runId: string) => Promise<{ run: RunJson; request: RunRequestedJson }>;
+export type DescribeRun = (scope: Scope, runId: string) => Promise<{ run: RunJson; request: RunRequestedJson }>;
 
 /** @throws UnknownRunError */
 export function createDescribeRun(deps: {
-  readonly inTenant: InTenant;
+  readonly inScope: InScope;
   readonly workflowIdOf: WorkflowIdOf;
 }): DescribeRun {
-  return async (tenant, runId) => {
+  return async (scope, runId) => {
     const found = isUuid(runId)
-      ? await deps.inTenant(tenant, (transaction) => findRunWithHead(transaction, tenant, runId))
+      ? await deps.inScope(scope, (transaction) => findRunWithHead(transaction, scope.tenant, runId))
       : undefined;
     if (found === undefined) throw new UnknownRunError(runId);
     return { run: runToJson(found, deps.workflowIdOf), request: found.requested };

@@ -1,4 +1,4 @@
-import type { InTenant, Transaction } from "../tenancy/transaction.ts";
+import type { InScope, Scope, Transaction } from "../tenancy/transaction.ts";
 import type { EventDraft, StreamHead } from "./chain-events.ts";
 import type { RunDraft } from "./run-draft.ts";
 import { draftRun } from "./run-draft.ts";
@@ -11,7 +11,7 @@ import { isEnded } from "./run-status.ts";
 import type { RunRow } from "./run-store.ts";
 import { findRun, updateRunStatus } from "./run-store.ts";
 
-/** The tenant has no run of that id. */
+/** The scope has no run of that id. */
 export class UnknownRunError extends Error {
   override readonly name = "UnknownRunError";
   readonly code = "unknown_run";
@@ -65,17 +65,15 @@ export interface OpenRun {
 }
 
 /**
- * Runs work in one transaction that is bound to the tenant and holds the run's stream: whatever it writes and says about the run commits together, in order.
+ * Runs work in one transaction that is bound to the run's tenant and org and holds the run's stream: whatever it writes and says about the run commits together, in order.
  * @throws UnknownRunError
  */
-export type InRun = <T>(
-  scope: { readonly tenant: string; readonly runId: string },
-  work: (open: OpenRun) => Promise<T>,
-) => Promise<T>;
+export type InRun = <T>(scope: Scope & { readonly runId: string }, work: (open: OpenRun) => Promise<T>) => Promise<T>;
 
-export function createInRun(deps: { readonly inTenant: InTenant; readonly now: () => Date }): InRun {
-  return ({ tenant, runId }, work) =>
-    deps.inTenant(tenant, async (transaction) => {
+export function createInRun(deps: { readonly inScope: InScope; readonly now: () => Date }): InRun {
+  return (scope, work) =>
+    deps.inScope(scope, async (transaction) => {
+      const { tenant, runId } = scope;
       const [stream, found] = await Promise.all([
         lockStream(transaction, { tenant, runId }),
         findRun(transaction, tenant, runId),

@@ -6,13 +6,13 @@ import type {
   ListWorkflowRunsResponseJson,
 } from "../gen/workflows_runtime/v1/workflow_service_pb.ts";
 import { decodePageToken, encodePageToken, pageSizeOf } from "../tenancy/page-token.ts";
-import type { InTenant } from "../tenancy/transaction.ts";
+import type { InScope, Scope } from "../tenancy/transaction.ts";
 import type { WorkflowIdOf } from "./run-json.ts";
 import { runToJson } from "./run-json.ts";
 import { listRuns } from "./run-list-store.ts";
 import type { RunStatus } from "./run-status.ts";
 
-export type ListRuns = (request: ListWorkflowRunsRequest, tenant: string) => Promise<ListWorkflowRunsResponseJson>;
+export type ListRuns = (request: ListWorkflowRunsRequest, scope: Scope) => Promise<ListWorkflowRunsResponseJson>;
 
 /** A list names the policy by its digest: describing a run shows it. */
 function withoutPolicy({ pins, ...run }: RunJson): RunJson {
@@ -22,11 +22,11 @@ function withoutPolicy({ pins, ...run }: RunJson): RunJson {
 }
 
 /**
- * Runs of a tenant, newest first, narrowed by status, profile and any reference: one of the run's own, a parent of one, or one that a hand-off returned.
+ * Runs of a scope, newest first, narrowed by status, profile and any reference: one of the run's own, a parent of one, or one that a hand-off returned.
  * @throws InvalidPageTokenError
  */
-export function createListRuns(deps: { readonly inTenant: InTenant; readonly workflowIdOf: WorkflowIdOf }): ListRuns {
-  return async ({ status, profileId, reference, pageSize, pageToken }, tenant) => {
+export function createListRuns(deps: { readonly inScope: InScope; readonly workflowIdOf: WorkflowIdOf }): ListRuns {
+  return async ({ status, profileId, reference, pageSize, pageToken }, scope) => {
     const after = decodePageToken(pageToken);
     const size = pageSizeOf(pageSize);
     const filter = {
@@ -34,7 +34,9 @@ export function createListRuns(deps: { readonly inTenant: InTenant; readonly wor
       profileId: profileId === "" ? null : profileId,
       reference: reference === undefined ? null : { kind: reference.kind, id: reference.id.normalize("NFC").trim() },
     };
-    const rows = await deps.inTenant(tenant, (transaction) => listRuns(transaction, tenant, filter, after, size + 1));
+    const rows = await deps.inScope(scope, (transaction) =>
+      listRuns(transaction, scope.tenant, filter, after, size + 1),
+    );
     const page = rows.slice(0, size);
     const last = page.at(-1);
     const hasMore = rows.length > size && last !== undefined;

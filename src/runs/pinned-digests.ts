@@ -1,4 +1,4 @@
-import type { InTenant } from "../tenancy/transaction.ts";
+import type { InScope } from "../tenancy/transaction.ts";
 import type { ExecutionId } from "./in-run.ts";
 import { assertSpeaksFor, UnknownRunError } from "./in-run.ts";
 import { findRun } from "./run-store.ts";
@@ -7,13 +7,14 @@ import { findRun } from "./run-store.ts";
  * Digests of the personas that a run works with, for the execution that speaks for it.
  * @throws UnknownRunError, SupersededExecutionError
  */
-export function createPinnedDigests(deps: { readonly inTenant: InTenant }) {
+export function createPinnedDigests(deps: { readonly inScope: InScope }) {
   return async (scope: {
     readonly tenant: string;
+    readonly org: string;
     readonly runId: string;
     readonly execution: ExecutionId;
   }): Promise<readonly string[]> => {
-    const run = await deps.inTenant(scope.tenant, (transaction) => findRun(transaction, scope.tenant, scope.runId));
+    const run = await deps.inScope(scope, (transaction) => findRun(transaction, scope.tenant, scope.runId));
     if (run === undefined) throw new UnknownRunError(scope.runId);
     assertSpeaksFor(run, scope.execution);
     return (run.pins?.personas ?? []).map(({ digest = "" }) => digest);

@@ -7,7 +7,7 @@ import type {
   ReportWorkflowStatusResponseSchema,
 } from "../gen/workflows_runtime/v1/workflow_service_pb.ts";
 import { isUuid } from "../tenancy/page-token.ts";
-import type { InTenant } from "../tenancy/transaction.ts";
+import type { InScope, Scope } from "../tenancy/transaction.ts";
 import type { EventDraft } from "./chain-events.ts";
 import type { ExecutionId, InRun, OpenRun } from "./in-run.ts";
 import { assertSpeaksFor, UnknownRunError } from "./in-run.ts";
@@ -24,7 +24,7 @@ export class InvalidReportError extends Error {
 }
 
 export type ReportStatus = (
-  scope: { readonly tenant: string; readonly runId: string; readonly execution: ExecutionId },
+  scope: Scope & { readonly runId: string; readonly execution: ExecutionId },
   report: Pick<ReportWorkflowStatusRequest, "attempt" | "events" | "status" | "baseCommit">,
 ) => Promise<MessageInitShape<typeof ReportWorkflowStatusResponseSchema>>;
 
@@ -35,14 +35,15 @@ export type ReportStatus = (
  * base commit stays. A report of an earlier attempt, or after the work, is refused whole.
  * @throws UnknownRunError, SupersededExecutionError, InvalidReportError, InvalidEventError; nothing was written
  */
-export function createReportStatus(deps: { readonly inTenant: InTenant; readonly inRun: InRun }): ReportStatus {
-  return async ({ tenant, runId, execution }, report) => {
+export function createReportStatus(deps: { readonly inScope: InScope; readonly inRun: InRun }): ReportStatus {
+  return async (scope, report) => {
+    const { tenant, runId, execution } = scope;
     if (!isUuid(runId)) throw new UnknownRunError(runId);
     const { attempt, events, status, baseCommit } = report;
     if (attempt === 0) {
       if (events.length > 0 || status !== RunStatus.UNSPECIFIED || baseCommit !== "")
         throw new InvalidReportError("attempt 0 has no events, status or base_commit; name the attempt that speaks");
-      const run = await deps.inTenant(tenant, (transaction) => findRun(transaction, tenant, runId));
+      const run = await deps.inScope(scope, (transaction) => findRun(transaction, tenant, runId));
       if (run === undefined) throw new UnknownRunError(runId);
       assertSpeaksFor(run, execution);
       return answerOf(run, run.baseCommit);
@@ -52,7 +53,7 @@ export function createReportStatus(deps: { readonly inTenant: InTenant; readonly
         `status ${enumToJson(RunStatusSchema, status)} can't be reported; report RUNNING or none`,
       );
     const drafts = draftWorkEvents(events, attempt);
-    return deps.inRun({ tenant, runId }, async (open) => {
+    return deps.inRun(scope, async (open) => {
       assertSpeaksFor(open.run, execution);
       await assertAttempt(open, attempt);
       const kept =

@@ -1,6 +1,6 @@
 import type { RunEvent } from "../gen/automation/v1/run_event_pb.ts";
 import { isUuid } from "../tenancy/page-token.ts";
-import type { InTenant } from "../tenancy/transaction.ts";
+import type { InScope, Scope } from "../tenancy/transaction.ts";
 import { UnknownRunError } from "./in-run.ts";
 import { readEvents } from "./run-event-store.ts";
 import { findRunWithHead } from "./run-list-store.ts";
@@ -59,7 +59,7 @@ export interface WatchRuns {
    * @throws UnknownRunError, InvalidSequenceError, SlowReaderError, TooManyWatchersError, ShuttingDownError, the signal's reason
    */
   watch(request: {
-    readonly tenant: string;
+    readonly scope: Scope;
     readonly runId: string;
     readonly afterSequence: bigint;
     readonly signal: AbortSignal;
@@ -75,7 +75,7 @@ const maxWatchersPerTenant = 500;
 
 /** @param deps.heartbeatMs - a silent stream says that it lives so often */
 export function createWatchRuns(deps: {
-  readonly inTenant: InTenant;
+  readonly inScope: InScope;
   readonly heartbeatMs: number;
   readonly onError: (error: unknown) => void;
 }): WatchRuns {
@@ -110,19 +110,20 @@ export function createWatchRuns(deps: {
     };
   };
 
-  async function* watch({ tenant, runId, afterSequence, signal: asked }: Parameters<WatchRuns["watch"]>[0]) {
+  async function* watch({ scope, runId, afterSequence, signal: asked }: Parameters<WatchRuns["watch"]>[0]) {
     if (afterSequence < 0n || afterSequence > BigInt(Number.MAX_SAFE_INTEGER))
       throw new InvalidSequenceError(afterSequence);
     const signal = AbortSignal.any([asked, closing.signal]);
+    const { tenant } = scope;
     const leave = enter(tenant);
     let follower: Follower | undefined;
     try {
       const run = isUuid(runId)
-        ? await deps.inTenant(tenant, (transaction) => findRunWithHead(transaction, tenant, runId))
+        ? await deps.inScope(scope, (transaction) => findRunWithHead(transaction, tenant, runId))
         : undefined;
       if (run === undefined) throw new UnknownRunError(runId);
       const readAfter: ReadAfter = (sequence, limit) =>
-        deps.inTenant(tenant, (transaction) => readEvents(transaction, run, sequence, limit));
+        deps.inScope(run, (transaction) => readEvents(transaction, run, sequence, limit));
       const after = Number(afterSequence);
       if (isEnded(run.status)) return yield* past(readAfter, after);
       follower = tailOf(`${tenant}/${run.runId}`, run.lastSequence, readAfter).follow();

@@ -1,3 +1,4 @@
+import type { Scope } from "../tenancy/transaction.ts";
 import type { ExecutionId, InRun, OpenRun } from "./in-run.ts";
 import { assertSpeaksFor, SupersededExecutionError } from "./in-run.ts";
 import { raiseFence } from "./run-event-store.ts";
@@ -14,10 +15,7 @@ export async function assertAttempt(open: OpenRun, attempt: number): Promise<voi
 
 /** Lets an attempt store objects as it lets it speak. @throws UnknownRunError, SupersededExecutionError */
 export function createAssertMayUpload(deps: { readonly inRun: InRun }) {
-  return (
-    scope: { readonly tenant: string; readonly runId: string; readonly execution: ExecutionId },
-    attempt: number,
-  ): Promise<void> =>
+  return (scope: Scope & { readonly runId: string; readonly execution: ExecutionId }, attempt: number): Promise<void> =>
     deps.inRun(scope, async (open) => {
       assertSpeaksFor(open.run, scope.execution);
       await assertAttempt(open, attempt);

@@ -104,7 +104,7 @@ async function abort(deps: AbortSealDeps, scope: SealScope, end: AbortedEnd, soF
   const verdict = verdictOfEnd(profile, recordedVerdict(events), end, work);
   const proof = statementsOfEnd({ ...end, baseUri: deps.baseUri, run, log, work, at }, profile, verdict);
   const signed = await Promise.all(proof.statements.map((statement) => signStatement(deps.sign, statement)));
-  const object = await keepBlob(deps.objects, run.tenant, log.bytes, log.mediaType);
+  const object = await keepBlob(deps.objects, run, log.bytes, log.mediaType);
   const cancels = calls.filter((call) => call.phase === "TRY").map((tried) => followUp(tried, "CANCEL", at));
 
   await deps.inRun(scope, async (open) => {
@@ -136,7 +136,7 @@ async function raiseImpediment(
   const lines = proof.verdict.lines ?? [];
   const key = impedimentKeyOf(run, end.cause);
   const summary = `Automation run ${runId} on ${key.workItem} ended ${end.outcome}: ${whyInShort(end, lines)}`;
-  const occurrence = { ...key, org, summary, lines, runId, at };
+  const occurrence = { ...key, summary, lines, runId, at };
   const { impedimentId, occurrences } = await countOccurrence(transaction, randomUUID(), occurrence);
   const receiver = profile.handoff?.receiver ?? "";
   const methodology = deps.methodologyOf(receiver);

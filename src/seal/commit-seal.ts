@@ -53,13 +53,13 @@ export interface CommitSealDeps {
  */
 export function createCommitSeal(deps: CommitSealDeps) {
   return async (scope: SealScope): Promise<CommitSealResponseJson> => {
-    const { tenant, runId } = scope;
+    const { tenant, org, runId } = scope;
     const prepared = await deps.inRun(scope, (open) => readPrepared(open, scope));
     if (typeof prepared === "boolean") return { committed: prepared };
     const { seal, statements, tries, work } = prepared;
-    const log = await assertBlob(deps.objects, tenant, seal.logSha256);
+    const log = await assertBlob(deps.objects, scope, seal.logSha256);
     const named = objectsNamed(statements).filter((sha256) => sha256 !== seal.logSha256);
-    await mapAtMost(readAtOnce, named, (sha256) => assertBlob(deps.objects, tenant, sha256));
+    await mapAtMost(readAtOnce, named, (sha256) => assertBlob(deps.objects, scope, sha256));
     const signed = await Promise.all(statements.map((statement) => signStatement(deps.sign, statement)));
 
     const committed = await deps.inRun(scope, async (open) => {
@@ -75,6 +75,7 @@ export function createCommitSeal(deps: CommitSealDeps) {
         insertArtifacts(transaction, tenant, runArtifacts(run, log, work?.uploads ?? [], at)),
         writeEvidence(transaction, {
           tenant,
+          org,
           runId,
           method: run.method,
           subject: subjectOf(run),

@@ -1,5 +1,5 @@
 import type { CallAnswer } from "../methodology/methodology.ts";
-import type { InTenant, Transaction } from "../tenancy/transaction.ts";
+import type { InScope, Transaction } from "../tenancy/transaction.ts";
 import type { MethodologyOf } from "./handoff-request.ts";
 import { followUp } from "./handoff-request.ts";
 import type { CallRow, ClaimedCall } from "./handoff-store.ts";
@@ -14,7 +14,7 @@ export interface StuckCall
 }
 
 export interface DeliverDueCallDeps {
-  readonly inTenant: InTenant;
+  readonly inScope: InScope;
   readonly methodologyOf: MethodologyOf;
   readonly now: () => Date;
   /** Called once for a call that became STUCK; the alert hangs on it. */
@@ -30,13 +30,13 @@ const sendTimeoutMs = 5_000;
  * Sends one claimed call. Answered: done, and an accepted impediment is confirmed next. Refused: STUCK. Not answered: due again later, for ever.
  */
 export function createDeliverDueCall(deps: DeliverDueCallDeps) {
-  return async ({ tenant, callId }: ClaimedCall, signal: AbortSignal): Promise<void> => {
-    const call = await deps.inTenant(tenant, (transaction) => findCall(transaction, tenant, callId));
+  return async (claimed: ClaimedCall, signal: AbortSignal): Promise<void> => {
+    const call = await deps.inScope(claimed, (transaction) => findCall(transaction, claimed.tenant, claimed.callId));
     if (call?.state !== "DUE") return;
     const answer = await sendCall(deps.methodologyOf, call, { timeoutMs: sendTimeoutMs, signal });
-    const isNew = await deps.inTenant(tenant, (transaction) => record(deps, transaction, call, answer));
+    const isNew = await deps.inScope(call, (transaction) => record(deps, transaction, call, answer));
     if (!isNew || answer.state !== "REFUSED") return;
-    const { runId, receiver, method, idempotencyKey, phase } = call;
+    const { tenant, runId, receiver, method, idempotencyKey, phase } = call;
     deps.onStuck({ tenant, runId, receiver, method, idempotencyKey, phase, reason: answer.reason });
   };
 }

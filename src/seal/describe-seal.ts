@@ -1,7 +1,7 @@
 import type { VerdictJson } from "../gen/automation/v1/verdict_pb.ts";
 import type { HandoffCallJson, ImpedimentJson } from "../gen/workflows_runtime/v1/workflow_service_pb.ts";
 import { findRun } from "../runs/run-store.ts";
-import type { InTenant } from "../tenancy/transaction.ts";
+import type { InScope, Scope } from "../tenancy/transaction.ts";
 import type { CallRow } from "./handoff-store.ts";
 import { listCalls } from "./handoff-store.ts";
 import { impedimentKeyOf } from "./impediment.ts";
@@ -10,12 +10,13 @@ import { findImpediment } from "./impediment-store.ts";
 import { findSeal } from "./seal-store.ts";
 
 /** What the seal of a run says, as far as it got: the verdict, every call to the methodology, and the impediment that its end came up in. */
-export function createDescribeSeal(deps: { readonly inTenant: InTenant }) {
+export function createDescribeSeal(deps: { readonly inScope: InScope }) {
   return (
-    tenant: string,
+    scope: Scope,
     runId: string,
   ): Promise<{ verdict?: VerdictJson; handoffCalls: HandoffCallJson[]; impediment?: ImpedimentJson }> =>
-    deps.inTenant(tenant, async (transaction) => {
+    deps.inScope(scope, async (transaction) => {
+      const { tenant } = scope;
       const [run, seal, calls] = await Promise.all([
         findRun(transaction, tenant, runId),
         findSeal(transaction, tenant, runId),

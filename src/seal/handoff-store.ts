@@ -59,16 +59,16 @@ export async function listCalls(transaction: Transaction, tenant: string, runId:
 }
 
 /** Where a due call is, and who is to get it. */
-export type ClaimedCall = Pick<CallRow, "tenant" | "callId" | "receiver">;
+export type ClaimedCall = Pick<CallRow, "tenant" | "org" | "callId" | "receiver">;
 
-/** Claims due calls of all tenants for 10 s; each is read and sent under its own tenant. @param busy - receivers that are to be left out */
+/** Claims due calls of all tenants for 10 s; each is read and sent under its own tenant and org. @param busy - receivers that are to be left out */
 export async function claimDueCalls(
   transaction: Transaction,
   atMost: number,
   busy: readonly string[],
 ): Promise<ClaimedCall[]> {
   const { rows } = await transaction.query<ClaimedCall>(
-    'select tenant, call_id as "callId", receiver from claim_due_handoff_calls($1, $2)',
+    'select tenant, org, call_id as "callId", receiver from claim_due_handoff_calls($1, $2)',
     [atMost, busy],
   );
   return rows;

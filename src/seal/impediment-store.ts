@@ -33,7 +33,7 @@ export async function countOccurrence(
   const { rows } = await transaction.query<{ impedimentId: string; occurrences: number }>(
     `insert into impediments as i (tenant, impediment_id, org, method, work_item, cause, summary, lines, occurrences, state, last_run_id, created_at, updated_at)
      values ($1, $2, $3, $4, $5, $6, $7, $8, 1, 'OPEN', $9, $10, $10)
-     on conflict (tenant, method, work_item, cause) do update set summary = excluded.summary, lines = excluded.lines,
+     on conflict (tenant, org, method, work_item, cause) do update set summary = excluded.summary, lines = excluded.lines,
        occurrences = i.occurrences + 1, last_run_id = excluded.last_run_id, updated_at = excluded.updated_at
      returning impediment_id as "impedimentId", occurrences`,
     [tenant, newId, org, method, workItem, cause, summary, JSON.stringify(lines), runId, at],
@@ -60,12 +60,12 @@ export async function setRemoteId(
 /** The record of a cause on a work item, whichever run it came up in last. */
 export async function findImpediment(
   transaction: Transaction,
-  of: Pick<Occurrence, "tenant" | "method" | "workItem" | "cause">,
+  of: Pick<Occurrence, "tenant" | "org" | "method" | "workItem" | "cause">,
 ): Promise<ImpedimentRow | undefined> {
   const { rows } = await transaction.query<ImpedimentRow>(
     `select impediment_id as "impedimentId", cause, summary, occurrences, remote_id as "remoteId"
-     from impediments where tenant = $1 and method = $2 and work_item = $3 and cause = $4`,
-    [of.tenant, of.method, of.workItem, of.cause],
+     from impediments where tenant = $1 and org = $2 and method = $3 and work_item = $4 and cause = $5`,
+    [of.tenant, of.org, of.method, of.workItem, of.cause],
   );
   return rows[0];
 }

@@ -74,7 +74,7 @@ async function prepare(deps: PrepareSealDeps, scope: SealScope, soFar: RunSoFar)
   const proof = statementsOfEnd(end, profile, judged);
   const receiver = profile.handoff?.receiver;
   const calls = receiver === undefined ? [] : completionTries(deps, { run, receiver, proof, at });
-  await keepBlob(deps.objects, run.tenant, log.bytes, log.mediaType);
+  await keepBlob(deps.objects, run, log.bytes, log.mediaType);
 
   return deps.inRun(scope, async (open) => {
     assertSpeaksFor(open.run, scope.execution);

@@ -8,7 +8,7 @@ import { eventLogMediaType, eventLogName } from "../proof/event-log.ts";
 
 /** What a run leaves behind, as artifacts: its closed event log and the objects of its work. They become artifacts when the end is sealed, not before. */
 export function runArtifacts(
-  run: { readonly tenant: string; readonly runId: string },
+  run: { readonly tenant: string; readonly org: string; readonly runId: string },
   log: ObjectDigest,
   uploads: readonly UploadJson[],
   at: Date,
@@ -17,7 +17,7 @@ export function runArtifacts(
     ...what,
     artifactId: randomUUID(),
     runId: run.runId,
-    objectKey: objectKeyOf(run.tenant, what.sha256),
+    objectKey: objectKeyOf(run, what.sha256),
     createdAt: at,
   });
   return [

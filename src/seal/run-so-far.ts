@@ -18,6 +18,7 @@ import { findSeal } from "./seal-store.ts";
 /** Whose run, and which Temporal execution speaks. */
 export interface SealScope {
   readonly tenant: string;
+  readonly org: string;
   readonly runId: string;
   readonly execution: ExecutionId;
 }

@@ -9,8 +9,15 @@ export interface Transaction {
   ): Promise<{ readonly rows: Row[]; readonly rowCount: number | null }>;
 }
 
-/** Runs work in one transaction that row-level security binds to a tenant. */
-export type InTenant = <T>(tenant: string, work: (transaction: Transaction) => Promise<T>) => Promise<T>;
+/** For whom a transaction speaks. */
+export interface Scope {
+  readonly tenant: string;
+  /** `*`: every org of the tenant, to be read; nothing that belongs to an org can be written under it. */
+  readonly org: string;
+}
+
+/** Runs work in one transaction that row-level security binds to a tenant and an org. */
+export type InScope = <T>(scope: Scope, work: (transaction: Transaction) => Promise<T>) => Promise<T>;
 
 /** Runs work in one transaction of a role that has named policies across tenants. */
 export type InTransaction = <T>(work: (transaction: Transaction) => Promise<T>) => Promise<T>;

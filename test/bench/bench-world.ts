@@ -2,7 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import pg from "pg";
 import { pino } from "pino";
 import { ensureTopics } from "../../src/bus/kafka-admin.ts";
-import { createInTenant } from "../../src/postgres/in-tenant.ts";
+import { createInScope } from "../../src/postgres/in-scope.ts";
 import { requestTopic } from "../../src/runs/topics.ts";
 import type { TestDatabase } from "../support/database.ts";
 import { createDatabase } from "../support/database.ts";
@@ -28,7 +28,7 @@ export async function startBenchWorld(): Promise<BenchWorld> {
   const database = await createDatabase(engines.postgres.url);
   const superuser = new pg.Pool({ connectionString: database.superuserUrl, max: 4 });
   superuser.on("error", () => undefined); // the server may end a connection before the pool has
-  await declare(createInTenant(database.poolOf("api")), tenant);
+  await declare(createInScope(database.poolOf("api")), tenant);
   await ensureTopics(engines.kafka.brokers, [{ topic: requestTopic, partitions: 12 }], 1);
   return {
     engines,

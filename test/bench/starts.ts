@@ -3,7 +3,7 @@ import { Client, Connection } from "@temporalio/client";
 import { createReleaseRuns } from "../../src/dispatch/release-runs.ts";
 import { claimRuns } from "../../src/dispatch/release-store.ts";
 import type { RunToStart } from "../../src/dispatch/workflows.ts";
-import { createInTransaction } from "../../src/postgres/in-tenant.ts";
+import { createInTransaction } from "../../src/postgres/in-scope.ts";
 import { automationRunType } from "../../src/temporal/contract.ts";
 import { startOptionsOf } from "../../src/temporal/start-options.ts";
 import { createTemporal } from "../../src/temporal/start-run.ts";

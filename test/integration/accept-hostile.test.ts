@@ -1,7 +1,7 @@
 import type { Pool } from "pg";
 import pg from "pg";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { createInTenant } from "../../src/postgres/in-tenant.ts";
+import { createInScope } from "../../src/postgres/in-scope.ts";
 import type { Delivery } from "../../src/requests/cloudevent.ts";
 import { acceptInto, aDelivery } from "../support/accepting.ts";
 import type { TestDatabase } from "../support/database.ts";
@@ -21,7 +21,7 @@ beforeAll(async () => {
   dispatcher = database.poolOf("dispatcher");
   superuser = new pg.Client({ connectionString: database.superuserUrl });
   await superuser.connect();
-  await declare(createInTenant(database.poolOf("api")), "acme");
+  await declare(createInScope(database.poolOf("api")), "acme");
 });
 
 afterAll(async () => {

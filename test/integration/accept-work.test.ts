@@ -16,13 +16,13 @@ import {
   RepositorySchema,
 } from "../../src/gen/workflows_runtime/v1/workflow_service_pb.ts";
 import { insertPersona } from "../../src/personas/persona-store.ts";
-import { createInTenant } from "../../src/postgres/in-tenant.ts";
-import type { InTenant } from "../../src/tenancy/transaction.ts";
+import { createInScope } from "../../src/postgres/in-scope.ts";
+import type { InScope } from "../../src/tenancy/transaction.ts";
 import { canonicalDigest } from "../../src/text/canonical-json.ts";
 import { acceptInto, aDelivery } from "../support/accepting.ts";
 import type { TestDatabase } from "../support/database.ts";
 import { createDatabase } from "../support/database.ts";
-import { aPrincipal, aRequest, declare, workspaces } from "../support/declared.ts";
+import { aPrincipal, aRequest, declare, scopeOf, workspaces } from "../support/declared.ts";
 import type { TestEngines } from "../support/engines.ts";
 import { startEngines } from "../support/engines.ts";
 
@@ -30,17 +30,17 @@ const tenant = "acme";
 let engines: TestEngines;
 let database: TestDatabase;
 let dispatcher: Pool;
-let inTenant: InTenant;
+let inScope: InScope;
 let superuser: pg.Client;
 
 beforeAll(async () => {
   engines = await startEngines({ postgres: true });
   database = await createDatabase(engines.postgres.url);
   dispatcher = database.poolOf("dispatcher");
-  inTenant = createInTenant(database.poolOf("api"));
+  inScope = createInScope(database.poolOf("api"));
   superuser = new pg.Client({ connectionString: database.superuserUrl });
   await superuser.connect();
-  await declare(inTenant, tenant);
+  await declare(inScope, tenant);
   await putRepository({ policy: { paths: { write: { patterns: ["src/**"] } } } });
   await putRepository({ id: "other", defaultRef: "trunk" });
   await putPersona("1", {});
@@ -54,12 +54,12 @@ afterAll(async () => {
 });
 
 const putRepository = (over: RepositoryJson) =>
-  createPutRepository({ inTenant, bounds: { hosts: ["github.com"], roots: [] } })(
+  createPutRepository({ inScope, bounds: { hosts: ["github.com"], roots: [] } })(
     fromJson(RepositorySchema, { id: "shop", url: "https://github.com/acme/shop", defaultRef: "main", ...over }),
     aPrincipal(tenant),
   );
 const putPersona = (version: string, manifest: PersonaManifestJson) =>
-  inTenant(tenant, async (transaction) => {
+  inScope(scopeOf(tenant), async (transaction) => {
     await insertPersona(transaction, tenant, {
       ...{ id: "fixer", version, digest: version.repeat(64), sizeBytes: 1, objectKey: "key", publishedBy: "ada" },
       manifest: { id: "fixer", version, ...manifest },
@@ -67,7 +67,7 @@ const putPersona = (version: string, manifest: PersonaManifestJson) =>
     await bumpRevision(transaction, tenant);
   });
 const publishPlan = (definitionId: string, plan: AutomationPlanJson) =>
-  createPublishVersion({ inTenant })(
+  createPublishVersion({ inScope })(
     fromJson(PublishWorkflowVersionRequestSchema, { definitionId, version: "1", channel: "stable", plan }),
     aPrincipal(tenant),
   );
@@ -182,7 +182,7 @@ describe("a request for a plan with steps", () => {
   });
 
   it("finds no repository or persona of another tenant", async () => {
-    await createPutRepository({ inTenant, bounds: { hosts: ["github.com"], roots: [] } })(
+    await createPutRepository({ inScope, bounds: { hosts: ["github.com"], roots: [] } })(
       fromJson(RepositorySchema, { id: "theirs", url: "https://github.com/x/y", defaultRef: "main" }),
       aPrincipal("neighbour"),
     );

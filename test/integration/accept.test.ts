@@ -5,13 +5,13 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { createReadDeclarations } from "../../src/definitions/declarations.ts";
 import { RunRequestedSchema } from "../../src/gen/automation/v1/run_requested_pb.ts";
 import { StartWorkflowRunRequestSchema } from "../../src/gen/workflows_runtime/v1/workflow_service_pb.ts";
-import { createInTenant } from "../../src/postgres/in-tenant.ts";
+import { createInScope } from "../../src/postgres/in-scope.ts";
 import type { Delivery } from "../../src/requests/cloudevent.ts";
 import { ConflictingRequestError, createStartRun, RejectedRequestError } from "../../src/requests/start-run.ts";
 import { acceptInto, aDelivery } from "../support/accepting.ts";
 import type { TestDatabase } from "../support/database.ts";
 import { createDatabase } from "../support/database.ts";
-import { aPrincipal, aProfile, aRequest, declare, workspaces } from "../support/declared.ts";
+import { aPrincipal, aProfile, aRequest, declare, scopeOf, workspaces } from "../support/declared.ts";
 import type { TestEngines } from "../support/engines.ts";
 import { startEngines } from "../support/engines.ts";
 
@@ -29,7 +29,7 @@ beforeAll(async () => {
   api = database.poolOf("api");
   superuser = new pg.Client({ connectionString: database.superuserUrl });
   await superuser.connect();
-  await declare(createInTenant(api), "acme");
+  await declare(createInScope(api), "acme");
 });
 
 afterAll(async () => {
@@ -234,7 +234,7 @@ describe("a delivery from the bus", () => {
     const accept = acceptWith();
     const strict = aRequest({ profile: { id: "later" }, definition: { id: "evidence" } });
     expect(await accept([aDelivery("evt-13", strict)])).toMatchObject({ rejected: 1 });
-    await declare(createInTenant(api), "acme", aProfile({ id: "later" }));
+    await declare(createInScope(api), "acme", aProfile({ id: "later" }));
     expect(await accept([aDelivery("evt-14", strict)])).toMatchObject({ accepted: 1 });
   });
 });
@@ -242,7 +242,7 @@ describe("a delivery from the bus", () => {
 describe("a request through the api", () => {
   const startRun = () =>
     createStartRun({
-      inTenant: createInTenant(api),
+      inScope: createInScope(api),
       readDeclarations: createReadDeclarations(),
       operator: { knownRoles: [], workspaces },
       newId: () => crypto.randomUUID(),
@@ -272,11 +272,11 @@ describe("a request through the api", () => {
 
 describe("row-level security", () => {
   it("shows a tenant nothing of another, and refuses to write under its name", async () => {
-    const inTenant = createInTenant(api);
+    const inScope = createInScope(api);
     await acceptWith()([aDelivery("evt-15")]);
-    const seen = await inTenant("globex", (transaction) => transaction.query("select 1 from runs"));
+    const seen = await inScope(scopeOf("globex"), (transaction) => transaction.query("select 1 from runs"));
     expect(seen.rows).toEqual([]);
-    const write = inTenant("globex", (transaction) =>
+    const write = inScope(scopeOf("globex"), (transaction) =>
       transaction.query("insert into declaration_revisions (tenant) values ('acme')"),
     );
     await expect(write).rejects.toMatchObject({ code: "42501" });

@@ -6,6 +6,7 @@ import { GetAttestationRequestSchema } from "../../src/gen/governance/v1/governa
 import { createGetAttestation, UnknownAttestationError } from "../../src/proof/list-attestations.ts";
 import type { AbortedEnd } from "../../src/seal/abort-seal.ts";
 import { InvalidPageTokenError } from "../../src/tenancy/page-token.ts";
+import { scopeOf } from "../support/declared.ts";
 import { lookAt } from "../support/seal-state.ts";
 import type { Sealing } from "../support/sealing.ts";
 import { ran, startSealing } from "../support/sealing.ts";
@@ -29,7 +30,7 @@ describe("registered attestations", () => {
   it("are found by run, by references and their parents, and by subject; page by page", async () => {
     const scope = await begin([ran], "list-tenant");
     await sealing.admin.query(
-      "insert into run_references values ('list-tenant', $1, 'sprint', 'S-7'), ('list-tenant', $1, 'product', 'shop')",
+      "insert into run_references values ('list-tenant', $1, 'sprint', 'S-7', 'retail'), ('list-tenant', $1, 'product', 'shop', 'retail')",
       [scope.runId],
     );
     await seal.prepare(scope);
@@ -63,16 +64,18 @@ describe("registered attestations", () => {
     await seal.prepare(scope);
     await seal.commit(scope);
     const [attestation] = await look.list(scope.tenant, { runId: scope.runId });
-    const { artifacts = [] } = await createListArtifacts(sealing)("acme", scope.runId);
+    const { artifacts = [] } = await createListArtifacts(sealing)(scopeOf("acme"), scope.runId);
     const get = createGetAttestation(sealing);
     const urlOf = createArtifactUrl({ ...sealing, urlFor: sealing.s3.urlFor });
     for (const id of ["", "none", crypto.randomUUID()]) {
-      await expect(get(create(GetAttestationRequestSchema, { id }), "acme")).rejects.toThrow(UnknownAttestationError);
-      await expect(urlOf("acme", id)).rejects.toThrow(UnknownArtifactError);
+      await expect(get(create(GetAttestationRequestSchema, { id }), scopeOf("acme"))).rejects.toThrow(
+        UnknownAttestationError,
+      );
+      await expect(urlOf(scopeOf("acme"), id)).rejects.toThrow(UnknownArtifactError);
     }
-    await expect(get(create(GetAttestationRequestSchema, { id: attestation?.id }), "other")).rejects.toThrow(
+    await expect(get(create(GetAttestationRequestSchema, { id: attestation?.id }), scopeOf("other"))).rejects.toThrow(
       UnknownAttestationError,
     );
-    await expect(urlOf("other", artifacts[0]?.id ?? "")).rejects.toThrow(UnknownArtifactError);
+    await expect(urlOf(scopeOf("other"), artifacts[0]?.id ?? "")).rejects.toThrow(UnknownArtifactError);
   });
 });

@@ -6,13 +6,14 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { RunStatus } from "../../src/gen/automation/v1/run_event_pb.ts";
 import { DesiredState } from "../../src/gen/workflows_runtime/v1/run_pb.ts";
 import { BeginRunResponseSchema } from "../../src/gen/workflows_runtime/v1/run_worker_service_pb.ts";
-import { createInTenant } from "../../src/postgres/in-tenant.ts";
+import { createInScope } from "../../src/postgres/in-scope.ts";
 import { createPool } from "../../src/postgres/pool.ts";
 import type { InRun } from "../../src/runs/in-run.ts";
 import { createInRun } from "../../src/runs/in-run.ts";
 import type { RunStatus as StoredStatus } from "../../src/runs/run-status.ts";
 import type { ApiClient, RunningApi } from "../support/api.ts";
 import { declare, endRun, startApi, startCapabilityOf, startRun, waitUntil } from "../support/api.ts";
+import { scopeOf } from "../support/declared.ts";
 
 let api: RunningApi;
 let acme: ApiClient;
@@ -26,7 +27,7 @@ beforeAll(async () => {
   worker = await api.clientOf({ tenants: ["*"], orgs: ["*"], roles: ["worker"], sub: "worker-control" });
   await declare(acme);
   pool = createPool({ url: api.postgresUrl, applicationName: "test", max: 4, onError: () => undefined });
-  inRun = createInRun({ inTenant: createInTenant(pool), now: () => new Date() });
+  inRun = createInRun({ inScope: createInScope(pool), now: () => new Date() });
 });
 afterAll(async () => {
   await pool?.end();
@@ -62,7 +63,9 @@ describe("a cancel", () => {
   it.each(phases)("is taken %s, once, with its command and its event", async (_, steps) => {
     const runId = await startRun(acme);
     for (const status of steps)
-      await inRun({ tenant: "acme", runId }, (open) => open.moveTo(status, `test/${status}`, { outcome: "COMPLETED" }));
+      await inRun({ ...scopeOf("acme"), runId }, (open) =>
+        open.moveTo(status, `test/${status}`, { outcome: "COMPLETED" }),
+      );
     const answers = await Promise.all(
       [1, 2, 3].map(() => acme.workflows.cancelWorkflowRun({ runId, reason: "wrong item" })),
     );
@@ -109,7 +112,7 @@ describe("a cancel", () => {
 
   it("of a run that has ended says which end stands, and changes nothing", async () => {
     const runId = await startRun(acme);
-    await endRun(inRun, { tenant: "acme", runId });
+    await endRun(inRun, { ...scopeOf("acme"), runId });
     const error = await errorOf(acme.workflows.cancelWorkflowRun({ runId }));
     expect({ code: error.code, message: error.rawMessage }).toEqual({
       code: Code.FailedPrecondition,
@@ -121,8 +124,8 @@ describe("a cancel", () => {
   it("that races the end either wins, or is refused: never both, never neither", async () => {
     for (let n = 0; n < 20; n += 1) {
       const runId = await startRun(acme);
-      await inRun({ tenant: "acme", runId }, (open) => open.moveTo("SEALING", "s", { outcome: "COMPLETED" }));
-      const commit = inRun({ tenant: "acme", runId }, async (open) => {
+      await inRun({ ...scopeOf("acme"), runId }, (open) => open.moveTo("SEALING", "s", { outcome: "COMPLETED" }));
+      const commit = inRun({ ...scopeOf("acme"), runId }, async (open) => {
         if (open.run.desiredState === "CANCEL") return "cancelled";
         await open.moveTo("COMPLETED", "end");
         return "completed";
@@ -222,7 +225,7 @@ describe("the beginning of a run", () => {
   it("is refused once the run has ended, to its own execution as well", async () => {
     const runId = await startRun(acme);
     await beginRun(executionOf(runId));
-    await endRun(inRun, { tenant: "acme", runId });
+    await endRun(inRun, { ...scopeOf("acme"), runId });
     expect(await beginRun(executionOf(runId))).toMatchObject({ refused: true });
   });
 

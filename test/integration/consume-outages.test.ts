@@ -6,7 +6,7 @@ import type { Engine } from "../../src/engines/engine.ts";
 import { findKafka, startKafka } from "../../src/engines/kafka/kafka.ts";
 import { freePorts } from "../../src/engines/ports.ts";
 import { findPostgres, startPostgres } from "../../src/engines/postgres/postgres.ts";
-import { createInTenant } from "../../src/postgres/in-tenant.ts";
+import { createInScope } from "../../src/postgres/in-scope.ts";
 import { consumeInto, publishRequests, topic } from "../support/accepting.ts";
 import type { TestDatabase } from "../support/database.ts";
 import { createDatabase } from "../support/database.ts";
@@ -24,7 +24,7 @@ beforeAll(async () => {
   database = await createDatabase(engines.postgres.url);
   superuser = new pg.Pool({ connectionString: database.superuserUrl });
   superuser.on("error", () => undefined);
-  await declare(createInTenant(database.poolOf("api")), "acme");
+  await declare(createInScope(database.poolOf("api")), "acme");
   await ensureTopics(engines.kafka.brokers, [{ topic, partitions: 4 }], 1);
 });
 

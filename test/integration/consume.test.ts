@@ -3,7 +3,7 @@ import { once } from "node:events";
 import pg from "pg";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { ensureTopics } from "../../src/bus/kafka-admin.ts";
-import { createInTenant } from "../../src/postgres/in-tenant.ts";
+import { createInScope } from "../../src/postgres/in-scope.ts";
 import { consumeInto, eventHeaders, publishRequests, topic } from "../support/accepting.ts";
 import type { TestDatabase } from "../support/database.ts";
 import { createDatabase } from "../support/database.ts";
@@ -20,7 +20,7 @@ beforeAll(async () => {
   database = await createDatabase(engines.postgres.url);
   superuser = new pg.Client({ connectionString: database.superuserUrl });
   await superuser.connect();
-  await declare(createInTenant(database.poolOf("api")), "acme");
+  await declare(createInScope(database.poolOf("api")), "acme");
   await ensureTopics(engines.kafka.brokers, [{ topic, partitions: 4 }], 1);
 });
 

@@ -27,18 +27,18 @@ import {
   WorkflowRuleSchema,
 } from "../../src/gen/workflows_runtime/v1/workflow_service_pb.ts";
 import { insertPersona } from "../../src/personas/persona-store.ts";
-import { createInTenant, createInTransaction } from "../../src/postgres/in-tenant.ts";
-import type { InTenant, InTransaction } from "../../src/tenancy/transaction.ts";
+import { createInScope, createInTransaction } from "../../src/postgres/in-scope.ts";
+import type { InScope, InTransaction } from "../../src/tenancy/transaction.ts";
 import type { TestDatabase } from "../support/database.ts";
 import { createDatabase } from "../support/database.ts";
-import { aPrincipal, aProfile } from "../support/declared.ts";
+import { aPrincipal, aProfile, scopeOf } from "../support/declared.ts";
 import type { TestEngines } from "../support/engines.ts";
 import { startEngines } from "../support/engines.ts";
 
 let engines: TestEngines;
 let database: TestDatabase;
 let api: Pool;
-let inTenant: InTenant;
+let inScope: InScope;
 let inTransaction: InTransaction;
 let tenant = "";
 
@@ -46,7 +46,7 @@ beforeAll(async () => {
   engines = await startEngines({ postgres: true });
   database = await createDatabase(engines.postgres.url);
   api = database.poolOf("api");
-  inTenant = createInTenant(api);
+  inScope = createInScope(api);
   inTransaction = createInTransaction(database.poolOf("dispatcher"));
 });
 
@@ -62,26 +62,26 @@ beforeEach(() => {
 });
 
 const publishVersion = (version: string, over: PublishWorkflowVersionRequestJson = {}) =>
-  createPublishVersion({ inTenant })(
+  createPublishVersion({ inScope })(
     fromJson(PublishWorkflowVersionRequestSchema, { definitionId: "evidence", version, plan: {}, ...over }),
     aPrincipal(tenant),
   );
 const publishProfile = (over: ProfileJson = {}) =>
-  createPublishProfile({ inTenant, receivers: ["scrum"] })(fromJson(ProfileSchema, aProfile(over)), aPrincipal(tenant));
+  createPublishProfile({ inScope, receivers: ["scrum"] })(fromJson(ProfileSchema, aProfile(over)), aPrincipal(tenant));
 const putRule = (id: string, priority: number, definitionId: string) =>
-  createPutRule({ inTenant })(
+  createPutRule({ inScope })(
     fromJson(WorkflowRuleSchema, { id, priority, profileId: "team", definition: { id: definitionId } }),
     aPrincipal(tenant),
   );
 const putRepository = (over: RepositoryJson = {}) =>
   createPutRepository({
-    inTenant,
+    inScope,
     bounds: { hosts: ["github.com"], roots: [{ path: "/srv/repositories", tenants: [tenant] }] },
   })(
     fromJson(RepositorySchema, { id: "shop", url: "https://github.com/acme/shop.git", defaultRef: "main", ...over }),
     aPrincipal(tenant),
   );
-const declared = () => createReadDeclared({ inTenant });
+const declared = () => createReadDeclared({ inScope });
 const outcomeOf = (published: Promise<{ created: boolean }>) =>
   published.then(
     ({ created }) => (created ? "created" : "known"),
@@ -94,7 +94,7 @@ describe("a published version", () => {
     expect(await publishVersion("1")).toEqual({ digest: first.digest, created: false });
     const changed = publishVersion("1", { channel: "beta", plan: { timeLimit: "60s" } });
     await expect(changed).rejects.toThrow(VersionExistsError);
-    const [definition] = (await declared().definitions(tenant)).definitions ?? [];
+    const [definition] = (await declared().definitions(scopeOf(tenant))).definitions ?? [];
     expect(definition?.channels).toEqual([{ channel: "stable", version: "1" }]);
   });
 
@@ -108,7 +108,7 @@ describe("a published version", () => {
     await publishVersion("1", { channel: "stable" });
     await publishVersion("2", { channel: "beta" });
     const found = async (selector: { version?: string; channel?: string }) =>
-      (await declared().version(tenant, { id: "evidence", ...selector })).version;
+      (await declared().version(scopeOf(tenant), { id: "evidence", ...selector })).version;
     expect([await found({}), await found({ channel: "beta" }), await found({ version: "1" })]).toEqual(["1", "2", "1"]);
     await publishVersion("1", { channel: "beta" });
     expect(await found({ channel: "beta" })).toBe("1");
@@ -118,10 +118,10 @@ describe("a published version", () => {
 
   it("with no plan, or one that takes no time or more than 30 days, is refused", async () => {
     const bare = create(PublishWorkflowVersionRequestSchema, { definitionId: "evidence", version: "1" });
-    await expect(createPublishVersion({ inTenant })(bare, aPrincipal(tenant))).rejects.toThrow(InvalidPlanError);
+    await expect(createPublishVersion({ inScope })(bare, aPrincipal(tenant))).rejects.toThrow(InvalidPlanError);
     for (const timeLimit of ["0s", "2592001s"])
       await expect(publishVersion("1", { plan: { timeLimit } })).rejects.toThrow(InvalidPlanError);
-    expect((await declared().definitions(tenant)).definitions).toEqual([]);
+    expect((await declared().definitions(scopeOf(tenant))).definitions).toEqual([]);
   });
 
   it("with steps that no run could do is refused, and every fault names its field", async () => {
@@ -174,7 +174,7 @@ describe("a repository", () => {
     await putRepository();
     await putRepository({ id: "local", url: "file:///srv/repositories/local", policy: { commands: { deny: ["rm"] } } });
     await putRepository({ defaultRef: "trunk" });
-    expect((await declared().repositories(tenant)).repositories).toEqual([
+    expect((await declared().repositories(scopeOf(tenant))).repositories).toEqual([
       {
         id: "local",
         url: "file:///srv/repositories/local",
@@ -197,7 +197,7 @@ describe("a repository", () => {
     expect(refused?.code).toBe("invalid_repository");
     expect(refused?.faults.map((fault) => fault.split(" ")[0])).toEqual(["url", "default_ref", "policy.paths.deny.0"]);
     expect(refused?.message).not.toContain("hunter2");
-    expect((await declared().repositories(tenant)).repositories).toEqual([]);
+    expect((await declared().repositories(scopeOf(tenant))).repositories).toEqual([]);
   });
 });
 
@@ -207,16 +207,16 @@ describe("a published profile", () => {
     await publishProfile({ version: "9" });
     expect(await publishProfile({ version: "10" })).toEqual({ digest: first.digest, created: false });
     await expect(publishProfile({ version: "10", requiredReferences: [] })).rejects.toThrow(VersionExistsError);
-    expect((await declared().profile(tenant, "team", "")).profile?.version).toBe("9");
-    expect((await declared().profile(tenant, "team", "10")).digest).toBe(first.digest);
-    expect((await declared().profiles(tenant)).profiles?.map(({ version }) => version)).toEqual(["9"]);
-    await expect(declared().profile(tenant, "team", "11")).rejects.toThrow(UnknownProfileError);
+    expect((await declared().profile(scopeOf(tenant), "team", "")).profile?.version).toBe("9");
+    expect((await declared().profile(scopeOf(tenant), "team", "10")).digest).toBe(first.digest);
+    expect((await declared().profiles(scopeOf(tenant))).profiles?.map(({ version }) => version)).toEqual(["9"]);
+    await expect(declared().profile(scopeOf(tenant), "team", "11")).rejects.toThrow(UnknownProfileError);
   });
 
   it("that hands off to a service the operator has not listed is refused", async () => {
     const handoff = { receiver: "nobody", onRefusal: "REFUSAL_POLICY_FAIL" } as const;
     await expect(publishProfile({ handoff })).rejects.toThrow(UnknownReceiverError);
-    expect((await declared().profiles(tenant)).profiles).toEqual([]);
+    expect((await declared().profiles(scopeOf(tenant))).profiles).toEqual([]);
   });
 });
 
@@ -225,7 +225,7 @@ describe("rules", () => {
     await putRule("b", 5, "two");
     await putRule("a", 5, "one");
     await putRule("c", 1, "three");
-    const ids = async () => (await declared().rules(tenant)).rules?.map(({ id }) => id);
+    const ids = async () => (await declared().rules(scopeOf(tenant))).rules?.map(({ id }) => id);
     expect(await ids()).toEqual(["c", "a", "b"]);
     await putRule("c", 9, "three");
     expect(await ids()).toEqual(["a", "b", "c"]);
@@ -256,7 +256,7 @@ describe("what a dispatcher keeps of the declarations", () => {
     await putRepository();
     const personas = ["2", "1"].map((version) => ({ id: "fixer", version, digest: version.repeat(64) }));
     for (const persona of personas)
-      await inTenant(tenant, async (transaction) => {
+      await inScope(scopeOf(tenant), async (transaction) => {
         await insertPersona(transaction, tenant, {
           ...{ ...persona, sizeBytes: 1, manifest: {}, objectKey: "key", publishedBy: "ada" },
         });

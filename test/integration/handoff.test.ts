@@ -8,6 +8,7 @@ import type { AbortedEnd } from "../../src/seal/abort-seal.ts";
 import type { MethodologyOf } from "../../src/seal/handoff-request.ts";
 import { UnknownReceiverError } from "../../src/seal/handoff-request.ts";
 import type { SealScope } from "../../src/seal/run-so-far.ts";
+import { scopeOf } from "../support/declared.ts";
 import type { RunningScrumService } from "../support/scrum-service-process.ts";
 import { scrumToken, startScrumService } from "../support/scrum-service-process.ts";
 import { ran, startSealing, tested } from "../support/sealing.ts";
@@ -105,7 +106,7 @@ describe("a completed run at the Scrum service", () => {
     await untilDelivered(scope);
     expect(await atScrum(scope)).toMatchObject({ evidence: [{}], done: [{}], provisional: 0 });
     expect(await answers(scope)).toEqual(["AttachIncrementEvidence", "RecordItemDone"]);
-    const calls = (await seal.describe(scope.tenant, scope.runId)).handoffCalls;
+    const calls = (await seal.describe(scopeOf(scope.tenant), scope.runId)).handoffCalls;
     expect(calls.map(({ phase, state, attempts }) => [phase, state, attempts])).toEqual(
       expect.arrayContaining([
         ["HANDOFF_PHASE_TRY", "HANDOFF_STATE_ACKNOWLEDGED", 2],
@@ -238,7 +239,7 @@ describe("an impediment", () => {
     const { impediments } = await atScrum(again);
     expect(impediments).toMatchObject([{ cause: "verdict_failed", occurrences: 2, backlogItems: ["B-1"] }]);
     expect(impediments[0]?.runIds).toHaveLength(2);
-    const { impediment } = await seal.describe(scope.tenant, scope.runId);
+    const { impediment } = await seal.describe(scopeOf(scope.tenant), scope.runId);
     expect(impediment).toMatchObject({
       id: impediments[0]?.impedimentId,
       remoteId: impediments[0]?.id,
@@ -333,7 +334,7 @@ describe("a profile that hands over to a receiver the operator has not named", (
     await expect(seal.prepare(scope)).rejects.toThrow(UnknownReceiverError);
     await expect(seal.prepare(scope)).rejects.toThrow(/"elsewhere".*operator file/);
     expect(await seal.abort(scope, failed)).toEqual({ outcome: "RUN_STATUS_FAILED" });
-    expect(await seal.describe("nobody", scope.runId)).toMatchObject({
+    expect(await seal.describe(scopeOf("nobody"), scope.runId)).toMatchObject({
       handoffCalls: [],
       impediment: { occurrences: 1 },
     });

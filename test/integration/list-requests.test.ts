@@ -3,14 +3,14 @@ import { create } from "@bufbuild/protobuf";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { RequestDeliveryJson } from "../../src/gen/workflows_runtime/v1/workflow_service_pb.ts";
 import { Disposition, ListRunRequestsRequestSchema } from "../../src/gen/workflows_runtime/v1/workflow_service_pb.ts";
-import { createInTenant } from "../../src/postgres/in-tenant.ts";
+import { createInScope } from "../../src/postgres/in-scope.ts";
 import type { ListRequests } from "../../src/requests/list-requests.ts";
 import { createListRequests } from "../../src/requests/list-requests.ts";
 import { InvalidPageTokenError } from "../../src/tenancy/page-token.ts";
 import { acceptInto, aDelivery } from "../support/accepting.ts";
 import type { TestDatabase } from "../support/database.ts";
 import { createDatabase } from "../support/database.ts";
-import { aRequest, declare } from "../support/declared.ts";
+import { aRequest, declare, scopeOf } from "../support/declared.ts";
 import type { TestEngines } from "../support/engines.ts";
 import { startEngines } from "../support/engines.ts";
 
@@ -21,9 +21,9 @@ let listRequests: ListRequests;
 beforeAll(async () => {
   engines = await startEngines({ postgres: true });
   database = await createDatabase(engines.postgres.url);
-  const inTenant = createInTenant(database.poolOf("api"));
-  listRequests = createListRequests({ inTenant });
-  await declare(inTenant, "acme");
+  const inScope = createInScope(database.poolOf("api"));
+  listRequests = createListRequests({ inScope });
+  await declare(inScope, "acme");
   const accept = acceptInto(database.poolOf("dispatcher"));
   const ids = Array.from({ length: 40 }, (_, n) => `evt-${n}`);
   await accept(ids.map((id) => aDelivery(id))); // one transaction, one moment: the order among them is by id alone
@@ -37,7 +37,7 @@ afterAll(async () => {
 });
 
 const list = (asked: MessageInitShape<typeof ListRunRequestsRequestSchema>, tenant = "acme") =>
-  listRequests(create(ListRunRequestsRequestSchema, asked), tenant);
+  listRequests(create(ListRunRequestsRequestSchema, asked), scopeOf(tenant));
 
 async function everyPage(pageSize: number): Promise<RequestDeliveryJson[]> {
   const all: RequestDeliveryJson[] = [];

@@ -7,7 +7,7 @@ import { ensureTopics } from "../../src/bus/kafka-admin.ts";
 import type { KafkaProducer } from "../../src/bus/kafka-producer.ts";
 import { createKafkaProducer } from "../../src/bus/kafka-producer.ts";
 import { freePorts } from "../../src/engines/ports.ts";
-import { createInTenant, createInTransaction } from "../../src/postgres/in-tenant.ts";
+import { createInScope, createInTransaction } from "../../src/postgres/in-scope.ts";
 import { main as relayMain } from "../../src/processes/relay.ts";
 import type { InRun } from "../../src/runs/in-run.ts";
 import { createInRun } from "../../src/runs/in-run.ts";
@@ -18,6 +18,7 @@ import { laneOf, quarantineTopic, runEventTopic } from "../../src/runs/topics.ts
 import { insertAdmittedRuns } from "../support/admitted-runs.ts";
 import type { TestDatabase } from "../support/database.ts";
 import { createDatabase } from "../support/database.ts";
+import { scopeOf } from "../support/declared.ts";
 import type { TestEngines } from "../support/engines.ts";
 import { startEngines } from "../support/engines.ts";
 import { readTopic } from "../support/invariants.ts";
@@ -34,7 +35,7 @@ beforeAll(async () => {
   database = await createDatabase(engines.postgres.url);
   superuser = new pg.Pool({ connectionString: database.superuserUrl });
   superuser.on("error", () => undefined); // the server may end a connection before the pool has
-  inRun = createInRun({ inTenant: createInTenant(database.poolOf("api")), now: () => new Date() });
+  inRun = createInRun({ inScope: createInScope(database.poolOf("api")), now: () => new Date() });
   await ensureTopics(
     engines.kafka.brokers,
     [
@@ -74,7 +75,7 @@ async function whileRunning(relays: readonly PublishRunEvents[], work: () => Pro
 /** Appends messages to a run, so many per transaction. */
 async function append(runId: string, from: number, count: number, text = "line"): Promise<void> {
   const drafts = Array.from({ length: count }, (_, n) => ({ writerKey: `test/${from + n}`, message: { text } }));
-  await inRun({ tenant: "acme", runId }, (open) => open.append(drafts));
+  await inRun({ ...scopeOf("acme"), runId }, (open) => open.append(drafts));
 }
 
 const outboxEmpty = (timeout = 20_000) =>

@@ -8,7 +8,7 @@ import { createPumpCommands } from "../../src/dispatch/pump-commands.ts";
 import type { Loop } from "../../src/dispatch/release-runs.ts";
 import { createReleaseRuns } from "../../src/dispatch/release-runs.ts";
 import { claimRuns } from "../../src/dispatch/release-store.ts";
-import { createInTransaction } from "../../src/postgres/in-tenant.ts";
+import { createInTransaction } from "../../src/postgres/in-scope.ts";
 import { workflowIdOf } from "../../src/temporal/contract.ts";
 import type { Temporal } from "../../src/temporal/start-run.ts";
 import { createTemporal } from "../../src/temporal/start-run.ts";
@@ -175,7 +175,7 @@ it("rings for a command of a run that has begun, and takes those that need no be
   await client.workflow.getHandle(workflowIdOf("acme", gone, 1)).terminate();
   for (const runId of [begun, unbegun, ended, gone])
     await superuser.query(
-      "insert into run_commands (tenant, command_id, run_id, generation, kind, principal, reason) values ('acme', $1, $2, 1, 'cancel', 'ann', '')",
+      "insert into run_commands (tenant, org, command_id, run_id, generation, kind, principal, reason) values ('acme', 'retail', $1, $2, 1, 'cancel', 'ann', '')",
       [randomUUID(), runId],
     );
   const ring = vi.fn(temporal.ring);
@@ -197,7 +197,7 @@ it("keeps a command due while Temporal is away", async () => {
   const [runId = ""] = await insertAdmittedRuns(superuser, 1);
   await begin([runId]);
   await superuser.query(
-    "insert into run_commands (tenant, command_id, run_id, generation, kind, principal, reason) values ('acme', $1, $2, 1, 'cancel', 'ann', '')",
+    "insert into run_commands (tenant, org, command_id, run_id, generation, kind, principal, reason) values ('acme', 'retail', $1, $2, 1, 'cancel', 'ann', '')",
     [randomUUID(), runId],
   );
   const ring = vi.fn(async () => ({ state: "away" as const, cause: new Error("no answer") }));

@@ -11,6 +11,7 @@ import { DesiredState } from "../../src/gen/workflows_runtime/v1/run_pb.ts";
 import { HandoffProgress, RunWorkerService } from "../../src/gen/workflows_runtime/v1/run_worker_service_pb.ts";
 import { createListElements } from "../../src/graph/list-elements.ts";
 import type { SealScope } from "../../src/seal/run-so-far.ts";
+import { scopeOf } from "../support/declared.ts";
 import type { Sealing } from "../support/sealing.ts";
 import { ran, startSealing, tested } from "../support/sealing.ts";
 
@@ -69,7 +70,7 @@ function clientsFor({ tenant, runId, execution }: SealScope) {
     router.service(GraphService, createGraphService({ listElements: createListElements(sealing) }));
   };
   const asWorker: Interceptor = (next) => (request) => {
-    const principal = { tenant, org: "org", subject: "worker", roles: ["worker"] };
+    const principal = { ...scopeOf(tenant), subject: "worker", roles: ["worker"] };
     request.contextValues.set(requestContextKey, { principal, expiresAt: new Date(Date.now() + 60_000) });
     return next(request);
   };

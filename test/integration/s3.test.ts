@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { AlteredObjectError, assertBlob, keepBlob, objectKeyOf, sha256Hex } from "../../src/artifacts/blobs.ts";
 import type { S3 } from "../../src/s3/s3.ts";
 import { createS3 } from "../../src/s3/s3.ts";
+import { scopeOf } from "../support/declared.ts";
 import type { TestEngines } from "../support/engines.ts";
 import { startEngines } from "../support/engines.ts";
 
@@ -31,14 +32,14 @@ describe("the store of blobs", () => {
 
   it("keeps a blob under its digest, however often it is stored", async () => {
     const bytes = randomBytes(70_000);
-    const digest = await keepBlob(s3, "acme", bytes, "application/octet-stream");
+    const digest = await keepBlob(s3, scopeOf("acme"), bytes, "application/octet-stream");
     expect(digest).toEqual({ sha256: sha256Hex(bytes), sizeBytes: 70_000 });
-    await Promise.all([1, 2, 3].map(() => keepBlob(s3, "acme", bytes, "application/octet-stream")));
-    expect(await s3.digestOf(objectKeyOf("acme", digest.sha256))).toEqual(digest);
+    await Promise.all([1, 2, 3].map(() => keepBlob(s3, scopeOf("acme"), bytes, "application/octet-stream")));
+    expect(await s3.digestOf(objectKeyOf(scopeOf("acme"), digest.sha256))).toEqual(digest);
   });
 
   it("refuses bytes that do not have the digest they claim", async () => {
-    const key = objectKeyOf("acme", sha256Hex("claimed"));
+    const key = objectKeyOf(scopeOf("acme"), sha256Hex("claimed"));
     const meta = { sha256: sha256Hex("claimed"), contentType: "text/plain" };
     await expect(s3.putOnce(key, Buffer.from("sent"), meta)).rejects.toThrow();
     expect(await s3.digestOf(key)).toBeUndefined();
@@ -46,17 +47,22 @@ describe("the store of blobs", () => {
 
   it("never overwrites, and notices an object that is not the one its key names", async () => {
     const expected = sha256Hex("original");
-    const key = objectKeyOf("acme", expected);
+    const key = objectKeyOf(scopeOf("acme"), expected);
     const forged = Buffer.from("forged!!");
     await s3.putOnce(key, forged, { sha256: sha256Hex(forged), contentType: "text/plain" });
-    await expect(keepBlob(s3, "acme", Buffer.from("original"), "text/plain")).rejects.toThrow(AlteredObjectError);
-    await expect(assertBlob(s3, "acme", expected)).rejects.toThrow(/has sha256 .* but .* is recorded/);
-    await expect(assertBlob(s3, "acme", sha256Hex("gone"))).rejects.toThrow(/is not there/);
+    await expect(keepBlob(s3, scopeOf("acme"), Buffer.from("original"), "text/plain")).rejects.toThrow(
+      AlteredObjectError,
+    );
+    await expect(assertBlob(s3, scopeOf("acme"), expected)).rejects.toThrow(/has sha256 .* but .* is recorded/);
+    await expect(assertBlob(s3, scopeOf("acme"), sha256Hex("gone"))).rejects.toThrow(/is not there/);
   });
 
   it("hands out a URL that downloads the bytes under their name, without credentials", async () => {
-    const { sha256 } = await keepBlob(s3, "acme", Buffer.from("log"), "application/x-ndjson");
-    const url = await s3.urlFor(objectKeyOf("acme", sha256), { fileName: 'ev"il\n.ndjson', expiresSeconds: 300 });
+    const { sha256 } = await keepBlob(s3, scopeOf("acme"), Buffer.from("log"), "application/x-ndjson");
+    const url = await s3.urlFor(objectKeyOf(scopeOf("acme"), sha256), {
+      fileName: 'ev"il\n.ndjson',
+      expiresSeconds: 300,
+    });
     const answer = await fetch(url);
     expect([answer.status, await answer.text()]).toEqual([200, "log"]);
     expect(answer.headers.get("content-disposition")).toBe('attachment; filename="ev_il_.ndjson"');
@@ -67,18 +73,18 @@ describe("the store of blobs", () => {
 
   it("reads an object whole, and none that is larger than asked for", async () => {
     const bytes = randomBytes(70_000);
-    const { sha256 } = await keepBlob(s3, "acme", bytes, "application/octet-stream");
-    const key = objectKeyOf("acme", sha256);
+    const { sha256 } = await keepBlob(s3, scopeOf("acme"), bytes, "application/octet-stream");
+    const key = objectKeyOf(scopeOf("acme"), sha256);
     expect(Buffer.from((await s3.read(key, 70_000)) ?? [])).toEqual(bytes);
     expect(await s3.read(key, 69_999)).toBeUndefined();
-    expect(await s3.read(objectKeyOf("acme", sha256Hex("none")), 10)).toBeUndefined();
+    expect(await s3.read(objectKeyOf(scopeOf("acme"), sha256Hex("none")), 10)).toBeUndefined();
   });
 });
 
 describe("a grant to store an object", () => {
   const grantFor = async (text: string, change: { sizeBytes?: number; expiresSeconds?: number } = {}) => {
     const what = { sha256: sha256Hex(text), sizeBytes: Buffer.byteLength(text), contentType: "text/plain" };
-    const key = objectKeyOf("granted", what.sha256);
+    const key = objectKeyOf(scopeOf("granted"), what.sha256);
     return { key, ...(await s3.grantPut(key, { ...what, expiresSeconds: 600, ...change })) };
   };
   const send = async (url: string, headers: Record<string, string>, body: string | Blob): Promise<number> =>

@@ -3,7 +3,8 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { AlteredObjectError, objectKeyOf } from "../../src/artifacts/blobs.ts";
 import { UnsignableStatementError } from "../../src/proof/sign-statement.ts";
 import type { AbortedEnd } from "../../src/seal/abort-seal.ts";
-import type { InTenant, Transaction } from "../../src/tenancy/transaction.ts";
+import type { InScope, Transaction } from "../../src/tenancy/transaction.ts";
+import { scopeOf } from "../support/declared.ts";
 import { lookAt } from "../support/seal-state.ts";
 import type { Sealing } from "../support/sealing.ts";
 import { ran, startSealing } from "../support/sealing.ts";
@@ -35,7 +36,7 @@ describe("committing, while things break", () => {
     for (let dying = 1; dying <= total; dying += 1) {
       const scope = await begin();
       await seal.prepare(scope);
-      const flawed = sealing.wire(() => undefined, { inTenant: dyingAt(dying) });
+      const flawed = sealing.wire(() => undefined, { inScope: dyingAt(dying) });
       await expect(flawed.commit(scope), `query ${dying}`).rejects.toThrow();
       expect(await look.halves(scope), `query ${dying}`).toEqual({
         registered: 0,
@@ -48,7 +49,7 @@ describe("committing, while things break", () => {
     }
     const scope = await begin();
     await seal.prepare(scope);
-    const lossy = sealing.wire(() => undefined, { inTenant: losingAnswers() });
+    const lossy = sealing.wire(() => undefined, { inScope: losingAnswers() });
     await expect(lossy.commit(scope)).rejects.toThrow("answer lost");
     expect(await seal.commit(scope)).toEqual({ committed: true });
     expect(await look.halves(scope)).toEqual({ registered: 3, status: "COMPLETED", artifacts: 1, elements: 1 });
@@ -58,7 +59,7 @@ describe("committing, while things break", () => {
     const scope = await begin();
     await seal.prepare(scope);
     const { rows } = await sealing.admin.query("select log_sha256 from seals where run_id = $1", [scope.runId]);
-    const Key = objectKeyOf("acme", rows[0].log_sha256);
+    const Key = objectKeyOf(scopeOf("acme"), rows[0].log_sha256);
     const client = new S3Client({
       ...{ endpoint: sealing.engines.s3.endpoint, region: sealing.engines.s3.region, forcePathStyle: true },
       credentials: sealing.engines.s3,
@@ -114,7 +115,7 @@ describe("aborting, while things break", () => {
     for (let dying = 1; dying <= total; dying += 1) {
       const scope = await begin();
       await seal.prepare(scope);
-      const flawed = sealing.wire(() => undefined, { inTenant: dyingAt(dying) });
+      const flawed = sealing.wire(() => undefined, { inScope: dyingAt(dying) });
       await expect(flawed.abort(scope, failed), `query ${dying}`).rejects.toThrow();
       expect(await look.halves(scope), `query ${dying}`).toEqual({
         registered: 0,
@@ -129,7 +130,7 @@ describe("aborting, while things break", () => {
 });
 
 /** A database connection that dies as its n-th query goes out. */
-function dyingAt(n: number): InTenant {
+function dyingAt(n: number): InScope {
   let queries = 0;
   return watching(async (transaction) => {
     queries += 1;
@@ -138,9 +139,9 @@ function dyingAt(n: number): InTenant {
   });
 }
 
-function watching(before: (transaction: Transaction) => Promise<void> | undefined): InTenant {
+function watching(before: (transaction: Transaction) => Promise<void> | undefined): InScope {
   return (tenant, work) =>
-    sealing.inTenant(tenant, (transaction) =>
+    sealing.inScope(tenant, (transaction) =>
       work({
         query: async (sql, values) => {
           await before(transaction);
@@ -152,18 +153,18 @@ function watching(before: (transaction: Transaction) => Promise<void> | undefine
 
 async function countQueries(work: (wired: typeof seal) => Promise<void>): Promise<number> {
   let queries = 0;
-  const inTenant = watching(async () => {
+  const inScope = watching(async () => {
     queries += 1;
   });
-  await work(sealing.wire(() => undefined, { inTenant }));
+  await work(sealing.wire(() => undefined, { inScope }));
   return queries;
 }
 
 /** The second transaction (the one that writes) commits, and its caller never hears of it. */
-function losingAnswers(): InTenant {
+function losingAnswers(): InScope {
   let transactions = 0;
   return async (tenant, work) => {
-    const answer = await sealing.inTenant(tenant, work);
+    const answer = await sealing.inScope(tenant, work);
     transactions += 1;
     if (transactions === 2) throw new Error("answer lost");
     return answer;

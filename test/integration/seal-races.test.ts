@@ -128,8 +128,8 @@ describe("while a seal is aborted", () => {
 function meanwhile(happens: () => Promise<unknown>, times = 1): ReturnType<Sealing["wire"]> {
   let left = times;
   return sealing.wire(() => undefined, {
-    inTenant: async (tenant, work) => {
-      const answer = await sealing.inTenant(tenant, work);
+    inScope: async (tenant, work) => {
+      const answer = await sealing.inScope(tenant, work);
       left -= 1;
       if (left >= 0) await happens();
       return answer;

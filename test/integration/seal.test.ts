@@ -8,6 +8,7 @@ import { SupersededExecutionError, UnknownRunError } from "../../src/runs/in-run
 import type { AbortedEnd } from "../../src/seal/abort-seal.ts";
 import { SealNotReadyError } from "../../src/seal/commit-seal.ts";
 import type { SealScope } from "../../src/seal/run-so-far.ts";
+import { scopeOf } from "../support/declared.ts";
 import { lookAt, sha256 } from "../support/seal-state.ts";
 import type { Sealing } from "../support/sealing.ts";
 import { baseUri, ran, startSealing, tested } from "../support/sealing.ts";
@@ -39,7 +40,7 @@ describe("a run that completes", () => {
     expect(await seal.prepare(scope)).toEqual(answer);
     expect(await look.statuses(scope)).toEqual(["PROVISIONAL", "PROVISIONAL", "PROVISIONAL"]);
     expect(await look.list(scope.tenant, { runId: scope.runId })).toEqual([]);
-    expect((await createListArtifacts(sealing)("acme", scope.runId)).artifacts).toEqual([]);
+    expect((await createListArtifacts(sealing)(scopeOf("acme"), scope.runId)).artifacts).toEqual([]);
     expect(await look.statusOf(scope)).toBe("SEALING");
   });
 
@@ -84,7 +85,7 @@ describe("a run that completes", () => {
   it("is one evidence element per item in the graph, one version of it per run", async () => {
     const listElements = createListElements(sealing);
     const find = (kind: string, id: string) =>
-      listElements(create(ListElementsRequestSchema, { reference: { kind, id } }), "graph-tenant");
+      listElements(create(ListElementsRequestSchema, { reference: { kind, id } }), scopeOf("graph-tenant"));
     const runs: string[] = [];
     for (const _ of [1, 2]) {
       const scope = await begin([ran], "graph-tenant");
@@ -110,7 +111,7 @@ describe("a run that completes", () => {
       (
         await listElements(
           create(ListElementsRequestSchema, { reference: { kind: "backlog_item", id: "B-2" } }),
-          "acme-2",
+          scopeOf("acme-2"),
         )
       ).elements,
     ).toEqual([]);
@@ -154,7 +155,7 @@ describe("a run whose verdict does not pass", () => {
     expect(proof.log.trimEnd().split("\n").map(sha256)).toEqual(
       (await look.eventsOf(scope)).slice(0, -1).map(hashEvent),
     );
-    expect(await seal.describe("acme", scope.runId)).toMatchObject({
+    expect(await seal.describe(scopeOf("acme"), scope.runId)).toMatchObject({
       verdict: { passed: false },
       handoffCalls: [],
       impediment: { cause: "verdict_failed", occurrences: 1 },
@@ -165,7 +166,7 @@ describe("a run whose verdict does not pass", () => {
     const describe = async (end: AbortedEnd) => {
       const scope = await begin([tested], "imp-tenant");
       await seal.abort(scope, end);
-      return (await seal.describe("imp-tenant", scope.runId)).impediment;
+      return (await seal.describe(scopeOf("imp-tenant"), scope.runId)).impediment;
     };
     const first = await describe(failed);
     const late = { outcome: "TIMED_OUT", cause: "deadline_exceeded", reason: "" } as const;
@@ -191,7 +192,7 @@ describe("a run that ends otherwise", () => {
         { state: "LINE_STATE_FAILED", detail: "agent-run states CANCELLED, COMPLETED is required" },
       ],
     });
-    const { artifacts = [] } = await createListArtifacts(sealing)("acme", scope.runId);
+    const { artifacts = [] } = await createListArtifacts(sealing)(scopeOf("acme"), scope.runId);
     expect(artifacts.map((each) => each.sha256)).toEqual([proof.logSha256]);
   });
 

@@ -8,6 +8,7 @@ import { findWork } from "../../src/proof/find-work.ts";
 import { SupersededExecutionError, UnknownRunError } from "../../src/runs/in-run.ts";
 import { InvalidReportError } from "../../src/runs/report-status.ts";
 import type { SealScope } from "../../src/seal/run-so-far.ts";
+import { scopeOf } from "../support/declared.ts";
 import { lookAt } from "../support/seal-state.ts";
 import type { Sealing } from "../support/sealing.ts";
 import { ran, startSealing } from "../support/sealing.ts";
@@ -42,7 +43,9 @@ describe("a grant to upload", () => {
   it("is for the key of the digest in the tenant of the run, and not needed for what is there", async () => {
     const scope = await begin("grant-tenant");
     const [first] = (await grant(scope, log())).grants ?? [];
-    expect(new URL(first?.url ?? "").pathname).toBe(`/automation/${objectKeyOf("grant-tenant", sha256Hex("a"))}`);
+    expect(new URL(first?.url ?? "").pathname).toBe(
+      `/automation/${objectKeyOf(scopeOf("grant-tenant"), sha256Hex("a"))}`,
+    );
     await put(seal, scope, [{ name: "logs/a.log", kind: "log", mediaType: "text/plain", text: "a" }]);
     expect(await grant(scope, log())).toEqual({ grants: [{ sha256: sha256Hex("a"), present: true }] });
     expect(await grant(await begin("other-tenant"), log())).toMatchObject({ grants: [{ url: expect.any(String) }] });
@@ -96,8 +99,8 @@ describe("completing the work", () => {
       { stepId: "unit", onBase: true, counts: { passed: 0, failed: 1, errored: 0, skipped: 0 }, failed: ["adds"] },
       { stepId: "unit", onBase: false, counts: { passed: 1, failed: 0, errored: 0, skipped: 1 }, failed: [] },
     ]);
-    expect((await createListArtifacts(sealing)("acme", scope.runId)).artifacts).toEqual([]);
-    expect(await sealing.inTenant("acme", (transaction) => findWork(transaction, "acme", scope.runId))).toEqual(
+    expect((await createListArtifacts(sealing)(scopeOf("acme"), scope.runId)).artifacts).toEqual([]);
+    expect(await sealing.inScope(scopeOf("acme"), (transaction) => findWork(transaction, "acme", scope.runId))).toEqual(
       made.honest.report,
     );
   });
@@ -143,7 +146,9 @@ describe("completing the work", () => {
     await expect(seal.complete(scope, { report: made.honest.report, uploads })).rejects.toThrow(
       SupersededExecutionError,
     );
-    expect(await sealing.inTenant("acme", (transaction) => findWork(transaction, "acme", scope.runId))).toBeUndefined();
+    expect(
+      await sealing.inScope(scopeOf("acme"), (transaction) => findWork(transaction, "acme", scope.runId)),
+    ).toBeUndefined();
   });
 
   it("refuses what was not stored, is longer than named, or is not what its key names", async () => {
@@ -155,7 +160,7 @@ describe("completing the work", () => {
     const longer = uploads.map((upload) => ({ ...upload, sizeBytes: String(Number(upload.sizeBytes) + 1) }));
     await expect(seal.complete(scope, { report, uploads: longer })).rejects.toThrow(InvalidUploadsError);
     const forged = Buffer.from("forged");
-    const key = objectKeyOf("altered-tenant", sha256Hex("true"));
+    const key = objectKeyOf(scopeOf("altered-tenant"), sha256Hex("true"));
     await sealing.s3.putOnce(key, forged, { sha256: sha256Hex(forged), contentType: "text/plain" });
     const altered = log({ sha256: sha256Hex("true"), sizeBytes: "6" });
     await expect(seal.complete(scope, { report, uploads: [...uploads, altered] })).rejects.toThrow(AlteredObjectError);

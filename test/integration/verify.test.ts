@@ -21,6 +21,7 @@ import {
 import { createGetAttestation, createListAttestations } from "../../src/proof/list-attestations.ts";
 import { createListSigningKeys } from "../../src/proof/signing-keys.ts";
 import type { SealScope } from "../../src/seal/run-so-far.ts";
+import { scopeOf } from "../support/declared.ts";
 import { ran, startSealing } from "../support/sealing.ts";
 import { complete, makeWork, worked } from "../support/worked-run.ts";
 
@@ -113,7 +114,7 @@ describe("the commands of docs/verify.md", () => {
 
   it.each([
     ["a verdict that was turned", (dir: string) => forgePayload(dir, "vsa", "PASSED", "FAILED"), "Signature"],
-    ["an outcome that was turned", (dir: string) => forgePayload(dir, "agent-run", "org", "0rg"), "Signature"],
+    ["an outcome that was turned", (dir: string) => forgePayload(dir, "agent-run", "retail", "reta1l"), "Signature"],
     ["a verdict signed with the builder's key", (dir: string) => swapKeys(dir), "Signature"],
     [
       "a log with an edited event",
@@ -203,7 +204,7 @@ function replaceStatement(dir: string): void {
 /** `automation attestation export`, over the services themselves instead of a wire. */
 async function exportTo(dir: string, { tenant, runId }: SealScope): Promise<void> {
   const asAuditor: Interceptor = (next) => (request) => {
-    const principal = { tenant, org: "org", subject: "auditor", roles: ["viewer"] };
+    const principal = { ...scopeOf(tenant), subject: "auditor", roles: ["viewer"] };
     request.contextValues.set(requestContextKey, { principal, expiresAt: new Date(Date.now() + 60_000) });
     return next(request);
   };
@@ -218,9 +219,9 @@ async function exportTo(dir: string, { tenant, runId }: SealScope): Promise<void
     router.service(GovernanceService, governance);
     router.service(WorkflowService, {
       listArtifacts: async (request) =>
-        fromJson(ListArtifactsResponseSchema, await listArtifacts(tenant, request.runId)),
+        fromJson(ListArtifactsResponseSchema, await listArtifacts(scopeOf(tenant), request.runId)),
       getArtifactUrl: async (request) =>
-        fromJson(GetArtifactUrlResponseSchema, await artifactUrl(tenant, request.artifactId)),
+        fromJson(GetArtifactUrlResponseSchema, await artifactUrl(scopeOf(tenant), request.artifactId)),
     });
   };
   const transport = createRouterTransport(routes, { router: { interceptors: [asAuditor] } });

@@ -5,7 +5,7 @@ import type { Pool } from "pg";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import type { RunEvent } from "../../src/gen/automation/v1/run_event_pb.ts";
 import { WorkflowService } from "../../src/gen/workflows_runtime/v1/workflow_service_pb.ts";
-import { createInTenant } from "../../src/postgres/in-tenant.ts";
+import { createInScope } from "../../src/postgres/in-scope.ts";
 import type { Notifier } from "../../src/postgres/notifier.ts";
 import { createNotifier } from "../../src/postgres/notifier.ts";
 import { createPool } from "../../src/postgres/pool.ts";
@@ -14,15 +14,16 @@ import { createInRun, UnknownRunError } from "../../src/runs/in-run.ts";
 import { tellAppended } from "../../src/runs/tell-appended.ts";
 import type { WatchRuns, WatchUpdate } from "../../src/runs/watch-run.ts";
 import { createWatchRuns, SlowReaderError, TooManyWatchersError } from "../../src/runs/watch-run.ts";
-import type { InTenant } from "../../src/tenancy/transaction.ts";
+import type { InScope } from "../../src/tenancy/transaction.ts";
 import type { ApiClient, RunningApi } from "../support/api.ts";
 import { declare, endRun, startApi, startRun, waitUntil } from "../support/api.ts";
+import { scopeOf } from "../support/declared.ts";
 
 let api: RunningApi;
 let acme: ApiClient;
 let pool: Pool;
 let notifier: Notifier;
-let inTenant: InTenant;
+let inScope: InScope;
 /** Writes as another replica of the api does: in its own transactions, with hints. */
 let inRun: InRun;
 /** Writes whose hints are all lost. */
@@ -34,8 +35,8 @@ beforeAll(async () => {
   await declare(acme);
   pool = createPool({ url: api.postgresUrl, applicationName: "test", max: 8, onError: () => undefined });
   notifier = createNotifier({ url: api.postgresUrl, applicationName: "test", onError: () => undefined });
-  inTenant = createInTenant(pool);
-  inRunUnheard = createInRun({ inTenant, now: () => new Date() });
+  inScope = createInScope(pool);
+  inRunUnheard = createInRun({ inScope, now: () => new Date() });
   inRun = tellAppended(inRunUnheard, ({ tenant, runId }) =>
     notifier.hint("automation_run_events", `${tenant}/${runId}`),
   );
@@ -47,8 +48,8 @@ afterAll(async () => {
 });
 
 const say = (write: InRun, runId: string, text: string) =>
-  write({ tenant: "acme", runId }, (open) => open.append([{ writerKey: text, message: { text } }]));
-const end = (write: InRun, runId: string) => endRun(write, { tenant: "acme", runId });
+  write({ ...scopeOf("acme"), runId }, (open) => open.append([{ writerKey: text, message: { text } }]));
+const end = (write: InRun, runId: string) => endRun(write, { ...scopeOf("acme"), runId });
 const errorOf = (call: Promise<unknown>) =>
   call.then(() => Promise.reject(new Error("the stream went on")), ConnectError.from);
 
@@ -248,16 +249,16 @@ describe("the watchers of one process", () => {
     const runs = createWatchRuns({
       heartbeatMs,
       onError: (error) => errors.push(error),
-      inTenant: (tenant, work) => {
+      inScope: (tenant, work) => {
         counted.transactions += 1;
-        return counted.failing ? Promise.reject(new Error("Query read timeout")) : inTenant(tenant, work);
+        return counted.failing ? Promise.reject(new Error("Query read timeout")) : inScope(tenant, work);
       },
     });
     watched.push(runs);
     return { runs, counted, errors };
   };
   const open = (runs: WatchRuns, runId: string, signal = new AbortController().signal) =>
-    runs.watch({ tenant: "acme", runId, afterSequence: 0n, signal })[Symbol.asyncIterator]();
+    runs.watch({ scope: scopeOf("acme"), runId, afterSequence: 0n, signal })[Symbol.asyncIterator]();
   const next = async (stream: AsyncIterator<WatchUpdate>): Promise<WatchUpdate | undefined> =>
     (await stream.next()).value;
   const untilLive = async (stream: AsyncIterator<WatchUpdate>): Promise<void> => {
@@ -312,7 +313,7 @@ describe("the watchers of one process", () => {
     const [slow, quick] = [open(runs, runId), open(runs, runId)];
     await Promise.all([untilLive(slow), untilLive(quick)]);
     for (let batch = 0; batch < 4; batch += 1) {
-      await inRunUnheard({ tenant: "acme", runId }, (run) =>
+      await inRunUnheard({ ...scopeOf("acme"), runId }, (run) =>
         run.append(upTo(200).map((n) => ({ writerKey: `${batch}/${n}`, message: { text: "much" } }))),
       );
       runs.wake([`acme/${runId}`]);
@@ -328,7 +329,7 @@ describe("the watchers of one process", () => {
     const streams = Array.from({ length: 500 }, () => open(runs, runId));
     await Promise.all(streams.map(next));
     await expect(next(open(runs, runId))).rejects.toThrow(TooManyWatchersError);
-    const request = { tenant: "globex", runId, afterSequence: 0n, signal: new AbortController().signal };
+    const request = { scope: scopeOf("globex"), runId, afterSequence: 0n, signal: new AbortController().signal };
     await expect(next(runs.watch(request)[Symbol.asyncIterator]())).rejects.toThrow(UnknownRunError);
     await streams[0]?.return?.();
     expect(await next(open(runs, runId))).toMatchObject({ event: { sequence: 1n } });

@@ -16,6 +16,7 @@ import { createInRun } from "../../src/runs/in-run.ts";
 import { createAbortSeal } from "../../src/seal/abort-seal.ts";
 import { createCommitSeal } from "../../src/seal/commit-seal.ts";
 import type { SealScope } from "../../src/seal/run-so-far.ts";
+import { scopeOf } from "../support/declared.ts";
 import { lookAt } from "../support/seal-state.ts";
 import type { Sealing } from "../support/sealing.ts";
 import { baseUri, ran, startSealing } from "../support/sealing.ts";
@@ -31,7 +32,7 @@ const context = { scrum: { product: "shop", sprint: "S-7", backlogItems: ["B-1"]
 const begin = (tenant = "acme") =>
   sealing.beginRun({ tenant, requirements: [ran, ...worked], context, work: made.work });
 const artifactsOf = async ({ tenant, runId }: SealScope) =>
-  (await createListArtifacts(sealing)(tenant, runId)).artifacts ?? [];
+  (await createListArtifacts(sealing)(scopeOf(tenant), runId)).artifacts ?? [];
 const treeSubjects = () => [
   { name: "commit", digest: { gitCommit: made.captured.commit } },
   { name: "tree", digest: { gitTree: made.captured.tree } },
@@ -163,7 +164,7 @@ describe("a run whose work holds", () => {
     await seal.prepare(again);
     await seal.commit(again);
     const request = create(ListElementsRequestSchema, { reference: { kind: "backlog_item", id: "B-1" } });
-    const { elements = [] } = await createListElements(sealing)(request, "proof-tenant");
+    const { elements = [] } = await createListElements(sealing)(request, scopeOf("proof-tenant"));
     expect(
       Object.fromEntries(
         elements.map(({ typeKey, latest }) => [
@@ -202,7 +203,7 @@ describe("a run whose work does not hold", () => {
     expect((await artifactsOf(scope)).map(({ kind }) => kind).sort()).toEqual([
       ...["document", "event_log", "log", "patch", "report", "report"],
     ]);
-    const { impediment } = await seal.describe("acme", scope.runId);
+    const { impediment } = await seal.describe(scopeOf("acme"), scope.runId);
     expect(impediment?.summary).toMatch(/tests-passed failed: .*FAILED.* \| remedy: Mend the tests\./);
     const elements = await sealing.admin.query("select 1 from element_versions where run_id = $1", [scope.runId]);
     expect(elements.rowCount).toBe(0);
@@ -274,7 +275,7 @@ describe("a run whose work does not hold", () => {
           ? undefined
           : Buffer.from((await sealing.s3.read(key, maxBytes)) ?? []).fill(0),
     };
-    const inRun = createInRun({ inTenant: sealing.inTenant, now: () => new Date() });
+    const inRun = createInRun({ inScope: sealing.inScope, now: () => new Date() });
     const abort = createAbortSeal({
       ...{
         inRun,
@@ -297,13 +298,13 @@ describe("a commit", () => {
     const scope = await begin();
     await complete(seal, scope, made.honest);
     await seal.prepare(scope);
-    const inRun = createInRun({ inTenant: sealing.inTenant, now: () => new Date() });
+    const inRun = createInRun({ inScope: sealing.inScope, now: () => new Date() });
     const lossy: Pick<ObjectStore, "digestOf"> = {
       digestOf: async (key) => (key.endsWith(sha256Hex(made.green)) ? undefined : sealing.s3.digestOf(key)),
     };
     const deps = { inRun, sign: sealing.signer.sign, now: () => new Date(), onDue: () => undefined };
     await expect(createCommitSeal({ ...deps, objects: lossy })(scope)).rejects.toThrow(
-      `${objectKeyOf("acme", sha256Hex(made.green))} is not there`,
+      `${objectKeyOf(scopeOf("acme"), sha256Hex(made.green))} is not there`,
     );
     expect(await look.halves(scope)).toEqual({ registered: 0, status: "SEALING", artifacts: 0, elements: 0 });
     expect(await seal.commit(scope)).toEqual({ committed: true });
@@ -322,7 +323,7 @@ describe("getting an artifact", () => {
     await seal.commit(scope);
     const patch = (await artifactsOf(scope)).find(({ kind }) => kind === "patch");
     const urlOf = createArtifactUrl({ ...sealing, urlFor: sealing.s3.urlFor });
-    const answer = await urlOf("acme", patch?.id ?? "");
+    const answer = await urlOf(scopeOf("acme"), patch?.id ?? "");
     url = answer.url ?? "";
     named = { name: "changes.patch", sha256: sha256Hex(made.patch), sizeBytes: BigInt(patch?.sizeBytes ?? 0) };
   });

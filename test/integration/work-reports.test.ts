@@ -20,7 +20,7 @@ import {
   RepositorySchema,
   StartWorkflowRunRequestSchema,
 } from "../../src/gen/workflows_runtime/v1/workflow_service_pb.ts";
-import { createInTenant } from "../../src/postgres/in-tenant.ts";
+import { createInScope } from "../../src/postgres/in-scope.ts";
 import { createStartRun } from "../../src/requests/start-run.ts";
 import { createBeginRun } from "../../src/runs/begin-run.ts";
 import { genesis, hashEvent } from "../../src/runs/chain-events.ts";
@@ -30,11 +30,11 @@ import { createInRun } from "../../src/runs/in-run.ts";
 import { createListRuns } from "../../src/runs/list-runs.ts";
 import { createPinnedDigests } from "../../src/runs/pinned-digests.ts";
 import { createReportStatus } from "../../src/runs/report-status.ts";
-import type { InTenant } from "../../src/tenancy/transaction.ts";
+import type { InScope } from "../../src/tenancy/transaction.ts";
 import { startCapabilityOf } from "../support/api.ts";
 import type { TestDatabase } from "../support/database.ts";
 import { createDatabase } from "../support/database.ts";
-import { aPrincipal, aRequest, declare, workspaces } from "../support/declared.ts";
+import { aPrincipal, aRequest, declare, scopeOf, workspaces } from "../support/declared.ts";
 import type { TestEngines } from "../support/engines.ts";
 import { startEngines } from "../support/engines.ts";
 
@@ -45,7 +45,7 @@ const workflowIdOf = () => "workflow";
 let engines: TestEngines;
 let database: TestDatabase;
 let superuser: pg.Pool;
-let inTenant: InTenant;
+let inScope: InScope;
 let inRun: InRun;
 let work: WorkReportJson | undefined;
 
@@ -54,14 +54,14 @@ beforeAll(async () => {
   database = await createDatabase(engines.postgres.url);
   superuser = new pg.Pool({ connectionString: database.superuserUrl, max: 2 });
   superuser.on("error", () => undefined);
-  inTenant = createInTenant(database.poolOf("api"));
-  inRun = createInRun({ inTenant, now });
-  await declare(inTenant, tenant);
-  await createPutRepository({ inTenant, bounds: { hosts: ["github.com"], roots: [] } })(
+  inScope = createInScope(database.poolOf("api"));
+  inRun = createInRun({ inScope, now });
+  await declare(inScope, tenant);
+  await createPutRepository({ inScope, bounds: { hosts: ["github.com"], roots: [] } })(
     fromJson(RepositorySchema, { id: "shop", url: "https://github.com/acme/shop", defaultRef: "main" }),
     aPrincipal(tenant),
   );
-  await createPublishVersion({ inTenant })(
+  await createPublishVersion({ inScope })(
     fromJson(PublishWorkflowVersionRequestSchema, {
       ...{ definitionId: "work", version: "1", channel: "stable" },
       plan: { repository: { id: "shop" }, steps: [{ id: "build", command: { argv: ["make"] } }] },
@@ -80,13 +80,13 @@ const beginRun = async (runId: string) => {
   const deps = { inRun, now, findWork: async () => work, onBegun: () => undefined, onForgery: () => undefined };
   const forgery = { tenant, org: "retail", principal: "worker", action: "", outcome: "", correlationId: "" };
   const startCapability = await startCapabilityOf(superuser, runId);
-  return createBeginRun(deps)({ tenant, runId, execution }, { startCapability, forgery });
+  return createBeginRun(deps)({ ...scopeOf(tenant), runId, execution }, { startCapability, forgery });
 };
 
 /** A run for which an execution speaks. @returns its id */
 const begunRun = async (definition = "work"): Promise<string> => {
   const start = createStartRun({
-    ...{ inTenant, readDeclarations: createReadDeclarations(), newId: () => crypto.randomUUID(), now },
+    ...{ inScope, readDeclarations: createReadDeclarations(), newId: () => crypto.randomUUID(), now },
     operator: { knownRoles: [], workspaces },
   });
   const request = fromJson(RunRequestedSchema, aRequest({ definition: { id: definition }, workKind: "other" }));
@@ -96,8 +96,8 @@ const begunRun = async (definition = "work"): Promise<string> => {
   return runId;
 };
 const report = (runId: string, said: ReportWorkflowStatusRequestJson, speaks = execution) =>
-  createReportStatus({ inTenant, inRun })(
-    { tenant, runId, execution: speaks },
+  createReportStatus({ inScope, inRun })(
+    { ...scopeOf(tenant), runId, execution: speaks },
     fromJson(ReportWorkflowStatusRequestSchema, said),
   );
 const refusalOf = (reported: Promise<unknown>) =>
@@ -204,7 +204,7 @@ describe("what a worker reports", () => {
       ["FAILED", undefined],
     ] as const;
     for (const [status, outcome] of steps) {
-      await inRun({ tenant, runId }, (open) => open.moveTo(status, `test/${status}`, { outcome }));
+      await inRun({ ...scopeOf(tenant), runId }, (open) => open.moveTo(status, `test/${status}`, { outcome }));
       const before = await eventsOf(runId);
       const late = report(runId, { attempt: 2, events: [message(1)], status: "RUN_STATUS_RUNNING" });
       expect(await refusalOf(late)).toBe("superseded_execution");
@@ -269,9 +269,12 @@ describe("a run with pinned work", () => {
   it("is described with pins and base commit; a list leaves the policy out", async () => {
     const runId = await begunRun();
     await report(runId, { attempt: 1, baseCommit: "a".repeat(40) });
-    const { run } = await createDescribeRun({ inTenant, workflowIdOf })(tenant, runId);
+    const { run } = await createDescribeRun({ inScope, workflowIdOf })(scopeOf(tenant), runId);
     expect(run).toMatchObject({ baseCommit: "a".repeat(40), pins: { policy: { limits: workspaces.policy.limits } } });
-    const listed = await createListRuns({ inTenant, workflowIdOf })(create(ListWorkflowRunsRequestSchema), tenant);
+    const listed = await createListRuns({ inScope, workflowIdOf })(
+      create(ListWorkflowRunsRequestSchema),
+      scopeOf(tenant),
+    );
     const found = listed.runs?.find(({ id }) => id === runId);
     const { policy: _, ...named } = run.pins ?? {};
     expect(found?.pins).toEqual(named);
@@ -280,12 +283,12 @@ describe("a run with pinned work", () => {
 
   it("tells its digests to the execution that speaks for it only", async () => {
     const runId = await begunRun();
-    const digests = createPinnedDigests({ inTenant });
+    const digests = createPinnedDigests({ inScope });
     const pins = { personas: [{ digest: "d".repeat(64) }] };
     await superuser.query("update runs set pins = pins || $2 where run_id = $1", [runId, pins]);
-    expect(await digests({ tenant, runId, execution })).toEqual(["d".repeat(64)]);
+    expect(await digests({ ...scopeOf(tenant), runId, execution })).toEqual(["d".repeat(64)]);
     const other = { generation: 2, firstExecutionRunId: "first" };
-    expect(await refusalOf(digests({ tenant, runId, execution: other }))).toBe("superseded_execution");
-    expect(await refusalOf(digests({ tenant: "other", runId, execution }))).toBe("unknown_run");
+    expect(await refusalOf(digests({ ...scopeOf(tenant), runId, execution: other }))).toBe("superseded_execution");
+    expect(await refusalOf(digests({ ...scopeOf("other"), runId, execution }))).toBe("unknown_run");
   });
 });

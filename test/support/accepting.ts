@@ -5,7 +5,7 @@ import { createKafkaProducer } from "../../src/bus/kafka-producer.ts";
 import { createReadDeclarations } from "../../src/definitions/declarations.ts";
 import type { WorkspaceRules } from "../../src/definitions/workspace-rules.ts";
 import { createConsumeRequests } from "../../src/dispatch/consume-requests.ts";
-import { createInTransaction, isDataError } from "../../src/postgres/in-tenant.ts";
+import { createInTransaction, isDataError } from "../../src/postgres/in-scope.ts";
 import type { AcceptRequests } from "../../src/requests/accept-requests.ts";
 import { createAcceptRequests } from "../../src/requests/accept-requests.ts";
 import type { Delivery } from "../../src/requests/cloudevent.ts";

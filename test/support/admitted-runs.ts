@@ -13,14 +13,14 @@ export async function insertAdmittedRuns(
   await superuser.query(
     `insert into runs (tenant, run_id, org, request_id, source, event_id, definition_id, definition_version, definition_digest,
        profile_id, profile_version, profile_digest, method, work_kind, cadence_id, "references", requested, status, priority, deadline_at, day, created_at)
-     select $1, id, 'acme-eu', gen_random_uuid(), 'urn:test', id::text, 'increment-evidence', '1', 'd', 'scrum-team', '1', 'p', 'scrum', 'story', 'sprint-7',
+     select $1, id, 'retail', gen_random_uuid(), 'urn:test', id::text, 'increment-evidence', '1', 'd', 'scrum-team', '1', 'p', 'scrum', 'story', 'sprint-7',
        '{"workItems":[{"kind":"backlog_item","id":"PBI-1"}],"timeboxes":[{"kind":"sprint","id":"sprint-7"}],"goals":[{"kind":"sprint_goal","id":"G-1"}]}', '{}', 'ADMITTED', $3,
        now() + interval '1 hour', (now() at time zone 'utc')::date, now() + place * interval '1 microsecond'
      from unnest($2::uuid[]) with ordinality as run (id, place)`,
     [tenant, ids, priority],
   );
   await superuser.query(
-    "insert into run_streams (tenant, run_id, last_sequence, last_hash) select $1, unnest($2::uuid[]), 0, $3",
+    "insert into run_streams (tenant, org, run_id, last_sequence, last_hash) select $1, 'retail', unnest($2::uuid[]), 0, $3",
     [tenant, ids, genesis.lastHash],
   );
   return ids;

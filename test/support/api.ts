@@ -14,6 +14,7 @@ import { migrateDatabase, roleName } from "../../src/postgres/migrate.ts";
 import { main } from "../../src/processes/api.ts";
 import type { InRun } from "../../src/runs/in-run.ts";
 import { createS3 } from "../../src/s3/s3.ts";
+import type { Scope } from "../../src/tenancy/transaction.ts";
 import { startEngines } from "./engines.ts";
 
 export interface Claims {
@@ -184,7 +185,7 @@ export async function startCapabilityOf(admin: pg.Pool, runId: string): Promise<
 }
 
 /** Moves a run to its end, as AbortSeal does, without the proof. */
-export async function endRun(inRun: InRun, scope: { readonly tenant: string; readonly runId: string }): Promise<void> {
+export async function endRun(inRun: InRun, scope: Scope & { readonly runId: string }): Promise<void> {
   await inRun(scope, async (open) => {
     if (open.run.status !== "SEALING") await open.moveTo("SEALING", "seal/sealing", { outcome: "CANCELLED" });
     await open.moveTo("CANCELLED", "seal/end");

@@ -7,9 +7,12 @@ import type { ProfileJson } from "../../src/gen/governance/v1/profile_pb.ts";
 import { ProfileSchema } from "../../src/gen/governance/v1/profile_pb.ts";
 import { PublishWorkflowVersionRequestSchema } from "../../src/gen/workflows_runtime/v1/workflow_service_pb.ts";
 import type { Principal } from "../../src/tenancy/request-context.ts";
-import type { InTenant } from "../../src/tenancy/transaction.ts";
+import type { InScope, Scope } from "../../src/tenancy/transaction.ts";
 
-export const aPrincipal = (tenant: string): Principal => ({ tenant, org: "retail", subject: "ada", roles: ["admin"] });
+/** Where tests work in a tenant, unless they say otherwise. */
+export const scopeOf = (tenant: string): Scope => ({ tenant, org: "retail" });
+
+export const aPrincipal = (tenant: string): Principal => ({ ...scopeOf(tenant), subject: "ada", roles: ["admin"] });
 
 /** What the operator says about work in boxes unless a test says otherwise. */
 export const workspaces: WorkspaceRules = {
@@ -50,9 +53,9 @@ export const aRequest = (over: Record<string, unknown> = {}) => ({
 });
 
 /** Publishes the definition `evidence` and the profile `team` for a tenant. */
-export async function declare(inTenant: InTenant, tenant: string, profile: ProfileJson = aProfile()): Promise<void> {
+export async function declare(inScope: InScope, tenant: string, profile: ProfileJson = aProfile()): Promise<void> {
   const who = aPrincipal(tenant);
-  const publishVersion = createPublishVersion({ inTenant });
+  const publishVersion = createPublishVersion({ inScope });
   await publishVersion(
     create(PublishWorkflowVersionRequestSchema, {
       definitionId: "evidence",
@@ -62,5 +65,5 @@ export async function declare(inTenant: InTenant, tenant: string, profile: Profi
     }),
     who,
   );
-  await createPublishProfile({ inTenant, receivers: ["scrum"] })(fromJson(ProfileSchema, profile), who);
+  await createPublishProfile({ inScope, receivers: ["scrum"] })(fromJson(ProfileSchema, profile), who);
 }

@@ -11,6 +11,7 @@ import {
 import { preAuthEncoding } from "../../src/proof/dsse.ts";
 import { createGetAttestation, createListAttestations } from "../../src/proof/list-attestations.ts";
 import type { SealScope } from "../../src/seal/run-so-far.ts";
+import { scopeOf } from "./declared.ts";
 import type { Sealing } from "./sealing.ts";
 
 export function sha256(text: string): string {
@@ -57,7 +58,10 @@ export function lookAt(sealing: Sealing) {
     const found = [];
     let pageToken = "";
     do {
-      const page = await listAttestations(create(ListAttestationsRequestSchema, { pageToken, ...narrow }), tenant);
+      const page = await listAttestations(
+        create(ListAttestationsRequestSchema, { pageToken, ...narrow }),
+        scopeOf(tenant),
+      );
       found.push(...(page.attestations ?? []));
       pageToken = page.nextPageToken ?? "";
     } while (pageToken !== "");
@@ -73,7 +77,7 @@ export function lookAt(sealing: Sealing) {
       { statement: { subject: object; predicateType: string; predicate: object }; statementSha256: string }
     > = {};
     for (const { id, kind = "", keyId, statementSha256 = "" } of await list(scope.tenant, { runId: scope.runId })) {
-      const { attestation } = await get(create(GetAttestationRequestSchema, { id }), scope.tenant);
+      const { attestation } = await get(create(GetAttestationRequestSchema, { id }), scopeOf(scope.tenant));
       const envelope = JSON.parse(Buffer.from(attestation?.envelope ?? "", "base64").toString());
       const payload = Buffer.from(envelope.payload, "base64");
       const purpose = kind === "vsa" ? "verifier" : "builder";
@@ -84,9 +88,9 @@ export function lookAt(sealing: Sealing) {
       expect(sha256(payload.toString())).toBe(statementSha256);
       statements[kind] = { statement: JSON.parse(payload.toString()), statementSha256 };
     }
-    const { artifacts = [] } = await createListArtifacts(sealing)(scope.tenant, scope.runId);
+    const { artifacts = [] } = await createListArtifacts(sealing)(scopeOf(scope.tenant), scope.runId);
     const logArtifact = artifacts.find((artifact) => artifact.kind === "event_log");
-    const { url = "" } = await urlOf(scope.tenant, logArtifact?.id ?? "");
+    const { url = "" } = await urlOf(scopeOf(scope.tenant), logArtifact?.id ?? "");
     const log = await (await fetch(url)).text();
     expect(sha256(log)).toBe(logArtifact?.sha256);
     return { statements, log, logSha256: sha256(log) };

@@ -8,7 +8,7 @@ import type { MethodologyContextJson } from "../../src/gen/automation/v1/run_req
 import type { RunPinsJson } from "../../src/gen/automation/v1/run_work_pb.ts";
 import type { ProfileJson, RequirementJson } from "../../src/gen/governance/v1/profile_pb.ts";
 import { deriveReferences } from "../../src/methodology/context-references.ts";
-import { createInTenant, createInTransaction } from "../../src/postgres/in-tenant.ts";
+import { createInScope, createInTransaction } from "../../src/postgres/in-scope.ts";
 import { createCompleteWork } from "../../src/proof/complete-work.ts";
 import { publishSigningKeys } from "../../src/proof/signing-keys.ts";
 import { genesis } from "../../src/runs/chain-events.ts";
@@ -27,9 +27,10 @@ import type { MethodologyOf } from "../../src/seal/handoff-request.ts";
 import { createPrepareSeal } from "../../src/seal/prepare-seal.ts";
 import type { SealScope } from "../../src/seal/run-so-far.ts";
 import { openFileSigner } from "../../src/signing/file-signer.ts";
-import type { InTenant } from "../../src/tenancy/transaction.ts";
+import type { InScope } from "../../src/tenancy/transaction.ts";
 import { canonicalJson } from "../../src/text/canonical-json.ts";
 import { createDatabase } from "./database.ts";
+import { scopeOf } from "./declared.ts";
 import { startEngines } from "./engines.ts";
 
 export const baseUri = "https://automation.example/proof";
@@ -64,11 +65,11 @@ export async function startSealing() {
   const stuck: StuckCall[] = [];
 
   /** The use cases, wired as the api does; what a test changes is named. */
-  const wire = (methodologyOf: MethodologyOf, change: { inTenant?: InTenant; onDue?: () => void } = {}) => {
-    const inTenant = change.inTenant ?? createInTenant(pool);
+  const wire = (methodologyOf: MethodologyOf, change: { inScope?: InScope; onDue?: () => void } = {}) => {
+    const inScope = change.inScope ?? createInScope(pool);
     const onDue = change.onDue ?? (() => {});
     const deps = {
-      ...{ inTenant, inTransaction, inRun: createInRun({ inTenant, now }), objects: s3, methodologyOf, baseUri, now },
+      ...{ inScope, inTransaction, inRun: createInRun({ inScope, now }), objects: s3, methodologyOf, baseUri, now },
       ...{ sign: signer.sign, onDue, onStuck: (call: StuckCall) => stuck.push(call), onError: console.error },
       random: () => 0,
     };
@@ -112,7 +113,7 @@ export async function startSealing() {
     await admin.query(
       `insert into runs (tenant, run_id, org, request_id, source, event_id, definition_id, definition_version, definition_digest, profile_id,
          profile_version, profile_digest, method, work_kind, cadence_id, "references", requested, status, execution_run_id, correlation_id, deadline_at, day, created_at, begun_at)
-       values ($1, $2, 'org', $3, 'urn:test', $4, 'evidence', '1', $5, $6, $7, $8, 'scrum', 'story', 'S-7', $9, $10, 'PREPARING', 'first', 'corr-1', $11, $12, $13, $13)`,
+       values ($1, $2, 'retail', $3, 'urn:test', $4, 'evidence', '1', $5, $6, $7, $8, 'scrum', 'story', 'S-7', $9, $10, 'PREPARING', 'first', 'corr-1', $11, $12, $13, $13)`,
       [
         ...[tenant, run.runId, run.requestId, run.eventId, run.definitionDigest, profile.id, profile.version],
         ...[run.profileDigest, run.references, run.requested, run.deadlineAt, run.day, run.createdAt],
@@ -129,19 +130,20 @@ export async function startSealing() {
         [tenant, run.runId, plan, run.definitionDigest],
       );
     }
-    await admin.query("insert into run_streams (tenant, run_id, last_sequence, last_hash) values ($1, $2, $3, $4)", [
-      ...[tenant, run.runId, draft.head.lastSequence, draft.head.lastHash],
-    ]);
+    await admin.query(
+      "insert into run_streams (tenant, org, run_id, last_sequence, last_hash) values ($1, $2, $3, $4, $5)",
+      [...[tenant, run.org, run.runId, draft.head.lastSequence, draft.head.lastHash]],
+    );
     for (const { sequence, writerKey, hash, event } of draft.events)
-      await admin.query("insert into run_events values ($1, $2, $3, $4, $5, $6, $7, $8)", [
-        ...[tenant, run.runId, run.day, sequence, writerKey, event.at, hash, event],
+      await admin.query("insert into run_events values ($1, $2, $3, $4, $5, $6, $7, $8, $9)", [
+        ...[tenant, run.runId, run.day, sequence, writerKey, event.at, hash, event, run.org],
       ]);
-    return { tenant, runId: run.runId, execution: { generation: 1, firstExecutionRunId: "first" } };
+    return { ...scopeOf(tenant), runId: run.runId, execution: { generation: 1, firstExecutionRunId: "first" } };
   };
 
   return {
     ...{ engines, admin, s3, signer, stuck, wire, beginRun, inTransaction },
-    inTenant: createInTenant(pool),
+    inScope: createInScope(pool),
     async stop() {
       s3.close();
       await Promise.all([database.close(), admin.end()]);
@@ -153,7 +155,7 @@ export async function startSealing() {
 function aRun(tenant: string, profile: ProfileJson, context: MethodologyContextJson): RunRow {
   const createdAt = new Date();
   return {
-    ...{ tenant, org: "org", runId: randomUUID(), requestId: randomUUID(), source: "urn:test", eventId: randomUUID() },
+    ...{ ...scopeOf(tenant), runId: randomUUID(), requestId: randomUUID(), source: "urn:test", eventId: randomUUID() },
     ...{ definitionId: "evidence", definitionVersion: "1", definitionDigest: sha256Hex("{}") },
     ...{ profileId: profile.id ?? "", profileVersion: profile.version ?? "" },
     profileDigest: sha256Hex(canonicalJson(profile)),

@@ -201,7 +201,7 @@ async function judgeWork(
   }));
   assertReport(report, uploads, run, steps);
   const read = async (key: string) => files.find(({ bytes }) => key.endsWith(sha256Hex(bytes)))?.bytes;
-  const examined = await examineWork({ read }, { tenant, pins: run.pins }, { report, uploads });
+  const examined = await examineWork({ read }, { tenant, org: "retail", pins: run.pins }, { report, uploads });
   const profile: Pick<ProfileJson, "method" | "gate"> = {
     method: "METHOD_SCRUM",
     gate: { id: "done", requirements: [...requirements] },

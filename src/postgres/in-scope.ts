@@ -1,7 +1,7 @@
 import type { Pool, PoolClient } from "pg";
-import type { InTenant, InTransaction, Transaction } from "../tenancy/transaction.ts";
+import type { InScope, InTransaction, Transaction } from "../tenancy/transaction.ts";
 
-export type { InTenant, InTransaction, Transaction };
+export type { InScope, InTransaction, Transaction };
 
 /** COMMIT was answered with ROLLBACK: a query of the transaction had failed. */
 export class NotCommittedError extends Error {
@@ -9,9 +9,10 @@ export class NotCommittedError extends Error {
   readonly code = "not_committed";
 }
 
-export function createInTenant(pool: Pool): InTenant {
-  return (tenant, work) =>
-    transact(pool, (client) => client.query("select set_config('app.tenant_id', $1, true)", [tenant]), work);
+const bind = "select set_config('app.tenant_id', $1, true), set_config('app.org_id', $2, true)";
+
+export function createInScope(pool: Pool): InScope {
+  return ({ tenant, org }, work) => transact(pool, (client) => client.query(bind, [tenant, org]), work);
 }
 
 export function createInTransaction(pool: Pool): InTransaction {
