@@ -45,10 +45,11 @@ export function createRunWorkerService(deps: RunWorkerServiceDeps): ServiceImpl<
   };
   return {
     beginRun: (request, context) => {
+      const { attempt, startCapability } = request;
       const correlationId = context.values.get(correlationIdKey);
       const { beginRun } = RunWorkerService.method;
       const forgery = auditEntry(principalOf(context), beginRun, "wrong_start_capability", correlationId);
-      return deps.beginRun(scopeOf(request, context), { startCapability: request.startCapability, forgery });
+      return deps.beginRun(scopeOf(request, context), { attempt, startCapability, forgery });
     },
     createArtifactUploads: async (request, context) => {
       const { attempt, uploads } = request;

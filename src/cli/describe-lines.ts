@@ -4,7 +4,7 @@ import type {
   DescribeWorkflowRunResponseJson,
   HandoffCallJson,
 } from "../gen/workflows_runtime/v1/workflow_service_pb.ts";
-import { refText, verdictLines } from "./event-lines.ts";
+import { limitText, refText, verdictLines, waitingText } from "./event-lines.ts";
 import { factLines, plain, shortName, shortTime, tableLines, tint } from "./output.ts";
 
 /** @returns a run with its verdict, hand-offs and impediment, for people */
@@ -51,8 +51,11 @@ function runFacts(run: RunJson, goal: string | undefined): [string, string | und
     ["events", run.lastSequence],
     ["created", shortTime(run.createdAt)],
     ["begun", shortTime(run.begunAt)],
+    ["work begun", shortTime(run.workBegunAt)],
     ["ended", shortTime(run.endedAt)],
     ["deadline", shortTime(run.deadline)],
+    ["limit", run.limit && limitText(run.limit)],
+    ["waits for", run.waiting && waitingText(run.waiting)],
   ];
 }
 

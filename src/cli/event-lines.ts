@@ -6,11 +6,13 @@ import type {
   StatusChangedJson,
   StepChangedJson,
   TestsReadJson,
+  TimeLimitJson,
   TreeCapturedJson,
   WorkspacePreparedJson,
+  WorkWaitingJson,
 } from "../gen/automation/v1/run_event_pb.ts";
 import type { VerdictJson, VerdictLineJson } from "../gen/automation/v1/verdict_pb.ts";
-import { plain, shortName, tint } from "./output.ts";
+import { plain, shortName, shortTime, tint } from "./output.ts";
 
 /** @returns `eventLines` for the events of one run in their order: a reason is told once, with the first status that gives it */
 export function createEventTeller(): (event: RunEventJson) => string[] {
@@ -27,7 +29,7 @@ export function createEventTeller(): (event: RunEventJson) => string[] {
 
 /** @returns what a run event says, for people: one line, and one more per line of a verdict, test that failed or intention */
 export function eventLines(event: RunEventJson): string[] {
-  const { status, verdict, handoff, workspace, step, tests, captured } = event;
+  const { status, verdict, handoff, workspace, step, tests, captured, waiting } = event;
   if (status !== undefined) return [statusLine(status)];
   if (verdict?.verdict !== undefined) return verdictLines(verdict.verdict);
   if (handoff !== undefined) return [handoffLine(handoff)];
@@ -35,6 +37,7 @@ export function eventLines(event: RunEventJson): string[] {
   if (step !== undefined) return [stepLine(step)];
   if (tests !== undefined) return testsLines(tests);
   if (captured !== undefined) return [capturedLine(captured)];
+  if (waiting !== undefined) return [tint("red", plain(`waits for: ${waitingText(waiting)}`))];
   return saidLines(event);
 }
 
@@ -102,10 +105,28 @@ export function requirementLine({ requirementId = "", state, detail = "", remedy
   return `${tint("red", "✗")} ${plain(`${requirementId}: ${found}: ${what}`)}`;
 }
 
-function statusLine({ status, outcome, reason = "" }: StatusChangedJson): string {
+/** @returns for example `object store answers 507 (attempt 4, goes on at 12:00:05 or later)` */
+export function waitingText({ reason, attempt, nextAttemptAt }: WorkWaitingJson): string {
+  return `${reason ?? ""} (attempt ${attempt ?? 0}, goes on at ${shortTime(nextAttemptAt)} or later)`;
+}
+
+/** @returns for example `work, until 2026-01-01 12:00:00` */
+export function limitText({ cause = "", dueAt }: TimeLimitJson): string {
+  return `${limitNames[cause] ?? cause}, until ${shortTime(dueAt)}`;
+}
+
+const limitNames: Record<string, string> = {
+  queue_limit_exceeded: "waiting in the queue",
+  work_limit_exceeded: "work",
+  handoff_limit_exceeded: "hand-off",
+  deadline_exceeded: "the event's deadline",
+};
+
+function statusLine({ status, outcome, reason = "", limit }: StatusChangedJson): string {
   const name = shortName(status, "RUN_STATUS_");
   const end = outcome === undefined || outcome === status ? "" : ` → ${shortName(outcome, "RUN_STATUS_")}`;
-  return `${tint(colourOf(name), name)}${end}${reason === "" ? "" : plain(`: ${reason}`)}`;
+  const due = limit === undefined ? "" : tint("dim", plain(` (limit of time: ${limitText(limit)})`));
+  return `${tint(colourOf(name), name)}${end}${reason === "" ? "" : plain(`: ${reason}`)}${due}`;
 }
 
 function handoffLine(answer: HandoffAnsweredJson): string {

@@ -43,6 +43,30 @@ const isolationClass = z
   .enum(["uid", "userns"])
   .transform((name): IsolationClassJson => (name === "uid" ? "ISOLATION_CLASS_UID" : "ISOLATION_CLASS_USERNS"));
 
+const longestLimitSeconds = 30 * 24 * 3_600;
+/** @returns whole seconds */
+const timeLimit = (ordinary: string) =>
+  z
+    .string()
+    .regex(/^[0-9]+s$/, "must be whole seconds, for example 3600s")
+    .default(ordinary)
+    .transform((text) => Number(text.slice(0, -1)))
+    .refine((seconds) => seconds >= 1 && seconds <= longestLimitSeconds, "must be between 1s and 2592000s (30 days)");
+
+/** How long runs may take whose plan does not say it. */
+const runs = z
+  .strictObject({
+    /** Of waiting until the work begins. */
+    queueLimit: timeLimit("86400s"),
+    /** Of the work. */
+    timeLimit: timeLimit("3600s"),
+    /** Of the hand-off. */
+    handoffLimit: timeLimit("259200s"),
+  })
+  .transform(({ queueLimit, timeLimit, handoffLimit }) => ({
+    ...{ queueLimitSeconds: queueLimit, workLimitSeconds: timeLimit, handoffLimitSeconds: handoffLimit },
+  }));
+
 /** Work in boxes: where, on what, and how much of it. */
 const workspaces = z.strictObject({
   /** Classes that this installation has workers for; empty: a plan with steps is refused. */
@@ -99,6 +123,7 @@ const operator = z.strictObject({
   methodologies: z.record(z.string(), z.strictObject({ endpoint: z.url(), tokenFile: z.string().min(1) })).default({}),
   /** Roles that people of this installation can hold; an event that expects another one is rejected. */
   roles: z.array(z.string().min(1)).default([]),
+  runs: runs.prefault({}),
   workspaces: workspaces.prefault({}),
   proof: z.strictObject({
     /** Prefix of every predicate, builder and verifier URI, without a trailing slash. */

@@ -1,4 +1,5 @@
 import { toJson } from "@bufbuild/protobuf";
+import type { Duration } from "@bufbuild/protobuf/wkt";
 import { durationMs } from "@bufbuild/protobuf/wkt";
 import type { AutomationPlan, Step } from "../gen/automation/v1/automation_plan_pb.ts";
 import { AutomationPlanSchema } from "../gen/automation/v1/automation_plan_pb.ts";
@@ -6,17 +7,17 @@ import { faultOfTreePath } from "./match-patterns.ts";
 import { faultOfTime, faultsOfPolicy } from "./policy-rules.ts";
 import { faultOfRef } from "./repository-rules.ts";
 
-const longestRunMs = 30 * 24 * 3_600_000;
+const longestLimitMs = 30 * 24 * 3_600_000;
 
 /** Everything about a plan that its proto's rules don't see and that no run could do; empty: it can be published. */
 export function faultsOfPlan(plan: AutomationPlan): string[] {
-  const { timeLimit, steps, repository } = plan;
+  const { timeLimit, queueLimit, handoffLimit, steps, repository } = plan;
   const { policy } = toJson(AutomationPlanSchema, plan);
   const ref = repository === undefined || repository.ref === "" ? undefined : faultOfRef(repository.ref);
   return [
-    ...(timeLimit !== undefined && !(durationMs(timeLimit) >= 1_000 && durationMs(timeLimit) <= longestRunMs)
-      ? [`plan.time_limit ${durationMs(timeLimit) / 1_000}s must be between 1s and 2592000s (30 days)`]
-      : []),
+    ...faultOfLimit(timeLimit, "plan.time_limit"),
+    ...faultOfLimit(queueLimit, "plan.queue_limit"),
+    ...faultOfLimit(handoffLimit, "plan.handoff_limit"),
     ...(ref === undefined ? [] : [`plan.repository.ref "${repository?.ref}" ${ref}`]),
     ...(policy === undefined ? [] : faultsOfPolicy(policy, "plan.policy")),
     ...steps.flatMap((step, index) => faultsOfStep(step, `plan.steps.${index}`)),
@@ -29,6 +30,11 @@ export function faultsOfPlan(plan: AutomationPlan): string[] {
     ),
     ...lateWork(steps),
   ];
+}
+
+function faultOfLimit(limit: Duration | undefined, field: string): string[] {
+  if (limit === undefined || (durationMs(limit) >= 1_000 && durationMs(limit) <= longestLimitMs)) return [];
+  return [`${field} ${durationMs(limit) / 1_000}s must be between 1s and 2592000s (30 days)`];
 }
 
 function faultsOfStep({ kind, timeLimit }: Step, field: string): string[] {

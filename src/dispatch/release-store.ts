@@ -31,7 +31,8 @@ export async function claimRuns(
        )
        update runs as r set claimed_until = clock_timestamp() + make_interval(secs => $3)
        from due where r.tenant = due.tenant and r.run_id = due.run_id
-       returning r.tenant, r.org, r.run_id as "runId", r.generation, r.start_capability as "startCapability", r.priority, r.deadline_at as "deadlineAt", r.event_id as "eventId",
+       returning r.tenant, r.org, r.run_id as "runId", r.generation, r.start_capability as "startCapability", r.priority,
+         r.queue_limit_seconds as "queueLimitSeconds", r.work_limit_seconds as "workLimitSeconds", r.handoff_limit_seconds as "handoffLimitSeconds", r.event_id as "eventId",
          r.definition_id as "definitionId", r.definition_version as "definitionVersion", r.profile_id as "profileId",
          r.profile_version as "profileVersion", r.cadence_id as "cadenceId", r."references", r.traceparent, r.tracestate,
          r.created_at as "createdAt"`,

@@ -1,7 +1,8 @@
 import type { ReferencesJson } from "../gen/automation/v1/ref_pb.ts";
+import type { TimeLimits } from "../runs/time-limits.ts";
 
 /** What Temporal is told about a run when it starts. */
-export interface RunToStart {
+export interface RunToStart extends TimeLimits {
   readonly tenant: string;
   readonly org: string;
   readonly runId: string;
@@ -10,7 +11,6 @@ export interface RunToStart {
   readonly startCapability: string;
   /** 1 (first) to 5 (last). */
   readonly priority: number;
-  readonly deadlineAt: Date;
   readonly eventId: string;
   readonly definitionId: string;
   readonly definitionVersion: string;

@@ -60,6 +60,7 @@ import { createDeliverHandoff } from "../seal/deliver-handoff.ts";
 import { createDeliverLoop } from "../seal/deliver-loop.ts";
 import { createDescribeSeal } from "../seal/describe-seal.ts";
 import { createPrepareSeal } from "../seal/prepare-seal.ts";
+import { findUnansweredTry } from "../seal/unanswered-try.ts";
 import { openFileSigner } from "../signing/file-signer.ts";
 import { beginForged, handoffStuck, runBegun } from "../telemetry/events.ts";
 import type { Log } from "../telemetry/log.ts";
@@ -167,7 +168,7 @@ function createServices(deps: {
   const startRun = createStartRun({
     ...deps,
     readDeclarations: createReadDeclarations(),
-    operator: { knownRoles: operator.roles, workspaces: operator.workspaces },
+    operator: { knownRoles: operator.roles, workspaces: operator.workspaces, runs: operator.runs },
     newId: randomUUID,
   });
   const readDeclared = createReadDeclared(deps);
@@ -195,7 +196,7 @@ function createServices(deps: {
         newId: randomUUID,
         onCommand: () => hint("automation_commands"),
       }),
-      reportStatus: createReportStatus({ inScope, inRun }),
+      reportStatus: createReportStatus({ inScope, inRun, now: deps.now, unansweredTry: findUnansweredTry }),
       listRequests: createListRequests(deps),
       listArtifacts: createListArtifacts(deps),
       artifactUrl: createArtifactUrl({ inScope, urlFor: s3.urlFor }),

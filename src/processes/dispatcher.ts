@@ -39,7 +39,6 @@ export async function main(environment: NodeJS.ProcessEnv, signal: AbortSignal):
   const temporal = createTemporal({
     address: config.AUTOMATION_TEMPORAL_ADDRESS,
     namespace: config.AUTOMATION_TEMPORAL_NAMESPACE,
-    now,
   });
   const release = createReleaseRuns({
     inTransaction,
@@ -72,7 +71,7 @@ export async function main(environment: NodeJS.ProcessEnv, signal: AbortSignal):
         inTransaction,
         readDeclarations: createReadDeclarations(),
         bindings: operator.sources,
-        operator: { knownRoles: operator.roles, workspaces: operator.workspaces },
+        operator: { knownRoles: operator.roles, workspaces: operator.workspaces, runs: operator.runs },
         isDataError,
         onDefect: (error, position) => log.error({ err: error, position }, "the rules failed on a delivery"),
         now,

@@ -1,7 +1,8 @@
 import { everyRef } from "../definitions/static-guards.ts";
 import type { ReferencesJson, RefJson } from "../gen/automation/v1/ref_pb.ts";
 import { chainEvents, genesis } from "../runs/chain-events.ts";
-import { eventContextOf } from "../runs/run-draft.ts";
+import { eventContextOf, limitToJson } from "../runs/run-draft.ts";
+import { nextLimit } from "../runs/time-limits.ts";
 import { laneOf, runEventTopic } from "../runs/topics.ts";
 import type { CloudEvent, Delivery } from "./cloudevent.ts";
 import type { DecidedRun, Decision } from "./decide-request.ts";
@@ -52,7 +53,13 @@ function draftOf(event: CloudEvent, run: DecidedRun, runId: string, now: Date): 
   const { references, method, cadenceId } = run.derived;
   const profile = { profileId: run.profile.id, profileVersion: run.profile.version };
   const context = eventContextOf({ tenant: event.tenant, org: event.org, ...profile, cadenceId, references });
-  const admitted = { writerKey: "accept", status: { status: "RUN_STATUS_ADMITTED" } } as const;
+  const { limits, deadlineAt } = run;
+  const due = nextLimit({
+    ...limits,
+    ...{ status: "ADMITTED", deadlineAt, createdAt: now, workBegunAt: null, sealingAt: null },
+  });
+  const limit = due && limitToJson(due);
+  const admitted = { writerKey: "accept", status: { status: "RUN_STATUS_ADMITTED", limit } } as const;
   const [first] = chainEvents(genesis, { runId, context }, [admitted], now).events;
   if (first === undefined) throw new Error("a chain of one draft has one event");
   return {
@@ -69,7 +76,9 @@ function draftOf(event: CloudEvent, run: DecidedRun, runId: string, now: Date): 
     requested: run.requested,
     pins: run.pins,
     priority: run.priority,
-    deadlineAt: run.deadlineAt.toISOString(),
+    ...run.limits,
+    deadlineAt: run.deadlineAt?.toISOString(),
+    dueAt: limit?.dueAt,
     day: now.toISOString().slice(0, 10),
     createdAt: now.toISOString(),
     referenceRows: referenceRowsOf(references),

@@ -1,5 +1,7 @@
 import type { JsonValue } from "@bufbuild/protobuf";
 import { fromJson, toJson } from "@bufbuild/protobuf";
+import type { Duration } from "@bufbuild/protobuf/wkt";
+import { durationMs } from "@bufbuild/protobuf/wkt";
 import { createValidator } from "@bufbuild/protovalidate";
 import type { Declarations } from "../definitions/declarations.ts";
 import type { StoredVersion } from "../definitions/definition-store.ts";
@@ -14,6 +16,7 @@ import { RunRequestedSchema } from "../gen/automation/v1/run_requested_pb.ts";
 import type { RunPinsJson } from "../gen/automation/v1/run_work_pb.ts";
 import type { DerivedReferences } from "../methodology/context-references.ts";
 import { deriveReferences } from "../methodology/context-references.ts";
+import type { TimeLimits } from "../runs/time-limits.ts";
 import { chooseDefinition } from "./match-rule.ts";
 import { pinWork } from "./pin-work.ts";
 
@@ -22,6 +25,8 @@ export interface OperatorRules {
   /** Roles that people of this installation can hold; empty: no opinion. */
   readonly knownRoles: readonly string[];
   readonly workspaces: WorkspaceRules;
+  /** Of runs whose plan names none. */
+  readonly runs: TimeLimits;
 }
 
 /** What is to become of a request that was never seen before. */
@@ -38,14 +43,15 @@ export interface DecidedRun {
   readonly ruleId?: string;
   /** 1 (first) to 5. */
   readonly priority: number;
-  readonly deadlineAt: Date;
+  readonly limits: TimeLimits;
+  /** The event's own. */
+  readonly deadlineAt: Date | null;
   /** Absent for a plan without steps. */
   readonly pins?: RunPinsJson;
 }
 
 const validator = createValidator();
 const ordinaryPriority = 3;
-const ordinaryLimitMs = 3_600_000;
 
 /**
  * Decides by what the tenant declares, before any run: all reasons against it come at once.
@@ -122,18 +128,23 @@ export function decideRequest(
       version,
       ruleId: choice.ruleId,
       priority: message.priority === 0 ? ordinaryPriority : message.priority,
-      deadlineAt: deadlineOf(requested, version, now),
+      limits: limitsOf(version, operator.runs),
+      deadlineAt: requested.deadline === undefined ? null : new Date(requested.deadline),
       pins: work.pins,
     },
   };
 }
 
-/** The earlier of the event's deadline and the plan's limit from now. */
-function deadlineOf(requested: RunRequestedJson, version: StoredVersion, now: Date): Date {
+/** The plan's own limits, and the operator's where it has none. */
+function limitsOf(version: StoredVersion, ordinary: TimeLimits): TimeLimits {
   const plan = fromJson(AutomationPlanSchema, version.plan, { ignoreUnknownFields: true });
-  const limitMs = plan.timeLimit === undefined ? ordinaryLimitMs : Number(plan.timeLimit.seconds) * 1_000;
-  const asked = requested.deadline === undefined ? Number.POSITIVE_INFINITY : Date.parse(requested.deadline);
-  return new Date(Math.min(asked, now.getTime() + limitMs));
+  const secondsOf = (own: Duration | undefined, otherwise: number) =>
+    own === undefined ? otherwise : Math.ceil(durationMs(own) / 1_000);
+  return {
+    queueLimitSeconds: secondsOf(plan.queueLimit, ordinary.queueLimitSeconds),
+    workLimitSeconds: secondsOf(plan.timeLimit, ordinary.workLimitSeconds),
+    handoffLimitSeconds: secondsOf(plan.handoffLimit, ordinary.handoffLimitSeconds),
+  };
 }
 
 function profileUnknown({ id, version }: { readonly id: string; readonly version: string }): Reason {

@@ -1,7 +1,6 @@
 import { createHash, timingSafeEqual } from "node:crypto";
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import { fromJson } from "@bufbuild/protobuf";
-import { timestampFromDate } from "@bufbuild/protobuf/wkt";
 import { findVersion } from "../definitions/definition-store.ts";
 import { AutomationPlanSchema } from "../gen/automation/v1/automation_plan_pb.ts";
 import { RunRequestedSchema } from "../gen/automation/v1/run_requested_pb.ts";
@@ -12,16 +11,19 @@ import type { BeginRunResponseSchema } from "../gen/workflows_runtime/v1/run_wor
 import type { AuditEntry } from "../tenancy/audit-store.ts";
 import { insertAudit } from "../tenancy/audit-store.ts";
 import type { Scope, Transaction } from "../tenancy/transaction.ts";
+import { answerLimits } from "./answer-limits.ts";
 import type { ExecutionId, InRun } from "./in-run.ts";
 import { isEnded } from "./run-status.ts";
-import { admitExecution, findStartCapability } from "./run-store.ts";
+import { admitExecution, beginWork, findStartCapability } from "./run-store.ts";
 
 /** What is stored may have been written by a newer version. */
 const stored = { ignoreUnknownFields: true };
 
 export type BeginRun = (
   scope: Scope & { readonly runId: string; readonly execution: ExecutionId },
-  proof: {
+  call: {
+    /** Which try of the work is taken up, from 1; 0: the workflow begins. */
+    readonly attempt: number;
     readonly startCapability: string;
     /** Kept when the capability is wrong. */
     readonly forgery: AuditEntry;
@@ -31,7 +33,7 @@ export type BeginRun = (
 /**
  * Admits the one execution that speaks for a generation of a run, and hands it the plan with what was pinned. It must know the capability that its workflow was started with; the first
  * one wins, and its repeated call gets the same answer, and the work once that is complete. Any other one, an older
- * generation, and any call after the end are refused: such an execution ends without effects.
+ * generation, and any call after the end are refused: such an execution ends without effects. After a limit of time nothing begins: the answer names it.
  * @param deps.onBegun - called when a run has left ADMITTED: another one may be released
  * @param deps.onForgery - called when the capability is wrong; the audit log has it, too
  * @throws UnknownRunError
@@ -44,7 +46,7 @@ export function createBeginRun(deps: {
   readonly onBegun: (run: { readonly tenant: string; readonly runId: string }) => void;
   readonly onForgery: (run: { readonly tenant: string; readonly runId: string; readonly principal: string }) => void;
 }): BeginRun {
-  return async (scope, { startCapability, forgery }) => {
+  return async (scope, { attempt, startCapability, forgery }) => {
     const { tenant, runId, execution } = scope;
     let hasBegun = false;
     let isForged = false;
@@ -56,7 +58,11 @@ export function createBeginRun(deps: {
         isForged = true;
         return { refused: true };
       }
-      if (!(await admitExecution(transaction, run, { ...execution, begunAt: deps.now() }))) return { refused: true };
+      const now = deps.now();
+      if (!(await admitExecution(transaction, run, { ...execution, begunAt: now }))) return { refused: true };
+      const limits = answerLimits(run, now, run.waiting?.reason);
+      const desiredState = run.desiredState === "CANCEL" ? DesiredState.CANCEL : DesiredState.RUN;
+      if (limits.exceededLimit !== undefined) return { ...limits, desiredState };
       const [found, work] = await Promise.all([
         findVersion(transaction, tenant, { id: run.definitionId, version: run.definitionVersion }),
         run.pins === null ? undefined : deps.findWork(transaction, tenant, runId),
@@ -69,10 +75,12 @@ export function createBeginRun(deps: {
         await open.moveTo("PREPARING", `begin/${execution.generation}`);
         hasBegun = true;
       }
+      const isTakenUp = attempt > 0 && run.workBegunAt === null;
+      if (isTakenUp) await beginWork(transaction, open.run, now);
       return {
-        desiredState: run.desiredState === "CANCEL" ? DesiredState.CANCEL : DesiredState.RUN,
+        desiredState,
         plan: fromJson(AutomationPlanSchema, found.plan, stored),
-        deadline: timestampFromDate(run.deadlineAt),
+        ...answerLimits(isTakenUp ? { ...open.run, workBegunAt: now } : open.run, now),
         request: fromJson(RunRequestedSchema, run.requested, stored),
         ...(run.pins === null ? {} : { pins: fromJson(RunPinsSchema, run.pins, stored) }),
         ...(work === undefined ? {} : { work: fromJson(WorkReportSchema, work, stored) }),

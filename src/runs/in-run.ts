@@ -106,7 +106,7 @@ function openRun(
     head = draft.head;
     closed = isEnded(run.status);
     await Promise.all([
-      ...(isMoved ? [updateRunStatus(transaction, run, run)] : []),
+      ...(isMoved ? [updateRunStatus(transaction, run)] : []),
       appendEvents(transaction, run, draft.events, head, closed),
     ]);
   };

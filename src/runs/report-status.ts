@@ -7,13 +7,14 @@ import type {
   ReportWorkflowStatusResponseSchema,
 } from "../gen/workflows_runtime/v1/workflow_service_pb.ts";
 import { isUuid } from "../tenancy/page-token.ts";
-import type { InScope, Scope } from "../tenancy/transaction.ts";
+import type { InScope, Scope, Transaction } from "../tenancy/transaction.ts";
+import { answerLimits } from "./answer-limits.ts";
 import type { EventDraft } from "./chain-events.ts";
 import type { ExecutionId, InRun, OpenRun } from "./in-run.ts";
 import { assertSpeaksFor, UnknownRunError } from "./in-run.ts";
 import { findWriterKeys } from "./run-event-store.ts";
 import type { RunRow } from "./run-store.ts";
-import { findRun, keepBaseCommit } from "./run-store.ts";
+import { findRun, keepBaseCommit, setWaiting } from "./run-store.ts";
 import { assertAttempt } from "./work-attempt.ts";
 import { draftWorkEvents } from "./work-events.ts";
 
@@ -31,11 +32,17 @@ export type ReportStatus = (
 /**
  * Takes what a worker reports of a run, and tells it what the run shall do.
  *
- * Attempt 0 is the workflow, which only asks. Any other is a try of the work: its events are appended, once each; then RUNNING moves the run on, if that has not happened; the first
+ * Attempt 0 is the workflow, which only asks: the answer also says whether a limit of time has passed. Any other is a try of the work: its events are appended, once each; then RUNNING moves the run on, if that has not happened; the first
  * base commit stays. A report of an earlier attempt, or after the work, is refused whole.
  * @throws UnknownRunError, SupersededExecutionError, InvalidReportError, InvalidEventError; nothing was written
  */
-export function createReportStatus(deps: { readonly inScope: InScope; readonly inRun: InRun }): ReportStatus {
+export function createReportStatus(deps: {
+  readonly inScope: InScope;
+  readonly inRun: InRun;
+  readonly now: () => Date;
+  /** The try of a run's hand-off that has no answer yet, with its last error; undefined when there is none. */
+  readonly unansweredTry: (transaction: Transaction, tenant: string, runId: string) => Promise<string | undefined>;
+}): ReportStatus {
   return async (scope, report) => {
     const { tenant, runId, execution } = scope;
     if (!isUuid(runId)) throw new UnknownRunError(runId);
@@ -43,10 +50,14 @@ export function createReportStatus(deps: { readonly inScope: InScope; readonly i
     if (attempt === 0) {
       if (events.length > 0 || status !== RunStatus.UNSPECIFIED || baseCommit !== "")
         throw new InvalidReportError("attempt 0 has no events, status or base_commit; name the attempt that speaks");
-      const run = await deps.inScope(scope, (transaction) => findRun(transaction, tenant, runId));
-      if (run === undefined) throw new UnknownRunError(runId);
-      assertSpeaksFor(run, execution);
-      return answerOf(run, run.baseCommit);
+      return deps.inScope(scope, async (transaction) => {
+        const run = await findRun(transaction, tenant, runId);
+        if (run === undefined) throw new UnknownRunError(runId);
+        assertSpeaksFor(run, execution);
+        const waitsFor =
+          run.status === "SEALING" ? await deps.unansweredTry(transaction, tenant, runId) : run.waiting?.reason;
+        return { ...answerOf(run, run.baseCommit), ...answerLimits(run, deps.now(), waitsFor) };
+      });
     }
     if (status !== RunStatus.UNSPECIFIED && status !== RunStatus.RUNNING)
       throw new InvalidReportError(
@@ -59,6 +70,7 @@ export function createReportStatus(deps: { readonly inScope: InScope; readonly i
       const kept =
         baseCommit === "" ? open.run.baseCommit : await keepBaseCommit(open.transaction, open.run, baseCommit);
       await appendUnknown(open, drafts);
+      await noteWaiting(open, drafts);
       if (status === RunStatus.RUNNING && open.run.status === "PREPARING")
         await open.moveTo("RUNNING", `work/${attempt}/running`);
       return answerOf(open.run, kept);
@@ -70,8 +82,19 @@ async function appendUnknown(open: OpenRun, drafts: readonly EventDraft[]): Prom
   if (drafts.length === 0) return;
   const keys = drafts.map(({ writerKey }) => writerKey);
   const known = await findWriterKeys(open.transaction, open.run, keys);
-  const fresh = drafts.filter(({ writerKey }) => !known.has(writerKey));
+  const fresh = drafts.filter((draft) => !known.has(draft.writerKey) && !isStillWaiting(open.run, draft));
   if (fresh.length > 0) await open.append(fresh);
+}
+
+/** One wait may take many tries: it is told once, and the run says how long it goes on. */
+const isStillWaiting = ({ waiting }: RunRow, draft: EventDraft): boolean =>
+  draft.waiting !== undefined && draft.waiting.reason === waiting?.reason;
+
+/** A step that begins or ends, or a workspace that stands, says that the work goes on. */
+async function noteWaiting(open: OpenRun, drafts: readonly EventDraft[]): Promise<void> {
+  const last = drafts.findLast(({ waiting, step, workspace }) => (waiting ?? step ?? workspace) !== undefined);
+  if (last === undefined || (last.waiting === undefined && open.run.waiting === null)) return;
+  await setWaiting(open.transaction, open.run, last.waiting ?? null);
 }
 
 function answerOf({ desiredState }: RunRow, baseCommit: string | null | undefined) {

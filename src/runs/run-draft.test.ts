@@ -5,7 +5,12 @@ import { IllegalTransitionError } from "./run-status.ts";
 import type { RunRow } from "./run-store.ts";
 
 const at = new Date("2026-01-02T03:04:05.678Z");
-const run = { runId: "r", tenant: "acme", org: "o", profileId: "p", status: "PREPARING", references: {} } as RunRow;
+const run = {
+  ...{ runId: "r", tenant: "acme", org: "o", profileId: "p", status: "PREPARING", references: {}, pins: null },
+  ...{ deadlineAt: null, createdAt: at, workBegunAt: at, sealingAt: null },
+  ...{ queueLimitSeconds: 60, workLimitSeconds: 60, handoffLimitSeconds: 120 },
+} as RunRow;
+const later = (seconds: number) => new Date(at.getTime() + seconds * 1_000);
 
 describe("a draft of what is said about a run", () => {
   it("has the same hashes every time it is made from the same point and moment", () => {
@@ -31,6 +36,28 @@ describe("a draft of what is said about a run", () => {
       },
     });
     expect([draft.base, draft.run.status, draft.run.endedAt]).toEqual([genesis, "SEALING", null]);
+  });
+
+  it("says with each status which limit of time runs from there, and none on the way to another end than COMPLETED", () => {
+    const draft = draftRun({ ...run, status: "ADMITTED", workBegunAt: null }, genesis, at);
+    draft.moveTo("PREPARING", "a");
+    draft.moveTo("EVALUATING", "b");
+    draft.moveTo("SEALING", "c", { outcome: "COMPLETED" });
+    const limits = draft.events.map(({ event }) => event.status?.limit);
+    const work = { cause: "work_limit_exceeded", dueAt: later(60).toISOString() };
+    expect(limits).toEqual([work, work, { cause: "handoff_limit_exceeded", dueAt: later(120).toISOString() }]);
+    expect(draft.run).toMatchObject({ workBegunAt: at, sealingAt: at });
+
+    const failed = draftRun(run, genesis, at);
+    failed.moveTo("SEALING", "a", { outcome: "FAILED" });
+    expect(failed.events[0]?.event.status).not.toHaveProperty("limit");
+  });
+
+  it("leaves the work of a plan with steps to begin when a worker takes it up", () => {
+    const draft = draftRun({ ...run, status: "ADMITTED", workBegunAt: null, pins: {} }, genesis, at);
+    draft.moveTo("PREPARING", "a");
+    expect(draft.run.workBegunAt).toBeNull();
+    expect(draft.events[0]?.event.status?.limit?.cause).toBe("queue_limit_exceeded");
   });
 
   it("ends a run at its moment and lets nothing follow", () => {

@@ -1,9 +1,11 @@
-import type { EventContextJson } from "../gen/automation/v1/run_event_pb.ts";
+import type { EventContextJson, TimeLimitJson } from "../gen/automation/v1/run_event_pb.ts";
 import type { ChainedEvent, EventDraft, StreamHead } from "./chain-events.ts";
 import { chainEvents } from "./chain-events.ts";
 import type { RunOutcome, RunStatus } from "./run-status.ts";
 import { assertTransition, isEnded, statusToJson } from "./run-status.ts";
 import type { RunRow } from "./run-store.ts";
+import type { TimeLimit } from "./time-limits.ts";
+import { nextLimit } from "./time-limits.ts";
 
 /** What is going to be said about a run from one point of its stream on, worked out before it is written. */
 export interface RunDraft {
@@ -42,7 +44,10 @@ export function draftRun(start: RunRow, base: StreamHead, at: Date): RunDraft {
       assertTransition(run.status, status);
       const previous = run.status;
       const end = isEnded(status) ? status : outcome;
-      run = { ...run, status, reason, endedAt: isEnded(status) ? at : null };
+      const sealingAt = status === "SEALING" ? at : run.sealingAt;
+      const workBegunAt = run.workBegunAt ?? (status === "PREPARING" && run.pins === null ? at : null);
+      run = { ...run, status, reason, workBegunAt, sealingAt, endedAt: isEnded(status) ? at : null };
+      const limit = end === undefined || end === "COMPLETED" ? nextLimit(run) : undefined;
       append([
         {
           writerKey,
@@ -51,12 +56,16 @@ export function draftRun(start: RunRow, base: StreamHead, at: Date): RunDraft {
             previous: statusToJson(previous),
             ...(reason === "" ? {} : { reason }),
             ...(end === undefined ? {} : { outcome: statusToJson(end) }),
+            ...(limit === undefined ? {} : { limit: limitToJson(limit) }),
           },
         },
       ]);
     },
   };
 }
+
+/** A limit as people see it. */
+export const limitToJson = ({ cause, dueAt }: TimeLimit): TimeLimitJson => ({ cause, dueAt: dueAt.toISOString() });
 
 /** What every event of the run carries. */
 export function eventContextOf(

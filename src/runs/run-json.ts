@@ -1,6 +1,8 @@
 import type { RunJson } from "../gen/workflows_runtime/v1/run_pb.ts";
+import { limitToJson } from "./run-draft.ts";
 import { statusToJson } from "./run-status.ts";
 import type { RunRow } from "./run-store.ts";
+import { nextLimit } from "./time-limits.ts";
 
 /** Names the Temporal workflow of one generation of a run. */
 export type WorkflowIdOf = (tenant: string, runId: string, generation: number) => string;
@@ -12,6 +14,8 @@ export interface RunWithHead extends RunRow {
 
 /** A run as people see it. */
 export function runToJson(run: RunWithHead, workflowIdOf: WorkflowIdOf): RunJson {
+  const limit = nextLimit(run);
+  const isWorkedOn = run.status === "PREPARING" || run.status === "RUNNING";
   return {
     id: run.runId,
     tenant: run.tenant,
@@ -37,11 +41,14 @@ export function runToJson(run: RunWithHead, workflowIdOf: WorkflowIdOf): RunJson
     desiredState: `DESIRED_STATE_${run.desiredState}`,
     lastSequence: String(run.lastSequence),
     createdAt: run.createdAt.toISOString(),
-    deadline: run.deadlineAt.toISOString(),
     ...(run.pins === null ? {} : { pins: run.pins }),
     baseCommit: run.baseCommit ?? "",
     ...(run.startedAt === null ? {} : { startedAt: run.startedAt.toISOString() }),
     ...(run.begunAt === null ? {} : { begunAt: run.begunAt.toISOString() }),
+    ...(run.workBegunAt === null ? {} : { workBegunAt: run.workBegunAt.toISOString() }),
     ...(run.endedAt === null ? {} : { endedAt: run.endedAt.toISOString() }),
+    ...(run.deadlineAt === null ? {} : { deadline: run.deadlineAt.toISOString() }),
+    ...(limit === undefined ? {} : { limit: limitToJson(limit) }),
+    ...(run.waiting === null || !isWorkedOn ? {} : { waiting: run.waiting }),
   };
 }

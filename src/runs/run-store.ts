@@ -1,11 +1,13 @@
 import type { ReferencesJson } from "../gen/automation/v1/ref_pb.ts";
+import type { WorkWaitingJson } from "../gen/automation/v1/run_event_pb.ts";
 import type { RunRequestedJson } from "../gen/automation/v1/run_requested_pb.ts";
 import type { RunPinsJson } from "../gen/automation/v1/run_work_pb.ts";
 import type { Transaction } from "../tenancy/transaction.ts";
-import type { RunStatus } from "./run-status.ts";
+import type { TimedRun } from "./time-limits.ts";
+import { nextLimit } from "./time-limits.ts";
 
 /** A run as stored. */
-export interface RunRow {
+export interface RunRow extends TimedRun {
   readonly tenant: string;
   readonly runId: string;
   readonly org: string;
@@ -29,7 +31,6 @@ export interface RunRow {
   readonly pins: RunPinsJson | null;
   /** What the ref was resolved to; null until a worker has told it. */
   readonly baseCommit: string | null;
-  readonly status: RunStatus;
   readonly reason: string;
   readonly desiredState: "RUN" | "CANCEL";
   readonly generation: number;
@@ -37,13 +38,13 @@ export interface RunRow {
   readonly correlationId: string | null;
   readonly traceparent: string | null;
   readonly tracestate: string | null;
-  readonly deadlineAt: Date;
   /** `YYYY-MM-DD`: partition key of the run's events. */
   readonly day: string;
-  readonly createdAt: Date;
   readonly startedAt: Date | null;
   readonly begunAt: Date | null;
   readonly endedAt: Date | null;
+  /** What the work waits for; null while it goes on. */
+  readonly waiting: WorkWaitingJson | null;
 }
 
 /** Columns of `runs` under the names of `RunRow`, for a select from `runs as r`. */
@@ -54,7 +55,8 @@ export const runColumns = `
   r.method, r.work_kind as "workKind", r.cadence_id as "cadenceId", r."references", r.requested, r.pins, r.base_commit as "baseCommit", r.status, r.reason,
   r.desired_state as "desiredState", r.generation, r.execution_run_id as "executionRunId", r.correlation_id as "correlationId",
   r.traceparent, r.tracestate, r.deadline_at as "deadlineAt", r.day, r.created_at as "createdAt", r.started_at as "startedAt",
-  r.begun_at as "begunAt", r.ended_at as "endedAt"`;
+  r.begun_at as "begunAt", r.ended_at as "endedAt", r.work_begun_at as "workBegunAt", r.sealing_at as "sealingAt", r.waiting,
+  r.queue_limit_seconds as "queueLimitSeconds", r.work_limit_seconds as "workLimitSeconds", r.handoff_limit_seconds as "handoffLimitSeconds"`;
 
 /** The run, or undefined when the bound tenant has none of that id. */
 export async function findRun(transaction: Transaction, tenant: string, runId: string): Promise<RunRow | undefined> {
@@ -65,18 +67,32 @@ export async function findRun(transaction: Transaction, tenant: string, runId: s
   return rows[0];
 }
 
-/** Writes a new status; `endedAt` is set for an end. The caller holds the stream's lock and has asked the state machine. */
-export async function updateRunStatus(
+/** Writes a new status, with its times. The caller holds the stream's lock and has asked the state machine. */
+export async function updateRunStatus(transaction: Transaction, run: RunRow): Promise<void> {
+  await transaction.query(
+    `update runs set status = $3, reason = $4, work_begun_at = $5, sealing_at = $6, ended_at = $7, due_at = $8 where tenant = $1 and run_id = $2`,
+    [
+      ...[run.tenant, run.runId, run.status, run.reason, run.workBegunAt, run.sealingAt, run.endedAt],
+      nextLimit(run)?.dueAt ?? null,
+    ],
+  );
+}
+
+/** Writes that a worker takes up the work: from here on its limit counts. The caller holds the stream's lock. */
+export async function beginWork(transaction: Transaction, run: RunRow, at: Date): Promise<void> {
+  await transaction.query(`update runs set work_begun_at = $3, due_at = $4 where tenant = $1 and run_id = $2`, [
+    ...[run.tenant, run.runId, at, nextLimit({ ...run, workBegunAt: at })?.dueAt],
+  ]);
+}
+
+/** Writes what the work waits for, or that it goes on. */
+export async function setWaiting(
   transaction: Transaction,
   run: Pick<RunRow, "tenant" | "runId">,
-  change: { readonly status: RunStatus; readonly reason: string; readonly endedAt: Date | null },
+  waiting: WorkWaitingJson | null,
 ): Promise<void> {
-  await transaction.query("update runs set status = $3, reason = $4, ended_at = $5 where tenant = $1 and run_id = $2", [
-    run.tenant,
-    run.runId,
-    change.status,
-    change.reason,
-    change.endedAt,
+  await transaction.query("update runs set waiting = $3 where tenant = $1 and run_id = $2", [
+    ...[run.tenant, run.runId, waiting && JSON.stringify(waiting)],
   ]);
 }
 

@@ -19,6 +19,7 @@ import { assertSpeaksFor, StreamMovedError } from "../runs/in-run.ts";
 import { draftRun } from "../runs/run-draft.ts";
 import type { RunOutcome } from "../runs/run-status.ts";
 import { statusToJson } from "../runs/run-status.ts";
+import type { RunRow } from "../runs/run-store.ts";
 import { storableJson } from "../text/strangers-text.ts";
 import type { MethodologyOf } from "./handoff-request.ts";
 import { followUp, tryCall } from "./handoff-request.ts";
@@ -33,7 +34,7 @@ import { abortUnlessCommitted } from "./seal-store.ts";
 /** An end that is not COMPLETED, and why. */
 export interface AbortedEnd {
   readonly outcome: Exclude<RunOutcome, "COMPLETED">;
-  /** Stable code: `verdict_failed`, `deadline_exceeded`, `handoff_refused`, `cancelled`, `internal`. */
+  /** Stable code: `verdict_failed`, `handoff_refused`, `cancelled`, `internal`, a cause of the work's or of a limit of time. */
   readonly cause: string;
   readonly reason: string;
 }
@@ -74,7 +75,7 @@ export interface AbortSealDeps {
 
 /**
  * Ends a run FAILED, CANCELLED or TIMED_OUT from any state, prepared or not. What was prepared for COMPLETED is discarded and its tries are cancelled; the evidence of
- * this end (the closed event log, what its work left, agent-run, a FAILED verification summary) is stored, signed and registered with it in one transaction. Other ends than CANCELLED raise an impediment.
+ * this end (the closed event log, what its work left, agent-run, a FAILED verification summary) is stored, signed and registered with it in one transaction. CANCELLED raises no impediment, nor does a limit of time that passed before the work began; all else does.
  * A repeated call gets the recorded end; after a commit that is COMPLETED.
  * @throws UnknownRunError, SupersededExecutionError, StreamMovedError, AlteredObjectError
  */
@@ -121,9 +122,13 @@ async function abort(deps: AbortSealDeps, scope: SealScope, end: AbortedEnd, soF
       open.write(draft),
     ]);
     if (!isMine) throw new StreamMovedError(runId);
-    if (outcome !== "CANCELLED") await raiseImpediment(deps, open, soFar, { end, proof, at });
+    if (isImpediment(run, outcome)) await raiseImpediment(deps, open, soFar, { end, proof, at });
   });
 }
+
+/** A person's cancel stands in nobody's way, and neither does a run whose time went by before its work began: nothing is broken that its item's people could mend. */
+const isImpediment = ({ workBegunAt }: RunRow, outcome: AbortedEnd["outcome"]): boolean =>
+  outcome === "FAILED" || (outcome === "TIMED_OUT" && workBegunAt !== null);
 
 /** Keeps the record and, where the profile hands over to somebody, has them told. */
 async function raiseImpediment(

@@ -1,5 +1,6 @@
 import type { IsolationClassJson } from "../gen/automation/v1/policy_pb.ts";
 import type { WorkReportJson } from "../gen/automation/v1/run_work_pb.ts";
+import type { ExceededLimitJson } from "../gen/workflows_runtime/v1/run_pb.ts";
 import type {
   AbortSealRequestJson,
   AbortSealResponseJson,
@@ -69,7 +70,8 @@ export interface RunScope {
 export type AbortReason = Required<Pick<AbortSealRequestJson, "outcome" | "cause" | "reason">>;
 
 /** What the workflow needs of a begun run; the rest is asked for where it is used, and stays out of the history. */
-export interface BegunRun extends Pick<BeginRunResponseJson, "refused" | "desiredState" | "deadline"> {
+export interface BegunRun
+  extends Pick<BeginRunResponseJson, "refused" | "desiredState" | "exceededLimit" | "noLimitBefore"> {
   /** Set when there are steps to work on: the class of the workers that do. */
   readonly isolation?: IsolationClassJson;
 }
@@ -90,6 +92,8 @@ export interface WorkspaceActivities {
 export interface ControlActivities {
   beginRun(scope: RunScope, startCapability: string): Promise<BegunRun>;
   reportStatus(scope: RunScope): Promise<ReportWorkflowStatusResponseJson>;
+  /** Answers when a limit of time has passed; until then it fails retryably, so that Temporal's retry does the waiting. */
+  awaitLimit(scope: RunScope): Promise<ExceededLimitJson>;
   prepareSeal(scope: RunScope): Promise<PrepareSealResponseJson>;
   /** One round of tries; answers PENDING when a receiver stays silent. */
   deliverHandoff(scope: RunScope): Promise<DeliverHandoffResponseJson>;

@@ -18,15 +18,14 @@ type KeywordListName = Named<"KeywordList">;
 const maxListBytes = 1_900;
 /** References above this size stand in Postgres only: they would weigh on every history. */
 const maxMemoBytes = 16_384;
-/** Temporal's own limit of a run comes so much after its deadline, in milliseconds. */
-const graceMs = 24 * 60 * 60_000;
+/** Temporal's own limit of a run comes so much after all of the run's own, in seconds. */
+const graceSeconds = 24 * 60 * 60;
 
 /**
  * How the workflow of a run is started: once per generation, whoever asks and however often.
  * Search attributes are for finding a run in Temporal's pages; lists that are too long for it are cut, and Postgres answers in full.
- * @param now - the run's time until its deadline counts from here
  */
-export function startOptionsOf(run: RunToStart, now: Date): WorkflowStartOptions<(input: RunInput) => Promise<void>> {
+export function startOptionsOf(run: RunToStart): WorkflowStartOptions<(input: RunInput) => Promise<void>> {
   const { tenant, org, runId, generation, startCapability, traceparent, tracestate, references } = run;
   return {
     workflowId: workflowIdOf(tenant, runId, generation),
@@ -34,7 +33,8 @@ export function startOptionsOf(run: RunToStart, now: Date): WorkflowStartOptions
     workflowIdReusePolicy: "REJECT_DUPLICATE",
     taskQueue: controlTaskQueue,
     workflowTaskTimeout,
-    workflowExecutionTimeout: Math.max(0, run.deadlineAt.getTime() - now.getTime()) + graceMs,
+    workflowExecutionTimeout:
+      (run.queueLimitSeconds + run.workLimitSeconds + run.handoffLimitSeconds + graceSeconds) * 1_000,
     priority: { priorityKey: run.priority, fairnessKey: tenant },
     args: [
       {

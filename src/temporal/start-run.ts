@@ -14,19 +14,15 @@ export interface Temporal extends Workflows {
 }
 
 /** Temporal for the dispatcher; it connects with the first call, and again whenever it has to. */
-export function createTemporal(options: {
-  readonly address: string;
-  readonly namespace: string;
-  readonly now: () => Date;
-}): Temporal {
-  const { namespace, now } = options;
+export function createTemporal(options: { readonly address: string; readonly namespace: string }): Temporal {
+  const { namespace } = options;
   const connection = Connection.lazy({ address: options.address });
   const { workflow: workflows } = new Client({ connection, namespace });
   const limited = <T>(limitMs: number, call: () => Promise<T>) => connection.withDeadline(Date.now() + limitMs, call);
   return {
     async start(run: RunToStart) {
       try {
-        await limited(callLimitMs, () => workflows.start(automationRunType, startOptionsOf(run, now())));
+        await limited(callLimitMs, () => workflows.start(automationRunType, startOptionsOf(run)));
         return { state: "started" };
       } catch (cause) {
         if (cause instanceof WorkflowExecutionAlreadyStartedError) return { state: "started" };

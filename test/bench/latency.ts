@@ -27,7 +27,7 @@ export async function benchLatency(world: BenchWorld, perSecond: number): Promis
   const rawStart: number[] = [];
   await openLoop(perSecond, count, async () => {
     const began = performance.now();
-    await workflow.start(automationRunType, startOptionsOf(aRun(), new Date()));
+    await workflow.start(automationRunType, startOptionsOf(aRun()));
     rawStart.push(performance.now() - began);
   });
   await connection.close();

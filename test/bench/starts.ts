@@ -39,7 +39,7 @@ export async function benchStarts(world: BenchWorld): Promise<Pair[]> {
   const inTransaction = createInTransaction(world.database.poolOf("dispatcher"));
   const connection = await Connection.connect({ address: world.engines.temporal.address });
   const { workflow } = new Client({ connection, namespace: world.engines.temporal.namespace });
-  const temporal = createTemporal({ ...world.engines.temporal, now: () => new Date() });
+  const temporal = createTemporal({ ...world.engines.temporal });
 
   const raw = async (inFlight: number): Promise<Round> => {
     await insertAdmittedRuns(world.superuser, perRound);
@@ -50,7 +50,7 @@ export async function benchStarts(world: BenchWorld): Promise<Pair[]> {
       const next = runs.values();
       await Promise.all(
         Array.from({ length: inFlight }, async () => {
-          for (const run of next) await workflow.start(automationRunType, startOptionsOf(run, new Date()));
+          for (const run of next) await workflow.start(automationRunType, startOptionsOf(run));
         }),
       );
     });

@@ -11,7 +11,7 @@ import { ConflictingRequestError, createStartRun, RejectedRequestError } from ".
 import { acceptInto, aDelivery } from "../support/accepting.ts";
 import type { TestDatabase } from "../support/database.ts";
 import { createDatabase } from "../support/database.ts";
-import { aPrincipal, aProfile, aRequest, declare, scopeOf, workspaces } from "../support/declared.ts";
+import { aPrincipal, aProfile, aRequest, declare, runs, scopeOf, workspaces } from "../support/declared.ts";
 import type { TestEngines } from "../support/engines.ts";
 import { startEngines } from "../support/engines.ts";
 
@@ -244,7 +244,7 @@ describe("a request through the api", () => {
     createStartRun({
       inScope: createInScope(api),
       readDeclarations: createReadDeclarations(),
-      operator: { knownRoles: [], workspaces },
+      operator: { knownRoles: [], workspaces, runs },
       newId: () => crypto.randomUUID(),
       now,
     });

@@ -170,7 +170,7 @@ describe("the beginning of a run", () => {
     expect(await beginRun(executionOf(runId))).toEqual(first);
     const { run } = await acme.workflows.describeWorkflowRun({ runId });
     expect(run).toMatchObject({ status: RunStatus.PREPARING, lastSequence: 2n });
-    expect(first.deadline).toEqual(run?.deadline);
+    expect(first.noLimitBefore).toEqual(run?.limit?.dueAt);
   });
 
   it("is refused to every other execution, and to another generation", async () => {

@@ -34,7 +34,7 @@ beforeAll(async () => {
   superuser = new pg.Pool({ connectionString: database.superuserUrl });
   superuser.on("error", () => undefined); // the server may end a connection before the pool has
   superuser.on("error", () => undefined); // the server may end a connection before the pool has
-  temporal = createTemporal({ ...engines.temporal, now: () => new Date() });
+  temporal = createTemporal({ ...engines.temporal });
   connection = await Connection.connect({ address: engines.temporal.address });
   client = new Client({ connection, namespace: engines.temporal.namespace });
   inTransaction = createInTransaction(database.poolOf("dispatcher"));
@@ -126,7 +126,7 @@ it("claims a run anew when its claim has run out, and Temporal takes the second 
 
 it("gives claims back while Temporal is away, and starts the runs when it is back", async () => {
   const ids = await insertAdmittedRuns(superuser, 5);
-  const nobody = createTemporal({ address: "127.0.0.1:1", namespace: "automation", now: () => new Date() });
+  const nobody = createTemporal({ address: "127.0.0.1:1", namespace: "automation" });
   let isAway = true;
   const workflows = {
     start: (run: Parameters<Temporal["start"]>[0]) => (isAway ? nobody : temporal).start(run),

@@ -174,6 +174,15 @@ describe("a run whose verdict does not pass", () => {
     expect(await describe(late)).toMatchObject({ cause: "deadline_exceeded", occurrences: 1 });
     expect(await describe(failed)).toMatchObject({ id: first?.id, occurrences: 2 });
   });
+
+  it("raises none for time that went by before the work began: nothing is broken", async () => {
+    const end = { outcome: "TIMED_OUT", cause: "queue_limit_exceeded", reason: "too many before it" } as const;
+    const scope = await begin([tested], "queue-tenant");
+    await sealing.admin.query("update runs set work_begun_at = null where run_id = $1", [scope.runId]);
+    await seal.abort(scope, end);
+    expect((await seal.describe(scopeOf("queue-tenant"), scope.runId)).impediment).toBeUndefined();
+    expect(await look.statusOf(scope)).toBe("TIMED_OUT");
+  });
 });
 
 describe("a run that ends otherwise", () => {

@@ -1,120 +1,42 @@
-import { create, fromJson } from "@bufbuild/protobuf";
-import pg from "pg";
+import { create } from "@bufbuild/protobuf";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { createReadDeclarations } from "../../src/definitions/declarations.ts";
-import { createPublishVersion } from "../../src/definitions/put-definition.ts";
-import { createPutRepository } from "../../src/definitions/put-repository.ts";
-import type { RunEventJson } from "../../src/gen/automation/v1/run_event_pb.ts";
-import { RunRequestedSchema } from "../../src/gen/automation/v1/run_requested_pb.ts";
-import type { WorkReportJson } from "../../src/gen/automation/v1/run_work_pb.ts";
 import { WorkOutcome } from "../../src/gen/automation/v1/run_work_pb.ts";
 import { DesiredState } from "../../src/gen/workflows_runtime/v1/run_pb.ts";
 import type {
   ReportWorkflowStatusRequestJson,
   WorkEventJson,
 } from "../../src/gen/workflows_runtime/v1/workflow_service_pb.ts";
-import {
-  ListWorkflowRunsRequestSchema,
-  PublishWorkflowVersionRequestSchema,
-  ReportWorkflowStatusRequestSchema,
-  RepositorySchema,
-  StartWorkflowRunRequestSchema,
-} from "../../src/gen/workflows_runtime/v1/workflow_service_pb.ts";
-import { createInScope } from "../../src/postgres/in-scope.ts";
-import { createStartRun } from "../../src/requests/start-run.ts";
-import { createBeginRun } from "../../src/runs/begin-run.ts";
+import { ListWorkflowRunsRequestSchema } from "../../src/gen/workflows_runtime/v1/workflow_service_pb.ts";
 import { genesis, hashEvent } from "../../src/runs/chain-events.ts";
 import { createDescribeRun } from "../../src/runs/describe-run.ts";
-import type { InRun } from "../../src/runs/in-run.ts";
-import { createInRun } from "../../src/runs/in-run.ts";
 import { createListRuns } from "../../src/runs/list-runs.ts";
 import { createPinnedDigests } from "../../src/runs/pinned-digests.ts";
-import { createReportStatus } from "../../src/runs/report-status.ts";
-import type { InScope } from "../../src/tenancy/transaction.ts";
-import { startCapabilityOf } from "../support/api.ts";
-import type { TestDatabase } from "../support/database.ts";
-import { createDatabase } from "../support/database.ts";
-import { aPrincipal, aRequest, declare, scopeOf, workspaces } from "../support/declared.ts";
-import type { TestEngines } from "../support/engines.ts";
-import { startEngines } from "../support/engines.ts";
+import { scopeOf, workspaces } from "../support/declared.ts";
 
+import type { Reporting } from "../support/reporting.ts";
+import { execution, message, startReporting, workflowIdOf } from "../support/reporting.ts";
+
+let reporting: Reporting;
+let superuser: Reporting["superuser"];
+let inScope: Reporting["inScope"];
+let inRun: Reporting["inRun"];
+let beginRun: Reporting["beginRun"];
+let begunRun: Reporting["begunRun"];
+let report: Reporting["report"];
+let eventsOf: Reporting["eventsOf"];
 const tenant = "acme";
-const execution = { generation: 1, firstExecutionRunId: "first" };
-const now = () => new Date();
-const workflowIdOf = () => "workflow";
-let engines: TestEngines;
-let database: TestDatabase;
-let superuser: pg.Pool;
-let inScope: InScope;
-let inRun: InRun;
-let work: WorkReportJson | undefined;
 
 beforeAll(async () => {
-  engines = await startEngines({ postgres: true });
-  database = await createDatabase(engines.postgres.url);
-  superuser = new pg.Pool({ connectionString: database.superuserUrl, max: 2 });
-  superuser.on("error", () => undefined);
-  inScope = createInScope(database.poolOf("api"));
-  inRun = createInRun({ inScope, now });
-  await declare(inScope, tenant);
-  await createPutRepository({ inScope, bounds: { hosts: ["github.com"], roots: [] } })(
-    fromJson(RepositorySchema, { id: "shop", url: "https://github.com/acme/shop", defaultRef: "main" }),
-    aPrincipal(tenant),
-  );
-  await createPublishVersion({ inScope })(
-    fromJson(PublishWorkflowVersionRequestSchema, {
-      ...{ definitionId: "work", version: "1", channel: "stable" },
-      plan: { repository: { id: "shop" }, steps: [{ id: "build", command: { argv: ["make"] } }] },
-    }),
-    aPrincipal(tenant),
-  );
+  reporting = await startReporting();
+  ({ superuser, inScope, inRun, beginRun, begunRun, report, eventsOf } = reporting);
 });
+afterAll(() => reporting?.stop());
 
-afterAll(async () => {
-  await superuser?.end();
-  await database?.close();
-  await engines?.stop();
-});
-
-const beginRun = async (runId: string) => {
-  const deps = { inRun, now, findWork: async () => work, onBegun: () => undefined, onForgery: () => undefined };
-  const forgery = { tenant, org: "retail", principal: "worker", action: "", outcome: "", correlationId: "" };
-  const startCapability = await startCapabilityOf(superuser, runId);
-  return createBeginRun(deps)({ ...scopeOf(tenant), runId, execution }, { startCapability, forgery });
-};
-
-/** A run for which an execution speaks. @returns its id */
-const begunRun = async (definition = "work"): Promise<string> => {
-  const start = createStartRun({
-    ...{ inScope, readDeclarations: createReadDeclarations(), newId: () => crypto.randomUUID(), now },
-    operator: { knownRoles: [], workspaces },
-  });
-  const request = fromJson(RunRequestedSchema, aRequest({ definition: { id: definition }, workKind: "other" }));
-  const asked = create(StartWorkflowRunRequestSchema, { requestId: crypto.randomUUID(), request });
-  const { runId } = await start(asked, aPrincipal(tenant), {});
-  await beginRun(runId);
-  return runId;
-};
-const report = (runId: string, said: ReportWorkflowStatusRequestJson, speaks = execution) =>
-  createReportStatus({ inScope, inRun })(
-    { ...scopeOf(tenant), runId, execution: speaks },
-    fromJson(ReportWorkflowStatusRequestSchema, said),
-  );
 const refusalOf = (reported: Promise<unknown>) =>
   reported.then(
     () => "taken",
     (error: { code?: string }) => error.code ?? error,
   );
-const message = (n: number, text = `line ${n}`): WorkEventJson => ({
-  n: String(n),
-  message: { text, stepId: "build" },
-});
-const eventsOf = async (runId: string) =>
-  (
-    await superuser.query<{ event: RunEventJson }>("select event from run_events where run_id = $1 order by sequence", [
-      runId,
-    ])
-  ).rows.map(({ event }) => event);
 const workKeysOf = async (runId: string) =>
   (await eventsOf(runId)).flatMap(({ writerKey = "" }) => (writerKey.startsWith("work/") ? [writerKey] : []));
 
@@ -145,7 +67,7 @@ describe("what a worker reports", () => {
       ...["work/1/3", "work/1/4", "work/1/5", "work/1/6", "work/1/7", "work/1/8"],
     ]);
     expect(events[3]?.workspace).toEqual(workspace);
-    expect(events[4]?.status).toEqual({ status: "RUN_STATUS_RUNNING", previous: "RUN_STATUS_PREPARING" });
+    expect(events[4]?.status).toMatchObject({ status: "RUN_STATUS_RUNNING", previous: "RUN_STATUS_PREPARING" });
     expect(events.at(-1)?.captured).toEqual({ gitTree: "b".repeat(40), changedFiles: 1 });
     let previous = genesis.lastHash;
     for (const [index, event] of events.entries()) {
@@ -260,10 +182,10 @@ describe("a run with pinned work", () => {
       request: { goal: "show the evidence" },
     });
     expect(first.work).toBeUndefined();
-    work = { attempt: 2, outcome: "WORK_OUTCOME_DONE" };
+    reporting.state.work = { attempt: 2, outcome: "WORK_OUTCOME_DONE" };
     expect((await beginRun(runId)).work).toMatchObject({ attempt: 2, outcome: WorkOutcome.DONE });
     expect((await beginRun(await begunRun("evidence"))).work).toBeUndefined();
-    work = undefined;
+    delete reporting.state.work;
   });
 
   it("is described with pins and base commit; a list leaves the policy out", async () => {

@@ -24,7 +24,7 @@ const workers: ChildProcess[] = [];
 
 beforeAll(async () => {
   [engines, api] = await Promise.all([startEngines({ temporal: true }), startScriptedApi()]);
-  temporal = createTemporal({ ...engines.temporal, now: () => new Date() });
+  temporal = createTemporal({ ...engines.temporal });
   connection = await Connection.connect({ address: engines.temporal.address });
   writeFileSync(join(engines.dir, "token"), "a-token");
 });

@@ -1,8 +1,11 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { timestampFromMs, timestampNow } from "@bufbuild/protobuf/wkt";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { afterAll, beforeAll, expect, it } from "vitest";
+import { IsolationClass } from "../../src/gen/automation/v1/policy_pb.ts";
 import { DesiredState } from "../../src/gen/workflows_runtime/v1/run_pb.ts";
 import { HandoffProgress } from "../../src/gen/workflows_runtime/v1/run_worker_service_pb.ts";
-import { deadlineIn, failedVerdict, inAnHour, never, withWork } from "../support/scripted-api.ts";
+import { failedVerdict, inAnHour, limitIn, never, withWork } from "../support/scripted-api.ts";
 import type { WorkflowWorld } from "../support/workflow-world.ts";
 import { aRun, startRun, startWorkflowWorld, untilPending, untilStopped, workDone } from "../support/workflow-world.ts";
 
@@ -140,27 +143,51 @@ it("seals CANCELLED when Temporal itself is asked to cancel, also before it has 
   expect(distinct(world.api.calls(early.runId))).toEqual(["beginRun", "abortSeal CANCELLED cancelled"]);
 });
 
-it("ends TIMED_OUT at its deadline, at most one workflow task later, whatever it waits for", async () => {
+it("ends TIMED_OUT when a limit has passed, with its cause, whatever it waits for", async () => {
   for (const [silent, script] of [
     ["prepareSeal", { prepareSeal: never }],
     ["deliverHandoff", { deliverHandoff: pending }],
     ["commitSeal", { commitSeal: never }],
   ] as const) {
     const run = aRun();
-    world.api.script(run.runId, { beginRun: () => ({ plan: {}, ...deadlineIn(3_000) }), ...script });
-    const begun = Date.now();
+    world.api.script(run.runId, { ...limitIn(3_000), ...script });
     await (await startRun(world, run)).result();
     expect(world.api.calls(run.runId)).toContain(silent);
-    expect(world.api.calls(run.runId)).toContain("abortSeal TIMED_OUT deadline_exceeded");
-    expect(Date.now() - begun).toBeLessThan(3_000 + 5_000 + 1_000);
+    expect(world.api.calls(run.runId).at(-1)).toBe("abortSeal TIMED_OUT work_limit_exceeded");
+    expect(world.api.aborts(run.runId)[0]?.reason).toBe("its work took too long");
   }
 });
 
-it("ends TIMED_OUT without a try when it begins after its deadline", async () => {
+it("goes on for as long as the api knows of no limit that has passed, and asks again when it says", async () => {
   const run = aRun();
-  world.api.script(run.runId, { beginRun: () => ({ plan: {}, ...deadlineIn(-60_000) }) });
+  const asked: number[] = [];
+  world.api.script(run.runId, {
+    beginRun: () => ({ plan: {}, noLimitBefore: timestampNow() }),
+    reportStatus: () => {
+      asked.push(Date.now());
+      return { noLimitBefore: timestampFromMs(Date.now() + 1_000) };
+    },
+    deliverHandoff: async () => {
+      while (asked.length < 3) await sleep(50);
+      return { progress: HandoffProgress.ACCEPTED };
+    },
+  });
+  const handle = await startRun(world, run);
+  await handle.result();
+  expect(world.api.calls(run.runId).at(-1)).toBe("commitSeal");
+  for (const [n, at] of asked.entries()) if (n > 0) expect(at - (asked[n - 1] ?? 0)).toBeGreaterThanOrEqual(900);
+  const { events } = await handle.fetchHistory();
+  const looks = events?.filter(
+    ({ activityTaskScheduledEventAttributes: task }) => task?.activityType?.name === "awaitLimit",
+  );
+  expect(looks).toHaveLength(1); // however often it asks, its history grows by one activity
+});
+
+it("ends TIMED_OUT without a try when it begins after a limit", async () => {
+  const run = aRun();
+  world.api.script(run.runId, limitIn(-60_000));
   await (await startRun(world, run)).result();
-  expect(world.api.calls(run.runId)).toEqual(["beginRun", "abortSeal TIMED_OUT deadline_exceeded"]);
+  expect(world.api.calls(run.runId)).toEqual(["beginRun", "abortSeal TIMED_OUT work_limit_exceeded"]);
 });
 
 it("ends without effects when another execution speaks for the run", async () => {
@@ -275,10 +302,14 @@ it("stops the work of a run that is cancelled, and seals only when the work has 
   expect(world.api.calls(run.runId)).toEqual(["beginRun", "reportStatus", "abortSeal CANCELLED cancelled"]);
 });
 
-it("stops the work at the deadline", async () => {
+it("stops the work when its limit has passed", async () => {
   const run = aRun();
-  world.api.script(run.runId, { beginRun: () => ({ ...withWork(), ...deadlineIn(1_500) }) });
+  world.api.script(run.runId, limitIn(1_500, { plan: {}, pins: { isolation: IsolationClass.UID } }));
   world.work(run.runId, untilStopped);
   await (await startRun(world, run)).result();
-  expect(world.api.calls(run.runId)).toEqual(["beginRun", "abortSeal TIMED_OUT deadline_exceeded"]);
+  expect(distinct(world.api.calls(run.runId))).toEqual([
+    "beginRun",
+    "reportStatus",
+    "abortSeal TIMED_OUT work_limit_exceeded",
+  ]);
 });

@@ -5,7 +5,7 @@ import type { RunToStart } from "../../src/dispatch/workflows.ts";
 import { DesiredState } from "../../src/gen/workflows_runtime/v1/run_pb.ts";
 import { HandoffProgress } from "../../src/gen/workflows_runtime/v1/run_worker_service_pb.ts";
 import type { Script } from "../support/scripted-api.ts";
-import { deadlineIn, failedVerdict, withWork } from "../support/scripted-api.ts";
+import { failedVerdict, limitIn, withWork } from "../support/scripted-api.ts";
 import type { WorkflowWorld } from "../support/workflow-world.ts";
 import { aRun, startRun, startWorkflowWorld, untilPending, untilStopped, workDone } from "../support/workflow-world.ts";
 
@@ -57,7 +57,7 @@ const scenarios: Record<string, Scenario> = {
       await world.temporal.ring(run);
     },
   },
-  "timed-out": { script: { beginRun: () => ({ plan: {}, ...deadlineIn(2_000) }), deliverHandoff: pending } },
+  "timed-out": { script: { ...limitIn(2_000), deliverHandoff: pending } },
 };
 
 const named = process.argv.slice(2);

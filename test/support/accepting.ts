@@ -9,7 +9,7 @@ import { createInTransaction, isDataError } from "../../src/postgres/in-scope.ts
 import type { AcceptRequests } from "../../src/requests/accept-requests.ts";
 import { createAcceptRequests } from "../../src/requests/accept-requests.ts";
 import type { Delivery } from "../../src/requests/cloudevent.ts";
-import { aRequest, workspaces } from "./declared.ts";
+import { aRequest, runs, workspaces } from "./declared.ts";
 
 /** The one that `urn:team` may speak on. */
 export const topic = "requests";
@@ -27,7 +27,7 @@ export const acceptInto = (
     inTransaction: createInTransaction(dispatcher),
     readDeclarations: createReadDeclarations(),
     bindings: [{ cluster: "local", topic, source: "urn:team", tenants: ["acme"], types: ["asked"] }],
-    operator: { knownRoles: change.knownRoles ?? [], workspaces: change.workspaces ?? workspaces },
+    operator: { knownRoles: change.knownRoles ?? [], workspaces: change.workspaces ?? workspaces, runs },
     isDataError,
     onDefect: change.onDefect ?? rethrow,
     now: () => new Date(),

@@ -12,10 +12,10 @@ export async function insertAdmittedRuns(
   const ids = Array.from({ length: count }, () => randomUUID());
   await superuser.query(
     `insert into runs (tenant, run_id, org, request_id, source, event_id, definition_id, definition_version, definition_digest,
-       profile_id, profile_version, profile_digest, method, work_kind, cadence_id, "references", requested, status, priority, deadline_at, day, created_at)
+       profile_id, profile_version, profile_digest, method, work_kind, cadence_id, "references", requested, status, priority, day, created_at)
      select $1, id, 'retail', gen_random_uuid(), 'urn:test', id::text, 'increment-evidence', '1', 'd', 'scrum-team', '1', 'p', 'scrum', 'story', 'sprint-7',
        '{"workItems":[{"kind":"backlog_item","id":"PBI-1"}],"timeboxes":[{"kind":"sprint","id":"sprint-7"}],"goals":[{"kind":"sprint_goal","id":"G-1"}]}', '{}', 'ADMITTED', $3,
-       now() + interval '1 hour', (now() at time zone 'utc')::date, now() + place * interval '1 microsecond'
+       (now() at time zone 'utc')::date, now() + place * interval '1 microsecond'
      from unnest($2::uuid[]) with ordinality as run (id, place)`,
     [tenant, ids, priority],
   );

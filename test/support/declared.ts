@@ -6,6 +6,7 @@ import { AutomationPlanSchema } from "../../src/gen/automation/v1/automation_pla
 import type { ProfileJson } from "../../src/gen/governance/v1/profile_pb.ts";
 import { ProfileSchema } from "../../src/gen/governance/v1/profile_pb.ts";
 import { PublishWorkflowVersionRequestSchema } from "../../src/gen/workflows_runtime/v1/workflow_service_pb.ts";
+import type { TimeLimits } from "../../src/runs/time-limits.ts";
 import type { Principal } from "../../src/tenancy/request-context.ts";
 import type { InScope, Scope } from "../../src/tenancy/transaction.ts";
 
@@ -67,3 +68,6 @@ export async function declare(inScope: InScope, tenant: string, profile: Profile
   );
   await createPublishProfile({ inScope, receivers: ["scrum"] })(fromJson(ProfileSchema, profile), who);
 }
+
+/** Limits of time of runs whose plan names none. */
+export const runs: TimeLimits = { queueLimitSeconds: 86_400, workLimitSeconds: 3_600, handoffLimitSeconds: 259_200 };

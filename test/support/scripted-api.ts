@@ -2,6 +2,7 @@ import type { Server } from "node:http";
 import { createServer } from "node:http";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { MessageInitShape } from "@bufbuild/protobuf";
+import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import type { HandlerContext } from "@connectrpc/connect";
 import { connectNodeAdapter } from "@connectrpc/connect-node";
 import { IsolationClass } from "../../src/gen/automation/v1/policy_pb.ts";
@@ -46,11 +47,21 @@ export interface ScriptedApi {
   close(): Promise<void>;
 }
 
-export const inAnHour = () => deadlineIn(3_600_000);
+export const inAnHour = () => ({ noLimitBefore: timestampFromMs(Date.now() + 3_600_000) });
 
-export function deadlineIn(ms: number): { deadline: { seconds: bigint; nanos: number } } {
-  const at = Date.now() + ms;
-  return { deadline: { seconds: BigInt(Math.floor(at / 1000)), nanos: (at % 1000) * 1_000_000 } };
+export const workTooLong = { cause: "work_limit_exceeded", reason: "its work took too long" };
+
+/** Script of a run whose limit of time passes so many milliseconds from its begin; negative: nothing begins any more. */
+export function limitIn(ms: number, begun: { plan: object; pins?: { isolation: IsolationClass } } = { plan: {} }) {
+  let dueAt = Number.POSITIVE_INFINITY;
+  const limit = () => (Date.now() < dueAt ? { noLimitBefore: timestampFromMs(dueAt) } : { exceededLimit: workTooLong });
+  return {
+    beginRun: () => {
+      dueAt = Date.now() + ms;
+      return { ...begun, ...limit() };
+    },
+    reportStatus: limit,
+  } satisfies Partial<Script>;
 }
 
 const goodRun: Script = {

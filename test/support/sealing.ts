@@ -112,8 +112,8 @@ export async function startSealing() {
     );
     await admin.query(
       `insert into runs (tenant, run_id, org, request_id, source, event_id, definition_id, definition_version, definition_digest, profile_id,
-         profile_version, profile_digest, method, work_kind, cadence_id, "references", requested, status, execution_run_id, correlation_id, deadline_at, day, created_at, begun_at)
-       values ($1, $2, 'retail', $3, 'urn:test', $4, 'evidence', '1', $5, $6, $7, $8, 'scrum', 'story', 'S-7', $9, $10, 'PREPARING', 'first', 'corr-1', $11, $12, $13, $13)`,
+         profile_version, profile_digest, method, work_kind, cadence_id, "references", requested, status, execution_run_id, correlation_id, deadline_at, day, created_at, begun_at, work_begun_at)
+       values ($1, $2, 'retail', $3, 'urn:test', $4, 'evidence', '1', $5, $6, $7, $8, 'scrum', 'story', 'S-7', $9, $10, 'PREPARING', 'first', 'corr-1', $11, $12, $13, $13, $13)`,
       [
         ...[tenant, run.runId, run.requestId, run.eventId, run.definitionDigest, profile.id, profile.version],
         ...[run.profileDigest, run.references, run.requested, run.deadlineAt, run.day, run.createdAt],
@@ -165,8 +165,16 @@ function aRun(tenant: string, profile: ProfileJson, context: MethodologyContextJ
     ...{ pins: null, baseCommit: null },
     ...{ status: "ADMITTED", reason: "", desiredState: "RUN", generation: 1, executionRunId: "first" },
     ...{ correlationId: "corr-1", traceparent: null, tracestate: null },
-    deadlineAt: new Date(createdAt.getTime() + 3_600_000),
+    ...{ queueLimitSeconds: 86_400, workLimitSeconds: 3_600, handoffLimitSeconds: 259_200, deadlineAt: null },
     day: createdAt.toISOString().slice(0, 10),
-    ...{ createdAt, startedAt: createdAt, begunAt: createdAt, endedAt: null },
+    ...{
+      createdAt,
+      startedAt: createdAt,
+      begunAt: createdAt,
+      endedAt: null,
+      workBegunAt: createdAt,
+      sealingAt: null,
+      waiting: null,
+    },
   };
 }

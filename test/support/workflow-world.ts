@@ -50,7 +50,7 @@ export function aRun(change: Partial<RunToStart> = {}): RunToStart {
     generation: 1,
     startCapability: randomBytes(32).toString("hex"),
     priority: 3,
-    deadlineAt: new Date(Date.now() + 3_600_000),
+    ...{ queueLimitSeconds: 86_400, workLimitSeconds: 3_600, handoffLimitSeconds: 259_200 },
     eventId: "evt-1",
     definitionId: "increment-evidence",
     definitionVersion: "1.0.0",
@@ -102,7 +102,7 @@ export async function startWorkflowWorld(): Promise<WorkflowWorld> {
     },
   });
   const running = Promise.all([worker.run(), workspace.run()]);
-  const temporal = createTemporal({ address, namespace, now: () => new Date() });
+  const temporal = createTemporal({ address, namespace });
   return {
     api,
     work: (runId, script) => void works.set(runId, script),

@@ -24,6 +24,8 @@ export interface ControlActivitiesDeps {
 
 /** So much earlier than Temporal the call itself gives up, in milliseconds: its own failure says more than a timeout. */
 const marginMs = 100;
+/** Between two looks at a run's limits: the clocks of api and worker may differ a little. */
+const shortestWaitMs = 200;
 
 /** Activities of the control queue, for their local and their regular form alike; each is one api call that may be repeated. */
 export function createControlActivities({ apiFor }: ControlActivitiesDeps): ControlActivities {
@@ -34,21 +36,33 @@ export function createControlActivities({ apiFor }: ControlActivitiesDeps): Cont
         await apiFor(scope).runWorker.deliverHandoff({ execution: executionOf(scope) }, options),
       ),
     );
+  const reportStatus = (scope: RunScope) =>
+    callApi(async (options) =>
+      toJson(
+        ReportWorkflowStatusResponseSchema,
+        await apiFor(scope).workflows.reportWorkflowStatus({ execution: executionOf(scope) }, options),
+      ),
+    );
   return {
     beginRun: (scope, startCapability) =>
       callApi(async (options) => {
         const request = { execution: executionOf(scope), startCapability };
         const begun = await apiFor(scope).runWorker.beginRun(request, options);
-        const { refused, desiredState, deadline, pins } = toJson(BeginRunResponseSchema, begun);
-        return { refused, desiredState, deadline, ...(pins === undefined ? {} : { isolation: pins.isolation }) };
+        const { pins, refused, desiredState, exceededLimit, noLimitBefore } = toJson(BeginRunResponseSchema, begun);
+        const isolation = pins === undefined ? {} : { isolation: pins.isolation };
+        return { refused, desiredState, exceededLimit, noLimitBefore, ...isolation };
       }),
-    reportStatus: (scope) =>
-      callApi(async (options) =>
-        toJson(
-          ReportWorkflowStatusResponseSchema,
-          await apiFor(scope).workflows.reportWorkflowStatus({ execution: executionOf(scope) }, options),
-        ),
-      ),
+    reportStatus,
+    awaitLimit: async (scope) => {
+      const { exceededLimit, noLimitBefore } = await reportStatus(scope);
+      if (exceededLimit !== undefined) return exceededLimit;
+      throw ApplicationFailure.create({
+        message: "no limit of time has passed yet",
+        type: "WithinLimits",
+        category: "BENIGN",
+        nextRetryDelay: Math.max(shortestWaitMs, Date.parse(noLimitBefore ?? "") - Date.now()),
+      });
+    },
     prepareSeal: (scope) =>
       callApi(async (options) =>
         toJson(

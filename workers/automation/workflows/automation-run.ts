@@ -20,7 +20,8 @@ import type {
   WorkspaceActivities,
 } from "../../../src/temporal/contract.ts";
 import { doorbellSignal, workAttempts, workspaceTaskQueue } from "../../../src/temporal/contract.ts";
-import { describeFailure, isSuperseded, mayTryAgain } from "./failures.ts";
+import { cutText } from "../../../src/text/strangers-text.ts";
+import { describeFailure, isSuperseded, maxReasonLength, mayTryAgain } from "./failures.ts";
 import { unmetLines } from "./verdict-reason.ts";
 
 /** A call to the api, within the current workflow task: four good ones cost a handful of history events. */
@@ -39,27 +40,30 @@ const patient = proxyActivities<ControlActivities>({
 
 /** How long an end waits for a worker to stop the work and to keep what it became: longer than a dead one is noticed. */
 const stopLimit = "15 s";
+/** Longer than any limit of work (30 days), which is the api's to tell. */
+const longestWork = "31 d";
 
 const doorbell = defineSignal(doorbellSignal);
 
 /** Why a run ends otherwise than COMPLETED; undefined: it is COMPLETED, or another execution speaks for it. */
 type End = AbortReason | undefined;
+type ExceededLimit = NonNullable<BegunRun["exceededLimit"]>;
 
 const cancelled: AbortReason = {
   outcome: "RUN_STATUS_CANCELLED",
   cause: "cancelled",
   reason: "the run was asked to end",
 };
-const timedOut: AbortReason = {
+const timedOut = ({ cause = "", reason = "" }: ExceededLimit): AbortReason => ({
   outcome: "RUN_STATUS_TIMED_OUT",
-  cause: "deadline_exceeded",
-  reason: "the deadline passed before the end was committed",
-};
+  cause,
+  reason: cutText(reason, maxReasonLength),
+});
 
 /**
  * One automation run, from its begin to its sealed end. Order and waiting live here; every decision is the api's and is recorded there.
  *
- *   begin      BeginRun                     refused → gone · cancel wished, deadline passed → abort · steps → work · else prepare
+ *   begin      BeginRun                     refused → gone · cancel wished, a limit passed → abort · steps → work · else prepare
  *   work       all steps, one activity      done → prepare · failed → abort FAILED (its cause) · lost three times → abort FAILED (internal)
  *   prepare    PrepareSeal                  verdict passed → hand off · not passed → abort FAILED (verdict_failed)
  *   hand off   DeliverHandoff, then waiting accepted → commit · refused → abort FAILED (handoff_refused)
@@ -69,13 +73,14 @@ const timedOut: AbortReason = {
  *   gone       another execution speaks for the run: no effects
  *
  * From work, prepare, hand off and commit, whatever they wait for, leads to abort:
- *   the deadline → TIMED_OUT · a doorbell after which the api wishes a cancel → CANCELLED ·
+ *   a limit of time → TIMED_OUT with its cause · a doorbell after which the api wishes a cancel → CANCELLED ·
  *   Temporal's own cancel request → CANCELLED · a failure that no repetition heals → FAILED (internal)
  * From any state: an answer that the execution is superseded → gone.
  *
  * Work that is cancelled is waited for, 15 s at most: its worker keeps what was made so far.
  * Begin and abort can't be cancelled: an end needs an execution that speaks for the run, and an end once chosen is sealed.
- * The deadline's timer starts when the first workflow task ends, so that it may be late by that task: 5 s at most.
+ * Which limit runs changes with the run's phase, without the workflow being told: one timer until the first moment when any may have passed, then the api is asked.
+ * The timer starts when the first workflow task ends, so that it may be late by that task: 5 s at most.
  * A commit that was overtaken by an abort is settled by the api, where one of the two wins and the other gets its answer.
  */
 export async function automationRun(input: RunInput): Promise<void> {
@@ -98,17 +103,15 @@ async function untilEnd(scope: RunScope, startCapability: string, bell: { isRung
   const begun = await CancellationScope.nonCancellable(() => callApi((api) => api.beginRun(scope, startCapability)));
   if (begun.refused) return undefined;
   if (begun.desiredState === "DESIRED_STATE_CANCEL") return cancelled;
-  const remainingMs = Date.parse(begun.deadline ?? "") - Date.now();
-  if (!(remainingMs > 0)) return timedOut;
+  if (begun.exceededLimit !== undefined) return timedOut(begun.exceededLimit);
   const working: { ended?: Promise<WorkEnd> } = {};
   try {
     return await firstOf([
       async () => {
-        working.ended =
-          begun.isolation === undefined ? undefined : work(scope, startCapability, begun.isolation, remainingMs);
+        working.ended = begun.isolation === undefined ? undefined : work(scope, startCapability, begun.isolation);
         return endOfWork(await working.ended) ?? (await proceed(scope));
       },
-      () => sleep(remainingMs).then(() => timedOut),
+      () => untilLimit(scope, begun.noLimitBefore),
       () => untilCancelWished(scope, bell),
     ]);
   } catch (error) {
@@ -125,11 +128,10 @@ function work(
   scope: RunScope,
   startCapability: string,
   isolation: NonNullable<BegunRun["isolation"]>,
-  remainingMs: number,
 ): Promise<WorkEnd> {
   const { workSegment } = proxyActivities<WorkspaceActivities>({
     taskQueue: workspaceTaskQueue(isolation),
-    startToCloseTimeout: remainingMs + 60_000, // the deadline is the workflow's to tell
+    startToCloseTimeout: longestWork,
     heartbeatTimeout: "12 s",
     retry: { maximumAttempts: workAttempts, initialInterval: "1 s", maximumInterval: "10 s" },
     cancellationType: ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
@@ -166,6 +168,13 @@ async function proceed(scope: RunScope): Promise<End> {
 
   const { committed } = await callApi((api) => api.commitSeal(scope));
   return committed ? undefined : cancelled;
+}
+
+/** Which limit of time runs is the api's to know: it is asked when one may have passed, and says when to ask again. */
+async function untilLimit(scope: RunScope, noneBefore: string | undefined): Promise<End> {
+  const remainingMs = Date.parse(noneBefore ?? "") - Date.now();
+  if (remainingMs > 0) await sleep(remainingMs);
+  return timedOut(await patient.awaitLimit(scope));
 }
 
 /** Asks the api after each ring what is wished: the signal itself says nothing. */

@@ -3,7 +3,7 @@ import { supersededExecution } from "../../../src/temporal/contract.ts";
 import { cutText, storable } from "../../../src/text/strangers-text.ts";
 
 /** Longest reason that the api takes, in characters. */
-const maxReasonLength = 2000;
+export const maxReasonLength = 2000;
 
 /** A local activity's own failure arrives bare; a timeout, and everything of a regular one, within an ActivityFailure. */
 const causeOf = (error: unknown): unknown => (error instanceof ActivityFailure ? error.cause : error);

@@ -1,10 +1,8 @@
 import type { ControlActivities } from "../../../src/temporal/contract.ts";
 import { cutText } from "../../../src/text/strangers-text.ts";
+import { maxReasonLength } from "./failures.ts";
 
 type Verdict = Awaited<ReturnType<ControlActivities["prepareSeal"]>>["verdict"];
-
-/** Longest reason that the api takes, in characters. */
-const maxReasonLength = 2000;
 
 /** The lines that kept a verdict from passing, for people, in at most 2000 characters; the whole verdict stands in the event log. */
 export function unmetLines(verdict: Verdict): string {

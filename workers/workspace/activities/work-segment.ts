@@ -89,10 +89,11 @@ async function attemptWork(
   const options = { signal: cancelled, timeoutMs: callLimitMs };
   const begun = toJson(
     BeginRunResponseSchema,
-    await askApi(() => api.runWorker.beginRun({ execution, startCapability }, options), cancelled),
+    await askApi(() => api.runWorker.beginRun({ execution, startCapability, attempt }, options), cancelled),
   );
   if (begun.refused) throw superseded(scope);
   if (begun.work !== undefined) return endOf(begun.work);
+  if (begun.exceededLimit !== undefined) throw ApplicationFailure.retryable(begun.exceededLimit.reason, "TimeIsUp");
   if (begun.desiredState === "DESIRED_STATE_CANCEL") throw new CancelledFailure("the run was asked to end");
   const { plan, pins, request } = begun;
   if (plan === undefined || pins === undefined || request === undefined)

@@ -17,7 +17,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file automation/v1/automation_plan.proto.
  */
 export const file_automation_v1_automation_plan: GenFile = /*@__PURE__*/
-  fileDesc("CiNhdXRvbWF0aW9uL3YxL2F1dG9tYXRpb25fcGxhbi5wcm90bxINYXV0b21hdGlvbi52MSKCAgoOQXV0b21hdGlvblBsYW4SLQoKdGltZV9saW1pdBgBIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhIsCgVzdGVwcxgCIAMoCzITLmF1dG9tYXRpb24udjEuU3RlcEIIukgFkgECEDISMAoKcmVwb3NpdG9yeRgDIAEoCzIcLmF1dG9tYXRpb24udjEuUmVwb3NpdG9yeVJlZhIlCgZwb2xpY3kYBCABKAsyFS5hdXRvbWF0aW9uLnYxLlBvbGljeRI6Cglpc29sYXRpb24YBSABKA4yHS5hdXRvbWF0aW9uLnYxLklzb2xhdGlvbkNsYXNzQgi6SAWCAQIQASKjAgoEU3RlcBIpCgJpZBgBIAEoCUIdukgachgyFl5bYS16XVthLXowLTktXXswLDYyfSQSLQoKdGltZV9saW1pdBgCIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhIpCgVhZ2VudBgKIAEoCzIYLmF1dG9tYXRpb24udjEuQWdlbnRTdGVwSAASLQoHY29tbWFuZBgLIAEoCzIaLmF1dG9tYXRpb24udjEuQ29tbWFuZFN0ZXBIABInCgR0ZXN0GAwgASgLMhcuYXV0b21hdGlvbi52MS5UZXN0U3RlcEgAEi8KCGRvY3VtZW50GA0gASgLMhsuYXV0b21hdGlvbi52MS5Eb2N1bWVudFN0ZXBIAEINCgRraW5kEgW6SAIIASI/CglBZ2VudFN0ZXASMgoHcGVyc29uYRgBIAEoCzIZLmF1dG9tYXRpb24udjEuUGVyc29uYVJlZkIGukgDyAEBIncKClBlcnNvbmFSZWYSLAoCaWQYASABKAlCILpIHXIbMhleW2EtejAtOV1bYS16MC05LV17MCw2Mn0kEjsKB3ZlcnNpb24YAiABKAlCKrpIJ3IlMiNeKFtBLVphLXowLTldW0EtWmEtejAtOS4tXXswLDYyfSk/JCIuCgtDb21tYW5kU3RlcBIfCgRhcmd2GAEgAygJQhG6SA6SAQsIARBkIgVyAxigHyKFAQoIVGVzdFN0ZXASHwoEYXJndhgBIAMoCUIRukgOkgELCAEQZCIFcgMYoB8SHwoLcmVwb3J0X3BhdGgYAiABKAlCCrpIB3IFEAEY9AMSNwoGZm9ybWF0GAMgASgOMhsuYXV0b21hdGlvbi52MS5SZXBvcnRGb3JtYXRCCrpIB4IBBBABIAAilgEKDERvY3VtZW50U3RlcBIYCgRwYXRoGAEgASgJQgq6SAdyBRABGPQDEjAKCm1lZGlhX3R5cGUYAiABKAlCHLpIGXIXMhVeW2Etel0rL1thLXowLTkuKy1dKyQSOgoIdHlwZV9rZXkYAyABKAlCKLpIJXIjMiFeW2Etel1bYS16MC05LV0qOlthLXpdW2EtejAtOS1dKiQqXQoMUmVwb3J0Rm9ybWF0Eh0KGVJFUE9SVF9GT1JNQVRfVU5TUEVDSUZJRUQQABIXChNSRVBPUlRfRk9STUFUX0pVTklUEAESFQoRUkVQT1JUX0ZPUk1BVF9UQVAQAmIGcHJvdG8z", [file_automation_v1_policy, file_automation_v1_run_requested, file_buf_validate_validate, file_google_protobuf_duration]);
+  fileDesc("CiNhdXRvbWF0aW9uL3YxL2F1dG9tYXRpb25fcGxhbi5wcm90bxINYXV0b21hdGlvbi52MSLkAgoOQXV0b21hdGlvblBsYW4SLQoKdGltZV9saW1pdBgBIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhIsCgVzdGVwcxgCIAMoCzITLmF1dG9tYXRpb24udjEuU3RlcEIIukgFkgECEDISMAoKcmVwb3NpdG9yeRgDIAEoCzIcLmF1dG9tYXRpb24udjEuUmVwb3NpdG9yeVJlZhIlCgZwb2xpY3kYBCABKAsyFS5hdXRvbWF0aW9uLnYxLlBvbGljeRI6Cglpc29sYXRpb24YBSABKA4yHS5hdXRvbWF0aW9uLnYxLklzb2xhdGlvbkNsYXNzQgi6SAWCAQIQARIuCgtxdWV1ZV9saW1pdBgGIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhIwCg1oYW5kb2ZmX2xpbWl0GAcgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uIqMCCgRTdGVwEikKAmlkGAEgASgJQh26SBpyGDIWXlthLXpdW2EtejAtOS1dezAsNjJ9JBItCgp0aW1lX2xpbWl0GAIgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEikKBWFnZW50GAogASgLMhguYXV0b21hdGlvbi52MS5BZ2VudFN0ZXBIABItCgdjb21tYW5kGAsgASgLMhouYXV0b21hdGlvbi52MS5Db21tYW5kU3RlcEgAEicKBHRlc3QYDCABKAsyFy5hdXRvbWF0aW9uLnYxLlRlc3RTdGVwSAASLwoIZG9jdW1lbnQYDSABKAsyGy5hdXRvbWF0aW9uLnYxLkRvY3VtZW50U3RlcEgAQg0KBGtpbmQSBbpIAggBIj8KCUFnZW50U3RlcBIyCgdwZXJzb25hGAEgASgLMhkuYXV0b21hdGlvbi52MS5QZXJzb25hUmVmQga6SAPIAQEidwoKUGVyc29uYVJlZhIsCgJpZBgBIAEoCUIgukgdchsyGV5bYS16MC05XVthLXowLTktXXswLDYyfSQSOwoHdmVyc2lvbhgCIAEoCUIqukgnciUyI14oW0EtWmEtejAtOV1bQS1aYS16MC05Li1dezAsNjJ9KT8kIi4KC0NvbW1hbmRTdGVwEh8KBGFyZ3YYASADKAlCEbpIDpIBCwgBEGQiBXIDGKAfIoUBCghUZXN0U3RlcBIfCgRhcmd2GAEgAygJQhG6SA6SAQsIARBkIgVyAxigHxIfCgtyZXBvcnRfcGF0aBgCIAEoCUIKukgHcgUQARj0AxI3CgZmb3JtYXQYAyABKA4yGy5hdXRvbWF0aW9uLnYxLlJlcG9ydEZvcm1hdEIKukgHggEEEAEgACKWAQoMRG9jdW1lbnRTdGVwEhgKBHBhdGgYASABKAlCCrpIB3IFEAEY9AMSMAoKbWVkaWFfdHlwZRgCIAEoCUIcukgZchcyFV5bYS16XSsvW2EtejAtOS4rLV0rJBI6Cgh0eXBlX2tleRgDIAEoCUIoukglciMyIV5bYS16XVthLXowLTktXSo6W2Etel1bYS16MC05LV0qJCpdCgxSZXBvcnRGb3JtYXQSHQoZUkVQT1JUX0ZPUk1BVF9VTlNQRUNJRklFRBAAEhcKE1JFUE9SVF9GT1JNQVRfSlVOSVQQARIVChFSRVBPUlRfRk9STUFUX1RBUBACYgZwcm90bzM", [file_automation_v1_policy, file_automation_v1_run_requested, file_buf_validate_validate, file_google_protobuf_duration]);
 
 /**
  * What a version of a definition does. A plan without steps goes from begin to the verdict at once.
@@ -26,7 +26,7 @@ export const file_automation_v1_automation_plan: GenFile = /*@__PURE__*/
  */
 export type AutomationPlan = Message<"automation.v1.AutomationPlan"> & {
   /**
-   * Longest time from request to end; absent: 1 hour. An event's own deadline wins when it is earlier.
+   * Longest time of the work, retries and waiting for infrastructure included: from when it begins until it is judged and its seal is prepared. 1 s to 30 days; absent: the operator's, 1 hour unless told.
    *
    * @generated from field: google.protobuf.Duration time_limit = 1;
    */
@@ -57,6 +57,20 @@ export type AutomationPlan = Message<"automation.v1.AutomationPlan"> & {
    * @generated from field: automation.v1.IsolationClass isolation = 5;
    */
   isolation: IsolationClass;
+
+  /**
+   * Longest wait from acceptance until the work begins. 1 s to 30 days; absent: the operator's, 24 hours unless told.
+   *
+   * @generated from field: google.protobuf.Duration queue_limit = 6;
+   */
+  queueLimit?: Duration | undefined;
+
+  /**
+   * Longest time of the hand-off: from the prepared seal until its commit. 1 s to 30 days; absent: the operator's, 72 hours unless told.
+   *
+   * @generated from field: google.protobuf.Duration handoff_limit = 7;
+   */
+  handoffLimit?: Duration | undefined;
 };
 
 /**
@@ -66,7 +80,7 @@ export type AutomationPlan = Message<"automation.v1.AutomationPlan"> & {
  */
 export type AutomationPlanJson = {
   /**
-   * Longest time from request to end; absent: 1 hour. An event's own deadline wins when it is earlier.
+   * Longest time of the work, retries and waiting for infrastructure included: from when it begins until it is judged and its seal is prepared. 1 s to 30 days; absent: the operator's, 1 hour unless told.
    *
    * @generated from field: google.protobuf.Duration time_limit = 1;
    */
@@ -97,6 +111,20 @@ export type AutomationPlanJson = {
    * @generated from field: automation.v1.IsolationClass isolation = 5;
    */
   isolation?: IsolationClassJson;
+
+  /**
+   * Longest wait from acceptance until the work begins. 1 s to 30 days; absent: the operator's, 24 hours unless told.
+   *
+   * @generated from field: google.protobuf.Duration queue_limit = 6;
+   */
+  queueLimit?: DurationJson;
+
+  /**
+   * Longest time of the hand-off: from the prepared seal until its commit. 1 s to 30 days; absent: the operator's, 72 hours unless told.
+   *
+   * @generated from field: google.protobuf.Duration handoff_limit = 7;
+   */
+  handoffLimit?: DurationJson;
 };
 
 /**

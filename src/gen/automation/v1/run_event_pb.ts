@@ -18,7 +18,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file automation/v1/run_event.proto.
  */
 export const file_automation_v1_run_event: GenFile = /*@__PURE__*/
-  fileDesc("Ch1hdXRvbWF0aW9uL3YxL3J1bl9ldmVudC5wcm90bxINYXV0b21hdGlvbi52MSLwBQoIUnVuRXZlbnQSDgoGcnVuX2lkGAEgASgJEhAKCHNlcXVlbmNlGAIgASgDEhIKCndyaXRlcl9rZXkYAyABKAkSJgoCYXQYBCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEiwKB2NvbnRleHQYBSABKAsyGy5hdXRvbWF0aW9uLnYxLkV2ZW50Q29udGV4dBIRCglwcmV2X2hhc2gYBiABKAkSLgoGc3RhdHVzGAogASgLMhwuYXV0b21hdGlvbi52MS5TdGF0dXNDaGFuZ2VkSAASLwoHbWVzc2FnZRgLIAEoCzIcLmF1dG9tYXRpb24udjEuTWVzc2FnZUxvZ2dlZEgAEjAKB3ZlcmRpY3QYDCABKAsyHS5hdXRvbWF0aW9uLnYxLlZlcmRpY3RSZWFjaGVkSAASMQoHaGFuZG9mZhgNIAEoCzIeLmF1dG9tYXRpb24udjEuSGFuZG9mZkFuc3dlcmVkSAASKgoEc3RlcBgOIAEoCzIaLmF1dG9tYXRpb24udjEuU3RlcENoYW5nZWRIABIpCgRwbGFuGA8gASgLMhkuYXV0b21hdGlvbi52MS5QbGFuU3RhdGVkSAASJwoEdG9vbBgQIAEoCzIXLmF1dG9tYXRpb24udjEuVG9vbFVzZWRIABIwCghhcnRpZmFjdBgRIAEoCzIcLmF1dG9tYXRpb24udjEuQXJ0aWZhY3ROb3RlZEgAEi8KCHByb2dyZXNzGBIgASgLMhsuYXV0b21hdGlvbi52MS5Qcm9ncmVzc01hZGVIABI1Cgl3b3Jrc3BhY2UYEyABKAsyIC5hdXRvbWF0aW9uLnYxLldvcmtzcGFjZVByZXBhcmVkSAASKQoFdGVzdHMYFCABKAsyGC5hdXRvbWF0aW9uLnYxLlRlc3RzUmVhZEgAEi8KCGNhcHR1cmVkGBUgASgLMhsuYXV0b21hdGlvbi52MS5UcmVlQ2FwdHVyZWRIAEIJCgdwYXlsb2FkIpsBCgxFdmVudENvbnRleHQSDgoGdGVuYW50GAEgASgJEgsKA29yZxgCIAEoCRISCgpwcm9maWxlX2lkGAMgASgJEhcKD3Byb2ZpbGVfdmVyc2lvbhgEIAEoCRISCgpjYWRlbmNlX2lkGAUgASgJEi0KCnJlZmVyZW5jZXMYBiABKAsyGS5hdXRvbWF0aW9uLnYxLlJlZmVyZW5jZXMioAEKDVN0YXR1c0NoYW5nZWQSKAoGc3RhdHVzGAEgASgOMhguYXV0b21hdGlvbi52MS5SdW5TdGF0dXMSKgoIcHJldmlvdXMYAiABKA4yGC5hdXRvbWF0aW9uLnYxLlJ1blN0YXR1cxIOCgZyZWFzb24YAyABKAkSKQoHb3V0Y29tZRgEIAEoDjIYLmF1dG9tYXRpb24udjEuUnVuU3RhdHVzIkEKDU1lc3NhZ2VMb2dnZWQSDAoEdGV4dBgBIAEoCRIPCgdzdGVwX2lkGAIgASgJEhEKCXRydW5jYXRlZBgDIAEoCCKOAQoLU3RlcENoYW5nZWQSDwoHc3RlcF9pZBgBIAEoCRInCgVzdGF0ZRgCIAEoDjIYLmF1dG9tYXRpb24udjEuU3RlcFN0YXRlEg0KBWNhdXNlGAMgASgJEg4KBnJlYXNvbhgEIAEoCRImCgVsaW1pdBgFIAEoCzIXLmF1dG9tYXRpb24udjEuTGltaXRIaXQiRQoKUGxhblN0YXRlZBIPCgdzdGVwX2lkGAEgASgJEiYKBWl0ZW1zGAIgAygLMhcuYXV0b21hdGlvbi52MS5QbGFuSXRlbSImCghQbGFuSXRlbRIMCgR0ZXh0GAEgASgJEgwKBGRvbmUYAiABKAgiYgoIVG9vbFVzZWQSDwoHc3RlcF9pZBgBIAEoCRIMCgRuYW1lGAIgASgJEicKBXBoYXNlGAMgASgOMhguYXV0b21hdGlvbi52MS5Ub29sUGhhc2USDgoGZGV0YWlsGAQgASgJIj0KDUFydGlmYWN0Tm90ZWQSDwoHc3RlcF9pZBgBIAEoCRIMCgRwYXRoGAIgASgJEg0KBXRpdGxlGAMgASgJIj4KDFByb2dyZXNzTWFkZRIPCgdzdGVwX2lkGAEgASgJEg8KB3BlcmNlbnQYAiABKAUSDAoEdGV4dBgDIAEoCSKMAQoRV29ya3NwYWNlUHJlcGFyZWQSDwoHYXR0ZW1wdBgBIAEoBRIVCg1yZXBvc2l0b3J5X2lkGAIgASgJEgsKA3JlZhgDIAEoCRITCgtiYXNlX2NvbW1pdBgEIAEoCRItCgdzYW5kYm94GAUgASgLMhwuYXV0b21hdGlvbi52MS5TYW5kYm94UmVwb3J0IncKCVRlc3RzUmVhZBIPCgdzdGVwX2lkGAEgASgJEg8KB29uX2Jhc2UYAiABKAgSKQoGY291bnRzGAMgASgLMhkuYXV0b21hdGlvbi52MS5UZXN0Q291bnRzEg4KBmZhaWxlZBgEIAMoCRINCgVmYXVsdBgFIAEoCSJOCgpUZXN0Q291bnRzEg4KBnBhc3NlZBgBIAEoBRIOCgZmYWlsZWQYAiABKAUSDwoHZXJyb3JlZBgDIAEoBRIPCgdza2lwcGVkGAQgASgFIogBCgxUcmVlQ2FwdHVyZWQSEwoLYmFzZV9jb21taXQYASABKAkSEgoKZ2l0X2NvbW1pdBgCIAEoCRIQCghnaXRfdHJlZRgDIAEoCRIVCg1jaGFuZ2VkX2ZpbGVzGAQgASgFEhUKDXNraXBwZWRfZmlsZXMYBSABKAUSDwoHcGFydGlhbBgGIAEoCCI5Cg5WZXJkaWN0UmVhY2hlZBInCgd2ZXJkaWN0GAEgASgLMhYuYXV0b21hdGlvbi52MS5WZXJkaWN0IqcBCg9IYW5kb2ZmQW5zd2VyZWQSEAoIcmVjZWl2ZXIYASABKAkSDgoGbWV0aG9kGAIgASgJEioKBXBoYXNlGAMgASgOMhsuYXV0b21hdGlvbi52MS5IYW5kb2ZmUGhhc2USEAoIYWNjZXB0ZWQYBCABKAgSDgoGcmVhc29uGAUgASgJEiQKCHJldHVybmVkGAYgAygLMhIuYXV0b21hdGlvbi52MS5SZWYiiAEKC1J1blJlamVjdGVkEhIKCnJlcXVlc3RfaWQYASABKAkSDgoGdGVuYW50GAIgASgJEgsKA29yZxgDIAEoCRIOCgZzb3VyY2UYBCABKAkSEAoIZXZlbnRfaWQYBSABKAkSJgoHcmVhc29ucxgGIAMoCzIVLmF1dG9tYXRpb24udjEuUmVhc29uIlIKBlJlYXNvbhIMCgRjb2RlGAEgASgJEg0KBWZpZWxkGAIgASgJEg0KBXZhbHVlGAMgASgJEgwKBHJ1bGUYBCABKAkSDgoGcmVtZWR5GAUgASgJKqECCglSdW5TdGF0dXMSGgoWUlVOX1NUQVRVU19VTlNQRUNJRklFRBAAEhUKEVJVTl9TVEFUVVNfUVVFVUVEEAESFwoTUlVOX1NUQVRVU19BRE1JVFRFRBACEhgKFFJVTl9TVEFUVVNfUFJFUEFSSU5HEAMSFgoSUlVOX1NUQVRVU19SVU5OSU5HEAQSGQoVUlVOX1NUQVRVU19FVkFMVUFUSU5HEAUSFgoSUlVOX1NUQVRVU19TRUFMSU5HEAYSGAoUUlVOX1NUQVRVU19DT01QTEVURUQQBxIVChFSVU5fU1RBVFVTX0ZBSUxFRBAIEhgKFFJVTl9TVEFUVVNfQ0FOQ0VMTEVEEAkSGAoUUlVOX1NUQVRVU19USU1FRF9PVVQQCiqKAQoJVG9vbFBoYXNlEhoKFlRPT0xfUEhBU0VfVU5TUEVDSUZJRUQQABIYChRUT09MX1BIQVNFX1JFUVVFU1RFRBABEhYKElRPT0xfUEhBU0VfU1RBUlRFRBACEhUKEVRPT0xfUEhBU0VfT1VUUFVUEAMSGAoUVE9PTF9QSEFTRV9DT01QTEVURUQQBCp5CgxIYW5kb2ZmUGhhc2USHQoZSEFORE9GRl9QSEFTRV9VTlNQRUNJRklFRBAAEhUKEUhBTkRPRkZfUEhBU0VfVFJZEAESGQoVSEFORE9GRl9QSEFTRV9DT05GSVJNEAISGAoUSEFORE9GRl9QSEFTRV9DQU5DRUwQA2IGcHJvdG8z", [file_automation_v1_ref, file_automation_v1_run_work, file_automation_v1_verdict, file_google_protobuf_timestamp]);
+  fileDesc("Ch1hdXRvbWF0aW9uL3YxL3J1bl9ldmVudC5wcm90bxINYXV0b21hdGlvbi52MSKfBgoIUnVuRXZlbnQSDgoGcnVuX2lkGAEgASgJEhAKCHNlcXVlbmNlGAIgASgDEhIKCndyaXRlcl9rZXkYAyABKAkSJgoCYXQYBCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEiwKB2NvbnRleHQYBSABKAsyGy5hdXRvbWF0aW9uLnYxLkV2ZW50Q29udGV4dBIRCglwcmV2X2hhc2gYBiABKAkSLgoGc3RhdHVzGAogASgLMhwuYXV0b21hdGlvbi52MS5TdGF0dXNDaGFuZ2VkSAASLwoHbWVzc2FnZRgLIAEoCzIcLmF1dG9tYXRpb24udjEuTWVzc2FnZUxvZ2dlZEgAEjAKB3ZlcmRpY3QYDCABKAsyHS5hdXRvbWF0aW9uLnYxLlZlcmRpY3RSZWFjaGVkSAASMQoHaGFuZG9mZhgNIAEoCzIeLmF1dG9tYXRpb24udjEuSGFuZG9mZkFuc3dlcmVkSAASKgoEc3RlcBgOIAEoCzIaLmF1dG9tYXRpb24udjEuU3RlcENoYW5nZWRIABIpCgRwbGFuGA8gASgLMhkuYXV0b21hdGlvbi52MS5QbGFuU3RhdGVkSAASJwoEdG9vbBgQIAEoCzIXLmF1dG9tYXRpb24udjEuVG9vbFVzZWRIABIwCghhcnRpZmFjdBgRIAEoCzIcLmF1dG9tYXRpb24udjEuQXJ0aWZhY3ROb3RlZEgAEi8KCHByb2dyZXNzGBIgASgLMhsuYXV0b21hdGlvbi52MS5Qcm9ncmVzc01hZGVIABI1Cgl3b3Jrc3BhY2UYEyABKAsyIC5hdXRvbWF0aW9uLnYxLldvcmtzcGFjZVByZXBhcmVkSAASKQoFdGVzdHMYFCABKAsyGC5hdXRvbWF0aW9uLnYxLlRlc3RzUmVhZEgAEi8KCGNhcHR1cmVkGBUgASgLMhsuYXV0b21hdGlvbi52MS5UcmVlQ2FwdHVyZWRIABItCgd3YWl0aW5nGBYgASgLMhouYXV0b21hdGlvbi52MS5Xb3JrV2FpdGluZ0gAQgkKB3BheWxvYWQimwEKDEV2ZW50Q29udGV4dBIOCgZ0ZW5hbnQYASABKAkSCwoDb3JnGAIgASgJEhIKCnByb2ZpbGVfaWQYAyABKAkSFwoPcHJvZmlsZV92ZXJzaW9uGAQgASgJEhIKCmNhZGVuY2VfaWQYBSABKAkSLQoKcmVmZXJlbmNlcxgGIAEoCzIZLmF1dG9tYXRpb24udjEuUmVmZXJlbmNlcyLJAQoNU3RhdHVzQ2hhbmdlZBIoCgZzdGF0dXMYASABKA4yGC5hdXRvbWF0aW9uLnYxLlJ1blN0YXR1cxIqCghwcmV2aW91cxgCIAEoDjIYLmF1dG9tYXRpb24udjEuUnVuU3RhdHVzEg4KBnJlYXNvbhgDIAEoCRIpCgdvdXRjb21lGAQgASgOMhguYXV0b21hdGlvbi52MS5SdW5TdGF0dXMSJwoFbGltaXQYBSABKAsyGC5hdXRvbWF0aW9uLnYxLlRpbWVMaW1pdCJGCglUaW1lTGltaXQSDQoFY2F1c2UYASABKAkSKgoGZHVlX2F0GAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCJjCgtXb3JrV2FpdGluZxIOCgZyZWFzb24YASABKAkSDwoHYXR0ZW1wdBgCIAEoBRIzCg9uZXh0X2F0dGVtcHRfYXQYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wIkEKDU1lc3NhZ2VMb2dnZWQSDAoEdGV4dBgBIAEoCRIPCgdzdGVwX2lkGAIgASgJEhEKCXRydW5jYXRlZBgDIAEoCCKOAQoLU3RlcENoYW5nZWQSDwoHc3RlcF9pZBgBIAEoCRInCgVzdGF0ZRgCIAEoDjIYLmF1dG9tYXRpb24udjEuU3RlcFN0YXRlEg0KBWNhdXNlGAMgASgJEg4KBnJlYXNvbhgEIAEoCRImCgVsaW1pdBgFIAEoCzIXLmF1dG9tYXRpb24udjEuTGltaXRIaXQiRQoKUGxhblN0YXRlZBIPCgdzdGVwX2lkGAEgASgJEiYKBWl0ZW1zGAIgAygLMhcuYXV0b21hdGlvbi52MS5QbGFuSXRlbSImCghQbGFuSXRlbRIMCgR0ZXh0GAEgASgJEgwKBGRvbmUYAiABKAgiYgoIVG9vbFVzZWQSDwoHc3RlcF9pZBgBIAEoCRIMCgRuYW1lGAIgASgJEicKBXBoYXNlGAMgASgOMhguYXV0b21hdGlvbi52MS5Ub29sUGhhc2USDgoGZGV0YWlsGAQgASgJIj0KDUFydGlmYWN0Tm90ZWQSDwoHc3RlcF9pZBgBIAEoCRIMCgRwYXRoGAIgASgJEg0KBXRpdGxlGAMgASgJIj4KDFByb2dyZXNzTWFkZRIPCgdzdGVwX2lkGAEgASgJEg8KB3BlcmNlbnQYAiABKAUSDAoEdGV4dBgDIAEoCSKMAQoRV29ya3NwYWNlUHJlcGFyZWQSDwoHYXR0ZW1wdBgBIAEoBRIVCg1yZXBvc2l0b3J5X2lkGAIgASgJEgsKA3JlZhgDIAEoCRITCgtiYXNlX2NvbW1pdBgEIAEoCRItCgdzYW5kYm94GAUgASgLMhwuYXV0b21hdGlvbi52MS5TYW5kYm94UmVwb3J0IncKCVRlc3RzUmVhZBIPCgdzdGVwX2lkGAEgASgJEg8KB29uX2Jhc2UYAiABKAgSKQoGY291bnRzGAMgASgLMhkuYXV0b21hdGlvbi52MS5UZXN0Q291bnRzEg4KBmZhaWxlZBgEIAMoCRINCgVmYXVsdBgFIAEoCSJOCgpUZXN0Q291bnRzEg4KBnBhc3NlZBgBIAEoBRIOCgZmYWlsZWQYAiABKAUSDwoHZXJyb3JlZBgDIAEoBRIPCgdza2lwcGVkGAQgASgFIogBCgxUcmVlQ2FwdHVyZWQSEwoLYmFzZV9jb21taXQYASABKAkSEgoKZ2l0X2NvbW1pdBgCIAEoCRIQCghnaXRfdHJlZRgDIAEoCRIVCg1jaGFuZ2VkX2ZpbGVzGAQgASgFEhUKDXNraXBwZWRfZmlsZXMYBSABKAUSDwoHcGFydGlhbBgGIAEoCCI5Cg5WZXJkaWN0UmVhY2hlZBInCgd2ZXJkaWN0GAEgASgLMhYuYXV0b21hdGlvbi52MS5WZXJkaWN0IqcBCg9IYW5kb2ZmQW5zd2VyZWQSEAoIcmVjZWl2ZXIYASABKAkSDgoGbWV0aG9kGAIgASgJEioKBXBoYXNlGAMgASgOMhsuYXV0b21hdGlvbi52MS5IYW5kb2ZmUGhhc2USEAoIYWNjZXB0ZWQYBCABKAgSDgoGcmVhc29uGAUgASgJEiQKCHJldHVybmVkGAYgAygLMhIuYXV0b21hdGlvbi52MS5SZWYiiAEKC1J1blJlamVjdGVkEhIKCnJlcXVlc3RfaWQYASABKAkSDgoGdGVuYW50GAIgASgJEgsKA29yZxgDIAEoCRIOCgZzb3VyY2UYBCABKAkSEAoIZXZlbnRfaWQYBSABKAkSJgoHcmVhc29ucxgGIAMoCzIVLmF1dG9tYXRpb24udjEuUmVhc29uIlIKBlJlYXNvbhIMCgRjb2RlGAEgASgJEg0KBWZpZWxkGAIgASgJEg0KBXZhbHVlGAMgASgJEgwKBHJ1bGUYBCABKAkSDgoGcmVtZWR5GAUgASgJKqECCglSdW5TdGF0dXMSGgoWUlVOX1NUQVRVU19VTlNQRUNJRklFRBAAEhUKEVJVTl9TVEFUVVNfUVVFVUVEEAESFwoTUlVOX1NUQVRVU19BRE1JVFRFRBACEhgKFFJVTl9TVEFUVVNfUFJFUEFSSU5HEAMSFgoSUlVOX1NUQVRVU19SVU5OSU5HEAQSGQoVUlVOX1NUQVRVU19FVkFMVUFUSU5HEAUSFgoSUlVOX1NUQVRVU19TRUFMSU5HEAYSGAoUUlVOX1NUQVRVU19DT01QTEVURUQQBxIVChFSVU5fU1RBVFVTX0ZBSUxFRBAIEhgKFFJVTl9TVEFUVVNfQ0FOQ0VMTEVEEAkSGAoUUlVOX1NUQVRVU19USU1FRF9PVVQQCiqKAQoJVG9vbFBoYXNlEhoKFlRPT0xfUEhBU0VfVU5TUEVDSUZJRUQQABIYChRUT09MX1BIQVNFX1JFUVVFU1RFRBABEhYKElRPT0xfUEhBU0VfU1RBUlRFRBACEhUKEVRPT0xfUEhBU0VfT1VUUFVUEAMSGAoUVE9PTF9QSEFTRV9DT01QTEVURUQQBCp5CgxIYW5kb2ZmUGhhc2USHQoZSEFORE9GRl9QSEFTRV9VTlNQRUNJRklFRBAAEhUKEUhBTkRPRkZfUEhBU0VfVFJZEAESGQoVSEFORE9GRl9QSEFTRV9DT05GSVJNEAISGAoUSEFORE9GRl9QSEFTRV9DQU5DRUwQA2IGcHJvdG8z", [file_automation_v1_ref, file_automation_v1_run_work, file_automation_v1_verdict, file_google_protobuf_timestamp]);
 
 /**
  * Payload of `automation.run.event.v1` on topic `automation.run.event`. Per run, `sequence` is gapless from 1 and chained by `prev_hash`.
@@ -135,6 +135,12 @@ export type RunEvent = Message<"automation.v1.RunEvent"> & {
      */
     value: TreeCaptured;
     case: "captured";
+  } | {
+    /**
+     * @generated from field: automation.v1.WorkWaiting waiting = 22;
+     */
+    value: WorkWaiting;
+    case: "waiting";
   } | { case: undefined; value?: undefined };
 };
 
@@ -237,6 +243,11 @@ export type RunEventJson = {
    * @generated from field: automation.v1.TreeCaptured captured = 21;
    */
   captured?: TreeCapturedJson;
+
+  /**
+   * @generated from field: automation.v1.WorkWaiting waiting = 22;
+   */
+  waiting?: WorkWaitingJson;
 };
 
 /**
@@ -360,6 +371,13 @@ export type StatusChanged = Message<"automation.v1.StatusChanged"> & {
    * @generated from field: automation.v1.RunStatus outcome = 4;
    */
   outcome: RunStatus;
+
+  /**
+   * The limit of time that runs from here on.
+   *
+   * @generated from field: automation.v1.TimeLimit limit = 5;
+   */
+  limit?: TimeLimit | undefined;
 };
 
 /**
@@ -391,6 +409,13 @@ export type StatusChangedJson = {
    * @generated from field: automation.v1.RunStatus outcome = 4;
    */
   outcome?: RunStatusJson;
+
+  /**
+   * The limit of time that runs from here on.
+   *
+   * @generated from field: automation.v1.TimeLimit limit = 5;
+   */
+  limit?: TimeLimitJson;
 };
 
 /**
@@ -399,6 +424,114 @@ export type StatusChangedJson = {
  */
 export const StatusChangedSchema: GenMessage<StatusChanged, {jsonType: StatusChangedJson}> = /*@__PURE__*/
   messageDesc(file_automation_v1_run_event, 2);
+
+/**
+ * A limit of time: when it has passed, the run ends TIMED_OUT.
+ *
+ * @generated from message automation.v1.TimeLimit
+ */
+export type TimeLimit = Message<"automation.v1.TimeLimit"> & {
+  /**
+   * The cause of that end: `queue_limit_exceeded`, `work_limit_exceeded`, `handoff_limit_exceeded` or `deadline_exceeded`.
+   *
+   * @generated from field: string cause = 1;
+   */
+  cause: string;
+
+  /**
+   * @generated from field: google.protobuf.Timestamp due_at = 2;
+   */
+  dueAt?: Timestamp | undefined;
+};
+
+/**
+ * A limit of time: when it has passed, the run ends TIMED_OUT.
+ *
+ * @generated from message automation.v1.TimeLimit
+ */
+export type TimeLimitJson = {
+  /**
+   * The cause of that end: `queue_limit_exceeded`, `work_limit_exceeded`, `handoff_limit_exceeded` or `deadline_exceeded`.
+   *
+   * @generated from field: string cause = 1;
+   */
+  cause?: string;
+
+  /**
+   * @generated from field: google.protobuf.Timestamp due_at = 2;
+   */
+  dueAt?: TimestampJson;
+};
+
+/**
+ * Describes the message automation.v1.TimeLimit.
+ * Use `create(TimeLimitSchema)` to create a new message.
+ */
+export const TimeLimitSchema: GenMessage<TimeLimit, {jsonType: TimeLimitJson}> = /*@__PURE__*/
+  messageDesc(file_automation_v1_run_event, 3);
+
+/**
+ * The work can't go on for a while, for no fault of its own.
+ *
+ * @generated from message automation.v1.WorkWaiting
+ */
+export type WorkWaiting = Message<"automation.v1.WorkWaiting"> & {
+  /**
+   * What it waits for, for people.
+   *
+   * @generated from field: string reason = 1;
+   */
+  reason: string;
+
+  /**
+   * The try that could not go on.
+   *
+   * @generated from field: int32 attempt = 2;
+   */
+  attempt: number;
+
+  /**
+   * Not before then it goes on.
+   *
+   * @generated from field: google.protobuf.Timestamp next_attempt_at = 3;
+   */
+  nextAttemptAt?: Timestamp | undefined;
+};
+
+/**
+ * The work can't go on for a while, for no fault of its own.
+ *
+ * @generated from message automation.v1.WorkWaiting
+ */
+export type WorkWaitingJson = {
+  /**
+   * What it waits for, for people.
+   *
+   * @generated from field: string reason = 1;
+   */
+  reason?: string;
+
+  /**
+   * The try that could not go on.
+   *
+   * @generated from field: int32 attempt = 2;
+   */
+  attempt?: number;
+
+  /**
+   * Not before then it goes on.
+   *
+   * @generated from field: google.protobuf.Timestamp next_attempt_at = 3;
+   */
+  nextAttemptAt?: TimestampJson;
+};
+
+/**
+ * Describes the message automation.v1.WorkWaiting.
+ * Use `create(WorkWaitingSchema)` to create a new message.
+ */
+export const WorkWaitingSchema: GenMessage<WorkWaiting, {jsonType: WorkWaitingJson}> = /*@__PURE__*/
+  messageDesc(file_automation_v1_run_event, 4);
 
 /**
  * A line for people.
@@ -457,7 +590,7 @@ export type MessageLoggedJson = {
  * Use `create(MessageLoggedSchema)` to create a new message.
  */
 export const MessageLoggedSchema: GenMessage<MessageLogged, {jsonType: MessageLoggedJson}> = /*@__PURE__*/
-  messageDesc(file_automation_v1_run_event, 3);
+  messageDesc(file_automation_v1_run_event, 5);
 
 /**
  * A step began or ended.
@@ -528,7 +661,7 @@ export type StepChangedJson = {
  * Use `create(StepChangedSchema)` to create a new message.
  */
 export const StepChangedSchema: GenMessage<StepChanged, {jsonType: StepChangedJson}> = /*@__PURE__*/
-  messageDesc(file_automation_v1_run_event, 4);
+  messageDesc(file_automation_v1_run_event, 6);
 
 /**
  * What a persona intends; each one replaces the one before.
@@ -569,7 +702,7 @@ export type PlanStatedJson = {
  * Use `create(PlanStatedSchema)` to create a new message.
  */
 export const PlanStatedSchema: GenMessage<PlanStated, {jsonType: PlanStatedJson}> = /*@__PURE__*/
-  messageDesc(file_automation_v1_run_event, 5);
+  messageDesc(file_automation_v1_run_event, 7);
 
 /**
  * @generated from message automation.v1.PlanItem
@@ -606,7 +739,7 @@ export type PlanItemJson = {
  * Use `create(PlanItemSchema)` to create a new message.
  */
 export const PlanItemSchema: GenMessage<PlanItem, {jsonType: PlanItemJson}> = /*@__PURE__*/
-  messageDesc(file_automation_v1_run_event, 6);
+  messageDesc(file_automation_v1_run_event, 8);
 
 /**
  * A persona says that it used a tool: reported by it, seen by nobody else.
@@ -667,7 +800,7 @@ export type ToolUsedJson = {
  * Use `create(ToolUsedSchema)` to create a new message.
  */
 export const ToolUsedSchema: GenMessage<ToolUsed, {jsonType: ToolUsedJson}> = /*@__PURE__*/
-  messageDesc(file_automation_v1_run_event, 7);
+  messageDesc(file_automation_v1_run_event, 9);
 
 /**
  * A persona points at a file of the workspace.
@@ -718,7 +851,7 @@ export type ArtifactNotedJson = {
  * Use `create(ArtifactNotedSchema)` to create a new message.
  */
 export const ArtifactNotedSchema: GenMessage<ArtifactNoted, {jsonType: ArtifactNotedJson}> = /*@__PURE__*/
-  messageDesc(file_automation_v1_run_event, 8);
+  messageDesc(file_automation_v1_run_event, 10);
 
 /**
  * A persona says how far it is.
@@ -773,7 +906,7 @@ export type ProgressMadeJson = {
  * Use `create(ProgressMadeSchema)` to create a new message.
  */
 export const ProgressMadeSchema: GenMessage<ProgressMade, {jsonType: ProgressMadeJson}> = /*@__PURE__*/
-  messageDesc(file_automation_v1_run_event, 9);
+  messageDesc(file_automation_v1_run_event, 11);
 
 /**
  * The base stands, in a box that was proven.
@@ -844,7 +977,7 @@ export type WorkspacePreparedJson = {
  * Use `create(WorkspacePreparedSchema)` to create a new message.
  */
 export const WorkspacePreparedSchema: GenMessage<WorkspacePrepared, {jsonType: WorkspacePreparedJson}> = /*@__PURE__*/
-  messageDesc(file_automation_v1_run_event, 10);
+  messageDesc(file_automation_v1_run_event, 12);
 
 /**
  * A test report as the api read it.
@@ -927,7 +1060,7 @@ export type TestsReadJson = {
  * Use `create(TestsReadSchema)` to create a new message.
  */
 export const TestsReadSchema: GenMessage<TestsRead, {jsonType: TestsReadJson}> = /*@__PURE__*/
-  messageDesc(file_automation_v1_run_event, 11);
+  messageDesc(file_automation_v1_run_event, 13);
 
 /**
  * @generated from message automation.v1.TestCounts
@@ -984,7 +1117,7 @@ export type TestCountsJson = {
  * Use `create(TestCountsSchema)` to create a new message.
  */
 export const TestCountsSchema: GenMessage<TestCounts, {jsonType: TestCountsJson}> = /*@__PURE__*/
-  messageDesc(file_automation_v1_run_event, 12);
+  messageDesc(file_automation_v1_run_event, 14);
 
 /**
  * What the work became, byte for byte.
@@ -1065,7 +1198,7 @@ export type TreeCapturedJson = {
  * Use `create(TreeCapturedSchema)` to create a new message.
  */
 export const TreeCapturedSchema: GenMessage<TreeCaptured, {jsonType: TreeCapturedJson}> = /*@__PURE__*/
-  messageDesc(file_automation_v1_run_event, 13);
+  messageDesc(file_automation_v1_run_event, 15);
 
 /**
  * The profile's gate was judged.
@@ -1096,7 +1229,7 @@ export type VerdictReachedJson = {
  * Use `create(VerdictReachedSchema)` to create a new message.
  */
 export const VerdictReachedSchema: GenMessage<VerdictReached, {jsonType: VerdictReachedJson}> = /*@__PURE__*/
-  messageDesc(file_automation_v1_run_event, 14);
+  messageDesc(file_automation_v1_run_event, 16);
 
 /**
  * A receiver answered a hand-off call.
@@ -1185,7 +1318,7 @@ export type HandoffAnsweredJson = {
  * Use `create(HandoffAnsweredSchema)` to create a new message.
  */
 export const HandoffAnsweredSchema: GenMessage<HandoffAnswered, {jsonType: HandoffAnsweredJson}> = /*@__PURE__*/
-  messageDesc(file_automation_v1_run_event, 15);
+  messageDesc(file_automation_v1_run_event, 17);
 
 /**
  * Payload of `automation.run.rejected.v1`: the request was understood and will never become a run.
@@ -1266,7 +1399,7 @@ export type RunRejectedJson = {
  * Use `create(RunRejectedSchema)` to create a new message.
  */
 export const RunRejectedSchema: GenMessage<RunRejected, {jsonType: RunRejectedJson}> = /*@__PURE__*/
-  messageDesc(file_automation_v1_run_event, 16);
+  messageDesc(file_automation_v1_run_event, 18);
 
 /**
  * Why something was not accepted: the field, its value, the rule and the remedy.
@@ -1341,7 +1474,7 @@ export type ReasonJson = {
  * Use `create(ReasonSchema)` to create a new message.
  */
 export const ReasonSchema: GenMessage<Reason, {jsonType: ReasonJson}> = /*@__PURE__*/
-  messageDesc(file_automation_v1_run_event, 17);
+  messageDesc(file_automation_v1_run_event, 19);
 
 /**
  * Where a run stands. Every end passes SEALING; the transitions are written out in `src/runs/run-status.ts`.

@@ -78,7 +78,7 @@ export type RunRequested = Message<"automation.v1.RunRequested"> & {
   initiator: string;
 
   /**
-   * The run is TIMED_OUT past this moment. Absent: the definition's limit.
+   * The run is TIMED_OUT past this moment, in whatever phase it is. Absent: only the limits of its phases count, see AutomationPlan.
    *
    * @generated from field: google.protobuf.Timestamp deadline = 9;
    */
@@ -162,7 +162,7 @@ export type RunRequestedJson = {
   initiator?: string;
 
   /**
-   * The run is TIMED_OUT past this moment. Absent: the definition's limit.
+   * The run is TIMED_OUT past this moment, in whatever phase it is. Absent: only the limits of its phases count, see AutomationPlan.
    *
    * @generated from field: google.protobuf.Timestamp deadline = 9;
    */

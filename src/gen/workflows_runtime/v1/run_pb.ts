@@ -6,7 +6,7 @@ import type { GenEnum, GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2"
 import { enumDesc, fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
 import type { References, ReferencesJson } from "../../automation/v1/ref_pb.ts";
 import { file_automation_v1_ref } from "../../automation/v1/ref_pb.ts";
-import type { RunStatus, RunStatusJson } from "../../automation/v1/run_event_pb.ts";
+import type { RunStatus, RunStatusJson, TimeLimit, TimeLimitJson, WorkWaiting, WorkWaitingJson } from "../../automation/v1/run_event_pb.ts";
 import { file_automation_v1_run_event } from "../../automation/v1/run_event_pb.ts";
 import type { RunPins, RunPinsJson } from "../../automation/v1/run_work_pb.ts";
 import { file_automation_v1_run_work } from "../../automation/v1/run_work_pb.ts";
@@ -19,7 +19,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file workflows_runtime/v1/run.proto.
  */
 export const file_workflows_runtime_v1_run: GenFile = /*@__PURE__*/
-  fileDesc("Ch53b3JrZmxvd3NfcnVudGltZS92MS9ydW4ucHJvdG8SFHdvcmtmbG93c19ydW50aW1lLnYxItEGCgNSdW4SCgoCaWQYASABKAkSDgoGdGVuYW50GAIgASgJEgsKA29yZxgDIAEoCRIoCgZzdGF0dXMYBCABKA4yGC5hdXRvbWF0aW9uLnYxLlJ1blN0YXR1cxIOCgZyZWFzb24YBSABKAkSFQoNZGVmaW5pdGlvbl9pZBgGIAEoCRIaChJkZWZpbml0aW9uX3ZlcnNpb24YByABKAkSGQoRZGVmaW5pdGlvbl9kaWdlc3QYCCABKAkSEgoKcHJvZmlsZV9pZBgJIAEoCRIXCg9wcm9maWxlX3ZlcnNpb24YCiABKAkSFgoOcHJvZmlsZV9kaWdlc3QYCyABKAkSDwoHcnVsZV9pZBgMIAEoCRIRCgl3b3JrX2tpbmQYDSABKAkSLQoKcmVmZXJlbmNlcxgOIAEoCzIZLmF1dG9tYXRpb24udjEuUmVmZXJlbmNlcxIOCgZzb3VyY2UYDyABKAkSEAoIZXZlbnRfaWQYECABKAkSEgoKcmVxdWVzdF9pZBgRIAEoCRIWCg5jb3JyZWxhdGlvbl9pZBgSIAEoCRITCgt0cmFjZXBhcmVudBgTIAEoCRISCgpnZW5lcmF0aW9uGBQgASgFEhMKC3dvcmtmbG93X2lkGBUgASgJEjkKDWRlc2lyZWRfc3RhdGUYFiABKA4yIi53b3JrZmxvd3NfcnVudGltZS52MS5EZXNpcmVkU3RhdGUSFQoNbGFzdF9zZXF1ZW5jZRgXIAEoAxIuCgpjcmVhdGVkX2F0GBggASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIuCgpzdGFydGVkX2F0GBkgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIsCghiZWd1bl9hdBgaIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLAoIZW5kZWRfYXQYGyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEiwKCGRlYWRsaW5lGBwgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIkCgRwaW5zGB0gASgLMhYuYXV0b21hdGlvbi52MS5SdW5QaW5zEhMKC2Jhc2VfY29tbWl0GB4gASgJImoKCUV4ZWN1dGlvbhIXCgZydW5faWQYASABKAlCB7pIBHICEAESGwoKZ2VuZXJhdGlvbhgCIAEoBUIHukgEGgIoARInChZmaXJzdF9leGVjdXRpb25fcnVuX2lkGAMgASgJQge6SARyAhABKl4KDERlc2lyZWRTdGF0ZRIdChlERVNJUkVEX1NUQVRFX1VOU1BFQ0lGSUVEEAASFQoRREVTSVJFRF9TVEFURV9SVU4QARIYChRERVNJUkVEX1NUQVRFX0NBTkNFTBACYgZwcm90bzM", [file_automation_v1_ref, file_automation_v1_run_event, file_automation_v1_run_work, file_buf_validate_validate, file_google_protobuf_timestamp]);
+  fileDesc("Ch53b3JrZmxvd3NfcnVudGltZS92MS9ydW4ucHJvdG8SFHdvcmtmbG93c19ydW50aW1lLnYxItoHCgNSdW4SCgoCaWQYASABKAkSDgoGdGVuYW50GAIgASgJEgsKA29yZxgDIAEoCRIoCgZzdGF0dXMYBCABKA4yGC5hdXRvbWF0aW9uLnYxLlJ1blN0YXR1cxIOCgZyZWFzb24YBSABKAkSFQoNZGVmaW5pdGlvbl9pZBgGIAEoCRIaChJkZWZpbml0aW9uX3ZlcnNpb24YByABKAkSGQoRZGVmaW5pdGlvbl9kaWdlc3QYCCABKAkSEgoKcHJvZmlsZV9pZBgJIAEoCRIXCg9wcm9maWxlX3ZlcnNpb24YCiABKAkSFgoOcHJvZmlsZV9kaWdlc3QYCyABKAkSDwoHcnVsZV9pZBgMIAEoCRIRCgl3b3JrX2tpbmQYDSABKAkSLQoKcmVmZXJlbmNlcxgOIAEoCzIZLmF1dG9tYXRpb24udjEuUmVmZXJlbmNlcxIOCgZzb3VyY2UYDyABKAkSEAoIZXZlbnRfaWQYECABKAkSEgoKcmVxdWVzdF9pZBgRIAEoCRIWCg5jb3JyZWxhdGlvbl9pZBgSIAEoCRITCgt0cmFjZXBhcmVudBgTIAEoCRISCgpnZW5lcmF0aW9uGBQgASgFEhMKC3dvcmtmbG93X2lkGBUgASgJEjkKDWRlc2lyZWRfc3RhdGUYFiABKA4yIi53b3JrZmxvd3NfcnVudGltZS52MS5EZXNpcmVkU3RhdGUSFQoNbGFzdF9zZXF1ZW5jZRgXIAEoAxIuCgpjcmVhdGVkX2F0GBggASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIuCgpzdGFydGVkX2F0GBkgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIsCghiZWd1bl9hdBgaIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLAoIZW5kZWRfYXQYGyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEiwKCGRlYWRsaW5lGBwgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIkCgRwaW5zGB0gASgLMhYuYXV0b21hdGlvbi52MS5SdW5QaW5zEhMKC2Jhc2VfY29tbWl0GB4gASgJEjEKDXdvcmtfYmVndW5fYXQYHyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEicKBWxpbWl0GCAgASgLMhguYXV0b21hdGlvbi52MS5UaW1lTGltaXQSKwoHd2FpdGluZxghIAEoCzIaLmF1dG9tYXRpb24udjEuV29ya1dhaXRpbmciLgoNRXhjZWVkZWRMaW1pdBINCgVjYXVzZRgBIAEoCRIOCgZyZWFzb24YAiABKAkiagoJRXhlY3V0aW9uEhcKBnJ1bl9pZBgBIAEoCUIHukgEcgIQARIbCgpnZW5lcmF0aW9uGAIgASgFQge6SAQaAigBEicKFmZpcnN0X2V4ZWN1dGlvbl9ydW5faWQYAyABKAlCB7pIBHICEAEqXgoMRGVzaXJlZFN0YXRlEh0KGURFU0lSRURfU1RBVEVfVU5TUEVDSUZJRUQQABIVChFERVNJUkVEX1NUQVRFX1JVThABEhgKFERFU0lSRURfU1RBVEVfQ0FOQ0VMEAJiBnByb3RvMw", [file_automation_v1_ref, file_automation_v1_run_event, file_automation_v1_run_work, file_buf_validate_validate, file_google_protobuf_timestamp]);
 
 /**
  * A run as people see it.
@@ -169,6 +169,8 @@ export type Run = Message<"workflows_runtime.v1.Run"> & {
   endedAt?: Timestamp | undefined;
 
   /**
+   * The event's own; absent when it has none.
+   *
    * @generated from field: google.protobuf.Timestamp deadline = 28;
    */
   deadline?: Timestamp | undefined;
@@ -186,6 +188,27 @@ export type Run = Message<"workflows_runtime.v1.Run"> & {
    * @generated from field: string base_commit = 30;
    */
   baseCommit: string;
+
+  /**
+   * When the work began: a workspace worker took it up, or, for a plan without steps, its workflow began.
+   *
+   * @generated from field: google.protobuf.Timestamp work_begun_at = 31;
+   */
+  workBegunAt?: Timestamp | undefined;
+
+  /**
+   * The limit of time that runs now; absent after the end.
+   *
+   * @generated from field: automation.v1.TimeLimit limit = 32;
+   */
+  limit?: TimeLimit | undefined;
+
+  /**
+   * Set while the work waits for something outside of it.
+   *
+   * @generated from field: automation.v1.WorkWaiting waiting = 33;
+   */
+  waiting?: WorkWaiting | undefined;
 };
 
 /**
@@ -336,6 +359,8 @@ export type RunJson = {
   endedAt?: TimestampJson;
 
   /**
+   * The event's own; absent when it has none.
+   *
    * @generated from field: google.protobuf.Timestamp deadline = 28;
    */
   deadline?: TimestampJson;
@@ -353,6 +378,27 @@ export type RunJson = {
    * @generated from field: string base_commit = 30;
    */
   baseCommit?: string;
+
+  /**
+   * When the work began: a workspace worker took it up, or, for a plan without steps, its workflow began.
+   *
+   * @generated from field: google.protobuf.Timestamp work_begun_at = 31;
+   */
+  workBegunAt?: TimestampJson;
+
+  /**
+   * The limit of time that runs now; absent after the end.
+   *
+   * @generated from field: automation.v1.TimeLimit limit = 32;
+   */
+  limit?: TimeLimitJson;
+
+  /**
+   * Set while the work waits for something outside of it.
+   *
+   * @generated from field: automation.v1.WorkWaiting waiting = 33;
+   */
+  waiting?: WorkWaitingJson;
 };
 
 /**
@@ -361,6 +407,51 @@ export type RunJson = {
  */
 export const RunSchema: GenMessage<Run, {jsonType: RunJson}> = /*@__PURE__*/
   messageDesc(file_workflows_runtime_v1_run, 0);
+
+/**
+ * A limit of time has passed: the run is to be ended TIMED_OUT with this cause and reason.
+ *
+ * @generated from message workflows_runtime.v1.ExceededLimit
+ */
+export type ExceededLimit = Message<"workflows_runtime.v1.ExceededLimit"> & {
+  /**
+   * See TimeLimit.
+   *
+   * @generated from field: string cause = 1;
+   */
+  cause: string;
+
+  /**
+   * @generated from field: string reason = 2;
+   */
+  reason: string;
+};
+
+/**
+ * A limit of time has passed: the run is to be ended TIMED_OUT with this cause and reason.
+ *
+ * @generated from message workflows_runtime.v1.ExceededLimit
+ */
+export type ExceededLimitJson = {
+  /**
+   * See TimeLimit.
+   *
+   * @generated from field: string cause = 1;
+   */
+  cause?: string;
+
+  /**
+   * @generated from field: string reason = 2;
+   */
+  reason?: string;
+};
+
+/**
+ * Describes the message workflows_runtime.v1.ExceededLimit.
+ * Use `create(ExceededLimitSchema)` to create a new message.
+ */
+export const ExceededLimitSchema: GenMessage<ExceededLimit, {jsonType: ExceededLimitJson}> = /*@__PURE__*/
+  messageDesc(file_workflows_runtime_v1_run, 1);
 
 /**
  * Which Temporal execution is speaking for a run. A refused one ends without effects.
@@ -415,7 +506,7 @@ export type ExecutionJson = {
  * Use `create(ExecutionSchema)` to create a new message.
  */
 export const ExecutionSchema: GenMessage<Execution, {jsonType: ExecutionJson}> = /*@__PURE__*/
-  messageDesc(file_workflows_runtime_v1_run, 1);
+  messageDesc(file_workflows_runtime_v1_run, 2);
 
 /**
  * What the run shall do; the worker asks, a signal only wakes it.

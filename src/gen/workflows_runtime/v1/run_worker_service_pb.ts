@@ -18,7 +18,7 @@ import { file_automation_v1_verdict } from "../../automation/v1/verdict_pb.ts";
 import { file_buf_validate_validate } from "@bufbuild/protovalidate/gen/buf/validate/validate_pb.js";
 import type { Timestamp, TimestampJson } from "@bufbuild/protobuf/wkt";
 import { file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
-import type { DesiredState, DesiredStateJson, Execution, ExecutionJson } from "./run_pb.ts";
+import type { DesiredState, DesiredStateJson, ExceededLimit, ExceededLimitJson, Execution, ExecutionJson } from "./run_pb.ts";
 import { file_workflows_runtime_v1_run } from "./run_pb.ts";
 import type { Message, UnknownEnum } from "@bufbuild/protobuf";
 
@@ -26,7 +26,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file workflows_runtime/v1/run_worker_service.proto.
  */
 export const file_workflows_runtime_v1_run_worker_service: GenFile = /*@__PURE__*/
-  fileDesc("Ci13b3JrZmxvd3NfcnVudGltZS92MS9ydW5fd29ya2VyX3NlcnZpY2UucHJvdG8SFHdvcmtmbG93c19ydW50aW1lLnYxInMKD0JlZ2luUnVuUmVxdWVzdBI6CglleGVjdXRpb24YASABKAsyHy53b3JrZmxvd3NfcnVudGltZS52MS5FeGVjdXRpb25CBrpIA8gBARIkChBzdGFydF9jYXBhYmlsaXR5GAIgASgJQgq6SAdyBRAgGIABIrYCChBCZWdpblJ1blJlc3BvbnNlEg8KB3JlZnVzZWQYASABKAgSOQoNZGVzaXJlZF9zdGF0ZRgCIAEoDjIiLndvcmtmbG93c19ydW50aW1lLnYxLkRlc2lyZWRTdGF0ZRIrCgRwbGFuGAMgASgLMh0uYXV0b21hdGlvbi52MS5BdXRvbWF0aW9uUGxhbhIsCghkZWFkbGluZRgEIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASJAoEcGlucxgFIAEoCzIWLmF1dG9tYXRpb24udjEuUnVuUGlucxIsCgdyZXF1ZXN0GAYgASgLMhsuYXV0b21hdGlvbi52MS5SdW5SZXF1ZXN0ZWQSJwoEd29yaxgHIAEoCzIZLmF1dG9tYXRpb24udjEuV29ya1JlcG9ydCKpAQocQ3JlYXRlQXJ0aWZhY3RVcGxvYWRzUmVxdWVzdBI6CglleGVjdXRpb24YASABKAsyHy53b3JrZmxvd3NfcnVudGltZS52MS5FeGVjdXRpb25CBrpIA8gBARIYCgdhdHRlbXB0GAIgASgFQge6SAQaAigBEjMKB3VwbG9hZHMYAyADKAsyFS5hdXRvbWF0aW9uLnYxLlVwbG9hZEILukgIkgEFCAEQyAEiUgodQ3JlYXRlQXJ0aWZhY3RVcGxvYWRzUmVzcG9uc2USMQoGZ3JhbnRzGAEgAygLMiEud29ya2Zsb3dzX3J1bnRpbWUudjEuVXBsb2FkR3JhbnQirAEKC1VwbG9hZEdyYW50Eg4KBnNoYTI1NhgBIAEoCRIPCgdwcmVzZW50GAIgASgIEgsKA3VybBgDIAEoCRI/CgdoZWFkZXJzGAQgAygLMi4ud29ya2Zsb3dzX3J1bnRpbWUudjEuVXBsb2FkR3JhbnQuSGVhZGVyc0VudHJ5Gi4KDEhlYWRlcnNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBIsIBCh5Db21wbGV0ZUFydGlmYWN0VXBsb2Fkc1JlcXVlc3QSOgoJZXhlY3V0aW9uGAEgASgLMh8ud29ya2Zsb3dzX3J1bnRpbWUudjEuRXhlY3V0aW9uQga6SAPIAQESMQoGcmVwb3J0GAIgASgLMhkuYXV0b21hdGlvbi52MS5Xb3JrUmVwb3J0Qga6SAPIAQESMQoHdXBsb2FkcxgDIAMoCzIVLmF1dG9tYXRpb24udjEuVXBsb2FkQgm6SAaSAQMQyAEihwEKH0NvbXBsZXRlQXJ0aWZhY3RVcGxvYWRzUmVzcG9uc2USOQoNZGVzaXJlZF9zdGF0ZRgBIAEoDjIiLndvcmtmbG93c19ydW50aW1lLnYxLkRlc2lyZWRTdGF0ZRIpCgZyZXBvcnQYAiABKAsyGS5hdXRvbWF0aW9uLnYxLldvcmtSZXBvcnQiUAoSUHJlcGFyZVNlYWxSZXF1ZXN0EjoKCWV4ZWN1dGlvbhgBIAEoCzIfLndvcmtmbG93c19ydW50aW1lLnYxLkV4ZWN1dGlvbkIGukgDyAEBInkKE1ByZXBhcmVTZWFsUmVzcG9uc2USJwoHdmVyZGljdBgBIAEoCzIWLmF1dG9tYXRpb24udjEuVmVyZGljdBI5Cg1kZXNpcmVkX3N0YXRlGAIgASgOMiIud29ya2Zsb3dzX3J1bnRpbWUudjEuRGVzaXJlZFN0YXRlIlMKFURlbGl2ZXJIYW5kb2ZmUmVxdWVzdBI6CglleGVjdXRpb24YASABKAsyHy53b3JrZmxvd3NfcnVudGltZS52MS5FeGVjdXRpb25CBrpIA8gBASKcAQoWRGVsaXZlckhhbmRvZmZSZXNwb25zZRI3Cghwcm9ncmVzcxgBIAEoDjIlLndvcmtmbG93c19ydW50aW1lLnYxLkhhbmRvZmZQcm9ncmVzcxIOCgZyZWFzb24YAiABKAkSOQoNZGVzaXJlZF9zdGF0ZRgDIAEoDjIiLndvcmtmbG93c19ydW50aW1lLnYxLkRlc2lyZWRTdGF0ZSJPChFDb21taXRTZWFsUmVxdWVzdBI6CglleGVjdXRpb24YASABKAsyHy53b3JrZmxvd3NfcnVudGltZS52MS5FeGVjdXRpb25CBrpIA8gBASInChJDb21taXRTZWFsUmVzcG9uc2USEQoJY29tbWl0dGVkGAEgASgIIsgBChBBYm9ydFNlYWxSZXF1ZXN0EjoKCWV4ZWN1dGlvbhgBIAEoCzIfLndvcmtmbG93c19ydW50aW1lLnYxLkV4ZWN1dGlvbkIGukgDyAEBEjMKB291dGNvbWUYAiABKA4yGC5hdXRvbWF0aW9uLnYxLlJ1blN0YXR1c0IIukgFggECEAESKQoFY2F1c2UYAyABKAlCGrpIF3IVMhNeW2Etel1bYS16X117MCw2Mn0kEhgKBnJlYXNvbhgEIAEoCUIIukgFcgMY0A8iPgoRQWJvcnRTZWFsUmVzcG9uc2USKQoHb3V0Y29tZRgBIAEoDjIYLmF1dG9tYXRpb24udjEuUnVuU3RhdHVzKo4BCg9IYW5kb2ZmUHJvZ3Jlc3MSIAocSEFORE9GRl9QUk9HUkVTU19VTlNQRUNJRklFRBAAEh0KGUhBTkRPRkZfUFJPR1JFU1NfQUNDRVBURUQQARIcChhIQU5ET0ZGX1BST0dSRVNTX1BFTkRJTkcQAhIcChhIQU5ET0ZGX1BST0dSRVNTX1JFRlVTRUQQAzLIBgoQUnVuV29ya2VyU2VydmljZRJiCghCZWdpblJ1bhIlLndvcmtmbG93c19ydW50aW1lLnYxLkJlZ2luUnVuUmVxdWVzdBomLndvcmtmbG93c19ydW50aW1lLnYxLkJlZ2luUnVuUmVzcG9uc2UiB5ACAoi1GAQSiQEKFUNyZWF0ZUFydGlmYWN0VXBsb2FkcxIyLndvcmtmbG93c19ydW50aW1lLnYxLkNyZWF0ZUFydGlmYWN0VXBsb2Fkc1JlcXVlc3QaMy53b3JrZmxvd3NfcnVudGltZS52MS5DcmVhdGVBcnRpZmFjdFVwbG9hZHNSZXNwb25zZSIHkAICiLUYBBKPAQoXQ29tcGxldGVBcnRpZmFjdFVwbG9hZHMSNC53b3JrZmxvd3NfcnVudGltZS52MS5Db21wbGV0ZUFydGlmYWN0VXBsb2Fkc1JlcXVlc3QaNS53b3JrZmxvd3NfcnVudGltZS52MS5Db21wbGV0ZUFydGlmYWN0VXBsb2Fkc1Jlc3BvbnNlIgeQAgKItRgEEmsKC1ByZXBhcmVTZWFsEigud29ya2Zsb3dzX3J1bnRpbWUudjEuUHJlcGFyZVNlYWxSZXF1ZXN0Gikud29ya2Zsb3dzX3J1bnRpbWUudjEuUHJlcGFyZVNlYWxSZXNwb25zZSIHkAICiLUYBBJ0Cg5EZWxpdmVySGFuZG9mZhIrLndvcmtmbG93c19ydW50aW1lLnYxLkRlbGl2ZXJIYW5kb2ZmUmVxdWVzdBosLndvcmtmbG93c19ydW50aW1lLnYxLkRlbGl2ZXJIYW5kb2ZmUmVzcG9uc2UiB5ACAoi1GAQSaAoKQ29tbWl0U2VhbBInLndvcmtmbG93c19ydW50aW1lLnYxLkNvbW1pdFNlYWxSZXF1ZXN0Gigud29ya2Zsb3dzX3J1bnRpbWUudjEuQ29tbWl0U2VhbFJlc3BvbnNlIgeQAgKItRgEEmUKCUFib3J0U2VhbBImLndvcmtmbG93c19ydW50aW1lLnYxLkFib3J0U2VhbFJlcXVlc3QaJy53b3JrZmxvd3NfcnVudGltZS52MS5BYm9ydFNlYWxSZXNwb25zZSIHkAICiLUYBGIGcHJvdG8z", [file_automation_v1_automation_plan, file_automation_v1_method_options, file_automation_v1_run_event, file_automation_v1_run_requested, file_automation_v1_run_work, file_automation_v1_verdict, file_buf_validate_validate, file_google_protobuf_timestamp, file_workflows_runtime_v1_run]);
+  fileDesc("Ci13b3JrZmxvd3NfcnVudGltZS92MS9ydW5fd29ya2VyX3NlcnZpY2UucHJvdG8SFHdvcmtmbG93c19ydW50aW1lLnYxIo0BCg9CZWdpblJ1blJlcXVlc3QSOgoJZXhlY3V0aW9uGAEgASgLMh8ud29ya2Zsb3dzX3J1bnRpbWUudjEuRXhlY3V0aW9uQga6SAPIAQESJAoQc3RhcnRfY2FwYWJpbGl0eRgCIAEoCUIKukgHcgUQIBiAARIYCgdhdHRlbXB0GAMgASgFQge6SAQaAigAIvoCChBCZWdpblJ1blJlc3BvbnNlEg8KB3JlZnVzZWQYASABKAgSOQoNZGVzaXJlZF9zdGF0ZRgCIAEoDjIiLndvcmtmbG93c19ydW50aW1lLnYxLkRlc2lyZWRTdGF0ZRIrCgRwbGFuGAMgASgLMh0uYXV0b21hdGlvbi52MS5BdXRvbWF0aW9uUGxhbhIkCgRwaW5zGAUgASgLMhYuYXV0b21hdGlvbi52MS5SdW5QaW5zEiwKB3JlcXVlc3QYBiABKAsyGy5hdXRvbWF0aW9uLnYxLlJ1blJlcXVlc3RlZBInCgR3b3JrGAcgASgLMhkuYXV0b21hdGlvbi52MS5Xb3JrUmVwb3J0EjsKDmV4Y2VlZGVkX2xpbWl0GAggASgLMiMud29ya2Zsb3dzX3J1bnRpbWUudjEuRXhjZWVkZWRMaW1pdBIzCg9ub19saW1pdF9iZWZvcmUYCSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wIqkBChxDcmVhdGVBcnRpZmFjdFVwbG9hZHNSZXF1ZXN0EjoKCWV4ZWN1dGlvbhgBIAEoCzIfLndvcmtmbG93c19ydW50aW1lLnYxLkV4ZWN1dGlvbkIGukgDyAEBEhgKB2F0dGVtcHQYAiABKAVCB7pIBBoCKAESMwoHdXBsb2FkcxgDIAMoCzIVLmF1dG9tYXRpb24udjEuVXBsb2FkQgu6SAiSAQUIARDIASJSCh1DcmVhdGVBcnRpZmFjdFVwbG9hZHNSZXNwb25zZRIxCgZncmFudHMYASADKAsyIS53b3JrZmxvd3NfcnVudGltZS52MS5VcGxvYWRHcmFudCKsAQoLVXBsb2FkR3JhbnQSDgoGc2hhMjU2GAEgASgJEg8KB3ByZXNlbnQYAiABKAgSCwoDdXJsGAMgASgJEj8KB2hlYWRlcnMYBCADKAsyLi53b3JrZmxvd3NfcnVudGltZS52MS5VcGxvYWRHcmFudC5IZWFkZXJzRW50cnkaLgoMSGVhZGVyc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEiwgEKHkNvbXBsZXRlQXJ0aWZhY3RVcGxvYWRzUmVxdWVzdBI6CglleGVjdXRpb24YASABKAsyHy53b3JrZmxvd3NfcnVudGltZS52MS5FeGVjdXRpb25CBrpIA8gBARIxCgZyZXBvcnQYAiABKAsyGS5hdXRvbWF0aW9uLnYxLldvcmtSZXBvcnRCBrpIA8gBARIxCgd1cGxvYWRzGAMgAygLMhUuYXV0b21hdGlvbi52MS5VcGxvYWRCCbpIBpIBAxDIASKHAQofQ29tcGxldGVBcnRpZmFjdFVwbG9hZHNSZXNwb25zZRI5Cg1kZXNpcmVkX3N0YXRlGAEgASgOMiIud29ya2Zsb3dzX3J1bnRpbWUudjEuRGVzaXJlZFN0YXRlEikKBnJlcG9ydBgCIAEoCzIZLmF1dG9tYXRpb24udjEuV29ya1JlcG9ydCJQChJQcmVwYXJlU2VhbFJlcXVlc3QSOgoJZXhlY3V0aW9uGAEgASgLMh8ud29ya2Zsb3dzX3J1bnRpbWUudjEuRXhlY3V0aW9uQga6SAPIAQEieQoTUHJlcGFyZVNlYWxSZXNwb25zZRInCgd2ZXJkaWN0GAEgASgLMhYuYXV0b21hdGlvbi52MS5WZXJkaWN0EjkKDWRlc2lyZWRfc3RhdGUYAiABKA4yIi53b3JrZmxvd3NfcnVudGltZS52MS5EZXNpcmVkU3RhdGUiUwoVRGVsaXZlckhhbmRvZmZSZXF1ZXN0EjoKCWV4ZWN1dGlvbhgBIAEoCzIfLndvcmtmbG93c19ydW50aW1lLnYxLkV4ZWN1dGlvbkIGukgDyAEBIpwBChZEZWxpdmVySGFuZG9mZlJlc3BvbnNlEjcKCHByb2dyZXNzGAEgASgOMiUud29ya2Zsb3dzX3J1bnRpbWUudjEuSGFuZG9mZlByb2dyZXNzEg4KBnJlYXNvbhgCIAEoCRI5Cg1kZXNpcmVkX3N0YXRlGAMgASgOMiIud29ya2Zsb3dzX3J1bnRpbWUudjEuRGVzaXJlZFN0YXRlIk8KEUNvbW1pdFNlYWxSZXF1ZXN0EjoKCWV4ZWN1dGlvbhgBIAEoCzIfLndvcmtmbG93c19ydW50aW1lLnYxLkV4ZWN1dGlvbkIGukgDyAEBIicKEkNvbW1pdFNlYWxSZXNwb25zZRIRCgljb21taXR0ZWQYASABKAgiyAEKEEFib3J0U2VhbFJlcXVlc3QSOgoJZXhlY3V0aW9uGAEgASgLMh8ud29ya2Zsb3dzX3J1bnRpbWUudjEuRXhlY3V0aW9uQga6SAPIAQESMwoHb3V0Y29tZRgCIAEoDjIYLmF1dG9tYXRpb24udjEuUnVuU3RhdHVzQgi6SAWCAQIQARIpCgVjYXVzZRgDIAEoCUIaukgXchUyE15bYS16XVthLXpfXXswLDYyfSQSGAoGcmVhc29uGAQgASgJQgi6SAVyAxjQDyI+ChFBYm9ydFNlYWxSZXNwb25zZRIpCgdvdXRjb21lGAEgASgOMhguYXV0b21hdGlvbi52MS5SdW5TdGF0dXMqjgEKD0hhbmRvZmZQcm9ncmVzcxIgChxIQU5ET0ZGX1BST0dSRVNTX1VOU1BFQ0lGSUVEEAASHQoZSEFORE9GRl9QUk9HUkVTU19BQ0NFUFRFRBABEhwKGEhBTkRPRkZfUFJPR1JFU1NfUEVORElORxACEhwKGEhBTkRPRkZfUFJPR1JFU1NfUkVGVVNFRBADMsgGChBSdW5Xb3JrZXJTZXJ2aWNlEmIKCEJlZ2luUnVuEiUud29ya2Zsb3dzX3J1bnRpbWUudjEuQmVnaW5SdW5SZXF1ZXN0GiYud29ya2Zsb3dzX3J1bnRpbWUudjEuQmVnaW5SdW5SZXNwb25zZSIHkAICiLUYBBKJAQoVQ3JlYXRlQXJ0aWZhY3RVcGxvYWRzEjIud29ya2Zsb3dzX3J1bnRpbWUudjEuQ3JlYXRlQXJ0aWZhY3RVcGxvYWRzUmVxdWVzdBozLndvcmtmbG93c19ydW50aW1lLnYxLkNyZWF0ZUFydGlmYWN0VXBsb2Fkc1Jlc3BvbnNlIgeQAgKItRgEEo8BChdDb21wbGV0ZUFydGlmYWN0VXBsb2FkcxI0LndvcmtmbG93c19ydW50aW1lLnYxLkNvbXBsZXRlQXJ0aWZhY3RVcGxvYWRzUmVxdWVzdBo1LndvcmtmbG93c19ydW50aW1lLnYxLkNvbXBsZXRlQXJ0aWZhY3RVcGxvYWRzUmVzcG9uc2UiB5ACAoi1GAQSawoLUHJlcGFyZVNlYWwSKC53b3JrZmxvd3NfcnVudGltZS52MS5QcmVwYXJlU2VhbFJlcXVlc3QaKS53b3JrZmxvd3NfcnVudGltZS52MS5QcmVwYXJlU2VhbFJlc3BvbnNlIgeQAgKItRgEEnQKDkRlbGl2ZXJIYW5kb2ZmEisud29ya2Zsb3dzX3J1bnRpbWUudjEuRGVsaXZlckhhbmRvZmZSZXF1ZXN0Giwud29ya2Zsb3dzX3J1bnRpbWUudjEuRGVsaXZlckhhbmRvZmZSZXNwb25zZSIHkAICiLUYBBJoCgpDb21taXRTZWFsEicud29ya2Zsb3dzX3J1bnRpbWUudjEuQ29tbWl0U2VhbFJlcXVlc3QaKC53b3JrZmxvd3NfcnVudGltZS52MS5Db21taXRTZWFsUmVzcG9uc2UiB5ACAoi1GAQSZQoJQWJvcnRTZWFsEiYud29ya2Zsb3dzX3J1bnRpbWUudjEuQWJvcnRTZWFsUmVxdWVzdBonLndvcmtmbG93c19ydW50aW1lLnYxLkFib3J0U2VhbFJlc3BvbnNlIgeQAgKItRgEYgZwcm90bzM", [file_automation_v1_automation_plan, file_automation_v1_method_options, file_automation_v1_run_event, file_automation_v1_run_requested, file_automation_v1_run_work, file_automation_v1_verdict, file_buf_validate_validate, file_google_protobuf_timestamp, file_workflows_runtime_v1_run]);
 
 /**
  * @generated from message workflows_runtime.v1.BeginRunRequest
@@ -43,6 +43,13 @@ export type BeginRunRequest = Message<"workflows_runtime.v1.BeginRunRequest"> & 
    * @generated from field: string start_capability = 2;
    */
   startCapability: string;
+
+  /**
+   * Set by a workspace worker that takes up the work: which try it is, from 1. The first one begins the work, and its limit of time. 0: the workflow itself.
+   *
+   * @generated from field: int32 attempt = 3;
+   */
+  attempt: number;
 };
 
 /**
@@ -60,6 +67,13 @@ export type BeginRunRequestJson = {
    * @generated from field: string start_capability = 2;
    */
   startCapability?: string;
+
+  /**
+   * Set by a workspace worker that takes up the work: which try it is, from 1. The first one begins the work, and its limit of time. 0: the workflow itself.
+   *
+   * @generated from field: int32 attempt = 3;
+   */
+  attempt?: number;
 };
 
 /**
@@ -91,11 +105,6 @@ export type BeginRunResponse = Message<"workflows_runtime.v1.BeginRunResponse"> 
   plan?: AutomationPlan | undefined;
 
   /**
-   * @generated from field: google.protobuf.Timestamp deadline = 4;
-   */
-  deadline?: Timestamp | undefined;
-
-  /**
    * Absent for a plan without steps.
    *
    * @generated from field: automation.v1.RunPins pins = 5;
@@ -113,6 +122,20 @@ export type BeginRunResponse = Message<"workflows_runtime.v1.BeginRunResponse"> 
    * @generated from field: automation.v1.WorkReport work = 7;
    */
   work?: WorkReport | undefined;
+
+  /**
+   * Set when nothing may begin any more.
+   *
+   * @generated from field: workflows_runtime.v1.ExceededLimit exceeded_limit = 8;
+   */
+  exceededLimit?: ExceededLimit | undefined;
+
+  /**
+   * Until then no limit of time can pass, whatever happens: there is nothing to ask before.
+   *
+   * @generated from field: google.protobuf.Timestamp no_limit_before = 9;
+   */
+  noLimitBefore?: Timestamp | undefined;
 };
 
 /**
@@ -137,11 +160,6 @@ export type BeginRunResponseJson = {
   plan?: AutomationPlanJson;
 
   /**
-   * @generated from field: google.protobuf.Timestamp deadline = 4;
-   */
-  deadline?: TimestampJson;
-
-  /**
    * Absent for a plan without steps.
    *
    * @generated from field: automation.v1.RunPins pins = 5;
@@ -159,6 +177,20 @@ export type BeginRunResponseJson = {
    * @generated from field: automation.v1.WorkReport work = 7;
    */
   work?: WorkReportJson;
+
+  /**
+   * Set when nothing may begin any more.
+   *
+   * @generated from field: workflows_runtime.v1.ExceededLimit exceeded_limit = 8;
+   */
+  exceededLimit?: ExceededLimitJson;
+
+  /**
+   * Until then no limit of time can pass, whatever happens: there is nothing to ask before.
+   *
+   * @generated from field: google.protobuf.Timestamp no_limit_before = 9;
+   */
+  noLimitBefore?: TimestampJson;
 };
 
 /**
@@ -616,7 +648,7 @@ export type AbortSealRequest = Message<"workflows_runtime.v1.AbortSealRequest"> 
   outcome: RunStatus;
 
   /**
-   * Stable code: `verdict_failed`, `deadline_exceeded`, `handoff_refused`, `cancelled`, `internal`.
+   * Stable code: `verdict_failed`, `handoff_refused`, `cancelled`, `internal`, a cause of the work's, or of a limit of time (see TimeLimit).
    *
    * @generated from field: string cause = 3;
    */
@@ -645,7 +677,7 @@ export type AbortSealRequestJson = {
   outcome?: RunStatusJson;
 
   /**
-   * Stable code: `verdict_failed`, `deadline_exceeded`, `handoff_refused`, `cancelled`, `internal`.
+   * Stable code: `verdict_failed`, `handoff_refused`, `cancelled`, `internal`, a cause of the work's, or of a limit of time (see TimeLimit).
    *
    * @generated from field: string cause = 3;
    */
