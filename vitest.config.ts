@@ -13,7 +13,13 @@ export default defineConfig({
       {
         test: {
           name: "unit",
-          include: ["src/**/*.test.ts", "workers/**/*.test.ts", "examples/**/*.test.ts", "test/architecture.test.ts"],
+          include: [
+            "src/**/*.test.ts",
+            "workers/**/*.test.ts",
+            "examples/**/*.test.ts",
+            "test/architecture.test.ts",
+            "test/expressions.test.ts",
+          ],
           testTimeout: 15_000,
         },
       },

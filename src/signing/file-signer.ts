@@ -39,7 +39,7 @@ export async function openFileSigner(dir: string): Promise<{ sign: Sign; publicK
 export function fingerprintOf(publicKey: KeyObject): string {
   const raw = Buffer.from(publicKey.export({ format: "jwk" }).x ?? "", "base64url");
   const wire = Buffer.concat([Buffer.from("ssh-ed25519"), raw].flatMap((field) => [lengthOf(field), field]));
-  return `SHA256:${createHash("sha256").update(wire).digest("base64").replace(/=+$/, "")}`;
+  return `SHA256:${createHash("sha256").update(wire).digest("base64").replace(/=$/, "")}`;
 }
 
 async function open(dir: string, purpose: KeyPurpose) {

@@ -6,6 +6,7 @@ import { pack } from "tar-stream";
 import { createBundleCache } from "../../workers/workspace/runtimes/bundle-cache.ts";
 import type { PersonaTask } from "../../workers/workspace/runtimes/command-runtime.ts";
 import { createCommandRuntime } from "../../workers/workspace/runtimes/command-runtime.ts";
+import { createListen } from "../../workers/workspace/runtimes/listen.ts";
 import { createRunCommand } from "../../workers/workspace/runtimes/run-command.ts";
 import type { StepEnd, Tell } from "../../workers/workspace/runtimes/step-end.ts";
 import { createBubblewrap } from "../../workers/workspace/sandbox/bubblewrap.ts";
@@ -76,7 +77,7 @@ export async function startPersonaWorld(secrets: readonly string[] = []): Promis
   const sandbox = createBubblewrap({ area });
   const now = () => new Date();
   const bundles = createBundleCache({ bundlesDir: area.bundlesDir, now });
-  const deps = { sandbox, secrets: () => secrets, now };
+  const deps = { sandbox, listen: createListen(), secrets: () => secrets };
   const commandRuntime = createCommandRuntime(deps);
   const runCommand = createRunCommand(deps);
   let nextSlot = firstSlot;

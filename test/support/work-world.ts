@@ -28,6 +28,7 @@ import type { Base } from "../../workers/workspace/repo/git-repositories.ts";
 import { createGitRepositories } from "../../workers/workspace/repo/git-repositories.ts";
 import { createBundleCache } from "../../workers/workspace/runtimes/bundle-cache.ts";
 import { createCommandRuntime } from "../../workers/workspace/runtimes/command-runtime.ts";
+import { createListen } from "../../workers/workspace/runtimes/listen.ts";
 import { createRunCommand } from "../../workers/workspace/runtimes/run-command.ts";
 import type { Tell } from "../../workers/workspace/runtimes/step-end.ts";
 import { createBubblewrap } from "../../workers/workspace/sandbox/bubblewrap.ts";
@@ -105,7 +106,8 @@ export async function startWorkWorld(slots: readonly number[]): Promise<WorkWorl
   const now = () => new Date();
   const sandbox = createBubblewrap({ area });
   const secrets = () => ["a-token"];
-  const runCommand = createRunCommand({ sandbox, secrets, now });
+  const listen = createListen();
+  const runCommand = createRunCommand({ sandbox, listen, secrets });
   const tars = new Map<string, Buffer>();
   const deps: WorkRunDeps = {
     sandbox,
@@ -120,7 +122,7 @@ export async function startWorkWorld(slots: readonly number[]): Promise<WorkWorl
     personaAtWork: createPersonaAtWork({
       bundles: createBundleCache({ bundlesDir: area.bundlesDir, now }),
       fetchBundle: async (_job, digest) => tars.get(digest) ?? Buffer.alloc(0),
-      commandRuntime: createCommandRuntime({ sandbox, secrets, now }),
+      commandRuntime: createCommandRuntime({ sandbox, listen, secrets }),
     }),
   };
   const turns = createTurns(slots);

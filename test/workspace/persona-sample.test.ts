@@ -7,6 +7,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { compilePersona } from "../../src/cli/persona.ts";
 import { createBundleCache } from "../../workers/workspace/runtimes/bundle-cache.ts";
 import { createCommandRuntime } from "../../workers/workspace/runtimes/command-runtime.ts";
+import { createListen } from "../../workers/workspace/runtimes/listen.ts";
 import type { Tell } from "../../workers/workspace/runtimes/step-end.ts";
 import { createBubblewrap } from "../../workers/workspace/sandbox/bubblewrap.ts";
 import type { RunArea, RunFolder } from "../../workers/workspace/sandbox/run-area.ts";
@@ -115,7 +116,11 @@ describe("in a box, as in a run,", () => {
     const taskDir = await folder.newHostFolder("task");
     if (report !== undefined) cpSync(report, join(taskDir, "reports/unit.xml"));
     const events: Parameters<Tell>[0][] = [];
-    const end = await createCommandRuntime({ sandbox: createBubblewrap({ area }), secrets: () => [], now })(
+    const end = await createCommandRuntime({
+      sandbox: createBubblewrap({ area }),
+      listen: createListen(),
+      secrets: () => [],
+    })(
       {
         ...{ stepId: "work", slot: 0, bundle, workspace, taskDir, limits, home: await folder.newFolder("home") },
         task: {

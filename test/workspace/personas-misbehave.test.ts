@@ -64,6 +64,20 @@ describe("a persona that misbehaves comes to a typed end, and nothing of it surv
     expect(told.some(({ message }) => message?.truncated)).toBe(true);
   });
 
+  it.concurrent("one that begins a hundred thousand escape sequences and ends none", async () => {
+    const flood = `
+      import { writeSync } from "node:fs";
+      const text = "\\u001b]".repeat(128 * 1024);
+      process.stdout.write(text + "\\nall of it was said\\n");
+      for (let index = 0; index < 30; index += 1)
+        writeSync(3, JSON.stringify({ type: "message", text: text.slice(0, 9_000) }) + "\\n");
+      process.stderr.write(text);
+    `;
+    const { end, texts } = await persona("floods", [], { files: { "floods.mjs": flood } });
+    expect(end).toMatchObject({ state: "STEP_STATE_DONE", cause: "" });
+    expect(texts.join("\n")).toContain("all of it was said");
+  });
+
   it.concurrent("one that floods its channel", async () => {
     const { end, told } = await persona("floods-channel", ["20000"]);
     expect(end).toMatchObject({ cause: "" });

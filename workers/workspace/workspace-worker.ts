@@ -19,6 +19,7 @@ import { createReadOut } from "./capture/read-out.ts";
 import { createGitRepositories } from "./repo/git-repositories.ts";
 import { createBundleCache } from "./runtimes/bundle-cache.ts";
 import { createCommandRuntime } from "./runtimes/command-runtime.ts";
+import { createListen } from "./runtimes/listen.ts";
 import { createRunCommand } from "./runtimes/run-command.ts";
 import { createBubblewrap } from "./sandbox/bubblewrap.ts";
 import { openRunArea } from "./sandbox/run-area.ts";
@@ -51,7 +52,8 @@ export async function createWorkspaceWorker(
   const apiUrl = environment.AUTOMATION_API_URL;
   const apiFor: RunApiFor = ({ tenant, org }) => createApiClient({ apiUrl, token, tenant, org });
   const secrets = () => [token()];
-  const runCommand = createRunCommand({ sandbox, secrets, now });
+  const listen = createListen();
+  const runCommand = createRunCommand({ sandbox, listen, secrets });
   const slots = createSlots(environment.AUTOMATION_WORKSPACE_SLOTS ?? slotsOfHost());
   const workSegment = createWorkSegment({
     apiFor,
@@ -85,7 +87,7 @@ export async function createWorkspaceWorker(
     personaAtWork: createPersonaAtWork({
       bundles: createBundleCache({ bundlesDir: area.bundlesDir, now }),
       fetchBundle: ({ scope }, digest, limit) => fetchBundle(apiFor(scope), scope, digest, limit),
-      commandRuntime: createCommandRuntime({ sandbox, secrets, now }),
+      commandRuntime: createCommandRuntime({ sandbox, listen, secrets }),
     }),
   });
   return {

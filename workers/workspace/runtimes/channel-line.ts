@@ -1,6 +1,6 @@
+import { withoutEscapes } from "../../../src/text/escape-sequences.ts";
 import { cutText } from "../../../src/text/strangers-text.ts";
 import type { Tell } from "./step-end.ts";
-import { storableText } from "./storable-text.ts";
 
 /** What one line on the channel of a box is worth. */
 export type ChannelLine =
@@ -57,9 +57,9 @@ export function readChannelLine(line: Uint8Array, stepId: string, clean: (text: 
   if (!isObject(said)) return { kind: "dropped", fault: "is no JSON object" };
   const { type } = said;
   if (typeof type !== "string") return { kind: "dropped", fault: "has no type" };
-  if (speaksForHost(type)) return { kind: "forged", type: cutText(clean(storableText(type)), most.type) };
+  if (speaksForHost(type)) return { kind: "forged", type: cutText(clean(withoutEscapes(type)), most.type) };
   if (type === "result") return { kind: "result", result: said.result };
-  const event = eventOf(type, said, stepId, (text, units) => cutText(clean(storableText(text)), units));
+  const event = eventOf(type, said, stepId, (text, units) => cutText(clean(withoutEscapes(text)), units));
   return typeof event === "string" ? { kind: "dropped", fault: event } : { kind: "event", event };
 }
 

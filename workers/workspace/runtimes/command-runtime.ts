@@ -7,11 +7,9 @@ import type { BoxEnd, BoxLimits, Sandbox } from "../sandbox/sandbox.ts";
 import type { Bundle } from "./bundle-cache.ts";
 import { checkResult } from "./check-result.ts";
 import { describeExit, forcedEnd } from "./describe-end.ts";
-import { createOutputLines } from "./output-lines.ts";
-import { createRedactor } from "./redact.ts";
+import type { Listen } from "./listen.ts";
 import { graceMs } from "./run-command.ts";
 import type { Said } from "./run-events.ts";
-import { createRunEvents } from "./run-events.ts";
 import type { StepEnd, Tell } from "./step-end.ts";
 
 /** What a persona is told: /task/task.json. Everything of it is public to it. */
@@ -58,47 +56,47 @@ const done: Verdict = { cause: "", reason: "" };
  */
 export function createCommandRuntime(deps: {
   readonly sandbox: Sandbox;
+  readonly listen: Listen;
   readonly secrets: () => readonly string[];
-  readonly now: () => Date;
 }): CommandRuntime {
   return async ({ stepId, slot, bundle, workspace, home, taskDir, task, limits }, tell, signal) => {
     const taskFile = join(taskDir, "task.json");
     await writeFile(taskFile, `${JSON.stringify(task, undefined, 2)}\n`);
     await chmod(taskFile, 0o444);
-    const redactor = createRedactor(deps.secrets());
     const forging = new AbortController();
-    const speech = { stepId, redactor, tell, now: deps.now };
-    const output = createOutputLines(speech);
-    const events = createRunEvents({ ...speech, onForged: () => forging.abort() });
-    const end = await deps.sandbox.run(
-      {
-        slot,
-        argv: bundle.manifest.runtime?.command?.argv ?? [],
-        cwd: "/workspace",
-        env: { RUN_EVENTS_FD: "3", TASK_FILE: "/task/task.json" },
-        mounts: [
-          { hostPath: workspace, path: "/workspace", mode: "rw" },
-          { hostPath: bundle.path, path: "/persona", mode: "ro" },
-          { hostPath: taskDir, path: "/task", mode: "ro" },
-        ],
-        home,
-        hasChannel: true,
-        limits,
-        graceMs,
-      },
-      { onStdout: output.onStdout, onStderr: output.onStderr, onChannel: events.onChannel },
-      AbortSignal.any([signal, forging.signal]),
-    );
-    const said = await events.end();
-    const log = await output.end();
-    const verdict = await judge(end, said, output.lastLine(), bundle);
-    return {
-      state: verdict.cause === "" ? "STEP_STATE_DONE" : "STEP_STATE_FAILED",
-      ...(end.exitCode === undefined ? {} : { exitCode: end.exitCode }),
-      ...verdict,
-      log,
-      transcript: said.transcript,
-    };
+    const listener = deps.listen({ stepId, secrets: deps.secrets(), tell, onForged: () => forging.abort() });
+    try {
+      const end = await deps.sandbox.run(
+        {
+          slot,
+          argv: bundle.manifest.runtime?.command?.argv ?? [],
+          cwd: "/workspace",
+          env: { RUN_EVENTS_FD: "3", TASK_FILE: "/task/task.json" },
+          mounts: [
+            { hostPath: workspace, path: "/workspace", mode: "rw" },
+            { hostPath: bundle.path, path: "/persona", mode: "ro" },
+            { hostPath: taskDir, path: "/task", mode: "ro" },
+          ],
+          home,
+          hasChannel: true,
+          limits,
+          graceMs,
+        },
+        listener,
+        AbortSignal.any([signal, forging.signal]),
+      );
+      const { said, log, lastLine } = await listener.end();
+      const verdict = await judge(end, said, lastLine, bundle);
+      return {
+        state: verdict.cause === "" ? "STEP_STATE_DONE" : "STEP_STATE_FAILED",
+        ...(end.exitCode === undefined ? {} : { exitCode: end.exitCode }),
+        ...verdict,
+        log,
+        transcript: said.transcript,
+      };
+    } finally {
+      listener.close();
+    }
   };
 }
 

@@ -1,8 +1,8 @@
+import { createEscapeFilter } from "../../../src/text/escape-sequences.ts";
 import { cutText } from "../../../src/text/strangers-text.ts";
 import { createBoundedLog } from "./bounded-log.ts";
 import type { Redactor } from "./redact.ts";
 import type { Tell } from "./step-end.ts";
-import { storableText } from "./storable-text.ts";
 
 /** Standard output and error of a box, as a log and as events for those who watch. */
 export interface OutputLines {
@@ -40,8 +40,7 @@ export function createOutputLines(deps: {
   let timer: NodeJS.Timeout | undefined;
 
   const add = (lines: string) => {
-    const shown = lines.includes("\r") ? lines.split("\n").map(afterReturn).join("\n") : lines;
-    const text = deps.redactor.text(storableText(shown));
+    const text = deps.redactor.text(lines.includes("\r") ? lines.split("\n").map(afterReturn).join("\n") : lines);
     const written = text.trimEnd();
     if (written !== "") lastLine = written.slice(written.lastIndexOf("\n") + 1);
     const room = eventUnits - waiting.length;
@@ -73,16 +72,26 @@ export function createOutputLines(deps: {
 
   const streamOf = () => {
     const redactor = deps.redactor.stream();
-    let partial = Buffer.alloc(0);
+    const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
+    const filter = createEscapeFilter();
+    let partial: Buffer[] = [];
+    let partialLength = 0;
     const take = (bytes: Buffer, isLast: boolean) => {
-      const all = Buffer.concat([partial, bytes]);
-      const end = all.lastIndexOf(0x0a) + 1;
-      const whole = isLast || all.byteLength - end > partialBytes ? all.byteLength : end;
-      partial = Buffer.from(all.subarray(whole));
-      if (whole === 0) return;
-      const lines = Buffer.from(all.subarray(0, whole));
+      const end = bytes.lastIndexOf(0x0a) + 1;
+      const kept = bytes.byteLength - end + (end === 0 ? partialLength : 0);
+      const whole = isLast || kept > partialBytes ? bytes.byteLength : end;
+      if (whole === 0 && !isLast) {
+        partial.push(bytes);
+        partialLength += bytes.byteLength;
+        return;
+      }
+      const lines = Buffer.concat([...partial, bytes.subarray(0, whole)]);
+      partial = [bytes.subarray(whole)];
+      partialLength = bytes.byteLength - whole;
+      if (lines.byteLength === 0) return;
       log.append(lines);
-      add(lines.toString().replace(/\n$/, ""));
+      const text = filter.push(decoder.decode(lines, { stream: !isLast }));
+      add(text.endsWith("\n") ? text.slice(0, -1) : text);
       const dueMs = told.atMs + eventEveryMs - deps.now().getTime();
       if (dueMs <= 0) flush();
       else timer ??= setTimeout(flush, Math.min(dueMs, eventEveryMs)); // the host's clock may be set back
@@ -113,5 +122,7 @@ export function createOutputLines(deps: {
 
 /** What a terminal shows of a line that returns to its start, as progress bars do. */
 function afterReturn(line: string): string {
-  return line.replace(/^.*\r(?=[^\r])/s, "");
+  let end = line.length;
+  while (line[end - 1] === "\r") end -= 1;
+  return line.slice(end === 0 ? 0 : line.lastIndexOf("\r", end - 1) + 1, end);
 }

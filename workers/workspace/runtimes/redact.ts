@@ -6,8 +6,8 @@ const shortestSecret = 6;
 /** Redacts one stream of bytes; what may be the beginning of a secret is kept back until the next chunk tells. */
 export interface StreamRedactor {
   push(chunk: Buffer): Buffer;
-  /** Gives what was kept back. */
-  end(): Buffer;
+  /** Gives what was kept back, and the last chunk. */
+  end(chunk?: Buffer): Buffer;
 }
 
 export interface Redactor {
@@ -26,11 +26,7 @@ export function createRedactor(secrets: readonly string[]): Redactor {
   const stream = () => createStream(forms);
   return {
     stream,
-    text: (text) => {
-      if (forms.length === 0) return text;
-      const one = stream();
-      return Buffer.concat([one.push(Buffer.from(text)), one.end()]).toString();
-    },
+    text: (text) => (forms.length === 0 ? text : stream().end(Buffer.from(text)).toString()),
   };
 }
 
@@ -108,7 +104,10 @@ function createStream(forms: readonly string[]): StreamRedactor {
       const text = kept + chunk.toString("latin1");
       return take(text, unfinishedAt(text));
     },
-    end: () => take(kept, kept.length),
+    end: (chunk) => {
+      const text = kept + (chunk?.toString("latin1") ?? "");
+      return take(text, text.length);
+    },
   };
 }
 

@@ -1,6 +1,6 @@
 import type { BoxLimits, Sandbox } from "../sandbox/sandbox.ts";
 import { describeExit, forcedEnd } from "./describe-end.ts";
-import { createOutputLines } from "./output-lines.ts";
+import type { Listen } from "./listen.ts";
 import { createRedactor } from "./redact.ts";
 import type { StepEnd, Tell } from "./step-end.ts";
 
@@ -30,34 +30,38 @@ export type RunCommand = (
  */
 export function createRunCommand(deps: {
   readonly sandbox: Sandbox;
+  readonly listen: Listen;
   readonly secrets: () => readonly string[];
-  readonly now: () => Date;
 }): RunCommand {
   return async ({ stepId, slot, argv, workspace, home, limits, expectZero }, tell, signal) => {
-    const redactor = createRedactor(deps.secrets());
-    const output = createOutputLines({ stepId, redactor, tell, now: deps.now });
-    const end = await deps.sandbox.run(
-      {
-        slot,
-        argv,
-        cwd: "/workspace",
-        env: {},
-        mounts: [{ hostPath: workspace, path: "/workspace", mode: "rw" }],
-        home,
-        hasChannel: false,
-        limits,
-        graceMs,
-      },
-      output,
-      signal,
-    );
-    const log = await output.end();
-    const exit = end.exitCode === undefined ? {} : { exitCode: end.exitCode };
-    const forced = forcedEnd(end);
-    if (forced !== undefined) return { state: "STEP_STATE_FAILED", ...exit, ...forced, log };
-    if (end.exitCode === 0 || !expectZero) return { state: "STEP_STATE_DONE", ...exit, cause: "", reason: "", log };
-    const line = output.lastLine();
-    const reason = `${redactor.text(argv[0] ?? "")} ${describeExit(end)}${line === "" ? "" : `; its last line: ${line}`}`;
-    return { state: "STEP_STATE_FAILED", ...exit, cause: "step_failed", reason, log };
+    const secrets = deps.secrets();
+    const listener = deps.listen({ stepId, secrets, tell });
+    try {
+      const end = await deps.sandbox.run(
+        {
+          slot,
+          argv,
+          cwd: "/workspace",
+          env: {},
+          mounts: [{ hostPath: workspace, path: "/workspace", mode: "rw" }],
+          home,
+          hasChannel: false,
+          limits,
+          graceMs,
+        },
+        listener,
+        signal,
+      );
+      const { log, lastLine } = await listener.end();
+      const exit = end.exitCode === undefined ? {} : { exitCode: end.exitCode };
+      const forced = forcedEnd(end);
+      if (forced !== undefined) return { state: "STEP_STATE_FAILED", ...exit, ...forced, log };
+      if (end.exitCode === 0 || !expectZero) return { state: "STEP_STATE_DONE", ...exit, cause: "", reason: "", log };
+      const program = createRedactor(secrets).text(argv[0] ?? "");
+      const reason = `${program} ${describeExit(end)}${lastLine === "" ? "" : `; its last line: ${lastLine}`}`;
+      return { state: "STEP_STATE_FAILED", ...exit, cause: "step_failed", reason, log };
+    } finally {
+      listener.close();
+    }
   };
 }

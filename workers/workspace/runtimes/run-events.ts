@@ -1,11 +1,11 @@
 import { setImmediate as breathe } from "node:timers/promises";
+import { withoutEscapes } from "../../../src/text/escape-sequences.ts";
 import { cutText } from "../../../src/text/strangers-text.ts";
 import { readChannelLine } from "./channel-line.ts";
 import type { Redactor } from "./redact.ts";
 import type { Line } from "./split-lines.ts";
 import { createSplitLines } from "./split-lines.ts";
 import type { Tell } from "./step-end.ts";
-import { storableText } from "./storable-text.ts";
 
 /** What a persona says on its channel, `run-events/1`. */
 export interface RunEvents {
@@ -105,7 +105,7 @@ export function createRunEvents(deps: {
       return;
     }
     if (isCut) {
-      const text = cutText(redactor.text(storableText(bytes.toString())), cutLineUnits);
+      const text = cutText(redactor.text(withoutEscapes(bytes.toString())), cutLineUnits);
       return await offer({ message: { text, stepId, truncated: true } });
     }
     const line = readChannelLine(bytes, stepId, redactor.text);
