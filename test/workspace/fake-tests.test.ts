@@ -122,6 +122,16 @@ describe("tests are not faked by", () => {
     );
   });
 
+  it.concurrent.each([
+    ["its box's init", "forged-init", /: the tests ended with no exit code, though their report has no failure/],
+    ["the runner", "forged-runner", red],
+  ])("an exit code that was written into the memory of %s", async (_, trick, line) => {
+    const done = await attempt(trick, { policy: { paths: { deny: ["test/**"] } } });
+    expect(changed(done)).toEqual(["src/forge.js", "src/sum.js"]);
+    expect(done.verdict.passed).toBe(false);
+    expect(done.line("tests-passed")).toMatch(line);
+  });
+
   it.concurrent("a link at the report's place", async () => {
     const done = await attempt("own-report-linked");
     expect(done.verdict.passed).toBe(false);

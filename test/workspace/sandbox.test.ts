@@ -180,7 +180,16 @@ describe("the proof", () => {
     expect(report.claims?.filter(({ held }) => held !== true)).toEqual([]);
     expect(report.claims?.map(({ id }) => id)).toEqual([
       ...["start", "write_outside", "other_run", "proc", "network", "host_loopback", "user_namespaces"],
-      ...["environment", "privileges", "system_calls", "memory", "processes"],
+      ...[
+        "environment",
+        "privileges",
+        "system_calls",
+        "init_memory",
+        "other_memory",
+        "exit_code",
+        "memory",
+        "processes",
+      ],
     ]);
     expect(report.limits?.map(({ limit }) => limit)).toEqual([
       ...["memory", "processes", "time", "idle", "output", "disk", "file_size", "open_files", "temporary_files"],

@@ -1,4 +1,6 @@
+import { boxInit, launcher } from "./box-launcher.ts";
 import type { BoxSpec } from "./sandbox.ts";
+import type { Architecture } from "./system-calls.ts";
 
 /** Standard descriptors, then the channel, bwrap's status and the system call filter. */
 export const boxDescriptors = { channel: 3, status: 4, filter: 5 } as const;
@@ -18,23 +20,12 @@ export interface BoxCommandHow {
   readonly groups: readonly string[];
   /** A limit of processes that the kernel counts within the box's own user namespace. */
   readonly nproc?: number;
-  readonly hasFilter: boolean;
+  readonly architecture: Architecture;
 }
-
-/** Closes what the worker inherited, enters the groups, becomes the command: a shell, for Node can do none of it between fork and exec. */
-const launcher = `keep=$1; shift
-for fd in /proc/self/fd/*; do fd=\${fd##*/}; if [ "$fd" -gt "$keep" ]; then eval "exec $fd>&-"; fi; done
-while [ "$1" != -- ]; do echo 0 >"$1" || exit 125; shift; done
-shift; exec "$@"`;
 
 /** The command line of one box. Nothing in it comes from the environment; every path is absolute. */
 export function boxCommand(spec: BoxSpec, how: BoxCommandHow): string[] {
-  const { areaRoot, owner } = how;
-  const keep = how.hasFilter ? boxDescriptors.filter : boxDescriptors.status;
-  const become =
-    owner === undefined
-      ? ["setpriv", "--no-new-privs"]
-      : ["setpriv", `--reuid=${owner.uid}`, `--regid=${owner.gid}`, "--clear-groups", "--no-new-privs"];
+  const { areaRoot, owner, groups, nproc, architecture } = how;
   const files = ["passwd", "group", "hosts", "nsswitch.conf"].flatMap((name) => [
     "--ro-bind",
     `${areaRoot}/etc/${name}`,
@@ -45,16 +36,15 @@ export function boxCommand(spec: BoxSpec, how: BoxCommandHow): string[] {
     hostPath,
     path,
   ]);
-  const env = { PATH: "/opt/node/bin:/usr/bin:/bin", LANG: "C.UTF-8", TZ: "UTC", ...spec.env };
-  const fixed = { HOME: boxUser.home, TMPDIR: "/tmp" };
+  const given = { PATH: "/opt/node/bin:/usr/bin:/bin", LANG: "C.UTF-8", TZ: "UTC", ...spec.env };
+  const env = { ...given, HOME: boxUser.home, TMPDIR: "/tmp", PWD: spec.cwd };
   return [
-    ...["bash", "-c", launcher, "box", String(keep), ...how.groups, "--"],
-    ...["nice", "-n", "10", ...become],
-    ...["prlimit", "--nofile=1024", "--core=0", `--fsize=${spec.limits.diskBytes}`],
+    ...launcher({ keep: boxDescriptors.filter, owner, fileBytes: spec.limits.diskBytes, groups }, architecture),
     ...["bwrap", "--unshare-all", "--unshare-user", "--disable-userns", "--die-with-parent", "--new-session"],
+    "--as-pid-1", // so that its init is ours
     ...["--uid", String(boxUser.uid), "--gid", String(boxUser.gid), "--hostname", "box", "--cap-drop", "ALL"],
     ...["--json-status-fd", String(boxDescriptors.status)],
-    ...(how.hasFilter ? ["--seccomp", String(boxDescriptors.filter)] : []),
+    ...["--seccomp", String(boxDescriptors.filter)],
     ...["--clearenv", "--size", String(boxMemoryFiles.root), "--tmpfs", "/"],
     ...systemFolders,
     ...["--dir", "/etc", ...files],
@@ -63,11 +53,9 @@ export function boxCommand(spec: BoxSpec, how: BoxCommandHow): string[] {
     ...["--size", String(boxMemoryFiles.shm), "--tmpfs", "/dev/shm"],
     ...["--size", String(boxMemoryFiles.tmp), "--tmpfs", "/tmp"],
     ...["--bind", spec.home, boxUser.home, ...mounts, "--chdir", spec.cwd],
-    ...["--remount-ro", "/dev", "--remount-ro", "/"],
-    ...Object.entries({ ...env, ...fixed }).flatMap(([name, value]) => ["--setenv", name, value]),
-    "--",
-    ...(how.nproc === undefined ? [] : ["/usr/bin/prlimit", `--nproc=${how.nproc}`, "--"]),
-    ...spec.argv,
+    // through a /proc that can't be written to, no process changes another's memory
+    ...["--remount-ro", "/proc", "--remount-ro", "/dev", "--remount-ro", "/"],
+    ...["--", ...boxInit({ nproc, env }, architecture), ...spec.argv],
   ];
 }
 

@@ -1,6 +1,6 @@
 import { spawn } from "node:child_process";
 import { close, lstatSync, openSync, realpathSync } from "node:fs";
-import { constants } from "node:os";
+import { arch, constants } from "node:os";
 import type { Readable } from "node:stream";
 import { setTimeout as wait } from "node:timers/promises";
 import { isMainThread } from "node:worker_threads";
@@ -16,7 +16,8 @@ import { hostEnvironment } from "./run-program.ts";
 import type { BoxEnd, BoxOutput, BoxSpec, Sandbox } from "./sandbox.ts";
 import { SandboxError } from "./sandbox-errors.ts";
 import { isRoot, ownerOfSlot } from "./slot-owner.ts";
-import { filterFile, systemCallFilter } from "./system-call-filter.ts";
+import { filterFile } from "./system-call-filter.ts";
+import { architectureOf } from "./system-calls.ts";
 import { watchLimits } from "./watch-limits.ts";
 
 export interface BubblewrapDeps {
@@ -67,21 +68,22 @@ async function runIn(
   signal: AbortSignal,
 ): Promise<BoxEnd> {
   const owner = isRoot() ? ownerOfSlot(spec.slot) : undefined;
-  const hasFilter = systemCallFilter() !== undefined;
-  const filter = hasFilter ? openSync(`${area.root}/etc/${filterFile}`, "r") : undefined;
+  const architecture = architectureOf();
+  if (architecture === undefined) throw new SandboxError(`there are no boxes on ${arch()}, only on x64 and arm64`);
+  const filter = openSync(`${area.root}/etc/${filterFile}`, "r");
   const [file = "", ...args] = boxCommand(spec, {
     areaRoot: area.root,
     owner,
     groups: group?.entries ?? [],
     nproc: group === undefined ? spec.limits.processes + spareProcesses : undefined,
-    hasFilter,
+    architecture,
   });
   const child = spawn(file, args, {
     cwd: "/",
     env: hostEnvironment,
-    stdio: ["ignore", "pipe", "pipe", spec.hasChannel ? "pipe" : "ignore", "pipe", filter ?? "ignore"],
+    stdio: ["ignore", "pipe", "pipe", spec.hasChannel ? "pipe" : "ignore", "pipe", filter],
   });
-  if (filter !== undefined) close(filter);
+  close(filter);
   const ended = Promise.withResolvers<{ code: number | null; signal: NodeJS.Signals | null }>();
   child.once("exit", (code, by) => ended.resolve({ code, signal: by }));
   child.once("error", (error) =>
@@ -188,7 +190,6 @@ async function runIn(
     if (exit !== undefined) return { ...exit, ...facts };
     if (isOver || limit !== undefined || isStopped || end.signal !== null)
       return { signal: end.signal ?? "SIGKILL", ...facts };
-    if (/^bwrap: execvp /m.test(stderr)) return { exitCode: 127, ...facts };
     throw new SandboxError(`the box can't be made (bwrap ended with ${end.code}): ${stderr.trim()}`);
   } finally {
     await watch.end();

@@ -1,10 +1,10 @@
 // Runs in a box while the sandbox is proved: tries what must not be possible and prints, as JSON, what happened to each try.
-import { execFileSync } from "node:child_process";
+import { execFileSync, spawn } from "node:child_process";
 import { lookup } from "node:dns/promises";
-import { readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { closeSync, openSync, readdirSync, readFileSync, readlinkSync, rmSync, writeFileSync } from "node:fs";
 import { connect } from "node:net";
 
-const { otherRun, workerPid, loopbackPort } = JSON.parse(process.argv[2]);
+const { otherRun, workerPid, loopbackPort, calls } = JSON.parse(process.argv[2]);
 
 const outcome = (attempt) => {
   try {
@@ -43,6 +43,21 @@ const connected = (port) =>
     socket.on("connect", () => resolve("connected"));
     socket.on("error", (error) => resolve(error.code));
   });
+/** What may not be done to another process of the box, by its files and by calls that take its number. */
+const attempts = (pid) => {
+  const open = (name, flags) => outcome(() => closeSync(openSync(`/proc/${pid}/${name}`, flags)));
+  const script = `my %calls = @ARGV; my $text = "\\0" x 8; my $at = pack("pQ", $text, 8);
+    my @tried = (["attach", $calls{ptrace}, 16, ${pid}, 0, 0], ["seize", $calls{ptrace}, 16902, ${pid}, 0, 0],
+      ["read", $calls{process_vm_readv}, ${pid}, $at, 1, $at, 1, 0], ["write", $calls{process_vm_writev}, ${pid}, $at, 1, $at, 1, 0],
+      ["descriptor", $calls{pidfd_getfd}, syscall(434, ${pid}, 0), 1, 0]);
+    for (@tried) { my ($name, $number, @with) = @$_; my $done = syscall($number + 0, @with); print "$name ", $done < 0 ? $! + 0 : "done", "\\n" }`;
+  const tried = execFileSync("perl", ["-e", script, ...Object.entries(calls).flat()], { encoding: "utf8" });
+  return { write: open("mem", "r+"), calls: tried.trim().split("\n"), open };
+};
+const init = attempts(1);
+const sibling = spawn("sleep", ["20"]);
+const other = attempts(sibling.pid);
+sibling.kill();
 
 console.log(
   JSON.stringify({
@@ -52,13 +67,15 @@ console.log(
       .filter((name) => /^\d+$/.test(name))
       .map(Number),
     workerEnvironment: outcome(() => readFileSync(`/proc/${workerPid}/environ`, "utf8")),
-    firstEnvironment: outcome(() =>
-      readFileSync("/proc/1/environ", "utf8")
-        .split("\0")
-        .filter(Boolean)
-        .map((line) => line.split("=")[0])
-        .sort(),
-    ),
+    init: {
+      write: init.write,
+      read: init.open("mem", "r"),
+      environment: init.open("environ", "r"),
+      descriptors: outcome(() => readdirSync("/proc/1/fd").join() || "listed"),
+      root: outcome(() => readlinkSync("/proc/1/root")),
+      calls: init.calls,
+    },
+    other: { write: other.write, calls: other.calls },
     routes: readFileSync("/proc/net/route", "utf8").trim().split("\n").slice(1),
     devices: readFileSync("/proc/net/dev", "utf8")
       .trim()

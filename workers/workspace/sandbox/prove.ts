@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { copyFile, writeFile } from "node:fs/promises";
 import { createServer } from "node:net";
-import { release } from "node:os";
+import { arch, release } from "node:os";
 import { join } from "node:path";
 import type { SandboxClaimJson, SandboxReportJson } from "../../../src/gen/automation/v1/run_work_pb.ts";
 import { lastWords } from "../../../src/text/strangers-text.ts";
@@ -11,7 +11,9 @@ import type { RunArea } from "./run-area.ts";
 import { runProgram } from "./run-program.ts";
 import type { BoxEnd, BoxLimits, Sandbox } from "./sandbox.ts";
 import { SandboxUnprovenError } from "./sandbox-errors.ts";
-import { systemCallFilter } from "./system-call-filter.ts";
+import { refusedCalls } from "./system-call-filter.ts";
+import type { Architecture } from "./system-calls.ts";
+import { architectureOf } from "./system-calls.ts";
 import { watchEveryMs } from "./watch-limits.ts";
 
 export interface ProveDeps {
@@ -26,7 +28,13 @@ interface Probe {
   readonly otherRun: string;
   readonly processes: readonly number[];
   readonly workerEnvironment: string;
-  readonly firstEnvironment: readonly string[] | string;
+  readonly init: Touched & {
+    readonly read: string;
+    readonly environment: string;
+    readonly descriptors: string;
+    readonly root: string;
+  };
+  readonly other: Touched;
   readonly routes: readonly string[];
   readonly devices: readonly string[];
   readonly name: string;
@@ -38,8 +46,15 @@ interface Probe {
   readonly filter: string | undefined;
 }
 
+/** What became of the tries to change another process of the box: codes of errors, and for calls their numbers. */
+interface Touched {
+  readonly write: string;
+  readonly calls: readonly string[];
+}
+
 const mebibyte = 1_048_576;
 const secret = "another run's secret";
+const forgersExit = 41;
 const roomy: BoxLimits = {
   memoryBytes: 1024 * mebibyte,
   processes: 128,
@@ -57,6 +72,9 @@ const notSafe =
  */
 export async function proveSandbox(deps: ProveDeps, signal: AbortSignal): Promise<SandboxReportJson> {
   const version = await provePrograms(signal);
+  const architecture = architectureOf();
+  if (architecture === undefined)
+    throw new SandboxUnprovenError("system_calls", `no filter for ${arch()}`, "run the worker on x64 or arm64");
   const { sandbox, area, groups } = deps;
   const [own, other] = await Promise.all([area.openRun(0, signal), area.openRun(1, signal)]);
   try {
@@ -97,7 +115,11 @@ export async function proveSandbox(deps: ProveDeps, signal: AbortSignal): Promis
       });
     });
     if (start.end.exitCode !== 0) throw new SandboxUnprovenError("start", describe(start), notSafe);
-    const claims = [{ id: "start", held: true, detail: "a box starts and ends" }, ...(await probe(run, otherRun))];
+    const claims = [
+      { id: "start", held: true, detail: "a box starts and ends" },
+      ...(await probe(run, otherRun, architecture)),
+      exitCodeClaim(await run(["perl", "-e", forge], {})),
+    ];
     const allocation = await run(["node", "-e", allocate], { memoryBytes: 128 * mebibyte });
     claims.push(limitClaim("memory", allocation.end));
     const forks = await run(["node", "-e", fork], { processes: 32 });
@@ -126,6 +148,12 @@ setTimeout(() => {}, 20000);`;
 const fork = `const { spawn } = require("node:child_process");
 for (let n = 0; n < 200; n += 1) spawn("sleep", ["20"]).on("error", () => {});
 setTimeout(() => {}, 20000);`;
+/** Tries to have another exit code told than its own: over its init, and from a process that it started. */
+const forge = `$SIG{$_} = "IGNORE" for grep { !/^(KILL|STOP|CHLD|CLD|__|NUM)/ } keys %SIG;
+sub overwrite { open my $memory, "+<", "/proc/$_[0]/mem" or return 0; seek $memory, 4096, 0; print $memory "0" x 64; 1 }
+if (fork == 0) { kill $_, 1 for 1 .. 64; overwrite(1); kill "STOP", 1; exit(overwrite(getppid) ? 1 : 0) }
+wait;
+exit($? == 0 ? ${forgersExit} : 0);`;
 
 const remedyOfClaim: Record<string, string> = {
   memory: "let the worker write to its cgroups (memory), or run it on a machine of its own",
@@ -151,13 +179,16 @@ type Run = (
   limits: Partial<BoxLimits>,
 ) => Promise<{ readonly end: BoxEnd; readonly stdout: string; readonly stderr: string }>;
 
-async function probe(run: Run, otherRun: string): Promise<SandboxClaimJson[]> {
+async function probe(run: Run, otherRun: string, { column }: Architecture): Promise<SandboxClaimJson[]> {
   const listener = createServer((socket) => socket.destroy());
   await new Promise<void>((resolve) => listener.listen(0, "127.0.0.1", resolve));
   try {
     const address = listener.address();
     const loopbackPort = typeof address === "object" ? address?.port : undefined;
-    const told = JSON.stringify({ otherRun, workerPid: process.pid, loopbackPort });
+    const { ptrace, process_vm_readv, process_vm_writev, pidfd_getfd } = refusedCalls;
+    const touching = Object.entries({ ptrace, process_vm_readv, process_vm_writev, pidfd_getfd });
+    const calls = Object.fromEntries(touching.map(([name, numbers]) => [name, numbers[column]]));
+    const told = JSON.stringify({ otherRun, workerPid: process.pid, loopbackPort, calls });
     const said = await run(["node", "/probe/probe.mjs", told], {});
     if (said.end.exitCode !== 0)
       throw new SandboxUnprovenError("start", `the probe failed: ${describe(said)}`, notSafe);
@@ -170,7 +201,7 @@ async function probe(run: Run, otherRun: string): Promise<SandboxClaimJson[]> {
 function judge(seen: Probe): SandboxClaimJson[] {
   const claim = (id: string, held: boolean, detail: string) => ({ id, held, detail });
   const same = (one: readonly unknown[] | string, other: readonly string[]) => [...one].join() === other.join();
-  const filtered = systemCallFilter() !== undefined;
+  const { read, environment, descriptors, root } = seen.init;
   return [
     claim(
       "write_outside",
@@ -192,8 +223,7 @@ function judge(seen: Probe): SandboxClaimJson[] {
     claim("user_namespaces", !["made", "done"].includes(seen.userNamespace), "a further one is refused"),
     claim(
       "environment",
-      same(seen.environment, ["HOME", "LANG", "PATH", "PWD", "TMPDIR", "TZ"]) &&
-        [...seen.firstEnvironment].every((name) => launcherVariables.includes(name)),
+      same(seen.environment, ["HOME", "LANG", "PATH", "PWD", "TMPDIR", "TZ"]),
       `variables: ${seen.environment.join(", ")}`,
     ),
     claim(
@@ -201,16 +231,27 @@ function judge(seen: Probe): SandboxClaimJson[] {
       seen.capabilities.every((set) => set === "0000000000000000") && seen.noNewPrivileges === "1",
       `capabilities: ${[...new Set(seen.capabilities)].join(", ")}; no_new_privs: ${seen.noNewPrivileges}`,
     ),
+    claim("system_calls", seen.filter === "2", `filter mode ${seen.filter}`),
     claim(
-      "system_calls",
-      !filtered || seen.filter === "2",
-      filtered ? `filter mode ${seen.filter}` : "no filter on this architecture",
+      "init_memory",
+      isRefused(seen.init, [read, environment, descriptors, root]),
+      `the memory of the box's init: reading it ${shown(read)}, ${touched(seen.init)}; its descriptors: ${shown(descriptors)}`,
     ),
+    claim("other_memory", isRefused(seen.other, []), `the memory of another process: ${touched(seen.other)}`),
   ];
 }
 
-/** What bwrap itself was started with: the launcher's, nothing of the worker's. */
-const launcherVariables = ["LANG", "OLDPWD", "PATH", "PWD", "SHLVL", "_"];
+const permission = 1; // EPERM
+const isRefused = ({ write, calls }: Touched, others: readonly string[]) =>
+  [write, ...others].every((code) => ["EACCES", "EPERM", "EROFS"].includes(code)) &&
+  calls.every((call) => call.endsWith(` ${permission}`));
+const touched = ({ write, calls }: Touched) => `writing it ${shown(write)}, by calls: ${calls.join(", ")}`;
+
+const exitCodeClaim = ({ end }: Awaited<ReturnType<Run>>): SandboxClaimJson => ({
+  id: "exit_code",
+  held: end.exitCode === forgersExit,
+  detail: `a program that tried to forge its exit code ${forgersExit} ended with ${end.limit?.name ?? end.signal ?? end.exitCode}`,
+});
 
 /** Never more than a code: what was read would be a secret. */
 const shown = (outcome: string) => (/^E[A-Z]+$/.test(outcome) ? outcome : "it could be read");

@@ -1,5 +1,6 @@
 import { readdir, readFile } from "node:fs/promises";
 import { setTimeout as wait } from "node:timers/promises";
+import { processesBelow } from "./box-processes.ts";
 import { findControlGroups } from "./control-groups.ts";
 import { runProgram } from "./run-program.ts";
 import { RunAreaError } from "./sandbox-errors.ts";
@@ -29,17 +30,19 @@ export async function reapLeftovers(root: string, signal: AbortSignal): Promise<
   for (const path of (await mountsBelow(root)).reverse()) await runProgram(["umount", "-l", path], signal);
 }
 
-/** Which processes are a bwrap of this area. */
+/** Which processes are a bwrap of this area, or started by one. */
 export async function boxesOf(root: string): Promise<number[]> {
   const found = await Promise.all(
     (await readdir("/proc"))
       .filter((name) => /^\d+$/.test(name))
       .map(async (pid) => {
         const args = (await readFile(`/proc/${pid}/cmdline`, "utf8").catch(() => "")).split("\0");
-        return args.includes("--unshare-user") && args.some((arg) => arg.startsWith(`${root}/`)) ? [Number(pid)] : [];
+        return args.includes("--unshare-user") && args.some((arg) => arg.startsWith(`${root}/`))
+          ? processesBelow(Number(pid))
+          : [];
       }),
   );
-  return found.flat().filter((pid) => pid !== process.pid);
+  return [...new Set(found.flat())].filter((pid) => pid !== process.pid);
 }
 
 /** Mount points below a folder, outer ones first. */

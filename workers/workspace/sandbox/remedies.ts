@@ -11,10 +11,10 @@ export interface Machine {
 
 const packages: Record<string, string> = {
   bwrap: "bubblewrap",
+  perl: "perl-base",
   setpriv: "util-linux",
   prlimit: "util-linux",
   flock: "util-linux",
-  bash: "bash",
   du: "coreutils",
   timeout: "coreutils",
   nice: "coreutils",

@@ -22,6 +22,7 @@ import type { Sandbox } from "./sandbox.ts";
 import { RunAreaError } from "./sandbox-errors.ts";
 import { isRoot } from "./slot-owner.ts";
 import { filterFile, systemCallFilter } from "./system-call-filter.ts";
+import { architectureOf } from "./system-calls.ts";
 
 /** What boxes must reach of the host, below one folder that belongs to the worker alone. */
 export interface RunArea {
@@ -158,12 +159,13 @@ async function makeFolder(path: string, mode: number): Promise<string> {
 async function writeSystemFiles(root: string): Promise<void> {
   const { name, uid, gid, home } = boxUser;
   const etc = await makeFolder(join(root, "etc"), 0o755);
+  const architecture = architectureOf();
   const files: Record<string, string | Buffer> = {
     passwd: `${name}:x:${uid}:${gid}:${name}:${home}:/bin/sh\nnobody:x:65534:65534:nobody:/:/bin/false\n`,
     group: `${name}:x:${gid}:\nnogroup:x:65534:\n`,
     hosts: "127.0.0.1 localhost box\n::1 localhost\n",
     "nsswitch.conf": "passwd: files\ngroup: files\nhosts: files\n",
-    [filterFile]: systemCallFilter() ?? "",
+    ...(architecture === undefined ? {} : { [filterFile]: systemCallFilter(architecture) }),
   };
   for (const [file, content] of Object.entries(files)) {
     await writeFile(join(etc, file), content);

@@ -1,13 +1,13 @@
-import { arch } from "node:os";
+import type { Architecture, CallNumbers } from "./system-calls.ts";
 
 /** The filter's file, in the run area's etc. */
 export const filterFile = "seccomp.bpf";
 
 /**
  * Calls that no build or test needs and that reach what namespaces don't separate: keys of the host's user, tracing, mounts, the kernel's own
- * programs, modules and clocks. Numbers of x86-64 and arm64 (Linux `asm/unistd_64.h`, `asm-generic/unistd.h`).
+ * programs, modules and clocks.
  */
-const refused = {
+export const refusedCalls = {
   mount: [165, 40],
   umount2: [166, 39],
   pivot_root: [155, 41],
@@ -48,13 +48,7 @@ const refused = {
   name_to_handle_at: [303, 264],
   open_by_handle_at: [304, 265],
   settimeofday: [164, 170],
-} as const;
-
-/** Audit numbers (`linux/audit.h`) and which column above is theirs. */
-const architectures: Record<string, { readonly audit: number; readonly column: 0 | 1 }> = {
-  x64: { audit: 0xc000003e, column: 0 },
-  arm64: { audit: 0xc00000b7, column: 1 },
-};
+} as const satisfies Record<string, CallNumbers>;
 
 const load = 0x20;
 const jumpIfEqual = 0x15;
@@ -66,17 +60,12 @@ const refuse = 0x00050000 | 1; // EPERM
 /** Where x86-64's second numbering of the same calls begins. */
 const secondNumbering = 0x40000000;
 
-/**
- * The classic BPF program for `bwrap --seccomp`: answers the calls above with EPERM and kills what enters the kernel as another architecture.
- * Undefined on an architecture whose numbers aren't listed.
- */
-export function systemCallFilter(architecture: string = arch()): Buffer | undefined {
-  const known = architectures[architecture];
-  if (known === undefined) return undefined;
-  const numbers = Object.values(refused).map((columns) => columns[known.column]);
+/** The classic BPF program for `bwrap --seccomp`: answers the calls above with EPERM and kills what enters the kernel as another architecture. */
+export function systemCallFilter({ audit, column }: Architecture): Buffer {
+  const numbers = Object.values(refusedCalls).map((columns) => columns[column]);
   const steps: [code: number, ifTrue: number, ifFalse: number, value: number][] = [
     [load, 0, 0, 4], // seccomp_data.arch
-    [jumpIfEqual, 1, 0, known.audit],
+    [jumpIfEqual, 1, 0, audit],
     [give, 0, 0, killProcess],
     [load, 0, 0, 0], // seccomp_data.nr
     [jumpIfAtLeast, 0, 1, secondNumbering],

@@ -59,7 +59,7 @@ export function watchLimits(box: WatchedBox): LimitWatch {
   };
 
   const readProcesses = async (first: number) => {
-    const pids = processesBelow(first).slice(1); // init is bwrap's own
+    const pids = processesBelow(first).slice(1); // init is ours
     const bytes = memoryOf(pids) + (await memoryFilesUse(first));
     if (bytes > limits.memoryBytes) report("memory", "watchdog", limits.memoryBytes, bytes);
     const count = countOf(pids);

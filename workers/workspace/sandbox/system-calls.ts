@@ -1,0 +1,18 @@
+import { arch } from "node:os";
+
+/** Numbers of one call: x86-64, arm64 (Linux `asm/unistd_64.h`, `asm-generic/unistd.h`). */
+export type CallNumbers = readonly [x64: number, arm64: number];
+
+/** An architecture whose calls are known: its audit number (`linux/audit.h`), and which of a call's numbers is its own. */
+export interface Architecture {
+  readonly audit: number;
+  readonly column: 0 | 1;
+}
+
+const architectures: Record<string, Architecture> = {
+  x64: { audit: 0xc000003e, column: 0 },
+  arm64: { audit: 0xc00000b7, column: 1 },
+};
+
+/** Undefined on an architecture whose numbers aren't listed: there are no boxes there. */
+export const architectureOf = (name: string = arch()): Architecture | undefined => architectures[name];
