@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { copyTree } from "../../workers/workspace/repo/copy-tree.ts";
 import { createGitRepositories } from "../../workers/workspace/repo/git-repositories.ts";
 import { createRepository, git, temporaryFolder } from "../support/repositories.ts";
+import { makeRepositoryArea } from "../support/repository-world.ts";
 import { show, spreadOf, table } from "./statistics.ts";
 
 const rounds = 7;
@@ -66,8 +67,7 @@ async function measure(): Promise<Measured> {
 
     const { signal } = new AbortController();
     const newRepositories = (name: string) => {
-      const area = { mirrorsDir: join(folder.path, name, "mirrors"), basesDir: join(folder.path, name, "bases") };
-      for (const dir of Object.values(area)) mkdirSync(dir, { recursive: true });
+      const area = makeRepositoryArea(join(folder.path, name));
       return createGitRepositories({ area, roots: [{ tenant: "acme", path: root }], hosts: [] });
     };
     const ready = async (from: ReturnType<typeof newRepositories>, slot: number, to: string) => {

@@ -1,7 +1,9 @@
-import { mkdirSync } from "node:fs";
+import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Base, GitRepositoriesDeps, Repositories } from "../../workers/workspace/repo/git-repositories.ts";
 import { createGitRepositories } from "../../workers/workspace/repo/git-repositories.ts";
+import { systemCallFilter } from "../../workers/workspace/sandbox/system-call-filter.ts";
+import { architectureOf } from "../../workers/workspace/sandbox/system-calls.ts";
 import type { GitServer, TestRepository } from "./repositories.ts";
 import { createRepository, startGitServer, temporaryFolder } from "./repositories.ts";
 
@@ -27,10 +29,7 @@ export async function startRepositoryWorld(): Promise<RepositoryWorld> {
   let areas = 0;
   const newArea = () => {
     areas += 1;
-    const at = join(folder.path, `area-${areas}`);
-    const area = { mirrorsDir: join(at, "mirrors"), basesDir: join(at, "bases") };
-    for (const dir of Object.values(area)) mkdirSync(dir, { recursive: true });
-    return area;
+    return makeRepositoryArea(join(folder.path, `area-${areas}`));
   };
   return {
     folder: folder.path,
@@ -51,6 +50,14 @@ export async function startRepositoryWorld(): Promise<RepositoryWorld> {
       folder.remove();
     },
   };
+}
+
+/** What repositories need of a run area, below a folder. */
+export function makeRepositoryArea(at: string): GitRepositoriesDeps["area"] {
+  const area = { mirrorsDir: join(at, "mirrors"), basesDir: join(at, "bases"), filterFile: join(at, "filter") };
+  for (const dir of [area.mirrorsDir, area.basesDir]) mkdirSync(dir, { recursive: true });
+  writeFileSync(area.filterFile, systemCallFilter(architectureOf()));
+  return area;
 }
 
 /** A base for `acme`, of `main` unless told. */

@@ -1,11 +1,14 @@
+import { execFileSync } from "node:child_process";
 import { existsSync, lstatSync, mkdirSync, readdirSync, readFileSync, readlinkSync, symlinkSync } from "node:fs";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { Repositories } from "../../workers/workspace/repo/git-repositories.ts";
 import { createGitRepositories } from "../../workers/workspace/repo/git-repositories.ts";
 import { materialise } from "../../workers/workspace/repo/materialise.ts";
 import type { RawEntry, TestRepository } from "../support/repositories.ts";
 import { createRepository, putFile, temporaryFolder } from "../support/repositories.ts";
+import { makeRepositoryArea } from "../support/repository-world.ts";
 
 const folder = temporaryFolder();
 const root = join(folder.path, "repositories");
@@ -14,8 +17,7 @@ let repositories: Repositories;
 let made = 0;
 
 beforeAll(() => {
-  const area = { mirrorsDir: join(folder.path, "mirrors"), basesDir: join(folder.path, "bases") };
-  for (const dir of Object.values(area)) mkdirSync(dir, { recursive: true });
+  const area = makeRepositoryArea(folder.path);
   repositories = createGitRepositories({ area, roots: [{ tenant: "acme", path: root }], hosts: [] });
 });
 afterAll(() => folder.remove());
@@ -261,3 +263,33 @@ it("files of a tree are left out with what is below them, and nothing else is", 
   expect(readdirSync(join(to, "out")).toSorted()).toEqual(["kept.txt", "report.xml.txt"]);
   expect(lstatSync(join(to, "out")).mode & 0o777).toBe(0o755);
 });
+
+it("a local repository is read under the filter of system calls", async () => {
+  const repository = newRepository();
+  repository.commit({ "readme.md": "one\n" });
+  execFileSync("mkfifo", [join(fileURLToPath(repository.url), ".git/packed-refs")]); // its reader waits there
+  const stop = new AbortController();
+  const wanted = { tenant: "acme", url: repository.url, ref: "main" };
+  const preparing = repositories.prepareBase(wanted, () => undefined, stop.signal).catch((error: unknown) => error);
+  const readers = () =>
+    readdirSync("/proc").filter((pid) => /^\d+$/.test(pid) && isReaderOf(fileURLToPath(repository.url), pid));
+  await expect.poll(readers, { timeout: 30_000 }).toHaveLength(1);
+  const status = readFileSync(`/proc/${readers()[0]}/status`, "utf8");
+  stop.abort();
+  await preparing;
+  expect(status).toMatch(/^Seccomp:\t2$/m);
+});
+
+/** Whether a process is the git that reads a repository, and not one of those that started it. */
+function isReaderOf(path: string, pid: string): boolean {
+  try {
+    const words = readFileSync(`/proc/${pid}/cmdline`, "utf8").split("\0");
+    return (
+      words.some((word) => word.startsWith(path)) &&
+      /git-upload-pack$|^git$/.test(words[0] ?? "") &&
+      !words.includes("ls-remote")
+    );
+  } catch {
+    return false; // it ended
+  }
+}

@@ -184,6 +184,7 @@ describe("the proof", () => {
         "environment",
         "privileges",
         "system_calls",
+        "socket_families",
         "init_memory",
         "other_memory",
         "exit_code",

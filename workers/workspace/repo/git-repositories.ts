@@ -48,7 +48,7 @@ export interface Repositories {
 }
 
 export interface GitRepositoriesDeps extends RepositoryBounds {
-  readonly area: Pick<RunArea, "mirrorsDir" | "basesDir">;
+  readonly area: Pick<RunArea, "mirrorsDir" | "basesDir" | "filterFile">;
   /** PEM file of the authorities trusted for https; the host's own when absent. */
   readonly caFile?: string;
   /** 40 bases and 20 GiB when absent. */
@@ -87,7 +87,11 @@ export function createGitRepositories(deps: GitRepositoriesDeps): Repositories {
       const fault = faultOfRef(ref);
       if (fault !== undefined)
         throw new BaseUnavailableError(`the ref ${JSON.stringify(ref)} ${fault}`, "name a branch, tag or commit");
-      const remote: Remote = { ...(await addressOf(url, tenant, deps)), ...(caFile === undefined ? {} : { caFile }) };
+      const remote: Remote = {
+        ...(await addressOf(url, tenant, deps)),
+        ...(caFile === undefined ? {} : { caFile }),
+        filterFile: area.filterFile,
+      };
       swept ??= sweep(area.basesDir);
       await swept;
       const commit = resolved ?? (await resolveRef(remote, ref, signal));

@@ -15,6 +15,8 @@ import { GitError, gitSettings, runGit } from "./run-git.ts";
 export interface Remote extends RepositoryAddress {
   /** PEM file of the authorities trusted; the host's own when absent. */
   readonly caFile?: string;
+  /** Of system calls, for the box that reads a local repository. */
+  readonly filterFile: string;
 }
 
 /** What is wanted of a mirror. */
@@ -33,16 +35,19 @@ const fetchLimitMs = 900_000;
  * What git starts to read a local repository (a remote one is not asked this way), as a line for its shell. It sees the tenant's root and programs, so that links, whenever they are made,
  * lead to nothing of others. `--strict`: the folder that was looked at, and none of those that git would try beside it.
  */
-function uploadPackOf({ root }: Remote): string {
+function uploadPackOf({ root, filterFile }: Remote): string {
   if (root === undefined) return "--upload-pack=git-upload-pack --strict";
   const box = [
     ...["bwrap", "--unshare-ipc", "--unshare-pid", "--unshare-net", "--unshare-uts", "--die-with-parent"],
-    ...["--cap-drop", "ALL", ...(isRoot() ? ["--cap-add", "CAP_DAC_READ_SEARCH"] : [])], // a root's files may be anybody's
+    ...["--new-session", "--seccomp", "3", "--cap-drop", "ALL"],
+    ...(isRoot() ? ["--cap-add", "CAP_DAC_READ_SEARCH"] : []), // a root's files may be anybody's
     ...[...systemFolders, "--dev", "/dev", "--ro-bind", root, root, "--ro-bind", gitSettings, gitSettings],
     ...["--chdir", "/", "--", "git-upload-pack", "--strict"],
   ];
-  return `--upload-pack=${box.map((word) => `'${word.replaceAll("'", "'\\''")}'`).join(" ")}`;
+  return `--upload-pack=${box.map(quoted).join(" ")} 3<${quoted(filterFile)}`;
 }
+
+const quoted = (word: string) => `'${word.replaceAll("'", "'\\''")}'`;
 
 const askingOf = ({ protocol, caFile }: Remote) => ({
   env: { GIT_ALLOW_PROTOCOL: protocol, ...(caFile === undefined ? {} : { GIT_SSL_CAINFO: caFile }) },

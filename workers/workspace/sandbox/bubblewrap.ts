@@ -1,6 +1,6 @@
 import { spawn } from "node:child_process";
 import { close, lstatSync, openSync, realpathSync } from "node:fs";
-import { arch, constants } from "node:os";
+import { constants } from "node:os";
 import type { Readable } from "node:stream";
 import { setTimeout as wait } from "node:timers/promises";
 import { isMainThread } from "node:worker_threads";
@@ -16,7 +16,6 @@ import { hostEnvironment } from "./run-program.ts";
 import type { BoxEnd, BoxOutput, BoxSpec, Sandbox } from "./sandbox.ts";
 import { SandboxError } from "./sandbox-errors.ts";
 import { isRoot, ownerOfSlot } from "./slot-owner.ts";
-import { filterFile } from "./system-call-filter.ts";
 import { architectureOf } from "./system-calls.ts";
 import { watchLimits } from "./watch-limits.ts";
 
@@ -68,15 +67,13 @@ async function runIn(
   signal: AbortSignal,
 ): Promise<BoxEnd> {
   const owner = isRoot() ? ownerOfSlot(spec.slot) : undefined;
-  const architecture = architectureOf();
-  if (architecture === undefined) throw new SandboxError(`there are no boxes on ${arch()}, only on x64 and arm64`);
-  const filter = openSync(`${area.root}/etc/${filterFile}`, "r");
+  const filter = openSync(area.filterFile, "r");
   const [file = "", ...args] = boxCommand(spec, {
     areaRoot: area.root,
     owner,
     groups: group?.entries ?? [],
     nproc: group === undefined ? spec.limits.processes + spareProcesses : undefined,
-    architecture,
+    architecture: architectureOf(),
   });
   const child = spawn(file, args, {
     cwd: "/",
@@ -122,6 +119,7 @@ async function runIn(
     group,
     disk: {
       owner,
+      filterFile: area.filterFile,
       folders: [spec.home, ...spec.mounts.flatMap((mount) => (mount.mode === "rw" ? [mount.hostPath] : []))],
     },
     first: () => first?.pid,

@@ -9,6 +9,8 @@ const limitMs = 60_000;
 export interface DiskUseOf {
   /** Host user to become; absent without root. */
   readonly owner?: { readonly uid: number; readonly gid: number };
+  /** Of system calls, for the keeper's box. */
+  readonly filterFile: string;
   /** Host folders. */
   readonly folders: readonly string[];
 }
@@ -21,9 +23,9 @@ const count = 'du -sxcB1 -- "$@"; du -sxc --inodes -- "$@"';
  * Bytes on disk below folders, as `du` in a keeper's box counts them: it sees unreadable folders too, and follows no link. Files count 4 KiB each at least.
  * @throws when it could not be counted in time
  */
-export async function diskUse({ owner, folders }: DiskUseOf): Promise<number> {
+export async function diskUse({ owner, filterFile, folders }: DiskUseOf): Promise<number> {
   const du = ["sh", "-c", count, "du", ...folders.map((_, at) => keptAt(at))];
-  const end = await runKeeper({ owner, folders, mode: "ro" }, du, limitMs);
+  const end = await runKeeper({ owner, filterFile, folders, mode: "ro" }, du, limitMs);
   const totals = [...end.stdout.matchAll(/^(\d+)\ttotal$/gm)]; // files that vanish meanwhile make it end with 1, with a total
   const [bytes, files] = totals.map(([, total]) => Number(total));
   if (bytes === undefined || files === undefined) throw new Error(`du gave no total: ${lastWords(end.stderr, 300)}`);

@@ -54,6 +54,16 @@ const attempts = (pid) => {
   const tried = execFileSync("perl", ["-e", script, ...Object.entries(calls).flat()], { encoding: "utf8" });
   return { write: open("mem", "r+"), calls: tried.trim().split("\n"), open };
 };
+const openedFamilies = () => {
+  const script = `my %calls = @ARGV; my %opened; my $pair = "\\0" x 8;
+    for my $family (0 .. 63) { for my $type (1, 2, 3, 5) {
+      $opened{$family} = 1 if syscall($calls{socket} + 0, $family, $type, 0) >= 0 or $! != 97; # EAFNOSUPPORT
+      $opened{$family} = 1 if syscall($calls{socketpair} + 0, $family, $type, 0, $pair) == 0 or $! != 97;
+    } }
+    print join " ", sort { $a <=> $b } keys %opened`;
+  const opened = execFileSync("perl", ["-e", script, ...Object.entries(calls).flat()], { encoding: "utf8" });
+  return opened.split(" ").map(Number);
+};
 const init = attempts(1);
 const sibling = spawn("sleep", ["20"]);
 const other = attempts(sibling.pid);
@@ -75,6 +85,7 @@ console.log(
       root: outcome(() => readlinkSync("/proc/1/root")),
       calls: init.calls,
     },
+    families: openedFamilies(),
     other: { write: other.write, calls: other.calls },
     routes: readFileSync("/proc/net/route", "utf8").trim().split("\n").slice(1),
     devices: readFileSync("/proc/net/dev", "utf8")

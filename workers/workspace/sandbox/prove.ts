@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { copyFile, writeFile } from "node:fs/promises";
 import { createServer } from "node:net";
-import { arch, release } from "node:os";
+import { release } from "node:os";
 import { join } from "node:path";
 import type { SandboxClaimJson, SandboxReportJson } from "../../../src/gen/automation/v1/run_work_pb.ts";
 import { lastWords } from "../../../src/text/strangers-text.ts";
@@ -11,8 +11,7 @@ import type { RunArea } from "./run-area.ts";
 import { runProgram } from "./run-program.ts";
 import type { BoxEnd, BoxLimits, Sandbox } from "./sandbox.ts";
 import { SandboxUnprovenError } from "./sandbox-errors.ts";
-import { refusedCalls } from "./system-call-filter.ts";
-import type { Architecture } from "./system-calls.ts";
+import { refusedCalls, socketCalls, socketFamilies } from "./system-call-filter.ts";
 import { architectureOf } from "./system-calls.ts";
 import { watchEveryMs } from "./watch-limits.ts";
 
@@ -35,6 +34,8 @@ interface Probe {
     readonly root: string;
   };
   readonly other: Touched;
+  /** Families that `socket` or `socketpair` did not answer with "Address family not supported". */
+  readonly families: readonly number[];
   readonly routes: readonly string[];
   readonly devices: readonly string[];
   readonly name: string;
@@ -72,9 +73,6 @@ const notSafe =
  */
 export async function proveSandbox(deps: ProveDeps, signal: AbortSignal): Promise<SandboxReportJson> {
   const version = await provePrograms(signal);
-  const architecture = architectureOf();
-  if (architecture === undefined)
-    throw new SandboxUnprovenError("system_calls", `no filter for ${arch()}`, "run the worker on x64 or arm64");
   const { sandbox, area, groups } = deps;
   const [own, other] = await Promise.all([area.openRun(0, signal), area.openRun(1, signal)]);
   try {
@@ -117,7 +115,7 @@ export async function proveSandbox(deps: ProveDeps, signal: AbortSignal): Promis
     if (start.end.exitCode !== 0) throw new SandboxUnprovenError("start", describe(start), notSafe);
     const claims = [
       { id: "start", held: true, detail: "a box starts and ends" },
-      ...(await probe(run, otherRun, architecture)),
+      ...(await probe(run, otherRun)),
       exitCodeClaim(await run(["perl", "-e", forge], {})),
     ];
     const allocation = await run(["node", "-e", allocate], { memoryBytes: 128 * mebibyte });
@@ -179,15 +177,15 @@ type Run = (
   limits: Partial<BoxLimits>,
 ) => Promise<{ readonly end: BoxEnd; readonly stdout: string; readonly stderr: string }>;
 
-async function probe(run: Run, otherRun: string, { column }: Architecture): Promise<SandboxClaimJson[]> {
+async function probe(run: Run, otherRun: string): Promise<SandboxClaimJson[]> {
   const listener = createServer((socket) => socket.destroy());
   await new Promise<void>((resolve) => listener.listen(0, "127.0.0.1", resolve));
   try {
     const address = listener.address();
     const loopbackPort = typeof address === "object" ? address?.port : undefined;
-    const { ptrace, process_vm_readv, process_vm_writev, pidfd_getfd } = refusedCalls;
-    const touching = Object.entries({ ptrace, process_vm_readv, process_vm_writev, pidfd_getfd });
-    const calls = Object.fromEntries(touching.map(([name, numbers]) => [name, numbers[column]]));
+    const { column } = architectureOf();
+    const tried = Object.entries({ ...refusedCalls, ...socketCalls });
+    const calls = Object.fromEntries(tried.map(([name, numbers]) => [name, numbers[column]]));
     const told = JSON.stringify({ otherRun, workerPid: process.pid, loopbackPort, calls });
     const said = await run(["node", "/probe/probe.mjs", told], {});
     if (said.end.exitCode !== 0)
@@ -232,6 +230,11 @@ function judge(seen: Probe): SandboxClaimJson[] {
       `capabilities: ${[...new Set(seen.capabilities)].join(", ")}; no_new_privs: ${seen.noNewPrivileges}`,
     ),
     claim("system_calls", seen.filter === "2", `filter mode ${seen.filter}`),
+    claim(
+      "socket_families",
+      seen.families.every((family) => Object.values(socketFamilies).some((allowed) => allowed === family)),
+      `families of sockets: ${seen.families.join(", ")}`,
+    ),
     claim(
       "init_memory",
       isRefused(seen.init, [read, environment, descriptors, root]),

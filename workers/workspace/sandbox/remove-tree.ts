@@ -11,9 +11,10 @@ const limitMs = 300_000;
 /**
  * Removes a folder of the run area, whatever a run made of it: folders of mode 0000, trees deeper than any path may be long, links (never followed).
  * `rm` walks by descriptors; where the worker isn't root, it runs in a keeper's box, which may override modes.
+ * @param filterFile - of system calls, for the keeper's box
  * @throws RunAreaError when something is left
  */
-export async function removeTree(path: string, signal: AbortSignal): Promise<void> {
+export async function removeTree(path: string, filterFile: string, signal: AbortSignal): Promise<void> {
   if (!(await isThere(path))) return;
   if (
     await rmdir(path).then(
@@ -23,7 +24,7 @@ export async function removeTree(path: string, signal: AbortSignal): Promise<voi
   )
     return;
   const rm = ["rm", "-rf", "--one-file-system", "--"];
-  const kept = { owner: undefined, folders: [dirname(path)], mode: "rw" } as const;
+  const kept = { owner: undefined, filterFile, folders: [dirname(path)], mode: "rw" } as const;
   signal.throwIfAborted();
   const end = isRoot()
     ? await runProgram([...rm, path], AbortSignal.any([signal, AbortSignal.timeout(limitMs)]))

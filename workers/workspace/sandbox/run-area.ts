@@ -21,7 +21,7 @@ import { removeTree } from "./remove-tree.ts";
 import type { Sandbox } from "./sandbox.ts";
 import { RunAreaError } from "./sandbox-errors.ts";
 import { isRoot } from "./slot-owner.ts";
-import { filterFile, systemCallFilter } from "./system-call-filter.ts";
+import { systemCallFilter } from "./system-call-filter.ts";
 import { architectureOf } from "./system-calls.ts";
 
 /** What boxes must reach of the host, below one folder that belongs to the worker alone. */
@@ -31,6 +31,8 @@ export interface RunArea {
   readonly mirrorsDir: string;
   readonly bundlesDir: string;
   readonly runsDir: string;
+  /** The filter of system calls, for bwrap. */
+  readonly filterFile: string;
   /** Makes the folder of one run in one slot, and removes what was there. */
   openRun(slot: number, signal: AbortSignal): Promise<RunFolder>;
   /** Removes what earlier workers left: processes, mounts, groups, run folders. */
@@ -38,6 +40,8 @@ export interface RunArea {
   /** Releases its lock; nothing may be running any more. */
   close(): Promise<void>;
 }
+
+const filterName = "seccomp.bpf";
 
 /** Where one run's files are. */
 export interface RunFolder {
@@ -73,23 +77,26 @@ export async function openRunArea({ root: asked, nodeDir, ownerOf, signal }: Run
     if (!basesDir || !mirrorsDir || !bundlesDir || !runsDir) throw new TypeError("four folders were made");
     await writeSystemFiles(root);
     await placeNode(root, nodeDir);
+    const filterFile = join(root, "etc", filterName);
+    const remove = (path: string, limit: AbortSignal) => removeTree(path, filterFile, limit);
     return {
       root,
       basesDir,
       mirrorsDir,
       bundlesDir,
       runsDir,
+      filterFile,
       openRun: async (slot, openSignal) => {
         const dir = join(runsDir, String(slot));
-        await removeTree(dir, openSignal);
+        await remove(dir, openSignal);
         await makeFolder(dir, 0o710); // a run may open its own folders to all: nobody else gets as far
         const owner = ownerOf(slot);
         if (isRoot()) await chown(dir, 0, owner.gid);
-        return runFolderAt(dir, owner);
+        return runFolderAt(dir, owner, remove);
       },
       reap: async (reapSignal) => {
         await reapLeftovers(root, reapSignal);
-        for (const name of await readdir(runsDir)) await removeTree(join(runsDir, name), reapSignal);
+        for (const name of await readdir(runsDir)) await remove(join(runsDir, name), reapSignal);
       },
       close: async () => {
         await findControlGroups(root)?.removeAll();
@@ -102,7 +109,11 @@ export async function openRunArea({ root: asked, nodeDir, ownerOf, signal }: Run
   }
 }
 
-function runFolderAt(dir: string, owner: { readonly uid: number; readonly gid: number }): RunFolder {
+function runFolderAt(
+  dir: string,
+  owner: { readonly uid: number; readonly gid: number },
+  remove: (path: string, signal: AbortSignal) => Promise<void>,
+): RunFolder {
   const pathOf = (name: string) => {
     if (!/^[a-z0-9_][a-z0-9._-]{0,99}$/i.test(name)) {
       throw new RunAreaError("run_area_unusable", dir, `folder name "${name}" must be one plain path segment`);
@@ -123,7 +134,7 @@ function runFolderAt(dir: string, owner: { readonly uid: number; readonly gid: n
       await chmod(path, 0o755);
       return path;
     },
-    remove: (signal = new AbortController().signal) => removeTree(dir, signal),
+    remove: (signal = new AbortController().signal) => remove(dir, signal),
   };
 }
 
@@ -159,13 +170,12 @@ async function makeFolder(path: string, mode: number): Promise<string> {
 async function writeSystemFiles(root: string): Promise<void> {
   const { name, uid, gid, home } = boxUser;
   const etc = await makeFolder(join(root, "etc"), 0o755);
-  const architecture = architectureOf();
   const files: Record<string, string | Buffer> = {
     passwd: `${name}:x:${uid}:${gid}:${name}:${home}:/bin/sh\nnobody:x:65534:65534:nobody:/:/bin/false\n`,
     group: `${name}:x:${gid}:\nnogroup:x:65534:\n`,
     hosts: "127.0.0.1 localhost box\n::1 localhost\n",
     "nsswitch.conf": "passwd: files\ngroup: files\nhosts: files\n",
-    ...(architecture === undefined ? {} : { [filterFile]: systemCallFilter(architecture) }),
+    [filterName]: systemCallFilter(architectureOf()),
   };
   for (const [file, content] of Object.entries(files)) {
     await writeFile(join(etc, file), content);

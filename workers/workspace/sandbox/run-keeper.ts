@@ -1,11 +1,13 @@
 import { systemFolders } from "./box-command.ts";
 import type { ProgramEnd } from "./run-program.ts";
-import { runProgram } from "./run-program.ts";
+import { handedDescriptor, runProgram } from "./run-program.ts";
 
 /** What a keeper looks after. */
 export interface Kept {
   /** Host user to become; absent without root. */
   readonly owner: { readonly uid: number; readonly gid: number } | undefined;
+  /** Of system calls. */
+  readonly filterFile: string;
   /** Host folders, seen at `keptAt(0)` and up. */
   readonly folders: readonly string[];
   readonly mode: "ro" | "rw";
@@ -20,18 +22,19 @@ export const keptAt = (at: number): string => `/kept/${at}`;
  * It is ended from within, never from outside: a bwrap that is killed while it starts leaves its child waiting for ever.
  */
 export async function runKeeper(
-  { owner, folders, mode }: Kept,
+  { owner, filterFile, folders, mode }: Kept,
   argv: readonly string[],
   limitMs: number,
 ): Promise<ProgramEnd> {
   const become = ["setpriv", `--reuid=${owner?.uid}`, `--regid=${owner?.gid}`, "--clear-groups", "--no-new-privs"];
-  return await runProgram([
+  const box = [
     ...["nice", "-n", "10", ...(owner === undefined ? [] : become)],
     ...["bwrap", "--unshare-all", "--unshare-user", "--die-with-parent", "--new-session"],
-    ...["--uid", "0", "--gid", "0", "--cap-drop", "ALL"],
+    ...["--uid", "0", "--gid", "0", "--seccomp", String(handedDescriptor), "--cap-drop", "ALL"],
     ...["CAP_DAC_OVERRIDE", "CAP_DAC_READ_SEARCH", "CAP_FOWNER"].flatMap((capability) => ["--cap-add", capability]),
     ...["--clearenv", "--setenv", "PATH", "/usr/bin:/bin", "--size", "1048576", "--tmpfs", "/", ...systemFolders],
     ...folders.flatMap((folder, at) => [mode === "rw" ? "--bind" : "--ro-bind", folder, keptAt(at)]),
     ...["--chdir", "/", "--", "timeout", "--signal=KILL", String(limitMs / 1_000), ...argv],
-  ]);
+  ];
+  return await runProgram(box, undefined, filterFile);
 }

@@ -1,4 +1,5 @@
 import { spawn } from "node:child_process";
+import { close, openSync } from "node:fs";
 import { lastWords } from "../../../src/text/strangers-text.ts";
 
 /** How a short program of the host ended. */
@@ -9,28 +10,33 @@ export interface ProgramEnd {
 }
 
 const keptCharacters = 65_536;
+/** Where a program finds the file that it is handed. */
+export const handedDescriptor = 3;
 
 /**
  * Runs a short program of the host to its end, with a clean environment; on abort it is killed, and awaited.
+ * @param handed - file that the program may read at `handedDescriptor`
  * @throws the abort's reason, or the error of the start (`ENOENT`)
  */
-export async function runProgram(argv: readonly string[], signal?: AbortSignal): Promise<ProgramEnd> {
+export async function runProgram(argv: readonly string[], signal?: AbortSignal, handed?: string): Promise<ProgramEnd> {
   signal?.throwIfAborted();
+  const handedFile = handed === undefined ? undefined : openSync(handed, "r");
   const [file = "", ...args] = argv;
   const { promise, resolve, reject } = Promise.withResolvers<ProgramEnd>();
   const child = spawn(file, args, {
     cwd: "/",
     env: hostEnvironment,
-    stdio: ["ignore", "pipe", "pipe"],
+    stdio: ["ignore", "pipe", "pipe", handedFile ?? "ignore"],
     signal,
     killSignal: "SIGKILL",
   });
+  if (handedFile !== undefined) close(handedFile);
   let stdout = "";
   let stderr = "";
-  child.stdout.on("data", (chunk: Buffer) => {
+  child.stdout?.on("data", (chunk: Buffer) => {
     stdout = lastWords(stdout + chunk, keptCharacters);
   });
-  child.stderr.on("data", (chunk: Buffer) => {
+  child.stderr?.on("data", (chunk: Buffer) => {
     stderr = lastWords(stderr + chunk, keptCharacters);
   });
   let failure: unknown;

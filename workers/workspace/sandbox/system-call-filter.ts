@@ -1,8 +1,5 @@
 import type { Architecture, CallNumbers } from "./system-calls.ts";
 
-/** The filter's file, in the run area's etc. */
-export const filterFile = "seccomp.bpf";
-
 /**
  * Calls that no build or test needs and that reach what namespaces don't separate: keys of the host's user, tracing, mounts, the kernel's own
  * programs, modules and clocks.
@@ -50,29 +47,58 @@ export const refusedCalls = {
   settimeofday: [164, 170],
 } as const satisfies Record<string, CallNumbers>;
 
+export const socketCalls = { socket: [41, 198], socketpair: [53, 199] } as const satisfies Record<string, CallNumbers>;
+
+/** The families of sockets that a box may have (Linux `bits/socket.h`): others reach the host, or parts of the kernel that no build or test needs. */
+export const socketFamilies = { unix: 1, inet: 2, inet6: 10, netlink: 16 } as const;
+
 const load = 0x20;
 const jumpIfEqual = 0x15;
 const jumpIfAtLeast = 0x35;
 const give = 0x06;
 const allow = 0x7fff0000;
 const killProcess = 0x80000000;
-const refuse = 0x00050000 | 1; // EPERM
+const error = 0x00050000;
+const notPermitted = error | 1; // EPERM
+const noSuchFamily = error | 97; // EAFNOSUPPORT
 /** Where x86-64's second numbering of the same calls begins. */
 const secondNumbering = 0x40000000;
+/** Numbers that only the second numbering uses, and that kernels before 5.4 take without its mark. */
+const onlySecond = { first: 512, after: 548 } as const;
 
-/** The classic BPF program for `bwrap --seccomp`: answers the calls above with EPERM and kills what enters the kernel as another architecture. */
+/** Where the first argument's low half lies: all that the kernel looks at of a family. */
+const firstArgument = 16;
+
+/** One instruction; a jump skips so many of those that follow. */
+type Step = readonly [code: number, ifTrue: number, ifFalse: number, value: number];
+
+/**
+ * The classic BPF program for `bwrap --seccomp`: answers the calls above with EPERM, other families of sockets as a kernel without them does,
+ * and kills what enters the kernel as another architecture.
+ */
 export function systemCallFilter({ audit, column }: Architecture): Buffer {
-  const numbers = Object.values(refusedCalls).map((columns) => columns[column]);
-  const steps: [code: number, ifTrue: number, ifFalse: number, value: number][] = [
+  const on = (calls: Record<string, CallNumbers>, then: readonly Step[]) =>
+    Object.values(calls).flatMap((numbers): Step[] => [[jumpIfEqual, 0, then.length, numbers[column]], ...then]);
+  const families = Object.values(socketFamilies);
+  const onlyFamilies: readonly Step[] = [
+    [load, 0, 0, firstArgument],
+    ...families.map((family, at): Step => [jumpIfEqual, families.length - at, 0, family]),
+    [give, 0, 0, noSuchFamily],
+    [give, 0, 0, allow],
+  ];
+  const steps: readonly Step[] = [
     [load, 0, 0, 4], // seccomp_data.arch
     [jumpIfEqual, 1, 0, audit],
     [give, 0, 0, killProcess],
     [load, 0, 0, 0], // seccomp_data.nr
     [jumpIfAtLeast, 0, 1, secondNumbering],
     [give, 0, 0, killProcess],
-    ...numbers.map((number, at): [number, number, number, number] => [jumpIfEqual, numbers.length - at, 0, number]),
+    [jumpIfAtLeast, 0, 2, onlySecond.first],
+    [jumpIfAtLeast, 1, 0, onlySecond.after],
+    [give, 0, 0, notPermitted],
+    ...on(refusedCalls, [[give, 0, 0, notPermitted]]),
+    ...on(socketCalls, onlyFamilies),
     [give, 0, 0, allow],
-    [give, 0, 0, refuse],
   ];
   const program = Buffer.alloc(steps.length * 8);
   for (const [at, [code, ifTrue, ifFalse, value]] of steps.entries()) {

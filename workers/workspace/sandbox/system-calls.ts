@@ -1,4 +1,5 @@
 import { arch } from "node:os";
+import { SandboxUnprovenError } from "./sandbox-errors.ts";
 
 /** Numbers of one call: x86-64, arm64 (Linux `asm/unistd_64.h`, `asm-generic/unistd.h`). */
 export type CallNumbers = readonly [x64: number, arm64: number];
@@ -14,5 +15,13 @@ const architectures: Record<string, Architecture> = {
   arm64: { audit: 0xc00000b7, column: 1 },
 };
 
-/** Undefined on an architecture whose numbers aren't listed: there are no boxes there. */
-export const architectureOf = (name: string = arch()): Architecture | undefined => architectures[name];
+/** @throws SandboxUnprovenError on an architecture whose numbers aren't listed: no filter can be made there, so there are no boxes */
+export function architectureOf(name: string = arch()): Architecture {
+  const known = architectures[name];
+  if (known !== undefined) return known;
+  throw new SandboxUnprovenError(
+    "system_calls",
+    `the calls of "${name}" are not known`,
+    "run the worker on x64 or arm64",
+  );
+}
