@@ -132,7 +132,7 @@ const ordinaryUser = 65_534;
 
 export function stageBoxes(): StagedBoxes {
   const dir = makePassableFolder();
-  for (const folder of ["workers/workspace/sandbox", "test/corpus/escapes", "test/workspace/scripts"]) {
+  for (const folder of ["workers/workspace/sandbox", "src/text", "test/corpus/escapes", "test/workspace/scripts"]) {
     cpSync(join(checkout, folder), join(dir, folder), { recursive: true });
   }
   writeFileSync(join(dir, "package.json"), '{ "type": "module" }');
