@@ -96,7 +96,7 @@ describe("a declaration", () => {
       "increment-evidence@1",
       "story-repair-careless@1",
       "story-repair@1",
-      "scrum-team-tested@2",
+      "scrum-team-tested@3",
       "scrum-team@1",
     ]);
   });

@@ -2,7 +2,9 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
+import { assertWorkspaceRules } from "../definitions/workspace-rules.ts";
 import { readOperator } from "./operator.ts";
+import { platformPaths } from "./platform-paths.ts";
 
 const dir = mkdtempSync(join(tmpdir(), "operator-"));
 afterAll(() => rmSync(dir, { recursive: true }));
@@ -18,7 +20,7 @@ describe("the operator's word on workspaces", () => {
     expect(workspacesOf("")).toEqual({
       isolation: [],
       policy: {
-        paths: { deny: [".git/**", ".gitmodules", ".github/workflows/**"] },
+        paths: platformPaths,
         limits: {
           ...{ memoryBytes: "2147483648", processes: 256, outputBytes: "16777216", diskBytes: "2147483648" },
           ...{ stepTime: "600s", idleTime: "120s", patchBytes: "4194304", changedFiles: 500 },
@@ -29,7 +31,11 @@ describe("the operator's word on workspaces", () => {
     });
   });
 
-  it("replaces the limits that it names, and the paths when it names any", () => {
+  it("can be meant when it says nothing: every path rule of the platform is one", () => {
+    expect(() => assertWorkspaceRules(workspacesOf(""))).not.toThrow();
+  });
+
+  it("replaces the limits that it names, and the list of denied paths when it gives one", () => {
     const { policy, isolation, tenants } = workspacesOf(`workspaces:
   isolation: [uid]
   policy: { limits: { stepTime: 60s }, paths: { deny: [ci/**] }, commands: { deny: [curl] } }
@@ -38,6 +44,11 @@ describe("the operator's word on workspaces", () => {
     expect(policy).toMatchObject({ limits: { stepTime: "60s", processes: 256 }, paths: { deny: ["ci/**"] } });
     expect(policy.commands).toEqual({ deny: ["curl"] });
     expect(tenants).toEqual({ acme: { commands: { allow: { patterns: ["node"] } } } });
+  });
+
+  it("keeps what the platform denies when it only says what may be written", () => {
+    const { policy } = workspacesOf("workspaces: { policy: { paths: { write: { patterns: [src/**] } } } }");
+    expect(policy.paths).toEqual({ ...platformPaths, write: { patterns: ["src/**"] } });
   });
 
   it.each([

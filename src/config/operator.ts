@@ -6,6 +6,7 @@ import { parse } from "yaml";
 import { z } from "zod";
 import type { IsolationClassJson, LimitsJson, PolicyJson } from "../gen/automation/v1/policy_pb.ts";
 import { PolicySchema } from "../gen/automation/v1/policy_pb.ts";
+import { platformPaths } from "./platform-paths.ts";
 
 const tenant = z.string().regex(/^[a-z0-9][a-z0-9-]{0,62}$/, "must match [a-z0-9][a-z0-9-]{0,62}");
 
@@ -36,8 +37,6 @@ const platformLimits: Required<LimitsJson> = {
   patchBytes: String(4 * mebibyte),
   changedFiles: 500,
 };
-/** What decides how others run code or fetch it; a run changes it only where the operator's own `paths` say nothing against it. */
-const platformPaths = { deny: [".git/**", ".gitmodules", ".github/workflows/**"] };
 
 const isolationClass = z
   .enum(["uid", "userns"])
@@ -71,10 +70,14 @@ const runs = z
 const workspaces = z.strictObject({
   /** Classes that this installation has workers for; empty: a plan with steps is refused. */
   isolation: z.array(isolationClass).default([]),
-  /** The platform's layer of every run's policy. Limits that it leaves out are the ones above, and so are its paths as a whole. */
-  policy: policy
-    .default({})
-    .transform((own): PolicyJson => ({ paths: platformPaths, ...own, limits: { ...platformLimits, ...own.limits } })),
+  /** The platform's layer of every run's policy. What it leaves out of limits is the above, and what it leaves out of paths `platformPaths`. */
+  policy: policy.default({}).transform(
+    (own): PolicyJson => ({
+      ...own,
+      paths: { ...platformPaths, ...own.paths },
+      limits: { ...platformLimits, ...own.limits },
+    }),
+  ),
   /** The layer of a tenant. */
   tenants: z.record(tenant, policy).default({}),
   /** What tenants may declare as repositories. */

@@ -4,7 +4,7 @@ import type { PolicyJson } from "../gen/automation/v1/policy_pb.ts";
 import { EffectivePolicySchema } from "../gen/automation/v1/policy_pb.ts";
 import { canonicalDigest } from "../text/canonical-json.ts";
 import type { PolicyLayer } from "./effective-policy.ts";
-import { chooseIsolation, compilePolicy, judgeCommand, judgePath } from "./effective-policy.ts";
+import { chooseIsolation, compilePolicy, judgeCommand, pathAllowance } from "./effective-policy.ts";
 
 const platform: PolicyLayer = {
   layer: "platform",
@@ -24,7 +24,7 @@ describe("the policy of several layers", () => {
     expect(judgeCommand(compiled({}), ["rm", "-rf", "."])).toBeUndefined();
     const nothing = compiled({ commands: { allow: {} }, paths: { write: { patterns: [] } } });
     expect(judgeCommand(nothing, ["ls"])).toEqual({ layer: "layer-0", rule: "nothing", kind: "allow" });
-    expect(judgePath(nothing, "a")).toEqual({ layer: "layer-0", rule: "nothing", kind: "allow" });
+    expect(pathAllowance(nothing)("a")).toEqual({ layer: "layer-0", rule: "nothing", kind: "allow" });
   });
 
   it("allows what every layer that speaks allows, and names the one that does not", () => {
@@ -32,9 +32,9 @@ describe("the policy of several layers", () => {
       { paths: { write: { patterns: ["src/**", "docs/**"] } } },
       { paths: { write: { patterns: ["src/**"] } } },
     );
-    expect(judgePath(policy, "src/a.ts")).toBeUndefined();
-    expect(judgePath(policy, "docs/a.md")).toEqual({ layer: "layer-1", rule: "src/**", kind: "allow" });
-    expect(judgePath(policy, "a.md")).toEqual({ layer: "layer-0", rule: "src/**, docs/**", kind: "allow" });
+    expect(pathAllowance(policy)("src/a.ts")).toBeUndefined();
+    expect(pathAllowance(policy)("docs/a.md")).toEqual({ layer: "layer-1", rule: "src/**", kind: "allow" });
+    expect(pathAllowance(policy)("a.md")).toEqual({ layer: "layer-0", rule: "src/**, docs/**", kind: "allow" });
   });
 
   it("denies what one layer denies, whatever another allows, and names layer and pattern", () => {
@@ -94,7 +94,9 @@ describe("the policy of several layers", () => {
       const more = compiled(...policies, aPolicy(random));
       for (const argv of commands)
         if (judgeCommand(fewer, argv) !== undefined) expect(judgeCommand(more, argv)).toBeDefined();
-      for (const path of paths) if (judgePath(fewer, path) !== undefined) expect(judgePath(more, path)).toBeDefined();
+      for (const path of paths)
+        if (pathAllowance(fewer)(path) !== undefined) expect(pathAllowance(more)(path)).toBeDefined();
+      expect(more.pathDeny).toEqual(expect.arrayContaining([...(fewer.pathDeny ?? [])]));
       expect(more.limits?.processes).toBeLessThanOrEqual(fewer.limits?.processes ?? 0);
       expect(Number(more.limits?.memoryBytes)).toBeLessThanOrEqual(Number(fewer.limits?.memoryBytes));
       expect(Number.parseFloat(more.limits?.stepTime ?? "")).toBeLessThanOrEqual(

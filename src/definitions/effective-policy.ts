@@ -10,6 +10,7 @@ import type {
 } from "../gen/automation/v1/policy_pb.ts";
 import { EffectivePolicySchema, LimitsSchema } from "../gen/automation/v1/policy_pb.ts";
 import { matchesCommand, matchesPath } from "./match-patterns.ts";
+import { exactPattern } from "./path-pattern.ts";
 
 /** One voice in the policy of a run. */
 export interface PolicyLayer {
@@ -70,25 +71,26 @@ function strengthOf(isolation: IsolationClassJson | undefined): number {
 }
 
 /** @returns who forbids to start this argv; undefined: nobody */
-export function judgeCommand(policy: EffectivePolicyJson, argv: readonly string[]): Denial | undefined {
-  return judge(policy.commandAllow, policy.commandDeny, (pattern) => matchesCommand(pattern, argv));
-}
-
-/** @returns who forbids to change this path, relative to the repository's root; undefined: nobody */
-export function judgePath(policy: EffectivePolicyJson, path: string): Denial | undefined {
-  return judge(policy.pathWrite, policy.pathDeny, (pattern) => matchesPath(pattern, path));
-}
-
-function judge(
-  allow: readonly LayerPatternsJson[] = [],
-  deny: readonly LayerPatternsJson[] = [],
-  matches: (pattern: string) => boolean,
+export function judgeCommand(
+  { commandAllow = [], commandDeny = [] }: EffectivePolicyJson,
+  argv: readonly string[],
 ): Denial | undefined {
-  for (const { layer = "", patterns = [] } of deny) {
+  const matches = (pattern: string) => matchesCommand(pattern, argv);
+  for (const { layer = "", patterns = [] } of commandDeny) {
     const rule = patterns.find(matches);
     if (rule !== undefined) return { layer, rule, kind: "deny" };
   }
-  const silent = allow.find(({ patterns = [] }) => !patterns.some(matches));
+  return unlisted(commandAllow.find(({ patterns = [] }) => !patterns.some(matches)));
+}
+
+/** Makes the allow lists of paths ready. @returns who does not allow to change a path, relative to the repository's root; undefined: nobody. What is denied is judged over a whole tree, see `TreeNames` */
+export function pathAllowance({ pathWrite = [] }: EffectivePolicyJson): (path: string) => Denial | undefined {
+  const lists = pathWrite.map((list) => ({ list, patterns: (list.patterns ?? []).map(exactPattern) }));
+  return (path) =>
+    unlisted(lists.find(({ patterns }) => !patterns.some((pattern) => matchesPath(pattern, path)))?.list);
+}
+
+function unlisted(silent: LayerPatternsJson | undefined): Denial | undefined {
   if (silent === undefined) return undefined;
   return { layer: silent.layer ?? "", rule: silent.patterns?.join(", ") || "nothing", kind: "allow" };
 }

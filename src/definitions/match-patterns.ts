@@ -1,3 +1,10 @@
+import type { PathPattern } from "./path-pattern.ts";
+import { partsOf } from "./path-pattern.ts";
+
+/** Of a path rule, after `**` side by side became one: what one comparison takes. */
+const mostParts = 32;
+const mostDeep = 4;
+
 /**
  * Whether a command rule speaks of an argv: its words are compared from the start, `*` is any one word, and further words are free.
  * @param pattern - words with single spaces between them
@@ -8,43 +15,13 @@ export function matchesCommand(pattern: string, argv: readonly string[]): boolea
 }
 
 /**
- * Whether a path rule speaks of a path, in time linear to pattern × path: both may be a stranger's. `*` is any text within one name, also one that begins with a dot; `**` is any
- * number of folders, and at the end everything below.
+ * Whether a path rule that allows speaks of a path. `*` is any text within one name, also one that begins with a dot; `**` is any number of folders, and at the end everything below.
  * @param path - relative to the repository's root, `/` between names
  */
-export function matchesPath(pattern: string, path: string): boolean {
-  const parts = pattern.split("/");
-  const names = path.split("/");
-  // reached[n]: the parts so far fit the first n names
-  let reached = [true, ...names.map(() => false)];
-  for (const [index, part] of parts.entries()) {
-    const isLast = index === parts.length - 1;
-    const before = reached;
-    reached = before.map(() => false);
-    let isOpen = false;
-    for (let n = 0; n <= names.length; n += 1) {
-      const name = names[n - 1];
-      if (part === "**") {
-        reached[n] = isLast ? isOpen : isOpen || before[n] === true; // below means at least one name
-        isOpen ||= before[n] === true;
-      } else if (name !== undefined) reached[n] = before[n - 1] === true && matchesName(part, name);
-    }
-  }
-  return reached.at(-1) === true;
-}
-
-function matchesName(pattern: string, name: string): boolean {
-  const [first = "", ...rest] = pattern.split("*");
-  const last = rest.pop();
-  if (last === undefined) return pattern === name;
-  if (!name.startsWith(first)) return false;
-  let at = first.length;
-  for (const piece of rest) {
-    const found = name.indexOf(piece, at); // the earliest place leaves the most to the others
-    if (found < 0) return false;
-    at = found + piece.length;
-  }
-  return name.length - last.length >= at && name.endsWith(last);
+export function matchesPath(pattern: PathPattern<string>, path: string): boolean {
+  let places = new Set(pattern.start);
+  for (const name of path.split("/")) places = new Set([...places].flatMap((place) => pattern.step(place, name)));
+  return places.has(pattern.end);
 }
 
 /** Says what is wrong with a command rule. @returns undefined when nothing is */
@@ -62,6 +39,12 @@ export function faultOfPathPattern(pattern: string): string | undefined {
     return `must not have "${special[0]}": only * and ** are special; write * for it, or one pattern for each alternative, or use the deny list`;
   if (pattern.split("/").some((part) => part !== "**" && part.includes("**")))
     return "has ** beside other text; give ** a folder of its own, as in src/**/*.ts";
+  const parts = partsOf(pattern);
+  const deep = parts.filter((part) => part === "**").length;
+  if (parts.length > mostParts)
+    return `has ${parts.length} names, and a rule has at most ${mostParts}; name a folder above and end with /**`;
+  if (deep > mostDeep)
+    return `has ** in ${deep} places, and a rule has at most ${mostDeep}; leave some out, or make several rules of it`;
   return faultOfTreePath(pattern);
 }
 

@@ -5,6 +5,7 @@ import type { Principal } from "../tenancy/request-context.ts";
 import type { InScope } from "../tenancy/transaction.ts";
 import { canonicalDigest } from "../text/canonical-json.ts";
 import { bumpRevision } from "./declaration-revision-store.ts";
+import { faultsOfProfile } from "./profile-rules.ts";
 import { findProfile, insertProfile } from "./profile-store.ts";
 import { VersionExistsError } from "./version-exists-error.ts";
 
@@ -19,9 +20,18 @@ export class UnknownReceiverError extends Error {
   }
 }
 
+/** The profile can't be meant as it stands; every fault names its field. */
+export class InvalidProfileError extends Error {
+  override readonly name = "InvalidProfileError";
+  readonly code = "invalid_profile";
+  constructor(faults: readonly string[]) {
+    super(faults.join("; "));
+  }
+}
+
 export type PublishProfile = (profile: Profile, who: Principal) => Promise<{ digest: string; created: boolean }>;
 
-/** Stores a profile version for ever. @throws VersionExistsError, UnknownReceiverError */
+/** Stores a profile version for ever. @throws VersionExistsError, UnknownReceiverError, InvalidProfileError */
 export function createPublishProfile(deps: {
   readonly inScope: InScope;
   /** Names in the operator's list of methodology services. */
@@ -32,6 +42,8 @@ export function createPublishProfile(deps: {
     const receiver = message.handoff?.receiver;
     if (receiver !== undefined && !deps.receivers.includes(receiver))
       throw new UnknownReceiverError(receiver, deps.receivers);
+    const faults = faultsOfProfile(message);
+    if (faults.length > 0) throw new InvalidProfileError(faults);
     const profile = toJson(ProfileSchema, message);
     const digest = canonicalDigest(profile);
     const { id, version } = message;

@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { describe, expect, it } from "vitest";
 import { compilePolicy } from "../definitions/effective-policy.ts";
 import type { ReportFormatJson } from "../gen/automation/v1/automation_plan_pb.ts";
-import type { TestRunJson, WorkReportJson } from "../gen/automation/v1/run_work_pb.ts";
+import type { ChangeJson, TestRunJson, WorkReportJson } from "../gen/automation/v1/run_work_pb.ts";
 import type { ProfileJson } from "../gen/governance/v1/profile_pb.ts";
 import { evaluateWork } from "./evaluate-work.ts";
 import { judge } from "./verdict.ts";
@@ -41,6 +41,7 @@ const digestOf = (content: string) => createHash("sha256").update(content).diges
 interface Told {
   readonly patch?: string;
   readonly paths?: readonly string[];
+  readonly changes?: ChangeJson[];
   readonly base?: string;
   readonly report?: string;
   readonly format?: ReportFormatJson;
@@ -63,7 +64,9 @@ async function evaluate(told: Told = {}) {
     capture: {
       gitTree: tree,
       patchSha256: digestOf(patch),
-      changes: (told.paths ?? ["src/sum.js"]).map((path) => ({ path, kind: "CHANGE_KIND_MODIFIED", mode: "100644" })),
+      changes:
+        told.changes ??
+        (told.paths ?? ["src/sum.js"]).map((path) => ({ path, kind: "CHANGE_KIND_MODIFIED", mode: "100644" })),
     },
     tests: [
       { ...run, onBase: true, gitTree: baseTree, exitCode: 1, reportSha256: digestOf(base) },
@@ -110,6 +113,39 @@ describe("honest work", () => {
     const { unmet, lines } = await evaluate({ base: "no report" });
     expect(unmet).toEqual([]);
     expect(lines.map(({ requirementId }) => requirementId)).not.toContain("tests-kept-unit");
+  });
+});
+
+describe("what is told of the base's links", () => {
+  it("gives changed paths their names through them", async () => {
+    const { unmet } = await evaluate({ work: { baseLinks: [{ path: "test", target: "src" }] } });
+    expect(unmet).toEqual([
+      `exit-gate-paths: src/sum.js was changed: a checkout may also name it test/sum.js, protected by repository's rule "test/**"`,
+    ]);
+  });
+
+  const [zero, blob] = ["0".repeat(40), "1".repeat(40)];
+  const deleted = `diff --git a/lib b/lib\ndeleted file mode 120000\nindex ${blob}..${zero}\n--- a/lib\n+++ /dev/null\n@@ -1 +0,0 @@\n-src\n`;
+  const added = `diff --git a/lib b/lib\nnew file mode 100644\nindex ${zero}..${blob}\n--- /dev/null\n+++ b/lib\n@@ -0,0 +1 @@\n+x\n`;
+  it.each<[string, Told]>([
+    [
+      "leave out one that the patch deletes",
+      { patch: deleted, changes: [{ path: "lib", kind: "CHANGE_KIND_DELETED" }] },
+    ],
+    ["name one that the patch shows as a file", { work: { baseLinks: [{ path: "src/sum.js", target: "x" }] } }],
+    [
+      "name one that the patch adds",
+      {
+        patch: added,
+        changes: [{ path: "lib", kind: "CHANGE_KIND_ADDED", mode: "100644" }],
+        work: { baseLinks: [{ path: "lib", target: "x" }] },
+      },
+    ],
+  ])("must not %s", async (_case, told) => {
+    const { unmet } = await evaluate(told);
+    expect(unmet.join()).toMatch(
+      /exit-gate-patch: the patch and the links told of the base differ in whether \S+ was a link/,
+    );
   });
 });
 

@@ -11,8 +11,9 @@ import type { VerdictLineJson } from "../gen/automation/v1/verdict_pb.ts";
 import { shownText } from "../text/strangers-text.ts";
 import { checkPatch, lineOf } from "./exit-gate/check-patch.ts";
 import type { PatchChange } from "./exit-gate/patch-change.ts";
-import { PatchError } from "./exit-gate/patch-change.ts";
+import { linkMode, PatchError } from "./exit-gate/patch-change.ts";
 import { readPatch } from "./exit-gate/read-patch.ts";
+import type { TreeLink } from "./exit-gate/tree-names.ts";
 import { readAside } from "./test-report/read-aside.ts";
 import type { TestReport } from "./test-report/test-report.ts";
 import { testsKept } from "./test-report/tests-kept.ts";
@@ -63,8 +64,9 @@ export async function evaluateWork(
     const isSame = createHash("sha256").update(bytes).digest("hex") === sha256;
     return isSame ? bytes : { fault: `the object is not the one with sha256 ${sha256}` };
   };
-  const { capture, tests = [], documents = [] } = work.report;
-  const gate = capture === undefined ? nothingCaptured : await judgeCapture(capture, policy, readUpload);
+  const { capture, tests = [], documents = [], baseLinks = [] } = work.report;
+  const links = baseLinks.map(({ path = "", target = "" }) => ({ path, target }));
+  const gate = capture === undefined ? nothingCaptured : await judgeCapture(capture, links, policy, readUpload);
   // One after the other: each may be as large as a report may be.
   const judged: TestFinding[] = [];
   for (const run of tests) judged.push(await judgeTests(run, capture, readUpload));
@@ -99,13 +101,19 @@ const nothingCaptured: Gate = {
 };
 
 /** The patch is uploaded once, and everything about changes is taken from it. */
-async function judgeCapture(capture: CaptureJson, policy: EffectivePolicyJson, readUpload: ReadUpload): Promise<Gate> {
+async function judgeCapture(
+  capture: CaptureJson,
+  baseLinks: readonly TreeLink[],
+  policy: EffectivePolicyJson,
+  readUpload: ReadUpload,
+): Promise<Gate> {
   const complete = lineOf("capture-complete", faultsOfCapture(capture), {
     met: "the tree holds everything that was in the workspace, except what the base ignores",
     remedy: "Remove what is named here from the workspace, or have the base ignore it, and ask for a new run.",
   });
   const patch = await readUpload(capture.patchSha256);
-  const read = "fault" in patch ? { fault: `the patch: ${patch.fault}` } : readChanges(patch, capture.changes ?? []);
+  const read =
+    "fault" in patch ? { fault: `the patch: ${patch.fault}` } : readChanges(patch, capture.changes ?? [], baseLinks);
   const remedy = "The worker's patch and its report must say the same; have the operator look at the worker.";
   if ("fault" in read || "fault" in patch) {
     const fault = "fault" in read ? read.fault : "";
@@ -117,7 +125,7 @@ async function judgeCapture(capture: CaptureJson, policy: EffectivePolicyJson, r
     lines: [
       complete,
       lineOf("exit-gate-patch", [], { met, remedy }),
-      ...checkPatch({ changes: read.changes, sizeBytes: patch.byteLength }, policy),
+      ...checkPatch({ changes: read.changes, baseLinks, sizeBytes: patch.byteLength }, policy),
     ],
   };
 }
@@ -137,6 +145,7 @@ function faultsOfCapture({ partial, skipped = [] }: CaptureJson): string[] {
 function readChanges(
   patch: Uint8Array,
   reported: readonly ChangeJson[],
+  baseLinks: readonly TreeLink[],
 ): { readonly changes: readonly PatchChange[] } | { readonly fault: string } {
   let changes: readonly PatchChange[];
   try {
@@ -153,8 +162,17 @@ function readChanges(
     return change.kind === "CHANGE_KIND_RENAMED" && change.mode === undefined && mode ? { ...change, mode } : change;
   });
   const other = known.find((change) => !isSame(change, byPath.get(change.path)));
-  if (other === undefined) return { changes: known };
-  return { fault: `the patch changes ${other.path} in another way than was reported` };
+  if (other !== undefined) return { fault: `the patch changes ${other.path} in another way than was reported` };
+  const links = new Set(baseLinks.map(({ path }) => path));
+  const unlike = changes.find((change) => !isLinkAsTold(change, links));
+  if (unlike === undefined) return { changes: known };
+  return { fault: `the patch and the links told of the base differ in whether ${unlike.path} was a link` };
+}
+
+/** Where the patch shows what was there before, the links that were told of the base say the same. */
+function isLinkAsTold({ kind, path, previousPath, previousMode }: PatchChange, links: ReadonlySet<string>): boolean {
+  if (kind === "CHANGE_KIND_ADDED") return !links.has(path);
+  return previousMode === undefined || links.has(previousPath ?? path) === (previousMode === linkMode);
 }
 
 function isSame(change: PatchChange, reported: ChangeJson | undefined): boolean {

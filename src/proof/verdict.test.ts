@@ -3,6 +3,7 @@ import type { ProfileJson, RequirementJson } from "../gen/governance/v1/profile_
 import { citeEvidence, judge, verdictOfEnd } from "./verdict.ts";
 
 const vantage = "worker-observed";
+const passed = { kind: "test-result", outcome: "PASSED", vantage };
 const completed = { kind: "agent-run", outcome: "COMPLETED", vantage };
 const profile = (...requirements: RequirementJson[]): ProfileJson => ({
   method: "METHOD_SCRUM",
@@ -58,14 +59,26 @@ describe("a gate", () => {
       [{ kind: "test-result", outcome: "PASSED", vantage }],
       "LINE_STATE_MISSING",
     ],
-    ["nothing where any outcome would do", { ...tested, outcome: "" }, [], "LINE_STATE_MISSING"],
+    ["nothing", { ...tested, outcome: "" }, [], "LINE_STATE_MISSING"],
+    [
+      "a failure where no outcome is named",
+      { ...tested, outcome: "" },
+      [{ kind: "test-result", outcome: "FAILED", vantage }],
+      "LINE_STATE_FAILED",
+    ],
+    [
+      "an unchanged tree where no outcome is named",
+      { id: "changed", kind: "diff", remedy: "Change something." },
+      [{ kind: "diff", outcome: "UNCHANGED", vantage }],
+      "LINE_STATE_FAILED",
+    ],
   ] as const)("does not pass with %s", (_case, requirement, evidence, state) => {
     const verdict = judge(profile(requirement), evidence);
     expect([verdict.passed, verdict.lines?.[0]?.state]).toEqual([false, state]);
   });
 
   it.each([
-    ["any outcome", { ...tested, outcome: "" }, [{ kind: "test-result", outcome: "FAILED", vantage }]],
+    ["the outcome that says it went well, where none is named", { ...tested, outcome: "" }, [{ ...passed }]],
     ["a count of zero as one", { ...ran, minCount: 0 }, [completed]],
     ["more than needed", { ...ran, minCount: 1 }, [completed, completed]],
   ] as const)("takes %s", (_case, requirement, evidence) => {
@@ -122,7 +135,10 @@ describe("the verdict of another end", () => {
     expect(verdictOfEnd(anyRun, recorded, { outcome: "CANCELLED", reason: "by alice" })).toMatchObject({
       passed: false,
       level: "",
-      lines: [{ state: "LINE_STATE_FAILED", detail: "the run ended CANCELLED: by alice" }, { state: "LINE_STATE_MET" }],
+      lines: [
+        { state: "LINE_STATE_FAILED", detail: "the run ended CANCELLED: by alice" },
+        { state: "LINE_STATE_FAILED" },
+      ],
     });
   });
 

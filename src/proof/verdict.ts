@@ -1,3 +1,4 @@
+import { outcomesOfKind } from "../definitions/evidence-kinds.ts";
 import type { VerdictJson, VerdictLineJson } from "../gen/automation/v1/verdict_pb.ts";
 import type { ProfileJson, RequirementJson } from "../gen/governance/v1/profile_pb.ts";
 
@@ -30,7 +31,8 @@ export function judge(
 }
 
 function judgeLine(requirement: RequirementJson, evidence: readonly Evidence[]): VerdictLineJson {
-  const { id = "", kind = "", outcome = "", vantage = "", remedy = "" } = requirement;
+  const { id = "", kind = "", vantage = "", remedy = "" } = requirement;
+  const outcome = requirement.outcome || outcomesOfKind.get(kind)?.[0] || "";
   const needed = Math.max(1, requirement.minCount ?? 1);
   const ofKind = evidence.filter((each) => each.kind === kind);
   const found = ofKind.filter((each) => vantage === "" || each.vantage === vantage);

@@ -52,8 +52,8 @@ export interface TestRepository {
   readonly path: string;
   readonly url: string;
   git(args: readonly string[], input?: string | Buffer): string;
-  /** Commits files as they are given; a name ending in `*` is a program. @returns the commit */
-  commit(files: Readonly<Record<string, string | Buffer>>): string;
+  /** Commits files as they are given, a name ending in `*` is a program, and links, path → target. @returns the commit */
+  commit(files: Readonly<Record<string, string | Buffer>>, links?: Readonly<Record<string, string>>): string;
   blob(bytes: string | Buffer): string;
   /** Writes a tree that `git add` would refuse. */
   rawTree(entries: readonly RawEntry[]): string;
@@ -78,12 +78,13 @@ export function createRepository(path: string): TestRepository {
     url: `file://${path}`,
     git: run,
     blob,
-    commit(files) {
+    commit(files, links = {}) {
       const lines = Object.entries(files).map(([name, bytes]) => {
         const isProgram = name.endsWith("*");
         return `${isProgram ? "100755" : "100644"} ${blob(bytes)}\t${isProgram ? name.slice(0, -1) : name}\0`;
       });
-      run(["update-index", "-z", "--add", "--index-info"], lines.join(""));
+      const linked = Object.entries(links).map(([name, target]) => `120000 ${blob(target)}\t${name}\0`);
+      run(["update-index", "-z", "--add", "--index-info"], [...lines, ...linked].join(""));
       return commitTree(run(["write-tree"]));
     },
     rawTree(entries) {

@@ -41,6 +41,8 @@ export type Told = Parameters<Tell>[0];
 export interface WorkAsked {
   /** What the repository holds; a name ending in `*` is a program. */
   readonly files: Readonly<Record<string, string | Buffer>>;
+  /** Symbolic links that it holds, path → target. */
+  readonly links?: Readonly<Record<string, string>>;
   readonly steps: readonly StepJson[];
   /** Folder of the persona of each agent step; it is started as `node /persona/main.mjs`. */
   readonly personas?: Readonly<Record<string, string>>;
@@ -131,7 +133,7 @@ export async function startWorkWorld(slots: readonly number[]): Promise<WorkWorl
   const doWork = async (slot: number, asked: WorkAsked): Promise<WorkDone> => {
     repositories += 1;
     const repository = createRepository(join(temporary.path, `repository-${repositories}`));
-    repository.commit(asked.files);
+    repository.commit(asked.files, asked.links);
     const policy = compilePolicy([
       { layer: "platform", policy: { limits: { ...roomy, ...asked.limits } } },
       { layer: "repository", policy: asked.policy ?? {} },

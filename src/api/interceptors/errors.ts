@@ -19,6 +19,7 @@ const codes: Readonly<Record<string, Code>> = {
   invalid_page_token: Code.InvalidArgument,
   invalid_sequence: Code.InvalidArgument,
   invalid_plan: Code.InvalidArgument,
+  invalid_profile: Code.InvalidArgument,
   invalid_repository: Code.InvalidArgument,
   invalid_report: Code.InvalidArgument,
   invalid_event: Code.InvalidArgument,

@@ -18,7 +18,7 @@ const modified = (path: string, more: Partial<PatchChange> = {}): PatchChange =>
 const link = (path: string, target: string) =>
   modified(path, { mode: "120000", added: target.split("\n").map((text, at) => ({ line: at + 1, text })) });
 const check = (id: string, changes: readonly PatchChange[], sizeBytes = 10) => {
-  const line = checkPatch({ changes, sizeBytes }, policy).find(
+  const line = checkPatch({ changes, baseLinks: [], sizeBytes }, policy).find(
     ({ requirementId }) => requirementId === `exit-gate-${id}`,
   );
   return { isMet: line?.state === "LINE_STATE_MET", detail: line?.detail ?? "", remedy: line?.remedy };
@@ -26,7 +26,7 @@ const check = (id: string, changes: readonly PatchChange[], sizeBytes = 10) => {
 
 describe("the exit gate", () => {
   it("lets out what every layer allows, with a line for each of its requirements", () => {
-    const lines = checkPatch({ changes: [modified("src/a.ts")], sizeBytes: 10 }, policy);
+    const lines = checkPatch({ changes: [modified("src/a.ts")], baseLinks: [], sizeBytes: 10 }, policy);
     expect(lines.map(({ requirementId, state }) => [requirementId, state])).toEqual([
       ["exit-gate-paths", "LINE_STATE_MET"],
       ["exit-gate-symlinks", "LINE_STATE_MET"],
@@ -76,6 +76,11 @@ describe("the exit gate", () => {
     ["what lies above the root, from the root", link("a", "../x"), false],
     ["up after a name, which may itself be a link", link("src/a", "up/../../x"), false],
     ["git's folder", link("src/a", "../.git/config"), false],
+    ["what NTFS takes for git's folder", link("src/a", "../GIT~1/config"), false],
+    ["up, with backslashes", link("src/a", "..\\..\\x"), false],
+    ["a neighbour, with a backslash", link("src/a", "b\\c"), false],
+    ["a drive", link("src/a", "C:/Windows"), false],
+    ["more than a link can hold", link("src/a", "b/".repeat(2_048)), false],
     ["a target of several lines", link("src/a", "x\n/../../y"), false],
     ["nowhere", link("src/a", ""), false],
     [
@@ -107,5 +112,10 @@ describe("the exit gate", () => {
     ]);
     expect(isMet).toBe(false);
     expect(detail).toBe("src/a.ts:7 looks like a GitHub token; src/b.bin (binary) looks like a GitHub token");
+    for (const change of [
+      modified(`keys/${secret}.txt`, { kind: "CHANGE_KIND_ADDED" }),
+      modified(`keys/${secret}/a`, { kind: "CHANGE_KIND_RENAMED", previousPath: "a" }),
+    ])
+      expect(check("secrets", [change]).detail).toBe("the name of a new file looks like a GitHub token");
   });
 });

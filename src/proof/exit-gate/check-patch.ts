@@ -1,31 +1,36 @@
-import { judgePath } from "../../definitions/effective-policy.ts";
+import { isGitFolder } from "../../definitions/fold-name.ts";
 import type { EffectivePolicyJson } from "../../gen/automation/v1/policy_pb.ts";
 import type { VerdictLineJson } from "../../gen/automation/v1/verdict_pb.ts";
 import { shownText } from "../../text/strangers-text.ts";
+import { faultsOfPaths, targetOf } from "./check-paths.ts";
 import type { PatchChange } from "./patch-change.ts";
 import { linkMode, submoduleMode } from "./patch-change.ts";
-import { findSecret } from "./secret-patterns.ts";
+import { findSecret, findSecretInBytes } from "./secret-patterns.ts";
+import type { TreeLink } from "./tree-names.ts";
 
 /** Shown of each requirement; the rest is counted. */
 const mostShown = 10;
 const mostCharacters = 300;
 
-/** Checks what a run brings out: each requirement is a line of the verdict, met or failed, whatever the profile asks for. */
+/**
+ * Checks what a run brings out: each requirement is a line of the verdict, met or failed, whatever the profile asks for.
+ * @param patch.baseLinks - every link of the base
+ */
 export function checkPatch(
-  patch: { readonly changes: readonly PatchChange[]; readonly sizeBytes: number },
+  patch: {
+    readonly changes: readonly PatchChange[];
+    readonly baseLinks: readonly TreeLink[];
+    readonly sizeBytes: number;
+  },
   policy: EffectivePolicyJson,
 ): readonly VerdictLineJson[] {
-  const { changes } = patch;
+  const { changes, baseLinks } = patch;
   return [
-    lineOf(
-      "exit-gate-paths",
-      changes.flatMap((change) => faultsOfPaths(change, policy)),
-      {
-        met: `every changed path is where every layer allows it (${changes.length})`,
-        remedy:
-          "Undo the change of each path named here. Where the work does need it, have the owner of the named layer change its rule, and ask for a new run.",
-      },
-    ),
+    lineOf("exit-gate-paths", faultsOfPaths(changes, baseLinks, policy), {
+      met: `every changed path is where every layer allows it (${changes.length})`,
+      remedy:
+        "Undo the change of each path named here; in place of a link, put the files themselves. Where the work does need it, have the owner of the named layer change its rule, and ask for a new run.",
+    }),
     lineOf("exit-gate-symlinks", changes.flatMap(faultsOfLinks), {
       met: "no link leaves the tree and nothing is a submodule",
       remedy:
@@ -56,26 +61,6 @@ export function lineOf(
   return { requirementId, state: "LINE_STATE_FAILED", detail, remedy };
 }
 
-const acts: Readonly<Record<PatchChange["kind"], string>> = {
-  CHANGE_KIND_UNSPECIFIED: "changed",
-  CHANGE_KIND_ADDED: "added",
-  CHANGE_KIND_MODIFIED: "changed",
-  CHANGE_KIND_DELETED: "deleted",
-  CHANGE_KIND_RENAMED: "renamed",
-};
-
-function faultsOfPaths(change: PatchChange, policy: EffectivePolicyJson): string[] {
-  const paths = change.previousPath === undefined ? [change.path] : [change.previousPath, change.path];
-  return paths.flatMap((path) => {
-    const denial = judgePath(policy, path);
-    if (denial === undefined) return [];
-    const { layer, rule, kind } = denial;
-    const why =
-      kind === "deny" ? `protected by ${layer}'s rule "${rule}"` : `outside of what ${layer} lets be written: ${rule}`;
-    return [`${path} was ${acts[change.kind]}: ${why}`];
-  });
-}
-
 function faultsOfLinks(change: PatchChange): string[] {
   const { path, mode } = change;
   if (mode === submoduleMode) return [`${path} is a submodule`];
@@ -84,21 +69,26 @@ function faultsOfLinks(change: PatchChange): string[] {
     return [
       `${path} is a link that was moved: where it leads from there is not in the patch; make it anew at its place`,
     ];
-  const fault = faultOfTarget(path, change.added.map(({ text }) => text).join("\n"));
+  const fault = faultOfTarget(path, targetOf(change));
   return fault === undefined ? [] : [`${path} is a link ${fault}`];
 }
+
+/** `PATH_MAX` of Linux, with its NUL. */
+const longestTarget = 4_095;
 
 /**
  * A link leads from its own folder, and only up as far as the root. `..` after a name would be followed from wherever that name leads, which no text shows.
  */
 function faultOfTarget(path: string, target: string): string | undefined {
   if (target === "") return "without a target";
-  if (target.startsWith("/")) return "to an absolute path";
+  if (Buffer.byteLength(target) > longestTarget) return `with a target of more than ${longestTarget} bytes`;
+  if (target.startsWith("/") || /^[a-z]:/i.test(target)) return "to an absolute path";
+  if (target.includes("\\")) return "with a backslash, which leads to different places on different systems";
   const parts = target.split("/").filter((part) => part !== "" && part !== ".");
   const ups = parts.lastIndexOf("..") + 1;
   if (parts.slice(0, ups).some((part) => part !== "..")) return "that goes up after a name";
   if (ups > path.split("/").length - 1) return "that leaves the tree";
-  if (parts.some((part) => part.toLowerCase() === ".git")) return "into git's own folder";
+  if (parts.some(isGitFolder)) return "into git's own folder";
   return undefined;
 }
 
@@ -116,11 +106,14 @@ function faultsOfSize(
   ];
 }
 
-function faultsOfSecrets({ path, added, binary }: PatchChange): string[] {
+function faultsOfSecrets({ path, previousPath, kind: change, added, binary }: PatchChange): string[] {
+  const isNew = change === "CHANGE_KIND_ADDED" || previousPath !== undefined;
+  const inName = isNew ? findSecret(path) : undefined;
+  if (inName !== undefined) return [`the name of a new file looks like a ${inName}`];
   const found = added.flatMap(({ line, text }) => {
     const kind = findSecret(text);
     return kind === undefined ? [] : [`${path}:${line} looks like a ${kind}`];
   });
-  const kind = binary && findSecret(Buffer.from(binary).toString("latin1"));
+  const kind = binary && findSecretInBytes(binary);
   return kind === undefined ? found : [...found, `${path} (binary) looks like a ${kind}`];
 }

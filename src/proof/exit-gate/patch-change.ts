@@ -9,6 +9,8 @@ export interface PatchChange {
   readonly previousPath?: string;
   /** git's, six octal digits; absent where the patch does not say it (deleted; renamed and otherwise the same). */
   readonly mode?: string;
+  /** Before the change; absent where the patch does not say it (added; renamed and otherwise the same). */
+  readonly previousMode?: string;
   /** What the patch brings in, as far as it shows it: lines that are text, by their number in the new file. */
   readonly added: readonly { readonly line: number; readonly text: string }[];
   /** What it brings in of a binary file: its content, or the instructions that make it of the old one. */

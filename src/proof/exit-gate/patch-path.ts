@@ -1,6 +1,10 @@
 import { isUtf8 } from "node:buffer";
+import { isGitFolder } from "../../definitions/fold-name.ts";
 import { shownText } from "../../text/strangers-text.ts";
 import type { PatchLines } from "./patch-lines.ts";
+
+/** `PATH_MAX` of Linux. */
+const longestPath = 4_096;
 
 const escapes: Readonly<Record<string, string>> = {
   a: "\x07",
@@ -31,9 +35,10 @@ export function unquote(name: string, lines: PatchLines): string {
 export function readPath(name: string, lines: PatchLines): string {
   const bytes = Buffer.from(name, "latin1");
   if (!isUtf8(bytes)) throw lines.fault("a name that is not UTF-8");
+  if (bytes.length > longestPath)
+    throw lines.fault(`a path of ${bytes.length} bytes; none has more than ${longestPath}`);
   const path = bytes.toString("utf8");
-  const parts = path.split("/");
-  if (parts.some((part) => part === "" || part === "." || part === ".." || part.toLowerCase() === ".git"))
+  if (path.split("/").some((part) => part === "" || part === "." || part === ".." || isGitFolder(part)))
     throw lines.fault(`a path that no tree can hold: "${shownText(path, 200)}"`);
   return path;
 }

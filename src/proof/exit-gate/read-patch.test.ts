@@ -97,6 +97,7 @@ describe("a patch by git", () => {
       { line: 5, text: "@@ -1 +1 @@" },
     ]);
     expect(find("becomes-link")?.added).toEqual([{ line: 1, text: "../outside" }]);
+    expect(find("becomes-link")).toMatchObject({ mode: "120000", previousMode: "100644" });
     expect(find("crlf.txt")?.added).toEqual([{ line: 2, text: "TWO\r" }]);
     expect(find("sub/moved ö.txt")?.previousPath).toBe("moved.txt");
     expect(Buffer.from(find("new.bin")?.binary ?? []).equals(noise(3000, 13))).toBe(true);
@@ -106,7 +107,7 @@ describe("a patch by git", () => {
     git("init", "-q");
     write("empty.txt", "");
     expect(readPatch(patchOf(() => rmSync(join(folder, "empty.txt"))))).toEqual([
-      { kind: "CHANGE_KIND_DELETED", path: "empty.txt", added: [] },
+      { kind: "CHANGE_KIND_DELETED", path: "empty.txt", previousMode: "100644", added: [] },
     ]);
     expect(readPatch(patchOf(() => write("empty.txt", "")))).toEqual([
       { kind: "CHANGE_KIND_ADDED", path: "empty.txt", mode: "100644", added: [] },

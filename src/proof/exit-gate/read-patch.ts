@@ -38,13 +38,14 @@ function readFile(lines: PatchLines): PatchChange {
   const header = lines.take(/^diff --git (.*)$/, "`diff --git` of the next file")[1] ?? "";
   const head = readHead(lines);
   const names = namesOf(header, head, lines, at);
-  const { kind, mode } = kindOf(head, lines);
+  const { kind, mode, previousMode } = kindOf(head, lines);
   const path = readPath(kind === "CHANGE_KIND_DELETED" ? names.before : names.after, lines);
   const change = {
     kind,
     path,
     ...(kind === "CHANGE_KIND_RENAMED" ? { previousPath: readPath(names.before, lines) } : {}),
     ...(mode === undefined ? {} : { mode }),
+    ...(previousMode === undefined ? {} : { previousMode }),
   };
   return { ...change, ...readContent(lines, head, names) };
 }
@@ -108,7 +109,7 @@ function prefixed(name: string, prefix: string): string {
   return name.startsWith('"') ? `"${prefix}${name.slice(1)}` : `${prefix}${name}`;
 }
 
-function kindOf(head: Head, lines: PatchLines): Pick<PatchChange, "kind" | "mode"> {
+function kindOf(head: Head, lines: PatchLines): Pick<PatchChange, "kind" | "mode" | "previousMode"> {
   const said = [head.oldMode, head.newMode, head.deleted, head.created, head.indexMode];
   const odd = said.find((mode) => mode !== undefined && !modes.has(mode));
   if (odd !== undefined) throw lines.fault(`mode ${odd}, which no file of a tree has`);
@@ -118,11 +119,14 @@ function kindOf(head: Head, lines: PatchLines): Pick<PatchChange, "kind" | "mode
   if (ways.length > 1 || (ways.length === 1 && !isRename && head.newMode !== undefined))
     throw lines.fault("a file that is new, deleted or renamed at once");
   if (head.created !== undefined) return { kind: "CHANGE_KIND_ADDED", mode: head.created };
-  if (head.deleted !== undefined) return { kind: "CHANGE_KIND_DELETED" };
+  if (head.deleted !== undefined) return { kind: "CHANGE_KIND_DELETED", previousMode: head.deleted };
   const mode = head.newMode ?? head.indexMode;
-  if (isRename) return { kind: "CHANGE_KIND_RENAMED", ...(mode === undefined ? {} : { mode }) };
-  if (mode === undefined) throw lines.fault("a changed file without a mode");
-  return { kind: "CHANGE_KIND_MODIFIED", mode };
+  const previousMode = head.oldMode ?? head.indexMode;
+  if (mode === undefined || previousMode === undefined) {
+    if (isRename) return { kind: "CHANGE_KIND_RENAMED" };
+    throw lines.fault("a changed file without a mode");
+  }
+  return { kind: isRename ? "CHANGE_KIND_RENAMED" : "CHANGE_KIND_MODIFIED", mode, previousMode };
 }
 
 const emptyBlob = "e69de29bb2d1d6434b8b29ae775ad8c2e48c5391";
@@ -191,7 +195,9 @@ function joined(changes: readonly PatchChange[], lines: PatchLines): readonly Pa
     const other = byPath.get(change.path);
     const isPair = other?.kind === "CHANGE_KIND_DELETED" && change.kind === "CHANGE_KIND_ADDED";
     if (other !== undefined && !isPair) throw lines.fault("two changes of one path");
-    byPath.set(change.path, isPair ? { ...change, kind: "CHANGE_KIND_MODIFIED" } : change);
+    const { previousMode } = isPair ? other : change;
+    const kind = isPair ? "CHANGE_KIND_MODIFIED" : change.kind;
+    byPath.set(change.path, { ...change, kind, ...(previousMode === undefined ? {} : { previousMode }) });
   }
   return [...byPath.values()];
 }

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { findSecret } from "./secret-patterns.ts";
+import { findSecret, findSecretInBytes } from "./secret-patterns.ts";
 
 // Put together here, so that no line of this file looks like one.
 const of = (...parts: string[]) => parts.join("");
@@ -55,8 +55,36 @@ describe("a secret", () => {
     'tokens: ["eyJ", "eyJhbGciOi"]',
     "task-ant-hill sk-learn npm_config_registry",
     "",
+    "AKIAIOSFODNN7EXAMPLE",
+    "aws_access_key_id = AKIAI44QH8DHBEXAMPLE",
+    "ASIAIOSFODNN7EXAMPLE",
+    "aws_secret_access_key = wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY",
+    of("gho_", "16C7e42F292c6912E7710c838347Ae178B4a"),
+    `ghp_${"x".repeat(36)}`,
+    `npm_${"X".repeat(36)}`,
+    "sk-ant-your-api-key-goes-here",
+    "xoxb-not-a-real-token-this-will-not-work",
+    of(
+      "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJzdWIiOiIxMjM0NTY3ODkwIiwibmFtZSI6IkpvaG4gRG9lIiwiaWF0IjoxNTE2MjM5MDIyfQ",
+      ".SflKxwRJSMeKKF2QT4fwpMeJf36POk6yJV_adQssw5c",
+    ),
   ])("is not seen in %s", (text) => {
     expect(findSecret(text)).toBeUndefined();
+  });
+
+  it.each([
+    ["AWS access key", of("AKIAIOSFODNN7EXAMPLE AKIA", "QWERTYUIOPASDFGH")],
+    ["GitHub token", of(`ghp_${"x".repeat(36)} ghp_`, letters)],
+    ["password in a URL", of("https://user:password@example.org/ postgres://app:hunt", "er2secret9@db/main")],
+  ])("is found after one that stands for it: %s", (kind, text) => {
+    expect(findSecret(text)).toBe(kind);
+  });
+
+  it.each([0, 1, 2, 3])("is found in UTF-16 of both orders, %d bytes into a file", (before) => {
+    const text = Buffer.from(of("\ufeffkey: ghp_", letters, "\r\n"), "utf16le");
+    for (const bytes of [text, Buffer.from(text).swap16(), text.subarray(2), Buffer.from(text).swap16().subarray(2)])
+      expect(findSecretInBytes(Buffer.concat([Buffer.alloc(before, 7), bytes]))).toBe("GitHub token");
+    expect(findSecretInBytes(Buffer.from(of("ghp_", letters), "utf16le").swap16())).toBe("GitHub token");
   });
 
   it.each(["eyJ-", "a.", "a-b:", "password=", "sk-ant-", "-----BEGIN ", "://a:b", "A ", "x"])(

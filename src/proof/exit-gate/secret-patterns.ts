@@ -3,49 +3,74 @@ interface SecretPattern {
   readonly kind: string;
   /** Linear in the length of a line, however long: repeats are bounded or begin where no token can be under way. */
   readonly pattern: RegExp;
-  /** Says of the first group whether it only stands for a secret. */
+  /** Says of the first group, or of the whole when there is none, whether it only stands for a secret; `isDocumented` when absent. */
   readonly isPlaceholder?: (value: string) => boolean;
 }
 
-/** Forms are those that the issuers document; the last two are guesses, and so leave out what looks like an example. */
+/** Forms are those that the issuers document; the last two are guesses, and so leave out more that looks like an example. */
 const patterns: readonly SecretPattern[] = [
-  { kind: "private key", pattern: /-----BEGIN (?:[A-Z0-9]{1,20} ){0,3}PRIVATE KEY(?: BLOCK)?-----/ },
-  { kind: "AWS access key", pattern: /(?<!\w)(?:AKIA|ASIA)[A-Z2-7]{16}(?!\w)/ },
+  { kind: "private key", pattern: /-----BEGIN (?:[A-Z0-9]{1,20} ){0,3}PRIVATE KEY(?: BLOCK)?-----/g },
+  { kind: "AWS access key", pattern: /(?<!\w)(?:AKIA|ASIA)[A-Z2-7]{16}(?!\w)/g },
   {
     kind: "AWS secret key",
-    pattern: /aws_?secret_?(?:access_?)?key["']?\s{0,9}[:=]\s{0,9}["']?[A-Za-z0-9/+]{40}(?![A-Za-z0-9/+])/i,
+    pattern: /aws_?secret_?(?:access_?)?key["']?\s{0,9}[:=]\s{0,9}["']?([A-Za-z0-9/+]{40})(?![A-Za-z0-9/+])/gi,
   },
-  { kind: "GitHub token", pattern: /(?<!\w)(?:gh[pousr]_[A-Za-z0-9]{36}|github_pat_[A-Za-z0-9_]{22})/ },
-  { kind: "GitLab token", pattern: /(?<![\w-])gl(?:pat|ptt|dt|rt)-[\w-]{20}/ },
-  { kind: "Slack token", pattern: /(?<![\w-])xox[abeoprs]-[A-Za-z0-9-]{10}/ },
-  { kind: "Google API key", pattern: /(?<![\w-])AIza[\w-]{35}(?![\w-])/ },
-  { kind: "npm token", pattern: /(?<!\w)npm_[A-Za-z0-9]{36}(?!\w)/ },
-  { kind: "Stripe key", pattern: /(?<!\w)[rs]k_live_[A-Za-z0-9]{20}/ },
-  { kind: "model provider's key", pattern: /(?<![\w-])sk-(?:(?:ant|proj|svcacct)-[\w-]{20}|[A-Za-z0-9]{40})/ },
-  { kind: "JSON Web Token", pattern: /(?<![\w-])eyJ[\w-]{10,2000}\.eyJ[\w-]{10,8000}\.[\w-]{10}/ },
+  { kind: "GitHub token", pattern: /(?<!\w)(?:gh[pousr]_[A-Za-z0-9]{36}|github_pat_[A-Za-z0-9_]{22,255})/g },
+  { kind: "GitLab token", pattern: /(?<![\w-])gl(?:pat|ptt|dt|rt)-[\w-]{20,255}/g },
+  { kind: "Slack token", pattern: /(?<![\w-])xox[abeoprs]-[A-Za-z0-9-]{10,255}/g },
+  { kind: "Google API key", pattern: /(?<![\w-])AIza[\w-]{35}(?![\w-])/g },
+  { kind: "npm token", pattern: /(?<!\w)npm_[A-Za-z0-9]{36}(?!\w)/g },
+  { kind: "Stripe key", pattern: /(?<!\w)[rs]k_live_[A-Za-z0-9]{20,255}/g },
+  { kind: "model provider's key", pattern: /(?<![\w-])sk-(?:(?:ant|proj|svcacct)-[\w-]{20,255}|[A-Za-z0-9]{40,255})/g },
+  { kind: "JSON Web Token", pattern: /(?<![\w-])eyJ[\w-]{10,2000}\.eyJ[\w-]{10,8000}\.[\w-]{10,1000}/g },
   {
     kind: "password in a URL",
-    pattern: /(?<![\w+.-])[a-z][a-z0-9+.-]{1,20}:\/\/[^\s/:@"'`]{1,100}:([^\s/:@"'`]{8,200})@/i,
-    isPlaceholder,
+    pattern: /(?<![\w+.-])[a-z][a-z0-9+.-]{1,20}:\/\/[^\s/:@"'`]{1,100}:([^\s/:@"'`]{8,200})@/gi,
+    isPlaceholder: isGuessWrong,
   },
   {
     kind: "password or key in quotes",
     pattern:
-      /(?:passw(?:or)?d|passphrase|secret|api[_-]?key|access[_-]?key|auth[_-]?token|access[_-]?token)["']?\s{0,9}(?::|=|:=|=>)\s{0,9}["'`]([^"'`\s]{8,200})["'`]/i,
-    isPlaceholder,
+      /(?:passw(?:or)?d|passphrase|secret|api[_-]?key|access[_-]?key|auth[_-]?token|access[_-]?token)["']?\s{0,9}(?::|=|:=|=>)\s{0,9}["'`]([^"'`\s]{8,200})["'`]/gi,
+    isPlaceholder: isGuessWrong,
   },
 ];
 
 /** @returns what kind of secret a line seems to hold */
 export function findSecret(text: string): string | undefined {
-  return patterns.find(({ pattern, isPlaceholder: standsIn }) => {
-    const found = pattern.exec(text);
-    return found !== null && !(standsIn?.(found[1] ?? "") ?? false);
-  })?.kind;
+  return patterns.find(({ pattern, isPlaceholder = isDocumented }) =>
+    text.matchAll(pattern).some(([whole, inner]) => !isPlaceholder(inner ?? whole)),
+  )?.kind;
 }
 
+/** @returns what kind of secret bytes seem to hold, as text of one byte a character or of two: UTF-16 of both orders, from an even or an odd place */
+export function findSecretInBytes(bytes: Uint8Array): string | undefined {
+  const padded = Buffer.concat([bytes, Buffer.alloc(1)]);
+  return (
+    findSecret(padded.toString("latin1")) ??
+    findSecret(padded.toString("utf16le")) ??
+    findSecret(padded.toString("utf16le", 1))
+  );
+}
+
+/** What issuers print in their manuals, and what is filled in there: marked as an example, or a run of one character. */
+function isDocumented(value: string): boolean {
+  return (
+    /example|(?<![a-z0-9])your[_-]|redacted|placeholder|(.)\1{7}/i.test(value) ||
+    documented.some((each) => value.includes(each))
+  );
+}
+
+/** Keys of issuers' documentation that nothing marks as such. */
+const documented: readonly string[] = [
+  "16C7e42F292c6912E7710c838347Ae178B4a", // docs.github.com, about authentication to GitHub
+  "SflKxwRJSMeKKF2QT4fwpMeJf36POk6yJV_adQssw5c", // jwt.io
+  "dozjgNryP4J3jVmNHl0w5N_XgL0n3I9PlFUP0THsR8U", // RFC 7519
+  "not-a-real-token", // api.slack.com
+];
+
 /** Words, examples and references to where the secret really is; what is guessed mixes letters and digits. */
-function isPlaceholder(value: string): boolean {
+function isGuessWrong(value: string): boolean {
   if (!/\d/.test(value) || !/[a-z]/i.test(value)) return true;
   if (/[$<{%]/.test(value)) return true;
   return /example|changeme|change-me|placeholder|dummy|sample|test|your[_-]|redacted|x{4}|\*{3}|\.{3}|^(.)\1+$/i.test(

@@ -120,7 +120,7 @@ export async function workRun(
   // without a capture what was said until then is kept all the same
   if (captured instanceof CaptureError)
     return worked(job, made, { cause: captured.code, reason: captured.message }, { tests: baseTests });
-  const { capture, patch, gitDir } = captured;
+  const { capture, patch, baseLinks, gitDir } = captured;
   await job.tell({ captured: capturedEvent(capture) });
   made.keep([{ name: "changes.patch", kind: "patch", mediaType: "text/x-diff", bytes: patch }, changesFile(capture)]);
 
@@ -152,7 +152,8 @@ export async function workRun(
   made.keep([
     evidenceFile({ runId: job.scope.runId, repository: job.pins.repository, capture, tests: allTests, documents }),
   ]);
-  return worked(job, made, signals.stop.aborted ? stopped : undefined, { capture, tests: allTests, documents });
+  const facts = { capture, baseLinks: [...baseLinks], tests: allTests, documents };
+  return worked(job, made, signals.stop.aborted ? stopped : undefined, facts);
 }
 
 /** @param failure - of the work as a whole; that of a step goes before it */
@@ -160,7 +161,7 @@ function worked(
   job: Job,
   made: ReturnType<typeof createMade>,
   failure: typeof stopped | undefined,
-  facts: Pick<WorkReportJson, "capture" | "tests" | "documents">,
+  facts: Pick<WorkReportJson, "capture" | "baseLinks" | "tests" | "documents">,
 ): Worked {
   const why = made.failure ?? failure;
   return {

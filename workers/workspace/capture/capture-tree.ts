@@ -1,10 +1,11 @@
 import { createHash } from "node:crypto";
 import { rm } from "node:fs/promises";
-import type { CaptureJson, SkippedFileJson } from "../../../src/gen/automation/v1/run_work_pb.ts";
+import type { CaptureJson, SkippedFileJson, TreeLinkJson } from "../../../src/gen/automation/v1/run_work_pb.ts";
 import { cutText } from "../../../src/text/strangers-text.ts";
 import type { Base } from "../repo/git-repositories.ts";
 import { GitError } from "../repo/run-git.ts";
 import type { Sandbox } from "../sandbox/sandbox.ts";
+import { baseLinksOf } from "./base-links.ts";
 import { CaptureError } from "./capture-error.ts";
 import { changesOf, commitOnBase, openCaptureRepository, patchOf, pathsOf } from "./captured-commit.ts";
 import type { Enumerate, Listed } from "./enumerate.ts";
@@ -45,6 +46,8 @@ export interface CaptureAsked {
 export interface Captured {
   readonly capture: CaptureJson;
   readonly patch: Buffer;
+  /** Every link of the base. */
+  readonly baseLinks: readonly TreeLinkJson[];
   /** Holds commit and tree; borrows from the base's repository. */
   readonly gitDir: string;
 }
@@ -80,9 +83,10 @@ export function createCaptureTree({
       const gone = goneOf(listed.kept, wanted, tracked);
       const commit = await commitOnBase({ ...what, gone, wanted, read: box.read }, signal);
       const sizes = new Map(wanted.map(({ path, sizeBytes }) => [path, sizeBytes]));
-      const [patch, changes] = await Promise.all([
+      const [patch, changes, baseLinks] = await Promise.all([
         patchOf(gitDir, base, commit, limits.patchBytes, signal),
         changesOf(gitDir, base, commit, sizes, signal),
+        baseLinksOf(base, tracked),
       ]);
       if (Buffer.byteLength(JSON.stringify(changes)) > changesBytes)
         throw new CaptureError(
@@ -99,7 +103,7 @@ export function createCaptureTree({
         skipped: shownSkips(skipped),
         partial: skipped.some(({ reason }) => reason !== "ignored"),
       };
-      return { capture, patch, gitDir };
+      return { capture, patch, baseLinks, gitDir };
     } catch (error) {
       if (error instanceof GitError) throw new CaptureError(error.message, { cause: error });
       throw error;

@@ -110,7 +110,7 @@ export const CommandRulesSchema: GenMessage<CommandRules, {jsonType: CommandRule
   messageDesc(file_automation_v1_policy, 1);
 
 /**
- * Rules over the paths that a capture changes, relative to the repository's root. A pattern is a glob: `*` within a name, `**` across folders, for example `src/**`.
+ * Rules over the paths that a capture changes, relative to the repository's root. A pattern is a glob: `*` within a name, `**` across folders, for example `src/**`; at most 32 names and four `**`.
  *
  * @generated from message automation.v1.PathRules
  */
@@ -123,7 +123,7 @@ export type PathRules = Message<"automation.v1.PathRules"> & {
   write?: PatternList | undefined;
 
   /**
-   * What must stay as it is: protected tests, pipelines.
+   * What must stay as it is, by every name that a checkout may have for it: protected tests, pipelines. `X/**` is `X` itself, too.
    *
    * @generated from field: repeated string deny = 2;
    */
@@ -131,7 +131,7 @@ export type PathRules = Message<"automation.v1.PathRules"> & {
 };
 
 /**
- * Rules over the paths that a capture changes, relative to the repository's root. A pattern is a glob: `*` within a name, `**` across folders, for example `src/**`.
+ * Rules over the paths that a capture changes, relative to the repository's root. A pattern is a glob: `*` within a name, `**` across folders, for example `src/**`; at most 32 names and four `**`.
  *
  * @generated from message automation.v1.PathRules
  */
@@ -144,7 +144,7 @@ export type PathRulesJson = {
   write?: PatternListJson;
 
   /**
-   * What must stay as it is: protected tests, pipelines.
+   * What must stay as it is, by every name that a checkout may have for it: protected tests, pipelines. `X/**` is `X` itself, too.
    *
    * @generated from field: repeated string deny = 2;
    */

@@ -16,7 +16,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file automation/v1/run_work.proto.
  */
 export const file_automation_v1_run_work: GenFile = /*@__PURE__*/
-  fileDesc("ChxhdXRvbWF0aW9uL3YxL3J1bl93b3JrLnByb3RvEg1hdXRvbWF0aW9uLnYxIucBCgdSdW5QaW5zEjMKCnJlcG9zaXRvcnkYASABKAsyHy5hdXRvbWF0aW9uLnYxLlBpbm5lZFJlcG9zaXRvcnkSLgoIcGVyc29uYXMYAiADKAsyHC5hdXRvbWF0aW9uLnYxLlBpbm5lZFBlcnNvbmESLgoGcG9saWN5GAMgASgLMh4uYXV0b21hdGlvbi52MS5FZmZlY3RpdmVQb2xpY3kSFQoNcG9saWN5X2RpZ2VzdBgEIAEoCRIwCglpc29sYXRpb24YBSABKA4yHS5hdXRvbWF0aW9uLnYxLklzb2xhdGlvbkNsYXNzIjgKEFBpbm5lZFJlcG9zaXRvcnkSCgoCaWQYASABKAkSCwoDdXJsGAIgASgJEgsKA3JlZhgDIAEoCSJNCg1QaW5uZWRQZXJzb25hEg8KB3N0ZXBfaWQYASABKAkSCgoCaWQYAiABKAkSDwoHdmVyc2lvbhgDIAEoCRIOCgZkaWdlc3QYBCABKAkiwgIKCldvcmtSZXBvcnQSDwoHYXR0ZW1wdBgBIAEoBRIrCgdvdXRjb21lGAIgASgOMhouYXV0b21hdGlvbi52MS5Xb3JrT3V0Y29tZRINCgVjYXVzZRgDIAEoCRIOCgZyZWFzb24YBCABKAkSKAoFc3RlcHMYBSADKAsyGS5hdXRvbWF0aW9uLnYxLlN0ZXBSZXBvcnQSJwoHY2FwdHVyZRgGIAEoCzIWLmF1dG9tYXRpb24udjEuQ2FwdHVyZRIlCgV0ZXN0cxgHIAMoCzIWLmF1dG9tYXRpb24udjEuVGVzdFJ1bhIuCglkb2N1bWVudHMYCCADKAsyGy5hdXRvbWF0aW9uLnYxLktlcHREb2N1bWVudBItCgdzYW5kYm94GAkgASgLMhwuYXV0b21hdGlvbi52MS5TYW5kYm94UmVwb3J0IpQCCgpTdGVwUmVwb3J0Eg8KB3N0ZXBfaWQYASABKAkSJwoFc3RhdGUYAiABKA4yGC5hdXRvbWF0aW9uLnYxLlN0ZXBTdGF0ZRIWCglleGl0X2NvZGUYAyABKAVIAIgBARINCgVjYXVzZRgEIAEoCRIOCgZyZWFzb24YBSABKAkSJgoFbGltaXQYBiABKAsyFy5hdXRvbWF0aW9uLnYxLkxpbWl0SGl0Ei4KCnN0YXJ0ZWRfYXQYByABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi8KC2ZpbmlzaGVkX2F0GAggASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEIMCgpfZXhpdF9jb2RlIkgKCExpbWl0SGl0EgwKBG5hbWUYASABKAkSEQoJbWVjaGFuaXNtGAIgASgJEg0KBWxpbWl0GAMgASgDEgwKBHBlYWsYBCABKAMi5AEKB0NhcHR1cmUSFQoNcmVwb3NpdG9yeV9pZBgBIAEoCRILCgNyZWYYAiABKAkSEwoLYmFzZV9jb21taXQYAyABKAkSEgoKZ2l0X2NvbW1pdBgEIAEoCRIQCghnaXRfdHJlZRgFIAEoCRIUCgxwYXRjaF9zaGEyNTYYBiABKAkSJgoHY2hhbmdlcxgHIAMoCzIVLmF1dG9tYXRpb24udjEuQ2hhbmdlEisKB3NraXBwZWQYCCADKAsyGi5hdXRvbWF0aW9uLnYxLlNraXBwZWRGaWxlEg8KB3BhcnRpYWwYCSABKAgieAoGQ2hhbmdlEgwKBHBhdGgYASABKAkSJwoEa2luZBgCIAEoDjIZLmF1dG9tYXRpb24udjEuQ2hhbmdlS2luZBIVCg1wcmV2aW91c19wYXRoGAMgASgJEgwKBG1vZGUYBCABKAkSEgoKc2l6ZV9ieXRlcxgFIAEoAyIrCgtTa2lwcGVkRmlsZRIMCgRwYXRoGAEgASgJEg4KBnJlYXNvbhgCIAEoCSLFAQoHVGVzdFJ1bhIPCgdzdGVwX2lkGAEgASgJEg8KB29uX2Jhc2UYAiABKAgSEAoIZ2l0X3RyZWUYAyABKAkSDAoEYXJndhgEIAMoCRIWCglleGl0X2NvZGUYBSABKAVIAIgBARIrCgZmb3JtYXQYBiABKA4yGy5hdXRvbWF0aW9uLnYxLlJlcG9ydEZvcm1hdBIVCg1yZXBvcnRfc2hhMjU2GAcgASgJEg4KBnJlYXNvbhgIIAEoCUIMCgpfZXhpdF9jb2RlImMKDEtlcHREb2N1bWVudBIPCgdzdGVwX2lkGAEgASgJEgwKBHBhdGgYAiABKAkSDgoGc2hhMjU2GAMgASgJEhIKCm1lZGlhX3R5cGUYBCABKAkSEAoIdHlwZV9rZXkYBSABKAki7AEKDVNhbmRib3hSZXBvcnQSMAoJaXNvbGF0aW9uGAEgASgOMh0uYXV0b21hdGlvbi52MS5Jc29sYXRpb25DbGFzcxIrCgZjbGFpbXMYAiADKAsyGy5hdXRvbWF0aW9uLnYxLlNhbmRib3hDbGFpbRItCgZsaW1pdHMYAyADKAsyHS5hdXRvbWF0aW9uLnYxLkxpbWl0TWVjaGFuaXNtEg4KBmVuZ2luZRgEIAEoCRIOCgZrZXJuZWwYBSABKAkSLQoJcHJvdmVkX2F0GAYgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCI4CgxTYW5kYm94Q2xhaW0SCgoCaWQYASABKAkSDAoEaGVsZBgCIAEoCBIOCgZkZXRhaWwYAyABKAkiRAoOTGltaXRNZWNoYW5pc20SDQoFbGltaXQYASABKAkSEAoIc3RyZW5ndGgYAiABKAkSEQoJbWVjaGFuaXNtGAMgASgJIlwKBlVwbG9hZBIMCgRuYW1lGAEgASgJEgwKBGtpbmQYAiABKAkSEgoKbWVkaWFfdHlwZRgDIAEoCRIOCgZzaGEyNTYYBCABKAkSEgoKc2l6ZV9ieXRlcxgFIAEoAyLYAQoRSW5jcmVtZW50RXZpZGVuY2USDgoGcnVuX2lkGAEgASgJEjMKCnJlcG9zaXRvcnkYAiABKAsyHy5hdXRvbWF0aW9uLnYxLlBpbm5lZFJlcG9zaXRvcnkSJwoHY2FwdHVyZRgDIAEoCzIWLmF1dG9tYXRpb24udjEuQ2FwdHVyZRIlCgV0ZXN0cxgEIAMoCzIWLmF1dG9tYXRpb24udjEuVGVzdFJ1bhIuCglkb2N1bWVudHMYBSADKAsyGy5hdXRvbWF0aW9uLnYxLktlcHREb2N1bWVudCpbCgtXb3JrT3V0Y29tZRIcChhXT1JLX09VVENPTUVfVU5TUEVDSUZJRUQQABIVChFXT1JLX09VVENPTUVfRE9ORRABEhcKE1dPUktfT1VUQ09NRV9GQUlMRUQQAiprCglTdGVwU3RhdGUSGgoWU1RFUF9TVEFURV9VTlNQRUNJRklFRBAAEhYKElNURVBfU1RBVEVfU1RBUlRFRBABEhMKD1NURVBfU1RBVEVfRE9ORRACEhUKEVNURVBfU1RBVEVfRkFJTEVEEAMqjAEKCkNoYW5nZUtpbmQSGwoXQ0hBTkdFX0tJTkRfVU5TUEVDSUZJRUQQABIVChFDSEFOR0VfS0lORF9BRERFRBABEhgKFENIQU5HRV9LSU5EX01PRElGSUVEEAISFwoTQ0hBTkdFX0tJTkRfREVMRVRFRBADEhcKE0NIQU5HRV9LSU5EX1JFTkFNRUQQBGIGcHJvdG8z", [file_automation_v1_automation_plan, file_automation_v1_policy, file_google_protobuf_timestamp]);
+  fileDesc("ChxhdXRvbWF0aW9uL3YxL3J1bl93b3JrLnByb3RvEg1hdXRvbWF0aW9uLnYxIucBCgdSdW5QaW5zEjMKCnJlcG9zaXRvcnkYASABKAsyHy5hdXRvbWF0aW9uLnYxLlBpbm5lZFJlcG9zaXRvcnkSLgoIcGVyc29uYXMYAiADKAsyHC5hdXRvbWF0aW9uLnYxLlBpbm5lZFBlcnNvbmESLgoGcG9saWN5GAMgASgLMh4uYXV0b21hdGlvbi52MS5FZmZlY3RpdmVQb2xpY3kSFQoNcG9saWN5X2RpZ2VzdBgEIAEoCRIwCglpc29sYXRpb24YBSABKA4yHS5hdXRvbWF0aW9uLnYxLklzb2xhdGlvbkNsYXNzIjgKEFBpbm5lZFJlcG9zaXRvcnkSCgoCaWQYASABKAkSCwoDdXJsGAIgASgJEgsKA3JlZhgDIAEoCSJNCg1QaW5uZWRQZXJzb25hEg8KB3N0ZXBfaWQYASABKAkSCgoCaWQYAiABKAkSDwoHdmVyc2lvbhgDIAEoCRIOCgZkaWdlc3QYBCABKAki7wIKCldvcmtSZXBvcnQSDwoHYXR0ZW1wdBgBIAEoBRIrCgdvdXRjb21lGAIgASgOMhouYXV0b21hdGlvbi52MS5Xb3JrT3V0Y29tZRINCgVjYXVzZRgDIAEoCRIOCgZyZWFzb24YBCABKAkSKAoFc3RlcHMYBSADKAsyGS5hdXRvbWF0aW9uLnYxLlN0ZXBSZXBvcnQSJwoHY2FwdHVyZRgGIAEoCzIWLmF1dG9tYXRpb24udjEuQ2FwdHVyZRIlCgV0ZXN0cxgHIAMoCzIWLmF1dG9tYXRpb24udjEuVGVzdFJ1bhIuCglkb2N1bWVudHMYCCADKAsyGy5hdXRvbWF0aW9uLnYxLktlcHREb2N1bWVudBItCgdzYW5kYm94GAkgASgLMhwuYXV0b21hdGlvbi52MS5TYW5kYm94UmVwb3J0EisKCmJhc2VfbGlua3MYCiADKAsyFy5hdXRvbWF0aW9uLnYxLlRyZWVMaW5rIigKCFRyZWVMaW5rEgwKBHBhdGgYASABKAkSDgoGdGFyZ2V0GAIgASgJIpQCCgpTdGVwUmVwb3J0Eg8KB3N0ZXBfaWQYASABKAkSJwoFc3RhdGUYAiABKA4yGC5hdXRvbWF0aW9uLnYxLlN0ZXBTdGF0ZRIWCglleGl0X2NvZGUYAyABKAVIAIgBARINCgVjYXVzZRgEIAEoCRIOCgZyZWFzb24YBSABKAkSJgoFbGltaXQYBiABKAsyFy5hdXRvbWF0aW9uLnYxLkxpbWl0SGl0Ei4KCnN0YXJ0ZWRfYXQYByABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi8KC2ZpbmlzaGVkX2F0GAggASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEIMCgpfZXhpdF9jb2RlIkgKCExpbWl0SGl0EgwKBG5hbWUYASABKAkSEQoJbWVjaGFuaXNtGAIgASgJEg0KBWxpbWl0GAMgASgDEgwKBHBlYWsYBCABKAMi5AEKB0NhcHR1cmUSFQoNcmVwb3NpdG9yeV9pZBgBIAEoCRILCgNyZWYYAiABKAkSEwoLYmFzZV9jb21taXQYAyABKAkSEgoKZ2l0X2NvbW1pdBgEIAEoCRIQCghnaXRfdHJlZRgFIAEoCRIUCgxwYXRjaF9zaGEyNTYYBiABKAkSJgoHY2hhbmdlcxgHIAMoCzIVLmF1dG9tYXRpb24udjEuQ2hhbmdlEisKB3NraXBwZWQYCCADKAsyGi5hdXRvbWF0aW9uLnYxLlNraXBwZWRGaWxlEg8KB3BhcnRpYWwYCSABKAgieAoGQ2hhbmdlEgwKBHBhdGgYASABKAkSJwoEa2luZBgCIAEoDjIZLmF1dG9tYXRpb24udjEuQ2hhbmdlS2luZBIVCg1wcmV2aW91c19wYXRoGAMgASgJEgwKBG1vZGUYBCABKAkSEgoKc2l6ZV9ieXRlcxgFIAEoAyIrCgtTa2lwcGVkRmlsZRIMCgRwYXRoGAEgASgJEg4KBnJlYXNvbhgCIAEoCSLFAQoHVGVzdFJ1bhIPCgdzdGVwX2lkGAEgASgJEg8KB29uX2Jhc2UYAiABKAgSEAoIZ2l0X3RyZWUYAyABKAkSDAoEYXJndhgEIAMoCRIWCglleGl0X2NvZGUYBSABKAVIAIgBARIrCgZmb3JtYXQYBiABKA4yGy5hdXRvbWF0aW9uLnYxLlJlcG9ydEZvcm1hdBIVCg1yZXBvcnRfc2hhMjU2GAcgASgJEg4KBnJlYXNvbhgIIAEoCUIMCgpfZXhpdF9jb2RlImMKDEtlcHREb2N1bWVudBIPCgdzdGVwX2lkGAEgASgJEgwKBHBhdGgYAiABKAkSDgoGc2hhMjU2GAMgASgJEhIKCm1lZGlhX3R5cGUYBCABKAkSEAoIdHlwZV9rZXkYBSABKAki7AEKDVNhbmRib3hSZXBvcnQSMAoJaXNvbGF0aW9uGAEgASgOMh0uYXV0b21hdGlvbi52MS5Jc29sYXRpb25DbGFzcxIrCgZjbGFpbXMYAiADKAsyGy5hdXRvbWF0aW9uLnYxLlNhbmRib3hDbGFpbRItCgZsaW1pdHMYAyADKAsyHS5hdXRvbWF0aW9uLnYxLkxpbWl0TWVjaGFuaXNtEg4KBmVuZ2luZRgEIAEoCRIOCgZrZXJuZWwYBSABKAkSLQoJcHJvdmVkX2F0GAYgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCI4CgxTYW5kYm94Q2xhaW0SCgoCaWQYASABKAkSDAoEaGVsZBgCIAEoCBIOCgZkZXRhaWwYAyABKAkiRAoOTGltaXRNZWNoYW5pc20SDQoFbGltaXQYASABKAkSEAoIc3RyZW5ndGgYAiABKAkSEQoJbWVjaGFuaXNtGAMgASgJIlwKBlVwbG9hZBIMCgRuYW1lGAEgASgJEgwKBGtpbmQYAiABKAkSEgoKbWVkaWFfdHlwZRgDIAEoCRIOCgZzaGEyNTYYBCABKAkSEgoKc2l6ZV9ieXRlcxgFIAEoAyLYAQoRSW5jcmVtZW50RXZpZGVuY2USDgoGcnVuX2lkGAEgASgJEjMKCnJlcG9zaXRvcnkYAiABKAsyHy5hdXRvbWF0aW9uLnYxLlBpbm5lZFJlcG9zaXRvcnkSJwoHY2FwdHVyZRgDIAEoCzIWLmF1dG9tYXRpb24udjEuQ2FwdHVyZRIlCgV0ZXN0cxgEIAMoCzIWLmF1dG9tYXRpb24udjEuVGVzdFJ1bhIuCglkb2N1bWVudHMYBSADKAsyGy5hdXRvbWF0aW9uLnYxLktlcHREb2N1bWVudCpbCgtXb3JrT3V0Y29tZRIcChhXT1JLX09VVENPTUVfVU5TUEVDSUZJRUQQABIVChFXT1JLX09VVENPTUVfRE9ORRABEhcKE1dPUktfT1VUQ09NRV9GQUlMRUQQAiprCglTdGVwU3RhdGUSGgoWU1RFUF9TVEFURV9VTlNQRUNJRklFRBAAEhYKElNURVBfU1RBVEVfU1RBUlRFRBABEhMKD1NURVBfU1RBVEVfRE9ORRACEhUKEVNURVBfU1RBVEVfRkFJTEVEEAMqjAEKCkNoYW5nZUtpbmQSGwoXQ0hBTkdFX0tJTkRfVU5TUEVDSUZJRUQQABIVChFDSEFOR0VfS0lORF9BRERFRBABEhgKFENIQU5HRV9LSU5EX01PRElGSUVEEAISFwoTQ0hBTkdFX0tJTkRfREVMRVRFRBADEhcKE0NIQU5HRV9LSU5EX1JFTkFNRUQQBGIGcHJvdG8z", [file_automation_v1_automation_plan, file_automation_v1_policy, file_google_protobuf_timestamp]);
 
 /**
  * What a run works on and with, pinned when it was accepted; absent for a plan without steps.
@@ -269,6 +269,13 @@ export type WorkReport = Message<"automation.v1.WorkReport"> & {
    * @generated from field: automation.v1.SandboxReport sandbox = 9;
    */
   sandbox?: SandboxReport | undefined;
+
+  /**
+   * Every symbolic link of the base's tree: a patch does not show those that it leaves alone, and a changed path has names through them. Told with a capture.
+   *
+   * @generated from field: repeated automation.v1.TreeLink base_links = 10;
+   */
+  baseLinks: TreeLink[];
 };
 
 /**
@@ -327,6 +334,13 @@ export type WorkReportJson = {
    * @generated from field: automation.v1.SandboxReport sandbox = 9;
    */
   sandbox?: SandboxReportJson;
+
+  /**
+   * Every symbolic link of the base's tree: a patch does not show those that it leaves alone, and a changed path has names through them. Told with a capture.
+   *
+   * @generated from field: repeated automation.v1.TreeLink base_links = 10;
+   */
+  baseLinks?: TreeLinkJson[];
 };
 
 /**
@@ -335,6 +349,47 @@ export type WorkReportJson = {
  */
 export const WorkReportSchema: GenMessage<WorkReport, {jsonType: WorkReportJson}> = /*@__PURE__*/
   messageDesc(file_automation_v1_run_work, 3);
+
+/**
+ * @generated from message automation.v1.TreeLink
+ */
+export type TreeLink = Message<"automation.v1.TreeLink"> & {
+  /**
+   * From the repository's root; bytes that are no UTF-8 are shown as \xNN.
+   *
+   * @generated from field: string path = 1;
+   */
+  path: string;
+
+  /**
+   * @generated from field: string target = 2;
+   */
+  target: string;
+};
+
+/**
+ * @generated from message automation.v1.TreeLink
+ */
+export type TreeLinkJson = {
+  /**
+   * From the repository's root; bytes that are no UTF-8 are shown as \xNN.
+   *
+   * @generated from field: string path = 1;
+   */
+  path?: string;
+
+  /**
+   * @generated from field: string target = 2;
+   */
+  target?: string;
+};
+
+/**
+ * Describes the message automation.v1.TreeLink.
+ * Use `create(TreeLinkSchema)` to create a new message.
+ */
+export const TreeLinkSchema: GenMessage<TreeLink, {jsonType: TreeLinkJson}> = /*@__PURE__*/
+  messageDesc(file_automation_v1_run_work, 4);
 
 /**
  * @generated from message automation.v1.StepReport
@@ -443,7 +498,7 @@ export type StepReportJson = {
  * Use `create(StepReportSchema)` to create a new message.
  */
 export const StepReportSchema: GenMessage<StepReport, {jsonType: StepReportJson}> = /*@__PURE__*/
-  messageDesc(file_automation_v1_run_work, 4);
+  messageDesc(file_automation_v1_run_work, 5);
 
 /**
  * A limit that ended a step.
@@ -516,7 +571,7 @@ export type LimitHitJson = {
  * Use `create(LimitHitSchema)` to create a new message.
  */
 export const LimitHitSchema: GenMessage<LimitHit, {jsonType: LimitHitJson}> = /*@__PURE__*/
-  messageDesc(file_automation_v1_run_work, 5);
+  messageDesc(file_automation_v1_run_work, 6);
 
 /**
  * The exact tree that a run made.
@@ -643,7 +698,7 @@ export type CaptureJson = {
  * Use `create(CaptureSchema)` to create a new message.
  */
 export const CaptureSchema: GenMessage<Capture, {jsonType: CaptureJson}> = /*@__PURE__*/
-  messageDesc(file_automation_v1_run_work, 6);
+  messageDesc(file_automation_v1_run_work, 7);
 
 /**
  * @generated from message automation.v1.Change
@@ -718,7 +773,7 @@ export type ChangeJson = {
  * Use `create(ChangeSchema)` to create a new message.
  */
 export const ChangeSchema: GenMessage<Change, {jsonType: ChangeJson}> = /*@__PURE__*/
-  messageDesc(file_automation_v1_run_work, 7);
+  messageDesc(file_automation_v1_run_work, 8);
 
 /**
  * @generated from message automation.v1.SkippedFile
@@ -763,7 +818,7 @@ export type SkippedFileJson = {
  * Use `create(SkippedFileSchema)` to create a new message.
  */
 export const SkippedFileSchema: GenMessage<SkippedFile, {jsonType: SkippedFileJson}> = /*@__PURE__*/
-  messageDesc(file_automation_v1_run_work, 8);
+  messageDesc(file_automation_v1_run_work, 9);
 
 /**
  * One run of a test step.
@@ -876,7 +931,7 @@ export type TestRunJson = {
  * Use `create(TestRunSchema)` to create a new message.
  */
 export const TestRunSchema: GenMessage<TestRun, {jsonType: TestRunJson}> = /*@__PURE__*/
-  messageDesc(file_automation_v1_run_work, 9);
+  messageDesc(file_automation_v1_run_work, 10);
 
 /**
  * @generated from message automation.v1.KeptDocument
@@ -943,7 +998,7 @@ export type KeptDocumentJson = {
  * Use `create(KeptDocumentSchema)` to create a new message.
  */
 export const KeptDocumentSchema: GenMessage<KeptDocument, {jsonType: KeptDocumentJson}> = /*@__PURE__*/
-  messageDesc(file_automation_v1_run_work, 10);
+  messageDesc(file_automation_v1_run_work, 11);
 
 /**
  * What a worker proved of its sandbox before it took work.
@@ -1028,7 +1083,7 @@ export type SandboxReportJson = {
  * Use `create(SandboxReportSchema)` to create a new message.
  */
 export const SandboxReportSchema: GenMessage<SandboxReport, {jsonType: SandboxReportJson}> = /*@__PURE__*/
-  messageDesc(file_automation_v1_run_work, 11);
+  messageDesc(file_automation_v1_run_work, 12);
 
 /**
  * One thing that must not be possible, tried.
@@ -1083,7 +1138,7 @@ export type SandboxClaimJson = {
  * Use `create(SandboxClaimSchema)` to create a new message.
  */
 export const SandboxClaimSchema: GenMessage<SandboxClaim, {jsonType: SandboxClaimJson}> = /*@__PURE__*/
-  messageDesc(file_automation_v1_run_work, 12);
+  messageDesc(file_automation_v1_run_work, 13);
 
 /**
  * @generated from message automation.v1.LimitMechanism
@@ -1138,7 +1193,7 @@ export type LimitMechanismJson = {
  * Use `create(LimitMechanismSchema)` to create a new message.
  */
 export const LimitMechanismSchema: GenMessage<LimitMechanism, {jsonType: LimitMechanismJson}> = /*@__PURE__*/
-  messageDesc(file_automation_v1_run_work, 13);
+  messageDesc(file_automation_v1_run_work, 14);
 
 /**
  * An object that a run leaves behind, before it is uploaded.
@@ -1221,7 +1276,7 @@ export type UploadJson = {
  * Use `create(UploadSchema)` to create a new message.
  */
 export const UploadSchema: GenMessage<Upload, {jsonType: UploadJson}> = /*@__PURE__*/
-  messageDesc(file_automation_v1_run_work, 14);
+  messageDesc(file_automation_v1_run_work, 15);
 
 /**
  * What the run adds to the increment, by digest: for whoever builds on it.
@@ -1292,7 +1347,7 @@ export type IncrementEvidenceJson = {
  * Use `create(IncrementEvidenceSchema)` to create a new message.
  */
 export const IncrementEvidenceSchema: GenMessage<IncrementEvidence, {jsonType: IncrementEvidenceJson}> = /*@__PURE__*/
-  messageDesc(file_automation_v1_run_work, 15);
+  messageDesc(file_automation_v1_run_work, 16);
 
 /**
  * @generated from enum automation.v1.WorkOutcome

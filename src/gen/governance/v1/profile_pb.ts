@@ -272,6 +272,8 @@ export const GateSchema: GenMessage<Gate, {jsonType: GateJson}> = /*@__PURE__*/
  */
 export type Requirement = Message<"governance.v1.Requirement"> & {
   /**
+   * Unique within the gate, and none of the lines that every verdict of work has: `steps-done`, `capture-complete`, `exit-gate-…`, `tests-kept-…`.
+   *
    * @generated from field: string id = 1;
    */
   id: string;
@@ -291,7 +293,8 @@ export type Requirement = Message<"governance.v1.Requirement"> & {
   minCount: number;
 
   /**
-   * The outcome that each must state: `COMPLETED` of an agent-run, `PASSED` of a test-result. Empty: any.
+   * The outcome that each must state. Of a kind that can state several, empty is the one that says that it went well: `COMPLETED` of an agent-run, `PASSED` of a test-result,
+   * `CAPTURED` of a diff (others: `UNCHANGED`, `PARTIAL`), `KEPT` of a document.
    *
    * @generated from field: string outcome = 4;
    */
@@ -317,6 +320,8 @@ export type Requirement = Message<"governance.v1.Requirement"> & {
  */
 export type RequirementJson = {
   /**
+   * Unique within the gate, and none of the lines that every verdict of work has: `steps-done`, `capture-complete`, `exit-gate-…`, `tests-kept-…`.
+   *
    * @generated from field: string id = 1;
    */
   id?: string;
@@ -336,7 +341,8 @@ export type RequirementJson = {
   minCount?: number;
 
   /**
-   * The outcome that each must state: `COMPLETED` of an agent-run, `PASSED` of a test-result. Empty: any.
+   * The outcome that each must state. Of a kind that can state several, empty is the one that says that it went well: `COMPLETED` of an agent-run, `PASSED` of a test-result,
+   * `CAPTURED` of a diff (others: `UNCHANGED`, `PARTIAL`), `KEPT` of a document.
    *
    * @generated from field: string outcome = 4;
    */
