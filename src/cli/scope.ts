@@ -39,25 +39,32 @@ export function withScope(command: Command): Command {
 export function withTenant(command: Command): Command {
   return command
     .addOption(new Option("--tenant <tenant>", "tenant to act for (required)").env("AUTOMATION_TENANT"))
-    .addOption(new Option("--org <org>", "org to act for (required)").env("AUTOMATION_ORG"));
+    .addOption(
+      new Option("--org <org>", "org to act for, `*` to read those of every org (required)").env("AUTOMATION_ORG"),
+    );
 }
 
 const name = /^[a-z0-9][a-z0-9-]{0,62}$/;
+/** The api reads over every org of the tenant for `*`. */
+export const orgOrEvery = /^(\*|[a-z0-9][a-z0-9-]{0,62})$/;
 
 /**
  * There is no default tenant or org.
  * @throws CliError 2 when one is missing or malformed
  */
-export function requireTenant(options: Pick<ScopeOptions, "tenant" | "org">): { tenant: string; org: string } {
-  const need = (option: "tenant" | "org") => {
+export function requireTenant(
+  options: Pick<ScopeOptions, "tenant" | "org">,
+  orgName = name,
+): { tenant: string; org: string } {
+  const need = (option: "tenant" | "org", rule: RegExp) => {
     const value = options[option];
     if (value === undefined || value === "") {
       throw new CliError(2, `--${option} is required: give --${option} NAME or set AUTOMATION_${option.toUpperCase()}`);
     }
-    if (!name.test(value)) throw new CliError(2, `--${option} "${value}" must match ${name.source}`);
+    if (!rule.test(value)) throw new CliError(2, `--${option} "${value}" must match ${rule.source}`);
     return value;
   };
-  return { tenant: need("tenant"), org: need("org") };
+  return { tenant: need("tenant", name), org: need("org", orgName) };
 }
 
 /**
@@ -65,7 +72,7 @@ export function requireTenant(options: Pick<ScopeOptions, "tenant" | "org">): { 
  * @throws CliError 2 missing or malformed option · 3 no api address and no local stack, or it does not run
  */
 export async function resolveScope(options: ScopeOptions, role: Role): Promise<Scope> {
-  const { tenant, org } = requireTenant(options);
+  const { tenant, org } = requireTenant(options, orgOrEvery);
   const needsState = options.apiUrl === undefined || options.token === undefined;
   const state = needsState ? findLocalState(process.cwd(), options.state) : undefined;
   const apiUrl = options.apiUrl ?? state?.api.url;

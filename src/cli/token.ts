@@ -2,7 +2,7 @@ import type { Command } from "commander";
 import { Option } from "commander";
 import type { Role } from "./local-state.ts";
 import { mintToken, requireLocalState } from "./local-state.ts";
-import { requireTenant, withTenant } from "./scope.ts";
+import { orgOrEvery, requireTenant, withTenant } from "./scope.ts";
 
 /** `automation token`: a bearer token from the issuer of the local stack. */
 export function registerToken(program: Command): void {
@@ -19,7 +19,7 @@ export function registerToken(program: Command): void {
     .option("--json", "print JSON");
   withTenant(command).action(
     async (options: { tenant?: string; org?: string; role: Role; subject: string; state?: string; json?: boolean }) => {
-      const { tenant, org } = requireTenant(options);
+      const { tenant, org } = requireTenant(options, orgOrEvery);
       const state = requireLocalState(process.cwd(), options.state);
       const token = await mintToken(state, { tenant, org, role: options.role, subject: options.subject });
       console.log(options.json ? JSON.stringify({ token }) : token);

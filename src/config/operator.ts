@@ -110,7 +110,7 @@ const workspaces = z.strictObject({
  * Tenants cannot declare any of it.
  */
 const operator = z.strictObject({
-  /** Kafka carries no producer identity, so a source is bound to (cluster, topic), tenants and types here. Producers of one topic trust each other. */
+  /** Kafka carries no producer identity, so a source is bound to (cluster, topic), tenants, orgs and types here. Producers of one topic trust each other. */
   sources: z
     .array(
       z.strictObject({
@@ -118,6 +118,8 @@ const operator = z.strictObject({
         topic: z.string().min(1),
         source: z.string().min(1).max(500),
         tenants: z.array(tenant).min(1),
+        /** Required, so that a source speaks for nobody by omission; `*`: every org of these tenants. */
+        orgs: z.array(z.union([z.literal("*"), tenant])).min(1),
         types: z.array(z.string().min(1)).min(1),
       }),
     )

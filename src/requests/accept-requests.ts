@@ -79,7 +79,7 @@ async function write(deps: AcceptDeps, sorted: readonly Sorted[]): Promise<Accep
     const declarations = declared.get(event.tenant);
     if (declarations === undefined) throw new Error(`declarations of tenant ${event.tenant} were not read`);
     try {
-      const decision = decideRequest(event.data, declarations, { tenant: event.tenant, operator: deps.operator, now });
+      const decision = decideRequest(event.data, declarations, { scope: event, operator: deps.operator, now });
       return [buildRow(event, decision, { position: delivery.position, now, delivery })];
     } catch (error) {
       deps.onDefect(error, delivery.position);

@@ -2,20 +2,22 @@ import type { Reason } from "../definitions/reason.ts";
 import { reason } from "../definitions/reason.ts";
 import type { CloudEvent, Delivery } from "./cloudevent.ts";
 
-/** The operator's word that a source may speak on a topic, for whom, and with which types. */
+/** The operator's word that a source may speak on a topic, for which tenants and orgs, and with which types. */
 export interface SourceBinding {
   readonly cluster: string;
   readonly topic: string;
   readonly source: string;
   readonly tenants: readonly string[];
+  /** `*`: every org of these tenants. */
+  readonly orgs: readonly string[];
   readonly types: readonly string[];
 }
 
-/** @returns why the source may not say this for the tenant it names; empty when it may */
+/** @returns why the source may not say this for the tenant and org it names; empty when it may */
 export function checkSource(
   bindings: readonly SourceBinding[],
   { cluster, topic }: Pick<Delivery, "cluster" | "topic">,
-  { source, tenant, type }: Pick<CloudEvent, "source" | "tenant" | "type">,
+  { source, tenant, org, type }: Pick<CloudEvent, "source" | "tenant" | "org" | "type">,
 ): Reason[] {
   const here = bindings.filter(
     (binding) => binding.cluster === cluster && binding.topic === topic && binding.source === source,
@@ -41,7 +43,18 @@ export function checkSource(
         "have the operator add the tenant to the source",
       ),
     ];
-  if (!forTenant.some((binding) => binding.types.includes(type)))
+  const forOrg = forTenant.filter(({ orgs }) => orgs.includes(org) || orgs.includes("*"));
+  if (forOrg.length === 0)
+    return [
+      reason(
+        "foreign_org",
+        "orgid",
+        org,
+        `source ${source} may not speak for this org of tenant ${tenant}`,
+        "have the operator add the org to the source",
+      ),
+    ];
+  if (!forOrg.some((binding) => binding.types.includes(type)))
     return [
       reason(
         "foreign_type",

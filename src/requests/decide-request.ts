@@ -17,6 +17,7 @@ import type { RunPinsJson } from "../gen/automation/v1/run_work_pb.ts";
 import type { DerivedReferences } from "../methodology/context-references.ts";
 import { deriveReferences } from "../methodology/context-references.ts";
 import type { TimeLimits } from "../runs/time-limits.ts";
+import type { Scope } from "../tenancy/transaction.ts";
 import { chooseDefinition } from "./match-rule.ts";
 import { pinWork } from "./pin-work.ts";
 
@@ -60,7 +61,7 @@ const ordinaryPriority = 3;
 export function decideRequest(
   data: unknown,
   declarations: Declarations,
-  { tenant, operator, now }: { readonly tenant: string; readonly operator: OperatorRules; readonly now: Date },
+  { scope, operator, now }: { readonly scope: Scope; readonly operator: OperatorRules; readonly now: Date },
 ): Decision {
   let message: RunRequested;
   try {
@@ -79,7 +80,7 @@ export function decideRequest(
   const profile = declarations.profile(message.profile?.id ?? "", message.profile?.version);
   const unknownProfile =
     profile === undefined && message.profile !== undefined ? [profileUnknown(message.profile)] : [];
-  const choice = chooseDefinition(declarations.rules, requested, profile?.profile);
+  const choice = chooseDefinition(declarations.rules, requested, { org: scope.org, profile: profile?.profile });
   const early = [...violations, ...unknownProfile];
   if (choice === undefined)
     return early.length > 0
@@ -115,7 +116,7 @@ export function decideRequest(
   const work =
     version === undefined
       ? { obstacles: [] }
-      : pinWork(version.plan, requested, { tenant, declarations, rules: operator.workspaces });
+      : pinWork(version.plan, requested, { scope, declarations, rules: operator.workspaces });
   const reasons = [...early, ...unknownDefinition, ...obstacles, ...work.obstacles];
   if (reasons.length > 0 || profile === undefined || version === undefined || derived === undefined)
     return { disposition: "rejected", reasons };

@@ -2,6 +2,11 @@ import type { RunRequestedJson } from "../gen/automation/v1/run_requested_pb.ts"
 import type { ProfileJson } from "../gen/governance/v1/profile_pb.ts";
 import type { WorkflowRuleJson } from "../gen/workflows_runtime/v1/workflow_service_pb.ts";
 
+/** @returns whether a declared thing is meant for an org: it names it, or none */
+export function isFor(org: string, { orgs = [] }: { readonly orgs?: readonly string[] }): boolean {
+  return orgs.length === 0 || orgs.includes(org);
+}
+
 /** Which definition a request means, and who said so. */
 export interface DefinitionChoice {
   readonly ruleId?: string;
@@ -9,16 +14,16 @@ export interface DefinitionChoice {
 }
 
 /**
- * The first rule whose profile matches, else the event's own definition, else the profile's binding for the work kind.
+ * The first rule of the org whose profile matches, else the event's own definition, else the profile's binding for the work kind.
  * @param rules - in the order in which they are asked
  * @returns undefined: nothing is meant by the request, so it is filtered
  */
 export function chooseDefinition(
   rules: readonly WorkflowRuleJson[],
   request: RunRequestedJson,
-  profile: ProfileJson | undefined,
+  { org, profile }: { readonly org: string; readonly profile: ProfileJson | undefined },
 ): DefinitionChoice | undefined {
-  const rule = rules.find((each) => each.profileId === request.profile?.id);
+  const rule = rules.find((each) => each.profileId === request.profile?.id && isFor(org, each));
   if (rule?.definition?.id !== undefined)
     return { ruleId: rule.id, definition: { ...rule.definition, id: rule.definition.id } };
   const own = request.definition;

@@ -13,7 +13,9 @@ import type { RunRequestedJson } from "../gen/automation/v1/run_requested_pb.ts"
 import type { PinnedPersonaJson, PinnedRepositoryJson, RunPinsJson } from "../gen/automation/v1/run_work_pb.ts";
 import type { RepositoryJson } from "../gen/workflows_runtime/v1/workflow_service_pb.ts";
 import type { StoredPersona } from "../personas/persona-store.ts";
+import type { Scope } from "../tenancy/transaction.ts";
 import { canonicalDigest } from "../text/canonical-json.ts";
+import { isFor } from "./match-rule.ts";
 
 export interface PinnedWork {
   /** Absent for a plan without steps. */
@@ -29,15 +31,15 @@ export interface PinnedWork {
 export function pinWork(
   plan: AutomationPlanJson,
   requested: RunRequestedJson,
-  { tenant, declarations, rules }: { tenant: string; declarations: Declarations; rules: WorkspaceRules },
+  { scope, declarations, rules }: { scope: Scope; declarations: Declarations; rules: WorkspaceRules },
 ): PinnedWork {
   const { steps = [] } = plan;
   if (steps.length === 0) return { obstacles: [] };
-  const repository = pinRepository(plan, requested, declarations);
+  const repository = pinRepository(plan, requested, declarations, scope.org);
   const personas = steps.map((step, index) => pinPersona(step, index, declarations));
   const stored = personas.flatMap(({ persona }) => persona ?? []);
   const layers: PolicyLayer[] = [
-    ...operatorLayers(rules, tenant),
+    ...operatorLayers(rules, scope.tenant),
     { layer: "repository", policy: repository.declared?.policy ?? {} },
     ...new Map(stored.map((persona) => [persona.digest, layerOf(persona)])).values(),
     { layer: "plan", policy: plan.policy ?? {}, isolation: plan.isolation },
@@ -76,6 +78,7 @@ function pinRepository(
   plan: AutomationPlanJson,
   requested: RunRequestedJson,
   declarations: Declarations,
+  org: string,
 ): FoundRepository {
   const field = requested.repository === undefined ? "plan.repository" : "repository";
   const named = requested.repository ?? plan.repository;
@@ -86,6 +89,7 @@ function pinRepository(
   const fault = ref === undefined ? undefined : faultOfRef(ref);
   const obstacles = [
     ...(declared === undefined ? [repositoryUnknown(`${field}.id`, id)] : []),
+    ...(declared === undefined || isFor(org, declared) ? [] : [repositoryOfOthers(`${field}.id`, id, org)]),
     ...(fault === undefined
       ? []
       : [reason("invalid_ref", `${field}.ref`, ref, fault, "ask for a branch, a tag or a full commit id")]),
@@ -110,6 +114,16 @@ function repositoryUnknown(field: string, id: string): Reason {
     id,
     "is not declared for this tenant",
     "declare it with `automation apply -f repository.yaml`",
+  );
+}
+
+function repositoryOfOthers(field: string, id: string, org: string): Reason {
+  return reason(
+    "foreign_org",
+    field,
+    id,
+    `is not for runs of org ${org}`,
+    "name a repository of the org, or have an admin of the tenant add the org to its `orgs`",
   );
 }
 

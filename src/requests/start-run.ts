@@ -68,7 +68,7 @@ export function createStartRun(deps: {
     const { row, seen } = await deps.inScope(who, async (transaction) => {
       const declarations = (await deps.readDeclarations(transaction, [who.tenant])).get(who.tenant);
       if (declarations === undefined) throw new Error(`declarations of tenant ${who.tenant} were not read`);
-      const decision = decideRequest(event.data, declarations, { tenant: who.tenant, operator: deps.operator, now });
+      const decision = decideRequest(event.data, declarations, { scope: who, operator: deps.operator, now });
       const decided = buildRow(event, decision, { position: `api:${deps.newId()}`, now });
       const [found] = await recordRequests(transaction, [decided], [decided]);
       return { row: decided, seen: found };

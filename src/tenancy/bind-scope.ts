@@ -20,21 +20,22 @@ export class ForeignScopeError extends Error {
 export const tenantHeader = "x-tenant-id";
 export const orgHeader = "x-scope-orgid";
 
+/** Every org of a tenant, to be read. */
+export const everyOrg = "*";
 const namePattern = /^[a-z0-9][a-z0-9-]{0,62}$/;
 
 /**
- * Says for which tenant and org a call is made; there is no default for either.
+ * Says for which tenant and org a call is made; there is no default for either. A token of every org names one of them, or `*`.
  * @throws InvalidScopeError, ForeignScopeError
  */
 export function bindScope(identity: Identity, header: (name: string) => string | null): Principal {
   const tenant = named(tenantHeader, header(tenantHeader));
-  const org = named(orgHeader, header(orgHeader));
+  const org = header(orgHeader) === everyOrg ? everyOrg : named(orgHeader, header(orgHeader));
   const { subject, roles } = identity;
   // one worker serves all tenants; to anybody else "*" is a name that no tenant has
-  const speaksForAll = (names: readonly string[]) => names.includes("*") && roles.join() === "worker";
-  if (!identity.tenants.includes(tenant) && !speaksForAll(identity.tenants))
-    throw new ForeignScopeError("tenant", tenant);
-  if (!identity.orgs.includes(org) && !speaksForAll(identity.orgs)) throw new ForeignScopeError("org", org);
+  const speaksForAllTenants = identity.tenants.includes("*") && roles.join() === "worker";
+  if (!identity.tenants.includes(tenant) && !speaksForAllTenants) throw new ForeignScopeError("tenant", tenant);
+  if (!identity.orgs.includes(org) && !identity.orgs.includes(everyOrg)) throw new ForeignScopeError("org", org);
   return { tenant, org, subject, roles };
 }
 

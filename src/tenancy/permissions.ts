@@ -1,4 +1,5 @@
 import { Permission } from "../gen/automation/v1/method_options_pb.ts";
+import { everyOrg, orgHeader } from "./bind-scope.ts";
 import type { Principal } from "./request-context.ts";
 
 /** The principal's roles don't reach the method. */
@@ -12,6 +13,17 @@ export class ForbiddenError extends Error {
   }
 }
 
+/** The call makes or changes what belongs to an org, and names none. */
+export class OrgRequiredError extends Error {
+  override readonly name = "OrgRequiredError";
+  readonly code = "org_required";
+  constructor(method: string) {
+    super(
+      `${method} makes or changes what belongs to one org: name it in the header ${orgHeader} instead of "${everyOrg}", which only reads`,
+    );
+  }
+}
+
 const rolesOf: Readonly<Partial<Record<Permission, readonly string[]>>> = {
   [Permission.READ]: ["viewer", "operator", "admin"],
   [Permission.OPERATE]: ["operator", "admin"],
@@ -19,10 +31,14 @@ const rolesOf: Readonly<Partial<Record<Permission, readonly string[]>>> = {
   [Permission.WORK]: ["worker"],
 };
 
-/** @throws ForbiddenError */
-export function assertMay(principal: Pick<Principal, "roles">, permission: Permission, method: string): void {
+/** What is declared is the tenant's; what people ask for and workers report is an org's. */
+const needsOneOrg: readonly Permission[] = [Permission.OPERATE, Permission.WORK];
+
+/** @throws ForbiddenError, OrgRequiredError */
+export function assertMay(principal: Pick<Principal, "org" | "roles">, permission: Permission, method: string): void {
   const needed = rolesOf[permission] ?? [];
   if (!principal.roles.some((role) => needed.includes(role))) throw new ForbiddenError(method, principal.roles, needed);
+  if (principal.org === everyOrg && needsOneOrg.includes(permission)) throw new OrgRequiredError(method);
 }
 
 /** @returns whether a call of this permission is kept in the audit log: it changes what people see or declare */

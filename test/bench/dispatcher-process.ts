@@ -30,7 +30,7 @@ export async function startDispatcher(world: BenchWorld, temporalAddress: string
   writeFileSync(
     operatorFile,
     stringify({
-      sources: [{ cluster: "local", topic: requestTopic, source, tenants: [tenant], types: [eventType] }],
+      sources: [{ cluster: "local", topic: requestTopic, source, tenants: [tenant], orgs: ["*"], types: [eventType] }],
       roles: ["developer"],
       proof: { baseUri: "https://automation.example/proof" },
     }),

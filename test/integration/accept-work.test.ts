@@ -181,6 +181,15 @@ describe("a request for a plan with steps", () => {
     expect(reasons).toMatchObject([{ code: "isolation_not_offered" }]);
   });
 
+  it("works on a repository that is narrowed to its org, and on none of others", async () => {
+    await putRepository({ id: "narrow", orgs: ["retail"] });
+    expect((await ask("vague", { repository: { id: "narrow" } })).reasons).not.toMatchObject([{ code: "foreign_org" }]);
+    await putRepository({ id: "narrow", orgs: ["wholesale"] });
+    expect((await ask("homeless", { repository: { id: "narrow" } })).reasons).toMatchObject([
+      { code: "foreign_org", field: "repository.id", value: "narrow", rule: "is not for runs of org retail" },
+    ]);
+  });
+
   it("finds no repository or persona of another tenant", async () => {
     await createPutRepository({ inScope, bounds: { hosts: ["github.com"], roots: [] } })(
       fromJson(RepositorySchema, { id: "theirs", url: "https://github.com/x/y", defaultRef: "main" }),

@@ -95,6 +95,17 @@ describe("a delivery from the bus", () => {
     expect(rows.map((row) => row.disposition)).toEqual(["duplicate", "conflict"]);
   });
 
+  it("of another org of the tenant is a conflict that knows no run, in one batch and later", async () => {
+    const theirs = () => aDelivery("evt-org", aRequest(), { ce_orgid: "wholesale" });
+    expect(await acceptWith()([aDelivery("evt-org"), theirs()])).toMatchObject({ accepted: 1, conflict: 1 });
+    expect(await acceptWith()([theirs()])).toMatchObject({ conflict: 1, duplicate: 0 });
+    expect((await runsOf("evt-org")).map(({ org }) => org)).toEqual(["retail"]);
+    const { rows } = await superuser.query(
+      "select org, disposition, run_id from deliveries where event_id = 'evt-org'",
+    );
+    expect(rows).toEqual(Array(2).fill({ org: "wholesale", disposition: "conflict", run_id: null }));
+  });
+
   it("of one identity twice in a batch makes one run", async () => {
     const counts = await acceptWith()([
       aDelivery("evt-3"),
@@ -152,19 +163,20 @@ describe("a delivery from the bus", () => {
     expect((await requestOf("evt-6")).reasons[0]).toMatchObject({ code: "unknown_profile", value: "nobody" });
   });
 
-  it("from a source that may not speak for its tenant is quarantined, and nothing is written under that tenant", async () => {
+  it("from a source that may not speak for its tenant or org is quarantined, and nothing is written under that tenant", async () => {
     const foreign = [
       aDelivery("evt-8", aRequest(), { ce_source: "urn:stranger" }),
       aDelivery("evt-8", aRequest(), { ce_tenantid: "globex" }),
+      aDelivery("evt-8", aRequest(), { ce_orgid: "export" }),
       aDelivery("evt-8", aRequest(), { ce_type: "other" }),
     ];
-    expect(await acceptWith()(foreign)).toMatchObject({ quarantined: 3 });
+    expect(await acceptWith()(foreign)).toMatchObject({ quarantined: 4 });
     expect(await requestOf("evt-8")).toBeUndefined();
     const { rows } = await superuser.query(
       "select cause from platform_deliveries where position = any($1) order by position",
       [foreign.map((each) => each.position)],
     );
-    expect(rows.map((row) => row.cause)).toEqual(["foreign_source", "foreign_tenant", "foreign_type"]);
+    expect(rows.map((row) => row.cause)).toEqual(["foreign_source", "foreign_tenant", "foreign_org", "foreign_type"]);
     const { rows: records } = await superuser.query(
       "select headers, body from outbox where headers->>'quarantine-origin' = $1",
       [foreign[0]?.position],
@@ -282,8 +294,32 @@ describe("row-level security", () => {
     await expect(write).rejects.toMatchObject({ code: "42501" });
   });
 
-  it("refuses a session that is bound to no tenant", async () => {
+  it("refuses a session that is bound to no tenant, or to no org", async () => {
     await expect(api.query("select * from runs")).rejects.toMatchObject({ code: "42501" });
+    const unbound = createInScope(api)({ tenant: "acme", org: "" }, (transaction) =>
+      transaction.query("select from runs"),
+    );
+    await expect(unbound).rejects.toMatchObject({ code: "42501", message: "no org is bound to this transaction" });
+  });
+
+  it("binds every table that has an org to it, and lets nobody write for every org", async () => {
+    const inScope = createInScope(api);
+    await acceptWith()([aDelivery("evt-16")]);
+    const { rows } = await superuser.query(
+      `select c.relname as name, pg_get_expr(p.polqual, p.polrelid) as reads, pg_get_expr(p.polwithcheck, p.polrelid) as writes
+       from pg_class c join pg_attribute a on a.attrelid = c.oid and a.attname = 'org' left join pg_policy p on p.polrelid = c.oid and p.polname = 'api'
+       where c.relkind in ('r', 'p') and not c.relispartition and c.relnamespace = 'public'::regnamespace and c.relname <> 'audit_log'`,
+    );
+    expect(rows.length).toBeGreaterThan(15);
+    for (const { name, reads, writes } of rows) {
+      if (name !== "event_identities")
+        expect({ name, reads }).toMatchObject({ reads: expect.stringMatching(/current_org/) });
+      expect({ name, writes }).toMatchObject({ writes: expect.stringMatching(/current_org.*org <> '\*'/) });
+    }
+    const update = inScope({ tenant: "acme", org: "*" }, (transaction) =>
+      transaction.query("update runs set reason = 'x' where event_id = 'evt-16'"),
+    );
+    await expect(update).rejects.toMatchObject({ code: "42501" });
   });
 
   it("is forced on every table that has a tenant", async () => {

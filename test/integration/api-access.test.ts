@@ -121,6 +121,12 @@ describe("who may call", () => {
       Code.PermissionDenied,
       /tenant "acme"/,
     ],
+    [
+      "every org, by a token of one",
+      async () => ({ ...scope, "x-scope-orgid": "*", ...(await bearer()) }),
+      Code.PermissionDenied,
+      /org "\*"/,
+    ],
     ["no role", async () => ({ ...scope, ...(await bearer({ roles: [] })) }), Code.PermissionDenied, /viewer/],
     ["a worker", async () => ({ ...scope, ...(await bearer({ roles: ["worker"] })) }), Code.PermissionDenied, /viewer/],
   ];

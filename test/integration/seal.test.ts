@@ -185,6 +185,34 @@ describe("a run whose verdict does not pass", () => {
   });
 });
 
+describe("two orgs of a tenant with one work item", () => {
+  it("have an impediment and an element each, and who reads every org sees both", async () => {
+    const orgs = ["retail", "wholesale"];
+    const impediments: (string | undefined)[] = [];
+    for (const org of orgs) {
+      const bad = await sealing.beginRun({ tenant: "two-orgs", org, requirements: [tested], context });
+      await seal.abort(bad, failed);
+      const { impediment } = await seal.describe({ tenant: "two-orgs", org: "*" }, bad.runId);
+      expect(impediment).toMatchObject({ occurrences: 1 });
+      impediments.push(impediment?.id);
+      const good = await sealing.beginRun({ tenant: "two-orgs", org, requirements: [ran], context });
+      await seal.prepare(good);
+      await seal.commit(good);
+    }
+    expect(new Set(impediments).size).toBe(2);
+    const find = async (org: string) =>
+      (
+        await createListElements(sealing)(
+          create(ListElementsRequestSchema, { reference: { kind: "backlog_item", id: "B-2" } }),
+          { tenant: "two-orgs", org },
+        )
+      ).elements ?? [];
+    const [retail = [], wholesale = [], every = []] = await Promise.all([...orgs, "*"].map(find));
+    for (const elements of [retail, wholesale]) expect(elements).toMatchObject([{ latest: { version: 1 } }]);
+    expect(every.map(({ id }) => id).toSorted()).toEqual([...retail, ...wholesale].map(({ id }) => id).toSorted());
+  });
+});
+
 describe("a run that ends otherwise", () => {
   it("discards what was prepared and states its own end, after which a commit comes too late", async () => {
     const scope = await begin();

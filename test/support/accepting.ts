@@ -14,7 +14,7 @@ import { aRequest, runs, workspaces } from "./declared.ts";
 /** The one that `urn:team` may speak on. */
 export const topic = "requests";
 
-/** Accepts what `urn:team` asks for tenant acme on the topic `requests`, as the dispatcher does. */
+/** Accepts what `urn:team` asks for two orgs of tenant acme on the topic `requests`, as the dispatcher does. */
 export const acceptInto = (
   dispatcher: Pool,
   change: {
@@ -26,7 +26,16 @@ export const acceptInto = (
   createAcceptRequests({
     inTransaction: createInTransaction(dispatcher),
     readDeclarations: createReadDeclarations(),
-    bindings: [{ cluster: "local", topic, source: "urn:team", tenants: ["acme"], types: ["asked"] }],
+    bindings: [
+      {
+        cluster: "local",
+        topic,
+        source: "urn:team",
+        tenants: ["acme"],
+        orgs: ["retail", "wholesale"],
+        types: ["asked"],
+      },
+    ],
     operator: { knownRoles: change.knownRoles ?? [], workspaces: change.workspaces ?? workspaces, runs },
     isDataError,
     onDefect: change.onDefect ?? rethrow,

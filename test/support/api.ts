@@ -99,11 +99,11 @@ export async function startApi() {
       .setExpirationTime(now + (claims.expiresIn ?? 600))
       .sign(signingKey);
   };
-  /** Connect clients that speak for one tenant; its token claims the same tenant unless told. */
-  const clientOf = async (claims: Claims & { readonly tenant?: string } = {}) => {
-    const { tenant = "acme", ...rest } = claims;
-    const bearer = await token({ tenants: [tenant], ...rest });
-    return createApiClient({ apiUrl: url, token: () => bearer, tenant, org: "retail" });
+  /** Connect clients that speak for one tenant and org; their token claims the same ones unless told. */
+  const clientOf = async (claims: Claims & Partial<Scope> = {}) => {
+    const { tenant = "acme", org = "retail", ...rest } = claims;
+    const bearer = await token({ tenants: [tenant], orgs: [org], ...rest });
+    return createApiClient({ apiUrl: url, token: () => bearer, tenant, org });
   };
   const admin = new pg.Pool({ connectionString: engines.postgres.url, max: 4 });
   admin.on("error", () => undefined); // a test stops the server

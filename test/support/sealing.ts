@@ -27,10 +27,9 @@ import type { MethodologyOf } from "../../src/seal/handoff-request.ts";
 import { createPrepareSeal } from "../../src/seal/prepare-seal.ts";
 import type { SealScope } from "../../src/seal/run-so-far.ts";
 import { openFileSigner } from "../../src/signing/file-signer.ts";
-import type { InScope } from "../../src/tenancy/transaction.ts";
+import type { InScope, Scope } from "../../src/tenancy/transaction.ts";
 import { canonicalJson } from "../../src/text/canonical-json.ts";
 import { createDatabase } from "./database.ts";
-import { scopeOf } from "./declared.ts";
 import { startEngines } from "./engines.ts";
 
 export const baseUri = "https://automation.example/proof";
@@ -88,13 +87,14 @@ export async function startSealing() {
   /** A run that BeginRun has just admitted, with its pinned profile. */
   const beginRun = async (what: {
     tenant: string;
+    org?: string;
     requirements: RequirementJson[];
     receiver?: string;
     context: MethodologyContextJson;
     /** For a run that works in boxes. */
     work?: { plan: AutomationPlanJson; pins: RunPinsJson; baseCommit: string };
   }): Promise<SealScope> => {
-    const { tenant, requirements, receiver, context, work } = what;
+    const { tenant, org = "retail", requirements, receiver, context, work } = what;
     const profile: ProfileJson = {
       id: "team",
       version: sha256Hex(canonicalJson({ requirements, receiver: receiver ?? "" })).slice(0, 8),
@@ -102,7 +102,7 @@ export async function startSealing() {
       gate: { id: "definition_of_done", requirements },
       ...(receiver === undefined ? {} : { handoff: { receiver, onRefusal: "REFUSAL_POLICY_FAIL" } }),
     };
-    const run = aRun(tenant, profile, context);
+    const run = aRun({ tenant, org }, profile, context);
     const draft = draftRun(run, genesis, run.createdAt);
     draft.moveTo("PREPARING", "begin/1");
     await admin.query(
@@ -113,10 +113,10 @@ export async function startSealing() {
     await admin.query(
       `insert into runs (tenant, run_id, org, request_id, source, event_id, definition_id, definition_version, definition_digest, profile_id,
          profile_version, profile_digest, method, work_kind, cadence_id, "references", requested, status, execution_run_id, correlation_id, deadline_at, day, created_at, begun_at, work_begun_at)
-       values ($1, $2, 'retail', $3, 'urn:test', $4, 'evidence', '1', $5, $6, $7, $8, 'scrum', 'story', 'S-7', $9, $10, 'PREPARING', 'first', 'corr-1', $11, $12, $13, $13, $13)`,
+       values ($1, $2, $14, $3, 'urn:test', $4, 'evidence', '1', $5, $6, $7, $8, 'scrum', 'story', 'S-7', $9, $10, 'PREPARING', 'first', 'corr-1', $11, $12, $13, $13, $13)`,
       [
         ...[tenant, run.runId, run.requestId, run.eventId, run.definitionDigest, profile.id, profile.version],
-        ...[run.profileDigest, run.references, run.requested, run.deadlineAt, run.day, run.createdAt],
+        ...[run.profileDigest, run.references, run.requested, run.deadlineAt, run.day, run.createdAt, org],
       ],
     );
     if (work !== undefined) {
@@ -138,7 +138,7 @@ export async function startSealing() {
       await admin.query("insert into run_events values ($1, $2, $3, $4, $5, $6, $7, $8, $9)", [
         ...[tenant, run.runId, run.day, sequence, writerKey, event.at, hash, event, run.org],
       ]);
-    return { ...scopeOf(tenant), runId: run.runId, execution: { generation: 1, firstExecutionRunId: "first" } };
+    return { tenant, org, runId: run.runId, execution: { generation: 1, firstExecutionRunId: "first" } };
   };
 
   return {
@@ -152,10 +152,10 @@ export async function startSealing() {
   };
 }
 
-function aRun(tenant: string, profile: ProfileJson, context: MethodologyContextJson): RunRow {
+function aRun(scope: Scope, profile: ProfileJson, context: MethodologyContextJson): RunRow {
   const createdAt = new Date();
   return {
-    ...{ ...scopeOf(tenant), runId: randomUUID(), requestId: randomUUID(), source: "urn:test", eventId: randomUUID() },
+    ...{ ...scope, runId: randomUUID(), requestId: randomUUID(), source: "urn:test", eventId: randomUUID() },
     ...{ definitionId: "evidence", definitionVersion: "1", definitionDigest: sha256Hex("{}") },
     ...{ profileId: profile.id ?? "", profileVersion: profile.version ?? "" },
     profileDigest: sha256Hex(canonicalJson(profile)),

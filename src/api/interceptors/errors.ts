@@ -13,6 +13,7 @@ const codes: Readonly<Record<string, Code>> = {
   unauthenticated: Code.Unauthenticated,
   invalid_scope: Code.InvalidArgument,
   foreign_scope: Code.PermissionDenied,
+  org_required: Code.InvalidArgument,
   forbidden: Code.PermissionDenied,
   issuer_unreachable: Code.Unavailable,
   invalid_request: Code.InvalidArgument,

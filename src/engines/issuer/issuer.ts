@@ -96,17 +96,16 @@ interface TokenForm {
 
 const rules: Record<keyof TokenForm, { rule: string; holds: (value: string, role: string) => boolean }> = {
   role: { rule: `must be one of ${roles.join(", ")}`, holds: (value) => roles.includes(value) },
-  tenant: { rule: `must match ${name.source}, or be * for role worker`, holds: scopeHolds },
-  org: { rule: `must match ${name.source}, or be * for role worker`, holds: scopeHolds },
+  tenant: {
+    rule: `must match ${name.source}, or be * for role worker`,
+    holds: (value, role) => name.test(value) || (value === "*" && role === "worker"),
+  },
+  org: { rule: `must match ${name.source}, or be *`, holds: (value) => name.test(value) || value === "*" },
   subject: {
     rule: "must have 1 to 200 characters, none of them a control character",
     holds: (value) => value.length >= 1 && value.length <= 200 && !/\p{Cc}/u.test(value),
   },
 };
-
-function scopeHolds(value: string, role: string): boolean {
-  return name.test(value) || (value === "*" && role === "worker");
-}
 
 function readForm(body: string): TokenForm {
   const form = new URLSearchParams(body);
