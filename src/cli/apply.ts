@@ -3,9 +3,10 @@ import { withApi } from "./call-api.ts";
 import { CliError } from "./cli-error.ts";
 import type { Applied, Outcome } from "./declarations.ts";
 import { applyDeclarations, readDeclarations } from "./declarations.ts";
-import { plain, tint } from "./output.ts";
+import { plain } from "./output.ts";
 import type { ScopeOptions } from "./scope.ts";
 import { withScope } from "./scope.ts";
+import { jsonText, print, tint } from "./terminal.ts";
 
 const colours: Partial<Record<Outcome, "green" | "red">> = { created: "green", replaced: "green", conflict: "red" };
 
@@ -21,7 +22,7 @@ export function registerApply(program: Command): void {
       let conflicts = 0;
       for await (const applied of applyDeclarations(api, declarations)) {
         if (applied.outcome === "conflict") conflicts += 1;
-        console.log(json ? JSON.stringify(applied) : appliedLine(applied));
+        print(json ? jsonText(applied) : appliedLine(applied));
       }
       return conflicts;
     });

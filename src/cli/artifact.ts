@@ -11,6 +11,7 @@ import { fetchArtifact } from "./fetch-artifact.ts";
 import { printList, shortTime } from "./output.ts";
 import type { ScopeOptions } from "./scope.ts";
 import { withScope } from "./scope.ts";
+import { jsonText, print, visiblePieces } from "./terminal.ts";
 
 /** `automation artifact`: what runs left behind, byte for byte. */
 export function registerArtifact(program: Command): void {
@@ -43,7 +44,7 @@ export function registerArtifact(program: Command): void {
         if (out === undefined) return toStandardOutput(url, named);
         await writeArtifact(url, named, out);
         const { name, sha256 } = named;
-        console.log(json ? JSON.stringify({ path: out, name, sha256 }) : `${out}  sha256:${sha256}`);
+        print(json ? jsonText({ path: out, name, sha256 }) : `${out}  sha256:${sha256}`);
       }),
     );
 }
@@ -71,9 +72,10 @@ export async function writeArtifact(url: string, artifact: NamedArtifact, out: s
   }
 }
 
-/** What was printed can't be taken back; the exit code and the last line on standard error say whether it was right. */
+/** What was printed can't be taken back; the exit code and the last line on standard error say whether it was right. A terminal gets it visible, all else byte for byte. */
 async function toStandardOutput(url: string, artifact: NamedArtifact): Promise<void> {
-  await pipeline(Readable.from(fetchArtifact(url, artifact)), process.stdout, { end: false });
+  const pieces = fetchArtifact(url, artifact);
+  await pipeline(Readable.from(process.stdout.isTTY ? visiblePieces(pieces) : pieces), process.stdout, { end: false });
 }
 
 function assertFree(out: string): void {

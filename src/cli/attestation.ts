@@ -9,6 +9,7 @@ import { limitOption, refOption } from "./options.ts";
 import { factLines, listUpTo, printList, printMessage, shortName, shortTime } from "./output.ts";
 import type { ScopeOptions } from "./scope.ts";
 import { withScope } from "./scope.ts";
+import { jsonText, print } from "./terminal.ts";
 
 /** `automation attestation`: signed evidence, to read and to take along. */
 export function registerAttestation(program: Command): void {
@@ -36,8 +37,8 @@ export function registerAttestation(program: Command): void {
           ["subjects", subjects.map(({ name, algorithm, value }) => `${name} ${algorithm}:${value}`).join(", ")],
           ["registered", shortTime(registeredAt)],
         ]);
-        for (const line of lines) console.log(line);
-        console.log(`\n${JSON.stringify(statementOf(found.envelope), undefined, 2)}`);
+        for (const line of lines) print(line);
+        print(`\n${jsonText(statementOf(found.envelope), 2)}`);
       }),
     );
   withScope(
@@ -48,8 +49,8 @@ export function registerAttestation(program: Command): void {
     .action((options: ScopeOptions & { run: string; out: string }) =>
       withApi(options, "viewer", async (api, { json }) => {
         for await (const written of exportAttestations(api, options.run, options.out))
-          console.log(json ? JSON.stringify(written) : `${written.path}  sha256:${written.sha256}`);
-        if (!json) console.log("docs/verify.md has the commands that check them with openssl");
+          print(json ? jsonText(written) : `${written.path}  sha256:${written.sha256}`);
+        if (!json) print("docs/verify.md has the commands that check them with openssl");
       }),
     );
 }

@@ -1,8 +1,10 @@
 import { Command, CommanderError } from "commander";
 import { isProcess, registerProcesses } from "./process.ts";
+import { commandOutput } from "./terminal.ts";
 
 const program = new Command("automation")
   .description("event-driven, methodology-aware automation runs on Temporal")
+  .configureOutput(commandOutput)
   .showHelpAfterError("(--help shows what can be given)");
 
 // A process of the system does not load what only the command line needs.

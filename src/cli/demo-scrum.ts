@@ -6,7 +6,8 @@ import { CliError } from "./cli-error.ts";
 import type { DemoSettings } from "./demo-settings.ts";
 import { requirementLine } from "./event-lines.ts";
 import type { LocalState } from "./local-state.ts";
-import { plain, tint } from "./output.ts";
+import { plain } from "./output.ts";
+import { tint } from "./terminal.ts";
 
 const answerLimitMs = 20_000;
 

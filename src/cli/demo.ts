@@ -21,10 +21,11 @@ import { followRun } from "./follow-run.ts";
 import { untilInterrupted } from "./interrupt.ts";
 import type { LocalState } from "./local-state.ts";
 import { mintToken, requireLocalState } from "./local-state.ts";
-import { endWithReader, plain, shortName, tableLines, tint } from "./output.ts";
+import { endWithReader, plain, shortName, tableLines } from "./output.ts";
 import { patchLines } from "./patch-lines.ts";
 import type { Screen } from "./screen.ts";
 import { createScreen } from "./screen.ts";
+import { tint } from "./terminal.ts";
 
 const decisionLimitMs = 30_000;
 const handoverLimitMs = 30_000;

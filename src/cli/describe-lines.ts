@@ -5,7 +5,8 @@ import type {
   HandoffCallJson,
 } from "../gen/workflows_runtime/v1/workflow_service_pb.ts";
 import { limitText, refText, verdictLines, waitingText } from "./event-lines.ts";
-import { factLines, plain, shortName, shortTime, tableLines, tint } from "./output.ts";
+import { factLines, plain, shortName, shortTime, tableLines } from "./output.ts";
+import { tint } from "./terminal.ts";
 
 /** @returns a run with its verdict, hand-offs and impediment, for people */
 export function describeLines(described: DescribeWorkflowRunResponseJson): string[] {

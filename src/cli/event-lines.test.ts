@@ -38,7 +38,7 @@ describe("what a run event says", () => {
     ]);
     expect(eventLines({ message: { stepId: "fix", text: "one\ntwo\u001b[2J", truncated: true } })).toEqual([
       "fix │ one",
-      "fix │ two [2J",
+      "fix │ two\\x1b[2J",
       "fix │ … more was left out",
     ]);
     expect(eventLines({ plan: { stepId: "fix", items: [{ text: "look", done: true }, { text: "mend" }] } })).toEqual([
@@ -73,5 +73,5 @@ it("a verdict shows the remedy of each line that is not met, and only of those",
 
 it("a described run leaves out what is not known, and steers no terminal", () => {
   const lines = describeLines({ run: { id: "r-1", status: "RUN_STATUS_FAILED", reason: "bad\u001b[2J" } });
-  expect(lines).toEqual(["run     r-1", "status  FAILED", "reason  bad [2J"]);
+  expect(lines).toEqual(["run     r-1", "status  FAILED", "reason  bad\\x1b[2J"]);
 });

@@ -12,7 +12,8 @@ import type {
   WorkWaitingJson,
 } from "../gen/automation/v1/run_event_pb.ts";
 import type { VerdictJson, VerdictLineJson } from "../gen/automation/v1/verdict_pb.ts";
-import { plain, shortName, shortTime, tint } from "./output.ts";
+import { plain, shortName, shortTime } from "./output.ts";
+import { tint } from "./terminal.ts";
 
 /** @returns `eventLines` for the events of one run in their order: a reason is told once, with the first status that gives it */
 export function createEventTeller(): (event: RunEventJson) => string[] {

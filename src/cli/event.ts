@@ -7,6 +7,7 @@ import { findLocalState } from "./local-state.ts";
 import { endWithReader } from "./output.ts";
 import type { ScopeOptions } from "./scope.ts";
 import { requireTenant, withTenant } from "./scope.ts";
+import { jsonText, print } from "./terminal.ts";
 import { readDocuments } from "./yaml-message.ts";
 
 interface PublishOptions extends Pick<ScopeOptions, "tenant" | "org" | "state" | "json"> {
@@ -61,10 +62,10 @@ async function publish(options: PublishOptions): Promise<void> {
     await producer.close();
   }
   const { ce_id: id, ce_source: source } = record.headers;
-  if (options.json) console.log(JSON.stringify({ topic: options.topic, id, source, ...scope }));
+  if (options.json) print(jsonText({ topic: options.topic, id, source, ...scope }));
   else {
-    console.log(`published event ${id} of ${source} to ${options.topic}; what became of it:`);
-    console.log(`  ${commandLine(["request", "list", "--event-id", id ?? ""], scope)}`);
+    print(`published event ${id} of ${source} to ${options.topic}; what became of it:`);
+    print(`  ${commandLine(["request", "list", "--event-id", id ?? ""], scope)}`);
   }
 }
 

@@ -4,6 +4,7 @@ import { dirname, join, relative } from "node:path";
 import type { ApiClient } from "../client/api-client.ts";
 import type { SigningKey } from "../gen/governance/v1/governance_service_pb.ts";
 import { KeyPurpose } from "../gen/governance/v1/governance_service_pb.ts";
+import { visible } from "../text/strangers-text.ts";
 import { CliError } from "./cli-error.ts";
 import type { NamedArtifact } from "./fetch-artifact.ts";
 import { fetchArtifact } from "./fetch-artifact.ts";
@@ -118,7 +119,10 @@ function envelopeName(name: string): string {
 /** Names come from the api; none may leave the folder, or be taken for an envelope, a key or something that was checked. */
 function safePath(path: string): string {
   const parts = path.split("/");
-  const isPlain = !/[\p{Cc}\\]/u.test(path) && parts.every((part) => part !== "" && part !== "." && part !== "..");
+  const isPlain =
+    visible(path) === path &&
+    !path.includes("\\") &&
+    parts.every((part) => part !== "" && part !== "." && part !== "..");
   const isOfOurs = parts.length === 1 ? path.endsWith(".dsse.json") : parts[0] === "keys" || parts[0] === "check";
   if (isPlain && !isOfOurs) return path;
   throw strangeName(path);

@@ -17,7 +17,7 @@ describe("a table", () => {
   });
 
   it("shows no control character of what is stored", () => {
-    expect(plain("a\u001b[31mb\nc\u009b")).toBe("a [31mb c ");
+    expect(plain("a\u001b[31mb\nc\u009b")).toBe("a\\x1b[31mb c\\x9b");
   });
 });
 

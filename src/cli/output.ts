@@ -1,7 +1,8 @@
-import { styleText } from "node:util";
 import type { DescMessage, MessageJsonType, MessageShape } from "@bufbuild/protobuf";
 import { toJson } from "@bufbuild/protobuf";
 import type { TimestampJson } from "@bufbuild/protobuf/wkt";
+import { visible } from "../text/strangers-text.ts";
+import { jsonText, print, printError, tint } from "./terminal.ts";
 
 /** A column of a table for people. */
 export interface Column<T> {
@@ -23,19 +24,14 @@ export function endWithReader(): void {
   });
 }
 
-/** Colours a text when standard output is a terminal and NO_COLOR is not set. */
-export function tint(format: "red" | "green" | "yellow" | "dim" | "bold", text: string): string {
-  return styleText(format, text, { stream: process.stdout });
-}
-
-/** @returns the text without control characters, so that stored data can't steer a terminal */
+/** @returns the text on one line, and visible: stored data can't steer a terminal, nor look like other data */
 export function plain(text: string): string {
-  return text.replaceAll(/\p{Cc}+/gu, " ");
+  return visible(text.replaceAll(/[\t\n\r]+/g, " "));
 }
 
 /** Prints the proto JSON of a message as one line. */
 export function printMessage<D extends DescMessage>(schema: D, message: MessageShape<D>): void {
-  console.log(JSON.stringify(toJson(schema, message)));
+  print(jsonText(toJson(schema, message)));
 }
 
 /** Prints a list: a table for people, else the proto JSON of one item a line. */
@@ -46,10 +42,10 @@ export function printList<D extends DescMessage>(
   columns: readonly Column<MessageJsonType<D>>[],
 ): void {
   const rows = items.map((item) => toJson(schema, item));
-  if (json) for (const row of rows) console.log(JSON.stringify(row));
-  else if (rows.length === 0) console.log("none");
-  else for (const line of tableLines(rows, columns)) console.log(line);
-  if (hasMore) console.error("there are more; a greater --limit shows them");
+  if (json) for (const row of rows) print(jsonText(row));
+  else if (rows.length === 0) print("none");
+  else for (const line of tableLines(rows, columns)) print(line);
+  if (hasMore) printError("there are more; a greater --limit shows them");
 }
 
 /** Lines of an aligned table, its head first; columns that are empty in every row are left out. */

@@ -22,7 +22,7 @@ it("keeps every line of a patch and lets none of its control characters through"
     "@@ -1,2 +1,2 @@",
     " one",
     "-two",
-    "+ [2Jtw  o",
+    "+\\x1b[2Jtw  o",
     "--- a line that only looks like a head",
   ]);
 });

@@ -1,4 +1,5 @@
-import { plain, tint } from "./output.ts";
+import { plain } from "./output.ts";
+import { tint } from "./terminal.ts";
 
 /** @returns a patch for people: added lines green, removed ones red, and no control character of theirs reaches the terminal */
 export function patchLines(patch: string): string[] {

@@ -14,9 +14,10 @@ import { InvalidBundleError } from "../personas/invalid-bundle-error.ts";
 import { faultsOfManifest } from "../personas/manifest.ts";
 import { withApi } from "./call-api.ts";
 import { CliError } from "./cli-error.ts";
-import { plain, printList, printMessage, shortTime, tint } from "./output.ts";
+import { plain, printList, printMessage, shortTime } from "./output.ts";
 import type { ScopeOptions } from "./scope.ts";
 import { withScope } from "./scope.ts";
+import { jsonText, print, tint } from "./terminal.ts";
 import { checkMessage, faultLine, readDocuments } from "./yaml-message.ts";
 
 /** A persona's folder as it would be published. */
@@ -42,7 +43,7 @@ export function registerPersona(program: Command): void {
         if (json) return printMessage(PublishBundleResponseSchema, answer);
         const { id = "", version = "", digest = "" } = answer.persona ?? {};
         const outcome = answer.created ? tint("green", "created  ") : "unchanged";
-        console.log(`${outcome}  ${plain(`Persona ${id}@${version}`)}  sha256:${digest}`);
+        print(`${outcome}  ${plain(`Persona ${id}@${version}`)}  sha256:${digest}`);
       });
     });
   withScope(persona.command("list").description("list published versions, newest first"))
@@ -68,7 +69,7 @@ export function registerPersona(program: Command): void {
     .option("--json", "print JSON")
     .action((path: string, { json }: { json?: boolean }) => {
       const { id, version, bundle, digest } = compilePersona(path);
-      console.log(json ? JSON.stringify({ id, version, digest, sizeBytes: bundle.byteLength }) : `sha256:${digest}`);
+      print(json ? jsonText({ id, version, digest, sizeBytes: bundle.byteLength }) : `sha256:${digest}`);
     });
 }
 

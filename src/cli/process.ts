@@ -1,5 +1,7 @@
+import { inspect } from "node:util";
 import type { Command } from "commander";
 import { processEnvironment } from "../config/process-environment.ts";
+import { printError } from "./terminal.ts";
 
 type Main = (environment: NodeJS.ProcessEnv, signal: AbortSignal) => Promise<void>;
 
@@ -54,7 +56,7 @@ async function runProcess(main: Main): Promise<never> {
     await main(processEnvironment(), stop.signal);
     process.exit(0);
   } catch (error) {
-    console.error(error);
+    printError(inspect(error));
     process.exit(1);
   }
 }

@@ -1,6 +1,7 @@
 import { Code, ConnectError } from "@connectrpc/connect";
 import type { ExitCode } from "./cli-error.ts";
 import { CliError } from "./cli-error.ts";
+import { printError } from "./terminal.ts";
 
 const exitCodes: Partial<Record<Code, ExitCode>> = {
   [Code.InvalidArgument]: 2,
@@ -15,9 +16,9 @@ const exitCodes: Partial<Record<Code, ExitCode>> = {
 /** Says in one line on standard error why a command failed, and answers its exit code. */
 export function reportFailure(error: unknown): ExitCode {
   if (error instanceof ConnectError) {
-    console.error(`automation: ${error.rawMessage} (${Code[error.code]})`);
+    printError(`automation: ${error.rawMessage} (${Code[error.code]})`);
     return exitCodes[error.code] ?? 1;
   }
-  console.error(`automation: ${error instanceof Error ? error.message : String(error)}`);
+  printError(`automation: ${error instanceof Error ? error.message : String(error)}`);
   return error instanceof CliError ? error.exitCode : 1;
 }

@@ -22,9 +22,10 @@ import { followRun } from "./follow-run.ts";
 import { untilInterrupted } from "./interrupt.ts";
 import type { KindAndId } from "./options.ts";
 import { collect, limitOption, refOption, wholeNumber } from "./options.ts";
-import { listUpTo, printList, printMessage, shortName, shortTime, tint } from "./output.ts";
+import { listUpTo, printList, printMessage, shortName, shortTime } from "./output.ts";
 import type { ScopeOptions } from "./scope.ts";
 import { withScope } from "./scope.ts";
+import { jsonText, print, printError, tint } from "./terminal.ts";
 import { checkMessage, readDocuments } from "./yaml-message.ts";
 
 interface StartOptions extends ScopeOptions {
@@ -54,7 +55,7 @@ export function registerRun(program: Command): void {
       withApi(options, "viewer", async (api, { json }) => {
         const described = await api.workflows.describeWorkflowRun({ runId });
         if (json) printMessage(DescribeWorkflowRunResponseSchema, described);
-        else for (const line of describeLines(toJson(DescribeWorkflowRunResponseSchema, described))) console.log(line);
+        else for (const line of describeLines(toJson(DescribeWorkflowRunResponseSchema, described))) print(line);
       }),
     );
   withScope(run.command("watch").description("follow a run until it ends; exit 0 when it COMPLETED, else 1"))
@@ -74,7 +75,7 @@ export function registerRun(program: Command): void {
       withApi(options, "operator", async (api, { json }) => {
         const answer = await api.workflows.cancelWorkflowRun({ runId, reason: options.reason ?? "" });
         if (json) printMessage(CancelWorkflowRunResponseSchema, answer);
-        else console.log(`run ${runId} was asked to end CANCELLED`);
+        else print(`run ${runId} was asked to end CANCELLED`);
       }),
     );
 }
@@ -106,7 +107,7 @@ function registerStart(run: Command): void {
       if (json) printMessage(StartWorkflowRunResponseSchema, started);
       else {
         const known = started.disposition === Disposition.DUPLICATE ? ", which was there" : "";
-        console.log(`run ${started.runId}${known} (request ${requestId})`);
+        print(`run ${started.runId}${known} (request ${requestId})`);
       }
       if (options.watch) await watch(api, started.runId, 0n, json);
     });
@@ -192,13 +193,13 @@ async function watch(api: ApiClient, runId: string, after: bigint, json: boolean
       signal,
       onEvent: (message) => {
         const event = toJson(RunEventSchema, message);
-        if (json) return console.log(JSON.stringify(event));
+        if (json) return print(jsonText(event));
         const [first = "", ...more] = tell(event);
         const time = event.at === undefined ? "" : new Date(event.at).toISOString().slice(11, 23);
-        console.log(`${tint("dim", `${(event.sequence ?? "").padStart(3)}  ${time}`)}  ${first}`);
-        for (const line of more) console.log(`${" ".repeat(19)}${line}`);
+        print(`${tint("dim", `${(event.sequence ?? "").padStart(3)}  ${time}`)}  ${first}`);
+        for (const line of more) print(`${" ".repeat(19)}${line}`);
       },
-      onReconnect: (last, why) => console.error(`connection lost after event ${last} (${why}); going on from there`),
+      onReconnect: (last, why) => printError(`connection lost after event ${last} (${why}); going on from there`),
     }),
   );
   if (end !== undefined && end !== RunStatus.COMPLETED) process.exitCode = 1;

@@ -1,3 +1,5 @@
+import { jsonText, print } from "./terminal.ts";
+
 /** What `up` tells: lines for people, or JSON objects for programs. */
 export interface Screen {
   /**
@@ -12,6 +14,6 @@ export function createScreen(json: boolean, clock: () => Date): Screen {
   process.stdout.on("error", () => {});
   return {
     tell: (event, line, facts = {}) =>
-      console.log(json ? JSON.stringify({ at: clock().toISOString(), event, message: line, ...facts }) : line),
+      print(json ? jsonText({ at: clock().toISOString(), event, message: line, ...facts }) : line),
   };
 }

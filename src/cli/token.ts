@@ -3,6 +3,7 @@ import { Option } from "commander";
 import type { Role } from "./local-state.ts";
 import { mintToken, requireLocalState } from "./local-state.ts";
 import { orgOrEvery, requireTenant, withTenant } from "./scope.ts";
+import { jsonText, print } from "./terminal.ts";
 
 /** `automation token`: a bearer token from the issuer of the local stack. */
 export function registerToken(program: Command): void {
@@ -22,7 +23,7 @@ export function registerToken(program: Command): void {
       const { tenant, org } = requireTenant(options, orgOrEvery);
       const state = requireLocalState(process.cwd(), options.state);
       const token = await mintToken(state, { tenant, org, role: options.role, subject: options.subject });
-      console.log(options.json ? JSON.stringify({ token }) : token);
+      print(options.json ? jsonText({ token }) : token);
     },
   );
 }

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { canonicalJson } from "./canonical-json.ts";
-import { cutText, lastWords, shownText, storable, storableJson } from "./strangers-text.ts";
+import { cutText, lastWords, shownText, storable, storableJson, visible, visibleJson } from "./strangers-text.ts";
 
 const half = "\ud83d";
 
@@ -48,5 +48,44 @@ describe("text that is shown", () => {
     expect(shownText("\u0001".repeat(1_000), 10)).toBe("\\x01\\x01\\…");
     expect(shownText(`${"c".repeat(9)}😀 stays`, 10)).toBe(`${"c".repeat(9)}…`);
     expect(shownText(`abc${half}`, 10)).toBe("abc\ufffd");
+  });
+});
+
+describe("text for a terminal", () => {
+  const unseen = [
+    ...[
+      "\u0000",
+      "\u001b",
+      "\u007f",
+      "\u0085",
+      "\u009b",
+      "\u00ad",
+      "\u061c",
+      "\u115f",
+      "\u180e",
+      "\u3164",
+      "\ufeff",
+      "\ufff9",
+    ],
+    ...["\u200b", "\u200c", "\u200d", "\u200e", "\u200f", "\u2028", "\u2029", "\u2060", "\u2063"],
+    ...["\u202a", "\u202b", "\u202c", "\u202d", "\u202e", "\u2066", "\u2067", "\u2068", "\u2069"],
+    ...["\u{e0001}", "\u{e0041}", "\u{e007f}", "\u{e0100}"],
+  ];
+
+  it("shows every character that is not seen, and half a character", () => {
+    for (const character of unseen)
+      expect(visible(`a${character}b`)).toMatch(/^a\\(x[\da-f]{2}|u[\da-f]{4}|u\{[\da-f]+\})b$/);
+    expect(visible("a\u202eb\u{e0041}c\u009b")).toBe("a\\u202eb\\u{e0041}c\\x9b");
+    expect(visible(half)).toBe("\ufffd");
+    expect(visible("größe 测试 ดี ✔️ \\u202e")).toBe("größe 测试 ดี ✔️ \\u202e");
+  });
+
+  it("is JSON of the same value", () => {
+    const value = { [unseen.join("")]: [...unseen, half, "\ttext\n"] };
+    for (const indent of [undefined, 2]) {
+      const json = visibleJson(JSON.stringify(value, undefined, indent));
+      expect(JSON.parse(json)).toEqual(value);
+      expect(visible(json.replaceAll("\n", ""))).toBe(json.replaceAll("\n", ""));
+    }
   });
 });

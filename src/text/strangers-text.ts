@@ -35,21 +35,42 @@ export function lastWords(text: string, most: number): string {
   return text.slice(isBetweenCharacters(text, from) ? from : from + 1);
 }
 
-/** Control characters, line separators, and what turns or hides the text around it. */
-const unseen = /[\p{Cc}\p{Zl}\p{Zp}\u061C\u200B\u200E\u200F\u202A-\u202E\u2060-\u2069\uFEFF]/gu;
+/** What is not seen, or moves or hides what stands around it: control characters, line separators, directions, joiners, fillers, tags; not the two selectors that make an emoji of a sign. */
+const unseen = /(?![\uFE0E\uFE0F])[\p{Cc}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}\uFFF9-\uFFFB]/gu;
+/** They join letters in some languages, and people in emoji. */
+const joiners = ["\u200c", "\u200d"];
+
+/** A text with whatever is not seen, or moves the text around it, as `\x1b`, `\u202e` or `\u{e0041}`: fit for a terminal. */
+export function visible(text: string): string {
+  return text.toWellFormed().replace(unseen, escaped);
+}
+
+/** JSON of the same value, with whatever is not seen in its texts as `\u202e`. */
+export function visibleJson(json: string): string {
+  return json.replace(unseen, (character) =>
+    character
+      .split("")
+      .map((unit) => (unit === "\n" ? unit : `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`))
+      .join(""),
+  );
+}
 
 /**
- * Makes a text fit to stand in one line that people read: storable, whatever is not seen or moves the text around as `\x1b` or `\u202e`, cut between characters.
+ * Makes a text fit to stand in one line that people read: storable, visible but for joiners, cut between characters.
  * @param most - UTF-16 units of the result
  */
 export function shownText(text: string, most: number): string {
   const shown = cutText(text, most)
     .toWellFormed()
-    .replace(unseen, (character) => {
-      const code = character.charCodeAt(0).toString(16);
-      return code.length <= 2 ? `\\x${code.padStart(2, "0")}` : `\\u${code.padStart(4, "0")}`;
-    });
+    .replace(unseen, (character) => (joiners.includes(character) ? character : escaped(character)));
   return cutText(shown, most);
+}
+
+function escaped(character: string): string {
+  const code = character.codePointAt(0) ?? 0;
+  const digits = code.toString(16);
+  if (code > 0xffff) return `\\u{${digits}}`;
+  return code > 0xff ? `\\u${digits.padStart(4, "0")}` : `\\x${digits.padStart(2, "0")}`;
 }
 
 /** @returns whether no surrogate pair stands across a place of the text */

@@ -1,0 +1,55 @@
+import { styleText } from "node:util";
+import { visible, visibleJson } from "../text/strangers-text.ts";
+
+/** All that commands print passes here: whatever a terminal obeys, and whatever is not seen, is shown as `\\x1b` or `\\u202e`, whoever wrote it. */
+
+const sequenceStart = "\u001b[";
+
+/** Prints lines on standard output; of all sequences only colours are left, and only where there are some. */
+export function print(text: string): void {
+  console.log(hasColours() ? text.split(sequenceStart).map(colourOrText).join("") : shown(text));
+}
+
+/** Prints lines on standard error, without colours. */
+export function printError(text: string): void {
+  console.error(shown(text));
+}
+
+/** @returns JSON of the value on one line, or indented */
+export function jsonText(value: unknown, indent?: number): string {
+  return visibleJson(JSON.stringify(value, undefined, indent));
+}
+
+/** Colours a text when standard output is a terminal and NO_COLOR is not set. */
+export function tint(format: "red" | "green" | "yellow" | "dim" | "bold", text: string): string {
+  return styleText(format, text, { stream: process.stdout });
+}
+
+const hasColours = () => tint("bold", "x") !== "x";
+
+function colourOrText(part: string, index: number): string {
+  const colour = index === 0 ? "" : (/^\d{1,2}m/.exec(part)?.[0] ?? "");
+  const start = index > 0 ? (colour === "" ? visible(sequenceStart) : sequenceStart) : "";
+  return `${start}${colour}${shown(part.slice(colour.length))}`;
+}
+
+/** Bytes that a stranger wrote, piece by piece, as they may be printed on a terminal. */
+export async function* visiblePieces(pieces: AsyncIterable<Uint8Array>): AsyncGenerator<string, void> {
+  const decoder = new TextDecoder();
+  for await (const piece of pieces) yield shown(decoder.decode(piece, { stream: true }));
+  yield shown(decoder.decode());
+}
+
+/** What the reader of the command line itself prints: help and faults. */
+export const commandOutput = {
+  writeOut: (text: string) => void process.stdout.write(shown(text)),
+  writeErr: (text: string) => void process.stderr.write(shown(text)),
+};
+
+/** @returns the text, visible; lines and tabs stay */
+function shown(text: string): string {
+  return text
+    .split(/([\n\t])/)
+    .map((part, index) => (index % 2 === 1 ? part : visible(part)))
+    .join("");
+}
