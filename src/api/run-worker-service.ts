@@ -24,6 +24,7 @@ import type { SealScope } from "../seal/run-so-far.ts";
 import { isUuid } from "../tenancy/page-token.ts";
 import { auditEntry } from "./interceptors/audit.ts";
 import { correlationIdKey, principalOf } from "./interceptors/request-context.ts";
+import { createRunningCalls } from "./running-calls.ts";
 
 export interface RunWorkerServiceDeps {
   readonly beginRun: BeginRun;
@@ -35,6 +36,12 @@ export interface RunWorkerServiceDeps {
   readonly abortSeal: ReturnType<typeof createAbortSeal>;
 }
 
+/** Two calls of one key are one call that is repeated. */
+function keyOf({ method }: HandlerContext, { tenant, org, runId, execution }: SealScope, attempt = 0): string {
+  const { generation, firstExecutionRunId } = execution;
+  return JSON.stringify([method.name, tenant, org, runId, generation, firstExecutionRunId, attempt]);
+}
+
 /** The worker's side of a run: each call names the execution that speaks, in the tenant and org of the caller's scope. */
 export function createRunWorkerService(deps: RunWorkerServiceDeps): ServiceImpl<typeof RunWorkerService> {
   const scopeOf = (request: { readonly execution?: Execution }, context: HandlerContext): SealScope => {
@@ -43,6 +50,7 @@ export function createRunWorkerService(deps: RunWorkerServiceDeps): ServiceImpl<
     const { tenant, org } = principalOf(context);
     return { tenant, org, runId, execution: { generation, firstExecutionRunId } };
   };
+  const joinCall = createRunningCalls();
   return {
     beginRun: (request, context) => {
       const { attempt, startCapability } = request;
@@ -60,7 +68,10 @@ export function createRunWorkerService(deps: RunWorkerServiceDeps): ServiceImpl<
     completeArtifactUploads: async (request, context) => {
       const report = request.report === undefined ? {} : toJson(WorkReportSchema, request.report);
       const uploads = request.uploads.map((upload) => toJson(UploadSchema, upload));
-      const answer = await deps.completeWork(scopeOf(request, context), { report, uploads });
+      const scope = scopeOf(request, context);
+      const answer = await joinCall(keyOf(context, scope, report.attempt), context.signal, (signal) =>
+        deps.completeWork(scope, { report, uploads }, signal),
+      );
       return fromJson(CompleteArtifactUploadsResponseSchema, answer);
     },
     prepareSeal: async (request, context) =>

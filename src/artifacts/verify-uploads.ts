@@ -24,11 +24,12 @@ export async function verifyUploads(
   objects: Pick<ObjectStore, "digestOf">,
   scope: Scope,
   uploads: readonly UploadJson[],
+  signal: AbortSignal,
 ): Promise<void> {
   const named = [...Map.groupBy(uploads, ({ sha256 = "" }) => sha256)];
   await mapAtMost(readAtOnce, named, async ([sha256, sameBytes]) => {
     const key = objectKeyOf(scope, sha256);
-    const found = await objects.digestOf(key);
+    const found = await objects.digestOf(key, signal);
     if (found === undefined) throw new MissingUploadError(sameBytes[0]?.name ?? "", sha256);
     if (found.sha256 !== sha256) throw new AlteredObjectError(key, found, sha256);
     const other = sameBytes.find((upload) => sizeOf(upload) !== found.sizeBytes);

@@ -35,6 +35,8 @@ import type { Notifier } from "../postgres/notifier.ts";
 import { createNotifier } from "../postgres/notifier.ts";
 import { createPool } from "../postgres/pool.ts";
 import { createCompleteWork } from "../proof/complete-work.ts";
+import { createExaminer } from "../proof/examination/examiner.ts";
+import { examinerLimits } from "../proof/examination/run-examiner.ts";
 import { findWork } from "../proof/find-work.ts";
 import { createGetAttestation, createListAttestations } from "../proof/list-attestations.ts";
 import type { Sign } from "../proof/signer.ts";
@@ -214,7 +216,11 @@ function createServices(deps: {
         onForgery: (run) => beginForged(deps.log, run),
       }),
       grantUploads: createGrantUploads({ objects: s3, assertMayUpload: createAssertMayUpload({ inRun }) }),
-      completeWork: createCompleteWork({ inRun, objects: s3 }),
+      completeWork: createCompleteWork({
+        inRun,
+        objects: s3,
+        examine: createExaminer({ objects: s3, limits: examinerLimits }),
+      }),
       prepareSeal: createPrepareSeal(sealing),
       deliverHandoff: createDeliverHandoff(sealing),
       commitSeal: createCommitSeal(sealing),

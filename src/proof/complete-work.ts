@@ -1,23 +1,20 @@
-import { objectKeyOf } from "../artifacts/blobs.ts";
-import { mapAtMost } from "../artifacts/map-at-most.ts";
 import type { ObjectStore } from "../artifacts/object-store.ts";
-import { assertUploads, largestUpload } from "../artifacts/upload-rules.ts";
+import { assertUploads } from "../artifacts/upload-rules.ts";
 import { verifyUploads } from "../artifacts/verify-uploads.ts";
 import { findVersion } from "../definitions/definition-store.ts";
 import type { StepJson } from "../gen/automation/v1/automation_plan_pb.ts";
-import type { TestsReadJson } from "../gen/automation/v1/run_event_pb.ts";
-import type { TestRunJson, UploadJson, WorkReportJson } from "../gen/automation/v1/run_work_pb.ts";
+import type { UploadJson, WorkReportJson } from "../gen/automation/v1/run_work_pb.ts";
+import type { FoundTestsJson } from "../gen/automation/v1/work_findings_pb.ts";
 import type { CompleteArtifactUploadsResponseJson } from "../gen/workflows_runtime/v1/run_worker_service_pb.ts";
 import type { EventDraft } from "../runs/chain-events.ts";
 import type { ExecutionId, InRun, OpenRun } from "../runs/in-run.ts";
 import { assertSpeaksFor } from "../runs/in-run.ts";
 import type { RunRow } from "../runs/run-store.ts";
 import { assertAttempt } from "../runs/work-attempt.ts";
-import type { Scope } from "../tenancy/transaction.ts";
 import { shownText, storableJson } from "../text/strangers-text.ts";
+import type { Examine } from "./examination/examiner.ts";
 import { assertReport } from "./report-rules.ts";
-import { readAside } from "./test-report/read-aside.ts";
-import type { ReportedWork } from "./work-report-store.ts";
+import type { ExaminedWork, ReportedWork } from "./work-report-store.ts";
 import { findWorkReport, insertWorkReport } from "./work-report-store.ts";
 
 export interface WorkScope {
@@ -27,40 +24,41 @@ export interface WorkScope {
   readonly execution: ExecutionId;
 }
 
-type WorkJson = { readonly report: WorkReportJson; readonly uploads: UploadJson[] };
-
-const readAtOnce = 4;
 const toldNames = 50;
 const toldNameLength = 200;
 
 /**
- * Closes the work of a run. Every object is read and digested again, test reports are read, and then, in one transaction, the report stands and what its tests said becomes events.
+ * Closes the work of a run. Every object is digested again and the work is examined, in no transaction; then, in one, the report stands with what was found, and what its tests said becomes events.
  * The first report counts: a repeated call, and a later attempt's, get that one. Nothing is listed before the run is sealed.
- * @throws UnknownRunError, SupersededExecutionError, InvalidUploadsError, InvalidReportError, MissingUploadError, AlteredObjectError
+ * @throws UnknownRunError, SupersededExecutionError, InvalidUploadsError, InvalidReportError, MissingUploadError, AlteredObjectError, NoTurnError, the signal's reason
  */
 export function createCompleteWork(deps: {
   readonly inRun: InRun;
-  readonly objects: Pick<ObjectStore, "digestOf" | "read">;
+  readonly objects: Pick<ObjectStore, "digestOf">;
+  readonly examine: Examine;
 }) {
-  return async (scope: WorkScope, told: ReportedWork): Promise<CompleteArtifactUploadsResponseJson> => {
-    const { report, uploads } = storableJson<WorkJson>({ report: told.report, uploads: [...told.uploads] });
-    const work: ReportedWork = { report, uploads };
+  return async (
+    scope: WorkScope,
+    told: ReportedWork,
+    signal: AbortSignal,
+  ): Promise<CompleteArtifactUploadsResponseJson> => {
+    const work = storableJson<{ readonly report: WorkReportJson; readonly uploads: UploadJson[] }>({
+      report: told.report,
+      uploads: [...told.uploads],
+    });
     const attempt = work.report.attempt ?? 0;
     const before = await deps.inRun(scope, (open) => lookBefore(open, scope, attempt));
     if ("answer" in before) return before.answer;
     assertUploads(work.uploads);
     assertReport(work.report, work.uploads, before.run, before.steps);
-    await verifyUploads(deps.objects, scope, work.uploads);
-    const events = await mapAtMost(readAtOnce, work.report.tests ?? [], async (test) => ({
-      writerKey: `work/tests/${test.stepId}${test.onBase === true ? "/base" : ""}`,
-      tests: await readTests(deps.objects, scope, test),
-    }));
+    await verifyUploads(deps.objects, scope, work.uploads, signal);
+    const findings = await deps.examine(before.run, work, signal);
 
     return deps.inRun(scope, async (open) => {
       const recorded = await recordedAnswer(open, scope);
       if (recorded !== undefined) return recorded;
       await assertAttempt(open, attempt);
-      await keep(open, scope, work, events);
+      await keep(open, { ...work, findings });
       return { desiredState: `DESIRED_STATE_${open.run.desiredState}`, report: work.report };
     });
   };
@@ -93,26 +91,19 @@ async function recordedAnswer(
   return recorded && { desiredState: `DESIRED_STATE_${run.desiredState}`, report: recorded.report };
 }
 
-async function keep(open: OpenRun, scope: WorkScope, work: ReportedWork, events: readonly EventDraft[]): Promise<void> {
+async function keep(open: OpenRun, work: ExaminedWork): Promise<void> {
+  const events = (work.findings.tests ?? []).map(testsRead);
   await Promise.all([
-    insertWorkReport(open.transaction, scope, work),
+    insertWorkReport(open.transaction, open.run, work),
     ...(events.length === 0 ? [] : [open.append(events)]),
   ]);
 }
 
-async function readTests(
-  objects: Pick<ObjectStore, "read">,
-  owner: Scope,
-  { stepId, onBase = false, reportSha256 = "", format, reason = "" }: TestRunJson,
-): Promise<TestsReadJson> {
-  const told = { stepId, onBase };
-  if (reportSha256 === "") return { ...told, fault: `the tests left no report: ${reason || "no reason was given"}` };
-  const bytes = await objects.read(objectKeyOf(owner, reportSha256), largestUpload);
-  const report = await readAside(format ?? "REPORT_FORMAT_UNSPECIFIED", bytes ?? new Uint8Array());
-  if ("fault" in report) return { ...told, fault: report.fault };
-  const failed = report.tests
-    .filter(({ state }) => state === "failed" || state === "errored")
-    .slice(0, toldNames)
-    .map(({ name }) => shownText(name, toldNameLength));
-  return { ...told, counts: report.counts, failed };
+function testsRead({ run = {}, counts, detail = "", failed = [], errored = [] }: FoundTestsJson): EventDraft {
+  const { stepId, onBase = false } = run;
+  const names = [...failed, ...errored].slice(0, toldNames).map((name) => shownText(name, toldNameLength));
+  return {
+    writerKey: `work/tests/${stepId}${onBase ? "/base" : ""}`,
+    tests: { stepId, onBase, ...(counts === undefined ? { fault: detail } : { counts, failed: names }) },
+  };
 }

@@ -8,14 +8,16 @@ import type {
   WorkReportJson,
 } from "../gen/automation/v1/run_work_pb.ts";
 import type { VerdictLineJson } from "../gen/automation/v1/verdict_pb.ts";
-import { shownText } from "../text/strangers-text.ts";
+import type { FoundTestsJson, WorkFindingsJson } from "../gen/automation/v1/work_findings_pb.ts";
+import { cutText, shownText } from "../text/strangers-text.ts";
 import { checkPatch, lineOf } from "./exit-gate/check-patch.ts";
 import type { PatchChange } from "./exit-gate/patch-change.ts";
 import { linkMode, PatchError } from "./exit-gate/patch-change.ts";
 import { readPatch } from "./exit-gate/read-patch.ts";
 import type { TreeLink } from "./exit-gate/tree-names.ts";
-import { readAside } from "./test-report/read-aside.ts";
+import type { ReportedTest } from "./test-report/reported-test.ts";
 import type { TestReport } from "./test-report/test-report.ts";
+import { readTestReport } from "./test-report/test-report.ts";
 import { testsKept } from "./test-report/tests-kept.ts";
 import type { Evidence } from "./verdict.ts";
 
@@ -25,16 +27,8 @@ export interface Work {
   readonly uploads: readonly UploadJson[];
 }
 
-/** What of it holds, looked at by the side that runs nothing of it. */
-export interface WorkFindings {
-  readonly evidence: readonly Evidence[];
-  /** Exit gate, tests kept …: required whatever the profile asks for. */
-  readonly lines: readonly VerdictLineJson[];
-  readonly tests: readonly TestFinding[];
-}
-
-/** What one run of a test step on the captured tree proves. */
-export interface TestFinding {
+/** What one run of a test step proves. */
+interface TestFinding {
   readonly run: TestRunJson;
   readonly outcome: "PASSED" | "FAILED";
   /** Absent when it can't be read. */
@@ -45,18 +39,19 @@ export interface TestFinding {
 
 const vantage = "worker-observed";
 const longestWhy = 500;
+const longestDetail = 2_000;
 type ReadUpload = (sha256: string | undefined) => Promise<Uint8Array | { readonly fault: string }>;
 
 /**
  * Judges a worker's report by what it uploaded, and by nothing that it only says: every object is hashed again, test reports are read again, and what changed is
  * taken from the patch. The worker is believed in what it alone can see: exit codes, and which tree the tests ran on.
- * @param read - gives an object by its sha256; rejects when it can't, and so does this
+ * @param read - gives an object of the uploads by its sha256, empty when it is not there; rejects when it can't tell, and so does this
  */
 export async function evaluateWork(
   work: Work,
   policy: EffectivePolicyJson,
   read: (sha256: string) => Promise<Uint8Array>,
-): Promise<WorkFindings> {
+): Promise<Found> {
   const uploaded = new Set(work.uploads.map(({ sha256 }) => sha256));
   const readUpload: ReadUpload = async (sha256 = "") => {
     if (!uploaded.has(sha256)) return { fault: `it is not among the uploads (sha256 ${sha256 || "not named"})` };
@@ -71,9 +66,7 @@ export async function evaluateWork(
   const judged: TestFinding[] = [];
   for (const run of tests) judged.push(await judgeTests(run, capture, readUpload));
   const findings = judged.filter(({ run }) => run.onBase !== true);
-  const kept: Evidence[] = [];
-  for (const { sha256 } of documents)
-    if (!("fault" in (await readUpload(sha256)))) kept.push({ kind: "document", outcome: "KEPT", vantage });
+  const kept = documents.filter(({ sha256 }) => uploaded.has(sha256));
   return {
     evidence: [
       ...findings.map(({ outcome, detail }) => ({
@@ -81,14 +74,42 @@ export async function evaluateWork(
         ...(outcome === "PASSED" ? {} : { why: shownText(detail, longestWhy) }),
       })),
       ...gate.evidence,
-      ...kept,
+      ...kept.map(() => ({ kind: "document", outcome: "KEPT", vantage })),
     ],
     lines: [...gate.lines, ...linesOfTests(judged)],
-    tests: findings,
+    tests: judged.map(foundTests),
   };
 }
 
-type Gate = Pick<WorkFindings, "evidence" | "lines">;
+/** Of a list of names of tests. */
+export const mostNames = 1_000;
+const longestName = 300;
+
+function foundTests({ run, outcome, detail, report }: TestFinding): FoundTestsJson {
+  const namesOf = (state: ReportedTest["state"]) =>
+    (report?.tests ?? [])
+      .filter((test) => test.state === state)
+      .slice(0, mostNames)
+      .map(({ name }) => cutText(name, longestName));
+  return {
+    ...{ run, outcome, detail: shownText(detail, longestDetail) },
+    ...(report === undefined ? {} : { counts: report.counts }),
+    ...{ passed: namesOf("passed"), failed: namesOf("failed") },
+    ...{ errored: namesOf("errored"), skipped: namesOf("skipped") },
+  };
+}
+
+/** `WorkFindings`, with every part of it. */
+interface Found extends WorkFindingsJson {
+  readonly evidence: Evidence[];
+  readonly lines: VerdictLineJson[];
+  readonly tests: FoundTestsJson[];
+}
+
+interface Gate {
+  readonly evidence: readonly Evidence[];
+  readonly lines: readonly VerdictLineJson[];
+}
 
 const nothingCaptured: Gate = {
   evidence: [],
@@ -193,7 +214,7 @@ async function judgeTests(
     return { run, outcome: "FAILED", detail: `the tests left no report: ${reason}` };
   }
   const bytes = await readUpload(run.reportSha256);
-  const report = "fault" in bytes ? bytes : await readAside(run.format ?? "REPORT_FORMAT_UNSPECIFIED", bytes);
+  const report = "fault" in bytes ? bytes : readTestReport(run.format ?? "REPORT_FORMAT_UNSPECIFIED", bytes);
   if ("fault" in report) return { run, outcome: "FAILED", detail: `the report does not count: ${report.fault}` };
   const fault = faultOfRun(run, report, capture);
   return { run, outcome: fault === undefined ? "PASSED" : "FAILED", report, detail: fault ?? told(report) };

@@ -1,36 +1,40 @@
-import { objectKeyOf, sha256Hex } from "../artifacts/blobs.ts";
-import type { ObjectStore } from "../artifacts/object-store.ts";
-import { sizeOf } from "../artifacts/upload-rules.ts";
-import type { RunRow } from "../runs/run-store.ts";
-import type { WorkFindings } from "./evaluate-work.ts";
+import type { EffectivePolicyJson } from "../gen/automation/v1/policy_pb.ts";
+import type { WorkFindingsJson } from "../gen/automation/v1/work_findings_pb.ts";
 import { evaluateWork } from "./evaluate-work.ts";
 import { lineOf } from "./exit-gate/check-patch.ts";
 import type { ReportedWork } from "./work-report-store.ts";
 
-/** Reported work, and what of it was found to hold when its objects were read again. */
-export interface ExaminedWork extends ReportedWork, WorkFindings {
-  /** sha256 of the objects that were read and are what they should be. */
-  readonly intact: ReadonlySet<string>;
+/**
+ * What is found about a run's work: whether its steps were done, and what its objects prove.
+ * @param read - gives an object of the uploads by its sha256, empty when it is not there
+ */
+export async function examineWork(
+  work: ReportedWork,
+  policy: EffectivePolicyJson,
+  read: (sha256: string) => Promise<Uint8Array>,
+): Promise<WorkFindingsJson> {
+  const findings = await evaluateWork(work, policy, read);
+  return { ...findings, lines: [stepsDone(work), ...(findings.lines ?? [])] };
+}
+
+/** What is found when nothing was reported: nothing is proven. */
+export function nothingReported(): Promise<WorkFindingsJson> {
+  return examineWork({ report: {}, uploads: [] }, {}, async () => new Uint8Array());
 }
 
 /**
- * Judges a run's work by its objects, read again from the store. An object that is gone or altered is no error here: it is told in the findings, and the run can be ended on them.
- * @param work - absent: nothing was reported, which proves nothing
+ * What is found about work that could not be examined: a line that fails for it, and every test report as one that was not read.
+ * @param fault - for people: `it takes more than …`
  */
-export async function examineWork(
-  objects: Pick<ObjectStore, "read">,
-  run: Pick<RunRow, "tenant" | "org" | "pins">,
-  work: ReportedWork = { report: {}, uploads: [] },
-): Promise<ExaminedWork> {
-  const intact = new Set<string>();
-  const sizes = new Map(work.uploads.map((upload) => [upload.sha256, sizeOf(upload)]));
-  const read = async (sha256: string): Promise<Uint8Array> => {
-    const bytes = (await objects.read(objectKeyOf(run, sha256), sizes.get(sha256) ?? 0)) ?? new Uint8Array();
-    if (sha256Hex(bytes) === sha256) intact.add(sha256);
-    return bytes;
-  };
-  const findings = await evaluateWork(work, run.pins?.policy ?? {}, oneAtATime(read));
-  return { ...work, ...findings, lines: [stepsDone(work), ...findings.lines], intact };
+export function unexaminable(work: ReportedWork, fault: string): WorkFindingsJson {
+  const line = lineOf("work-examined", [fault], {
+    met: "",
+    remedy:
+      "Make what the run leaves behind smaller or simpler: fewer changed files, no large binary files, shorter test reports; then ask for a new run.",
+  });
+  const detail = `the report was not read: the work can't be examined (${fault})`;
+  const tests = (work.report.tests ?? []).map((run) => ({ run, outcome: "FAILED", detail }));
+  return { evidence: [], lines: [stepsDone(work), line], tests };
 }
 
 function stepsDone({ report: { outcome, cause = "", reason = "" } }: ReportedWork) {
@@ -39,14 +43,4 @@ function stepsDone({ report: { outcome, cause = "", reason = "" } }: ReportedWor
     met: "every step of the plan was done",
     remedy: "See the log of the step that is named here; resolve what stopped it and ask for a new run.",
   });
-}
-
-/** So that one object is held at a time, and not all of a run's. */
-function oneAtATime<T>(work: (of: string) => Promise<T>): (of: string) => Promise<T> {
-  let last: Promise<unknown> = Promise.resolve();
-  return (of) => {
-    const next = last.then(() => work(of));
-    last = next.catch(() => undefined);
-    return next;
-  };
 }

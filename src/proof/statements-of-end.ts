@@ -1,4 +1,5 @@
 import type { VerdictJson } from "../gen/automation/v1/verdict_pb.ts";
+import type { FoundTestsJson } from "../gen/automation/v1/work_findings_pb.ts";
 import type { ProfileJson } from "../gen/governance/v1/profile_pb.ts";
 import { agentRunStatement } from "./statements/agent-run.ts";
 import { provenanceStatement } from "./statements/provenance.ts";
@@ -23,7 +24,7 @@ export function statementsOfEnd(end: RunEnd, profile: Pick<ProfileJson, "gate">,
   const evidence = [
     agentRunStatement(end),
     ...(outcome === "COMPLETED" ? [provenanceStatement({ ...end, outcome })] : []),
-    ...(work?.tests ?? []).map((finding) => testResultStatement(end, finding)),
+    ...testsOnCapture(work).map((tests) => testResultStatement(end, tests)),
     ...diffStatements(end),
     ...documentStatements(end),
   ];
@@ -32,19 +33,22 @@ export function statementsOfEnd(end: RunEnd, profile: Pick<ProfileJson, "gate">,
   return { statements: [...evidence, summary], summary, verdict };
 }
 
+function testsOnCapture(work: RunEnd["work"]): readonly FoundTestsJson[] {
+  return (work?.findings.tests ?? []).filter(({ run }) => run?.onBase !== true);
+}
+
 /** One, when the patch was found to be what was reported. */
 function diffStatements(end: RunEnd): Statement[] {
-  const { evidence = [], uploads = [] } = end.work ?? {};
+  const { findings: { evidence = [] } = {}, uploads = [] } = end.work ?? {};
   const found = evidence.find(({ kind }) => kind === "diff");
   const { name = "", sha256 = "", mediaType = "" } = uploads.find(({ kind }) => kind === "patch") ?? {};
   if (found === undefined) return [];
-  return [referenceStatement(end, { name, sha256, mediaType }, { kind: "diff", outcome: found.outcome })];
+  return [referenceStatement(end, { name, sha256, mediaType }, { kind: "diff", outcome: found.outcome ?? "" })];
 }
 
 function documentStatements(end: RunEnd): Statement[] {
-  const { report, intact } = end.work ?? {};
-  const kept = report?.documents?.filter(({ sha256 = "" }) => intact?.has(sha256)) ?? [];
-  return kept.map(({ stepId, path = "", sha256 = "", mediaType = "" }) =>
+  const { documents = [] } = end.work?.report ?? {};
+  return documents.map(({ stepId, path = "", sha256 = "", mediaType = "" }) =>
     referenceStatement(
       end,
       { name: `documents/${path}`, sha256, mediaType },

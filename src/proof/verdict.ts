@@ -1,5 +1,6 @@
 import { outcomesOfKind } from "../definitions/evidence-kinds.ts";
 import type { VerdictJson, VerdictLineJson } from "../gen/automation/v1/verdict_pb.ts";
+import type { WorkFindingsJson } from "../gen/automation/v1/work_findings_pb.ts";
 import type { ProfileJson, RequirementJson } from "../gen/governance/v1/profile_pb.ts";
 
 /** What a gate looks at: one statement, existing or about to be made. */
@@ -12,6 +13,11 @@ export interface Evidence {
   readonly vantage: string;
   /** For people: why it is not the outcome that was hoped for. */
   readonly why?: string;
+}
+
+/** The evidence that a run's work was found to be worth. */
+export function evidenceOf({ evidence = [] }: WorkFindingsJson = {}): Evidence[] {
+  return evidence.map(({ kind = "", outcome = "", vantage = "", why }) => ({ kind, outcome, vantage, why }));
 }
 
 /**

@@ -8,12 +8,11 @@ import type { VerdictLineJson } from "../gen/automation/v1/verdict_pb.ts";
 import type { AbortSealRequest, AbortSealResponseJson } from "../gen/workflows_runtime/v1/run_worker_service_pb.ts";
 import { discardProvisional, indexSubjects, insertStatements } from "../proof/attestation-store.ts";
 import { writeEventLog } from "../proof/event-log.ts";
-import { examineWork } from "../proof/examine-work.ts";
 import { signStatement } from "../proof/sign-statement.ts";
 import type { Sign } from "../proof/signer.ts";
 import type { EndProof } from "../proof/statements-of-end.ts";
 import { statementsOfEnd } from "../proof/statements-of-end.ts";
-import { verdictOfEnd } from "../proof/verdict.ts";
+import { evidenceOf, verdictOfEnd } from "../proof/verdict.ts";
 import type { InRun, OpenRun } from "../runs/in-run.ts";
 import { assertSpeaksFor, StreamMovedError } from "../runs/in-run.ts";
 import { draftRun } from "../runs/run-draft.ts";
@@ -63,7 +62,7 @@ export function abortedEndOf({ outcome, cause, reason }: AbortSealRequest): Abor
 
 export interface AbortSealDeps {
   readonly inRun: InRun;
-  readonly objects: Pick<ObjectStore, "putOnce" | "digestOf" | "read">;
+  readonly objects: Pick<ObjectStore, "putOnce" | "digestOf">;
   readonly methodologyOf: MethodologyOf;
   readonly sign: Sign;
   /** `proof.baseUri` of the operator. */
@@ -93,16 +92,18 @@ export function createAbortSeal(deps: AbortSealDeps) {
 }
 
 async function abort(deps: AbortSealDeps, scope: SealScope, end: AbortedEnd, soFar: RunSoFar): Promise<void> {
-  const { run, head, events, calls, profile } = soFar;
+  const { run, head, events, calls, work, profile } = soFar;
   const { outcome, cause, reason } = end;
-  const work = soFar.work && (await examineWork(deps.objects, run, soFar.work));
   const at = deps.now();
   const draft = draftRun(run, head, at);
   if (run.status !== "SEALING") draft.moveTo("SEALING", "seal/sealing", { outcome, reason });
   const log = writeEventLog([...events, ...draft.events.map((each) => each.event)], draft.head.lastHash);
   draft.moveTo(outcome, "seal/end", { reason });
 
-  const verdict = verdictOfEnd(profile, recordedVerdict(events), end, work);
+  const verdict = verdictOfEnd(profile, recordedVerdict(events), end, {
+    evidence: evidenceOf(work?.findings),
+    lines: work?.findings.lines ?? [],
+  });
   const proof = statementsOfEnd({ ...end, baseUri: deps.baseUri, run, log, work, at }, profile, verdict);
   const signed = await Promise.all(proof.statements.map((statement) => signStatement(deps.sign, statement)));
   const object = await keepBlob(deps.objects, run, log.bytes, log.mediaType);

@@ -3,9 +3,9 @@ import type { ObjectStore } from "../artifacts/object-store.ts";
 import type { PrepareSealResponseJson } from "../gen/workflows_runtime/v1/run_worker_service_pb.ts";
 import { insertStatements } from "../proof/attestation-store.ts";
 import { writeEventLog } from "../proof/event-log.ts";
-import { examineWork } from "../proof/examine-work.ts";
+import { nothingReported } from "../proof/examine-work.ts";
 import { statementsOfEnd } from "../proof/statements-of-end.ts";
-import { judge } from "../proof/verdict.ts";
+import { evidenceOf, judge } from "../proof/verdict.ts";
 import type { InRun } from "../runs/in-run.ts";
 import { assertSpeaksFor } from "../runs/in-run.ts";
 import { draftRun } from "../runs/run-draft.ts";
@@ -19,7 +19,7 @@ import { insertPreparedSeal } from "./seal-store.ts";
 
 export interface PrepareSealDeps {
   readonly inRun: InRun;
-  readonly objects: Pick<ObjectStore, "putOnce" | "digestOf" | "read">;
+  readonly objects: Pick<ObjectStore, "putOnce" | "digestOf">;
   readonly methodologyOf: MethodologyOf;
   /** `proof.baseUri` of the operator. */
   readonly baseUri: string;
@@ -27,7 +27,7 @@ export interface PrepareSealDeps {
 }
 
 /**
- * Judges the run, its work by the objects that are read again. When the verdict passes, closes the event log into an object and prepares, in one transaction, what COMPLETED will consist of: the unsigned
+ * Judges the run, its work by what was found when it was completed. When the verdict passes, closes the event log into an object and prepares, in one transaction, what COMPLETED will consist of: the unsigned
  * statements by digest and the hand-off tries. When it does not, or a cancel came first, nothing is prepared. A repeated call gets what was recorded.
  *
  * The log ends with the event that announces the end: what follows (the receivers' answers, the end itself) happens to this very proof, which the receivers are shown by digest.
@@ -53,9 +53,10 @@ function recordedAnswer({ run, seal, events }: RunSoFar): PrepareSealResponseJso
 
 async function prepare(deps: PrepareSealDeps, scope: SealScope, soFar: RunSoFar): Promise<PrepareSealResponseJson> {
   const { run, head, events, profile } = soFar;
-  const work = run.pins === null ? undefined : await examineWork(deps.objects, run, soFar.work);
+  const { work } = soFar;
+  const found = run.pins === null ? undefined : (work?.findings ?? (await nothingReported()));
   const at = deps.now();
-  const judged = judge(profile, [completed, ...(work?.evidence ?? [])], work?.lines);
+  const judged = judge(profile, [completed, ...evidenceOf(found)], found?.lines);
   const draft = draftRun(run, head, at);
   draft.moveTo("EVALUATING", "seal/evaluating");
   draft.append([{ writerKey: "seal/verdict", verdict: { verdict: judged } }]);

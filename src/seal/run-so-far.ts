@@ -3,7 +3,7 @@ import type { RunEventJson } from "../gen/automation/v1/run_event_pb.ts";
 import type { VerdictJson } from "../gen/automation/v1/verdict_pb.ts";
 import type { ProfileJson } from "../gen/governance/v1/profile_pb.ts";
 import type { DesiredStateJson } from "../gen/workflows_runtime/v1/run_pb.ts";
-import type { ReportedWork } from "../proof/work-report-store.ts";
+import type { ExaminedWork } from "../proof/work-report-store.ts";
 import { findWorkReport } from "../proof/work-report-store.ts";
 import type { StreamHead } from "../runs/chain-events.ts";
 import type { ExecutionId, InRun, OpenRun } from "../runs/in-run.ts";
@@ -30,8 +30,8 @@ export interface RunSoFar {
   readonly events: readonly RunEventJson[];
   readonly seal: SealRow | undefined;
   readonly calls: readonly CallRow[];
-  /** What a worker reported; undefined when none did. */
-  readonly work: ReportedWork | undefined;
+  /** What a worker reported and what was found about it; undefined when none did. */
+  readonly work: ExaminedWork | undefined;
   /** The version that was pinned when the run was accepted. */
   readonly profile: ProfileJson;
 }

@@ -10,7 +10,10 @@ import type { ProfileJson, RequirementJson } from "../../src/gen/governance/v1/p
 import { deriveReferences } from "../../src/methodology/context-references.ts";
 import { createInScope, createInTransaction } from "../../src/postgres/in-scope.ts";
 import { createCompleteWork } from "../../src/proof/complete-work.ts";
+import { createExaminer } from "../../src/proof/examination/examiner.ts";
+import { examinerLimits } from "../../src/proof/examination/run-examiner.ts";
 import { publishSigningKeys } from "../../src/proof/signing-keys.ts";
+import type { ReportedWork } from "../../src/proof/work-report-store.ts";
 import { genesis } from "../../src/runs/chain-events.ts";
 import { createInRun } from "../../src/runs/in-run.ts";
 import { draftRun } from "../../src/runs/run-draft.ts";
@@ -46,6 +49,8 @@ export const tested: RequirementJson = {
   remedy: "Add a test step.",
 };
 
+const limitMs = 120_000;
+
 export type Sealing = Awaited<ReturnType<typeof startSealing>>;
 
 /** Everything that ends runs, over a real Postgres with the api's role and a real S3. */
@@ -72,9 +77,11 @@ export async function startSealing() {
       ...{ sign: signer.sign, onDue, onStuck: (call: StuckCall) => stuck.push(call), onError: console.error },
       random: () => 0,
     };
+    const examine = createExaminer({ objects: s3, limits: examinerLimits });
+    const completeWork = createCompleteWork({ ...deps, examine });
     return {
       grant: createGrantUploads({ ...deps, assertMayUpload: createAssertMayUpload(deps) }),
-      complete: createCompleteWork(deps),
+      complete: (scope: SealScope, told: ReportedWork) => completeWork(scope, told, AbortSignal.timeout(limitMs)),
       prepare: createPrepareSeal(deps),
       deliver: createDeliverHandoff(deps),
       commit: createCommitSeal(deps),

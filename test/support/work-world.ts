@@ -8,13 +8,13 @@ import type { StepJson } from "../../src/gen/automation/v1/automation_plan_pb.ts
 import type { LimitsJson, PolicyJson } from "../../src/gen/automation/v1/policy_pb.ts";
 import type { RunPinsJson, StepReportJson, WorkReportJson } from "../../src/gen/automation/v1/run_work_pb.ts";
 import type { VerdictJson } from "../../src/gen/automation/v1/verdict_pb.ts";
+import type { FoundTestsJson, WorkFindingsJson } from "../../src/gen/automation/v1/work_findings_pb.ts";
 import type { ProfileJson, RequirementJson } from "../../src/gen/governance/v1/profile_pb.ts";
 import { encodeTar } from "../../src/personas/canonical-tar.ts";
 import { readBundleFolder } from "../../src/personas/compile-bundle.ts";
-import type { ExaminedWork } from "../../src/proof/examine-work.ts";
 import { examineWork } from "../../src/proof/examine-work.ts";
 import { assertReport } from "../../src/proof/report-rules.ts";
-import { judge } from "../../src/proof/verdict.ts";
+import { evidenceOf, judge } from "../../src/proof/verdict.ts";
 import { boxLimitsOf } from "../../workers/workspace/activities/box-limits.ts";
 import { createPersonaAtWork } from "../../workers/workspace/activities/persona-at-work.ts";
 import { createRunTests } from "../../workers/workspace/activities/run-tests.ts";
@@ -60,7 +60,7 @@ export interface WorkDone {
   readonly files: readonly KeptFile[];
   readonly told: readonly Told[];
   /** What the api finds of it, and how it judges it. */
-  readonly examined: ExaminedWork;
+  readonly examined: WorkFindingsJson & { readonly tests: FoundTestsJson[] };
   readonly verdict: VerdictJson;
   /** Processes and folders that outlived the run. */
   readonly left: readonly string[];
@@ -204,18 +204,20 @@ async function judgeWork(
     ...{ name, kind, mediaType, sha256: sha256Hex(bytes), sizeBytes: String(bytes.byteLength) },
   }));
   assertReport(report, uploads, run, steps);
-  const read = async (key: string) => files.find(({ bytes }) => key.endsWith(sha256Hex(bytes)))?.bytes;
-  const examined = await examineWork({ read }, { tenant, org: "retail", pins: run.pins }, { report, uploads });
+  const read = async (sha256: string) =>
+    files.find(({ bytes }) => sha256Hex(bytes) === sha256)?.bytes ?? Buffer.alloc(0);
+  const found = await examineWork({ report, uploads }, run.pins.policy ?? {}, read);
   const profile: Pick<ProfileJson, "method" | "gate"> = {
     method: "METHOD_SCRUM",
     gate: { id: "done", requirements: [...requirements] },
   };
-  const verdict = judge(profile, examined.evidence, examined.lines);
+  const verdict = judge(profile, evidenceOf(found), found.lines);
   const line = (requirementId: string) => {
     const found = verdict.lines?.find((each) => each.requirementId === requirementId);
     return found === undefined ? undefined : `${found.state?.replace("LINE_STATE_", "")}: ${found.detail}`;
   };
-  return { examined, verdict, line };
+  const tests = (found.tests ?? []).filter((each) => each.run?.onBase !== true);
+  return { examined: { ...found, tests }, verdict, line };
 }
 
 function bundleOf(id: string, folder: string): Buffer {

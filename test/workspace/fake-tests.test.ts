@@ -76,7 +76,7 @@ it.concurrent("work that really mends the source passes, by the report of the te
   expect(unmet(done)).toEqual([]);
   expect(done.verdict).toMatchObject({ passed: true, level: "SCRUM_DONE" });
   expect(done.line("tests-passed")).toBe("MET: 1 of 1 test-result PASSED worker-observed");
-  expect(done.examined.tests[0]?.run.gitTree).toBe(done.report.capture?.gitTree);
+  expect(done.examined.tests[0]?.run?.gitTree).toBe(done.report.capture?.gitTree);
   expect(done.text("tests/unit.xml")).toContain("sum adds two numbers");
 });
 
@@ -116,7 +116,7 @@ describe("tests are not faked by", () => {
   it.concurrent("a green report by code that ends the runner", async () => {
     const done = await attempt("ended-runner");
     expect(done.verdict.passed).toBe(false);
-    expect(done.examined.tests[0]?.report?.counts).toMatchObject({ passed: 2, failed: 0 });
+    expect(done.examined.tests[0]?.counts).toMatchObject({ passed: 2, failed: 0 });
     expect(done.line("tests-passed")).toMatch(
       /: the tests ended with no exit code, though their report has no failure/,
     );
@@ -178,14 +178,14 @@ describe("tests are not faked by", () => {
 
   it.concurrent("exit code 0 with failures in the report", async () => {
     const done = await attempt("exit-zero", { argv: ["node", "--test", "--test-isolation=none", ...reporter] });
-    expect(done.examined.tests[0]?.run.exitCode).toBe(0);
+    expect(done.examined.tests[0]?.run?.exitCode).toBe(0);
     expect(done.verdict.passed).toBe(false);
     expect(done.line("tests-passed")).toMatch(red);
   });
 
   it.concurrent("exit code 0 before a test is declared", async () => {
     const done = await attempt("exit-zero-before-tests");
-    expect(done.examined.tests[0]?.run.exitCode).toBe(0);
+    expect(done.examined.tests[0]?.run?.exitCode).toBe(0);
     expect(done.verdict.passed).toBe(false);
     expect(done.line("tests-passed")).toMatch(/: no test was executed/);
     expect(done.line(kept)).toMatch(/^FAILED: .*sum adds two numbers.*sum keeps what nothing is added to/);
@@ -193,7 +193,7 @@ describe("tests are not faked by", () => {
 
   it.concurrent("the report of another tree, brought out by the code under test", async () => {
     const done = await attempt("report-of-another-tree");
-    expect(done.examined.tests[0]?.report?.counts).toMatchObject({ passed: 2, failed: 0 });
+    expect(done.examined.tests[0]?.counts).toMatchObject({ passed: 2, failed: 0 });
     expect(done.verdict.passed).toBe(false);
     expect(done.line("tests-passed")).toMatch(/: the tests ended with exit code 1, though their report has no failure/);
   });

@@ -47,6 +47,7 @@ const codes: Readonly<Record<string, Code>> = {
   slow_reader: Code.ResourceExhausted,
   too_many_watchers: Code.ResourceExhausted,
   shutting_down: Code.Unavailable,
+  examiners_busy: Code.Unavailable,
 };
 
 /** Failures of the way to Postgres or S3, and answers by which a server says that it can't serve now. */

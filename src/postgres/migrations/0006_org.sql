@@ -75,7 +75,7 @@ create index deliveries_event on deliveries (tenant, event_id);
 
 select protect_org_table(t::regclass)
 from unnest(array['run_requests', 'deliveries', 'runs', 'run_references', 'run_streams', 'run_events', 'run_commands', 'artifacts',
-  'attestations', 'attestation_subjects', 'seals', 'work_reports', 'handoff_calls', 'impediments',
+  'attestations', 'attestation_subjects', 'seals', 'work_reports', 'work_findings', 'handoff_calls', 'impediments',
   'elements', 'element_versions', 'element_relationships', 'event_identities']) as t;
 
 -- An identity is the tenant's: the same event id from another org is seen, so that it is a conflict and never a second run.

@@ -7,7 +7,7 @@ import type { RunRow } from "../../runs/run-store.ts";
 import { canonicalJson } from "../../text/canonical-json.ts";
 import { storableJson } from "../../text/strangers-text.ts";
 import type { EventLog } from "../event-log.ts";
-import type { ExaminedWork } from "../examine-work.ts";
+import type { ExaminedWork } from "../work-report-store.ts";
 
 /** What every statement about the end of a run is made from. */
 export interface RunEnd {
@@ -19,7 +19,7 @@ export interface RunEnd {
   readonly cause: string;
   readonly reason: string;
   readonly log: EventLog;
-  /** The work as it was looked at for this end; absent when none was reported. */
+  /** The work and what was found about it; absent when none was reported. */
   readonly work: ExaminedWork | undefined;
   /** The decided time, UTC: stored with the statement, so that a retry states the same one. */
   readonly at: Date;

@@ -26,8 +26,8 @@ export class UploadRefusedError extends Error {
   }
 }
 
-/** The api reads every object again. */
-const timeoutMs = 60_000;
+/** Of one call; one that takes longer is asked again and finds the first still running. Below a minute, after which a silent connection is closed. */
+const timeoutMs = 50_000;
 const putLimitMs = 30_000;
 const tries = 4;
 const retryAfterMs = 500;

@@ -1,0 +1,89 @@
+import { describe, expect, it } from "vitest";
+import { sha256Hex } from "../../src/artifacts/blobs.ts";
+import type { ReportFormatJson } from "../../src/gen/automation/v1/automation_plan_pb.ts";
+import { createExaminer } from "../../src/proof/examination/examiner.ts";
+import type { ExaminerLimits } from "../../src/proof/examination/run-examiner.ts";
+import { examinerLimits } from "../../src/proof/examination/run-examiner.ts";
+import type { ReportedWork } from "../../src/proof/work-report-store.ts";
+
+/** Work that left one test report, and where its object is read. */
+function reported(text: string, format: ReportFormatJson = "REPORT_FORMAT_JUNIT") {
+  const bytes = Buffer.from(text);
+  const sha256 = sha256Hex(bytes);
+  const work: ReportedWork = {
+    report: {
+      attempt: 1,
+      outcome: "WORK_OUTCOME_DONE",
+      tests: [{ stepId: "unit", format, gitTree: "1".repeat(40), exitCode: 0, reportSha256: sha256 }],
+    },
+    uploads: [{ name: "tests/unit.xml", kind: "report", sha256, sizeBytes: String(bytes.byteLength) }],
+  };
+  const read = async (): Promise<Uint8Array> => bytes;
+  return { work, objects: { read } };
+}
+const suite = (cases: string) => `<testsuites>${cases}</testsuites>`;
+const small = reported(suite('<testcase name="adds" classname="sum"/>'));
+const large = reported(suite('<testcase name="adds" classname="sum"/>'.repeat(40_000)));
+const run = { tenant: "acme", org: "retail", pins: null };
+const limit = () => AbortSignal.timeout(110_000);
+const examine = ({ work, objects }: typeof small, limits: ExaminerLimits = examinerLimits, signal = limit()) =>
+  createExaminer({ objects, limits })(run, work, signal);
+const faultOf = async (found: ReturnType<typeof examine>) =>
+  (await found).lines?.find(({ requirementId }) => requirementId === "work-examined");
+
+describe("the process that examines work", () => {
+  it("finds what the objects say", async () => {
+    expect((await examine(small)).tests).toMatchObject([{ counts: { passed: 1 }, passed: ["sum > adds"] }]);
+  });
+
+  it("leaves the event loop to others while it reads a large report", async () => {
+    let turns = 0;
+    const turning = setInterval(() => {
+      turns += 1;
+    }, 1);
+    const { tests } = await examine(large);
+    clearInterval(turning);
+    expect(tests).toMatchObject([{ counts: { passed: 40_000 } }]);
+    expect(tests?.[0]?.passed).toHaveLength(1_000);
+    expect(turns).toBeGreaterThan(50);
+  });
+
+  it.each([
+    ["CPU", { ...examinerLimits, cpuSeconds: 1 }, "it takes more than 1 s of CPU"],
+    ["memory", { ...examinerLimits, dataBytes: 630 * 1024 ** 2 }, "it takes more than 512 MiB of memory"],
+  ])("makes a line that fails of a case that breaks the limit of %s", async (_, limits, fault) => {
+    const found = await examine(large, limits);
+    expect(await faultOf(Promise.resolve(found))).toMatchObject({
+      state: "LINE_STATE_FAILED",
+      detail: fault,
+      remedy: expect.stringContaining("smaller or simpler"),
+    });
+    expect(found.tests).toMatchObject([{ outcome: "FAILED", detail: expect.stringContaining(fault) }]);
+    expect(found.evidence).toEqual([]);
+  });
+
+  it("makes a line that fails of a case on which it breaks twice", async () => {
+    const { work, objects } = small;
+    const unreadable = { ...work, report: { ...work.report, tests: [{ ...work.report.tests?.[0], format: "NONE" }] } };
+    const found = await createExaminer({ objects, limits: examinerLimits })(run, unreadable as ReportedWork, limit());
+    expect(await faultOf(Promise.resolve(found))).toMatchObject({ detail: expect.stringContaining("exit code 1") });
+  });
+
+  it("hands on that the store is away, and leaves no process", async () => {
+    const objects = { read: async () => Promise.reject(new Error("S3 is away")) };
+    await expect(examine({ work: small.work, objects })).rejects.toThrow("S3 is away");
+  });
+
+  it("ends when nobody waits for it", async () => {
+    const gone = new AbortController();
+    const objects = {
+      read: async () => {
+        gone.abort(new Error("the caller is gone"));
+        return new Uint8Array();
+      },
+    };
+    await expect(examine({ work: small.work, objects }, examinerLimits, gone.signal)).rejects.toThrow(
+      "the caller is gone",
+    );
+  });
+});
