@@ -9,7 +9,7 @@ import type { LocalState } from "./local-state.ts";
 import { plain } from "./output.ts";
 import { tint } from "./terminal.ts";
 
-const answerLimitMs = 20_000;
+const answerLimitMs = 60_000;
 
 /** What the demo reads of the example Scrum service's board. */
 interface Board {

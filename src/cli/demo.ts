@@ -27,9 +27,10 @@ import type { Screen } from "./screen.ts";
 import { createScreen } from "./screen.ts";
 import { tint } from "./terminal.ts";
 
-const decisionLimitMs = 30_000;
-const handoverLimitMs = 30_000;
-const patchLimitMs = 10_000;
+/** Long enough for a machine that has other work too. */
+const decisionLimitMs = 120_000;
+const handoverLimitMs = 120_000;
+const patchLimitMs = 60_000;
 const pollMs = 100;
 
 interface Demo {

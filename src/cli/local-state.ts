@@ -136,7 +136,7 @@ export interface TokenRequest {
 export async function mintToken(
   state: Pick<LocalState, "dir" | "issuer">,
   request: TokenRequest,
-  signal: AbortSignal = AbortSignal.timeout(10_000),
+  signal: AbortSignal = AbortSignal.timeout(60_000),
 ): Promise<string> {
   const secret = readFileSync(join(state.dir, "issuer", "client-secret"), "utf8").trim();
   let response: Response;

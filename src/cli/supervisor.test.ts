@@ -1,5 +1,8 @@
+import { once } from "node:events";
 import { mkdtempSync, rmSync } from "node:fs";
+import type { RequestListener } from "node:http";
 import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, expect, it } from "vitest";
@@ -19,12 +22,12 @@ const start =
 
 it("reports a process that dies, starts it again, and leaves none behind when it stops", async () => {
   const lines: string[] = [];
-  const supervisor = createSupervisor({ report: (_name, line) => lines.push(line), healthEveryMs: 50 });
+  const supervisor = createSupervisor({ report: (_name, line) => lines.push(line), silenceMs: 500 });
   await supervisor.run({ name: "sleeper", start: start("sleeper", "sleep", "60") });
   const first = supervisor.running()[0]?.pid ?? 0;
   process.kill(first, "SIGKILL");
   await waitUntil("its return", async () => supervisor.running().some(({ pid }) => pid !== first), {
-    limitMs: 10_000,
+    limitMs: 60_000,
     signal,
   });
   const second = supervisor.running()[0]?.pid ?? 0;
@@ -36,33 +39,64 @@ it("reports a process that dies, starts it again, and leaves none behind when it
 
 it("goes on trying when a process ends again and again, and stops when told to in the middle of it", async () => {
   const lines: string[] = [];
-  const supervisor = createSupervisor({ report: (_name, line) => lines.push(line), healthEveryMs: 50 });
+  const supervisor = createSupervisor({ report: (_name, line) => lines.push(line), silenceMs: 500 });
   await supervisor.run({ name: "brief", start: start("brief", "sh", "-c", "exit 7") });
   const ends = () => lines.filter((line) => line === "brief ended (exit code 7); starting it again").length;
-  await waitUntil("three ends", async () => ends() >= 3, { limitMs: 10_000, signal });
+  await waitUntil("three ends", async () => ends() >= 3, { limitMs: 60_000, signal });
   await supervisor.stop(1_000);
 });
 
-it("ends a process that stays silent on its health address", async () => {
+/** @param answer - absent: connections are taken, and nothing is ever said */
+async function listening(answer?: RequestListener): Promise<{ healthUrl: string; asked: () => number; close(): void }> {
+  let asked = 0;
+  const server = createServer((request, response) => {
+    asked += 1;
+    answer?.(request, response);
+  }).listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const healthUrl = `http://127.0.0.1:${(server.address() as AddressInfo).port}/healthz`;
+  return { healthUrl, asked: () => asked, close: () => server.close().closeAllConnections() };
+}
+
+it("ends a process that stays silent on its health address, and says for how long it was", async () => {
   const lines: string[] = [];
-  const supervisor = createSupervisor({ report: (_name, line) => lines.push(line), healthEveryMs: 50 });
-  const silent = createServer((_request, response) => response.writeHead(503).end()).listen(0, "127.0.0.1");
-  await new Promise((resolve) => silent.once("listening", resolve));
-  const address = silent.address();
-  if (address === null || typeof address === "string") throw new Error("no port");
-  const healthUrl = `http://127.0.0.1:${address.port}/healthz`;
+  const supervisor = createSupervisor({ report: (_name, line) => lines.push(line), silenceMs: 500 });
+  const { healthUrl, close } = await listening();
   await supervisor.run({ name: "silent", healthUrl, start: start("silent", "sleep", "60") });
-  await waitUntil("its end", async () => lines.length >= 2, { limitMs: 30_000, signal });
+  await waitUntil("its end", async () => lines.length >= 2, { limitMs: 60_000, signal });
   expect(lines.slice(0, 2)).toEqual([
-    `silent does not answer ${healthUrl}; ending it`,
+    `silent did not answer ${healthUrl} for 0.5 s; ending it`,
     "silent ended (killed by SIGTERM); starting it again",
   ]);
   await supervisor.stop(1_000);
-  silent.close();
+  close();
+});
+
+it("lets a process live that answers, whatever it says of its dependencies", async () => {
+  const lines: string[] = [];
+  const supervisor = createSupervisor({ report: (_name, line) => lines.push(line), silenceMs: 500 });
+  const { healthUrl, asked, close } = await listening((_request, response) => response.writeHead(503).end());
+  await supervisor.run({ name: "unready", healthUrl, start: start("unready", "sleep", "60") });
+  await waitUntil("twenty looks", async () => asked() >= 20, { limitMs: 60_000, signal });
+  expect(lines).toEqual([]);
+  await supervisor.stop(1_000);
+  close();
+});
+
+it("lets a process live whose answers come late, but within the silence it is allowed", async () => {
+  const lines: string[] = [];
+  const supervisor = createSupervisor({ report: (_name, line) => lines.push(line), silenceMs: 2_000 });
+  const late: RequestListener = (_request, response) => void setTimeout(() => response.end("{}"), 500);
+  const { healthUrl, asked, close } = await listening(late);
+  await supervisor.run({ name: "late", healthUrl, start: start("late", "sleep", "60") });
+  await waitUntil("six looks", async () => asked() >= 6, { limitMs: 60_000, signal });
+  expect(lines).toEqual([]);
+  await supervisor.stop(1_000);
+  close();
 });
 
 it("says why a process cannot be started the first time", async () => {
-  const supervisor = createSupervisor({ report: () => {}, healthEveryMs: 50 });
+  const supervisor = createSupervisor({ report: () => {}, silenceMs: 500 });
   const failing = supervisor.run({ name: "none", start: () => Promise.reject(new Error("no such program")) });
   await expect(failing).rejects.toThrow("no such program");
   await supervisor.stop(1_000);

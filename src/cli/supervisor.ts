@@ -1,13 +1,12 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { EngineProcess, Exit } from "../engines/engine-process.ts";
-import { answers } from "../engines/start-engine.ts";
 
 /** A process that is to live as long as its supervisor. */
 export interface Unit {
   name: string;
   /** Starts it and resolves when it is ready. */
   start(signal: AbortSignal): Promise<EngineProcess>;
-  /** Must go on answering 200; a process that stays silent is started anew. */
+  /** Any answer there is a tick of its event loop, whatever it says of its dependencies; a process that stays silent is started anew. */
   healthUrl?: string;
 }
 
@@ -24,14 +23,16 @@ export interface Supervisor {
 export interface SupervisorDeps {
   /** One line for the screen. */
   report: (name: string, line: string) => void;
-  healthEveryMs: number;
+  /** How long an event loop may go without a tick before its process is taken for dead. */
+  silenceMs: number;
 }
 
 const firstPauseMs = 250;
 const longestPauseMs = 10_000;
 /** A process that lived this long starts its row of pauses anew. */
 const steadyMs = 30_000;
-const healthFailuresAllowed = 5;
+/** A process is asked ten times within the silence it is allowed. */
+const looksPerSilence = 10;
 
 /**
  * Keeps processes alive: one that ends is reported and started again, after a pause that doubles from 0.25 s to 10 s while it keeps ending.
@@ -98,18 +99,18 @@ export function createSupervisor(deps: SupervisorDeps): Supervisor {
 
 const inWords = ({ code, signal }: Exit) => (signal === null ? `exit code ${code}` : `killed by ${signal}`);
 
-/** Waits for the end of a process, and brings it about when its health stays bad. */
+/** Waits for the end of a process, and brings it about when it is silent for too long. */
 async function lifeOf(
   unit: Unit,
   process: EngineProcess,
-  { report, healthEveryMs }: SupervisorDeps,
+  { report, silenceMs }: SupervisorDeps,
   signal: AbortSignal,
 ): Promise<Exit> {
   const ended = new AbortController();
   const watch = AbortSignal.any([ended.signal, signal]);
-  const watching = watchHealth(unit, healthEveryMs, watch).then(async (healthy) => {
-    if (healthy || watch.aborted) return;
-    report(unit.name, `${unit.name} does not answer ${unit.healthUrl}; ending it`);
+  const watching = untilSilent(unit.healthUrl, silenceMs, watch).then(async (isSilent) => {
+    if (!isSilent || watch.aborted) return;
+    report(unit.name, `${unit.name} did not answer ${unit.healthUrl} for ${silenceMs / 1_000} s; ending it`);
     await process.stop(1_000);
   });
   const exit = await process.exited;
@@ -118,17 +119,29 @@ async function lifeOf(
   return exit;
 }
 
-/** @returns false once health was bad too often in a row; true when there is no more need to look */
-async function watchHealth(unit: Unit, healthEveryMs: number, signal: AbortSignal): Promise<boolean> {
-  if (unit.healthUrl === undefined) return true;
-  let failures = 0;
-  while (failures < healthFailuresAllowed) {
-    try {
-      await sleep(healthEveryMs, undefined, { signal });
-    } catch {
-      return true;
-    }
-    failures = (await answers(unit.healthUrl, (status) => status === 200)) ? 0 : failures + 1;
+/**
+ * Waits until nothing is heard for the whole silence. One more look then decides: this process may have been the one that stood still.
+ * @returns false when there is no more need to look
+ */
+async function untilSilent(url: string | undefined, silenceMs: number, signal: AbortSignal): Promise<boolean> {
+  if (url === undefined) return false;
+  const everyMs = silenceMs / looksPerSilence;
+  let heardAt = performance.now();
+  for (;;) {
+    await sleep(everyMs, undefined, { signal }).catch(() => undefined);
+    if (signal.aborted) return false;
+    if (await ticks(url, silenceMs, signal)) heardAt = performance.now();
+    else if (performance.now() - heardAt >= silenceMs && !(await ticks(url, everyMs, signal))) return !signal.aborted;
   }
-  return false;
+}
+
+async function ticks(url: string, limitMs: number, signal: AbortSignal): Promise<boolean> {
+  const limited = AbortSignal.any([signal, AbortSignal.timeout(limitMs)]);
+  return fetch(url, { signal: limited }).then(
+    async (answer) => {
+      await answer.body?.cancel();
+      return true;
+    },
+    () => false,
+  );
 }

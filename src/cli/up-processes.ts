@@ -5,7 +5,7 @@ import { cacheDir } from "../engines/engine-cache.ts";
 import { EngineError } from "../engines/engine-error.ts";
 import { startProcess } from "../engines/engine-process.ts";
 import { postgresUrl } from "../engines/postgres/postgres.ts";
-import { answers, startEngine, tellingLine } from "../engines/start-engine.ts";
+import { answers, startEngine, startLimitMs, tellingLine } from "../engines/start-engine.ts";
 import { cloneDir } from "./local-state.ts";
 import type { Unit } from "./supervisor.ts";
 import type { Stack } from "./up-engines.ts";
@@ -13,9 +13,6 @@ import { describeStack, kafkaCluster } from "./up-engines.ts";
 
 const program = join(cloneDir, "src", "cli", "automation.ts");
 const scrumService = join(cloneDir, "examples", "scrum-service", "main.ts");
-
-const startLimitMs = 60_000;
-const migrateLimitMs = 120_000;
 
 /** What every Node process of ours may know, and compiled code kept between starts. */
 const nodeEnvironment = () => ({ ...engineEnvironment(), NODE_COMPILE_CACHE: join(cacheDir(), "compiled") });
@@ -92,7 +89,6 @@ export function processUnits(stack: Stack): Unit[] {
         logFile: folder.log(name),
         pidsDir: folder.pids,
         ready: () => answers(`http://${loopback}:${port}/readyz`, (status) => status === 200),
-        limitMs: startLimitMs,
         signal,
       }),
   });
@@ -146,7 +142,7 @@ export async function migrate(stack: Stack, signal: AbortSignal): Promise<void> 
     logFile,
     pidsDir: folder.pids,
   });
-  const limit = AbortSignal.timeout(migrateLimitMs);
+  const limit = AbortSignal.timeout(startLimitMs);
   const end = () => void running.stop(1_000);
   const either = AbortSignal.any([signal, limit]);
   either.addEventListener("abort", end, { once: true });
@@ -154,6 +150,6 @@ export async function migrate(stack: Stack, signal: AbortSignal): Promise<void> 
   either.removeEventListener("abort", end);
   signal.throwIfAborted();
   if (code === 0) return;
-  const why = limit.aborted ? `took longer than ${migrateLimitMs / 1000} s` : tellingLine(logFile, running.logFrom);
+  const why = limit.aborted ? `took longer than ${startLimitMs / 1000} s` : tellingLine(logFile, running.logFrom);
   throw new EngineError("migrate", "start_failed", `migrate failed: ${why}; see ${logFile}`);
 }

@@ -40,7 +40,8 @@ interface UpOptions {
 const processGraceMs = 5_000;
 const engineGraceMs = 3_500;
 const leftoverGraceMs = 5_000;
-const healthEveryMs = 3_000;
+/** Long enough for a busy machine, short enough for somebody who waits. */
+const silenceMs = 30_000;
 
 /** `automation up`: the whole stack on this machine, until Ctrl-C. */
 export function registerUp(program: Command): void {
@@ -73,7 +74,7 @@ async function up(options: UpOptions, screen: Screen, signal: AbortSignal): Prom
   rmSync(folder.upFile, { force: true });
   const supervision = {
     report: (name: string, line: string) => screen.tell("process", line, { process: name }),
-    healthEveryMs,
+    silenceMs,
   };
   const processes = createSupervisor(supervision);
   const engines = createSupervisor(supervision);

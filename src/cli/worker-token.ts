@@ -12,7 +12,7 @@ export async function writeWorkerToken(
   path: string,
   signal: AbortSignal,
 ): Promise<void> {
-  const limit = AbortSignal.any([signal, AbortSignal.timeout(10_000)]);
+  const limit = AbortSignal.any([signal, AbortSignal.timeout(60_000)]);
   writeWhole(path, await mintToken(state, { tenant: "*", org: "*", role: "worker", subject: "worker-control" }, limit));
 }
 

@@ -9,7 +9,7 @@ import { identify, lives } from "./process-identity.ts";
 import { startEngine } from "./start-engine.ts";
 import { waitUntil } from "./wait-until.ts";
 
-const signal = AbortSignal.timeout(30_000);
+const signal = AbortSignal.timeout(60_000);
 const env = { PATH: process.env.PATH };
 
 const all = mkdtempSync(join(tmpdir(), "automation-process-"));
@@ -37,13 +37,13 @@ it("kills a process that does not end when asked, with all of its group", async 
   const stubborn = "trap '' TERM; sleep 60 & echo $!; while :; do sleep 1; done";
   const running = await startProcess({ name: "stubborn", argv: ["sh", "-c", stubborn], env, ...folder });
   await waitUntil("its child", async () => readFileSync(folder.logFile, "utf8").includes("\n"), {
-    limitMs: 5_000,
+    limitMs: 60_000,
     signal,
   });
   const child = Number(readFileSync(folder.logFile, "utf8"));
   await running.stop(200);
   expect(await running.exited).toEqual({ code: null, signal: "SIGKILL" });
-  await waitUntil("the end of its child", async () => identify(child) === undefined, { limitMs: 5_000, signal });
+  await waitUntil("the end of its child", async () => identify(child) === undefined, { limitMs: 60_000, signal });
 });
 
 it("ends with its supervisor when that one is killed", async () => {
@@ -58,7 +58,7 @@ it("ends with its supervisor when that one is killed", async () => {
   const pid = await new Promise<number>((resolve) => supervisor.stdout.once("data", (line) => resolve(Number(line))));
   expect(identify(pid)).toBeDefined();
   supervisor.kill("SIGKILL");
-  await waitUntil("the end of the process", async () => identify(pid) === undefined, { limitMs: 5_000, signal });
+  await waitUntil("the end of the process", async () => identify(pid) === undefined, { limitMs: 60_000, signal });
 });
 
 it("ends what an earlier owner left, and leaves a process alone that only has its number", async () => {
@@ -91,7 +91,6 @@ it("shows the line that tells why a program ended while it was to start, from th
     env,
     ...folder,
     ready: async () => false,
-    limitMs: 5_000,
     signal,
   });
   await expect(starting).rejects.toMatchObject({

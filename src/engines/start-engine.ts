@@ -11,7 +11,7 @@ import { waitUntil } from "./wait-until.ts";
  * @throws EngineError start_failed; the signal's reason when aborted
  */
 export async function startEngine(
-  options: EngineProcessOptions & { port: number; ready: () => Promise<boolean>; limitMs: number; signal: AbortSignal },
+  options: EngineProcessOptions & { port: number; ready: () => Promise<boolean>; signal: AbortSignal },
 ): Promise<EngineProcess> {
   if (!(await isFree(options.port))) {
     const message = `${options.name} cannot listen on ${options.port}: another program does; end that one and start again`;
@@ -29,7 +29,7 @@ export async function startEngine(
         if (gone) throw new Error(`${options.name} ended while starting`);
         return await options.ready();
       },
-      options,
+      { limitMs: startLimitMs, signal: options.signal },
     );
     return running;
   } catch (cause) {
@@ -55,10 +55,15 @@ export function tellingLine(logFile: string, from: number): string {
   return telling?.slice(0, 300) || "it said nothing";
 }
 
-/** Whether somebody accepts connections there; answers within a second. */
+/** How long one look may take: a busy machine answers late, and is asked again anyway. */
+const lookLimitMs = 5_000;
+/** How long an engine or a process may take to start, on a machine that has other work too; milliseconds. */
+export const startLimitMs = 180_000;
+
+/** Whether somebody accepts connections there; answers within 5 s. */
 export async function acceptsConnections(host: string, port: number): Promise<boolean> {
   return await new Promise((resolve) => {
-    const socket = connect({ host, port, timeout: 1_000 });
+    const socket = connect({ host, port, timeout: lookLimitMs });
     const answer = (open: boolean) => {
       socket.destroy();
       resolve(open);
@@ -69,10 +74,10 @@ export async function acceptsConnections(host: string, port: number): Promise<bo
   });
 }
 
-/** Whether that URL answers with a status the test accepts, within a second. */
+/** Whether that URL answers with a status the test accepts, within 5 s. */
 export async function answers(url: string, accept: (status: number, body: string) => boolean): Promise<boolean> {
   try {
-    const response = await fetch(url, { signal: AbortSignal.timeout(1_000) });
+    const response = await fetch(url, { signal: AbortSignal.timeout(lookLimitMs) });
     return accept(response.status, await response.text());
   } catch {
     return false;

@@ -12,7 +12,6 @@ export async function startIssuer(options: EngineOptions & { port: number }): Pr
     argv: [process.execPath, fileURLToPath(new URL("./main.ts", import.meta.url))],
     env: { ...engineEnvironment(), ISSUER_ADDRESS: address, ISSUER_DIR: options.dataDir },
     ready: () => answers(`http://${address}/healthz`, (status) => status === 200),
-    limitMs: 20_000,
   });
   return { ...running, address };
 }

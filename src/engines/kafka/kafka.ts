@@ -7,7 +7,7 @@ import { buildIntoCache } from "../engine-cache.ts";
 import { EngineError } from "../engine-error.ts";
 import { findOnPath, pinnedVersion, requireProgram } from "../programs.ts";
 import { runProgram } from "../run-program.ts";
-import { acceptsConnections, startEngine } from "../start-engine.ts";
+import { acceptsConnections, startEngine, startLimitMs } from "../start-engine.ts";
 
 const here = dirname(fileURLToPath(import.meta.url));
 const copyDependencies = "org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy-dependencies";
@@ -97,7 +97,6 @@ export async function startKafka(
     ],
     env: engineEnvironment(),
     ready: () => acceptsConnections(loopback, options.ports.broker),
-    limitMs: 60_000,
   });
   return { ...running, address };
 }
@@ -119,7 +118,7 @@ async function format(
       ...[program.java, "-Xmx128m", ...quickStart, "-cp", join(program.libraries, "*"), "kafka.tools.StorageTool"],
       ...["format", "--standalone", `--cluster-id=${id}`, "-c", properties],
     ],
-    { env: engineEnvironment(), limitMs: 60_000, signal: options.signal },
+    { env: engineEnvironment(), limitMs: startLimitMs, signal: options.signal },
   );
   if (code !== 0) {
     throw new EngineError(

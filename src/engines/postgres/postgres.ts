@@ -6,7 +6,7 @@ import { engineEnvironment, loopback } from "../engine.ts";
 import { EngineError } from "../engine-error.ts";
 import { identify } from "../process-identity.ts";
 import { runProgram } from "../run-program.ts";
-import { startEngine } from "../start-engine.ts";
+import { startEngine, startLimitMs } from "../start-engine.ts";
 
 export const postgresDatabase = "automation";
 export const postgresSuperuser = "postgres";
@@ -63,7 +63,6 @@ export async function startPostgres(
     env: engineEnvironment(),
     stopSignal: "SIGINT", // "Fast": sessions are ended; SIGTERM would wait for them.
     ready: async () => postmasterLine(data, 7)?.trim() === "ready",
-    limitMs: 60_000,
   });
   return { ...running, address: `${loopback}:${options.port}` };
 }
@@ -86,7 +85,7 @@ async function initialise(
     const { code, stdout, stderr } = await runProgram([program, ...args], {
       env: engineEnvironment(),
       input,
-      limitMs: 60_000,
+      limitMs: startLimitMs,
       signal: options.signal,
     });
     if (code === 0) return;

@@ -67,7 +67,6 @@ export async function startS3(
       ROOT_SECRET_KEY: options.credentials.secretAccessKey,
     },
     ready: () => answers(`http://${address}/healthz`, (status) => status === 200),
-    limitMs: 30_000,
   });
   return { ...running, address };
 }

@@ -89,7 +89,6 @@ export async function startTemporal(
         `${namespaceUrl}/search-attributes`,
         (status, body) => status === 200 && attributes.every(([name]) => body.includes(`"${name}"`)),
       )),
-    limitMs: 60_000,
   });
   return { ...running, address: `${loopback}:${grpc}` };
 }
