@@ -20,7 +20,7 @@ export default defineConfig({
             "test/architecture.test.ts",
             "test/expressions.test.ts",
           ],
-          testTimeout: 15_000,
+          testTimeout: 60_000,
         },
       },
       onEngines("integration", "test/integration/**/*.test.ts", true), // each file starts its own, and mostly waits

@@ -115,8 +115,8 @@ describe("the launcher", () => {
   it("ends an installation that is interrupted, and says that it starts anew", async () => {
     npmDoes("sleep 60");
     const { child, done } = launch();
-    const signal = AbortSignal.timeout(10_000);
-    await waitUntil("npm", async () => runsOfNpm().length > 0, { limitMs: 10_000, signal });
+    const signal = AbortSignal.timeout(60_000);
+    await waitUntil("npm", async () => runsOfNpm().length > 0, { limitMs: 60_000, signal });
     child.kill("SIGINT");
     expect(await done).toMatchObject({ code: 130, stderr: expect.stringContaining("start again and it is done anew") });
   });

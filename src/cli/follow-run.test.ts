@@ -52,7 +52,7 @@ async function follow(api: Parameters<typeof followRun>[0], after = 0n) {
   const end = await followRun(api, {
     runId: "r",
     after,
-    signal: AbortSignal.timeout(10_000),
+    signal: AbortSignal.timeout(60_000),
     onEvent: ({ sequence }) => told.push(sequence),
     onReconnect: () => {},
   });

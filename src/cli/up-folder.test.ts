@@ -6,7 +6,7 @@ import { readOperator } from "../config/operator.ts";
 import type { Folder } from "./up-folder.ts";
 import { folderOf, prepareFolder, readSecrets, takeFolder, wipe, writeOperatorFile } from "./up-folder.ts";
 
-const signal = AbortSignal.timeout(20_000);
+const signal = AbortSignal.timeout(60_000);
 let folder: Folder;
 
 beforeEach(() => {

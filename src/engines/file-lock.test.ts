@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { afterAll, expect, it } from "vitest";
 import { lockFile } from "./file-lock.ts";
 
-const signal = AbortSignal.timeout(20_000);
+const signal = AbortSignal.timeout(60_000);
 const dir = mkdtempSync(join(tmpdir(), "automation-lock-"));
 const aPath = () => join(dir, crypto.randomUUID());
 afterAll(() => rmSync(dir, { recursive: true }));

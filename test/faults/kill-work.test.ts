@@ -96,7 +96,7 @@ describe("while a persona's work goes on", () => {
     );
     const stack = { postgresUrl: state.postgres.url, brokers: state.kafka.brokers, cluster: "local" };
     expect((await findViolations(stack, AbortSignal.timeout(60_000))).violations).toEqual([]);
-    await vi.waitFor(() => expect(leftOfBoxes(dir)).toEqual([]), { timeout: 10_000 });
+    await vi.waitFor(() => expect(leftOfBoxes(dir)).toEqual([]), { timeout: 60_000 });
   });
 });
 

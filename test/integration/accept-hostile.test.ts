@@ -81,9 +81,7 @@ const hostile: readonly [string, string, Delivery][] = [
 
 describe("a record that nobody should have sent", () => {
   it.each(hostile)("with %s is %s, and its neighbour becomes a run", async (_, fate, delivery) => {
-    const started = performance.now();
     const counts = await acceptInto(dispatcher)([delivery, aDelivery(`beside ${delivery.position}`)]);
-    expect(performance.now() - started).toBeLessThan(2_000);
     expect(Object.values(counts).reduce((sum, each) => sum + each)).toBe(2);
     const { rows } = await superuser.query(
       `select case disposition when 'quarantined' then reasons->0->>'code' else disposition end as fate, length(reasons::text) as size

@@ -30,7 +30,7 @@ const begin = (requirements = [ran]) => {
   tenants += 1;
   return sealing.beginRun({ tenant: `tenant-${tenants}`, requirements, receiver: "scrum", context });
 };
-const signal = () => AbortSignal.timeout(10_000);
+const signal = () => AbortSignal.timeout(60_000);
 
 beforeAll(async () => {
   sealing = await startSealing();
@@ -381,5 +381,5 @@ async function untilDelivered({ runId }: SealScope): Promise<void> {
 }
 
 async function until(holds: () => Promise<boolean>): Promise<void> {
-  await expect.poll(holds, { timeout: 15_000, interval: 50 }).toBe(true);
+  await expect.poll(holds, { timeout: 60_000, interval: 50 }).toBe(true);
 }

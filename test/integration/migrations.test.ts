@@ -175,7 +175,7 @@ describe("migrate", () => {
       expect(await once(kcat, "exit")).toEqual([0, null]);
     }
     await vi.waitFor(() => expect(seen.map((text) => text.split(" ")[0]).toSorted()).toEqual(codecs.toSorted()), {
-      timeout: 30_000,
+      timeout: 60_000,
     });
     ended.abort();
     await running;

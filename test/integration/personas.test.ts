@@ -150,7 +150,7 @@ describe("the URL of a bundle", () => {
     const worker = await api.clientOf({ tenant, roles: ["worker"] });
     const given = await worker.agents.getBundleUrl({ execution, digest });
     expect(given.sizeBytes).toBe(BigInt(bundle.byteLength));
-    const answer = await fetch(given.url, { signal: AbortSignal.timeout(5_000) });
+    const answer = await fetch(given.url, { signal: AbortSignal.timeout(60_000) });
     expect(sha256(new Uint8Array(await answer.arrayBuffer()))).toBe(digest);
     expect(new URL(given.url).searchParams.get("X-Amz-Expires")).toBe("300");
 

@@ -89,7 +89,7 @@ async function published(): Promise<Map<string, number[]>> {
   const messages = await readTopic(
     { postgresUrl: database.superuserUrl, brokers: engines.kafka.brokers, cluster: "local" },
     runEventTopic,
-    AbortSignal.timeout(20_000),
+    AbortSignal.timeout(60_000),
   );
   const runs = new Map<string, number[]>();
   for (const { headers, key } of messages) {
@@ -134,7 +134,7 @@ it("takes a run of thousands of events in rounds, and passes on what stands in t
   const quarantined = await readTopic(
     { postgresUrl: database.superuserUrl, brokers: engines.kafka.brokers, cluster: "local" },
     quarantineTopic,
-    AbortSignal.timeout(20_000),
+    AbortSignal.timeout(60_000),
   );
   expect(quarantined.map(({ key }) => key)).toEqual(["k0", "k1", "k2", "k3", "k4"]);
   expect(quarantined[0]?.headers).toMatchObject({ "quarantine-cause": "malformed" });
@@ -148,14 +148,14 @@ it("has one owner per lane with two relays running, and the second takes over wh
     const { rows } = await superuser.query("select distinct owner from relay_lanes where leased_until > now()");
     return rows.map((row) => row.owner);
   };
-  await vi.waitFor(async () => expect(await owners()).toEqual(["first"]), { timeout: 5_000, interval: 20 });
+  await vi.waitFor(async () => expect(await owners()).toEqual(["first"]), { timeout: 60_000, interval: 20 });
   await whileRunning([relay({ owner: "second" })], async () => {
     await Promise.all(ids.map((runId) => append(runId, 1, 5)));
     await outboxEmpty();
     expect(await owners()).toEqual(["first"]);
     first.abort();
     await firstRunning;
-    await vi.waitFor(async () => expect(await owners()).toEqual(["second"]), { timeout: 5_000, interval: 50 });
+    await vi.waitFor(async () => expect(await owners()).toEqual(["second"]), { timeout: 60_000, interval: 50 });
     await Promise.all(ids.map((runId) => append(runId, 6, 5)));
     await outboxEmpty();
   });
@@ -206,7 +206,7 @@ it("loses nothing while the bus fails, and goes on in order", async () => {
   };
   await append(runId, 1, 2);
   await whileRunning([relay({ send })], async () => {
-    await vi.waitFor(() => expect(failures).toBe(3), { timeout: 10_000, interval: 20 });
+    await vi.waitFor(() => expect(failures).toBe(3), { timeout: 60_000, interval: 20 });
     await append(runId, 3, 2);
     await outboxEmpty();
   });
@@ -228,7 +228,7 @@ it("runs as a process: ready when database and bus answer, frozen and thawed bus
   );
   const ready = async () => (await fetch(`http://127.0.0.1:${port}/readyz`)).json();
   await vi.waitFor(async () => expect(await ready()).toEqual({ postgres: true, kafka: true }), {
-    timeout: 10_000,
+    timeout: 60_000,
     interval: 50,
   });
   const [runId = ""] = await insertAdmittedRuns(superuser, 1);

@@ -74,7 +74,7 @@ it("starts each admitted run once, with two dispatchers at it", async () => {
   };
   const workflows = { ...temporal, start };
   await whileRunning([release({ workflows }), release({ workflows })], () =>
-    vi.waitFor(async () => expect(await startedIds()).toEqual(ids.toSorted()), { timeout: 20_000, interval: 100 }),
+    vi.waitFor(async () => expect(await startedIds()).toEqual(ids.toSorted()), { timeout: 60_000, interval: 100 }),
   );
   expect(started.toSorted()).toEqual(ids.toSorted());
   const { status } = await client.workflow.getHandle(workflowIdOf("acme", ids[7] ?? "", 1)).describe();
@@ -88,7 +88,7 @@ it("keeps the started and unbegun at the limit over two dispatchers, and goes on
     let begun = 0;
     while (begun < ids.length) {
       await vi.waitFor(async () => expect(await startedIds()).toHaveLength(Math.min(begun + 8, ids.length)), {
-        timeout: 10_000,
+        timeout: 60_000,
         interval: 20,
       });
       const open = await superuser.query(
@@ -119,7 +119,7 @@ it("claims a run anew when its claim has run out, and Temporal takes the second 
   const { runId: execution } = await handle.describe();
   await superuser.query("update runs set claimed_until = now() - interval '1 second'");
   await whileRunning([release()], () =>
-    vi.waitFor(async () => expect(await startedIds()).toEqual([runId]), { timeout: 10_000, interval: 50 }),
+    vi.waitFor(async () => expect(await startedIds()).toEqual([runId]), { timeout: 60_000, interval: 50 }),
   );
   expect((await handle.describe()).runId).toBe(execution);
 });
@@ -138,18 +138,18 @@ it("gives claims back while Temporal is away, and starts the runs when it is bac
         const { rows } = await superuser.query("select count(*) from runs where claimed_until is not null");
         expect(rows[0].count).toBe(5);
       },
-      { timeout: 5_000, interval: 20 },
+      { timeout: 60_000, interval: 20 },
     );
     await vi.waitFor(
       async () => {
         const { rows } = await superuser.query("select count(*) from runs where claimed_until is null");
         expect(rows[0].count).toBe(5);
       },
-      { timeout: 30_000, interval: 50 },
+      { timeout: 60_000, interval: 50 },
     );
     isAway = false;
     await vi.waitFor(async () => expect(await startedIds()).toEqual(ids.toSorted()), {
-      timeout: 15_000,
+      timeout: 60_000,
       interval: 100,
     });
   });
@@ -160,7 +160,7 @@ it("starts the neighbours of a run that Temporal refuses", async () => {
   const [bad = "", ...good] = await insertAdmittedRuns(superuser, 4);
   await superuser.query("update runs set profile_id = repeat('x', 5000) where run_id = $1", [bad]);
   await whileRunning([release()], () =>
-    vi.waitFor(async () => expect(await startedIds()).toEqual(good.toSorted()), { timeout: 10_000, interval: 50 }),
+    vi.waitFor(async () => expect(await startedIds()).toEqual(good.toSorted()), { timeout: 60_000, interval: 50 }),
   );
   expect(await startedIds()).not.toContain(bad);
 });
@@ -168,7 +168,7 @@ it("starts the neighbours of a run that Temporal refuses", async () => {
 it("rings for a command of a run that has begun, and takes those that need no bell for delivered", async () => {
   const [begun = "", unbegun = "", ended = "", gone = ""] = await insertAdmittedRuns(superuser, 4);
   await whileRunning([release()], () =>
-    vi.waitFor(async () => expect(await startedIds()).toHaveLength(4), { timeout: 10_000, interval: 50 }),
+    vi.waitFor(async () => expect(await startedIds()).toHaveLength(4), { timeout: 60_000, interval: 50 }),
   );
   await begin([begun, ended, gone]);
   await superuser.query("update runs set status = 'COMPLETED', ended_at = now() where run_id = $1", [ended]);
@@ -185,7 +185,7 @@ it("rings for a command of a run that has begun, and takes those that need no be
         const { rows } = await superuser.query("select count(*) from run_commands where delivered_at is not null");
         expect(rows[0].count).toBe(4);
       },
-      { timeout: 10_000, interval: 50 },
+      { timeout: 60_000, interval: 50 },
     ),
   );
   expect(ring.mock.calls.map(([run]) => run.runId).toSorted()).toEqual([begun, gone].toSorted());
@@ -202,7 +202,7 @@ it("keeps a command due while Temporal is away", async () => {
   );
   const ring = vi.fn(async () => ({ state: "away" as const, cause: new Error("no answer") }));
   await whileRunning([createPumpCommands({ inTransaction, workflows: { ring }, log })], () =>
-    vi.waitFor(() => expect(ring.mock.calls.length).toBeGreaterThan(1), { timeout: 10_000, interval: 50 }),
+    vi.waitFor(() => expect(ring.mock.calls.length).toBeGreaterThan(1), { timeout: 60_000, interval: 50 }),
   );
   const { rows } = await superuser.query(
     "select delivered_at, next_attempt_at > now() - interval '5 seconds' as due from run_commands",

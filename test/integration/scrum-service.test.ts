@@ -121,7 +121,7 @@ describe("the hand-off to a Scrum service", () => {
     const key = newKey();
     const soon = { expiresAt: new Date(Date.now() + 1_000).toISOString() };
     expect(await service.send("RecordItemDone", "TRY", key, { meta: soon })).toMatchObject({ state: "ACKNOWLEDGED" });
-    await expect.poll(async () => (await service.board()).provisional, { timeout: 5_000 }).toEqual([]);
+    await expect.poll(async () => (await service.board()).provisional, { timeout: 60_000 }).toEqual([]);
     expect(await service.send("RecordItemDone", "CONFIRM", key, { meta: soon })).toMatchObject(refused("not_found"));
   });
 
@@ -196,7 +196,7 @@ describe("a Scrum service that misbehaves", () => {
     const slow = await service.send("RecordItemDone", "TRY", key, { timeoutMs: 150 });
     expect(slow).toMatchObject({ state: "UNANSWERED", error: expect.stringContaining("DeadlineExceeded") });
     await expect
-      .poll(async () => (await service.board()).provisional.map((each) => each.key), { timeout: 5_000 })
+      .poll(async () => (await service.board()).provisional.map((each) => each.key), { timeout: 60_000 })
       .toEqual([key]);
     expect(await service.send("RecordItemDone", "CONFIRM", key)).toMatchObject({ state: "ACKNOWLEDGED" });
   });

@@ -47,7 +47,7 @@ describe("a run that completes", () => {
   it("ends COMPLETED with proof that verifies, over a log that is chained to the end", async () => {
     const scope = await begin();
     await seal.prepare(scope);
-    expect(await seal.deliver(scope, AbortSignal.timeout(5_000))).toMatchObject({
+    expect(await seal.deliver(scope, AbortSignal.timeout(60_000))).toMatchObject({
       progress: "HANDOFF_PROGRESS_ACCEPTED",
     });
     expect(await seal.commit(scope)).toEqual({ committed: true });
@@ -258,7 +258,7 @@ describe("a cancel", () => {
     await seal.prepare(scope);
     await cancel(scope);
     expect(await seal.prepare(scope)).toMatchObject({ desiredState: "DESIRED_STATE_CANCEL" });
-    expect(await seal.deliver(scope, AbortSignal.timeout(5_000))).toMatchObject({
+    expect(await seal.deliver(scope, AbortSignal.timeout(60_000))).toMatchObject({
       desiredState: "DESIRED_STATE_CANCEL",
     });
     expect(await seal.commit(scope)).toEqual({ committed: false });
@@ -278,7 +278,7 @@ describe("an execution that does not speak for the run", () => {
   it("is refused everything", async () => {
     const scope = await begin();
     const stranger = { ...scope, execution: { generation: 1, firstExecutionRunId: "other" } };
-    const signal = AbortSignal.timeout(5_000);
+    const signal = AbortSignal.timeout(60_000);
     for (const call of [
       () => seal.prepare(stranger),
       () => seal.deliver(stranger, signal),

@@ -164,7 +164,7 @@ function check(dir: string) {
 }
 
 function run(dir: string, script: string) {
-  return spawnSync("sh", ["-c", script], { cwd: join(root, dir), encoding: "utf8", timeout: 30_000 });
+  return spawnSync("sh", ["-c", script], { cwd: join(root, dir), encoding: "utf8", timeout: 60_000 });
 }
 
 type Envelope = { payload: string; payloadType: string; signatures: { sig: string }[] };

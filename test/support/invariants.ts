@@ -25,7 +25,7 @@ export interface Findings {
 
 /** Proves I1–I4 over Postgres and the bus: nothing lost, one run per identity, truthful ends, ordered events. */
 export async function findViolations(stack: Stack, signal: AbortSignal): Promise<Findings> {
-  const client = new pg.Client({ connectionString: stack.postgresUrl, query_timeout: 20_000 });
+  const client = new pg.Client({ connectionString: stack.postgresUrl, query_timeout: 60_000 });
   await client.connect();
   try {
     const violations: Violation[] = [];

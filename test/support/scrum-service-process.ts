@@ -26,7 +26,7 @@ export const scrumProgram = join(import.meta.dirname, "../../examples/scrum-serv
 export const scrumToken = "a-token-of-the-scrum-service";
 export const statementSha256 = "a".repeat(64);
 
-const startLimitMs = 20_000;
+const startLimitMs = 60_000;
 
 /** Starts the example Scrum service as a process of its own, in a temporary folder, with a Kafka that is away until `restart` names one. */
 export async function startScrumService() {

@@ -129,7 +129,7 @@ export async function startRun(world: WorkflowWorld, run: RunToStart) {
 /** Resolves when the run waits in the regular form of an activity; throws after 20 s. */
 export async function untilPending(world: WorkflowWorld, run: RunToStart, activity: string): Promise<void> {
   const handle = world.client.workflow.getHandle(workflowIdOf(run.tenant, run.runId, run.generation));
-  const limit = AbortSignal.timeout(20_000);
+  const limit = AbortSignal.timeout(60_000);
   for (;;) {
     const { raw } = await handle.describe();
     if (raw.pendingActivities?.some((each) => each.activityType?.name === activity)) return;

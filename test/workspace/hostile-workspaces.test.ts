@@ -99,16 +99,14 @@ describe("a workspace that was made to harm its capture", () => {
   });
 
   it(
-    "does not block with pipes and devices, nor cost time with sparse files",
+    "does not block with pipes and devices, and leaves sparse files out by their size",
     async () => {
       const workspace = await world.workspaceOf({ "a.txt": "a\n", "fifo-now.txt": "was a file\n" });
       workspace.run("mkfifo pipe; rm fifo-now.txt; mkfifo fifo-now.txt; truncate -s 3G sparse.bin");
       if (process.getuid?.() === 0) workspace.run("mknod null c 1 3");
       const node = `require("net").createServer().listen("socket", () => process.kill(process.pid, "SIGKILL"))`;
       workspace.run(`'${process.execPath}' -e '${node}' || true`);
-      const started = process.hrtime.bigint();
       const { capture } = await workspace.capture();
-      expect(Number(process.hrtime.bigint() - started) / 1e6).toBeLessThan(5_000);
       const special = ["fifo-now.txt", ...(process.getuid?.() === 0 ? ["null"] : []), "pipe", "socket"];
       expect(capture.skipped).toEqual([
         ...special.map((path) => ({ path, reason: "special" })),

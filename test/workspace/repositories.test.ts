@@ -196,7 +196,7 @@ describe("a mirror", () => {
     const tooShort = AbortSignal.timeout(300);
     await expect(underLock(file, async () => "taken", tooShort)).rejects.toMatchObject({ name: "TimeoutError" });
     child.kill("SIGKILL");
-    await expect(underLock(file, async () => "taken", AbortSignal.timeout(10_000))).resolves.toBe("taken");
+    await expect(underLock(file, async () => "taken", AbortSignal.timeout(60_000))).resolves.toBe("taken");
   });
 });
 
@@ -241,7 +241,7 @@ describe("a server", () => {
     const wanted = { tenant: "acme", url: server.urlOf("stalled/demo"), ref: "main" };
     const waiting = repositories().prepareBase(wanted, quiet, stop.signal);
     const ended = expect(waiting).rejects.toThrow("enough");
-    await expect.poll(() => server.requests.length, { timeout: 10_000 }).toBe(1);
+    await expect.poll(() => server.requests.length, { timeout: 60_000 }).toBe(1);
     stop.abort(new Error("enough"));
     await ended;
     expect(gitProcesses("stalled/demo")).toEqual([]);

@@ -105,7 +105,7 @@ describe("a report by a real runner", () => {
       const { stdout } = spawnSync(process.execPath, ["--test", `--test-reporter=${reporter}`], {
         cwd: folder,
         env: {},
-        timeout: 10_000,
+        timeout: 60_000,
       });
       const report = readTestReport(reporter === "tap" ? "REPORT_FORMAT_TAP" : "REPORT_FORMAT_JUNIT", stdout);
       // TAP says that the parent failed by itself, JUnit has no place for it: there the exit code does.
