@@ -26,14 +26,15 @@ try {
 
 /** @param {string} node */
 function handOver(node) {
+  // Before the program starts: it may be known to others, and be told to end, before its start has returned to us.
+  for (const signal of /** @type {const} */ (["SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT"])) {
+    process.on(signal, () => child.kill(signal));
+  }
   // When we are killed outright the kernel asks the program to end.
   const child = spawn("setpriv", ["--pdeathsig", "TERM", node, join(root, "src", "cli", "automation.ts"), ...args], {
     stdio: "inherit",
     env: { NODE_COMPILE_CACHE: join(cacheDir(), "compiled"), ...process.env }, // a command is mostly its own loading
   });
-  for (const signal of /** @type {const} */ (["SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT"])) {
-    process.on(signal, () => child.kill(signal));
-  }
   child.once("error", (error) => {
     console.error(`automation: cannot run setpriv: ${error.message}; install the package util-linux and start again`);
     process.exitCode = 1;
