@@ -23,7 +23,7 @@ const rooms = [
 
 /** The sole importer of each engine's driver. */
 const drivers: Record<string, readonly RegExp[]> = {
-  bus: [/^kafkajs/],
+  bus: [/^@platformatic\/kafka$/],
   postgres: [/^pg$/, /^node-pg-migrate/],
   s3: [/^@aws-sdk\//],
   temporal: [/^@temporalio\/(client|common)/],
@@ -144,7 +144,7 @@ function isAllowed(each: Import): boolean {
 }
 
 function isAllowedToWorkers({ to, isPackage }: Import): boolean {
-  if (isPackage) return !/^(pg|kafkajs|@aws-sdk\/.*|@temporalio\/client)$/.test(to);
+  if (isPackage) return !/^(pg|@platformatic\/kafka|@aws-sdk\/.*|@temporalio\/client)$/.test(to);
   return (
     to.startsWith("workers/") ||
     to === "src/temporal/contract.ts" ||

@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto";
-import { Kafka, logLevel, Partitioners } from "kafkajs";
+import { compatibilityPartitioner, ProduceAcks, Producer, stringSerializers } from "@platformatic/kafka";
 import { z } from "zod";
 import type { RunRequestedJson } from "../../src/gen/automation/v1/run_requested_pb.ts";
 
@@ -51,8 +51,8 @@ export class BusAwayError extends Error {
   }
 }
 
-const connectionTimeoutMs = 2_000;
-const requestTimeoutMs = 5_000;
+/** Limits in ms, and how often a send is repeated: a caller waits for the answer. */
+const patience = { connectTimeout: 2_000, requestTimeout: 5_000, retries: 2, retryDelay: 200 };
 
 /**
  * Publishes `automation.run.requested` as a CloudEvent in Kafka's binary mode, keyed by backlog item so that requests for one item stay in order.
@@ -66,33 +66,32 @@ export function createRequestRun(deps: {
   readonly now: () => Date;
 }): (request: RunRequest) => Promise<Published> {
   const { topic, source, now } = deps;
-  const kafka = new Kafka({
-    clientId: "scrum-service",
-    brokers: [...deps.brokers],
-    connectionTimeout: connectionTimeoutMs,
-    requestTimeout: requestTimeoutMs,
-    retry: { retries: 2, initialRetryTime: 200 },
-    logLevel: logLevel.NOTHING, // a failure is the answer
-  });
   return async (request) => {
     const { eventId = randomUUID(), backlogItem } = request;
     const headers = {
       ...cloudEventHeaders(request, { eventId, source, at: now() }),
       "content-type": "application/json",
     };
-    const producer = kafka.producer({
-      createPartitioner: Partitioners.DefaultPartitioner,
-      allowAutoTopicCreation: false,
+    const producer = new Producer({
+      clientId: "scrum-service",
+      bootstrapBrokers: [...deps.brokers],
+      acks: ProduceAcks.ALL,
+      partitioner: compatibilityPartitioner,
+      serializers: stringSerializers,
+      ...patience,
     });
     try {
-      await producer.connect();
       const value = JSON.stringify(toRunRequested(request));
-      const [record] = await producer.send({ topic, messages: [{ key: backlogItem, value, headers }] });
-      return { eventId, position: { topic, partition: record?.partition ?? -1, offset: record?.baseOffset ?? "" } };
+      const { offsets = [] } = await producer.send({
+        acks: ProduceAcks.ALL,
+        messages: [{ topic, key: backlogItem, value, headers }],
+      });
+      const [at] = offsets;
+      return { eventId, position: { topic, partition: at?.partition ?? -1, offset: String(at?.offset ?? "") } };
     } catch (cause) {
       throw new BusAwayError(eventId, { cause });
     } finally {
-      await producer.disconnect();
+      await producer.close(true).catch(() => undefined); // what counts is the answer to the send
     }
   };
 }

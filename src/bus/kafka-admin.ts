@@ -1,5 +1,5 @@
-import type { Admin } from "kafkajs";
-import kafkajs, { Kafka, logLevel } from "kafkajs";
+import { Admin, ConfigResourceTypes, findErrorBy } from "@platformatic/kafka";
+import { clientOptions } from "./client-options.ts";
 
 export interface TopicWish {
   readonly topic: string;
@@ -19,44 +19,41 @@ export class TopicConfigError extends Error {
   }
 }
 
+/** A new topic has its leaders within a second or two. */
+const leadersWithin = { retries: 40, retryDelay: 250 };
+
 /** Creates the topics that are missing; one that is there is left as it is. @throws TopicConfigError when that will not do */
 export async function ensureTopics(
   brokers: readonly string[],
   wishes: readonly TopicWish[],
   replicationFactor: number,
 ): Promise<void> {
-  const admin = new Kafka({
-    brokers: [...brokers],
-    clientId: "automation-migrate",
-    logLevel: logLevel.NOTHING,
-  }).admin();
-  await admin.connect();
+  const admin = new Admin({ ...clientOptions(brokers, "automation-migrate"), ...leadersWithin });
   try {
-    await admin.createTopics({
-      waitForLeaders: true,
-      topics: wishes.map(({ topic, partitions, config = {} }) => ({
-        topic,
-        numPartitions: partitions,
-        replicationFactor,
-        configEntries: Object.entries(config).map(([name, value]) => ({ name, value })),
-      })),
-    });
+    for (const { topic, partitions, config = {} } of wishes) {
+      const configs = Object.entries(config).map(([name, value]) => ({ name, value }));
+      await admin
+        .createTopics({ topics: [topic], partitions, replicas: replicationFactor, configs })
+        .catch((error: Error) => {
+          if (!findErrorBy(error, "apiId", "TOPIC_ALREADY_EXISTS")) throw error;
+        });
+    }
+    await admin.metadata({ topics: wishes.map(({ topic }) => topic), forceUpdate: true });
     for (const wish of wishes) await checkConfig(admin, wish);
   } finally {
-    await admin.disconnect();
+    await admin.close();
   }
 }
 
 async function checkConfig(admin: Admin, { topic, config = {} }: TopicWish): Promise<void> {
-  const configNames = Object.keys(config);
-  if (configNames.length === 0) return;
-  const { resources } = await admin.describeConfigs({
-    includeSynonyms: false,
-    resources: [{ type: kafkajs.ConfigResourceTypes.TOPIC, name: topic, configNames }],
+  const configurationKeys = Object.keys(config);
+  if (configurationKeys.length === 0) return;
+  const described = await admin.describeConfigs({
+    resources: [{ resourceType: ConfigResourceTypes.TOPIC, resourceName: topic, configurationKeys }],
   });
-  for (const { configName, configValue } of resources.flatMap(({ configEntries }) => configEntries)) {
-    const wanted = config[configName] ?? "";
-    if (configValue !== wanted && !(Number(configValue) >= Number(wanted)))
-      throw new TopicConfigError(topic, configName, configValue, wanted);
+  for (const { name, value } of described.flatMap(({ configs }) => configs)) {
+    const wanted = config[name] ?? "";
+    if (value !== wanted && !(Number(value) >= Number(wanted)))
+      throw new TopicConfigError(topic, name, value ?? "", wanted);
   }
 }

@@ -1,11 +1,13 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import type { EachBatchPayload } from "kafkajs";
-import { Kafka, logLevel } from "kafkajs";
-import "./quiet-request-queue.ts";
+import type { ClusterTopicMetadata, Message, MessagesStream } from "@platformatic/kafka";
+import { Consumer, findErrorBy, stringDeserializer } from "@platformatic/kafka";
+import { clientOptions } from "./client-options.ts";
 
 /** A record as it stands on the bus. */
 export interface ConsumedRecord {
   readonly topic: string;
+  /** Of this topic alone: one that is deleted and made again has another. */
+  readonly topicId: string;
   readonly partition: number;
   readonly offset: string;
   readonly key: string;
@@ -21,16 +23,18 @@ export interface ConsumerOptions {
   readonly topic: string;
   /** Records handed over at once, at most. */
   readonly batchSize: number;
-  /** Resolves when the batch is durable; what it throws pauses the partition and the batch comes again. */
+  /** Resolves when the batch is durable; what it throws pauses its partitions and the batch comes again. */
   readonly handle: (records: readonly ConsumedRecord[]) => Promise<void>;
   /** Asked while partitions are paused: whether work can go on. */
   readonly canGoOn: () => Promise<boolean>;
   readonly onPause: (error: unknown) => void;
+  /** Told why the group is joined anew. */
+  readonly onRejoin: (error: unknown) => void;
   readonly now: () => Date;
 }
 
 export interface KafkaConsumer {
-  /** Joins the group and consumes until the signal; resolves when the last batch is done, or 5 s later. Rejects when the client gave up for good. */
+  /** Consumes until the signal; resolves when the batch in hand is done and the group is left, or 5 s later. Rejects with what no waiting mends. */
   run(signal: AbortSignal): Promise<void>;
   /** Whether the group has answered within a session's length. */
   healthy(): boolean;
@@ -39,129 +43,204 @@ export interface KafkaConsumer {
 const sessionTimeoutMs = 10_000;
 const heartbeatEveryMs = 1_000;
 const probeEveryMs = 500;
+const rejoinAfterMs = 1_000;
 const leaveWithinMs = 5_000;
+const watchTopicEveryMs = 10_000;
+/** Batches handled at a time; each partition has one lane. */
+const lanes = 4;
 
-/** Offsets are committed only after `handle` resolved, so a record is handled at least once and never skipped. */
+/** The topic was deleted and perhaps made again, or has other partitions. */
+class TopicChangedError extends Error {
+  override readonly name = "TopicChangedError";
+  readonly code = "topic_changed";
+  constructor(topic: string) {
+    super(`topic ${topic} was deleted, made again or given other partitions; the group is joined anew`);
+  }
+}
+
+type Client = Consumer<string, Buffer, string, string>;
+type BusMessage = Message<string, Buffer, string, string>;
+
+/**
+ * Reads a topic as a member of a group. Offsets are committed only after `handle` resolved, so a record is handled at least once and never skipped.
+ *
+ *   joining   a new client joins the group                        → member
+ *   member    read → handle → commit; heartbeats go by a timer    a failure ends the client, its offsets stay → joining
+ *   paused    a batch can't be handled: it waits in memory,       it comes again → member
+ *             nothing more is read, the membership is kept
+ *   ended     by the signal, or by what no waiting mends
+ */
 export function createKafkaConsumer(options: ConsumerOptions): KafkaConsumer {
-  const kafka = new Kafka({
-    brokers: [...options.brokers],
-    clientId: options.clientId,
-    logLevel: logLevel.NOTHING,
-    connectionTimeout: 3_000,
-    requestTimeout: 15_000,
-    retry: { retries: 1_000_000, maxRetryTime: 5_000 },
-  });
-  const consumer = kafka.consumer({
-    groupId: options.groupId,
-    sessionTimeout: sessionTimeoutMs,
-    heartbeatInterval: heartbeatEveryMs,
-    maxWaitTimeInMs: 500,
-    allowAutoTopicCreation: false,
-  });
-  const paused = new Set<() => void>();
   let heardAt = Number.NEGATIVE_INFINITY;
+  let lastTopicId: string | undefined;
   const heard = (): void => {
     heardAt = options.now().getTime();
   };
 
-  const eachBatch = async (payload: EachBatchPayload, signal: AbortSignal): Promise<void> => {
-    const { batch, heartbeat, isRunning, isStale, pause, resolveOffset } = payload;
-    const beat = setInterval(() => void heartbeat().catch(() => undefined), heartbeatEveryMs);
+  /** One membership, from its join to its first failure. */
+  const consume = async (client: Client, signal: AbortSignal): Promise<void> => {
+    const failed = Promise.withResolvers<never>();
+    failed.promise.catch(() => undefined);
+    client.on("error", failed.reject);
+    client.on("consumer:group:join", heard);
+    client.on("consumer:heartbeat:end", heard);
+    const topic = await topicOf(client, options.topic);
+    // what the group committed under the id of another topic says nothing of this one
+    const mode = lastTopicId === undefined || lastTopicId === topic.id ? "committed" : "earliest";
+    const stream = await client.consume({ topics: [options.topic], mode, fallbackMode: "earliest" });
+    lastTopicId = topic.id;
+    const ended = new AbortController();
+    const until = AbortSignal.any([signal, ended.signal]);
+    until.addEventListener("abort", () => stream.destroy(), { once: true });
+    if (until.aborted) stream.destroy();
+    const work = [readOn(client, stream, topic.id, until), watchTopic(client, options.topic, topic, until)];
     try {
-      for (let from = 0; from < batch.messages.length; from += options.batchSize) {
-        if (signal.aborted || !isRunning() || isStale()) return;
-        const messages = batch.messages.slice(from, from + options.batchSize);
-        const last = messages.at(-1);
-        if (last === undefined) return;
-        const records = messages.map((message) => ({
-          topic: batch.topic,
-          partition: batch.partition,
-          offset: message.offset,
-          key: message.key?.toString() ?? "",
-          headers: readHeaders(message.headers ?? {}),
-          value: message.value,
-        }));
-        try {
-          await options.handle(records);
-        } catch (error) {
-          paused.add(pause());
-          options.onPause(error);
-          return;
-        }
-        resolveOffset(last.offset);
-        await consumer.commitOffsets([
-          { topic: batch.topic, partition: batch.partition, offset: String(BigInt(last.offset) + 1n) },
-        ]);
-        await heartbeat();
-      }
+      await Promise.race([...work, failed.promise]);
     } finally {
-      clearInterval(beat);
+      ended.abort();
+      await Promise.allSettled(work);
     }
   };
 
-  const resumeAll = (): void => {
-    for (const resume of paused) resume();
-    paused.clear();
+  const readOn = async (
+    client: Client,
+    stream: MessagesStream<string, Buffer, string, string>,
+    topicId: string,
+    signal: AbortSignal,
+  ): Promise<void> => {
+    for await (const first of stream) {
+      const messages = [first];
+      for (let next = stream.read(); next !== null; next = stream.read()) {
+        messages.push(next);
+        if (messages.length === options.batchSize * lanes) break;
+      }
+      const current = await topicOf(client, options.topic);
+      if (current.id !== topicId) throw new TopicChangedError(options.topic);
+      const byLane = Map.groupBy(messages, ({ partition }) => partition % lanes);
+      const handled = await Promise.all([...byLane.values()].map((lane) => handleInOrder(lane, topicId, signal)));
+      const last = new Map(handled.flat().map((message) => [message.partition, message]));
+      const offsets = [...last.values()].map(({ topic, partition, offset, leaderEpoch }) => ({
+        ...{ topic, partition, leaderEpoch },
+        offset: offset + 1n,
+      }));
+      if (offsets.length > 0) await client.commit({ offsets });
+      if (signal.aborted) return;
+    }
   };
 
-  /** One loop asks for all paused partitions, whatever paused them. */
-  const probe = async (signal: AbortSignal): Promise<void> => {
-    while (!signal.aborted) {
-      await sleep(probeEveryMs, undefined, { signal }).catch(() => undefined);
-      if (paused.size > 0 && !signal.aborted && (await options.canGoOn().catch(() => false))) resumeAll();
+  /** @returns those that are durable: all, unless the signal aborted before */
+  const handleInOrder = async (
+    messages: readonly BusMessage[],
+    topicId: string,
+    signal: AbortSignal,
+  ): Promise<readonly BusMessage[]> => {
+    let done = 0;
+    while (done < messages.length && !signal.aborted) {
+      const batch = messages.slice(done, done + options.batchSize);
+      try {
+        await options.handle(batch.map((message) => recordOf(message, topicId)));
+        done += batch.length;
+      } catch (error) {
+        options.onPause(error);
+        do await sleep(probeEveryMs, undefined, { signal }).catch(() => undefined);
+        while (!signal.aborted && !(await options.canGoOn().catch(() => false)));
+      }
     }
+    return messages.slice(0, done);
   };
 
   return {
     healthy: () => options.now().getTime() - heardAt < sessionTimeoutMs,
     async run(signal) {
-      const crashed = Promise.withResolvers<never>();
-      crashed.promise.catch(() => undefined);
-      consumer.on(consumer.events.GROUP_JOIN, () => {
-        heard();
-        resumeAll(); // pauses outlive an assignment: what is paused now may be another's partition
-      });
-      consumer.on(consumer.events.HEARTBEAT, heard);
-      consumer.on(consumer.events.CRASH, ({ payload }) => {
-        if (!payload.restart) crashed.reject(payload.error);
-      });
-      const aborted = new Promise<void>((done) => {
-        if (signal.aborted) done();
-        else signal.addEventListener("abort", () => done(), { once: true });
-      });
-      const probing = probe(signal);
-      try {
-        await Promise.race([connectAndRun(signal), crashed.promise, aborted]);
-        await Promise.race([crashed.promise, aborted]);
-      } finally {
-        // with Kafka away, leaving the group would be tried for ever
-        await Promise.race([consumer.disconnect(), sleep(leaveWithinMs, undefined, { ref: false })]);
-        if (signal.aborted) await probing;
+      while (!signal.aborted) {
+        const client = open(options);
+        const consuming = consume(client, signal);
+        try {
+          await withinLimit(consuming, signal);
+        } catch (error) {
+          if (!signal.aborted && isBeyondMending(error)) throw error;
+          if (!signal.aborted) options.onRejoin(error);
+        } finally {
+          // with Kafka away, leaving the group would be tried for ever
+          await Promise.race([
+            client.close(true).catch(() => undefined),
+            sleep(leaveWithinMs, undefined, { ref: false }),
+          ]);
+        }
+        await sleep(rejoinAfterMs, undefined, { signal }).catch(() => undefined);
       }
     },
   };
+}
 
-  async function connectAndRun(signal: AbortSignal): Promise<void> {
-    await consumer.connect();
-    // `fromBeginning`: an offset out of range, or a new partition, must not skip to the end
-    await consumer.subscribe({ topic: options.topic, fromBeginning: true });
+const open = ({ brokers, clientId, groupId, batchSize }: ConsumerOptions): Client =>
+  new Consumer({
+    ...clientOptions(brokers, clientId),
+    groupId,
+    sessionTimeout: sessionTimeoutMs,
+    rebalanceTimeout: sessionTimeoutMs,
+    heartbeatInterval: heartbeatEveryMs,
+    maxWaitTime: 500,
+    maxBytes: 8_388_608,
+    maxBytesPerPartition: 1_048_576,
+    highWaterMark: batchSize * lanes,
+    autocommit: false,
+    autocreateTopics: false,
+    deserializers: { key: stringDeserializer, headerKey: stringDeserializer, headerValue: stringDeserializer },
+  });
+
+async function topicOf(client: Client, name: string): Promise<ClusterTopicMetadata> {
+  const { topics } = await client.metadata({ topics: [name] });
+  const topic = topics.get(name);
+  if (topic === undefined) throw new TopicChangedError(name);
+  return topic;
+}
+
+/** Rejects when the topic is another one, or has other partitions, which only a new join hands out. */
+async function watchTopic(
+  client: Client,
+  name: string,
+  known: ClusterTopicMetadata,
+  signal: AbortSignal,
+): Promise<void> {
+  while (!signal.aborted) {
+    await sleep(watchTopicEveryMs, undefined, { signal }).catch(() => undefined);
     if (signal.aborted) return;
-    await consumer.run({
-      autoCommit: false,
-      eachBatchAutoResolve: false,
-      partitionsConsumedConcurrently: 4,
-      eachBatch: (payload) => eachBatch(payload, signal),
-    });
+    const { id, partitionsCount } = await topicOf(client, name);
+    if (id !== known.id || partitionsCount !== known.partitionsCount) throw new TopicChangedError(name);
   }
 }
 
-function readHeaders(
-  headers: NonNullable<EachBatchPayload["batch"]["messages"][number]["headers"]>,
-): Record<string, string> {
-  return Object.fromEntries(
-    Object.entries(headers).map(([name, value]) => [
-      name.toLowerCase(),
-      Array.isArray(value) ? String(value.at(-1)) : String(value ?? ""),
-    ]),
+const recordOf = ({ topic, partition, offset, key, headers, value }: BusMessage, topicId: string): ConsumedRecord => ({
+  ...{ topic, topicId, partition },
+  offset: String(offset),
+  key: key ?? "",
+  headers: Object.fromEntries([...headers].map(([name, text]) => [name.toLowerCase(), text ?? ""])),
+  value: value ?? null,
+});
+
+/** Resolves with the work, or so long after the signal at the latest. */
+async function withinLimit(work: Promise<void>, signal: AbortSignal): Promise<void> {
+  const { promise: tooLate, resolve } = Promise.withResolvers<void>();
+  const onAbort = () => setTimeout(resolve, leaveWithinMs).unref();
+  signal.addEventListener("abort", onAbort, { once: true });
+  try {
+    await Promise.race([work, tooLate]);
+  } finally {
+    signal.removeEventListener("abort", onAbort);
+  }
+}
+
+/** Access, credentials and what the broker can't do: the same tomorrow as now. All else passes, and the group is joined anew. */
+function isBeyondMending(error: unknown): boolean {
+  const has = (property: string, values: readonly string[]): boolean =>
+    error instanceof Error && values.some((value) => findErrorBy(error, property, value) !== null);
+  return (
+    has("code", ["PLT_KFK_AUTHENTICATION", "PLT_KFK_UNSUPPORTED_API", "PLT_KFK_UNSUPPORTED_COMPRESSION"]) ||
+    has("apiId", [
+      ...["TOPIC_AUTHORIZATION_FAILED", "GROUP_AUTHORIZATION_FAILED", "CLUSTER_AUTHORIZATION_FAILED"],
+      ...["SASL_AUTHENTICATION_FAILED", "UNSUPPORTED_SASL_MECHANISM", "UNSUPPORTED_VERSION"],
+      ...["INVALID_GROUP_ID", "INVALID_SESSION_TIMEOUT", "INCONSISTENT_GROUP_PROTOCOL", "INVALID_TOPIC_EXCEPTION"],
+    ])
   );
 }

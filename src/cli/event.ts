@@ -49,15 +49,14 @@ async function publish(options: PublishOptions): Promise<void> {
   const { createKafkaProducer } = await import("../bus/kafka-producer.ts");
   const brokers = brokersOf(options);
   const producer = createKafkaProducer({ brokers, clientId: "automation-cli" });
+  const failed = (fate: string, remedy: string) => (cause: unknown) => {
+    const why = cause instanceof Error ? cause.message : String(cause);
+    throw new CliError(3, `${fate} ${options.topic} at ${brokers.join(",")}: ${why}; ${remedy}`, { cause });
+  };
+  const again = `publish it again under the same id, ${record.headers.ce_id}: twice is one request`;
   try {
-    await producer.connect();
-    await producer.send(options.topic, [record]);
-  } catch (cause) {
-    throw new CliError(
-      3,
-      `the event was not published to ${options.topic} at ${brokers.join(",")}: ${cause instanceof Error ? cause.message : String(cause)}`,
-      { cause },
-    );
+    await producer.connect().catch(failed("the event was not published to", "start Kafka, or correct --brokers"));
+    await producer.send(options.topic, [record]).catch(failed("it is not known whether the event is on", again));
   } finally {
     await producer.close();
   }

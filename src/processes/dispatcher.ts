@@ -89,7 +89,8 @@ export async function main(environment: NodeJS.ProcessEnv, signal: AbortSignal):
         () => true,
         () => false,
       ),
-    onPause: (error) => log.warn({ err: error }, "a partition of the topic pauses until Postgres takes rows again"),
+    onPause: (error) => log.warn({ err: error }, "the request topic pauses until Postgres takes rows again"),
+    onRejoin: (error) => log.warn({ err: error }, "Kafka ended the membership; joining the group anew"),
     now,
   });
   await ensureRunEventPartitions(pool);

@@ -31,7 +31,7 @@ export async function main(environment: NodeJS.ProcessEnv, signal: AbortSignal):
       ensureTopics(
         config.AUTOMATION_KAFKA_BROKERS,
         [
-          // the broker unpacks what producers compress: kafkajs stops for good at a codec that it does not know
+          // the broker unpacks what producers compress, and so refuses what is larger than a batch once it is unpacked
           { topic: requestTopic, partitions: 12, config: { "compression.type": "uncompressed" } },
           { topic: runEventTopic, partitions: 12 },
           { topic: quarantineTopic, partitions: 3, config: { "max.message.bytes": String(2 * 1024 * 1024) } },

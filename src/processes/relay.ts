@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
-import type { BusRecord } from "../bus/kafka-producer.ts";
+import type { KafkaProducer } from "../bus/kafka-producer.ts";
 import { createKafkaProducer } from "../bus/kafka-producer.ts";
 import { readEnvironment } from "../config/environment.ts";
 import { createInTransaction } from "../postgres/in-scope.ts";
@@ -36,7 +36,7 @@ export async function main(source: NodeJS.ProcessEnv, signal: AbortSignal): Prom
     if (!(await bus.connected(signal))) return;
     const publish = createPublishRunEvents({
       inTransaction: createInTransaction(pool),
-      send: bus.send,
+      openProducer: bus.open,
       owner: `relay-${randomUUID()}`,
       log,
     });
@@ -57,47 +57,38 @@ export async function main(source: NodeJS.ProcessEnv, signal: AbortSignal): Prom
   }
 }
 
-/** The bus by a producer that is replaced when it has failed: what the broker remembers of an idempotent one may refuse every later send. */
+/** Producers that open one by one and are looked at as one. */
 function createBus(brokers: readonly string[], log: Log) {
-  const open = () => {
+  const producers = new Set<KafkaProducer>();
+  let isConnected = false;
+  const open = (): KafkaProducer => {
     const producer = createKafkaProducer({ brokers, clientId: applicationName });
-    const connecting = producer.connect();
-    connecting.catch(() => undefined); // whoever sends is told
-    return { producer, connecting };
-  };
-  let current = open();
-  const replace = (failed: typeof current): void => {
-    if (current !== failed) return;
-    current = open();
-    failed.producer.close().catch(() => undefined);
+    const close = async (): Promise<void> => {
+      producers.delete(producer);
+      await producer.close();
+    };
+    producers.add(producer);
+    return { ...producer, close };
   };
   return {
-    healthy: () => current.producer.healthy(),
-    close: () => current.producer.close(),
-    async send(topic: string, records: readonly BusRecord[]): Promise<void> {
-      const used = current;
-      try {
-        await used.connecting;
-        await used.producer.send(topic, records);
-      } catch (error) {
-        replace(used);
-        throw error;
-      }
-    },
+    open,
+    healthy: () => isConnected && [...producers].every((producer) => producer.healthy()),
+    close: () => Promise.all([...producers].map((producer) => producer.close())),
     /** @returns false when the signal aborts before the bus answers */
     async connected(signal: AbortSignal): Promise<boolean> {
-      for (let isTold = false; !signal.aborted; isTold = true) {
-        const used = current;
+      const probe = open();
+      signal.addEventListener("abort", probe.close, { once: true });
+      for (let isTold = false; !signal.aborted && !isConnected; isTold = true) {
         try {
-          await used.connecting;
-          return true;
+          await probe.connect();
+          isConnected = true;
         } catch (error) {
           if (!isTold) log.warn({ err: error }, "Kafka does not answer; trying on");
-          replace(used);
           await sleep(connectAgainAfterMs, undefined, { signal }).catch(() => undefined);
         }
       }
-      return false;
+      await probe.close();
+      return isConnected;
     },
   };
 }

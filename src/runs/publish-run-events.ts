@@ -23,11 +23,17 @@ const sendBytes = 786_432;
 
 export interface PublishRunEventsDeps {
   readonly inTransaction: InTransaction;
-  /** Resolves when the bus has them; records of one key stay in order. */
-  readonly send: (topic: string, records: readonly BusRecord[]) => Promise<void>;
+  /** Called once for each lane that is held: lanes never share one. */
+  readonly openProducer: () => LaneProducer;
   /** Names this relay in the leases. */
   readonly owner: string;
   readonly log: Log;
+}
+
+export interface LaneProducer {
+  /** Resolves when the bus has them; records of one key stay in order. */
+  send(topic: string, records: readonly BusRecord[]): Promise<void>;
+  close(): Promise<void>;
 }
 
 export interface PublishRunEvents {
@@ -65,8 +71,10 @@ export function createPublishRunEvents(deps: PublishRunEventsDeps): PublishRunEv
   const hold = (lane: HeldLane, signal: AbortSignal): void => {
     const alarm = createAlarm();
     const stop = new AbortController();
-    const work = publishLane(deps, lane, alarm, AbortSignal.any([signal, stop.signal])).finally(() => {
+    const producer = deps.openProducer();
+    const work = publishLane(deps, lane, producer, alarm, AbortSignal.any([signal, stop.signal])).finally(async () => {
       if (publishers.get(lane.lane)?.lane === lane) publishers.delete(lane.lane);
+      await producer.close();
     });
     publishers.set(lane.lane, { lane, alarm, stop, work });
   };
@@ -111,13 +119,14 @@ export function createPublishRunEvents(deps: PublishRunEventsDeps): PublishRunEv
 async function publishLane(
   deps: PublishRunEventsDeps,
   lane: HeldLane,
+  producer: LaneProducer,
   alarm: Alarm,
   signal: AbortSignal,
 ): Promise<void> {
   let pauseMs = firstPauseMs;
   while (!signal.aborted) {
     try {
-      if (!(await publishRound(deps, lane))) await alarm.wait(sweepMs, signal);
+      if (!(await publishRound(deps, lane, producer))) await alarm.wait(sweepMs, signal);
       pauseMs = firstPauseMs;
     } catch (error) {
       if (error instanceof LostLaneError) return;
@@ -129,7 +138,11 @@ async function publishLane(
 }
 
 /** @returns whether there was anything */
-async function publishRound({ inTransaction, send }: PublishRunEventsDeps, lane: HeldLane): Promise<boolean> {
+async function publishRound(
+  { inTransaction }: PublishRunEventsDeps,
+  lane: HeldLane,
+  producer: LaneProducer,
+): Promise<boolean> {
   const rows = await inTransaction((transaction) => readOutbox(transaction, lane.lane, round));
   if (rows.length === 0) return false;
   const goals = goalsOf(rows);
@@ -143,7 +156,8 @@ async function publishRound({ inTransaction, send }: PublishRunEventsDeps, lane:
     [runEventTopic, events.map(toBusRecord)],
     ...[...byTopic].map(([topic, records]): [string, BusRecord[]] => [topic, records.map(recordOf)]),
   ];
-  for (const [topic, records] of batches) for (const part of splitByBytes(records, sendBytes)) await send(topic, part);
+  for (const [topic, records] of batches)
+    for (const part of splitByBytes(records, sendBytes)) await producer.send(topic, part);
   const { published, doneIds } = progressOf(rows, goals, events);
   await inTransaction(async (transaction) => {
     if (!(await settle(transaction, lane, published, doneIds)))

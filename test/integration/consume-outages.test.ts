@@ -1,4 +1,5 @@
 import { join } from "node:path";
+import { Consumer } from "@platformatic/kafka";
 import pg from "pg";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { ensureTopics } from "../../src/bus/kafka-admin.ts";
@@ -67,6 +68,39 @@ describe("while requests are consumed", () => {
     const { rows } = await superuser.query("select 1 from platform_deliveries union all select 1 from deliveries");
     expect(rows).toEqual([]);
     await stop();
+  });
+
+  it("the broker stands still for longer than a session, under traffic: the group is joined anew and every event becomes one run", async () => {
+    const rejoins: unknown[] = [];
+    const { stop } = consumeInto(database.poolOf("dispatcher"), engines.kafka.brokers, {
+      onRejoin: (error) => rejoins.push(error),
+    });
+    await publish(idsOf("moving", 200));
+    await becomeRuns("moving", 200);
+    await publish(idsOf("still", 2_000));
+    process.kill(engines.kafka.engine.pid, "SIGSTOP");
+    await new Promise((done) => setTimeout(done, 15_000)); // the outage itself
+    process.kill(engines.kafka.engine.pid, "SIGCONT");
+    await publish(idsOf("moved", 200));
+    await becomeRuns("still", 2_000);
+    await becomeRuns("moved", 200);
+    const { rows } = await superuser.query("select 1 from platform_deliveries union all select 1 from deliveries");
+    expect(rows).toEqual([]);
+    await stop();
+  });
+
+  it("another member speaks another protocol in its group: no waiting mends that, so the consumer ends with it", async () => {
+    const dispatcher = database.poolOf("dispatcher");
+    const other = new Consumer({
+      bootstrapBrokers: engines.kafka.brokers,
+      clientId: "other",
+      groupId: "dispatcher",
+      protocols: [{ name: "of-its-own", version: 1 }],
+    });
+    other.topics.trackAll(topic);
+    await other.joinGroup();
+    await expect(consumeInto(dispatcher, engines.kafka.brokers).running).rejects.toThrow(/protocol/);
+    await other.close(true);
   });
 
   it("Kafka stops: that shows in the health, a stop still ends soon, and what comes later is taken when it is back", async () => {

@@ -2,10 +2,11 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { CreateBucketCommand, GetObjectCommand, PutObjectCommand, S3Client } from "@aws-sdk/client-s3";
+import { Admin, Producer } from "@platformatic/kafka";
 import { Connection } from "@temporalio/client";
-import { Kafka, logLevel } from "kafkajs";
 import pg from "pg";
 import { afterAll, expect, it } from "vitest";
+import { ensureTopics } from "../../src/bus/kafka-admin.ts";
 import type { Engine } from "../../src/engines/engine.ts";
 import { findKafka, startKafka } from "../../src/engines/kafka/kafka.ts";
 import { freePorts } from "../../src/engines/ports.ts";
@@ -72,15 +73,19 @@ it("keeps Kafka's topics over kill -9 and other ports, and makes none by mere us
     return await startKafka(program, { ...placed("kafka"), ports: { broker, controller } });
   };
   const topics = async (address: string, create: string[]) => {
-    const kafka = new Kafka({ brokers: [address], logLevel: logLevel.NOTHING });
-    const admin = kafka.admin();
-    await admin.connect();
-    await admin.createTopics({ topics: create.map((topic) => ({ topic, numPartitions: 3 })), waitForLeaders: true });
-    const producer = kafka.producer({ retry: { retries: 0 } });
-    await producer.connect();
-    await expect(producer.send({ topic: "nobody-made-this", messages: [{ value: "x" }] })).rejects.toThrow();
-    await producer.disconnect();
-    return await admin.listTopics().finally(() => admin.disconnect());
+    await ensureTopics(
+      [address],
+      create.map((topic) => ({ topic, partitions: 3 })),
+      1,
+    );
+    const client = { bootstrapBrokers: [address], clientId: "test", retries: 0 };
+    const producer = new Producer(client);
+    await expect(
+      producer.send({ autocreateTopics: true, messages: [{ topic: "nobody-made-this", value: Buffer.from("x") }] }),
+    ).rejects.toThrow();
+    await producer.close();
+    const admin = new Admin(client);
+    return await admin.listTopics().finally(() => admin.close());
   };
   await overARestart(
     start,

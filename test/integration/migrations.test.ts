@@ -1,6 +1,6 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { Kafka } from "kafkajs";
+import { Admin, ConfigResourceTypes } from "@platformatic/kafka";
 import pg from "pg";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { ensureTopics, TopicConfigError } from "../../src/bus/kafka-admin.ts";
@@ -128,21 +128,25 @@ describe("migrate", () => {
   });
 
   it("makes the topics, the quarantine for larger records", async () => {
-    const admin = new Kafka({ brokers: engines.kafka.brokers, clientId: "test" }).admin();
-    await admin.connect();
-    const { topics } = await admin.fetchTopicMetadata();
-    const { resources } = await admin.describeConfigs({
-      includeSynonyms: false,
-      resources: [{ type: 2, name: "automation.run.requested.quarantine", configNames: ["max.message.bytes"] }],
+    const admin = new Admin({ bootstrapBrokers: engines.kafka.brokers, clientId: "test" });
+    const { topics } = await admin.metadata({ topics: await admin.listTopics() });
+    const [described] = await admin.describeConfigs({
+      resources: [
+        {
+          resourceType: ConfigResourceTypes.TOPIC,
+          resourceName: "automation.run.requested.quarantine",
+          configurationKeys: ["max.message.bytes"],
+        },
+      ],
     });
-    await admin.disconnect();
-    const counts = Object.fromEntries(topics.map(({ name, partitions }) => [name, partitions.length]));
+    await admin.close();
+    const counts = Object.fromEntries([...topics].map(([name, { partitionsCount }]) => [name, partitionsCount]));
     expect(counts).toMatchObject({
       "automation.run.requested": 12,
       "automation.run.event": 12,
       "automation.run.requested.quarantine": 3,
     });
-    expect(resources[0]?.configEntries[0]?.configValue).toBe(String(2 * 1024 * 1024));
+    expect(described?.configs[0]?.value).toBe(String(2 * 1024 * 1024));
   });
 
   it("names what is wrong with a topic that was there before", async () => {
@@ -164,6 +168,7 @@ describe("migrate", () => {
       handle: async (records) => void seen.push(...records.map(({ value }) => Buffer.from(value ?? []).toString())),
       canGoOn: async () => true,
       onPause: () => undefined,
+      onRejoin: () => undefined,
       now: () => new Date(),
     });
     const ended = new AbortController();

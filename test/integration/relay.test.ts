@@ -44,7 +44,7 @@ beforeAll(async () => {
     ],
     1,
   );
-  producer = createKafkaProducer({ brokers: engines.kafka.brokers, clientId: "test-relay" });
+  producer = openProducer();
   await producer.connect();
 });
 afterAll(async () => {
@@ -56,13 +56,13 @@ beforeEach(async () => {
   await superuser.query("update relay_lanes set leased_until = '-infinity'");
 });
 
-const relay = (change: Partial<Parameters<typeof createPublishRunEvents>[0]> = {}) =>
+const openProducer = () => createKafkaProducer({ brokers: engines.kafka.brokers, clientId: "test-relay" });
+const relay = ({ owner = randomUUID(), send }: { owner?: string; send?: KafkaProducer["send"] } = {}) =>
   createPublishRunEvents({
     inTransaction: createInTransaction(database.poolOf("relay")),
-    send: (topic, records) => producer.send(topic, records),
-    owner: randomUUID(),
+    openProducer: () => (send === undefined ? openProducer() : { send, close: async () => undefined }),
+    owner,
     log,
-    ...change,
   });
 
 async function whileRunning(relays: readonly PublishRunEvents[], work: () => Promise<void>): Promise<void> {
@@ -86,11 +86,7 @@ const outboxEmpty = (timeout = 20_000) =>
 
 /** Sequences of each run as the bus has them, in its order. */
 async function published(): Promise<Map<string, number[]>> {
-  const messages = await readTopic(
-    { postgresUrl: database.superuserUrl, brokers: engines.kafka.brokers, cluster: "local" },
-    runEventTopic,
-    AbortSignal.timeout(60_000),
-  );
+  const messages = await readTopic(engines.kafka, runEventTopic, AbortSignal.timeout(60_000));
   const runs = new Map<string, number[]>();
   for (const { headers, key } of messages) {
     const [runId = "", sequence] = (headers.ce_id ?? "").split("/");
@@ -131,11 +127,7 @@ it("takes a run of thousands of events in rounds, and passes on what stands in t
   await whileRunning([relay({ send })], () => outboxEmpty());
   expect((await published()).get(runId)).toEqual(upTo(1_500));
   expect(Math.max(...sends)).toBeLessThanOrEqual(1_000_000);
-  const quarantined = await readTopic(
-    { postgresUrl: database.superuserUrl, brokers: engines.kafka.brokers, cluster: "local" },
-    quarantineTopic,
-    AbortSignal.timeout(60_000),
-  );
+  const quarantined = await readTopic(engines.kafka, quarantineTopic, AbortSignal.timeout(60_000));
   expect(quarantined.map(({ key }) => key)).toEqual(["k0", "k1", "k2", "k3", "k4"]);
   expect(quarantined[0]?.headers).toMatchObject({ "quarantine-cause": "malformed" });
 });

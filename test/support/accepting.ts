@@ -75,7 +75,10 @@ export function aDelivery(id: string, data: unknown = aRequest(), headers: Recor
 export function consumeInto(
   dispatcher: Pool,
   brokers: readonly string[],
-  { onPause = () => undefined }: { onPause?: (error: unknown) => void } = {},
+  {
+    onPause = () => undefined,
+    onRejoin = () => undefined,
+  }: { onPause?: (error: unknown) => void; onRejoin?: (error: unknown) => void } = {},
 ): { readonly consumer: KafkaConsumer; readonly running: Promise<void>; stop(): Promise<void> } {
   const consumer = createKafkaConsumer({
     brokers,
@@ -95,6 +98,7 @@ export function consumeInto(
         () => false,
       ),
     onPause,
+    onRejoin,
     now: () => new Date(),
   });
   const ended = new AbortController();
