@@ -11,6 +11,7 @@ import type { RunningUp } from "../support/up.ts";
 import { notedProcesses, readUpFile, startUp } from "../support/up.ts";
 
 /** A process that stands still is not dead: it goes on where it was, with what it knew. Every invariant is proven after each pause. */
+const burstCount = 2_000;
 let dir: string;
 let up: RunningUp;
 let state: UpState;
@@ -54,11 +55,15 @@ describe("a process that stands still for longer than its session with Kafka", (
         }
       })();
       await ended(name, 3);
+      const burst = Array.from({ length: burstCount }, (_, n) => unboundEvent(`${name}-burst-${n}`));
+      await producer.send("automation.run.requested", burst);
+      await disposedOf(`${name}-burst`, 1); // in the middle of its work
       process.kill(pid, "SIGSTOP");
       await sleep(seconds * 1_000); // the pause itself
       process.kill(pid, "SIGCONT");
       await flow;
       await ended(name, count);
+      await disposedOf(`${name}-burst`, burstCount);
       await vi.waitFor(
         async () => expect((await superuser.query("select count(*)::int as n from outbox")).rows[0].n).toBe(0),
         { timeout: 60_000, interval: 500 },
@@ -72,6 +77,21 @@ describe("a process that stands still for longer than its session with Kafka", (
     300_000,
   );
 });
+
+/** No definition is meant by it: it gets its disposition, and there is no run. */
+const unboundEvent = (id: string) =>
+  scrumEvent(id, "PBI-burst", { workKind: "nobody-bound-this", profile: { id: "scrum-team" } });
+
+const disposedOf = (prefix: string, count: number) =>
+  vi.waitFor(
+    async () => {
+      const { rows } = await superuser.query("select count(*)::int as n from run_requests where event_id like $1", [
+        `${prefix}-%`,
+      ]);
+      expect(rows[0].n).toBeGreaterThanOrEqual(count);
+    },
+    { timeout: 120_000, interval: 5 },
+  );
 
 /** Asks until the bus has it; what is asked twice is one request. */
 async function acknowledged(id: string): Promise<void> {

@@ -1,8 +1,9 @@
 import { join } from "node:path";
-import { Consumer } from "@platformatic/kafka";
+import { Admin, Consumer } from "@platformatic/kafka";
 import pg from "pg";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { ensureTopics } from "../../src/bus/kafka-admin.ts";
+import { createKafkaConsumer } from "../../src/bus/kafka-consumer.ts";
 import type { Engine } from "../../src/engines/engine.ts";
 import { findKafka, startKafka } from "../../src/engines/kafka/kafka.ts";
 import { freePorts } from "../../src/engines/ports.ts";
@@ -87,6 +88,44 @@ describe("while requests are consumed", () => {
     const { rows } = await superuser.query("select 1 from platform_deliveries union all select 1 from deliveries");
     expect(rows).toEqual([]);
     await stop();
+  });
+
+  it("the group drops the member in the middle of a batch: it joins anew, and the batch comes again", async () => {
+    const groupId = "dropping";
+    const ids = idsOf("dropped", 300);
+    await publish(ids);
+    const handled: string[] = [];
+    const taken = Promise.withResolvers<void>();
+    const dropped = Promise.withResolvers<void>();
+    const consumer = createKafkaConsumer({
+      brokers: engines.kafka.brokers,
+      clientId: "test",
+      groupId,
+      topic,
+      batchSize: 100,
+      handle: async (records) => {
+        taken.resolve();
+        await dropped.promise;
+        handled.push(...records.map(({ key }) => key));
+      },
+      canGoOn: async () => true,
+      onPause: () => undefined,
+      onRejoin: () => undefined,
+      now: () => new Date(),
+    });
+    const ended = new AbortController();
+    const running = consumer.run(ended.signal);
+    await taken.promise;
+    const admin = new Admin({ bootstrapBrokers: engines.kafka.brokers, clientId: "test" });
+    await admin.removeMembersFromConsumerGroup({ groupId });
+    dropped.resolve();
+    await publish(idsOf("after-drop", 10));
+    const all = expect.arrayContaining([...ids, ...idsOf("after-drop", 10)]);
+    await Promise.race([running, vi.waitFor(() => expect(handled).toEqual(all), soon)]);
+    expect(handled).toEqual(all);
+    ended.abort();
+    await running;
+    await admin.close();
   });
 
   it("another member speaks another protocol in its group: no waiting mends that, so the consumer ends with it", async () => {
