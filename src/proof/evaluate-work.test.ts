@@ -46,6 +46,8 @@ interface Told {
   readonly report?: string;
   readonly format?: ReportFormatJson;
   readonly run?: Partial<TestRunJson>;
+  /** Of the base's tests; undefined: they did not run. */
+  readonly baseRun?: Partial<TestRunJson> | undefined;
   readonly work?: Partial<WorkReportJson>;
   /** Objects that are another content than their name says. */
   readonly altered?: string;
@@ -69,7 +71,9 @@ async function evaluate(told: Told = {}) {
         (told.paths ?? ["src/sum.js"]).map((path) => ({ path, kind: "CHANGE_KIND_MODIFIED", mode: "100644" })),
     },
     tests: [
-      { ...run, onBase: true, gitTree: baseTree, exitCode: 1, reportSha256: digestOf(base) },
+      ...("baseRun" in told && told.baseRun === undefined
+        ? []
+        : [{ ...run, onBase: true, gitTree: baseTree, exitCode: 1, reportSha256: digestOf(base), ...told.baseRun }]),
       { ...run, gitTree: tree, exitCode: 0, reportSha256: digestOf(report), ...told.run },
     ],
     documents: [{ stepId: "notes", path: "NOTES.md", sha256: digestOf("# Notes") }],
@@ -108,14 +112,94 @@ describe("honest work", () => {
   });
 
   it("may add tests, and mend a file that could not be loaded", async () => {
-    const base = suite(passed("keeps"), '<testcase name="test/sum.test.js" classname="test"><failure/></testcase>');
+    const base = suite(
+      passed("keeps"),
+      '<testcase name="test/sum.test.js" classname="test" file="/workspace/test/sum.test.js"><failure/></testcase>',
+    );
     expect((await evaluate({ base, report: suite(passed("keeps"), passed("adds"), passed("new")) })).unmet).toEqual([]);
   });
+});
 
-  it("passes without anything to compare it with", async () => {
-    const { unmet, lines } = await evaluate({ base: "no report" });
+describe("the line about kept tests, when the base does not say what it executed,", () => {
+  const fixed: Told = { report: suite(passed("adds")) };
+  it.each<[string, Told, string]>([
+    [
+      "has no readable report",
+      { base: "no report" },
+      "on the base the report does not count: the report is not well-formed XML",
+    ],
+    [
+      "left no report",
+      { baseRun: { reportSha256: "", reason: "the tests wrote no report.xml" } },
+      "on the base the tests left no report: the tests wrote no report.xml",
+    ],
+    ["was not uploaded", { baseRun: { reportSha256: "c".repeat(64) } }, "not among the uploads"],
+    ["was not tested", { baseRun: undefined }, "the tests did not run on the base"],
+    [
+      "has an empty report of tests that failed to start",
+      { base: suite(), baseRun: { exitCode: 2 } },
+      "its tests ended with exit code 2, and it has no failure",
+    ],
+    [
+      "has a report that ends early",
+      { base: suite(passed("adds")), baseRun: { exitCode: 139 } },
+      "its tests ended with exit code 139, and it has no failure",
+    ],
+    [
+      "was stopped",
+      { base: suite(passed("adds")), baseRun: { exitCode: undefined } },
+      "its tests ended with no exit code",
+    ],
+  ])("is there and not met: it %s", async (_case, told, why) => {
+    const { lines, verdict } = await evaluate({ ...fixed, ...told });
+    const line = lines.find(({ requirementId }) => requirementId === "tests-kept-unit");
+    expect(line).toMatchObject({
+      state: "LINE_STATE_MISSING",
+      detail: expect.stringContaining(why),
+      remedy: expect.stringContaining("accepts_untested_base"),
+    });
+    expect(verdict.passed).toBe(false);
+    const accepting = judge(
+      { ...profile, gate: { ...profile.gate, acceptsUntestedBase: true } },
+      (await evaluate({ ...fixed, ...told })).evidence,
+      lines,
+    );
+    expect(accepting.passed).toBe(true);
+    expect(accepting.lines).toContainEqual({
+      requirementId: "tests-kept-unit",
+      state: "LINE_STATE_MET",
+      detail: `${line?.detail}; the profile accepts that`,
+    });
+  });
+
+  it("is not met by what it lists and the capture does not have, whatever the profile accepts", async () => {
+    const { lines, evidence } = await evaluate({ base: suite(passed("gone")), baseRun: { exitCode: 1 }, ...fixed });
+    const { passed: isPassed } = judge(
+      { ...profile, gate: { ...profile.gate, acceptsUntestedBase: true } },
+      evidence,
+      lines,
+    );
+    expect([isPassed, lines.at(-1)]).toMatchObject([
+      false,
+      { state: "LINE_STATE_FAILED", detail: '"gone" is not there any more' },
+    ]);
+  });
+
+  it.each<[string, Told, string]>([
+    [
+      "executed no test and ended well",
+      { base: suite(), baseRun: { exitCode: 0 } },
+      "the base executed no test, so none can be missing",
+    ],
+    [
+      "has names that change by themselves",
+      { base: suite(passed("p at 0x7f01"), failed("adds")), report: suite(passed("p at 0x7f02"), passed("adds")) },
+      "every test that the base executed was executed (2); 1 of them under a name",
+    ],
+  ])("is met and says why: it %s", async (_case, told, detail) => {
+    const { lines, unmet } = await evaluate({ ...fixed, ...told });
     expect(unmet).toEqual([]);
-    expect(lines.map(({ requirementId }) => requirementId)).not.toContain("tests-kept-unit");
+    expect(lines.at(-1)?.detail).toContain(detail);
   });
 });
 

@@ -18,7 +18,7 @@ import type { TreeLink } from "./exit-gate/tree-names.ts";
 import type { ReportedTest } from "./test-report/reported-test.ts";
 import type { TestReport } from "./test-report/test-report.ts";
 import { readTestReport } from "./test-report/test-report.ts";
-import { testsKept } from "./test-report/tests-kept.ts";
+import { lineOfKept } from "./tests-kept-line.ts";
 import type { Evidence } from "./verdict.ts";
 
 /** What a worker left behind. */
@@ -28,7 +28,7 @@ export interface Work {
 }
 
 /** What one run of a test step proves. */
-interface TestFinding {
+export interface TestFinding {
   readonly run: TestRunJson;
   readonly outcome: "PASSED" | "FAILED";
   /** Absent when it can't be read. */
@@ -76,7 +76,7 @@ export async function evaluateWork(
       ...gate.evidence,
       ...kept.map(() => ({ kind: "document", outcome: "KEPT", vantage })),
     ],
-    lines: [...gate.lines, ...linesOfTests(judged)],
+    lines: [...gate.lines, ...linesOfTests(judged, gate.changes)],
     tests: judged.map(foundTests),
   };
 }
@@ -107,12 +107,14 @@ interface Found extends WorkFindingsJson {
 }
 
 interface Gate {
+  readonly changes: readonly PatchChange[];
   readonly evidence: readonly Evidence[];
   readonly lines: readonly VerdictLineJson[];
 }
 
 const nothingCaptured: Gate = {
   evidence: [],
+  changes: [],
   lines: [
     lineOf("capture-complete", ["nothing was captured"], {
       met: "",
@@ -138,11 +140,12 @@ async function judgeCapture(
   const remedy = "The worker's patch and its report must say the same; have the operator look at the worker.";
   if ("fault" in read || "fault" in patch) {
     const fault = "fault" in read ? read.fault : "";
-    return { evidence: [], lines: [complete, lineOf("exit-gate-patch", [fault], { met: "", remedy })] };
+    return { evidence: [], changes: [], lines: [complete, lineOf("exit-gate-patch", [fault], { met: "", remedy })] };
   }
   const met = `the patch holds what was reported, and nothing else (${read.changes.length})`;
   return {
     evidence: [{ kind: "diff", outcome: outcomeOfDiff(capture, read.changes), vantage }],
+    changes: read.changes,
     lines: [
       complete,
       lineOf("exit-gate-patch", [], { met, remedy }),
@@ -241,20 +244,13 @@ function told({ counts }: TestReport): string {
   return `${passed} passed, ${failed} failed, ${errored} errored, ${skipped} skipped`;
 }
 
-/** A comparison needs the base: without a readable report of it there is nothing to keep. */
-function linesOfTests(judged: readonly TestFinding[]): VerdictLineJson[] {
-  return judged.flatMap(({ run: { onBase, stepId = "" }, report: base }) => {
-    if (onBase !== true || base === undefined) return [];
-    const after = judged.filter(({ run }) => run.onBase !== true && run.stepId === stepId);
-    const gone = after.flatMap(({ report, detail }) =>
-      report === undefined ? [`no test can be seen: ${detail}`] : testsKept(base, report),
-    );
-    return [
-      lineOf(`tests-kept-${stepId}`, after.length === 0 ? ["the tests did not run on the captured tree"] : gone, {
-        met: "every test that the base executed was executed",
-        remedy:
-          "Put back each test named here and have it run; a test that is no longer right is changed by its owners, not by the run.",
-      }),
-    ];
-  });
+/** One for each test step: a guard that has nothing to look at has its line, too. */
+function linesOfTests(judged: readonly TestFinding[], changes: readonly PatchChange[]): VerdictLineJson[] {
+  return [...Map.groupBy(judged, ({ run }) => run.stepId ?? "")].map(([stepId, runs]) =>
+    lineOfKept(stepId, {
+      base: runs.find(({ run }) => run.onBase === true),
+      capture: runs.find(({ run }) => run.onBase !== true),
+      changes,
+    }),
+  );
 }

@@ -2,6 +2,7 @@ import { outcomesOfKind } from "../definitions/evidence-kinds.ts";
 import type { VerdictJson, VerdictLineJson } from "../gen/automation/v1/verdict_pb.ts";
 import type { WorkFindingsJson } from "../gen/automation/v1/work_findings_pb.ts";
 import type { ProfileJson, RequirementJson } from "../gen/governance/v1/profile_pb.ts";
+import { acceptUntestedBase } from "./tests-kept-line.ts";
 
 /** What a gate looks at: one statement, existing or about to be made. */
 export interface Evidence {
@@ -31,7 +32,8 @@ export function judge(
   lines: readonly VerdictLineJson[] = [],
 ): VerdictJson {
   const asked = (profile.gate?.requirements ?? []).map((requirement) => judgeLine(requirement, evidence));
-  const all = [...asked, ...lines];
+  const own = profile.gate?.acceptsUntestedBase === true ? lines.map(acceptUntestedBase) : lines;
+  const all = [...asked, ...own];
   const passed = asked.length > 0 && all.every((line) => line.state === "LINE_STATE_MET");
   return { passed, level: passed ? levelOf(profile) : "", lines: all };
 }

@@ -3,6 +3,10 @@ export interface ReportedTest {
   /** Suites and name, joined by ` > `. */
   readonly name: string;
   readonly state: "passed" | "failed" | "errored" | "skipped";
+  /** Set when it is no test but node:test's word for a file: one that could not be loaded, or that declares no test. `unclear` when it passed and may as well be a test of such a name. */
+  readonly standsForFile?: "surely" | "unclear";
+  /** Path of the file that it is in, where the report tells. */
+  readonly file?: string;
 }
 
 export type ReadTests = { readonly tests: readonly ReportedTest[] } | { readonly fault: string };
@@ -15,9 +19,14 @@ export const maxNames = 32 * 1024 * 1024;
 export const namesTooLong = `the names of its tests, with those of their suites, have more than ${maxNames} characters together; shorten the names of suites`;
 
 /**
- * Says whether a passed test is only node:test's stand-in for a file: a file that declares no test is reported as one passed test named after itself.
+ * Whether a test may be only node:test's stand-in for a file: one that declares no test is reported as one passed test named after itself, one that can't be loaded as a failed one.
  * Such a pass says that the file could be loaded, not that anything was tested.
  */
-export function standsForFile(name: string): boolean {
+export function isNamedLikeFile(name: string): boolean {
   return /^[^\s>]+\.[cm]?[jt]sx?$/.test(name);
+}
+
+/** Whether a path ends in a relative one. */
+export function endsInPath(path: string, relative: string): boolean {
+  return path === relative || path.endsWith(`/${relative}`);
 }

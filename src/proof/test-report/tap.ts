@@ -2,7 +2,7 @@ import type { FinalResults, Result } from "tap-parser";
 import { Parser } from "tap-parser";
 import { shownText } from "../../text/strangers-text.ts";
 import type { ReadTests, ReportedTest } from "./reported-test.ts";
-import { maxDepth, maxNames, maxTests, namesTooLong, standsForFile } from "./reported-test.ts";
+import { endsInPath, isNamedLikeFile, maxDepth, maxNames, maxTests, namesTooLong } from "./reported-test.ts";
 
 /**
  * Reads TAP 13 or 14. A test point that only closes its subtests is no test of its own, unless it says something else than they do.
@@ -17,7 +17,7 @@ export function readTap(text: string): ReadTests {
   watch(parser, faults);
   parser.on("extra", (line: string) => faults.push(`not TAP: "${shownText(line.trimEnd(), 100)}"`));
   parser.on("result", (point: Result) => {
-    if (tests.length <= maxTests) tests.push(readPoint(point));
+    if (tests.length <= maxTests) tests.push(readPoint(point, prepared.unloaded));
   });
   parser.end(prepared.text);
   if (tests.length > maxTests) faults.unshift(`the report holds more than ${maxTests} tests`);
@@ -40,16 +40,24 @@ function watch(parser: Parser, faults: string[]): void {
   });
 }
 
-function readPoint(point: Result): ReportedTest {
-  const isSkipped = point.skip !== false || point.todo !== false || (point.ok && standsForFile(point.fullname));
-  return { name: point.fullname, state: isSkipped ? "skipped" : point.ok ? "passed" : "failed" };
+/** @param unloaded - names of points that node:test says lie at the beginning of the file of that name */
+function readPoint({ ok, skip, todo, fullname: name }: Result, unloaded: ReadonlySet<string>): ReportedTest {
+  if (skip !== false || todo !== false) return { name, state: "skipped" };
+  if (!ok) return { name, state: "failed", ...(unloaded.has(name) ? { standsForFile: "surely" } : {}) };
+  return isNamedLikeFile(name) ? { name, state: "skipped", standsForFile: "unclear" } : { name, state: "passed" };
 }
 
 /** Points, plans and subtests of the most tests that are read; the parser takes seconds for millions of lines. */
 const maxLines = 4 * maxTests;
 
-/** Takes comments and YAML blocks out: nothing in them is used, and a reader of YAML would be one more way in. */
-function withoutDiagnostics(text: string): { readonly text: string } | { readonly fault: string } {
+/**
+ * Takes comments and YAML blocks out: a reader of YAML would be one more way in. One line of them is looked at, in which node:test tells where a test that failed lies.
+ * @returns unloaded - names of tests that lie where the file of that name begins: the file could not be loaded
+ */
+function withoutDiagnostics(
+  text: string,
+): { readonly text: string; readonly unloaded: ReadonlySet<string> } | { readonly fault: string } {
+  const unloaded = new Set<string>();
   const kept: string[] = [];
   const latest: number[] = []; // length of the last line at each depth: the parser gives a test the names above it
   let names = 0;
@@ -57,6 +65,9 @@ function withoutDiagnostics(text: string): { readonly text: string } | { readonl
   for (const line of text.split(/\r?\n/)) {
     if (indent !== undefined) {
       if (line === `${indent}...`) indent = undefined;
+      const [, file] = /^ {1,256}location: '([^']{1,4096}):1:1'$/.exec(line) ?? [];
+      const [, name = ""] = /^not ok - (\S{1,4096})$/.exec(kept.at(-1) ?? "") ?? [];
+      if (file !== undefined && isNamedLikeFile(name) && endsInPath(file, name)) unloaded.add(name);
       continue;
     }
     indent = /^( +)---$/.exec(line)?.[1];
@@ -78,5 +89,5 @@ function withoutDiagnostics(text: string): { readonly text: string } | { readonl
   if (version !== "TAP version 13" && version !== "TAP version 14")
     return { fault: "the report does not begin with `TAP version 13` or `TAP version 14`" };
   if (!kept.some((line) => /^1\.\.\d|^ *Bail out!/.test(line))) return { fault: "the report has no plan" };
-  return { text: kept.join("\n") };
+  return { text: kept.join("\n"), unloaded };
 }

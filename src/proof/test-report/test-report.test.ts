@@ -76,6 +76,7 @@ describe("a report by a real runner", () => {
         "skipped org.example.ShopTest > isDisabled",
       ],
     ],
+    ["ctest-disabled.xml", ["passed adds > adds", "skipped removes > removes"]],
     [
       "tap14.tap",
       [
@@ -129,6 +130,34 @@ describe("JUnit XML", () => {
     expect(junit(suite('<testcase name="&lt;&#65;&#x42;&gt;"/>', ' name="s"'))).toEqual(["passed s > <AB>"]);
     expect(junit(suite('<testcase name="a"><failure/><skipped/></testcase>'))).toEqual(["failed a"]);
   });
+
+  it.each([
+    ...['status="disabled"', 'status="notrun"', 'status="not run"', 'status="Skipped"', 'status="pending"'],
+    ...['status="notrun" result="suppressed"', 'status="run" result="skipped"', 'result="ignored"', 'executed="false"'],
+    ...['executed="No"', 'disabled="true"', 'ignored="1"', 'skipped="TRUE"', 'status="whatever"', 'outcome="inactive"'],
+  ])("takes no test for executed that says %s", (attributes) => {
+    for (const head of ["", ' tests="1" skipped="0" disabled="1"', ' tests="1" skipped="1"'])
+      expect(junit(suite(`<testcase name="a" ${attributes}/>`, head))).toEqual(["skipped a"]);
+    expect(junit(suite(`<testcase name="a" ${attributes}><failure/></testcase>`))).toEqual(["failed a"]);
+  });
+
+  it.each([
+    'status="run"',
+    'status="run" result="completed"',
+    'status="Success"',
+    'executed="True"',
+    'disabled="false"',
+    'status=""',
+  ])("takes a test for executed that says %s", (attributes) => {
+    expect(junit(suite(`<testcase name="a" ${attributes}/>`))).toEqual(["passed a"]);
+  });
+
+  it.each(['status="fail"', 'result="Failed"', 'status="run" result="error"', 'status="timed out"'])(
+    "takes a test for failed that says %s, with no element about it",
+    (attributes) => {
+      expect(junit(suite(`<testcase name="a" ${attributes}/>`))).toEqual(["failed a"]);
+    },
+  );
 
   it.each([
     ["a document type", `<!DOCTYPE x>${suite(one)}`, "document type"],
