@@ -44,7 +44,7 @@ function keyOf({ method }: HandlerContext, { tenant, org, runId, execution }: Se
 
 /** The worker's side of a run: each call names the execution that speaks, in the tenant and org of the caller's scope. */
 export function createRunWorkerService(deps: RunWorkerServiceDeps): ServiceImpl<typeof RunWorkerService> {
-  const scopeOf = (request: { readonly execution?: Execution }, context: HandlerContext): SealScope => {
+  const scopeOf = (request: { readonly execution?: Execution }, context: HandlerContext) => {
     const { runId = "", generation = 0, firstExecutionRunId = "" } = request.execution ?? {};
     if (!isUuid(runId)) throw new UnknownRunError(runId);
     const { tenant, org } = principalOf(context);

@@ -14,6 +14,7 @@ import {
   GetArtifactUrlResponseSchema,
   GetWorkflowVersionResponseSchema,
   ListArtifactsResponseSchema,
+  ListQueueResponseSchema,
   ListRepositoriesResponseSchema,
   ListRunRequestsResponseSchema,
   ListWorkflowDefinitionsResponseSchema,
@@ -30,6 +31,7 @@ import type { ListRuns } from "../runs/list-runs.ts";
 import type { ReportStatus } from "../runs/report-status.ts";
 import type { WatchRuns } from "../runs/watch-run.ts";
 import type { createDescribeSeal } from "../seal/describe-seal.ts";
+import type { createListQueue } from "../seal/list-queue.ts";
 import { expiryOf } from "./interceptors/expiry.ts";
 import { principalOf } from "./interceptors/request-context.ts";
 
@@ -46,6 +48,7 @@ export interface WorkflowServiceDeps {
   readonly cancelRun: CancelRun;
   readonly reportStatus: ReportStatus;
   readonly listRequests: ListRequests;
+  readonly listQueue: ReturnType<typeof createListQueue>;
   readonly listArtifacts: ReturnType<typeof createListArtifacts>;
   readonly artifactUrl: ReturnType<typeof createArtifactUrl>;
   readonly now: () => Date;
@@ -120,6 +123,8 @@ export function createWorkflowService(deps: WorkflowServiceDeps): ServiceImpl<ty
 
     listRunRequests: async (request, context) =>
       fromJson(ListRunRequestsResponseSchema, await deps.listRequests(request, principalOf(context)), stored),
+    listQueue: async (_, context) =>
+      fromJson(ListQueueResponseSchema, await deps.listQueue(principalOf(context)), stored),
     listArtifacts: async ({ runId }, context) =>
       fromJson(ListArtifactsResponseSchema, await deps.listArtifacts(principalOf(context), runId), stored),
     getArtifactUrl: async ({ artifactId }, context) =>

@@ -6,6 +6,7 @@ import { registerDemo } from "./demo.ts";
 import { registerEvent } from "./event.ts";
 import { registerGraph } from "./graph.ts";
 import { registerPersona } from "./persona.ts";
+import { registerQueue } from "./queue.ts";
 import { registerRequest } from "./request.ts";
 import { registerRun } from "./run.ts";
 import { registerToken } from "./token.ts";
@@ -16,6 +17,7 @@ export function registerCommands(program: Command): void {
   registerUp(program);
   registerRun(program);
   registerRequest(program);
+  registerQueue(program);
   registerEvent(program);
   registerApply(program);
   registerPersona(program);

@@ -38,7 +38,7 @@ function passedDeadline({ request, now }: GuardedRequest): Reason[] {
   if (request.deadline === undefined || Date.parse(request.deadline) > now.getTime()) return [];
   return [
     reason(
-      "deadline_passed",
+      "limit_passed",
       "deadline",
       request.deadline,
       `must be after ${now.toISOString()}`,

@@ -3,6 +3,7 @@ import type { Transaction } from "../tenancy/transaction.ts";
 /** A command whose doorbell is due, with where its run stands. */
 export interface DueCommand {
   readonly tenant: string;
+  readonly org: string;
   readonly commandId: string;
   readonly runId: string;
   readonly generation: number;
@@ -23,7 +24,7 @@ export async function claimCommands(transaction: Transaction, atMost: number): P
        from due where c.tenant = due.tenant and c.command_id = due.command_id
        returning c.tenant, c.command_id, c.run_id, c.attempts
      )
-     select c.tenant, c.command_id as "commandId", c.run_id as "runId", r.generation, c.attempts,
+     select c.tenant, r.org, c.command_id as "commandId", c.run_id as "runId", r.generation, c.attempts,
        r.begun_at is not null as "hasBegun", r.ended_at is not null as "hasEnded"
      from claimed as c join runs as r on r.tenant = c.tenant and r.run_id = c.run_id`,
     [atMost],

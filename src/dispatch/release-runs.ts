@@ -2,6 +2,9 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { createAlarm } from "../runs/alarm.ts";
 import type { Log } from "../telemetry/log.ts";
 import type { InTransaction } from "../tenancy/transaction.ts";
+import { shownText } from "../text/strangers-text.ts";
+import { longestDetail, noteOf } from "./reconcile-runs.ts";
+import { noteFindings } from "./reconcile-store.ts";
 import type { RunKey } from "./release-store.ts";
 import { claimRuns, giveBack, markStarted } from "./release-store.ts";
 import type { RunToStart, Workflows } from "./workflows.ts";
@@ -17,6 +20,8 @@ export interface ReleaseRunsDeps {
   readonly workflows: Pick<Workflows, "start" | "reachable">;
   /** Most runs, over all replicas, that are started and have not begun. */
   readonly maxUnbegun: number;
+  /** A run whose start is refused for so long ends. */
+  readonly refusedSeconds: number;
   readonly log: Log;
 }
 
@@ -32,7 +37,7 @@ export interface Loop {
  *   claimed, then this process dies     the claim ends after 10 s, and the run is claimed anew
  *   started, then the mark is lost      claimed anew, and Temporal answers that the workflow is there
  *   Temporal away                       claims are given back; this loop alone pauses
- *   one run refused                     its claim runs out, so that it is tried every 10 s and holds up no other
+ *   one run refused                     its claim runs out, so that it is tried every 10 s and holds up no other; refused for too long, the api is asked to end it
  */
 export function createReleaseRuns(deps: ReleaseRunsDeps): Loop {
   const alarm = createAlarm();
@@ -102,6 +107,9 @@ function createStarts(deps: ReleaseRunsDeps, onRoom: () => void) {
     if (answer.state === "refused") {
       const { tenant, runId } = run;
       deps.log.error({ err: answer.cause, tenant, runId }, "Temporal refuses to start this run; trying again in 10 s");
+      const why = shownText(messageOf(answer.cause), longestDetail);
+      const note = noteOf(run, "start_refused", why, deps.refusedSeconds);
+      await deps.inTransaction((transaction) => noteFindings(transaction, [note]));
       return;
     }
     if (answer.state === "away") {
@@ -135,4 +143,10 @@ function createStarts(deps: ReleaseRunsDeps, onRoom: () => void) {
       await writing;
     },
   };
+}
+
+/** The innermost word on a refusal: the client wraps what the server said. */
+function messageOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  return error.cause === undefined ? error.message : messageOf(error.cause);
 }

@@ -8,7 +8,7 @@ const claimLock = 7_041_001;
 const claimSeconds = 10;
 
 /**
- * Claims admitted runs that are to be started, by priority and age.
+ * Claims runs that are to be started, the first time or anew, by priority and age.
  * Over all replicas, those claimed and those started whose workflow has not begun stay at most `maxUnbegun`.
  */
 export async function claimRuns(
@@ -20,11 +20,11 @@ export async function claimRuns(
     transaction.query<RunToStart & { createdAt: Date }>(
       `with room as (
          select $1::bigint
-           - (select count(*) from runs where status = 'ADMITTED' and started_at is not null)
-           - (select count(*) from runs where status = 'ADMITTED' and started_at is null and claimed_until > clock_timestamp()) as free
+           - (select count(*) from runs where started_at is not null and begun_at is null and ended_at is null)
+           - (select count(*) from runs where started_at is null and ended_at is null and claimed_until > clock_timestamp()) as free
        ), due as (
          select tenant, run_id from runs
-         where status = 'ADMITTED' and started_at is null and (claimed_until is null or claimed_until <= clock_timestamp())
+         where started_at is null and ended_at is null and status <> 'QUEUED' and (claimed_until is null or claimed_until <= clock_timestamp())
          order by priority, created_at
          limit (select greatest(0, least(free, $2::bigint)) from room)
          for update skip locked
@@ -45,7 +45,7 @@ export async function claimRuns(
 /** Writes that these runs have their workflow. */
 export async function markStarted(transaction: Transaction, runs: readonly RunKey[]): Promise<void> {
   await transaction.query(
-    `update runs as r set started_at = clock_timestamp(), claimed_until = null
+    `update runs as r set started_at = clock_timestamp(), examined_at = clock_timestamp(), claimed_until = null
      from unnest($1::text[], $2::uuid[]) as started (tenant, run_id)
      where r.tenant = started.tenant and r.run_id = started.run_id and r.started_at is null`,
     columns(runs),

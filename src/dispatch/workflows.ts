@@ -33,10 +33,21 @@ export type StartAnswer =
 /** `absent`: no such workflow is open. */
 export type RingAnswer = { readonly state: "rung" | "absent" } | { readonly state: "away"; readonly cause: unknown };
 
+/** How a workflow was closed. */
+export type Closed = "completed" | "failed" | "terminated" | "cancelled" | "timed_out";
+
+/** `absent`: Temporal has no such workflow. @param reason - what Temporal was told when it was closed; may be empty */
+export type LookAnswer =
+  | { readonly state: "open" | "absent" }
+  | { readonly state: "closed"; readonly how: Closed; readonly reason: string }
+  | { readonly state: "away"; readonly cause: unknown };
+
 /** Temporal, as dispatch needs it. Nothing here throws, and every call has a limit of 5 s. */
 export interface Workflows {
   start(run: RunToStart): Promise<StartAnswer>;
   /** Wakes the run's workflow, so that it asks what is wished. */
   ring(run: Pick<RunToStart, "tenant" | "runId" | "generation">): Promise<RingAnswer>;
+  /** Says how the run's workflow stands; of a workflow that was reset, its latest execution. */
+  look(run: Pick<RunToStart, "tenant" | "runId" | "generation">): Promise<LookAnswer>;
   reachable(): Promise<boolean>;
 }

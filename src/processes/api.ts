@@ -61,10 +61,12 @@ import { createCommitSeal } from "../seal/commit-seal.ts";
 import { createDeliverHandoff } from "../seal/deliver-handoff.ts";
 import { createDeliverLoop } from "../seal/deliver-loop.ts";
 import { createDescribeSeal } from "../seal/describe-seal.ts";
+import { createListQueue } from "../seal/list-queue.ts";
 import { createPrepareSeal } from "../seal/prepare-seal.ts";
+import { createReconcileLoop } from "../seal/reconcile-loop.ts";
 import { findUnansweredTry } from "../seal/unanswered-try.ts";
 import { openFileSigner } from "../signing/file-signer.ts";
-import { beginForged, handoffStuck, runBegun } from "../telemetry/events.ts";
+import { beginForged, handoffStuck, runBegun, runReconciled } from "../telemetry/events.ts";
 import type { Log } from "../telemetry/log.ts";
 import { createLog } from "../telemetry/log.ts";
 import { workflowIdOf } from "../temporal/contract.ts";
@@ -111,16 +113,17 @@ export async function main(source: NodeJS.ProcessEnv, signal: AbortSignal): Prom
     onStuck: (call) => handoffStuck(log, call),
     onError: (error) => log.warn({ err: error }, "deliver: a round failed"),
   });
+  const { reconcileLoop, ...services } = createServices({
+    ...{ inScope, inTransaction, watchRuns, notifier, log, s3, now, operator, methodologyOf },
+    sign: signer.sign,
+    onDue: deliverLoop.wake,
+  });
   try {
     await publishSigningKeys({ inTransaction, now }, signer.publicKeys);
     const server = await serveApi({
       address: environment.AUTOMATION_API_ADDRESS,
       handler: createHandler({
-        ...createServices({
-          ...{ inScope, inTransaction, watchRuns, notifier, log, s3, now, operator, methodologyOf },
-          sign: signer.sign,
-          onDue: deliverLoop.wake,
-        }),
+        ...services,
         authenticate: authenticator.authenticate,
         recordAudit: createRecordAudit({ inScope }),
         onInternal: (error, facts) => log.error({ err: error, ...facts }, "a call failed"),
@@ -136,7 +139,7 @@ export async function main(source: NodeJS.ProcessEnv, signal: AbortSignal): Prom
       }),
     });
     log.info({ address: server.address }, "the api listens");
-    await deliverLoop.run(signal);
+    await Promise.all([deliverLoop.run(signal), reconcileLoop.run(signal)]);
     watchRuns.close();
     await server.drain();
   } finally {
@@ -146,7 +149,7 @@ export async function main(source: NodeJS.ProcessEnv, signal: AbortSignal): Prom
   }
 }
 
-/** The proto services over the use cases of the rooms. */
+/** The proto services over the use cases of the rooms, and the loop that acts where no execution speaks. */
 function createServices(deps: {
   readonly inScope: ReturnType<typeof createInScope>;
   readonly inTransaction: ReturnType<typeof createInTransaction>;
@@ -167,6 +170,7 @@ function createServices(deps: {
     hint("automation_outbox");
   });
   const sealing = { ...deps, inRun, objects: s3, baseUri: operator.proof.baseUri };
+  const abortSeal = createAbortSeal(sealing);
   const startRun = createStartRun({
     ...deps,
     readDeclarations: createReadDeclarations(),
@@ -200,6 +204,7 @@ function createServices(deps: {
       }),
       reportStatus: createReportStatus({ inScope, inRun, now: deps.now, unansweredTry: findUnansweredTry }),
       listRequests: createListRequests(deps),
+      listQueue: createListQueue(deps),
       listArtifacts: createListArtifacts(deps),
       artifactUrl: createArtifactUrl({ inScope, urlFor: s3.urlFor }),
       now: deps.now,
@@ -224,7 +229,15 @@ function createServices(deps: {
       prepareSeal: createPrepareSeal(sealing),
       deliverHandoff: createDeliverHandoff(sealing),
       commitSeal: createCommitSeal(sealing),
-      abortSeal: createAbortSeal(sealing),
+      abortSeal,
+    }),
+    reconcileLoop: createReconcileLoop({
+      ...{ inRun, inTransaction: deps.inTransaction, abortSeal, now: deps.now },
+      onReconciled: (done) => {
+        hint("automation_release"); // a place may be free, or the run may start anew
+        runReconciled(deps.log, done);
+      },
+      onError: (error) => deps.log.warn({ err: error }, "reconcile: a round failed"),
     }),
     profiles: createProfileService({
       publishProfile: createPublishProfile({ inScope, receivers: Object.keys(operator.methodologies) }),

@@ -6,6 +6,7 @@ import { createReadDeclarations } from "../definitions/declarations.ts";
 import { assertWorkspaceRules } from "../definitions/workspace-rules.ts";
 import { createConsumeRequests } from "../dispatch/consume-requests.ts";
 import { createPumpCommands } from "../dispatch/pump-commands.ts";
+import { createReconcileRuns } from "../dispatch/reconcile-runs.ts";
 import { createReleaseRuns } from "../dispatch/release-runs.ts";
 import { createInTransaction, isDataError } from "../postgres/in-scope.ts";
 import { createListener } from "../postgres/listener.ts";
@@ -23,8 +24,8 @@ const batchSize = 500;
 const partitionUpkeepMs = 3_600_000;
 
 /**
- * Bus → rows (accept), rows → Temporal (release), commands → signals (pump), each a loop of its own.
- * Temporal away stops release and pump alone; Postgres away pauses all and loses nothing.
+ * Bus → rows (accept), rows → Temporal (release), commands → signals (pump), runs that do not go on → findings for the api (reconcile), each a loop of its own.
+ * Temporal away stops all but accept; Postgres away pauses all and loses nothing.
  */
 export async function main(environment: NodeJS.ProcessEnv, signal: AbortSignal): Promise<void> {
   const config = readEnvironment("dispatcher", environment);
@@ -43,6 +44,14 @@ export async function main(environment: NodeJS.ProcessEnv, signal: AbortSignal):
   const release = createReleaseRuns({
     inTransaction,
     workflows: temporal,
+    maxUnbegun: config.AUTOMATION_RELEASE_MAX_UNBEGUN,
+    refusedSeconds: config.AUTOMATION_RECONCILE_AFTER_SECONDS,
+    log,
+  });
+  const reconcile = createReconcileRuns({
+    inTransaction,
+    workflows: temporal,
+    afterSeconds: config.AUTOMATION_RECONCILE_AFTER_SECONDS,
     maxUnbegun: config.AUTOMATION_RELEASE_MAX_UNBEGUN,
     log,
   });
@@ -100,11 +109,12 @@ export async function main(environment: NodeJS.ProcessEnv, signal: AbortSignal):
       postgres: await postgresAnswers(),
       kafka: consumer.healthy(),
       temporal: await temporal.reachable(),
+      release: !reconcile.isReleaseStuck(),
     }),
   });
   const stopping = new AbortController();
   const ending = AbortSignal.any([signal, stopping.signal]);
-  const loops = [release.run(ending), pump.run(ending), keepPartitions(ending)];
+  const loops = [release.run(ending), pump.run(ending), reconcile.run(ending), keepPartitions(ending)];
   try {
     await consumer.run(ending);
   } finally {

@@ -12,7 +12,7 @@ import type { AuditEntry } from "../tenancy/audit-store.ts";
 import { insertAudit } from "../tenancy/audit-store.ts";
 import type { Scope, Transaction } from "../tenancy/transaction.ts";
 import { answerLimits } from "./answer-limits.ts";
-import type { ExecutionId, InRun } from "./in-run.ts";
+import type { ExecutionId, InRun, OpenRun } from "./in-run.ts";
 import { isEnded } from "./run-status.ts";
 import { admitExecution, beginWork, findStartCapability } from "./run-store.ts";
 
@@ -34,7 +34,7 @@ export type BeginRun = (
  * Admits the one execution that speaks for a generation of a run, and hands it the plan with what was pinned. It must know the capability that its workflow was started with; the first
  * one wins, and its repeated call gets the same answer, and the work once that is complete. Any other one, an older
  * generation, and any call after the end are refused: such an execution ends without effects. After a limit of time nothing begins: the answer names it.
- * @param deps.onBegun - called when a run has left ADMITTED: another one may be released
+ * @param deps.onBegun - called when a generation has begun: another run may be released
  * @param deps.onForgery - called when the capability is wrong; the audit log has it, too
  * @throws UnknownRunError
  */
@@ -71,10 +71,8 @@ export function createBeginRun(deps: {
         throw new Error(
           `definition ${run.definitionId}@${run.definitionVersion} is not the one that run ${runId} pinned`,
         );
-      if (run.status === "ADMITTED") {
-        await open.moveTo("PREPARING", `begin/${execution.generation}`);
-        hasBegun = true;
-      }
+      hasBegun = run.begunAt === null;
+      if (hasBegun) await sayBegun(open);
       const isTakenUp = attempt > 0 && run.workBegunAt === null;
       if (isTakenUp) await beginWork(transaction, open.run, now);
       return {
@@ -96,4 +94,11 @@ export function createBeginRun(deps: {
 function isSame(told: string, kept: string): boolean {
   const digest = (text: string) => createHash("sha256").update(text).digest();
   return timingSafeEqual(digest(told), digest(kept));
+}
+
+/** A later generation finds the run where its forerunner left it. */
+async function sayBegun({ run, append, moveTo }: OpenRun): Promise<void> {
+  const writerKey = `begin/${run.generation}`;
+  if (run.status === "ADMITTED") await moveTo("PREPARING", writerKey);
+  else await append([{ writerKey, message: { text: `generation ${run.generation} goes on from ${run.status}` } }]);
 }

@@ -46,6 +46,12 @@ export interface ExecutionId {
   readonly firstExecutionRunId: string;
 }
 
+/** Who speaks for a run: its execution or, in the place of the one that was seen, the reconciler; null: no execution had begun. */
+export interface Speaker {
+  readonly generation: number;
+  readonly firstExecutionRunId: string | null;
+}
+
 /** A run whose stream is locked by the current transaction. */
 export interface OpenRun {
   readonly transaction: Transaction;
@@ -84,8 +90,8 @@ export function createInRun(deps: { readonly inScope: InScope; readonly now: () 
 }
 
 /** @throws SupersededExecutionError */
-export function assertSpeaksFor(run: RunRow, execution: ExecutionId): void {
-  if (run.generation !== execution.generation || run.executionRunId !== execution.firstExecutionRunId)
+export function assertSpeaksFor(run: RunRow, speaker: Speaker): void {
+  if (run.generation !== speaker.generation || run.executionRunId !== speaker.firstExecutionRunId)
     throw new SupersededExecutionError(run.runId);
 }
 

@@ -63,7 +63,7 @@ export function createReportStatus(deps: {
       throw new InvalidReportError(
         `status ${enumToJson(RunStatusSchema, status)} can't be reported; report RUNNING or none`,
       );
-    const drafts = draftWorkEvents(events, attempt);
+    const drafts = draftWorkEvents(events, { generation: execution.generation, attempt });
     return deps.inRun(scope, async (open) => {
       assertSpeaksFor(open.run, execution);
       await assertAttempt(open, attempt);
@@ -72,7 +72,7 @@ export function createReportStatus(deps: {
       await appendUnknown(open, drafts);
       await noteWaiting(open, drafts);
       if (status === RunStatus.RUNNING && open.run.status === "PREPARING")
-        await open.moveTo("RUNNING", `work/${attempt}/running`);
+        await open.moveTo("RUNNING", `work/${execution.generation}/${attempt}/running`);
       return answerOf(open.run, kept);
     });
   };

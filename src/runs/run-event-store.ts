@@ -20,7 +20,7 @@ export async function lockStream(
   return rows[0];
 }
 
-/** The compare-and-set of a worker's report: a lower attempt than was heard before is too late. @returns whether this attempt may speak */
+/** The compare-and-set of a worker's report: a lower attempt of the generation than was heard before is too late. @returns whether this attempt may speak */
 export async function raiseFence(
   transaction: Transaction,
   run: { readonly tenant: string; readonly runId: string },
@@ -63,7 +63,7 @@ export async function appendEvents(
       [run.tenant, run.runId, run.day, JSON.stringify(events)],
     ),
     transaction.query(
-      "update run_streams set last_sequence = $3, last_hash = $4, closed = $5 where tenant = $1 and run_id = $2",
+      "update run_streams set last_sequence = $3, last_hash = $4, closed = $5, appended_at = clock_timestamp() where tenant = $1 and run_id = $2",
       [run.tenant, run.runId, head.lastSequence, head.lastHash, close],
     ),
     transaction.query(

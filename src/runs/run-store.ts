@@ -123,6 +123,21 @@ export async function admitExecution(
   return rowCount === 1;
 }
 
+/** Makes the run startable as its next generation, under a new capability; attempts of its work count anew. The caller holds the stream's lock. */
+export async function beginNextGeneration(
+  transaction: Transaction,
+  run: Pick<RunRow, "tenant" | "runId" | "generation">,
+): Promise<void> {
+  await Promise.all([
+    transaction.query(
+      `update runs set generation = $3 + 1, start_capability = default, execution_run_id = null, begun_at = null, started_at = null, claimed_until = null
+       where tenant = $1 and run_id = $2 and generation = $3`,
+      [run.tenant, run.runId, run.generation],
+    ),
+    transaction.query("update run_streams set fence = 0 where tenant = $1 and run_id = $2", [run.tenant, run.runId]),
+  ]);
+}
+
 /** @returns what the ref was resolved to when it was told first; undefined: not told yet */
 export async function keepBaseCommit(
   transaction: Transaction,

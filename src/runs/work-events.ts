@@ -23,7 +23,10 @@ export const largestEventBytes = 64 * 1024;
  * Makes drafts of what a worker saw; their keys are its own count within its attempt. Text that Postgres can't keep is shown in a form that it can: a persona may say anything.
  * @throws InvalidEventError
  */
-export function draftWorkEvents(events: readonly WorkEvent[], attempt: number): EventDraft[] {
+export function draftWorkEvents(
+  events: readonly WorkEvent[],
+  by: { readonly generation: number; readonly attempt: number },
+): EventDraft[] {
   let last = 0n;
   return events.map((event) => {
     if (event.n <= last) throw new InvalidEventError(event.n, `comes after n ${last}; send events in the order of n`);
@@ -35,6 +38,6 @@ export function draftWorkEvents(events: readonly WorkEvent[], attempt: number): 
         event.n,
         `has ${bytes} bytes; ${largestEventBytes} are allowed: cut the text and say that it is truncated`,
       );
-    return { writerKey: `work/${attempt}/${n}`, ...payload };
+    return { writerKey: `work/${by.generation}/${by.attempt}/${n}`, ...payload };
   });
 }

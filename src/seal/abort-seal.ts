@@ -26,14 +26,17 @@ import { insertCalls } from "./handoff-store.ts";
 import { impedimentKeyOf } from "./impediment.ts";
 import { countOccurrence } from "./impediment-store.ts";
 import { runArtifacts } from "./run-artifacts.ts";
-import type { RunSoFar, SealScope } from "./run-so-far.ts";
+import type { EndScope, RunSoFar } from "./run-so-far.ts";
 import { decideAgainWhenMoved, readRunSoFar, recordedVerdict } from "./run-so-far.ts";
 import { abortUnlessCommitted } from "./seal-store.ts";
 
 /** An end that is not COMPLETED, and why. */
 export interface AbortedEnd {
   readonly outcome: Exclude<RunOutcome, "COMPLETED">;
-  /** Stable code: `verdict_failed`, `handoff_refused`, `cancelled`, `internal`, a cause of the work's or of a limit of time. */
+  /**
+   * Stable code: `verdict_failed`, `handoff_refused`, `cancelled`, `internal`, a cause of the work's or of a limit of time; of the reconciler `workflow_terminated`, `workflow_failed`,
+   * `workflow_lost`, `start_refused`.
+   */
   readonly cause: string;
   readonly reason: string;
 }
@@ -79,7 +82,7 @@ export interface AbortSealDeps {
  * @throws UnknownRunError, SupersededExecutionError, StreamMovedError, AlteredObjectError
  */
 export function createAbortSeal(deps: AbortSealDeps) {
-  return (scope: SealScope, told: AbortedEnd): Promise<AbortSealResponseJson> =>
+  return (scope: EndScope, told: AbortedEnd): Promise<AbortSealResponseJson> =>
     decideAgainWhenMoved(async () => {
       const end = storableJson(told);
       const soFar = await readRunSoFar(deps.inRun, scope);
@@ -91,7 +94,7 @@ export function createAbortSeal(deps: AbortSealDeps) {
     });
 }
 
-async function abort(deps: AbortSealDeps, scope: SealScope, end: AbortedEnd, soFar: RunSoFar): Promise<void> {
+async function abort(deps: AbortSealDeps, scope: EndScope, end: AbortedEnd, soFar: RunSoFar): Promise<void> {
   const { run, head, events, calls, work, profile } = soFar;
   const { outcome, cause, reason } = end;
   const at = deps.now();

@@ -6,7 +6,7 @@ import type { DesiredStateJson } from "../gen/workflows_runtime/v1/run_pb.ts";
 import type { ExaminedWork } from "../proof/work-report-store.ts";
 import { findWorkReport } from "../proof/work-report-store.ts";
 import type { StreamHead } from "../runs/chain-events.ts";
-import type { ExecutionId, InRun, OpenRun } from "../runs/in-run.ts";
+import type { ExecutionId, InRun, OpenRun, Speaker } from "../runs/in-run.ts";
 import { assertSpeaksFor, StreamMovedError } from "../runs/in-run.ts";
 import { readEvents } from "../runs/run-event-store.ts";
 import type { RunRow } from "../runs/run-store.ts";
@@ -23,6 +23,9 @@ export interface SealScope {
   readonly execution: ExecutionId;
 }
 
+/** Whose run, and who ends it: its execution, or the reconciler. */
+export type EndScope = Omit<SealScope, "execution"> & { readonly execution: Speaker };
+
 /** A consistent look at a run; what is decided on it is written only if its stream still stands at `head`. */
 export interface RunSoFar {
   readonly run: RunRow;
@@ -37,7 +40,7 @@ export interface RunSoFar {
 }
 
 /** @throws UnknownRunError, SupersededExecutionError */
-export async function readRunSoFar(inRun: InRun, scope: SealScope): Promise<RunSoFar> {
+export async function readRunSoFar(inRun: InRun, scope: EndScope): Promise<RunSoFar> {
   return inRun(scope, async (open) => {
     assertSpeaksFor(open.run, scope.execution);
     const { run, head, transaction } = open;

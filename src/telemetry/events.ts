@@ -17,6 +17,29 @@ export function beginForged(log: Log, { tenant, runId, principal }: RunKey & { r
   log.warn({ event: "begin_forged", tenant, runId, principal }, "BeginRun with a wrong capability was refused");
 }
 
+/** A run does not go on, and why; what can be done about it is done by the api. */
+export function runHeldUp(log: Log, run: RunKey & { readonly finding: string; readonly detail: string }): void {
+  const { tenant, runId, finding, detail } = run;
+  log.warn({ event: "run_held_up", tenant, runId, finding, detail }, "a run does not go on");
+}
+
+/** A run that no execution leads any more was driven anew, or got its end. */
+export function runReconciled(
+  log: Log,
+  done: RunKey & { readonly finding: string; readonly outcome: string; readonly cause: string },
+): void {
+  const { tenant, runId, finding, outcome, cause } = done;
+  log.warn({ event: "run_reconciled", tenant, runId, finding, outcome, cause }, "a lost run was reconciled");
+}
+
+/** Every place of the release loop is held by a run that does not begin: no run of any tenant starts. */
+export function releaseStuck(log: Log, places: number): void {
+  log.error(
+    { event: "release_stuck", places },
+    "no run starts: none of those started begins; is a control worker there?",
+  );
+}
+
 /** A confirm, cancel or impediment was refused for good: a person must look at it. */
 export function handoffStuck(
   log: Log,

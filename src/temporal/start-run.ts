@@ -1,6 +1,6 @@
 import { Client, Connection, isGrpcServiceError, ServiceError, WorkflowNotFoundError } from "@temporalio/client";
 import { WorkflowExecutionAlreadyStartedError } from "@temporalio/common";
-import type { RunToStart, Workflows } from "../dispatch/workflows.ts";
+import type { Closed, RunToStart, Workflows } from "../dispatch/workflows.ts";
 import { automationRunType, doorbellSignal, workflowIdOf } from "./contract.ts";
 import { startOptionsOf } from "./start-options.ts";
 
@@ -38,6 +38,27 @@ export function createTemporal(options: { readonly address: string; readonly nam
         return cause instanceof WorkflowNotFoundError ? { state: "absent" } : { state: "away", cause };
       }
     },
+    async look({ tenant, runId, generation }) {
+      const handle = workflows.getHandle(workflowIdOf(tenant, runId, generation));
+      try {
+        const { status, runId: executionRunId } = await limited(callLimitMs, () => handle.describe());
+        const how = closedAs.get(status.name);
+        if (how === undefined) return { state: "open" };
+        const { history } = await limited(callLimitMs, () =>
+          connection.workflowService.getWorkflowExecutionHistoryReverse({
+            namespace,
+            execution: { workflowId: handle.workflowId, runId: executionRunId },
+            maximumPageSize: 1,
+          }),
+        );
+        const [last] = history?.events ?? [];
+        const terminated = last?.workflowExecutionTerminatedEventAttributes?.reason;
+        const failed = last?.workflowExecutionFailedEventAttributes?.failure?.message;
+        return { state: "closed", how, reason: terminated ?? failed ?? "" };
+      } catch (cause) {
+        return cause instanceof WorkflowNotFoundError ? { state: "absent" } : { state: "away", cause };
+      }
+    },
     reachable: () =>
       limited(lookLimitMs, () => connection.workflowService.describeNamespace({ namespace })).then(
         () => true,
@@ -52,3 +73,11 @@ function isRefusal(error: unknown): boolean {
   const cause = error instanceof ServiceError ? error.cause : error;
   return isGrpcServiceError(cause) ? cause.code === invalidArgument : !(error instanceof ServiceError);
 }
+
+const closedAs: ReadonlyMap<string, Closed> = new Map([
+  ["COMPLETED", "completed"],
+  ["FAILED", "failed"],
+  ["TERMINATED", "terminated"],
+  ["CANCELLED", "cancelled"],
+  ["TIMED_OUT", "timed_out"],
+]);

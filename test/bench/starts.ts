@@ -61,7 +61,13 @@ export async function benchStarts(world: BenchWorld): Promise<Pair[]> {
   const release = async (): Promise<Round> => {
     await insertAdmittedRuns(world.superuser, perRound);
     const stop = new AbortController();
-    const loop = createReleaseRuns({ inTransaction, workflows: temporal, maxUnbegun: unlimited, log: silentLog });
+    const loop = createReleaseRuns({
+      inTransaction,
+      workflows: temporal,
+      maxUnbegun: unlimited,
+      refusedSeconds: 60,
+      log: silentLog,
+    });
     let running: Promise<void> | undefined;
     const round = await measured(async () => {
       running = loop.run(stop.signal);

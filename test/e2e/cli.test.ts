@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import type { DescribeWorkflowRunResponseJson } from "../../src/gen/workflows_runtime/v1/workflow_service_pb.ts";
 import type { Ended, RunningStack } from "../support/stack.ts";
 import { automation, newStateDir, objects, removeStateDir, startStack } from "../support/stack.ts";
@@ -91,6 +91,12 @@ context: { scrum: { product: webshop, sprint: S-7, backlogItems: [PBI-51] } }
     expect(code).toBe(1);
     expect(stderr).toMatch(/COMPLETED/);
   });
+});
+
+it("shows that nothing waits, and nothing is held up, when all runs have ended", async () => {
+  const look = async () => expect(await here("queue")).toMatchObject({ code: 0, stdout: "none\n" });
+  await vi.waitFor(look, { timeout: 60_000, interval: 500 });
+  expect(objects((await here("queue", "--json")).stdout)).toEqual([{}]);
 });
 
 describe("apply", () => {

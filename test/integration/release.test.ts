@@ -54,7 +54,7 @@ async function whileRunning(loops: readonly Loop[], work: () => Promise<void>): 
 }
 
 const release = (change: Partial<Parameters<typeof createReleaseRuns>[0]> = {}) =>
-  createReleaseRuns({ inTransaction, workflows: temporal, maxUnbegun: 1_000, log, ...change });
+  createReleaseRuns({ inTransaction, workflows: temporal, maxUnbegun: 1_000, refusedSeconds: 60, log, ...change });
 
 const startedIds = async (): Promise<string[]> => {
   const { rows } = await superuser.query("select run_id from runs where started_at is not null order by run_id");

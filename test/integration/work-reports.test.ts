@@ -63,8 +63,8 @@ describe("what a worker reports", () => {
     await report(runId, { attempt: 1, events: all });
     const events = await eventsOf(runId);
     expect(events.map(({ writerKey }) => writerKey)).toEqual([
-      ...["accept", "begin/1", "work/1/1", "work/1/2", "work/1/running"],
-      ...["work/1/3", "work/1/4", "work/1/5", "work/1/6", "work/1/7", "work/1/8"],
+      ...["accept", "begin/1", "work/1/1/1", "work/1/1/2", "work/1/1/running"],
+      ...["work/1/1/3", "work/1/1/4", "work/1/1/5", "work/1/1/6", "work/1/1/7", "work/1/1/8"],
     ]);
     expect(events[3]?.workspace).toEqual(workspace);
     expect(events[4]?.status).toMatchObject({ status: "RUN_STATUS_RUNNING", previous: "RUN_STATUS_PREPARING" });
@@ -80,7 +80,7 @@ describe("what a worker reports", () => {
     const runId = await begunRun();
     await report(runId, { attempt: 1, events: [message(1), message(2)] });
     await Promise.all([1, 2, 3].map(() => report(runId, { attempt: 1, events: [message(1), message(2), message(3)] })));
-    expect(await workKeysOf(runId)).toEqual(["work/1/1", "work/1/2", "work/1/3"]);
+    expect(await workKeysOf(runId)).toEqual(["work/1/1/1", "work/1/1/2", "work/1/1/3"]);
   });
 
   it("of an earlier attempt is refused whole once a later one was heard", async () => {
@@ -93,7 +93,7 @@ describe("what a worker reports", () => {
       baseCommit: "c".repeat(40),
     });
     expect(await refusalOf(late)).toBe("superseded_execution");
-    expect(await workKeysOf(runId)).toEqual(["work/2/1"]);
+    expect(await workKeysOf(runId)).toEqual(["work/1/2/1"]);
     expect(await report(runId, { attempt: 2 })).toEqual({ desiredState: DesiredState.RUN, baseCommit: "" });
     await report(runId, { attempt: 3 });
     expect(await refusalOf(report(runId, { attempt: 2 }))).toBe("superseded_execution");

@@ -28,6 +28,7 @@ import { createDeliverLoop } from "../../src/seal/deliver-loop.ts";
 import { createDescribeSeal } from "../../src/seal/describe-seal.ts";
 import type { MethodologyOf } from "../../src/seal/handoff-request.ts";
 import { createPrepareSeal } from "../../src/seal/prepare-seal.ts";
+import { createReconcileRun } from "../../src/seal/reconcile-run.ts";
 import type { SealScope } from "../../src/seal/run-so-far.ts";
 import { openFileSigner } from "../../src/signing/file-signer.ts";
 import type { InScope, Scope } from "../../src/tenancy/transaction.ts";
@@ -79,13 +80,15 @@ export async function startSealing() {
     };
     const examine = createExaminer({ objects: s3, limits: examinerLimits });
     const completeWork = createCompleteWork({ ...deps, examine });
+    const abort = createAbortSeal(deps);
     return {
       grant: createGrantUploads({ ...deps, assertMayUpload: createAssertMayUpload(deps) }),
       complete: (scope: SealScope, told: ReportedWork) => completeWork(scope, told, AbortSignal.timeout(limitMs)),
       prepare: createPrepareSeal(deps),
       deliver: createDeliverHandoff(deps),
       commit: createCommitSeal(deps),
-      abort: createAbortSeal(deps),
+      abort,
+      reconcile: createReconcileRun({ ...deps, abortSeal: abort, onReconciled: () => undefined }),
       describe: createDescribeSeal(deps),
       loop: createDeliverLoop(deps),
     };

@@ -1,0 +1,115 @@
+import type { Finding } from "../seal/judge-lost-run.ts";
+import type { Transaction } from "../tenancy/transaction.ts";
+
+export interface ExaminedRun {
+  readonly tenant: string;
+  readonly org: string;
+  readonly runId: string;
+  readonly generation: number;
+  readonly hasBegun: boolean;
+}
+
+/** What is found about a run, and when the api acts on it. */
+export interface Note extends Omit<ExaminedRun, "hasBegun"> {
+  readonly finding: Finding;
+  readonly detail: string;
+  /** 0: at once; else when it is found again so many seconds later; null: never, it is only shown. */
+  readonly actAfterSeconds: number | null;
+}
+
+/** Deletes what was only shown and was not found again for so long: the run goes on, or has its end. */
+export async function forgetUnseen(transaction: Transaction, seconds: number): Promise<void> {
+  await transaction.query(
+    "delete from reconciliations where due_at is null and seen_at <= clock_timestamp() - make_interval(secs => $1)",
+    [seconds],
+  );
+}
+
+/**
+ * Takes runs whose workflow was started and that were not examined for so long; of replicas at it each gets others.
+ * @returns those of them that nothing was heard of for as long; what was noted of the others and is not due is forgotten
+ */
+export async function takeSilentRuns(
+  transaction: Transaction,
+  silentSeconds: number,
+  atMost: number,
+): Promise<ExaminedRun[]> {
+  const { rows } = await transaction.query<ExaminedRun & { isSilent: boolean }>(
+    `with due as (
+       select tenant, run_id from runs
+       where started_at is not null and ended_at is null and examined_at <= clock_timestamp() - make_interval(secs => $1)
+       order by examined_at limit $2 for update skip locked
+     ), taken as (
+       update runs as r set examined_at = clock_timestamp() from due where r.tenant = due.tenant and r.run_id = due.run_id
+       returning r.tenant, r.org, r.run_id, r.generation, r.begun_at, r.started_at
+     )
+     select t.tenant, t.org, t.run_id as "runId", t.generation, t.begun_at is not null as "hasBegun",
+       greatest(s.appended_at, t.started_at) <= clock_timestamp() - make_interval(secs => $1) as "isSilent"
+     from taken as t join run_streams as s on s.tenant = t.tenant and s.run_id = t.run_id`,
+    [silentSeconds, atMost],
+  );
+  const heard = rows.filter(({ isSilent }) => !isSilent);
+  if (heard.length > 0)
+    await transaction.query(
+      `delete from reconciliations as c using unnest($1::text[], $2::uuid[]) as heard (tenant, run_id)
+       where c.tenant = heard.tenant and c.run_id = heard.run_id and c.due_at is null`,
+      [heard.map(({ tenant }) => tenant), heard.map(({ runId }) => runId)],
+    );
+  return rows.filter(({ isSilent }) => isSilent);
+}
+
+/** Runs that passed a limit of time so long ago, and of which the api does not know it. */
+export async function findOverdueRuns(
+  transaction: Transaction,
+  graceSeconds: number,
+  atMost: number,
+): Promise<ExaminedRun[]> {
+  const { rows } = await transaction.query<ExaminedRun>(
+    `select r.tenant, r.org, r.run_id as "runId", r.generation, r.begun_at is not null as "hasBegun" from runs as r
+     where r.due_at <= clock_timestamp() - make_interval(secs => $1)
+       and not exists (select from reconciliations c where c.tenant = r.tenant and c.run_id = r.run_id and c.due_at is not null)
+     order by r.due_at limit $2`,
+    [graceSeconds, atMost],
+  );
+  return rows;
+}
+
+/**
+ * Notes what was found, one note a run; what is due of the same generation stays as it is.
+ * @returns those that say something new
+ */
+export async function noteFindings(transaction: Transaction, notes: readonly Note[]): Promise<Note[]> {
+  if (notes.length === 0) return [];
+  const { rows } = await transaction.query<{ tenant: string; runId: string; isNew: boolean }>(
+    `insert into reconciliations as c (tenant, org, run_id, generation, finding, detail, found_at, seen_at, due_at)
+     select n.tenant, n.org, n."runId", n.generation, n.finding, n.detail, case when same then k.found_at else now() end, now(),
+       case when n."actAfterSeconds" = 0 or same and k.found_at <= now() - make_interval(secs => n."actAfterSeconds") then now() end
+     from jsonb_to_recordset($1) as n(tenant text, org text, "runId" uuid, generation int, finding text, detail text, "actAfterSeconds" float8)
+     left join reconciliations as k on k.tenant = n.tenant and k.run_id = n."runId",
+     lateral (select k.generation = n.generation and k.finding = n.finding as same) as compared
+     on conflict (tenant, run_id) do update set generation = excluded.generation, finding = excluded.finding, detail = excluded.detail,
+       found_at = excluded.found_at, seen_at = excluded.seen_at, due_at = excluded.due_at, attempts = 0
+     where c.due_at is null or c.generation <> excluded.generation
+     returning tenant, run_id as "runId", found_at = seen_at as "isNew"`,
+    [JSON.stringify(notes)],
+  );
+  const fresh = new Set(rows.filter(({ isNew }) => isNew).map(keyOf));
+  return notes.filter((note) => fresh.has(keyOf(note)));
+}
+
+const keyOf = ({ tenant, runId }: { tenant: string; runId: string }): string => `${tenant}/${runId}`;
+
+/** Whether runs wait for a place of the release loop, all are taken, and none was given for so long. */
+export async function isReleaseStuck(
+  transaction: Transaction,
+  maxUnbegun: number,
+  forSeconds: number,
+): Promise<boolean> {
+  const { rows } = await transaction.query<{ isStuck: boolean }>(
+    `select count(*) >= $1 and max(started_at) <= clock_timestamp() - make_interval(secs => $2)
+       and exists (select from runs where started_at is null and ended_at is null and status <> 'QUEUED') as "isStuck"
+     from runs where started_at is not null and begun_at is null and ended_at is null`,
+    [maxUnbegun, forSeconds],
+  );
+  return rows[0]?.isStuck ?? false;
+}

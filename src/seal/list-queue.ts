@@ -1,0 +1,29 @@
+import type { HeldUpRunJson, ListQueueResponseJson } from "../gen/workflows_runtime/v1/workflow_service_pb.ts";
+import { statusToJson } from "../runs/run-status.ts";
+import type { InScope, Scope } from "../tenancy/transaction.ts";
+import { countOpenRuns, listHeldUp } from "./reconciliation-store.ts";
+
+/** What has no end yet, by state, and what does not go on, longest first. */
+export function createListQueue(deps: { readonly inScope: InScope }) {
+  return (scope: Scope): Promise<ListQueueResponseJson> =>
+    deps.inScope(scope, async (transaction) => {
+      const [open, heldUp] = await Promise.all([
+        countOpenRuns(transaction, scope.tenant),
+        listHeldUp(transaction, scope.tenant),
+      ]);
+      return {
+        runs: open.map(({ status, oldestAt, ...counts }) => ({
+          status: statusToJson(status),
+          oldestAt: oldestAt.toISOString(),
+          ...counts,
+        })),
+        heldUp: heldUp.map(
+          ({ status, since, ...facts }): HeldUpRunJson => ({
+            ...facts,
+            status: statusToJson(status),
+            since: since.toISOString(),
+          }),
+        ),
+      };
+    });
+}

@@ -1,0 +1,60 @@
+import type { InRun } from "../runs/in-run.ts";
+import { SupersededExecutionError } from "../runs/in-run.ts";
+import { redriveRun } from "../runs/redrive-run.ts";
+import type { createAbortSeal } from "./abort-seal.ts";
+import type { Finding } from "./judge-lost-run.ts";
+import { judgeLostRun, lastGeneration } from "./judge-lost-run.ts";
+import type { ClaimedReconciliation } from "./reconciliation-store.ts";
+import { findReconciliation, forgetReconciliation } from "./reconciliation-store.ts";
+import { findUnansweredTry } from "./unanswered-try.ts";
+
+/** What was done about a run. */
+export interface Reconciled {
+  readonly tenant: string;
+  readonly runId: string;
+  readonly finding: Finding;
+  /** `redriven`, or the end that was sealed. */
+  readonly outcome: string;
+  readonly cause: string;
+}
+
+export interface ReconcileRunDeps {
+  readonly inRun: InRun;
+  readonly abortSeal: ReturnType<typeof createAbortSeal>;
+  readonly now: () => Date;
+  readonly onReconciled: (done: Reconciled) => void;
+}
+
+/**
+ * Acts on what was found about a run, where no execution does: drives it anew, or seals its end. It speaks in the place of the execution that it saw under the stream's lock, or of none:
+ * when another one has begun meanwhile, or the run got its end, nothing is changed.
+ * @throws what AbortSeal throws, but for SupersededExecutionError; the finding stays due
+ */
+export function createReconcileRun(deps: ReconcileRunDeps): (claimed: ClaimedReconciliation) => Promise<void> {
+  return async (scope) => {
+    const { tenant, runId } = scope;
+    const judged = await deps.inRun(scope, async (open) => {
+      const { run, transaction } = open;
+      const found = await findReconciliation(transaction, run);
+      if (found === undefined) return;
+      const waitsFor =
+        run.status === "SEALING" ? await findUnansweredTry(transaction, tenant, runId) : run.waiting?.reason;
+      const judgement = judgeLostRun(run, found, deps.now(), waitsFor ?? "");
+      if (judgement.action === "end") return { run, finding: found.finding, end: judgement.end };
+      if (judgement.action === "redrive") await redriveRun(open, lastGeneration);
+      await forgetReconciliation(transaction, run);
+      return judgement.action === "redrive" ? { run, finding: found.finding, end: undefined } : undefined;
+    });
+    if (judged === undefined) return;
+    const { run, finding, end } = judged;
+    if (end === undefined) return deps.onReconciled({ tenant, runId, finding, outcome: "redriven", cause: "" });
+    const speaker = { generation: run.generation, firstExecutionRunId: run.executionRunId };
+    try {
+      const { outcome = "" } = await deps.abortSeal({ ...scope, execution: speaker }, end);
+      deps.onReconciled({ tenant, runId, finding, outcome: outcome.replace("RUN_STATUS_", ""), cause: end.cause });
+    } catch (error) {
+      if (!(error instanceof SupersededExecutionError)) throw error;
+    }
+    await deps.inRun(scope, (open) => forgetReconciliation(open.transaction, open.run));
+  };
+}

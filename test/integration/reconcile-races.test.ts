@@ -1,0 +1,112 @@
+import { afterAll, beforeAll, expect, it } from "vitest";
+import { createScrum } from "../../src/methodology/scrum.ts";
+import { SupersededExecutionError } from "../../src/runs/in-run.ts";
+import type { Finding } from "../../src/seal/judge-lost-run.ts";
+import type { SealScope } from "../../src/seal/run-so-far.ts";
+import { until } from "../support/reconcile-world.ts";
+import type { RunningScrumService } from "../support/scrum-service-process.ts";
+import { scrumToken, startScrumService } from "../support/scrum-service-process.ts";
+import type { Sealing } from "../support/sealing.ts";
+import { ran, startSealing } from "../support/sealing.ts";
+
+/** The reconciler acts on what was found while the execution that was thought to be gone still speaks. */
+let sealing: Sealing;
+let scrum: RunningScrumService;
+let seal: ReturnType<Sealing["wire"]>;
+
+const context = { scrum: { product: "shop", sprint: "S-7", goals: ["G-1"], backlogItems: ["B-1"] } };
+const begin = (receiver?: string) =>
+  sealing.beginRun({ tenant: "acme", requirements: [ran], context, ...(receiver === undefined ? {} : { receiver }) });
+const prepared = async () => {
+  const scope = await begin();
+  await seal.prepare(scope);
+  return scope;
+};
+const find = ({ tenant, org, runId }: SealScope, finding: Finding) =>
+  sealing.admin.query(
+    "insert into reconciliations (tenant, org, run_id, generation, finding, detail, due_at) values ($1, $2, $3, 1, $4, '', now())",
+    [tenant, org, runId, finding],
+  );
+const factsOf = async ({ runId }: SealScope) => {
+  const { rows } = await sealing.admin.query(
+    `select r.status, r.generation, s.state as seal, (select count(*)::int from reconciliations c where c.run_id = r.run_id) as noted
+     from runs r left join seals s using (tenant, run_id) where r.run_id = $1`,
+    [runId],
+  );
+  return rows[0];
+};
+const superseded = (error: unknown) => {
+  if (error instanceof SupersededExecutionError) return { committed: false };
+  throw error;
+};
+
+beforeAll(async () => {
+  [sealing, scrum] = await Promise.all([startSealing(), startScrumService()]);
+  const methodology = createScrum({ endpoint: scrum.url, readToken: () => scrumToken });
+  seal = sealing.wire((name) => (name === "scrum" ? methodology : undefined));
+});
+afterAll(async () => {
+  await scrum?.end();
+  await sealing?.stop();
+});
+
+it("of a commit and an end by the reconciler exactly one stands", async () => {
+  for (let n = 0; n < 10; n += 1) {
+    const scope = await prepared();
+    await find(scope, "terminated");
+    const [{ committed }] = await Promise.all([seal.commit(scope).catch(superseded), seal.reconcile(scope)]);
+    expect(await factsOf(scope)).toEqual({
+      ...{ status: committed ? "COMPLETED" : "FAILED", seal: committed ? "COMMITTED" : "ABORTED" },
+      ...{ generation: 1, noted: 0 },
+    });
+  }
+});
+
+it("of a commit and a new generation exactly one stands, and the old execution has no effect after it", async () => {
+  for (let n = 0; n < 10; n += 1) {
+    const scope = await prepared();
+    await find(scope, "absent");
+    const [{ committed }] = await Promise.all([seal.commit(scope).catch(superseded), seal.reconcile(scope)]);
+    expect(await factsOf(scope)).toEqual(
+      committed
+        ? { status: "COMPLETED", seal: "COMMITTED", generation: 1, noted: 0 }
+        : { status: "SEALING", seal: "PREPARED", generation: 2, noted: 0 },
+    );
+    if (committed) continue;
+    for (const call of [seal.commit, seal.prepare])
+      await expect(call(scope)).rejects.toBeInstanceOf(SupersededExecutionError);
+    const end = { outcome: "FAILED", cause: "internal", reason: "" } as const;
+    await expect(seal.abort(scope, end)).rejects.toBeInstanceOf(SupersededExecutionError);
+  }
+});
+
+it("two replicas that act on the same finding make one new generation", async () => {
+  const scope = await prepared();
+  await find(scope, "absent");
+  await Promise.all([seal.reconcile(scope), seal.reconcile(scope), seal.reconcile(scope)]);
+  expect(await factsOf(scope)).toMatchObject({ generation: 2, noted: 0 });
+});
+
+it("leaves a run that an execution has begun meanwhile to that one", async () => {
+  const scope = await begin();
+  await sealing.admin.query("update runs set desired_state = 'CANCEL' where run_id = $1", [scope.runId]);
+  await find(scope, "cancel_wished");
+  await seal.reconcile(scope);
+  expect(await factsOf(scope)).toMatchObject({ status: "PREPARING", noted: 0 });
+});
+
+it("has what a lost run tried at its receiver cancelled there, so that nothing stays provisional", async () => {
+  const scope = await begin("scrum");
+  await seal.prepare(scope);
+  await seal.deliver(scope, AbortSignal.timeout(10_000));
+  expect((await scrum.board()).provisional.length).toBeGreaterThan(0);
+  await sealing.admin.query("update runs set desired_state = 'CANCEL' where run_id = $1", [scope.runId]);
+  await find(scope, "absent");
+  await seal.reconcile(scope);
+  expect(await factsOf(scope)).toMatchObject({ status: "CANCELLED", seal: "ABORTED" });
+  const stop = new AbortController();
+  const loop = seal.loop.run(stop.signal);
+  await until(async () => (await scrum.board()).provisional.length === 0);
+  stop.abort();
+  await loop;
+});
