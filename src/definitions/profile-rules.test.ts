@@ -26,7 +26,7 @@ it.each<[string, RequirementJson[], string]>([
     [{ ...ran, kind: "diff", outcome: "" }],
     'requirements.0.id "run-completed"',
   ],
-  ...["steps-done", "capture-complete", "exit-gate-paths", "tests-kept-unit"].map(
+  ...["steps-done", "work-examined", "capture-complete", "exit-gate-paths", "tests-kept-unit"].map(
     (id): [string, RequirementJson[], string] => [`the name ${id}`, [{ ...ran, id }], `requirements.0.id "${id}"`],
   ),
 ])("refuses %s, with field, value and remedy", (_case, requirements, fault) => {

@@ -2,7 +2,7 @@ import type { Profile, Requirement } from "../gen/governance/v1/profile_pb.ts";
 import { outcomesOfKind } from "./evidence-kinds.ts";
 
 /** Lines that every verdict of work has, whatever its profile asks for. */
-const ownLines = /^(steps-done|capture-complete|exit-gate-.*|tests-kept-.*)$/;
+const ownLines = /^(steps-done|work-examined|capture-complete|exit-gate-.*|tests-kept-.*)$/;
 
 /** Everything about a profile that its proto's rules don't see: a requirement that would be taken for another line, or that nothing can meet. */
 export function faultsOfProfile({ gate }: Pick<Profile, "gate">): string[] {

@@ -1,8 +1,12 @@
 import type { EffectivePolicyJson } from "../gen/automation/v1/policy_pb.ts";
+import type { VerdictLineJson } from "../gen/automation/v1/verdict_pb.ts";
 import type { WorkFindingsJson } from "../gen/automation/v1/work_findings_pb.ts";
+import type { RunRow } from "../runs/run-store.ts";
 import { evaluateWork } from "./evaluate-work.ts";
 import { lineOf } from "./exit-gate/check-patch.ts";
-import type { ReportedWork } from "./work-report-store.ts";
+import type { Evidence } from "./verdict.ts";
+import { evidenceOf } from "./verdict.ts";
+import type { ExaminedWork, ReportedWork } from "./work-report-store.ts";
 
 /**
  * What is found about a run's work: whether its steps were done, and what its objects prove.
@@ -17,9 +21,14 @@ export async function examineWork(
   return { ...findings, lines: [stepsDone(work), ...(findings.lines ?? [])] };
 }
 
-/** What is found when nothing was reported: nothing is proven. */
-export function nothingReported(): Promise<WorkFindingsJson> {
-  return examineWork({ report: {}, uploads: [] }, {}, async () => new Uint8Array());
+/** What an end of a run is judged by: nothing where no work was to be done; where none was reported, that nothing is proven. */
+export async function findingsOf(
+  { pins }: Pick<RunRow, "pins">,
+  work: ExaminedWork | undefined,
+): Promise<{ readonly evidence: readonly Evidence[]; readonly lines: readonly VerdictLineJson[] }> {
+  if (pins === null) return { evidence: [], lines: [] };
+  const found = work?.findings ?? (await examineWork({ report: {}, uploads: [] }, {}, async () => new Uint8Array()));
+  return { evidence: evidenceOf(found), lines: found.lines ?? [] };
 }
 
 /**

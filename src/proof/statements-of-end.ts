@@ -14,7 +14,7 @@ export interface EndProof {
   readonly statements: readonly Statement[];
   /** The verification summary among them. */
   readonly summary: Statement;
-  /** The verdict, its met lines naming the statements behind them. */
+  /** The verdict, its lines naming the statements that they counted. */
   readonly verdict: VerdictJson;
 }
 
@@ -28,7 +28,7 @@ export function statementsOfEnd(end: RunEnd, profile: Pick<ProfileJson, "gate">,
     ...diffStatements(end),
     ...documentStatements(end),
   ];
-  const verdict = outcome === "COMPLETED" ? citeEvidence(judged, profile, evidence) : judged;
+  const verdict = citeEvidence(judged, profile, evidence);
   const summary = verificationSummary(end, verdict, evidence);
   return { statements: [...evidence, summary], summary, verdict };
 }

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import type { ProfileJson, RequirementJson } from "../gen/governance/v1/profile_pb.ts";
-import { citeEvidence, judge, verdictOfEnd } from "./verdict.ts";
+import { citeEvidence, decideVerdict, judge, verdictOfEnd } from "./verdict.ts";
 
 const vantage = "worker-observed";
 const passed = { kind: "test-result", outcome: "PASSED", vantage };
@@ -112,52 +112,84 @@ describe("a gate", () => {
 });
 
 describe("cited evidence", () => {
-  it("names the statements of the kind that a met line counted, and none for other lines", () => {
-    const requirements = profile(ran, tested);
-    const cited = citeEvidence(judge(requirements, [completed]), requirements, [
+  it("names the statements of the kind that a line counted, met or failed, and none for other lines", () => {
+    const requirements = profile(ran, tested, { ...tested, id: "kept", kind: "document", outcome: "KEPT" });
+    const evidence = [completed, { kind: "test-result", outcome: "FAILED", vantage }];
+    const cited = citeEvidence(judge(requirements, evidence), requirements, [
       { kind: "agent-run", vantage, sha256: "a1" },
       { kind: "provenance", vantage, sha256: "b2" },
+      { kind: "test-result", vantage, sha256: "c3" },
     ]);
-    expect(cited.lines?.map((line) => line.evidenceSha256)).toEqual([["a1"], undefined]);
+    expect(cited.lines?.map((line) => line.evidenceSha256)).toEqual([["a1"], ["c3"], undefined]);
+  });
+});
+
+const nothing = { evidence: [], lines: [] };
+const gate = { requirementId: "exit-gate-paths", state: "LINE_STATE_FAILED", detail: "x", remedy: "y" } as const;
+
+describe("the verdict that decides an end", () => {
+  it("is of a run that is COMPLETED by it", () => {
+    expect(decideVerdict(profile(ran), nothing)).toMatchObject({
+      passed: true,
+      lines: [{ state: "LINE_STATE_MET", detail: "1 of 1 agent-run COMPLETED" }],
+    });
+  });
+
+  it("is of a run that FAILED by it, and names first what it failed on", () => {
+    expect(decideVerdict(profile(ran, tested), nothing).lines).toMatchObject([
+      { requirementId: "tested", state: "LINE_STATE_MISSING" },
+      {
+        requirementId: "ran",
+        state: "LINE_STATE_FAILED",
+        detail: "agent-run states FAILED, COMPLETED is required: the verdict did not pass",
+      },
+    ]);
   });
 });
 
 describe("the verdict of another end", () => {
-  it("is what the gate had said against the run", () => {
-    const recorded = judge(profile(ran, tested), [completed]);
-    expect(verdictOfEnd(profile(ran, tested), recorded, { outcome: "FAILED", reason: "x" })).toBe(recorded);
+  const ended = (
+    requirements: RequirementJson[],
+    outcome: string,
+    { cause = "internal", reason = "", found = nothing as Parameters<typeof verdictOfEnd>[2] } = {},
+  ) => verdictOfEnd(profile(...requirements), { outcome, cause, reason }, found);
+
+  it.each(["FAILED", "CANCELLED", "TIMED_OUT"])(
+    "says once that the run is %s, by the profile's own line",
+    (outcome) => {
+      expect(ended([{ ...ran, id: "run-completed" }], outcome, { reason: "by alice" })).toEqual({
+        passed: false,
+        level: "",
+        lines: [
+          {
+            requirementId: "run-completed",
+            state: "LINE_STATE_FAILED",
+            detail: `agent-run states ${outcome}, COMPLETED is required: by alice`,
+            remedy: "Run it again.",
+          },
+        ],
+      });
+    },
+  );
+
+  it.each<[string, RequirementJson[]]>([
+    ["asks for no run", [tested]],
+    ["would take any end", [{ ...ran, id: "run-completed", outcome: "CANCELLED" }]],
+  ])("says so by a line of its own, where the profile %s", (_case, requirements) => {
+    const found = { evidence: [passed], lines: [] };
+    const { passed: isPassed, lines = [] } = ended(requirements, "CANCELLED", { reason: "by alice", found });
+    expect(isPassed).toBe(false);
+    expect(lines.filter(({ requirementId }) => requirementId === "run-completed")).toMatchObject([
+      { state: "LINE_STATE_FAILED", detail: "the run ended CANCELLED: by alice" },
+    ]);
   });
 
-  it("never passes, even by a gate that any run meets", () => {
-    const anyRun = profile({ ...ran, outcome: "" });
-    const recorded = judge(anyRun, [completed]);
-    expect(recorded.passed).toBe(true);
-    expect(verdictOfEnd(anyRun, recorded, { outcome: "CANCELLED", reason: "by alice" })).toMatchObject({
-      passed: false,
-      level: "",
-      lines: [
-        { state: "LINE_STATE_FAILED", detail: "the run ended CANCELLED: by alice" },
-        { state: "LINE_STATE_FAILED" },
-      ],
-    });
-  });
-
-  it("judges by what the run became when nothing had been judged", () => {
-    expect(verdictOfEnd(profile(ran), undefined, { outcome: "TIMED_OUT", reason: "" }).lines?.[1]).toMatchObject({
-      requirementId: "ran",
-      state: "LINE_STATE_FAILED",
-      detail: "agent-run states TIMED_OUT, COMPLETED is required",
-    });
-  });
-
-  it("names what the work failed, beside the end", () => {
-    const line = { requirementId: "exit-gate-paths", state: "LINE_STATE_FAILED", detail: "x", remedy: "y" } as const;
-    const work = { evidence: [{ kind: "test-result", outcome: "FAILED", vantage }], lines: [line] };
-    const { lines } = verdictOfEnd(profile(tested), undefined, { outcome: "FAILED", reason: "gave up" }, work);
-    expect(lines).toMatchObject([
-      { requirementId: "run-completed" },
+  it("names what the work failed before the end", () => {
+    const found = { evidence: [{ kind: "test-result", outcome: "FAILED", vantage }], lines: [gate] };
+    expect(ended([ran, tested], "FAILED", { cause: "gave_up", found }).lines).toMatchObject([
       { requirementId: "tested", state: "LINE_STATE_FAILED" },
-      line,
+      gate,
+      { requirementId: "ran", detail: "agent-run states FAILED, COMPLETED is required: gave_up" },
     ]);
   });
 });

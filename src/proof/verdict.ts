@@ -2,6 +2,7 @@ import { outcomesOfKind } from "../definitions/evidence-kinds.ts";
 import type { VerdictJson, VerdictLineJson } from "../gen/automation/v1/verdict_pb.ts";
 import type { WorkFindingsJson } from "../gen/automation/v1/work_findings_pb.ts";
 import type { ProfileJson, RequirementJson } from "../gen/governance/v1/profile_pb.ts";
+import { shownText } from "../text/strangers-text.ts";
 import { acceptUntestedBase } from "./tests-kept-line.ts";
 
 /** What a gate looks at: one statement, existing or about to be made. */
@@ -68,7 +69,7 @@ function levelOf(profile: Pick<ProfileJson, "method" | "gate">): string {
   return `${method}_${profile.gate?.id ?? ""}`.toUpperCase();
 }
 
-/** Says which statements stand behind the lines that are met. @param statements - what exists */
+/** Says which statements were counted for the lines about them, met or failed. @param statements - what exists */
 export function citeEvidence(
   verdict: VerdictJson,
   profile: Pick<ProfileJson, "gate">,
@@ -80,32 +81,56 @@ export function citeEvidence(
     const counted = statements
       .filter((each) => each.kind === kind && (vantage === "" || each.vantage === vantage))
       .map((each) => each.sha256);
-    return line.state === "LINE_STATE_MET" && counted.length > 0 ? { ...line, evidenceSha256: counted } : line;
+    return line.state !== "LINE_STATE_MISSING" && counted.length > 0 ? { ...line, evidenceSha256: counted } : line;
   });
   return { ...verdict, lines };
 }
 
+/** What a run's work was found to prove, without the run itself. */
+interface Found {
+  readonly evidence: readonly Evidence[];
+  readonly lines: readonly VerdictLineJson[];
+}
+
+interface End {
+  readonly outcome: string;
+  /** Stable code. */
+  readonly cause: string;
+  readonly reason: string;
+}
+
+const vantage = "worker-observed";
+const longestWhy = 500;
+/** Of an end that no verdict passed for. */
+const verdictFailed = "verdict_failed";
+
+/** The verdict that decides a run's end: judged as if it were COMPLETED, which it will be when this passes, and FAILED when it does not. */
+export function decideVerdict(profile: Pick<ProfileJson, "method" | "gate">, found: Found): VerdictJson {
+  const completed = { kind: "agent-run", outcome: "COMPLETED", vantage };
+  const verdict = judge(profile, [completed, ...found.evidence], found.lines);
+  if (verdict.passed === true) return verdict;
+  return verdictOfEnd(profile, { outcome: "FAILED", cause: verdictFailed, reason: "" }, found);
+}
+
 /**
- * The verdict of a run that did not complete; it never passes. What the gate had said against the run stands. When it had said nothing against it, the end itself does:
- * the gate is judged by what the run really became and left behind, and a line tells that it did not complete.
- * @param work - what its work was found to prove, without the run itself
+ * The verdict of a run that did not complete; it never passes. The gate is judged by what the run really became and left behind. Last come the lines about the run itself: one says that it did not
+ * complete, the profile's own or, where it has none, `run-completed`.
  */
-export function verdictOfEnd(
-  profile: Pick<ProfileJson, "method" | "gate">,
-  recorded: VerdictJson | undefined,
-  end: { readonly outcome: string; readonly reason: string },
-  work: { readonly evidence: readonly Evidence[]; readonly lines: readonly VerdictLineJson[] } = noWork,
-): VerdictJson {
-  if (recorded?.passed === false) return recorded;
-  const run = { kind: "agent-run", outcome: end.outcome, vantage: "worker-observed" };
-  const { lines = [] } = judge(profile, [run, ...work.evidence], work.lines);
+export function verdictOfEnd(profile: Pick<ProfileJson, "method" | "gate">, end: End, found: Found): VerdictJson {
+  const { outcome, cause, reason } = end;
+  const why = cause === verdictFailed ? "the verdict did not pass" : shownText(reason, longestWhy) || cause;
+  const run = { kind: "agent-run", outcome, vantage, why };
+  const { lines = [] } = judge(profile, [run, ...found.evidence], found.lines);
+  const ofRun = new Set(profile.gate?.requirements?.filter(({ kind }) => kind === "agent-run").map(({ id }) => id));
+  const [about, others] = [true, false].map((is) =>
+    lines.filter(({ requirementId }) => ofRun.has(requirementId) === is),
+  );
+  const isTold = about?.some(({ state }) => state !== "LINE_STATE_MET") === true;
   const ended: VerdictLineJson = {
     requirementId: "run-completed",
     state: "LINE_STATE_FAILED",
-    detail: `the run ended ${end.outcome}${end.reason === "" ? "" : `: ${end.reason}`}`,
+    detail: `the run ended ${outcome}${why === "" ? "" : `: ${why}`}`,
     remedy: "Resolve the reason and ask for a new run.",
   };
-  return { passed: false, level: "", lines: [ended, ...lines] };
+  return { passed: false, level: "", lines: [...(others ?? []), ...(isTold ? (about ?? []) : [ended])] };
 }
-
-const noWork = { evidence: [], lines: [] };

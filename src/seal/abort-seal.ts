@@ -8,11 +8,12 @@ import type { VerdictLineJson } from "../gen/automation/v1/verdict_pb.ts";
 import type { AbortSealRequest, AbortSealResponseJson } from "../gen/workflows_runtime/v1/run_worker_service_pb.ts";
 import { discardProvisional, indexSubjects, insertStatements } from "../proof/attestation-store.ts";
 import { writeEventLog } from "../proof/event-log.ts";
+import { findingsOf } from "../proof/examine-work.ts";
 import { signStatement } from "../proof/sign-statement.ts";
 import type { Sign } from "../proof/signer.ts";
 import type { EndProof } from "../proof/statements-of-end.ts";
 import { statementsOfEnd } from "../proof/statements-of-end.ts";
-import { evidenceOf, verdictOfEnd } from "../proof/verdict.ts";
+import { verdictOfEnd } from "../proof/verdict.ts";
 import type { InRun, OpenRun } from "../runs/in-run.ts";
 import { assertSpeaksFor, StreamMovedError } from "../runs/in-run.ts";
 import { draftRun } from "../runs/run-draft.ts";
@@ -27,7 +28,7 @@ import { impedimentKeyOf } from "./impediment.ts";
 import { countOccurrence } from "./impediment-store.ts";
 import { runArtifacts } from "./run-artifacts.ts";
 import type { EndScope, RunSoFar } from "./run-so-far.ts";
-import { decideAgainWhenMoved, readRunSoFar, recordedVerdict } from "./run-so-far.ts";
+import { decideAgainWhenMoved, readRunSoFar } from "./run-so-far.ts";
 import { abortUnlessCommitted } from "./seal-store.ts";
 
 /** An end that is not COMPLETED, and why. */
@@ -103,10 +104,7 @@ async function abort(deps: AbortSealDeps, scope: EndScope, end: AbortedEnd, soFa
   const log = writeEventLog([...events, ...draft.events.map((each) => each.event)], draft.head.lastHash);
   draft.moveTo(outcome, "seal/end", { reason });
 
-  const verdict = verdictOfEnd(profile, recordedVerdict(events), end, {
-    evidence: evidenceOf(work?.findings),
-    lines: work?.findings.lines ?? [],
-  });
+  const verdict = verdictOfEnd(profile, end, await findingsOf(run, work));
   const proof = statementsOfEnd({ ...end, baseUri: deps.baseUri, run, log, work, at }, profile, verdict);
   const signed = await Promise.all(proof.statements.map((statement) => signStatement(deps.sign, statement)));
   const object = await keepBlob(deps.objects, run, log.bytes, log.mediaType);
@@ -117,7 +115,7 @@ async function abort(deps: AbortSealDeps, scope: EndScope, end: AbortedEnd, soFa
     const { transaction } = open;
     const { tenant, runId } = run;
     const [isMine] = await Promise.all([
-      abortUnlessCommitted(transaction, { tenant, runId, outcome, cause, verdict, log, at }),
+      abortUnlessCommitted(transaction, { tenant, runId, outcome, cause, verdict: proof.verdict, log, at }),
       discardProvisional(transaction, tenant, runId),
       insertStatements(transaction, { ...run, outcome, at }, proof.statements, signed),
       indexSubjects(transaction, tenant, runId),

@@ -3,9 +3,9 @@ import type { ObjectStore } from "../artifacts/object-store.ts";
 import type { PrepareSealResponseJson } from "../gen/workflows_runtime/v1/run_worker_service_pb.ts";
 import { insertStatements } from "../proof/attestation-store.ts";
 import { writeEventLog } from "../proof/event-log.ts";
-import { nothingReported } from "../proof/examine-work.ts";
+import { findingsOf } from "../proof/examine-work.ts";
 import { statementsOfEnd } from "../proof/statements-of-end.ts";
-import { evidenceOf, judge } from "../proof/verdict.ts";
+import { decideVerdict } from "../proof/verdict.ts";
 import type { InRun } from "../runs/in-run.ts";
 import { assertSpeaksFor } from "../runs/in-run.ts";
 import { draftRun } from "../runs/run-draft.ts";
@@ -41,8 +41,6 @@ export function createPrepareSeal(deps: PrepareSealDeps) {
     });
 }
 
-const completed = { kind: "agent-run", outcome: "COMPLETED", vantage: "worker-observed" };
-
 function recordedAnswer({ run, seal, events }: RunSoFar): PrepareSealResponseJson | undefined {
   const desiredState = desiredStateOf({ run });
   if (seal !== undefined) return { verdict: seal.verdict, desiredState };
@@ -54,9 +52,8 @@ function recordedAnswer({ run, seal, events }: RunSoFar): PrepareSealResponseJso
 async function prepare(deps: PrepareSealDeps, scope: SealScope, soFar: RunSoFar): Promise<PrepareSealResponseJson> {
   const { run, head, events, profile } = soFar;
   const { work } = soFar;
-  const found = run.pins === null ? undefined : (work?.findings ?? (await nothingReported()));
+  const judged = decideVerdict(profile, await findingsOf(run, work));
   const at = deps.now();
-  const judged = judge(profile, [completed, ...evidenceOf(found)], found?.lines);
   const draft = draftRun(run, head, at);
   draft.moveTo("EVALUATING", "seal/evaluating");
   draft.append([{ writerKey: "seal/verdict", verdict: { verdict: judged } }]);

@@ -245,7 +245,7 @@ describe("an impediment", () => {
       remoteId: impediments[0]?.id,
       occurrences: 2,
     });
-    expect(verdict?.lines?.[1]).toMatchObject({ state: "LINE_STATE_MISSING" });
+    expect(verdict?.lines).toMatchObject([{ state: "LINE_STATE_MISSING" }, { requirementId: "run-completed" }]);
   });
 
   it("is stuck when Scrum refuses it", async () => {

@@ -129,8 +129,8 @@ describe("a run whose verdict does not pass", () => {
     expect(answer.verdict).toMatchObject({
       passed: false,
       lines: [
-        { state: "LINE_STATE_MET" },
         { requirementId: "tests-passed", state: "LINE_STATE_MISSING", remedy: "Add a test step." },
+        { requirementId: "run-completed", state: "LINE_STATE_FAILED" },
       ],
     });
     expect(await seal.prepare(scope)).toEqual(answer);
@@ -150,7 +150,10 @@ describe("a run whose verdict does not pass", () => {
     expect(proof.statements.vsa?.statement.predicate).toMatchObject({
       verificationResult: "FAILED",
       verifiedLevels: ["FAILED"],
-      [`${baseUri}/verdict-lines/v1`]: answer.verdict?.lines,
+      [`${baseUri}/verdict-lines/v1`]: [
+        answer.verdict?.lines?.[0],
+        { ...answer.verdict?.lines?.[1], evidenceSha256: [proof.statements["agent-run"]?.statementSha256] },
+      ],
     });
     expect(proof.log.trimEnd().split("\n").map(sha256)).toEqual(
       (await look.eventsOf(scope)).slice(0, -1).map(hashEvent),
@@ -225,8 +228,11 @@ describe("a run that ends otherwise", () => {
     expect(proof.statements.vsa?.statement.predicate).toMatchObject({
       verificationResult: "FAILED",
       [`${baseUri}/verdict-lines/v1`]: [
-        { requirementId: "run-completed", state: "LINE_STATE_FAILED", detail: "the run ended CANCELLED: by paula" },
-        { state: "LINE_STATE_FAILED", detail: "agent-run states CANCELLED, COMPLETED is required" },
+        {
+          requirementId: "run-completed",
+          state: "LINE_STATE_FAILED",
+          detail: "agent-run states CANCELLED, COMPLETED is required: by paula",
+        },
       ],
     });
     const { artifacts = [] } = await createListArtifacts(sealing)(scopeOf("acme"), scope.runId);

@@ -183,6 +183,10 @@ describe("a run whose work holds", () => {
   });
 });
 
+/** Without what follows from it: that the run did not complete. */
+const unmetOf = (lines: readonly VerdictLineJson[] = []) =>
+  lines.filter(({ requirementId, state }) => state !== "LINE_STATE_MET" && requirementId !== "run-completed");
+
 describe("a run whose work does not hold", () => {
   const end = async (work: Sent) => {
     const scope = await begin();
@@ -191,7 +195,7 @@ describe("a run whose work does not hold", () => {
     expect(verdict?.passed).toBe(false);
     expect(await look.statuses(scope)).toEqual([]);
     await seal.abort(scope, { outcome: "FAILED", cause: "verdict_failed", reason: "the verdict did not pass" });
-    return { scope, unmet: (verdict?.lines ?? []).filter(({ state }) => state !== "LINE_STATE_MET") };
+    return { scope, unmet: unmetOf(verdict?.lines) };
   };
 
   it("keeps its patch, report and logs, states what failed, and has no provenance", async () => {

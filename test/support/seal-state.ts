@@ -18,6 +18,13 @@ export function sha256(text: string): string {
   return createHash("sha256").update(text).digest("hex");
 }
 
+/** A registered statement, as its signature covers it. */
+export interface Stated {
+  readonly kind: string;
+  readonly statement: { readonly subject: object; readonly predicateType: string; readonly predicate: object };
+  readonly statementSha256: string;
+}
+
 /** Looks at what sealing leaves: rows as a superuser sees them, proof as a client gets it. */
 export function lookAt(sealing: Sealing) {
   async function statusOf({ runId }: SealScope): Promise<string> {
@@ -72,10 +79,8 @@ export function lookAt(sealing: Sealing) {
   async function proofOf(scope: SealScope) {
     const get = createGetAttestation(sealing);
     const urlOf = createArtifactUrl({ ...sealing, urlFor: sealing.s3.urlFor });
-    const statements: Record<
-      string,
-      { statement: { subject: object; predicateType: string; predicate: object }; statementSha256: string }
-    > = {};
+    const statements: Record<string, Stated> = {};
+    const all: Stated[] = [];
     for (const { id, kind = "", keyId, statementSha256 = "" } of await list(scope.tenant, { runId: scope.runId })) {
       const { attestation } = await get(create(GetAttestationRequestSchema, { id }), scopeOf(scope.tenant));
       const envelope = JSON.parse(Buffer.from(attestation?.envelope ?? "", "base64").toString());
@@ -86,14 +91,16 @@ export function lookAt(sealing: Sealing) {
       expect(verify(null, preAuthEncoding(envelope.payloadType, payload), key?.pem ?? "", signature)).toBe(true);
       expect([keyId, envelope.signatures[0].keyid]).toEqual([key?.keyId, key?.keyId]);
       expect(sha256(payload.toString())).toBe(statementSha256);
-      statements[kind] = { statement: JSON.parse(payload.toString()), statementSha256 };
+      const stated = { kind, statement: JSON.parse(payload.toString()), statementSha256 };
+      statements[kind] = stated;
+      all.push(stated);
     }
     const { artifacts = [] } = await createListArtifacts(sealing)(scopeOf(scope.tenant), scope.runId);
     const logArtifact = artifacts.find((artifact) => artifact.kind === "event_log");
     const { url = "" } = await urlOf(scopeOf(scope.tenant), logArtifact?.id ?? "");
     const log = await (await fetch(url)).text();
     expect(sha256(log)).toBe(logArtifact?.sha256);
-    return { statements, log, logSha256: sha256(log) };
+    return { statements, all, log, logSha256: sha256(log) };
   }
 
   return { statusOf, isClosed, statuses, eventsOf, halves, list, proofOf };

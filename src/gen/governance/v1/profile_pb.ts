@@ -288,7 +288,7 @@ export const GateSchema: GenMessage<Gate, {jsonType: GateJson}> = /*@__PURE__*/
  */
 export type Requirement = Message<"governance.v1.Requirement"> & {
   /**
-   * Unique within the gate, and none of the lines that every verdict of work has: `steps-done`, `capture-complete`, `exit-gate-…`, `tests-kept-…`.
+   * Unique within the gate, and none of the lines that every verdict of work has: `steps-done`, `work-examined`, `capture-complete`, `exit-gate-…`, `tests-kept-…`.
    *
    * @generated from field: string id = 1;
    */
@@ -336,7 +336,7 @@ export type Requirement = Message<"governance.v1.Requirement"> & {
  */
 export type RequirementJson = {
   /**
-   * Unique within the gate, and none of the lines that every verdict of work has: `steps-done`, `capture-complete`, `exit-gate-…`, `tests-kept-…`.
+   * Unique within the gate, and none of the lines that every verdict of work has: `steps-done`, `work-examined`, `capture-complete`, `exit-gate-…`, `tests-kept-…`.
    *
    * @generated from field: string id = 1;
    */
