@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { ClusterTopicMetadata, Message, MessagesStream } from "@platformatic/kafka";
-import { Consumer, findErrorBy, stringDeserializer } from "@platformatic/kafka";
+import { Consumer, findErrorBy, ListOffsetTimestamps, stringDeserializer } from "@platformatic/kafka";
 import { clientOptions } from "./client-options.ts";
 
 /** A record as it stands on the bus. */
@@ -88,6 +88,7 @@ export function createKafkaConsumer(options: ConsumerOptions): KafkaConsumer {
     // what the group committed under the id of another topic says nothing of this one
     const mode = lastTopicId === undefined || lastTopicId === topic.id ? "committed" : "earliest";
     const stream = await client.consume({ topics: [options.topic], mode, fallbackMode: "earliest" });
+    if (mode === "earliest") await commitStart(client, options.topic);
     lastTopicId = topic.id;
     const ended = new AbortController();
     const until = AbortSignal.any([signal, ended.signal]);
@@ -194,6 +195,13 @@ async function topicOf(client: Client, name: string): Promise<ClusterTopicMetada
   const topic = topics.get(name);
   if (topic === undefined) throw new TopicChangedError(name);
   return topic;
+}
+
+/** Overwrites what the group committed for a topic of the same name. */
+async function commitStart(client: Client, topic: string): Promise<void> {
+  const starts = await client.listOffsets({ topics: [topic], timestamp: ListOffsetTimestamps.EARLIEST });
+  const offsets = (starts.get(topic) ?? []).map((offset, partition) => ({ topic, partition, offset, leaderEpoch: -1 }));
+  await client.commit({ offsets });
 }
 
 /** Rejects when the topic is another one, or has other partitions, which only a new join hands out. */

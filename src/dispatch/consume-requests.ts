@@ -3,6 +3,7 @@ import type { AcceptCounts, AcceptRequests } from "../requests/accept-requests.t
 /** A record of the request topic. */
 export interface RequestRecord {
   readonly topic: string;
+  readonly topicId: string;
   readonly partition: number;
   readonly offset: string;
   readonly key: string;
@@ -26,7 +27,7 @@ export function createConsumeRequests(deps: {
       records.map((record) => ({
         ...record,
         cluster: deps.cluster,
-        position: `kafka:${deps.cluster}/${record.topic}/${record.partition}/${record.offset}`,
+        position: `kafka:${deps.cluster}/${record.topic}@${record.topicId}/${record.partition}/${record.offset}`,
       })),
     );
     if (counts.accepted > 0) deps.onAccepted();

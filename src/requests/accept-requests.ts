@@ -10,7 +10,7 @@ import { decodeCloudEvent } from "./cloudevent.ts";
 import type { OperatorRules } from "./decide-request.ts";
 import { decideRequest } from "./decide-request.ts";
 import { quarantineRecord } from "./outbox-record.ts";
-import { identityKey } from "./request-identity.ts";
+import { identityKey, recordDigest } from "./request-identity.ts";
 import type { PlatformRow, RequestRow } from "./request-store.ts";
 import { recordPlatformDeliveries, recordRequests } from "./request-store.ts";
 
@@ -109,6 +109,7 @@ function firstOfEach(rows: readonly RequestRow[]): RequestRow[] {
 function platformRow(delivery: Delivery, cause: string, reasons: readonly Reason[]): PlatformRow {
   return {
     position: delivery.position,
+    recordDigest: recordDigest(delivery),
     cause,
     reasons,
     sizeBytes: delivery.value?.length ?? 0,

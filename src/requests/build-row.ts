@@ -7,7 +7,7 @@ import { laneOf, runEventTopic } from "../runs/topics.ts";
 import type { CloudEvent, Delivery } from "./cloudevent.ts";
 import type { DecidedRun, Decision } from "./decide-request.ts";
 import { quarantineRecord, rejectedRecord } from "./outbox-record.ts";
-import { digestVersion, payloadDigest, requestIdOf, runIdOf } from "./request-identity.ts";
+import { digestVersion, payloadDigest, recordDigest, requestIdOf, runIdOf } from "./request-identity.ts";
 import type { RequestRow, RunRowDraft } from "./request-store.ts";
 
 /** Turns an event and its decision into what is written; ids depend on the identity alone. */
@@ -31,6 +31,7 @@ export function buildRow(
     disposition: decision.disposition,
     reasons,
     position: at.position,
+    recordDigest: at.delivery === undefined ? "" : recordDigest(at.delivery),
     payload: event.data,
     correlationId: event.correlationId,
     causationId: event.causationId,

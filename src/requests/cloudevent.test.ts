@@ -12,7 +12,7 @@ const attributes = {
 };
 
 const delivered = (headers: Record<string, string>, value: string | Uint8Array | null): Delivery => ({
-  position: "kafka:eu/asks/0/1",
+  position: "kafka:eu/asks@one/0/1",
   cluster: "eu",
   topic: "asks",
   key: "",

@@ -3,7 +3,7 @@ import { reason } from "../definitions/reason.ts";
 
 /** A delivery as the bus gives it. Header names are lower-case. */
 export interface Delivery {
-  /** `kafka:<cluster>/<topic>/<partition>/<offset>` */
+  /** `kafka:<cluster>/<topic>@<topic id>/<partition>/<offset>`: a topic that is made again has another id. */
   readonly position: string;
   readonly cluster: string;
   readonly topic: string;

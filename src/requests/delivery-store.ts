@@ -28,17 +28,18 @@ export async function listDeliveries(
   limit: number,
 ): Promise<DeliveryRow[]> {
   const { rows } = await transaction.query<DeliveryRow>(
-    `${half("run_requests", "d.reasons")} union all ${half("deliveries", "'[]'::jsonb")}
+    `${half("run_requests", "d.reasons", "d.position")} union all ${half("deliveries", "'[]'::jsonb", "d.position || d.record_digest")}
      order by "receivedAt" desc, "cursorId" desc limit $6`,
     [tenant, filter.disposition, filter.eventId, after?.at ?? null, after?.id ?? null, limit],
   );
   return rows;
 }
 
-const half = (table: string, reasons: string): string => `
+/** @param own - what no other delivery of the table has */
+const half = (table: string, reasons: string, own: string): string => `
   (select d.request_id as "requestId", d.source, d.event_id as "eventId", d.event_type as "eventType", d.disposition,
-          ${reasons} as reasons, d.run_id as "runId", d.position, d.received_at as "receivedAt", md5(d.position)::uuid as "cursorId"
+          ${reasons} as reasons, d.run_id as "runId", d.position, d.received_at as "receivedAt", md5(${own})::uuid as "cursorId"
    from ${table} d
    where d.tenant = $1 and ($2::text is null or d.disposition = $2) and ($3::text is null or d.event_id = $3)
-     and ($4::timestamptz is null or (d.received_at <= $4 and (d.received_at, md5(d.position)::uuid) < ($4, $5::uuid)))
-   order by d.received_at desc, md5(d.position)::uuid desc limit $6)`;
+     and ($4::timestamptz is null or (d.received_at <= $4 and (d.received_at, md5(${own})::uuid) < ($4, $5::uuid)))
+   order by d.received_at desc, md5(${own})::uuid desc limit $6)`;

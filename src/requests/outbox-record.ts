@@ -1,4 +1,5 @@
 import type { Reason } from "../definitions/reason.ts";
+import { contextHeaders } from "../runs/event-record.ts";
 import { laneOf, quarantineTopic, runEventTopic } from "../runs/topics.ts";
 import { storable } from "../text/strangers-text.ts";
 import type { CloudEvent, Delivery } from "./cloudevent.ts";
@@ -45,7 +46,7 @@ export function rejectedRecord(
       ce_time: now.toISOString(),
       ce_tenantid: event.tenant,
       ce_orgid: event.org,
-      ...(event.correlationId === undefined ? {} : { ce_correlationid: event.correlationId }),
+      ...contextHeaders({ ...event, causationId: event.id }),
     },
     body: Buffer.from(JSON.stringify(payload)).toString("base64"),
   };
@@ -74,7 +75,7 @@ export function quarantineRecord(
     headers: {
       ...(isCarried
         ? Object.fromEntries(headers)
-        : { "quarantine-omitted": "value and headers; read them at the origin" }),
+        : { "quarantine-omitted": "value and headers; read them at the origin", ...tracedBy(headers) }),
       "quarantine-cause": cause,
       "quarantine-reasons": JSON.stringify(reasons.slice(0, 20)),
       "quarantine-attempts": "1",
@@ -83,3 +84,13 @@ export function quarantineRecord(
     body: isCarried ? Buffer.from(delivery.value ?? []).toString("base64") : "",
   };
 }
+
+/** What tells whose record it is and where it belongs, as long as it is short. */
+const tracedBy = (headers: readonly (readonly [string, string])[]): Record<string, string> =>
+  Object.fromEntries(
+    headers.filter(
+      ([name, text]) =>
+        /^ce_(id|source|correlationid|causationid|traceparent|tracestate)$/.test(name) &&
+        Buffer.byteLength(text) <= 512,
+    ),
+  );

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { identityKey, payloadDigest, requestIdOf, runIdOf } from "./request-identity.ts";
+import { identityKey, payloadDigest, recordDigest, requestIdOf, runIdOf } from "./request-identity.ts";
 
 const identity = { tenant: "acme", source: "urn:team", eventId: "evt-1" };
 
@@ -7,6 +7,22 @@ describe("the identity of a request", () => {
   it("gives the same ids on every redelivery, for ever", () => {
     expect(runIdOf(identity, 0)).toBe("f941124d-f643-5420-ad09-f4011f8051f8");
     expect(requestIdOf(identity, 0)).toBe("7491852d-c388-56a3-a6c2-d2d007bb059f");
+  });
+
+  it("knows a record by its key, headers in any order, and bytes", () => {
+    const record = { key: "k", headers: { a: "1", b: "2" }, value: Buffer.from("v") };
+    const records: Parameters<typeof recordDigest>[0][] = [
+      record,
+      { ...record, key: "" },
+      { ...record, headers: { a: "1" } },
+      { ...record, headers: { a: "1b", "": "2" } },
+      { ...record, value: Buffer.from("w") },
+      { ...record, value: Buffer.from("") },
+      { ...record, value: null },
+    ];
+    const digests = records.map(recordDigest);
+    expect(new Set(digests).size).toBe(7);
+    expect(recordDigest({ ...record, headers: { b: "2", a: "1" } })).toBe(digests[0]);
   });
 
   it("gives each decision and each identity its own run", () => {

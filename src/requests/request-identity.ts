@@ -1,5 +1,7 @@
+import { createHash } from "node:crypto";
 import { v5 } from "uuid";
 import { canonicalDigest } from "../text/canonical-json.ts";
+import type { Delivery } from "./cloudevent.ts";
 
 /** Version of `payloadDigest`; stored beside each digest. */
 export const digestVersion = 1;
@@ -20,6 +22,19 @@ export interface RequestIdentity {
  */
 export function payloadDigest(data: unknown): string {
   return canonicalDigest(data);
+}
+
+/**
+ * Tells whether what stands at a position is what stood there before.
+ * @returns sha256, lower-case hex, over key, headers in order of their names, and value
+ */
+export function recordDigest({ key, headers, value }: Pick<Delivery, "key" | "headers" | "value">): string {
+  const named = Object.entries(headers).toSorted(([left], [right]) => (left < right ? -1 : 1));
+  const prefix = lengthPrefixed([key, ...named.flat(), value === null ? "none" : "value"]);
+  return createHash("sha256")
+    .update(prefix)
+    .update(value ?? "")
+    .digest("hex");
 }
 
 /** @param decision - 0 for the first; a replay is the next. @returns UUIDv5 over the length-prefixed identity and decision */

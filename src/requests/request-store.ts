@@ -16,6 +16,8 @@ export interface RequestRow {
   readonly disposition: "accepted" | "filtered" | "rejected" | "quarantined";
   readonly reasons: readonly Reason[];
   readonly position: string;
+  /** Empty for a call. */
+  readonly recordDigest: string;
   readonly payload: unknown;
   readonly correlationId?: string;
   readonly causationId?: string;
@@ -69,6 +71,7 @@ export interface Seen {
 /** A delivery that belongs to no tenant. */
 export interface PlatformRow {
   readonly position: string;
+  readonly recordDigest: string;
   readonly cause: string;
   readonly reasons: readonly Reason[];
   readonly sizeBytes: number;
@@ -90,8 +93,8 @@ export async function recordRequests(
     transaction.query(insertFresh, [JSON.stringify(fresh)]),
     transaction.query<Seen>(classify, [
       JSON.stringify(
-        all.map(({ tenant, org, source, eventId, eventType, digest, position }, index) => ({
-          ...{ index, tenant, org, source, eventId, eventType, digest, position },
+        all.map(({ tenant, org, source, eventId, eventType, digest, position, recordDigest }, index) => ({
+          ...{ index, tenant, org, source, eventId, eventType, digest, position, recordDigest },
         })),
       ),
     ]),
@@ -99,7 +102,7 @@ export async function recordRequests(
   return found.rows;
 }
 
-/** Writes deliveries without a tenant; a position that is known is a no-op. */
+/** Writes deliveries without a tenant; the same record at a position that is known is a no-op. */
 export async function recordPlatformDeliveries(transaction: Transaction, rows: readonly PlatformRow[]): Promise<void> {
   if (rows.length > 0) await transaction.query(insertPlatform, [JSON.stringify(rows)]);
 }
@@ -108,11 +111,11 @@ const insertFresh = `
   with input as (
     select * from jsonb_to_recordset($1) as i(
       tenant text, org text, source text, "eventId" text, "eventType" text, "requestId" uuid, "runId" uuid, digest text, "digestVersion" smallint,
-      disposition text, reasons jsonb, position text, payload jsonb, "correlationId" text, "causationId" text, traceparent text, tracestate text,
+      disposition text, reasons jsonb, position text, "recordDigest" text, payload jsonb, "correlationId" text, "causationId" text, traceparent text, tracestate text,
       subject text, "dataSchema" text, "eventTime" timestamptz, run jsonb, record jsonb)
   ), identity as (
-    insert into event_identities (tenant, org, source, event_id, digest_version, payload_digest, request_id, run_id, position)
-    select tenant, org, source, "eventId", "digestVersion", digest, "requestId", "runId", position from input order by tenant, source, "eventId"
+    insert into event_identities (tenant, org, source, event_id, digest_version, payload_digest, request_id, run_id, position, record_digest)
+    select tenant, org, source, "eventId", "digestVersion", digest, "requestId", "runId", position, "recordDigest" from input order by tenant, source, "eventId"
     on conflict do nothing returning request_id
   ), fresh as (
     select input.* from input join identity on identity.request_id = input."requestId"
@@ -153,27 +156,27 @@ const insertFresh = `
 
 const classify = `
   with input as (
-    select * from jsonb_to_recordset($1) as i(index int, tenant text, org text, source text, "eventId" text, "eventType" text, digest text, position text)
+    select * from jsonb_to_recordset($1) as i(index int, tenant text, org text, source text, "eventId" text, "eventType" text, digest text, position text, "recordDigest" text)
   ), seen as (
     select i.*, e.request_id, case when e.org = i.org then e.run_id end as run_id,
-      case when e.org <> i.org then 'conflict' when e.position = i.position then 'first' when e.payload_digest = i.digest then 'duplicate' else 'conflict' end as seen
+      case when e.org <> i.org then 'conflict' when e.position = i.position and e.record_digest = i."recordDigest" then 'first' when e.payload_digest = i.digest then 'duplicate' else 'conflict' end as seen
     from input i join event_identities e on e.tenant = i.tenant and e.source = i.source and e.event_id = i."eventId"
   ), again as (
-    insert into deliveries (tenant, org, position, request_id, source, event_id, event_type, run_id, disposition, payload_digest)
-    select tenant, org, position, request_id, source, "eventId", "eventType", run_id, seen, digest from seen where seen <> 'first' order by tenant, position
+    insert into deliveries (tenant, org, position, record_digest, request_id, source, event_id, event_type, run_id, disposition, payload_digest)
+    select tenant, org, position, "recordDigest", request_id, source, "eventId", "eventType", run_id, seen, digest from seen where seen <> 'first' order by tenant, position
     on conflict do nothing
   )
   select index, seen, request_id as "requestId", run_id as "runId" from seen order by index`;
 
 const insertPlatform = `
   with input as (
-    select * from jsonb_to_recordset($1) as i(position text, cause text, reasons jsonb, "sizeBytes" int, record jsonb)
+    select * from jsonb_to_recordset($1) as i(position text, "recordDigest" text, cause text, reasons jsonb, "sizeBytes" int, record jsonb)
   ), added as (
-    insert into platform_deliveries (position, disposition, cause, reasons, size_bytes)
-    select position, 'quarantined', cause, reasons, "sizeBytes" from input order by position
-    on conflict do nothing returning position
+    insert into platform_deliveries (position, record_digest, disposition, cause, reasons, size_bytes)
+    select position, "recordDigest", 'quarantined', cause, reasons, "sizeBytes" from input order by position
+    on conflict do nothing returning position, record_digest
   )
   insert into outbox (lane, kind, tenant, topic, key, headers, body)
   select r.lane, 'record', r.tenant, r.topic, r.key, r.headers, decode(r.body, 'base64')
-  from added join input using (position),
+  from added join input on input.position = added.position and input."recordDigest" = added.record_digest,
     jsonb_to_record(input.record) as r(lane smallint, tenant text, topic text, key text, headers jsonb, body text)`;

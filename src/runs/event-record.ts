@@ -1,4 +1,4 @@
-import type { UnpublishedEvent } from "./outbox-store.ts";
+import type { EventContext, UnpublishedEvent } from "./outbox-store.ts";
 
 /** A message as the bus takes it. */
 export interface BusRecord {
@@ -8,7 +8,7 @@ export interface BusRecord {
 }
 
 /** A run event as a CloudEvent in binary mode. Its id is stable: who sees it twice drops the second. */
-export function toBusRecord({ tenant, org, runId, sequence, at, json }: UnpublishedEvent): BusRecord {
+export function toBusRecord({ tenant, org, runId, sequence, at, json, ...context }: UnpublishedEvent): BusRecord {
   return {
     key: runId,
     value: Buffer.from(json),
@@ -22,8 +22,16 @@ export function toBusRecord({ tenant, org, runId, sequence, at, json }: Unpublis
       ce_time: at.toISOString(),
       ce_tenantid: tenant,
       ce_orgid: org,
+      ...contextHeaders(context),
     },
   };
+}
+
+/** What an event carries on from the request that caused it: correlation and causation, and the trace (CloudEvents distributed tracing extension). */
+export function contextHeaders(context: EventContext): Record<string, string> {
+  const { correlationId, causationId, traceparent, tracestate } = context;
+  const attributes = { correlationid: correlationId, causationid: causationId, traceparent, tracestate };
+  return Object.fromEntries(Object.entries(attributes).flatMap(([name, text]) => (text ? [[`ce_${name}`, text]] : [])));
 }
 
 /** Splits records into sends of at most so many bytes; order is kept, and a record that is larger by itself travels alone. */

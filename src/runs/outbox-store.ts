@@ -19,8 +19,18 @@ export interface OutboxRow {
   readonly body: Buffer | null;
 }
 
+/** Where an event belongs among others; what is not known is absent. */
+export interface EventContext {
+  readonly correlationId?: string | null;
+  /** Id of the event that caused it. */
+  readonly causationId?: string | null;
+  /** W3C trace context. */
+  readonly traceparent?: string | null;
+  readonly tracestate?: string | null;
+}
+
 /** An event that is to be published, in its stored form. */
-export interface UnpublishedEvent {
+export interface UnpublishedEvent extends EventContext {
   readonly tenant: string;
   readonly org: string;
   readonly runId: string;
@@ -97,12 +107,13 @@ export async function readUnpublished(
   limits: { readonly rows: number; readonly bytes: number },
 ): Promise<UnpublishedEvent[]> {
   const { rows } = await transaction.query<UnpublishedEvent>(
-    `select tenant, "runId", org, sequence, at, json
+    `select tenant, "runId", org, sequence, at, json, "correlationId", "causationId", traceparent, tracestate
      from (
        select *, row_number() over oldest as number, sum(octet_length(json)) over oldest as bytes
        from (
          select goal.tenant, goal.run_id as "runId", goal.place, e.sequence, e.at,
-           e.event->'context'->>'org' as org, e.event::text as json
+           e.event->'context'->>'org' as org, e.event::text as json,
+           r.correlation_id as "correlationId", r.event_id as "causationId", r.traceparent, r.tracestate
          from unnest($1::text[], $2::uuid[], $3::bigint[]) with ordinality as goal (tenant, run_id, through_sequence, place)
          join runs as r on r.tenant = goal.tenant and r.run_id = goal.run_id
          join run_streams as s on s.tenant = goal.tenant and s.run_id = goal.run_id

@@ -55,7 +55,7 @@ describe("a process that stands still for longer than its session with Kafka", (
         }
       })();
       await ended(name, 3);
-      const burst = Array.from({ length: burstCount }, (_, n) => unboundEvent(`${name}-burst-${n}`));
+      const burst = Array.from({ length: burstCount }, (_, n) => refusedEvent(`${name}-burst-${n}`));
       await producer.send("automation.run.requested", burst);
       await disposedOf(`${name}-burst`, 1); // in the middle of its work
       process.kill(pid, "SIGSTOP");
@@ -78,9 +78,8 @@ describe("a process that stands still for longer than its session with Kafka", (
   );
 });
 
-/** No definition is meant by it: it gets its disposition, and there is no run. */
-const unboundEvent = (id: string) =>
-  scrumEvent(id, "PBI-burst", { workKind: "nobody-bound-this", profile: { id: "scrum-team" } });
+/** Refused before any run: it gets its disposition, and a word on the bus. */
+const refusedEvent = (id: string) => scrumEvent(id, "PBI-burst", { profile: { id: "nobody-published-this" } });
 
 const disposedOf = (prefix: string, count: number) =>
   vi.waitFor(

@@ -15,6 +15,7 @@ import { aPrincipal, aProfile, aRequest, declare, runs, scopeOf, workspaces } fr
 import type { TestEngines } from "../support/engines.ts";
 import { startEngines } from "../support/engines.ts";
 
+const trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
 let engines: TestEngines;
 let database: TestDatabase;
 let dispatcher: Pool;
@@ -47,7 +48,6 @@ const requestOf = async (eventId: string) =>
 
 describe("a delivery from the bus", () => {
   it("becomes a run that is ADMITTED, with its references, first event and outbox pointer", async () => {
-    const trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
     await acceptWith()([aDelivery("evt-1", aRequest(), { ce_traceparent: trace, ce_correlationid: "c-1" })]);
     const [run] = await runsOf("evt-1");
     expect(run).toMatchObject({
@@ -95,6 +95,31 @@ describe("a delivery from the bus", () => {
     expect(rows.map((row) => row.disposition)).toEqual(["duplicate", "conflict"]);
   });
 
+  it("is a delivery of its own when other bytes stand at a position that was seen before", async () => {
+    const accept = acceptWith();
+    const first = aDelivery("evt-at");
+    const at = (delivery: Delivery): Delivery => ({ ...delivery, position: first.position });
+    expect(await accept([first])).toMatchObject({ accepted: 1 });
+    expect(await accept([at(aDelivery("evt-other"))])).toMatchObject({ accepted: 1 });
+    expect(await accept([at(aDelivery("evt-at", aRequest(), { ce_subject: "again" }))])).toMatchObject({
+      duplicate: 1,
+    });
+    expect(await accept([at(aDelivery("evt-at", aRequest({ goal: "other" })))])).toMatchObject({ conflict: 1 });
+    const unreadable = [at(aDelivery("evt-at", "{")), at(aDelivery("evt-at", "{ another"))];
+    for (const _ of ["once", "again"]) expect(await accept(unreadable)).toMatchObject({ quarantined: 2 });
+    const { rows } = await superuser.query(
+      `select disposition from deliveries where position = $1
+       union all select cause from platform_deliveries where position = $1
+       union all select 'told' from outbox where headers->>'quarantine-origin' = $1`,
+      [first.position],
+    );
+    expect(rows.map(({ disposition }) => disposition).toSorted()).toEqual([
+      ...["conflict", "duplicate"],
+      ...["not_json", "not_json"],
+      ...["told", "told"],
+    ]);
+  });
+
   it("of another org of the tenant is a conflict that knows no run, in one batch and later", async () => {
     const theirs = () => aDelivery("evt-org", aRequest(), { ce_orgid: "wholesale" });
     expect(await acceptWith()([aDelivery("evt-org"), theirs()])).toMatchObject({ accepted: 1, conflict: 1 });
@@ -132,7 +157,8 @@ describe("a delivery from the bus", () => {
       roleExpectations: [{ role: "architect" }],
       priority: 9,
     });
-    expect(await acceptWith()([aDelivery("evt-4", data)])).toMatchObject({ rejected: 1 });
+    const traced = { ce_correlationid: "c-4", ce_traceparent: trace, ce_tracestate: "a=1" };
+    expect(await acceptWith()([aDelivery("evt-4", data, traced)])).toMatchObject({ rejected: 1 });
     const request = await requestOf("evt-4");
     expect(request.reasons.map((each: { code: string }) => each.code).toSorted()).toEqual(
       ["deadline_passed", "invalid_field", "missing_reference", "missing_reference", "unmeetable_role"].toSorted(),
@@ -145,7 +171,11 @@ describe("a delivery from the bus", () => {
       });
     expect(await runsOf("evt-4")).toEqual([]);
     const { rows } = await superuser.query("select headers from outbox where key = $1::text", [request.request_id]);
-    expect(rows[0].headers.ce_type).toBe("automation.run.rejected.v1");
+    expect(rows[0].headers).toMatchObject({
+      ...traced,
+      ce_causationid: "evt-4",
+      ce_type: "automation.run.rejected.v1",
+    });
   });
 
   it("that names an unknown definition or profile is rejected, and one that means nothing is filtered", async () => {

@@ -1,5 +1,6 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
+import { Admin } from "@platformatic/kafka";
 import pg from "pg";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { ensureTopics } from "../../src/bus/kafka-admin.ts";
@@ -50,7 +51,7 @@ describe("the request topic", () => {
     );
     await publish(ids);
     const positions =
-      "(select position from run_requests union all select position from deliveries union all select position from platform_deliveries) p where position like 'kafka:local/requests/%'";
+      "(select position from run_requests union all select position from deliveries union all select position from platform_deliveries) p where position like 'kafka:local/requests@%'";
     await vi.waitFor(async () => expect(await count(`select count(*) from ${positions}`, [])).toBe(2_000), soon);
     expect(await count(`select count(distinct position) from ${positions}`, [])).toBe(2_000);
     expect(await runCount("many-")).toBe(new Set(ids.filter((id) => id !== "")).size);
@@ -65,6 +66,29 @@ describe("the request topic", () => {
     kcat.stdin.end(JSON.stringify(aRequest()));
     await once(kcat, "exit");
     await vi.waitFor(async () => expect(await runCount("kcat-")).toBe(1), soon);
+    await stop();
+  });
+
+  it("is another topic once it was deleted and made again: what stands at its positions is new", async () => {
+    const rejoins: unknown[] = [];
+    const { stop } = consumeInto(database.poolOf("dispatcher"), engines.kafka.brokers, {
+      onRejoin: (error) => rejoins.push(error),
+    });
+    const ids = Array.from({ length: 20 }, (_, n) => (n % 4 === 0 ? "" : `remade-${n}`));
+    await publish(ids);
+    await vi.waitFor(async () => expect(await runCount("remade-")).toBe(15), soon);
+    const quarantined = () => count("select count(*) from platform_deliveries", []);
+    const duplicates = () => count("select count(*) from deliveries where event_id like 'remade-%'", []);
+    const before = await quarantined();
+    const admin = new Admin({ bootstrapBrokers: engines.kafka.brokers, clientId: "test" });
+    await admin.deleteTopics({ topics: [topic] });
+    await ensureTopics(engines.kafka.brokers, [{ topic, partitions: 4 }], 1);
+    await admin.close();
+    await publish(ids); // the same bytes
+    await publish(ids.map((id) => (id === "" ? "" : `${id}-new`)));
+    await vi.waitFor(async () => expect(await runCount("remade-")).toBe(30), soon);
+    await vi.waitFor(async () => expect([await duplicates(), await quarantined()]).toEqual([15, before + 10]), soon);
+    expect(rejoins).not.toEqual([]);
     await stop();
   });
 

@@ -110,6 +110,28 @@ it("publishes each run's events once and in order, keyed by run, as CloudEvents"
   expect(rows).toEqual([{ published_sequence: 9 }]);
 });
 
+it("carries correlation, causation and trace of the request on in each event, and only what there is", async () => {
+  const [traced = "", plain = ""] = await insertAdmittedRuns(superuser, 2);
+  const traceparent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+  await superuser.query(
+    "update runs set event_id = 'evt-1', correlation_id = 'order-7 ü', traceparent = $2, tracestate = 'a=1' where run_id = $1",
+    [traced, traceparent],
+  );
+  await whileRunning([relay()], async () => {
+    for (const runId of [traced, plain]) await append(runId, 1, 2);
+    await outboxEmpty();
+  });
+  const messages = await readTopic(engines.kafka, runEventTopic, AbortSignal.timeout(60_000));
+  const carried = (runId: string) =>
+    messages
+      .filter(({ key }) => key === runId)
+      .map(({ headers }) =>
+        ["correlationid", "causationid", "traceparent", "tracestate"].map((name) => headers[`ce_${name}`]),
+      );
+  expect(carried(traced)).toEqual(Array(2).fill(["order-7 ü", "evt-1", traceparent, "a=1"]));
+  expect(carried(plain)).toEqual(Array(2).fill([undefined, plain, undefined, undefined]));
+});
+
 it("takes a run of thousands of events in rounds, and passes on what stands in the outbox whole", async () => {
   const [runId = ""] = await insertAdmittedRuns(superuser, 1);
   for (let from = 1; from <= 1_401; from += 100) await append(runId, from, 100, "x".repeat(4_000));

@@ -62,7 +62,7 @@ let offset = 0;
 export function aDelivery(id: string, data: unknown = aRequest(), headers: Record<string, string> = {}): Delivery {
   offset += 1;
   return {
-    position: `kafka:local/${topic}/0/${offset}`,
+    position: `kafka:local/${topic}@one/0/${offset}`,
     cluster: "local",
     topic,
     key: id,

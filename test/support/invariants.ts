@@ -38,16 +38,23 @@ export async function findViolations(stack: Stack, signal: AbortSignal): Promise
     report(
       "I1 each delivery has exactly one disposition",
       requested
-        .map((message) => `kafka:${stack.cluster}/${requestTopic}/${message.partition}/${message.offset}`)
+        .map(
+          ({ topicId, partition, offset }) =>
+            `kafka:${stack.cluster}/${requestTopic}@${topicId}/${partition}/${offset}`,
+        )
         .filter((position) => dispositions.get(position) !== 1)
         .map((position) => ({ position, dispositions: dispositions.get(position) ?? 0 })),
     );
     const quarantined = await readTopic(stack, quarantineTopic, signal);
-    const { rows: quarantinedRows } = await client.query("select position from platform_deliveries");
-    if (quarantined.length < quarantinedRows.length)
-      report("I1 each quarantined delivery is on the quarantine topic", [
-        { rows: quarantinedRows.length, published: quarantined.length },
-      ]);
+    const origins = new Set(quarantined.map(({ headers }) => headers["quarantine-origin"]));
+    const { rows: quarantinedRows } = await client.query<{ position: string }>(
+      `select position from platform_deliveries
+       union all select position from run_requests where disposition = 'quarantined' and position like 'kafka:%'`,
+    );
+    report(
+      "I1 each quarantined delivery is on the quarantine topic",
+      quarantinedRows.filter(({ position }) => !origins.has(position)),
+    );
 
     await ask(
       "I2 one run per identity",
@@ -96,9 +103,16 @@ export async function findViolations(stack: Stack, signal: AbortSignal): Promise
     await ask("I4 nothing waits for the relay", "select id, kind, run_id from outbox limit 5");
     report("I4 events are chained", await brokenChains(client));
 
-    const published = (await readTopic(stack, runEventTopic, signal)).filter((message) =>
-      /^[0-9a-f-]{36}\/\d+$/.test(message.headers.ce_id ?? ""),
+    const told = await readTopic(stack, runEventTopic, signal);
+    const rejections = new Set(told.map(({ headers }) => headers.ce_id));
+    const { rows: rejected } = await client.query<{ id: string }>(
+      "select request_id as id from run_requests where disposition = 'rejected'",
     );
+    report(
+      "I4 each rejected request is told on the bus",
+      rejected.filter(({ id }) => !rejections.has(id)),
+    );
+    const published = told.filter((message) => /^[0-9a-f-]{36}\/\d+$/.test(message.headers.ce_id ?? ""));
     report("I4 the bus has each event, and no other, in order per run", await misordered(client, published));
 
     const counts = await client.query(
@@ -169,6 +183,7 @@ async function misordered(client: pg.Client, published: readonly BusMessage[]): 
 }
 
 export interface BusMessage {
+  readonly topicId: string;
   readonly partition: number;
   readonly offset: string;
   readonly key: string;
@@ -203,9 +218,12 @@ export async function readTopic(
     );
     const messages: BusMessage[] = [];
     if (open.size === 0) return messages;
+    const { topics } = await consumer.metadata({ topics: [topic] });
+    const topicId = topics.get(topic)?.id ?? "";
     const stream = await consumer.consume({ topics: [topic], mode: "earliest" });
     for await (const { partition, offset, key, headers, value } of stream) {
       messages.push({
+        topicId,
         partition,
         offset: String(offset),
         key: key ?? "",

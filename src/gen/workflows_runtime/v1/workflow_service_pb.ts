@@ -2053,7 +2053,7 @@ export type RequestDelivery = Message<"workflows_runtime.v1.RequestDelivery"> & 
   runId: string;
 
   /**
-   * `kafka:<cluster>/<topic>/<partition>/<offset>` or `api:<uuid>`.
+   * `kafka:<cluster>/<topic>@<topic id>/<partition>/<offset>` or `api:<uuid>`.
    *
    * @generated from field: string position = 8;
    */
@@ -2109,7 +2109,7 @@ export type RequestDeliveryJson = {
   runId?: string;
 
   /**
-   * `kafka:<cluster>/<topic>/<partition>/<offset>` or `api:<uuid>`.
+   * `kafka:<cluster>/<topic>@<topic id>/<partition>/<offset>` or `api:<uuid>`.
    *
    * @generated from field: string position = 8;
    */
