@@ -10,11 +10,15 @@ import { createLog } from "../src/telemetry/log.ts";
 import { createControlActivities } from "./automation/activities/control-activities.ts";
 import { createTokenFile } from "./automation/activities/token-file.ts";
 import { bundleWorkflows, createControlWorker } from "./automation/control-worker.ts";
+import type { Standing } from "./poll-while-able.ts";
+import { pollWhileAble } from "./poll-while-able.ts";
 import type { PreparedWorker } from "./prepared-worker.ts";
 import { createTemporalLogger } from "./temporal-logger.ts";
 
 const connectLimitMs = 3_000;
 const connectAgainAfterMs = 1_000;
+/** Between two looks at what keeps this worker from working. */
+const lookEveryMs = 5_000;
 const lookLimitMs = 1_000;
 
 /**
@@ -39,43 +43,52 @@ export async function main(
   });
   let connection: NativeConnection | undefined;
   let made: PreparedWorker | undefined;
-  let isPolling = false;
+  let standing: Standing = "it has not begun to poll";
+  const onStanding = (now: Standing) => {
+    standing = now;
+  };
   const health = await serveHealth({
     address: environment.AUTOMATION_HEALTH_ADDRESS,
     check: async () => ({
-      temporal: isPolling && (await isReachable(connection)),
+      temporal: await isReachable(connection),
       api: await isApiThere(environment.AUTOMATION_API_URL),
+      work: standing ?? true,
     }),
   });
   try {
     const making = isControl
       ? prepareControl(environment, logger)
-      : prepareWorkspace(environment as Environment<"workspace">, log, signal);
+      : prepareWorkspace(environment as Environment<"workspace">, { log, signal, onStanding });
     [connection, made] = await Promise.all([connect(environment.AUTOMATION_TEMPORAL_ADDRESS, log, signal), making]);
     if (connection === undefined) return;
-    const worker = await made.create({ connection, namespace: environment.AUTOMATION_TEMPORAL_NAMESPACE });
-    const drain = () => worker.shutdown();
-    if (signal.aborted) return;
-    signal.addEventListener("abort", drain, { once: true });
-    isPolling = true;
-    log.info("worker is polling");
-    await worker.run();
+    const at = { connection, namespace: environment.AUTOMATION_TEMPORAL_NAMESPACE };
+    await pollWhileAble(made, at, { lookEveryMs, log, signal, onStanding });
   } finally {
-    isPolling = false;
+    standing = "it is ending";
     await connection?.close();
     await made?.close();
     await health.close();
   }
 }
 
-/** Its code is loaded by the worker that needs it alone. */
+/** Its code is loaded by the worker that needs it alone. A machine that lacks something is waited for; one that can't be worked on as it is set up ends the process. */
 async function prepareWorkspace(
   environment: Environment<"workspace">,
-  log: Log,
-  signal: AbortSignal,
+  { log, signal, onStanding }: { log: Log; signal: AbortSignal; onStanding: (standing: Standing) => void },
 ): Promise<PreparedWorker> {
   const { createWorkspaceWorker } = await import("./workspace/workspace-worker.ts");
-  return createWorkspaceWorker(environment, { log, signal });
+  const { lackOfHost } = await import("./workspace/sandbox/host-fault.ts");
+  for (;;) {
+    try {
+      return await createWorkspaceWorker(environment, { log, signal });
+    } catch (error) {
+      const lack = lackOfHost(error);
+      if (lack === undefined) throw error;
+      log.error({ obstacle: lack }, "this worker can't begin; trying on");
+      onStanding(lack);
+    }
+    await sleep(lookEveryMs, undefined, { signal });
+  }
 }
 
 /** Compiles the workflows before a connection is there. */
@@ -86,7 +99,11 @@ async function prepareControl(environment: Environment<"worker">, logger: Logger
   const activities = createControlActivities({
     apiFor: ({ tenant, org }) => createApiClient({ apiUrl, token, tenant, org }),
   });
-  return { create: (at) => createControlWorker({ ...at, activities, workflowBundle }), close: async () => undefined };
+  return {
+    obstacle: async () => undefined,
+    create: (at) => createControlWorker({ ...at, activities, workflowBundle }),
+    close: async () => undefined,
+  };
 }
 
 /** @returns undefined when the signal aborts first */

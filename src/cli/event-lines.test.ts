@@ -11,6 +11,21 @@ describe("what a run event says", () => {
     ]);
   });
 
+  it("names the limit of time that runs from there, and what the work waits for", () => {
+    const limit = { cause: "work_limit_exceeded", dueAt: "2030-01-01T12:00:00Z" };
+    expect(eventLines({ status: { status: "RUN_STATUS_RUNNING", limit } })).toEqual([
+      "RUNNING (limit of time: work, until 2030-01-01T12:00:00Z)",
+    ]);
+    const waiting = { reason: "the object store answers 507", attempt: 4, nextAttemptAt: "2030-01-01T12:00:08Z" };
+    expect(eventLines({ waiting })).toEqual([
+      "waits for: the object store answers 507 (attempt 4, goes on at 2030-01-01T12:00:08Z or later)",
+    ]);
+    expect(describeLines({ run: { limit, waiting } })).toEqual([
+      "limit      work, until 2030-01-01T12:00:00Z",
+      "waits for  the object store answers 507 (attempt 4, goes on at 2030-01-01T12:00:08Z or later)",
+    ]);
+  });
+
   it("tells a reason once, and another one again", () => {
     const tell = createEventTeller();
     const said = (status: "RUN_STATUS_SEALING" | "RUN_STATUS_FAILED", reason: string) =>

@@ -9,11 +9,27 @@ import { platformPaths } from "./platform-paths.ts";
 const dir = mkdtempSync(join(tmpdir(), "operator-"));
 afterAll(() => rmSync(dir, { recursive: true }));
 
-const workspacesOf = (yaml: string) => {
+const workspacesOf = (yaml: string) => operatorOf(yaml).workspaces;
+const operatorOf = (yaml: string) => {
   const file = join(dir, "operator.yaml");
   writeFileSync(file, `proof: { baseUri: https://automation.example/proof }\n${yaml}`);
-  return readOperator(file).workspaces;
+  return readOperator(file);
 };
+
+describe("the operator's word on the time of runs", () => {
+  it("is a day in the queue, an hour of work and three days of hand-off when it says nothing", () => {
+    expect(operatorOf("").runs).toEqual({
+      ...{ queueLimitSeconds: 86_400, workLimitSeconds: 3_600, handoffLimitSeconds: 259_200 },
+    });
+    expect(operatorOf("runs: { queueLimit: 60s, timeLimit: 1s, handoffLimit: 2592000s }").runs).toEqual({
+      ...{ queueLimitSeconds: 60, workLimitSeconds: 1, handoffLimitSeconds: 2_592_000 },
+    });
+  });
+
+  it.each(["0s", "2592001s", "1h", "1.5s", "-1s", "60"])("is refused when it is %s, by its field", (limit) => {
+    expect(() => operatorOf(`runs: { timeLimit: "${limit}" }`)).toThrow(/runs\.timeLimit: must be/);
+  });
+});
 
 describe("the operator's word on workspaces", () => {
   it("bounds every step when it says nothing, and lets no tenant in anywhere", () => {

@@ -28,6 +28,15 @@ export interface S3 extends ObjectStore {
   close(): void;
 }
 
+/** The store does not answer, or not as it does when it is well; the same call may succeed later. */
+export class ObjectStoreAwayError extends Error {
+  override readonly name = "ObjectStoreAwayError";
+  readonly code = "object_store_away";
+  constructor(what: string, options?: ErrorOptions) {
+    super(`the object store ${what}`, options);
+  }
+}
+
 /** Longest time of one call, its second try included. */
 const callLimitMs = 5_000;
 /** Longest time of reading an object to its end: 64 MiB at 4 MiB a second. */
@@ -59,7 +68,7 @@ export function createS3({ endpoint, region, bucket, accessKeyId, secretAccessKe
       return { body: addAbortSignal(limit.abortSignal, Body as Readable), sizeBytes: ContentLength };
     } catch (error) {
       if (statusOf(error) === 404) return undefined;
-      throw error;
+      throw awayOf(error, signal) ?? error;
     }
   };
   return {
@@ -78,7 +87,7 @@ export function createS3({ endpoint, region, bucket, accessKeyId, secretAccessKe
         return "stored";
       } catch (error) {
         if (statusOf(error) === 412) return "present";
-        throw error;
+        throw awayOf(error, signal) ?? error;
       }
     },
 
@@ -161,6 +170,15 @@ const checksumHeader = "x-amz-checksum-sha256";
 
 /** @param sha256 - lower-case hex @returns as S3 writes it */
 const base64Of = (sha256: string): string => Buffer.from(sha256, "hex").toString("base64");
+
+/** @returns the error of a store that may answer otherwise later; undefined for an answer that stays, and for a caller who has gone */
+function awayOf(error: unknown, signal: AbortSignal | undefined): ObjectStoreAwayError | undefined {
+  if (signal?.aborted) return undefined;
+  if (!(error instanceof S3ServiceException)) return new ObjectStoreAwayError("does not answer", { cause: error });
+  const status = statusOf(error) ?? 0;
+  const isPassing = status >= 500 || status === 408 || status === 429;
+  return isPassing ? new ObjectStoreAwayError(`answers ${status}`, { cause: error }) : undefined;
+}
 
 function statusOf(error: unknown): number | undefined {
   return error instanceof S3ServiceException ? error.$metadata.httpStatusCode : undefined;

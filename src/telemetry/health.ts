@@ -1,7 +1,7 @@
 import { createServer } from "node:http";
 
-/** Answers by dependency whether it can be reached; each look is bounded by its owner. */
-export type ReadinessCheck = () => Promise<Readonly<Record<string, boolean>>>;
+/** Answers by dependency whether it can be reached, or why not; each look is bounded by its owner. */
+export type ReadinessCheck = () => Promise<Readonly<Record<string, boolean | string>>>;
 
 /** What is asked of a request and a response, of HTTP/1.1 or HTTP/2. */
 interface Asked {
@@ -12,7 +12,7 @@ interface Answer {
 }
 
 /**
- * `/healthz`: the process lives. `/readyz`: 200 when every dependency is there, else 503; both name each one.
+ * `/healthz`: the process lives. `/readyz`: 200 when every dependency is there, else 503; both name each one, `true` or what is wrong.
  * @returns false when the path is neither
  */
 export function answerHealth(request: Asked, response: Answer, check: ReadinessCheck): boolean {
@@ -23,7 +23,7 @@ export function answerHealth(request: Asked, response: Answer, check: ReadinessC
   }
   if (path !== "/readyz") return false;
   check().then(
-    (parts) => reply(response, Object.values(parts).every(Boolean) ? 200 : 503, parts),
+    (parts) => reply(response, Object.values(parts).every((part) => part === true) ? 200 : 503, parts),
     (error: unknown) => reply(response, 503, { error: String(error) }),
   );
   return true;

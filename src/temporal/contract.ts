@@ -79,13 +79,18 @@ export interface BegunRun
 /** How the work ended; what it made is the api's to know. */
 export type WorkEnd = Required<Pick<WorkReportJson, "outcome" | "cause" | "reason">>;
 
-/** How often work is begun before the run fails: a worker may die twice. */
-export const workAttempts = 3;
+/** Type of the failure by which an attempt at the work says that the fault is ours. Its only detail is the number of the attempt. */
+export const workFailed = "WorkFailed";
+/** How often work may fail so before the run does. What it waits for, and workers that end, are not counted. */
+export const workFailures = 3;
 
 /** Activities of a workspace queue. */
 export interface WorkspaceActivities {
-  /** All steps of a run, from the base to the last upload. Each attempt begins from the base; a complete work is not done again. */
-  workSegment(scope: RunScope, startCapability: string): Promise<WorkEnd>;
+  /**
+   * All steps of a run, from the base to the last upload. Each attempt begins from the base; a complete work is not done again.
+   * @param attemptsBefore - of an earlier activity for the same work: attempts are counted on
+   */
+  workSegment(scope: RunScope, startCapability: string, attemptsBefore: number): Promise<WorkEnd>;
 }
 
 /** Activities of the control queue; each is one api call. */

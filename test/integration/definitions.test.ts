@@ -119,8 +119,9 @@ describe("a published version", () => {
   it("with no plan, or one that takes no time or more than 30 days, is refused", async () => {
     const bare = create(PublishWorkflowVersionRequestSchema, { definitionId: "evidence", version: "1" });
     await expect(createPublishVersion({ inScope })(bare, aPrincipal(tenant))).rejects.toThrow(InvalidPlanError);
-    for (const timeLimit of ["0s", "2592001s"])
-      await expect(publishVersion("1", { plan: { timeLimit } })).rejects.toThrow(InvalidPlanError);
+    for (const limit of ["timeLimit", "queueLimit", "handoffLimit"])
+      for (const time of ["0s", "2592001s"])
+        await expect(publishVersion("1", { plan: { [limit]: time } })).rejects.toThrow(InvalidPlanError);
     expect((await declared().definitions(scopeOf(tenant))).definitions).toEqual([]);
   });
 

@@ -1,4 +1,6 @@
 import { randomBytes } from "node:crypto";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { AlteredObjectError, assertBlob, keepBlob, objectKeyOf, sha256Hex } from "../../src/artifacts/blobs.ts";
 import type { S3 } from "../../src/s3/s3.ts";
@@ -37,6 +39,27 @@ describe("the store of blobs", () => {
     await Promise.all([1, 2, 3].map(() => keepBlob(s3, scopeOf("acme"), bytes, "application/octet-stream")));
     expect(await s3.digestOf(objectKeyOf(scopeOf("acme"), digest.sha256))).toEqual(digest);
   });
+
+  it.each([507, 503, 429])(
+    "says of a store that answers %i that it is away, and of one that is not there",
+    async (status) => {
+      const server = createServer((_, response) => response.writeHead(status).end());
+      await new Promise<void>((done) => server.listen(0, "127.0.0.1", done));
+      const port = (server.address() as AddressInfo).port;
+      const away = createS3({ ...engines.s3, endpoint: `http://127.0.0.1:${port}`, bucket: "blobs" });
+      const put = () =>
+        away.putOnce("key", Buffer.from("sent"), { sha256: sha256Hex("sent"), contentType: "text/plain" });
+      await expect(put()).rejects.toMatchObject({
+        ...{ code: "object_store_away", message: `the object store answers ${status}` },
+      });
+      await expect(away.digestOf("key")).rejects.toMatchObject({ code: "object_store_away" });
+      await new Promise((done) => server.close(done));
+      await expect(put()).rejects.toMatchObject({
+        ...{ code: "object_store_away", message: "the object store does not answer" },
+      });
+      away.close();
+    },
+  );
 
   it("refuses bytes that do not have the digest they claim", async () => {
     const key = objectKeyOf(scopeOf("acme"), sha256Hex("claimed"));

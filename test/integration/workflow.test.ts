@@ -1,10 +1,12 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { timestampFromMs, timestampNow } from "@bufbuild/protobuf/wkt";
 import { Code, ConnectError } from "@connectrpc/connect";
+import { ApplicationFailure, Context } from "@temporalio/activity";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { IsolationClass } from "../../src/gen/automation/v1/policy_pb.ts";
 import { DesiredState } from "../../src/gen/workflows_runtime/v1/run_pb.ts";
 import { HandoffProgress } from "../../src/gen/workflows_runtime/v1/run_worker_service_pb.ts";
+import { workFailed } from "../../src/temporal/contract.ts";
 import { failedVerdict, inAnHour, limitIn, never, withWork } from "../support/scripted-api.ts";
 import type { WorkflowWorld } from "../support/workflow-world.ts";
 import { aRun, startRun, startWorkflowWorld, untilPending, untilStopped, workDone } from "../support/workflow-world.ts";
@@ -268,18 +270,37 @@ it("ends FAILED with the cause of work that failed, and judges nothing", async (
   expect(world.api.aborts(run.runId)).toMatchObject([{ reason: "no idea" }]);
 });
 
-it("begins lost work anew, three times at most, and then ends FAILED", async () => {
-  const [healed, lost] = [aRun(), aRun()];
+it("begins work anew for as long as it waits for something or loses its worker, and counts none of it", async () => {
+  const run = aRun();
   let tries = 0;
-  for (const run of [healed, lost]) world.api.script(run.runId, { beginRun: withWork });
-  world.work(healed.runId, async () => {
-    if (++tries < 3) throw new Error("the worker ended");
+  world.api.script(run.runId, { beginRun: withWork });
+  world.work(run.runId, async () => {
+    tries += 1;
+    if (tries < 7)
+      throw ApplicationFailure.create({ message: "the disk is full", type: "Waiting", nextRetryDelay: 50 });
     return workDone;
   });
-  world.work(lost.runId, () => Promise.reject(new Error("the worker ended")));
+  await (await startRun(world, run)).result();
+  expect([tries, world.api.calls(run.runId).at(-1)]).toEqual([7, "commitSeal"]);
+});
+
+it("ends FAILED when the work failed three times for a fault of ours, and counts its attempts on", async () => {
+  const [healed, lost] = [aRun(), aRun()];
+  const begun: number[] = [];
+  const failed = (attempt: number) =>
+    ApplicationFailure.create({ message: "a bug", type: workFailed, nonRetryable: true, details: [attempt] });
+  for (const run of [healed, lost]) world.api.script(run.runId, { beginRun: withWork });
+  world.work(healed.runId, async (_, attemptsBefore) => {
+    const attempt = attemptsBefore + Context.current().info.attempt;
+    begun.push(attempt);
+    if (attempt === 1) throw ApplicationFailure.create({ message: "away", type: "Waiting", nextRetryDelay: 50 });
+    if (attempt < 4) throw failed(attempt);
+    return workDone;
+  });
+  world.work(lost.runId, (_, attemptsBefore) => Promise.reject(failed(attemptsBefore + 1)));
   await Promise.all([healed, lost].map(async (run) => (await startRun(world, run)).result()));
-  expect([tries, world.api.calls(healed.runId).at(-1)]).toEqual([3, "commitSeal"]);
-  expect(world.api.aborts(lost.runId)).toMatchObject([{ cause: "internal", reason: "the worker ended" }]);
+  expect([begun, world.api.calls(healed.runId).at(-1)]).toEqual([[1, 2, 3, 4], "commitSeal"]);
+  expect(world.api.aborts(lost.runId)).toMatchObject([{ cause: "internal", reason: "a bug" }]);
 });
 
 it("stops the work of a run that is cancelled, and seals only when the work has ended", async () => {

@@ -113,6 +113,7 @@ export async function startWorkWorld(slots: readonly number[]): Promise<WorkWorl
   const tars = new Map<string, Buffer>();
   const deps: WorkRunDeps = {
     sandbox,
+    area,
     now,
     repositories: createGitRepositories({ area, roots: [{ tenant, path: temporary.path }], hosts: [] }),
     captureTree: createCaptureTree({ sandbox }),

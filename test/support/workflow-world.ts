@@ -17,11 +17,13 @@ import type { ScriptedApi } from "./scripted-api.ts";
 import { startScriptedApi } from "./scripted-api.ts";
 import { muteTemporal, silent } from "./silent-temporal.ts";
 
+type WorkScript = (scope: RunScope, attemptsBefore: number) => Promise<WorkEnd>;
+
 /** A real Temporal server and a real control worker, with a scripted api behind its activities; work itself is scripted, too. */
 export interface WorkflowWorld {
   readonly api: ScriptedApi;
-  /** What the work of a run does. */
-  work(runId: string, script: (scope: RunScope) => Promise<WorkEnd>): void;
+  /** What the work of a run does; it is told how many attempts were made by an earlier activity. */
+  work(runId: string, script: WorkScript): void;
   readonly temporal: Temporal;
   readonly client: Client;
   readonly engines: TestEngines;
@@ -87,17 +89,17 @@ export async function startWorkflowWorld(): Promise<WorkflowWorld> {
       apiFor: ({ tenant, org }) => createApiClient({ apiUrl: api.url, token: () => "token", tenant, org }),
     }),
   });
-  const works = new Map<string, (scope: RunScope) => Promise<WorkEnd>>();
+  const works = new Map<string, WorkScript>();
   const workspace = await Worker.create({
     connection,
     namespace,
     taskQueue: workspaceTaskQueue("ISOLATION_CLASS_UID"),
     maxHeartbeatThrottleInterval: "500 ms",
     activities: {
-      workSegment: (scope: RunScope) => {
+      workSegment: (scope: RunScope, _startCapability: string, attemptsBefore: number) => {
         const work = works.get(scope.runId);
         if (work === undefined) throw new Error(`nothing says what the work of ${scope.runId} does`);
-        return work(scope);
+        return work(scope, attemptsBefore);
       },
     },
   });

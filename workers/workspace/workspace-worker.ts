@@ -24,9 +24,13 @@ import { createRunCommand } from "./runtimes/run-command.ts";
 import { createBubblewrap } from "./sandbox/bubblewrap.ts";
 import { openRunArea } from "./sandbox/run-area.ts";
 import { ownerOfSlot } from "./sandbox/slot-owner.ts";
+import { tryBox } from "./sandbox/try-box.ts";
 
 /** Memory that the host keeps for one box when slots are counted, bytes. */
 const memoryPerSlot = 2 * 1024 ** 3;
+
+/** So much more room than to go on is needed to begin again. */
+const roomToBegin = 2;
 
 /**
  * Opens the run area, removes what an earlier worker left, and proves the sandbox; only then there is a worker to poll with.
@@ -45,7 +49,7 @@ export async function createWorkspaceWorker(
   });
   await area.reap(signal);
   const sandbox = createBubblewrap({ area });
-  const sandboxReport = await sandbox.prove(signal);
+  let sandboxReport = await sandbox.prove(signal);
   log.info({ isolation: sandboxReport.isolation, engine: sandboxReport.engine }, "the sandbox is proven");
 
   const token = createTokenFile(environment.AUTOMATION_TOKEN_FILE);
@@ -54,12 +58,16 @@ export async function createWorkspaceWorker(
   const secrets = () => [token()];
   const listen = createListen();
   const runCommand = createRunCommand({ sandbox, listen, secrets });
+  let isDoubtful = false;
   const slots = createSlots(environment.AUTOMATION_WORKSPACE_SLOTS ?? slotsOfHost());
   const workSegment = createWorkSegment({
     apiFor,
     area,
     sandbox,
-    sandboxReport,
+    sandboxReport: () => sandboxReport,
+    onSandboxFault: () => {
+      isDoubtful = true;
+    },
     slots,
     now,
     repositories: createGitRepositories({
@@ -90,7 +98,25 @@ export async function createWorkspaceWorker(
       commandRuntime: createCommandRuntime({ sandbox, listen, secrets }),
     }),
   });
+  /** A box is tried beside those that run; the whole proof takes slots of theirs, so it waits until none does. */
+  const faultOfSandbox = async (isIdle: boolean): Promise<string | undefined> => {
+    if (!isDoubtful) return undefined;
+    try {
+      if (isIdle) {
+        await area.reap(signal);
+        sandboxReport = await sandbox.prove(signal);
+      } else await tryBox({ sandbox, area }, slots.count, signal);
+      isDoubtful = false;
+      return undefined;
+    } catch (error) {
+      return error instanceof Error ? error.message : String(error);
+    }
+  };
   return {
+    obstacle: async (isIdle) => {
+      const room = await area.faultOfRoom(isIdle ? roomToBegin : 1).catch((error: Error) => error.message);
+      return room ?? (await faultOfSandbox(isIdle));
+    },
     close: () => area.close(),
     create: (at) =>
       Worker.create({

@@ -42,6 +42,7 @@ const codes: Readonly<Record<string, Code>> = {
   seal_not_ready: Code.FailedPrecondition,
   superseded_execution: Code.Aborted,
   stream_moved: Code.Unavailable,
+  object_store_away: Code.Unavailable,
   altered_object: Code.DataLoss,
   unsignable_statement: Code.DataLoss,
   slow_reader: Code.ResourceExhausted,

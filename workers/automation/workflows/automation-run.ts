@@ -19,9 +19,9 @@ import type {
   WorkEnd,
   WorkspaceActivities,
 } from "../../../src/temporal/contract.ts";
-import { doorbellSignal, workAttempts, workspaceTaskQueue } from "../../../src/temporal/contract.ts";
+import { doorbellSignal, workFailures, workspaceTaskQueue } from "../../../src/temporal/contract.ts";
 import { cutText } from "../../../src/text/strangers-text.ts";
-import { describeFailure, isSuperseded, maxReasonLength, mayTryAgain } from "./failures.ts";
+import { describeFailure, failedAttempt, isSuperseded, maxReasonLength, mayTryAgain } from "./failures.ts";
 import { unmetLines } from "./verdict-reason.ts";
 
 /** A call to the api, within the current workflow task: four good ones cost a handful of history events. */
@@ -64,7 +64,7 @@ const timedOut = ({ cause = "", reason = "" }: ExceededLimit): AbortReason => ({
  * One automation run, from its begin to its sealed end. Order and waiting live here; every decision is the api's and is recorded there.
  *
  *   begin      BeginRun                     refused → gone · cancel wished, a limit passed → abort · steps → work · else prepare
- *   work       all steps, one activity      done → prepare · failed → abort FAILED (its cause) · lost three times → abort FAILED (internal)
+ *   work       all steps, one activity      done → prepare · failed → abort FAILED (its cause) · failed for a fault of ours, three times → abort FAILED (internal)
  *   prepare    PrepareSeal                  verdict passed → hand off · not passed → abort FAILED (verdict_failed)
  *   hand off   DeliverHandoff, then waiting accepted → commit · refused → abort FAILED (handoff_refused)
  *   commit     CommitSeal                   committed → done · a cancel came first → abort CANCELLED
@@ -123,8 +123,11 @@ async function untilEnd(scope: RunScope, startCapability: string, bell: { isRung
   }
 }
 
-/** The steps on a worker of their class. A worker that dies is noticed by its missing heartbeat, and the work begins anew elsewhere. */
-function work(
+/**
+ * The steps on a worker of their class. A worker that dies is noticed by its missing heartbeat, and the work begins anew elsewhere. Temporal repeats what waits for something, and what
+ * lost its worker, for as long as the run has time; only failures of ours are counted, here.
+ */
+async function work(
   scope: RunScope,
   startCapability: string,
   isolation: NonNullable<BegunRun["isolation"]>,
@@ -133,10 +136,20 @@ function work(
     taskQueue: workspaceTaskQueue(isolation),
     startToCloseTimeout: longestWork,
     heartbeatTimeout: "12 s",
-    retry: { maximumAttempts: workAttempts, initialInterval: "1 s", maximumInterval: "10 s" },
+    retry: { initialInterval: "1 s", maximumInterval: "1 minute" },
     cancellationType: ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
   });
-  return workSegment(scope, startCapability);
+  let attempts = 0;
+  for (let failures = 1; ; failures += 1) {
+    try {
+      return await workSegment(scope, startCapability, attempts);
+    } catch (error) {
+      const attempt = failedAttempt(error);
+      if (attempt === undefined || failures === workFailures) throw error;
+      attempts = attempt;
+    }
+    await sleep(failures * 2_000);
+  }
 }
 
 function endOfWork(ended: WorkEnd | undefined): End {

@@ -1,5 +1,5 @@
 import { ActivityFailure, ApplicationFailure, isCancellation, TimeoutFailure } from "@temporalio/workflow";
-import { supersededExecution } from "../../../src/temporal/contract.ts";
+import { supersededExecution, workFailed } from "../../../src/temporal/contract.ts";
 import { cutText, storable } from "../../../src/text/strangers-text.ts";
 
 /** Longest reason that the api takes, in characters. */
@@ -12,6 +12,13 @@ const causeOf = (error: unknown): unknown => (error instanceof ActivityFailure ?
 export function isSuperseded(error: unknown): boolean {
   const cause = causeOf(error);
   return cause instanceof ApplicationFailure && cause.type === supersededExecution;
+}
+
+/** @returns the number of the attempt at the work that failed for a fault of ours; undefined for any other failure */
+export function failedAttempt(error: unknown): number | undefined {
+  const cause = causeOf(error);
+  if (!(cause instanceof ApplicationFailure) || cause.type !== workFailed) return undefined;
+  return Number(cause.details?.[0]);
 }
 
 /** @returns whether the same call may succeed later: it ran out of time, or failed in a way that can pass */

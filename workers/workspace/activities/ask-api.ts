@@ -1,7 +1,7 @@
-import { setTimeout as sleep } from "node:timers/promises";
 import { failureOf } from "../../automation/activities/failure-of.ts";
+import { untilItPasses } from "./until-it-passes.ts";
 
-const retryAfterMs = 500;
+const longestPauseMs = 10_000;
 const never = new AbortController().signal;
 
 /** Whether the api would answer a repetition the same. */
@@ -10,19 +10,11 @@ export function isFinalAnswer(error: unknown): boolean {
 }
 
 /**
- * Asks the api until it answers: one that is started anew meanwhile costs a run none of its attempts.
+ * Asks the api until it answers: one that is away meanwhile costs a run time and no attempt.
  * @param ask - one call, bounded in time, that may be repeated
  * @throws an answer that stays the same; the signal's reason
  */
-export async function askApi<Answer>(ask: () => Promise<Answer>, signal: AbortSignal): Promise<Answer> {
-  for (;;) {
-    signal.throwIfAborted();
-    try {
-      return await ask();
-    } catch (error) {
-      signal.throwIfAborted();
-      if (isFinalAnswer(error)) throw error;
-    }
-    await sleep(retryAfterMs, undefined, { signal });
-  }
+export function askApi<Answer>(ask: () => Promise<Answer>, signal: AbortSignal): Promise<Answer> {
+  const isPassing = (error: unknown) => !isFinalAnswer(error);
+  return untilItPasses(ask, { isPassing, longestPauseMs, onPause: () => undefined }, signal);
 }

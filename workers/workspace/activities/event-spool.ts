@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { WorkEventJson } from "../../../src/gen/workflows_runtime/v1/workflow_service_pb.ts";
+import { untilItPasses } from "./until-it-passes.ts";
 
 /** What a report tells beside events; both are sent again with every try until the api has them. */
 export interface StandingFacts {
@@ -14,6 +15,8 @@ export interface EventSpool {
   flush(facts?: StandingFacts): Promise<ReportAnswer>;
   /** Stops sending; what was not flushed is not told. */
   close(): void;
+  /** Sends one event after all others, once, whatever became of them. @throws the signal's reason, or what came of it */
+  sendLast(event: Omit<WorkEventJson, "n">, signal: AbortSignal): Promise<void>;
 }
 
 export interface ReportAnswer {
@@ -31,7 +34,7 @@ const roomBytes = 4 * 1024 * 1024;
 const batchEvents = 200;
 const batchBytes = 1024 * 1024;
 const lingerMs = 100;
-const retryAfterMs = 500;
+const longestPauseMs = 10_000;
 
 /**
  * Carries events to the api in order and in batches. Events are numbered here, so that a batch that is sent twice adds nothing. It holds 1,000 events or 4 MiB and never drops one:
@@ -84,16 +87,13 @@ export function createEventSpool(deps: {
     }
   };
 
-  const sendOnce = async (report: Parameters<SendReport>[0]): Promise<ReportAnswer> => {
-    for (;;) {
-      signal.throwIfAborted();
-      try {
-        return await deps.send(report, signal);
-      } catch (error) {
-        if (deps.isFinal(error)) throw error;
-        await sleep(retryAfterMs, undefined, { signal });
-      }
-    }
+  const sendOnce = (report: Parameters<SendReport>[0]): Promise<ReportAnswer> => {
+    const isPassing = (error: unknown) => !deps.isFinal(error);
+    return untilItPasses(
+      () => deps.send(report, signal),
+      { isPassing, longestPauseMs, onPause: () => undefined },
+      signal,
+    );
   };
 
   const start = (afterMs: number): Promise<void> => {
@@ -133,5 +133,10 @@ export function createEventSpool(deps: {
     },
 
     close: () => closing.abort(new Error("the work is over")),
+
+    async sendLast(event, limit) {
+      told += 1;
+      await deps.send({ events: [{ ...event, n: String(told) }] }, limit);
+    },
   };
 }

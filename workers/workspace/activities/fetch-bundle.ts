@@ -1,21 +1,26 @@
 import type { RunScope } from "../../../src/temporal/contract.ts";
 import { executionOf } from "../../automation/activities/control-activities.ts";
+import { isFinalAnswer } from "./ask-api.ts";
 import type { RunApi } from "./run-api.ts";
+import { AwayError } from "./work-failure.ts";
 
 const limitMs = 30_000;
 /** What the api takes at most, and so keeps. */
 const bundleBytes = 4 * 1024 * 1024;
 
-/** Gets the bytes of a bundle that the run pinned; whether they are the right ones is for the cache to check. @throws ConnectError, Error */
+/** Gets the bytes of a bundle that the run pinned; whether they are the right ones is for the cache to check. @throws AwayError when they may be had later; ConnectError, Error */
 export async function fetchBundle(api: RunApi, scope: RunScope, digest: string, signal: AbortSignal): Promise<Buffer> {
   const limit = AbortSignal.any([signal, AbortSignal.timeout(limitMs)]);
-  const { url, sizeBytes } = await api.agents.getBundleUrl(
-    { execution: executionOf(scope), digest },
-    { signal: limit },
-  );
+  const asked = { execution: executionOf(scope), digest };
+  const { url, sizeBytes } = await api.agents.getBundleUrl(asked, { signal: limit }).catch((error: unknown) => {
+    throw isFinalAnswer(error) ? error : new AwayError("the api does not answer", { cause: error });
+  });
   if (sizeBytes > bundleBytes)
     throw new Error(`bundle ${digest} has ${sizeBytes} bytes; at most ${bundleBytes} are taken`);
-  const answer = await fetch(url, { signal: limit });
-  if (!answer.ok) throw new Error(`the store answered ${answer.status} for bundle ${digest}`);
-  return Buffer.from(await answer.arrayBuffer());
+  const away = (cause: unknown) => {
+    throw new AwayError("the object store does not answer", { cause });
+  };
+  const answer = await fetch(url, { signal: limit }).catch(away);
+  if (!answer.ok) throw new AwayError(`the object store answers ${answer.status} for bundle ${digest}`);
+  return Buffer.from(await answer.arrayBuffer().catch(away));
 }

@@ -1,13 +1,14 @@
 import { createHash } from "node:crypto";
-import { setTimeout as sleep } from "node:timers/promises";
 import { fromJson, toJson } from "@bufbuild/protobuf";
 import type { UploadJson, WorkReportJson } from "../../../src/gen/automation/v1/run_work_pb.ts";
 import { UploadSchema, WorkReportSchema } from "../../../src/gen/automation/v1/run_work_pb.ts";
 import type { Execution } from "../../../src/gen/workflows_runtime/v1/run_pb.ts";
 import type { UploadGrant } from "../../../src/gen/workflows_runtime/v1/run_worker_service_pb.ts";
 import { shownText, storableJson } from "../../../src/text/strangers-text.ts";
-import { askApi } from "./ask-api.ts";
+import { isFinalAnswer } from "./ask-api.ts";
 import type { RunApi } from "./run-api.ts";
+import { untilItPasses } from "./until-it-passes.ts";
+import { AwayError } from "./work-failure.ts";
 
 /** Bytes that a run leaves behind, under a name that is unique within it. */
 export interface KeptFile {
@@ -29,38 +30,44 @@ export class UploadRefusedError extends Error {
 /** Of one call; one that takes longer is asked again and finds the first still running. Below a minute, after which a silent connection is closed. */
 const timeoutMs = 50_000;
 const putLimitMs = 30_000;
-const tries = 4;
-const retryAfterMs = 500;
 const inFlight = 4;
+const longestPauseMs = 60_000;
+/** Answers of a store that may be others later. */
+const isPassingStatus = (status: number): boolean => status >= 500 || status === 408 || status === 429;
 
 export const sha256Of = (bytes: Uint8Array): string => createHash("sha256").update(bytes).digest("hex");
 
 /**
- * Stores every file under a grant for its very bytes, then closes the work with its report.
+ * Stores every file under a grant for its very bytes, then closes the work with its report. A store or an api that is away is waited for: what was worked is worth more than its slot.
+ * @param onPause - told what is waited for, and for how long until the next try
  * @returns the report that stands: this one, or that of an attempt that came first
- * @throws UploadRefusedError, ConnectError
+ * @throws UploadRefusedError, ConnectError; the signal's reason
  */
 export async function uploadWork(
   api: RunApi,
   execution: Pick<Execution, "runId" | "generation" | "firstExecutionRunId">,
   report: WorkReportJson,
   files: readonly KeptFile[],
+  onPause: (error: unknown, pauseMs: number) => void,
   signal: AbortSignal,
 ): Promise<WorkReportJson> {
   const named = files.map((file) => ({ file, upload: uploadOf(file) }));
   const uploads = named.map(({ upload }) => fromJson(UploadSchema, upload));
   const attempt = report.attempt ?? 1;
-  if (named.length > 0) {
-    const asked = { execution, attempt, uploads };
-    const { grants } = await askApi(() => api.runWorker.createArtifactUploads(asked, { signal, timeoutMs }), signal);
-    const puts = named.flatMap(({ file }, index) => {
-      const grant = grants[index];
-      return grant === undefined || grant.present ? [] : [() => put(grant, file, signal)];
+  const isPassing = (error: unknown) => !(error instanceof UploadRefusedError) && !isFinalAnswer(error);
+  const patiently = <T>(work: () => Promise<T>) => untilItPasses(work, { isPassing, longestPauseMs, onPause }, signal);
+  if (named.length > 0)
+    await patiently(async () => {
+      const asked = { execution, attempt, uploads };
+      const { grants } = await api.runWorker.createArtifactUploads(asked, { signal, timeoutMs });
+      const puts = named.flatMap(({ file }, index) => {
+        const grant = grants[index];
+        return grant === undefined || grant.present ? [] : [() => put(grant, file, signal)];
+      });
+      await inTurn(puts, inFlight);
     });
-    await inTurn(puts, inFlight);
-  }
   const request = { execution, report: fromJson(WorkReportSchema, storableJson(report)), uploads };
-  const completed = await askApi(() => api.runWorker.completeArtifactUploads(request, { signal, timeoutMs }), signal);
+  const completed = await patiently(() => api.runWorker.completeArtifactUploads(request, { signal, timeoutMs }));
   return completed.report === undefined ? report : toJson(WorkReportSchema, completed.report);
 }
 
@@ -68,24 +75,18 @@ function uploadOf({ name, kind, mediaType, bytes }: KeptFile): UploadJson {
   return { name, kind, mediaType, sha256: sha256Of(bytes), sizeBytes: String(bytes.byteLength) };
 }
 
+/** @throws AwayError when the store may take it later, UploadRefusedError when it never will */
 async function put(grant: UploadGrant, file: KeptFile, signal: AbortSignal): Promise<void> {
-  for (let attempt = 1; ; attempt += 1) {
-    try {
-      const answer = await fetch(grant.url, {
-        method: "PUT",
-        headers: grant.headers,
-        body: file.bytes,
-        signal: AbortSignal.any([signal, AbortSignal.timeout(putLimitMs)]),
-      });
-      // 412: another attempt stored the same bytes, which is all that a key of their digest can hold
-      if (answer.ok || answer.status === 412) return;
-      const refused = new UploadRefusedError(file.name, answer.status, await answer.text());
-      if (answer.status < 500 || attempt === tries) throw refused;
-    } catch (error) {
-      if (error instanceof UploadRefusedError || signal.aborted || attempt === tries) throw error;
-    }
-    await sleep(retryAfterMs * attempt, undefined, { signal });
-  }
+  const limit = AbortSignal.any([signal, AbortSignal.timeout(putLimitMs)]);
+  const request = { method: "PUT", headers: grant.headers, body: file.bytes, signal: limit };
+  const answer = await fetch(grant.url, request).catch((cause: unknown) => {
+    throw new AwayError("the object store does not answer", { cause });
+  });
+  // 412: another attempt stored the same bytes, which is all that a key of their digest can hold
+  if (answer.ok || answer.status === 412) return;
+  const said = await answer.text().catch(() => "");
+  if (isPassingStatus(answer.status)) throw new AwayError(`the object store answers ${answer.status}`);
+  throw new UploadRefusedError(file.name, answer.status, said);
 }
 
 async function inTurn(works: readonly (() => Promise<void>)[], atOnce: number): Promise<void> {
@@ -93,5 +94,7 @@ async function inTurn(works: readonly (() => Promise<void>)[], atOnce: number): 
   const lane = async () => {
     for (let next = left.shift(); next !== undefined; next = left.shift()) await next();
   };
-  await Promise.all(Array.from({ length: atOnce }, lane));
+  const ends = await Promise.allSettled(Array.from({ length: atOnce }, lane));
+  const failed = ends.find((end) => end.status === "rejected");
+  if (failed !== undefined) throw failed.reason;
 }

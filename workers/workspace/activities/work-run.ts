@@ -14,7 +14,8 @@ import { readCaptured } from "../capture/read-captured.ts";
 import { copyTree } from "../repo/copy-tree.ts";
 import type { Base, Repositories } from "../repo/git-repositories.ts";
 import type { StepEnd, Tell } from "../runtimes/step-end.ts";
-import type { RunFolder } from "../sandbox/run-area.ts";
+import { HostFaultError, hostFaultOf } from "../sandbox/host-fault.ts";
+import type { RunArea, RunFolder } from "../sandbox/run-area.ts";
 import type { Sandbox } from "../sandbox/sandbox.ts";
 import type { PersonaAtWork } from "./persona-at-work.ts";
 import type { RunTests } from "./run-tests.ts";
@@ -24,6 +25,7 @@ import type { Job } from "./work-job.ts";
 
 export interface WorkRunDeps {
   readonly sandbox: Sandbox;
+  readonly area: Pick<RunArea, "faultOfRoom">;
   readonly repositories: Repositories;
   readonly captureTree: ReturnType<typeof createCaptureTree>;
   readonly runTests: RunTests;
@@ -61,7 +63,8 @@ const documentBytes = 16 * 1024 * 1024;
 /**
  * The order of work: the base is copied into a box of its own, tests look at the base, agent and command steps change the copy, everything is dead, what is there is captured;
  * documents are read from the capture and each test runs on a fresh copy of it. A step that fails ends the changing; what was made until then is captured all the same.
- * @throws what prevents the work itself: BaseUnavailableError, BundleAlteredError, SandboxError, the signals' reasons
+ * What fails on a full disk of the host, and not at a limit of its own, says nothing of the work: it is thrown.
+ * @throws what prevents the work itself: BaseUnavailableError, BundleAlteredError, SandboxError, HostFaultError, the signals' reasons
  */
 export async function workRun(
   deps: WorkRunDeps,
@@ -74,7 +77,8 @@ export async function workRun(
   const made = createMade(deps, job, signals.stop);
   const baseTests: TestRunJson[] = [];
   for (const step of steps.filter(({ test }) => test !== undefined)) {
-    const { run, files } = await deps.runTests({ job, step, folder, base, onBase: true }, signals.stop);
+    const { run, end, files } = await deps.runTests({ job, step, folder, base, onBase: true }, signals.stop);
+    await assertOwnFault(deps, end, signals.stop);
     baseTests.push(run);
     made.keep(files);
   }
@@ -113,9 +117,10 @@ export async function workRun(
       },
       signals.giveUp,
     )
-    .catch((error: unknown) => {
-      if (error instanceof CaptureError) return error;
-      throw error;
+    .catch(async (error: unknown) => {
+      if (!(error instanceof CaptureError) || hostFaultOf(error) !== undefined) throw error;
+      await assertRoom(deps);
+      return error;
     });
   // without a capture what was said until then is kept all the same
   if (captured instanceof CaptureError)
@@ -186,8 +191,24 @@ const stoppedStep: StepEnd = {
   reason: "it was stopped before it had ended",
 };
 
+/** Whoever fails where no room is left does so for a fault of the host, unless it hit a limit of its own. @throws HostFaultError */
+async function assertOwnFault(
+  deps: Pick<WorkRunDeps, "area">,
+  { state, exitCode, limit }: StepEnd,
+  stop: AbortSignal,
+): Promise<void> {
+  const isGood = state === "STEP_STATE_DONE" && (exitCode === undefined || exitCode === 0);
+  if (!isGood && limit === undefined && !stop.aborted) await assertRoom(deps);
+}
+
+/** @throws HostFaultError */
+async function assertRoom({ area }: Pick<WorkRunDeps, "area">): Promise<void> {
+  const fault = await area.faultOfRoom(1);
+  if (fault !== undefined) throw new HostFaultError(fault);
+}
+
 /** What the steps have made so far. */
-function createMade(deps: Pick<WorkRunDeps, "now">, job: Job, stop: AbortSignal) {
+function createMade(deps: Pick<WorkRunDeps, "now" | "area">, job: Job, stop: AbortSignal) {
   const files: KeptFile[] = [];
   const steps: StepReportJson[] = [];
   let failure: { readonly cause: string; readonly reason: string } | undefined;
@@ -208,6 +229,7 @@ function createMade(deps: Pick<WorkRunDeps, "now">, job: Job, stop: AbortSignal)
         if (stop.aborted) return stoppedStep;
         throw error;
       });
+      await assertOwnFault(deps, end, stop);
       const { state, cause, reason, limit, exitCode } = end;
       const facts = { ...(cause === "" ? {} : { cause, reason }), ...(limit === undefined ? {} : { limit }) };
       await job.tell({ step: { stepId, state, ...facts } });

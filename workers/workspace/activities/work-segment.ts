@@ -4,13 +4,14 @@ import { ApplicationFailure, CancelledFailure, Context } from "@temporalio/activ
 import type { SandboxReportJson, WorkReportJson } from "../../../src/gen/automation/v1/run_work_pb.ts";
 import { BeginRunResponseSchema } from "../../../src/gen/workflows_runtime/v1/run_worker_service_pb.ts";
 import type { RunScope, WorkEnd, WorkspaceActivities } from "../../../src/temporal/contract.ts";
-import { supersededExecution, workAttempts } from "../../../src/temporal/contract.ts";
+import { supersededExecution } from "../../../src/temporal/contract.ts";
 import { cutText, storable } from "../../../src/text/strangers-text.ts";
 import { executionOf } from "../../automation/activities/control-activities.ts";
-import { failureOf } from "../../automation/activities/failure-of.ts";
-import type { RunArea } from "../sandbox/run-area.ts";
+import type { RunArea, RunFolder } from "../sandbox/run-area.ts";
+import { SandboxError } from "../sandbox/sandbox-errors.ts";
 import { askApi } from "./ask-api.ts";
 import { millisecondsOf } from "./box-limits.ts";
+import type { EventSpool } from "./event-spool.ts";
 import { createEventSpool } from "./event-spool.ts";
 import type { ProgressWatchdog } from "./progress-watchdog.ts";
 import { createProgressWatchdog } from "./progress-watchdog.ts";
@@ -18,6 +19,7 @@ import { reportToApi } from "./report-to-api.ts";
 import type { RunApi, RunApiFor } from "./run-api.ts";
 import type { Slots } from "./slots.ts";
 import { uploadWork } from "./upload-work.ts";
+import { asFailure, awaitedBy } from "./work-failure.ts";
 import type { Job } from "./work-job.ts";
 import type { WorkRunDeps } from "./work-run.ts";
 import { workRun } from "./work-run.ts";
@@ -27,7 +29,9 @@ export interface WorkSegmentDeps extends WorkRunDeps {
   readonly area: RunArea;
   readonly slots: Slots;
   /** What this worker proved before it polled. */
-  readonly sandboxReport: SandboxReportJson;
+  readonly sandboxReport: () => SandboxReportJson;
+  /** A box could not be made or ended: the sandbox may hold no longer. */
+  readonly onSandboxFault: () => void;
 }
 
 /** Below a third of the time after which Temporal takes the worker for dead. */
@@ -39,6 +43,9 @@ const removeLimitMs = 60_000;
 /** Longer than any part may be silent but a step, which may be for as long as its policy lets it: a fetch takes 15 min at most. */
 const silentLimitMs = 20 * 60_000;
 const longestReason = 2_000;
+/** Whoever watches is told of a pause from this length on. */
+const toldPauseMs = 2_000;
+const tellLimitMs = 2_000;
 
 /** Failures of the work itself that another attempt would only repeat; each has a stable `code`. */
 const lasting: ReadonlySet<string> = new Set(["base_unavailable", "bundle_altered", "upload_refused"]);
@@ -48,23 +55,20 @@ const lasting: ReadonlySet<string> = new Set(["base_unavailable", "bundle_altere
  * A cancel stops the steps and keeps what they made; a worker that shuts down, or no longer owns the activity, drops all: another attempt begins anew.
  */
 export function createWorkSegment(deps: WorkSegmentDeps): WorkspaceActivities["workSegment"] {
-  return async (scope, startCapability) => {
+  return async (scope, startCapability, attemptsBefore) => {
     const { info, cancellationSignal, heartbeat } = contextOf();
     const api = deps.apiFor(scope);
     const slot = deps.slots.take();
-    const pointer = { attempt: info.attempt, slot };
+    const attempt = attemptsBefore + info.attempt;
+    const pointer = { attempt, slot };
     const progress = createProgressWatchdog({ limitMs: silentLimitMs, nowMs: () => performance.now() });
     const beating = setInterval(() => {
       if (progress.isAlive()) heartbeat(pointer);
     }, heartbeatEveryMs);
     try {
-      return await attemptWork(
-        deps,
-        { scope, startCapability, api, slot, attempt: info.attempt, progress },
-        cancellationSignal,
-      );
+      return await attemptWork(deps, { scope, startCapability, api, slot, attempt, progress }, cancellationSignal);
     } catch (error) {
-      throw asFailure(error, cancellationSignal);
+      throw failureOfAttempt(error, attempt, cancellationSignal);
     } finally {
       clearInterval(beating);
       deps.slots.give(slot);
@@ -93,7 +97,7 @@ async function attemptWork(
   );
   if (begun.refused) throw superseded(scope);
   if (begun.work !== undefined) return endOf(begun.work);
-  if (begun.exceededLimit !== undefined) throw ApplicationFailure.retryable(begun.exceededLimit.reason, "TimeIsUp");
+  if (begun.exceededLimit !== undefined) throw timeIsUp(begun.exceededLimit.reason);
   if (begun.desiredState === "DESIRED_STATE_CANCEL") throw new CancelledFailure("the run was asked to end");
   const { plan, pins, request } = begun;
   if (plan === undefined || pins === undefined || request === undefined)
@@ -104,22 +108,33 @@ async function attemptWork(
   const giveUp = AbortSignal.any([givingUpAfter(cancelled), progress.signal]);
   const report = reportToApi(api, { execution, attempt });
   const spool = createEventSpool({ ...report, signal: giveUp });
-  const folder = await deps.area.openRun(slot, stop);
+  let folder: RunFolder | undefined;
   try {
+    folder = await deps.area.openRun(slot, stop);
     const tell: Job["tell"] = (event) => {
       progress.note();
       return spool.tell(event);
     };
-    const job: Job = { scope, attempt, plan, pins, request, sandbox: deps.sandboxReport, slot, tell };
+    const job: Job = { scope, attempt, plan, pins, request, sandbox: deps.sandboxReport(), slot, tell };
     const worked = await workOn(deps, job, { spool, folder, stop, giveUp });
     await spool.flush();
     progress.note();
-    const stands = await uploadWork(api, execution, worked.report, worked.files, giveUp);
+    const onPause = (error: unknown, pauseMs: number) => {
+      if (pauseMs < toldPauseMs) return;
+      const event = waitingEvent(reasonOf(error), attempt, new Date(deps.now().getTime() + pauseMs));
+      void tell(event).catch(() => undefined);
+    };
+    const stands = await uploadWork(api, execution, worked.report, worked.files, onPause, giveUp);
     if (cancelled.aborted) throw new CancelledFailure("the work was stopped");
     return endOf(stands);
+  } catch (error) {
+    const failure = failureOfAttempt(error, attempt, cancelled);
+    if (isSandboxFault(error)) deps.onSandboxFault();
+    await tellWaiting(spool, failure, attempt, deps.now());
+    throw failure;
   } finally {
     spool.close();
-    await folder.remove(AbortSignal.timeout(removeLimitMs));
+    await folder?.remove(AbortSignal.timeout(removeLimitMs));
   }
 }
 
@@ -154,9 +169,9 @@ async function workOn(
       deps.repositories.release(base);
     }
   } catch (error) {
-    const { code, isPassing, message } = error as { code?: unknown; isPassing?: boolean; message?: string };
+    const { code, message } = error as { code?: unknown; message?: string };
     if (typeof code !== "string" || !lasting.has(code) || at.stop.aborted) throw error;
-    if (isPassing === true && job.attempt < workAttempts) throw error;
+    if (awaitedBy(error) !== undefined) throw error;
     return {
       report: {
         attempt: job.attempt,
@@ -187,19 +202,40 @@ function givingUpAfter(cancelled: AbortSignal): AbortSignal {
   return given.signal;
 }
 
-function asFailure(error: unknown, cancelled: AbortSignal): Error {
-  if (error instanceof ApplicationFailure || error instanceof CancelledFailure) return error;
-  if (cancelled.aborted) {
-    const isAsked = Context.current().cancellationDetails?.cancelRequested === true;
-    return isAsked
-      ? new CancelledFailure("the work was stopped")
-      : ApplicationFailure.retryable("the worker ended, or lost the work, before it was done", "WorkerEnded");
-  }
-  if (error instanceof ConnectError) return failureOf(error, cancelled);
-  return ApplicationFailure.retryable(error instanceof Error ? error.message : String(error), nameOf(error));
+function failureOfAttempt(error: unknown, attempt: number, cancelled: AbortSignal): Error {
+  const isCancelled = cancelled.aborted;
+  const isCancelAsked = isCancelled && Context.current().cancellationDetails?.cancelRequested === true;
+  return asFailure(error, { attempt, isCancelled, isCancelAsked });
 }
 
-const nameOf = (error: unknown): string => (error instanceof Error ? error.name : "Error");
+const isSandboxFault = (error: unknown): boolean =>
+  error instanceof Error && (error instanceof SandboxError || isSandboxFault(error.cause));
+
+/** Says what the next attempt waits for; who can't be told now learns it from the next one that fails. */
+async function tellWaiting(spool: EventSpool, failure: Error, attempt: number, now: Date): Promise<void> {
+  if (!(failure instanceof ApplicationFailure) || typeof failure.nextRetryDelay !== "number") return;
+  const event = waitingEvent(failure.message, attempt, new Date(now.getTime() + failure.nextRetryDelay));
+  await spool.sendLast(event, AbortSignal.timeout(tellLimitMs)).catch(() => undefined);
+}
+
+const waitingEvent = (reason: string, attempt: number, nextAttemptAt: Date) => ({
+  waiting: {
+    reason: storable(cutText(reason, longestReason)),
+    attempt,
+    nextAttemptAt: nextAttemptAt.toISOString(),
+  },
+});
+
+const reasonOf = (error: unknown): string =>
+  error instanceof ConnectError
+    ? `the api: ${error.rawMessage}`
+    : error instanceof Error
+      ? error.message
+      : String(error);
+
+/** The workflow ends the run: it is about to ask the same. */
+const timeIsUp = (reason = "") =>
+  ApplicationFailure.create({ message: reason, type: "TimeIsUp", nextRetryDelay: "1 minute" });
 
 function superseded({ runId }: RunScope): ApplicationFailure {
   return ApplicationFailure.nonRetryable(`another execution speaks for run ${runId}`, supersededExecution);

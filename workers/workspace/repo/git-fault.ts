@@ -1,4 +1,5 @@
 import { lastWords } from "../../../src/text/strangers-text.ts";
+import { hostFaultOf } from "../sandbox/host-fault.ts";
 import { BaseUnavailableError } from "./base-unavailable-error.ts";
 import { GitError, GitTimeoutError } from "./run-git.ts";
 
@@ -16,14 +17,19 @@ const kinds: readonly Kind[] = [
     remedy: "redirects are not followed: declare the URL that the server redirects to",
   },
   {
+    says: /SSL_ERROR_(SYSCALL|ZERO_RETURN)|SSL_read|SSL_connect|non-properly terminated|pull function|SSL connection timeout/i,
+    isPassing: true,
+    remedy: "check the network between this worker and the server",
+  },
+  {
     says: /certificate|SSL|TLS/i,
     isPassing: false,
     remedy: "if the server is right, have the operator add its CA with AUTOMATION_REPOSITORY_CA_FILE",
   },
   {
-    says: /returned error: (5\d\d|429)/i,
+    says: /(returned error:|HTTP) (5\d\d|408|425|429)/i,
     isPassing: true,
-    remedy: "the server is in trouble: start again later",
+    remedy: "the server is in trouble",
   },
   {
     says: /returned error: 4\d\d|could not read (Username|Password)|terminal prompts disabled|Authentication failed|not found|does not appear to be a git repository|Could not read from remote repository/i,
@@ -33,7 +39,7 @@ const kinds: readonly Kind[] = [
   {
     says: /Could not resolve|(Failed|Couldn't|unable) to connect|Connection (refused|reset|timed out)|timed? ?out|too slow|early EOF|RPC failed|hung up|unexpected disconnect|Empty reply|transfer closed|Recv failure/i,
     isPassing: true,
-    remedy: "check the network between this worker and the server, then start again",
+    remedy: "check the network between this worker and the server",
   },
   {
     says: /mismatched algorithms|object format/i,
@@ -49,7 +55,7 @@ const kinds: readonly Kind[] = [
 export function faultOfRemote(url: string, error: unknown): BaseUnavailableError | undefined {
   if (error instanceof GitTimeoutError)
     return unavailable(url, error.message, "check the network and the repository's size", true, error);
-  if (!(error instanceof GitError)) return undefined;
+  if (!(error instanceof GitError) || hostFaultOf(error) !== undefined) return undefined;
   const kind = kinds.find(({ says }) => says.test(error.stderr));
   return kind && unavailable(url, lastLineOf(error), kind.remedy, kind.isPassing, error);
 }

@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import { mkdir, readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
+import { hostFaultOf } from "../sandbox/host-fault.ts";
 import type { RunArea } from "../sandbox/run-area.ts";
 import type { ShelfLimits } from "./base-shelf.ts";
 import { createBaseShelf } from "./base-shelf.ts";
@@ -126,7 +127,7 @@ export function createGitRepositories(deps: GitRepositoriesDeps): Repositories {
 
 /** What no other side is known to be the cause of. */
 const isOfMirror = (error: unknown): error is GitError | MissingObjectError =>
-  error instanceof GitError || error instanceof MissingObjectError;
+  (error instanceof GitError || error instanceof MissingObjectError) && hostFaultOf(error) === undefined;
 
 /** Removes what an earlier worker was writing or removing when it died. */
 async function sweep(basesDir: string): Promise<void> {

@@ -2,6 +2,7 @@ import { createHash, randomUUID } from "node:crypto";
 import { mkdir, readdir, rename, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { systemFolders } from "../sandbox/box-command.ts";
+import { hostFaultOf } from "../sandbox/host-fault.ts";
 import { runProgram } from "../sandbox/run-program.ts";
 import { isRoot } from "../sandbox/slot-owner.ts";
 import { BaseUnavailableError } from "./base-unavailable-error.ts";
@@ -66,7 +67,8 @@ export async function resolveRef(remote: Remote, ref: string, signal: AbortSigna
     timeoutMs: askLimitMs,
     signal,
   }).catch((error) => {
-    throw error instanceof GitError ? remoteFault(remote.url, error) : (faultOfRemote(remote.url, error) ?? error);
+    if (error instanceof GitError && hostFaultOf(error) === undefined) throw remoteFault(remote.url, error);
+    throw faultOfRemote(remote.url, error) ?? error;
   });
   const lines = stdout.toString("utf8").split("\n");
   const found = new Map(lines.map((line) => [line.slice(line.indexOf("\t") + 1), line.slice(0, line.indexOf("\t"))]));

@@ -14,6 +14,7 @@ import {
 } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { lockArea } from "./area-lock.ts";
+import { faultOfRoom } from "./area-room.ts";
 import { boxUser } from "./box-command.ts";
 import { findControlGroups } from "./control-groups.ts";
 import { reapLeftovers } from "./reap-leftovers.ts";
@@ -37,6 +38,8 @@ export interface RunArea {
   openRun(slot: number, signal: AbortSignal): Promise<RunFolder>;
   /** Removes what earlier workers left: processes, mounts, groups, run folders. */
   reap(signal: AbortSignal): Promise<void>;
+  /** Says what its disk lacks to be worked on; undefined: nothing. @param times - how often the least must be free */
+  faultOfRoom(times: number): Promise<string | undefined>;
   /** Releases its lock; nothing may be running any more. */
   close(): Promise<void>;
 }
@@ -98,6 +101,7 @@ export async function openRunArea({ root: asked, nodeDir, ownerOf, signal }: Run
         await reapLeftovers(root, reapSignal);
         for (const name of await readdir(runsDir)) await remove(join(runsDir, name), reapSignal);
       },
+      faultOfRoom: (times) => faultOfRoom(root, times),
       close: async () => {
         await findControlGroups(root)?.removeAll();
         await lock.release();

@@ -1,0 +1,65 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import type { NativeConnection } from "@temporalio/worker";
+import type { Log } from "../src/telemetry/log.ts";
+import type { PreparedWorker } from "./prepared-worker.ts";
+
+/** Why a worker does not poll; undefined: it does. */
+export type Standing = string | undefined;
+
+/**
+ * Lets a worker poll for as long as it can work. When something keeps it from that, it gives back what it holds, says why, and polls again once that is gone: Temporal's worker can't pause, so a new one is made.
+ * @param onStanding - told whenever it begins or stops to poll
+ * @returns when the signal aborts, and what it held is finished, or given back
+ * @throws what ends Temporal's worker
+ */
+export async function pollWhileAble(
+  made: PreparedWorker,
+  at: { readonly connection: NativeConnection; readonly namespace: string },
+  how: {
+    readonly lookEveryMs: number;
+    readonly log: Pick<Log, "error" | "info">;
+    readonly signal: AbortSignal;
+    readonly onStanding: (standing: Standing) => void;
+  },
+): Promise<void> {
+  const { lookEveryMs, log, signal, onStanding } = how;
+  const pause = () => sleep(lookEveryMs, undefined, { signal }).catch(() => undefined);
+  let isTold = false;
+  const tell = (obstacle: string) => {
+    if (!isTold) log.error({ obstacle }, "this worker can't work; it takes none until that has passed");
+    isTold = true;
+    onStanding(obstacle);
+  };
+  while (!signal.aborted) {
+    const obstacle = await made.obstacle(true);
+    if (obstacle !== undefined) {
+      tell(obstacle);
+      await pause();
+      continue;
+    }
+    const worker = await made.create(at);
+    if (signal.aborted) return;
+    const stop = () => worker.shutdown();
+    signal.addEventListener("abort", stop, { once: true });
+    const running = worker.run();
+    let isOver = false;
+    const ended = running.finally(() => {
+      isOver = true;
+    });
+    ended.catch(() => undefined); // thrown below
+    isTold = false;
+    onStanding(undefined);
+    log.info("worker is polling");
+    while (!signal.aborted && !isOver) {
+      await Promise.race([pause(), ended]);
+      if (signal.aborted || isOver) break;
+      const found = await made.obstacle(false);
+      if (found === undefined || signal.aborted || isOver) continue;
+      tell(found);
+      worker.shutdown();
+      break;
+    }
+    await ended;
+    signal.removeEventListener("abort", stop);
+  }
+}

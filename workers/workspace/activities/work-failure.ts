@@ -1,0 +1,54 @@
+import { ConnectError } from "@connectrpc/connect";
+import { ApplicationFailure, CancelledFailure } from "@temporalio/activity";
+import { workFailed } from "../../../src/temporal/contract.ts";
+import { failureOf } from "../../automation/activities/failure-of.ts";
+import { hostFaultOf } from "../sandbox/host-fault.ts";
+
+/** Something outside of the work and of this worker did not answer, or not as it does when it is well. */
+export class AwayError extends Error {
+  override readonly name = "AwayError";
+  readonly isPassing = true;
+}
+
+const firstPauseMs = 1_000;
+const longestPauseMs = 60_000;
+
+/** Pause after a try, from the first on: 1, 2, 4 … 60 s. */
+export const pauseAfter = (attempt: number): number => Math.min(firstPauseMs * 2 ** (attempt - 1), longestPauseMs);
+
+/**
+ * Says what an attempt has to wait for, when no fault of its work ended it: the host of this worker, or something that is away.
+ * @returns undefined for a fault of the work, and for one of ours
+ */
+export function awaitedBy(error: unknown): string | undefined {
+  const { isPassing, message } = error instanceof Error ? (error as Error & { readonly isPassing?: unknown }) : {};
+  return isPassing === true ? message : hostFaultOf(error);
+}
+
+/**
+ * What the activity throws for an error of an attempt.
+ *
+ *   a cancel that was asked for           cancelled
+ *   shutdown, ownership lost              tried again at once, by whoever is there
+ *   waits for something (`awaitedBy`)     tried again after a growing pause, for as long as the run has time
+ *   an answer of the api that stays       never again
+ *   all else: a fault of ours             WorkFailed: the workflow counts these
+ */
+export function asFailure(
+  error: unknown,
+  at: { readonly attempt: number; readonly isCancelled: boolean; readonly isCancelAsked: boolean },
+): Error {
+  if (error instanceof ApplicationFailure) return error;
+  if (at.isCancelAsked) return new CancelledFailure("the work was stopped");
+  if (at.isCancelled)
+    return ApplicationFailure.create({ message: workerEnded, type: "WorkerEnded", nextRetryDelay: firstPauseMs });
+  if (error instanceof CancelledFailure) return error;
+  const reason = awaitedBy(error);
+  if (reason !== undefined)
+    return ApplicationFailure.create({ message: reason, type: "Waiting", nextRetryDelay: pauseAfter(at.attempt) });
+  if (error instanceof ConnectError) return failureOf(error, new AbortController().signal);
+  const message = error instanceof Error ? error.message : String(error);
+  return ApplicationFailure.create({ message, type: workFailed, nonRetryable: true, details: [at.attempt] });
+}
+
+const workerEnded = "another worker: this one ends, or lost the work";
