@@ -1,14 +1,15 @@
+import { LRUCache } from "lru-cache";
 import type { RepositoryJson, WorkflowRuleJson } from "../gen/workflows_runtime/v1/workflow_service_pb.ts";
 import type { StoredPersona } from "../personas/persona-store.ts";
-import { readPersonas } from "../personas/persona-store.ts";
-import type { Transaction } from "../tenancy/transaction.ts";
+import { lookUpPersonas } from "../personas/persona-store.ts";
+import type { FoundRow, LookUp, Transaction, Wanted } from "../tenancy/transaction.ts";
 import { readRevisions } from "./declaration-revision-store.ts";
-import type { StoredDefinition, StoredVersion } from "./definition-store.ts";
-import { defaultChannel, readDefinitions, readVersions } from "./definition-store.ts";
+import type { StoredVersion } from "./definition-store.ts";
+import { defaultChannel, lookUpChannels, lookUpVersions } from "./definition-store.ts";
 import type { StoredProfile } from "./profile-store.ts";
-import { readProfiles } from "./profile-store.ts";
-import { readRepositories } from "./repository-store.ts";
-import { readRules } from "./rule-store.ts";
+import { lookUpProfiles } from "./profile-store.ts";
+import { lookUpRepositories } from "./repository-store.ts";
+import { lookUpRules } from "./rule-store.ts";
 
 /** Names a version directly or by a channel. */
 export interface DefinitionSelector {
@@ -17,10 +18,10 @@ export interface DefinitionSelector {
   readonly channel?: string;
 }
 
-/** All that one tenant declares, at one revision. */
+/** What a decision may ask about what a tenant declares, at one revision. */
 export interface Declarations {
-  /** In the order in which they are asked. */
-  readonly rules: readonly WorkflowRuleJson[];
+  /** Those of a profile, in the order in which they are asked. */
+  rules(profileId: string): readonly WorkflowRuleJson[];
   /** The version, or the newest when none is named. */
   profile(id: string, version?: string): StoredProfile | undefined;
   hasDefinition(id: string): boolean;
@@ -30,72 +31,126 @@ export interface Declarations {
   persona(id: string, version?: string): StoredPersona | undefined;
 }
 
-/** Gives the declarations of several tenants as of now. */
-export type ReadDeclarations = (
-  transaction: Transaction,
-  tenants: readonly string[],
-) => Promise<ReadonlyMap<string, Declarations>>;
+/** A decision that rests on what a tenant declares. It is made again while something it asked for was not read yet: it must have no effects. */
+export interface DeclaredDecision<T> {
+  readonly tenant: string;
+  readonly decide: (declarations: Declarations) => T;
+}
 
-/** Keeps what it read until the tenant's revision moves: one small query per batch, and never a stale answer. At most 1,000 tenants are kept. */
-export function createReadDeclarations(): ReadDeclarations {
-  const kept = new Map<string, { readonly revision: number; readonly declarations: Declarations }>();
-  return async (transaction, tenants) => {
-    const revisions = await readRevisions(transaction, tenants);
-    const read = await Promise.all(
-      tenants.map(async (tenant): Promise<[string, Declarations]> => {
-        const revision = revisions.get(tenant) ?? 0;
-        const known = kept.get(tenant);
-        if (known?.revision === revision) return [tenant, known.declarations];
-        const declarations = revision === 0 ? nothing : await readDeclarations(transaction, tenant);
-        kept.delete(tenant);
-        kept.set(tenant, { revision, declarations });
-        for (const oldest of [...kept.keys()].slice(0, Math.max(0, kept.size - 1_000))) kept.delete(oldest);
-        return [tenant, declarations];
+/** Makes decisions by the declarations as they stand in this transaction; the answers come in the order of the decisions. */
+export type DecideByDeclarations = <T>(
+  transaction: Transaction,
+  decisions: readonly DeclaredDecision<T>[],
+) => Promise<T[]>;
+
+/** What is read of each kind; the value is absent where the tenant declares no such thing. */
+interface Declared {
+  readonly rules: readonly WorkflowRuleJson[];
+  readonly profile: StoredProfile;
+  readonly channels: Readonly<Record<string, string>>;
+  readonly version: StoredVersion;
+  readonly repository: RepositoryJson;
+  readonly persona: StoredPersona;
+}
+type Kind = keyof Declared;
+
+const lookUps: { readonly [K in Kind]: LookUp<Declared[K]> } = {
+  rules: lookUpRules,
+  profile: lookUpProfiles,
+  channels: lookUpChannels,
+  version: lookUpVersions,
+  repository: lookUpRepositories,
+  persona: lookUpPersonas,
+};
+
+/** Characters of JSON that are kept over batches, for all tenants together. */
+const keptCharacters = 32 * 1024 * 1024;
+/** Decisions whose declarations are held at once beside what is kept. */
+const heldDecisions = 50;
+
+/** One thing that a decision asked for; the key names tenant and revision, too, so that nothing that is kept is ever stale. */
+interface Need extends Wanted {
+  readonly kind: Kind;
+  readonly key: string;
+}
+type Known = Map<string, unknown>;
+
+/**
+ * Reads what the decisions turn out to need, and no more: what one tenant declares beside that costs nobody anything.
+ * What was read is kept, within a bound of memory, until the tenant's revision moves: then a batch costs one small query.
+ */
+export function createDecideByDeclarations(): DecideByDeclarations {
+  const kept = new LRUCache<string, { readonly value: unknown }>({
+    maxSize: keptCharacters,
+    sizeCalculation: ({ value }, key) => key.length + (JSON.stringify(value)?.length ?? 1),
+  });
+
+  return async (transaction, decisions) => {
+    const tenants = [...new Set(decisions.map(({ tenant }) => tenant))];
+    const revisions = tenants.length === 0 ? new Map() : await readRevisions(transaction, tenants);
+    const answers = [];
+    for (let from = 0; from < decisions.length; from += heldDecisions) {
+      const known: Known = new Map();
+      const ask = (tenant: string, needs: Map<string, Need>) =>
+        asking(tenant, revisions.get(tenant) ?? 0, known, kept, needs);
+      const learn = (key: string, value: unknown) => {
+        known.set(key, value);
+        kept.set(key, { value });
+      };
+      answers.push(...(await decideAll(transaction, decisions.slice(from, from + heldDecisions), ask, learn)));
+    }
+    return answers;
+  };
+}
+
+/** Decides, reads what was missing, decides again: three times at most, for a plan is known by its profile, and its personas by the plan. */
+async function decideAll<T>(
+  transaction: Transaction,
+  decisions: readonly DeclaredDecision<T>[],
+  ask: (tenant: string, needs: Map<string, Need>) => Declarations,
+  learn: (key: string, value: unknown) => void,
+): Promise<T[]> {
+  for (;;) {
+    const needs = new Map<string, Need>();
+    const answers = decisions.map(({ tenant, decide }) => decide(ask(tenant, needs)));
+    if (needs.size === 0) return answers;
+    const byKind = Map.groupBy(needs.values(), ({ kind }) => kind);
+    await Promise.all(
+      [...byKind].map(async ([kind, wanted]) => {
+        const found: FoundRow<unknown>[] = await lookUps[kind](transaction, wanted);
+        const byIndex = new Map(found.map(({ index, value }) => [index, value]));
+        for (const [index, { key }] of wanted.entries()) learn(key, byIndex.get(index));
       }),
     );
-    return new Map(read);
+  }
+}
+
+/** Answers from what is known; what is not is noted as a need, and the decision is made again. */
+function asking(
+  tenant: string,
+  revision: number,
+  known: Known,
+  kept: LRUCache<string, { readonly value: unknown }>,
+  needs: Map<string, Need>,
+): Declarations {
+  const read = <K extends Kind>(kind: K, id: string, version = ""): Declared[K] | undefined => {
+    if (revision === 0) return undefined; // it never declared anything
+    const key = JSON.stringify([tenant, revision, kind, id, version]);
+    const before = known.has(key) ? undefined : kept.get(key);
+    if (before !== undefined) known.set(key, before.value);
+    if (known.has(key)) return known.get(key) as Declared[K] | undefined;
+    needs.set(key, { kind, key, tenant, id, version });
+    return undefined;
   };
-}
-
-async function readDeclarations(transaction: Transaction, tenant: string): Promise<Declarations> {
-  const [rules, profiles, definitions, versions, repositories, personas] = await Promise.all([
-    readRules(transaction, tenant),
-    readProfiles(transaction, tenant),
-    readDefinitions(transaction, tenant),
-    readVersions(transaction, tenant),
-    readRepositories(transaction, tenant),
-    readPersonas(transaction, tenant),
-  ]);
-  return index({ rules, profiles, definitions, versions, repositories, personas });
-}
-
-function index(declared: {
-  readonly rules: readonly WorkflowRuleJson[];
-  /** Newest first. */
-  readonly profiles: readonly StoredProfile[];
-  readonly definitions: readonly StoredDefinition[];
-  readonly versions: readonly StoredVersion[];
-  readonly repositories: readonly RepositoryJson[];
-  /** Newest first. */
-  readonly personas: readonly StoredPersona[];
-}): Declarations {
-  const { rules, profiles, definitions, versions, repositories, personas } = declared;
-  const byProfile = Map.groupBy(profiles, (profile) => profile.id);
-  const byDefinition = new Map(definitions.map((definition) => [definition.id, definition]));
-  const byVersion = new Map(versions.map((version) => [`${version.definitionId} ${version.version}`, version]));
-  const byRepository = new Map(repositories.map((repository) => [repository.id, repository]));
-  const byPersona = Map.groupBy(personas, (persona) => persona.id);
   return {
-    rules,
-    profile: (id, version) => byProfile.get(id)?.find((profile) => !version || profile.version === version),
-    hasDefinition: (id) => byDefinition.has(id),
+    rules: (profileId) => read("rules", profileId) ?? [],
+    profile: (id, version) => read("profile", id, version),
+    hasDefinition: (id) => read("channels", id) !== undefined,
     version({ id, version, channel }) {
-      const wanted = version ?? byDefinition.get(id)?.channels[channel ?? defaultChannel];
-      return wanted === undefined ? undefined : byVersion.get(`${id} ${wanted}`);
+      const wanted = version ?? read("channels", id)?.[channel ?? defaultChannel];
+      return wanted === undefined ? undefined : read("version", id, wanted);
     },
-    repository: (id) => byRepository.get(id),
-    persona: (id, version) => byPersona.get(id)?.find((persona) => !version || persona.version === version),
+    repository: (id) => read("repository", id),
+    persona: (id, version) => read("persona", id, version),
   };
 }
-
-const nothing = index({ rules: [], profiles: [], definitions: [], versions: [], repositories: [], personas: [] });

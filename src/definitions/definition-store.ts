@@ -1,5 +1,6 @@
 import type { AutomationPlanJson } from "../gen/automation/v1/automation_plan_pb.ts";
-import type { Transaction } from "../tenancy/transaction.ts";
+import { wantedRows, wantedValues } from "../postgres/look-up.ts";
+import type { LookUp, Transaction } from "../tenancy/transaction.ts";
 
 export interface StoredVersion {
   readonly definitionId: string;
@@ -35,13 +36,25 @@ export async function findVersion(
 /** The channel of a definition that is named without version or channel. */
 export const defaultChannel = "stable";
 
-export async function readVersions(transaction: Transaction, tenant: string): Promise<StoredVersion[]> {
-  const { rows } = await transaction.query<StoredVersion>(
-    `select ${columns} from workflow_versions v where v.tenant = $1`,
-    [tenant],
+/** Versions by definition and version. */
+export const lookUpVersions: LookUp<StoredVersion> = async (transaction, wanted) => {
+  const { rows } = await transaction.query<StoredVersion & { index: number }>(
+    `select wanted.index, ${columns} from ${wantedRows}
+     join workflow_versions v on v.tenant = wanted.tenant and v.definition_id = wanted.id and v.version = wanted.version`,
+    wantedValues(wanted),
+  );
+  return rows.map(({ index, ...value }) => ({ index, value }));
+};
+
+/** Channels by definition. */
+export const lookUpChannels: LookUp<StoredDefinition["channels"]> = async (transaction, wanted) => {
+  const { rows } = await transaction.query<{ index: number; value: StoredDefinition["channels"] }>(
+    `select wanted.index, d.channels as value from ${wantedRows}
+     join workflow_definitions d on d.tenant = wanted.tenant and d.definition_id = wanted.id`,
+    wantedValues(wanted),
   );
   return rows;
-}
+};
 
 export async function readDefinitions(transaction: Transaction, tenant: string): Promise<StoredDefinition[]> {
   const { rows } = await transaction.query<StoredDefinition>(

@@ -3,6 +3,7 @@ import type { Duration } from "@bufbuild/protobuf/wkt";
 import { durationMs } from "@bufbuild/protobuf/wkt";
 import type { AutomationPlan, Step } from "../gen/automation/v1/automation_plan_pb.ts";
 import { AutomationPlanSchema } from "../gen/automation/v1/automation_plan_pb.ts";
+import { faultOfSize } from "./declared-size.ts";
 import { faultOfTreePath } from "./match-patterns.ts";
 import { faultOfTime, faultsOfPolicy } from "./policy-rules.ts";
 import { faultOfRef } from "./repository-rules.ts";
@@ -12,9 +13,11 @@ const longestLimitMs = 30 * 24 * 3_600_000;
 /** Everything about a plan that its proto's rules don't see and that no run could do; empty: it can be published. */
 export function faultsOfPlan(plan: AutomationPlan): string[] {
   const { timeLimit, queueLimit, handoffLimit, steps, repository } = plan;
-  const { policy } = toJson(AutomationPlanSchema, plan);
+  const json = toJson(AutomationPlanSchema, plan);
+  const { policy } = json;
   const ref = repository === undefined || repository.ref === "" ? undefined : faultOfRef(repository.ref);
   return [
+    ...faultOfSize(json, "plan"),
     ...faultOfLimit(timeLimit, "plan.time_limit"),
     ...faultOfLimit(queueLimit, "plan.queue_limit"),
     ...faultOfLimit(handoffLimit, "plan.handoff_limit"),

@@ -1,5 +1,6 @@
 import type { ProfileJson } from "../gen/governance/v1/profile_pb.ts";
-import type { Transaction } from "../tenancy/transaction.ts";
+import { wantedRows, wantedValues } from "../postgres/look-up.ts";
+import type { LookUp, Transaction } from "../tenancy/transaction.ts";
 
 export interface StoredProfile {
   readonly id: string;
@@ -25,13 +26,30 @@ export async function findProfile(
   return rows[0];
 }
 
-/** Every version of the tenant, newest first. */
-export async function readProfiles(transaction: Transaction, tenant: string): Promise<StoredProfile[]> {
-  const { rows } = await transaction.query<StoredProfile>(
-    `select ${columns} from methodology_profiles where tenant = $1 order by ordinal desc`,
+/** Profiles by id and version, or the newest of an id. */
+export const lookUpProfiles: LookUp<StoredProfile> = async (transaction, wanted) => {
+  const { rows } = await transaction.query<StoredProfile & { index: number }>(
+    `select wanted.index, found.* from ${wantedRows}
+     cross join lateral (
+       select ${columns} from methodology_profiles p
+       where p.tenant = wanted.tenant and p.profile_id = wanted.id and (wanted.version = '' or p.version = wanted.version)
+       order by p.ordinal desc limit 1
+     ) as found`,
+    wantedValues(wanted),
+  );
+  return rows.map(({ index, ...value }) => ({ index, value }));
+};
+
+/** The newest version of each, the one published last first. */
+export async function readNewestProfiles(transaction: Transaction, tenant: string): Promise<ProfileJson[]> {
+  const { rows } = await transaction.query<{ profile: ProfileJson }>(
+    `select p.profile from methodology_profiles p
+     join (select profile_id, max(ordinal) as ordinal from methodology_profiles where tenant = $1 group by profile_id) as newest
+       using (profile_id, ordinal)
+     where p.tenant = $1 order by p.ordinal desc`,
     [tenant],
   );
-  return rows;
+  return rows.map(({ profile }) => profile);
 }
 
 /** @returns false when the version was there */

@@ -5,6 +5,7 @@ import type { Principal } from "../tenancy/request-context.ts";
 import type { InScope } from "../tenancy/transaction.ts";
 import { canonicalDigest } from "../text/canonical-json.ts";
 import { bumpRevision } from "./declaration-revision-store.ts";
+import { faultOfSize } from "./declared-size.ts";
 import { faultsOfProfile } from "./profile-rules.ts";
 import { findProfile, insertProfile } from "./profile-store.ts";
 import { VersionExistsError } from "./version-exists-error.ts";
@@ -42,9 +43,9 @@ export function createPublishProfile(deps: {
     const receiver = message.handoff?.receiver;
     if (receiver !== undefined && !deps.receivers.includes(receiver))
       throw new UnknownReceiverError(receiver, deps.receivers);
-    const faults = faultsOfProfile(message);
-    if (faults.length > 0) throw new InvalidProfileError(faults);
     const profile = toJson(ProfileSchema, message);
+    const faults = [...faultOfSize(profile, "profile"), ...faultsOfProfile(message)];
+    if (faults.length > 0) throw new InvalidProfileError(faults);
     const digest = canonicalDigest(profile);
     const { id, version } = message;
     return deps.inScope(who, async (transaction) => {

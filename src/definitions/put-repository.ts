@@ -5,6 +5,7 @@ import type { Principal } from "../tenancy/request-context.ts";
 import type { InScope } from "../tenancy/transaction.ts";
 import { shownText } from "../text/strangers-text.ts";
 import { bumpRevision } from "./declaration-revision-store.ts";
+import { faultOfSize } from "./declared-size.ts";
 import { faultsOfPolicy } from "./policy-rules.ts";
 import type { RepositoryBounds } from "./repository-rules.ts";
 import { faultOfRef, faultOfUrl } from "./repository-rules.ts";
@@ -35,6 +36,7 @@ export function createPutRepository(deps: {
     const urlFault = faultOfUrl(url, tenant, deps.bounds);
     const refFault = faultOfRef(defaultRef);
     const faults = [
+      ...faultOfSize(repository, "repository"),
       ...(urlFault === undefined ? [] : [`url ${shown(url)} ${urlFault}`]),
       ...(refFault === undefined ? [] : [`default_ref "${defaultRef}" ${refFault}`]),
       ...(repository.policy === undefined ? [] : faultsOfPolicy(repository.policy, "policy")),

@@ -8,7 +8,7 @@ import type {
 import type { InScope, Scope } from "../tenancy/transaction.ts";
 import type { DefinitionSelector } from "./declarations.ts";
 import { findVersion, readDefinitions } from "./definition-store.ts";
-import { findProfile, readProfiles } from "./profile-store.ts";
+import { findProfile, readNewestProfiles } from "./profile-store.ts";
 import { readRepositories } from "./repository-store.ts";
 import { readRules } from "./rule-store.ts";
 
@@ -81,11 +81,7 @@ export function createReadDeclared({ inScope }: { readonly inScope: InScope }): 
       return { profile: found.profile, digest: found.digest };
     },
     async profiles(scope) {
-      const found = await inScope(scope, (transaction) => readProfiles(transaction, scope.tenant));
-      const newest = Map.groupBy(found, (each) => each.id)
-        .values()
-        .flatMap(([first]) => (first === undefined ? [] : [first.profile]));
-      return { profiles: [...newest] };
+      return { profiles: await inScope(scope, (transaction) => readNewestProfiles(transaction, scope.tenant)) };
     },
   };
 }

@@ -1,5 +1,6 @@
 import type { RepositoryJson } from "../gen/workflows_runtime/v1/workflow_service_pb.ts";
-import type { Transaction } from "../tenancy/transaction.ts";
+import { wantedRows, wantedValues } from "../postgres/look-up.ts";
+import type { LookUp, Transaction } from "../tenancy/transaction.ts";
 
 /** Repositories of a tenant, by id. */
 export async function readRepositories(transaction: Transaction, tenant: string): Promise<RepositoryJson[]> {
@@ -9,6 +10,16 @@ export async function readRepositories(transaction: Transaction, tenant: string)
   );
   return rows.map((row) => row.repository);
 }
+
+/** Repositories by id. */
+export const lookUpRepositories: LookUp<RepositoryJson> = async (transaction, wanted) => {
+  const { rows } = await transaction.query<{ index: number; value: RepositoryJson }>(
+    `select wanted.index, r.repository as value from ${wantedRows}
+     join repositories r on r.tenant = wanted.tenant and r.repository_id = wanted.id`,
+    wantedValues(wanted),
+  );
+  return rows;
+};
 
 export async function upsertRepository(
   transaction: Transaction,

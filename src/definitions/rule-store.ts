@@ -1,5 +1,6 @@
 import type { WorkflowRuleJson } from "../gen/workflows_runtime/v1/workflow_service_pb.ts";
-import type { Transaction } from "../tenancy/transaction.ts";
+import { wantedRows, wantedValues } from "../postgres/look-up.ts";
+import type { LookUp, Transaction } from "../tenancy/transaction.ts";
 
 /** Rules in the order in which they are asked. */
 export async function readRules(transaction: Transaction, tenant: string): Promise<WorkflowRuleJson[]> {
@@ -8,6 +9,29 @@ export async function readRules(transaction: Transaction, tenant: string): Promi
     [tenant],
   );
   return rows.map((row) => row.rule);
+}
+
+/** The rules of profiles by the profile's id, each list in the order in which its rules are asked. */
+export const lookUpRules: LookUp<WorkflowRuleJson[]> = async (transaction, wanted) => {
+  const { rows } = await transaction.query<{ index: number; value: WorkflowRuleJson[] }>(
+    `select wanted.index, jsonb_agg(r.rule order by r.priority, r.rule_id) as value from ${wantedRows}
+     join workflow_rules r on r.tenant = wanted.tenant and r.rule->>'profileId' = wanted.id
+     group by wanted.index`,
+    wantedValues(wanted),
+  );
+  return rows;
+};
+
+/** How many other rules a profile has. */
+export async function countOtherRules(
+  transaction: Transaction,
+  { tenant, id, profileId }: { readonly tenant: string; readonly id: string; readonly profileId: string },
+): Promise<number> {
+  const { rows } = await transaction.query<{ count: number }>(
+    "select count(*)::int as count from workflow_rules where tenant = $1 and rule_id <> $2 and rule->>'profileId' = $3",
+    [tenant, id, profileId],
+  );
+  return rows[0]?.count ?? 0;
 }
 
 export async function upsertRule(

@@ -1,5 +1,6 @@
 import type { PersonaManifestJson } from "../gen/agents/v1/agents_service_pb.ts";
-import type { Transaction } from "../tenancy/transaction.ts";
+import { wantedRows, wantedValues } from "../postgres/look-up.ts";
+import type { LookUp, Transaction } from "../tenancy/transaction.ts";
 
 /** A published version of a persona. */
 export interface StoredPersona {
@@ -25,6 +26,20 @@ export async function readPersonas(transaction: Transaction, tenant: string): Pr
   );
   return rows;
 }
+
+/** Personas by id and version, or the newest of an id. */
+export const lookUpPersonas: LookUp<StoredPersona> = async (transaction, wanted) => {
+  const { rows } = await transaction.query<StoredPersona & { index: number }>(
+    `select wanted.index, found.* from ${wantedRows}
+     cross join lateral (
+       select ${columns} from personas p
+       where p.tenant = wanted.tenant and p.persona_id = wanted.id and (wanted.version = '' or p.version = wanted.version)
+       order by p.ordinal desc limit 1
+     ) as found`,
+    wantedValues(wanted),
+  );
+  return rows.map(({ index, ...value }) => ({ index, value }));
+};
 
 export async function findPersona(
   transaction: Transaction,

@@ -16,7 +16,7 @@ import { readEnvironment } from "../config/environment.ts";
 import type { Operator } from "../config/operator.ts";
 import { readOperator } from "../config/operator.ts";
 import { bumpRevision } from "../definitions/declaration-revision-store.ts";
-import { createReadDeclarations } from "../definitions/declarations.ts";
+import { createDecideByDeclarations } from "../definitions/declarations.ts";
 import { createPublishVersion } from "../definitions/put-definition.ts";
 import { createPublishProfile } from "../definitions/put-profile.ts";
 import { createPutRepository } from "../definitions/put-repository.ts";
@@ -173,7 +173,7 @@ function createServices(deps: {
   const abortSeal = createAbortSeal(sealing);
   const startRun = createStartRun({
     ...deps,
-    readDeclarations: createReadDeclarations(),
+    decideByDeclarations: createDecideByDeclarations(),
     operator: { knownRoles: operator.roles, workspaces: operator.workspaces, runs: operator.runs },
     newId: randomUUID,
   });

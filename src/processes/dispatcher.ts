@@ -2,7 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { createKafkaConsumer } from "../bus/kafka-consumer.ts";
 import { readEnvironment } from "../config/environment.ts";
 import { readOperator } from "../config/operator.ts";
-import { createReadDeclarations } from "../definitions/declarations.ts";
+import { createDecideByDeclarations } from "../definitions/declarations.ts";
 import { assertWorkspaceRules } from "../definitions/workspace-rules.ts";
 import { createConsumeRequests } from "../dispatch/consume-requests.ts";
 import { createPumpCommands } from "../dispatch/pump-commands.ts";
@@ -78,7 +78,7 @@ export async function main(environment: NodeJS.ProcessEnv, signal: AbortSignal):
     handle: createConsumeRequests({
       accept: createAcceptRequests({
         inTransaction,
-        readDeclarations: createReadDeclarations(),
+        decideByDeclarations: createDecideByDeclarations(),
         bindings: operator.sources,
         operator: { knownRoles: operator.roles, workspaces: operator.workspaces, runs: operator.runs },
         isDataError,

@@ -1,4 +1,4 @@
-import type { Declarations, ReadDeclarations } from "../definitions/declarations.ts";
+import type { DecideByDeclarations, Declarations } from "../definitions/declarations.ts";
 import type { Reason } from "../definitions/reason.ts";
 import { reason } from "../definitions/reason.ts";
 import type { InTransaction } from "../tenancy/transaction.ts";
@@ -21,7 +21,7 @@ export type AcceptCounts = Readonly<
 
 export interface AcceptDeps {
   readonly inTransaction: InTransaction;
-  readonly readDeclarations: ReadDeclarations;
+  readonly decideByDeclarations: DecideByDeclarations;
   readonly bindings: readonly SourceBinding[];
   readonly operator: OperatorRules;
   /** Whether Postgres refused the rows themselves (SQLSTATE class 22 or 23), as opposed to being away. */
@@ -70,23 +70,13 @@ async function write(deps: AcceptDeps, sorted: readonly Sorted[]): Promise<Accep
   const now = deps.now();
   const platform = sorted.flatMap((each) => ("platform" in each ? [each.platform] : []));
   const events = sorted.flatMap((each) => ("event" in each ? [each] : []));
-  const tenants = [...new Set(events.map(({ event }) => event.tenant))];
-  const declared: ReadonlyMap<string, Declarations> =
-    tenants.length === 0
-      ? new Map()
-      : await deps.inTransaction((transaction) => deps.readDeclarations(transaction, tenants));
-  const rows = events.flatMap(({ event, delivery }) => {
-    const declarations = declared.get(event.tenant);
-    if (declarations === undefined) throw new Error(`declarations of tenant ${event.tenant} were not read`);
-    try {
-      const decision = decideRequest(event.data, declarations, { scope: event, operator: deps.operator, now });
-      return [buildRow(event, decision, { position: delivery.position, now, delivery })];
-    } catch (error) {
-      deps.onDefect(error, delivery.position);
-      platform.push(undecidable(delivery, error));
-      return [];
-    }
-  });
+  const decided = await decideAll(deps, events, now);
+  const rows = decided.flatMap((each) => ("row" in each ? [each.row] : []));
+  for (const each of decided) {
+    if ("row" in each) continue;
+    deps.onDefect(each.error, each.delivery.position);
+    platform.push(undecidable(each.delivery, each.error));
+  }
   const seen = await deps.inTransaction(async (transaction) => {
     const [found] = await Promise.all([
       recordRequests(transaction, firstOfEach(rows), rows),
@@ -98,6 +88,26 @@ async function write(deps: AcceptDeps, sorted: readonly Sorted[]): Promise<Accep
   for (const { index, seen: what } of seen)
     counts[what === "first" ? (rows[index]?.disposition ?? "quarantined") : what] += 1;
   return counts;
+}
+
+type Asked = Extract<Sorted, { event: CloudEvent }>;
+type Decided = { readonly row: RequestRow } | { readonly error: unknown; readonly delivery: Delivery };
+
+/** By what each tenant declares; our own rules failing on one event is no reason to hold up the others. */
+async function decideAll(deps: AcceptDeps, events: readonly Asked[], now: Date): Promise<Decided[]> {
+  if (events.length === 0) return [];
+  const decisions = events.map(({ event, delivery }) => ({
+    tenant: event.tenant,
+    decide: (declarations: Declarations): Decided => {
+      try {
+        const decision = decideRequest(event.data, declarations, { scope: event, operator: deps.operator, now });
+        return { row: buildRow(event, decision, { position: delivery.position, now, delivery }) };
+      } catch (error) {
+        return { error, delivery };
+      }
+    },
+  }));
+  return deps.inTransaction((transaction) => deps.decideByDeclarations(transaction, decisions));
 }
 
 function firstOfEach(rows: readonly RequestRow[]): RequestRow[] {

@@ -80,7 +80,10 @@ export function decideRequest(
   const profile = declarations.profile(message.profile?.id ?? "", message.profile?.version);
   const unknownProfile =
     profile === undefined && message.profile !== undefined ? [profileUnknown(message.profile)] : [];
-  const choice = chooseDefinition(declarations.rules, requested, { org: scope.org, profile: profile?.profile });
+  const choice = chooseDefinition(declarations.rules(message.profile?.id ?? ""), requested, {
+    org: scope.org,
+    profile: profile?.profile,
+  });
   const early = [...violations, ...unknownProfile];
   if (choice === undefined)
     return early.length > 0

@@ -1,5 +1,5 @@
 import { toJson } from "@bufbuild/protobuf";
-import type { ReadDeclarations } from "../definitions/declarations.ts";
+import type { DecideByDeclarations } from "../definitions/declarations.ts";
 import type { Reason } from "../definitions/reason.ts";
 import { reason } from "../definitions/reason.ts";
 import { RunRequestedSchema } from "../gen/automation/v1/run_requested_pb.ts";
@@ -48,7 +48,7 @@ export type StartRun = (
 /** The api's door to the same acceptance as the bus: `request_id` is the event id, the source is the principal. */
 export function createStartRun(deps: {
   readonly inScope: InScope;
-  readonly readDeclarations: ReadDeclarations;
+  readonly decideByDeclarations: DecideByDeclarations;
   readonly operator: OperatorRules;
   readonly newId: () => string;
   readonly now: () => Date;
@@ -66,10 +66,18 @@ export function createStartRun(deps: {
       ...(isTraceparent(trace.traceparent) ? trace : {}),
     };
     const { row, seen } = await deps.inScope(who, async (transaction) => {
-      const declarations = (await deps.readDeclarations(transaction, [who.tenant])).get(who.tenant);
-      if (declarations === undefined) throw new Error(`declarations of tenant ${who.tenant} were not read`);
-      const decision = decideRequest(event.data, declarations, { scope: who, operator: deps.operator, now });
-      const decided = buildRow(event, decision, { position: `api:${deps.newId()}`, now });
+      const position = `api:${deps.newId()}`;
+      const [decided] = await deps.decideByDeclarations(transaction, [
+        {
+          tenant: who.tenant,
+          decide: (declarations) =>
+            buildRow(event, decideRequest(event.data, declarations, { scope: who, operator: deps.operator, now }), {
+              position,
+              now,
+            }),
+        },
+      ]);
+      if (decided === undefined) throw new Error("one decision was asked for, and none was made");
       const [found] = await recordRequests(transaction, [decided], [decided]);
       return { row: decided, seen: found };
     });

@@ -21,3 +21,20 @@ export type InScope = <T>(scope: Scope, work: (transaction: Transaction) => Prom
 
 /** Runs work in one transaction of a role that has named policies across tenants. */
 export type InTransaction = <T>(work: (transaction: Transaction) => Promise<T>) => Promise<T>;
+
+/** One of many things that are looked up in one query. */
+export interface Wanted {
+  readonly tenant: string;
+  readonly id: string;
+  /** Empty: the newest, where there are versions. */
+  readonly version: string;
+}
+
+/** What was found for the `index`th of them. */
+export interface FoundRow<T> {
+  readonly index: number;
+  readonly value: T;
+}
+
+/** Looks many up at once, over tenants; what is not there has no row. */
+export type LookUp<T> = (transaction: Transaction, wanted: readonly Wanted[]) => Promise<FoundRow<T>[]>;

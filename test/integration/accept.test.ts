@@ -2,7 +2,7 @@ import { create, fromJson } from "@bufbuild/protobuf";
 import type { Pool } from "pg";
 import pg from "pg";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { createReadDeclarations } from "../../src/definitions/declarations.ts";
+import { createDecideByDeclarations } from "../../src/definitions/declarations.ts";
 import { RunRequestedSchema } from "../../src/gen/automation/v1/run_requested_pb.ts";
 import { StartWorkflowRunRequestSchema } from "../../src/gen/workflows_runtime/v1/workflow_service_pb.ts";
 import { createInScope } from "../../src/postgres/in-scope.ts";
@@ -285,7 +285,7 @@ describe("a request through the api", () => {
   const startRun = () =>
     createStartRun({
       inScope: createInScope(api),
-      readDeclarations: createReadDeclarations(),
+      decideByDeclarations: createDecideByDeclarations(),
       operator: { knownRoles: [], workspaces, runs },
       newId: () => crypto.randomUUID(),
       now,

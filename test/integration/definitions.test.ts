@@ -2,7 +2,8 @@ import { create, fromJson } from "@bufbuild/protobuf";
 import type { Pool } from "pg";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { bumpRevision } from "../../src/definitions/declaration-revision-store.ts";
-import { createReadDeclarations } from "../../src/definitions/declarations.ts";
+import type { Declarations } from "../../src/definitions/declarations.ts";
+import { createDecideByDeclarations } from "../../src/definitions/declarations.ts";
 import { createPublishVersion, InvalidPlanError } from "../../src/definitions/put-definition.ts";
 import { createPublishProfile, UnknownReceiverError } from "../../src/definitions/put-profile.ts";
 import type { InvalidRepositoryError } from "../../src/definitions/put-repository.ts";
@@ -28,7 +29,7 @@ import {
 } from "../../src/gen/workflows_runtime/v1/workflow_service_pb.ts";
 import { insertPersona } from "../../src/personas/persona-store.ts";
 import { createInScope, createInTransaction } from "../../src/postgres/in-scope.ts";
-import type { InScope, InTransaction } from "../../src/tenancy/transaction.ts";
+import type { InScope, InTransaction, Transaction } from "../../src/tenancy/transaction.ts";
 import type { TestDatabase } from "../support/database.ts";
 import { createDatabase } from "../support/database.ts";
 import { aPrincipal, aProfile, scopeOf } from "../support/declared.ts";
@@ -233,17 +234,19 @@ describe("rules", () => {
   });
 });
 
-describe("what a dispatcher keeps of the declarations", () => {
+describe("what a decision is made by", () => {
+  const look = (decide: (declarations: Declarations) => unknown, by = createDecideByDeclarations(), of = tenant) =>
+    inTransaction((transaction) => by(transaction, [{ tenant: of, decide }])).then(([answer]) => answer);
+
   it("is right from the first batch after each change, in every dispatcher", async () => {
-    const caches = [createReadDeclarations(), createReadDeclarations()];
-    const seen = () =>
-      Promise.all(
-        caches.map(async (read) => {
-          const found = (await inTransaction((transaction) => read(transaction, [tenant]))).get(tenant);
-          return [found?.rules.length, found?.profile("team")?.version, found?.version({ id: "evidence" })?.version];
-        }),
-      );
-    const bothSee = async (...wanted: unknown[]) => expect(await seen()).toEqual([wanted, wanted]);
+    const all = (declared: Declarations) => [
+      declared.rules("team").length,
+      declared.profile("team")?.version,
+      declared.version({ id: "evidence" })?.version,
+    ];
+    const dispatchers = [createDecideByDeclarations(), createDecideByDeclarations()];
+    const bothSee = async (...wanted: unknown[]) =>
+      expect(await Promise.all(dispatchers.map((by) => look(all, by)))).toEqual([wanted, wanted]);
     await bothSee(0, undefined, undefined);
     await publishVersion("1", { channel: "stable" });
     await bothSee(0, undefined, "1");
@@ -263,40 +266,74 @@ describe("what a dispatcher keeps of the declarations", () => {
         });
         await bumpRevision(transaction, tenant);
       });
-    for (const read of caches) {
-      const found = (await inTransaction((transaction) => read(transaction, [tenant]))).get(tenant);
-      expect(found?.repository("shop")?.defaultRef).toBe("main");
-      expect([found?.persona("fixer")?.version, found?.persona("fixer", "2")?.version]).toEqual(["1", "2"]);
-      expect([found?.repository("other"), found?.persona("fixer", "3")]).toEqual([undefined, undefined]);
-    }
+    const rest = (declared: Declarations) => [
+      declared.repository("shop")?.defaultRef,
+      ...[undefined, "2", "3"].map((version) => declared.persona("fixer", version)?.version),
+      declared.repository("other"),
+    ];
+    for (const by of dispatchers) expect(await look(rest, by)).toEqual(["main", "1", "2", undefined, undefined]);
   });
 
-  it("is read once per change, not once per batch", async () => {
+  it("is read when it is asked for, in steps, and once per change; the rest of what a tenant declares is never read", async () => {
+    await publishProfile();
     await publishVersion("1", { channel: "stable" });
-    const read = createReadDeclarations();
-    const queriesOf = async () => {
-      let queries = 0;
-      await inTransaction((transaction) =>
-        read(
-          {
-            query: (...asked) => {
-              queries += 1;
-              return transaction.query(...asked);
-            },
+    await inScope(scopeOf(tenant), (transaction) =>
+      transaction.query(
+        `insert into workflow_versions (tenant, definition_id, version, plan, digest, published_by)
+         select $1, 'other', n::text, jsonb_build_object('never', repeat(md5(n::text), 30000)), md5(n::text), 'ada' from generate_series(1, 50) as n`,
+        [tenant],
+      ),
+    );
+    const by = createDecideByDeclarations();
+    const read = async () => {
+      const answers: { rows: unknown[] }[] = [];
+      await inTransaction(async (transaction) => {
+        const watched: Transaction = {
+          query: async (sql, values) => {
+            const answer = await transaction.query(sql, values);
+            answers.push(answer);
+            return answer as never;
           },
-          [tenant],
-        ),
-      );
-      return queries;
+        };
+        await by(
+          watched,
+          Array.from({ length: 200 }, () => ({
+            tenant,
+            decide: (declared: Declarations) => {
+              const known = declared.profile("team");
+              return known === undefined ? undefined : declared.version({ id: "evidence" })?.version;
+            },
+          })),
+        );
+      });
+      return { queries: answers.length, characters: JSON.stringify(answers.map(({ rows }) => rows)).length };
     };
-    expect([await queriesOf(), await queriesOf(), await queriesOf()]).toEqual([7, 1, 1]);
+    const first = await read();
+    expect(first.queries).toBe(4); // revisions, profile, channels, version
+    expect(first.characters).toBeLessThan(5_000);
+    expect((await read()).queries).toBe(1);
+    await publishVersion("2", { channel: "stable" });
+    expect((await read()).queries).toBe(4);
+    expect((await read()).queries).toBe(1);
   });
 
   it("is each tenant's own", async () => {
     await publishVersion("1", { channel: "stable" });
-    const other = `${tenant}-other`;
-    const read = await inTransaction((transaction) => createReadDeclarations()(transaction, [tenant, other]));
-    expect(read.get(tenant)?.hasDefinition("evidence")).toBe(true);
-    expect(read.get(other)?.hasDefinition("evidence")).toBe(false);
+    const by = createDecideByDeclarations();
+    const known = (declared: Declarations) => declared.hasDefinition("evidence");
+    expect(await look(known, by)).toBe(true);
+    expect(await look(known, by, `${tenant}-other`)).toBe(false);
   });
+});
+
+it("lets a profile have a hundred rules, and names the limit at the next one", async () => {
+  for (let n = 0; n < 100; n += 1) await putRule(`rule-${n}`, 1, "evidence");
+  await expect(putRule("rule-100", 1, "evidence")).rejects.toThrow(/profile_id "team" has 100 rules/);
+  await putRule("rule-99", 2, "evidence");
+});
+
+it("refuses a declared thing that is larger than many can be held of, with both sizes", async () => {
+  const argv = Array.from({ length: 100 }, () => "x".repeat(4_000));
+  const plan: AutomationPlanJson = { steps: [{ id: "large", command: { argv } }] };
+  await expect(publishVersion("1", { plan })).rejects.toThrow(/plan has 4\d{5} bytes as JSON and may have 262144/);
 });

@@ -2,7 +2,7 @@ import type { Pool } from "pg";
 import type { KafkaConsumer } from "../../src/bus/kafka-consumer.ts";
 import { createKafkaConsumer } from "../../src/bus/kafka-consumer.ts";
 import { createKafkaProducer } from "../../src/bus/kafka-producer.ts";
-import { createReadDeclarations } from "../../src/definitions/declarations.ts";
+import { createDecideByDeclarations } from "../../src/definitions/declarations.ts";
 import type { WorkspaceRules } from "../../src/definitions/workspace-rules.ts";
 import { createConsumeRequests } from "../../src/dispatch/consume-requests.ts";
 import { createInTransaction, isDataError } from "../../src/postgres/in-scope.ts";
@@ -25,7 +25,7 @@ export const acceptInto = (
 ): AcceptRequests =>
   createAcceptRequests({
     inTransaction: createInTransaction(dispatcher),
-    readDeclarations: createReadDeclarations(),
+    decideByDeclarations: createDecideByDeclarations(),
     bindings: [
       {
         cluster: "local",

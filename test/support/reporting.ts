@@ -1,6 +1,6 @@
 import { create, fromJson } from "@bufbuild/protobuf";
 import pg from "pg";
-import { createReadDeclarations } from "../../src/definitions/declarations.ts";
+import { createDecideByDeclarations } from "../../src/definitions/declarations.ts";
 import { createPublishVersion } from "../../src/definitions/put-definition.ts";
 import { createPutRepository } from "../../src/definitions/put-repository.ts";
 import type { AutomationPlanJson } from "../../src/gen/automation/v1/automation_plan_pb.ts";
@@ -71,7 +71,7 @@ export async function startReporting() {
     /** A run for which an execution speaks. @returns its id */
     begunRun: async (definition = "work", more: object = {}): Promise<string> => {
       const start = createStartRun({
-        ...{ inScope, readDeclarations: createReadDeclarations(), newId: () => crypto.randomUUID(), now },
+        ...{ inScope, decideByDeclarations: createDecideByDeclarations(), newId: () => crypto.randomUUID(), now },
         operator: { knownRoles: [], workspaces, runs },
       });
       const about = { definition: { id: definition }, workKind: "other", ...more };

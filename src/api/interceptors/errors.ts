@@ -47,6 +47,7 @@ const codes: Readonly<Record<string, Code>> = {
   unsignable_statement: Code.DataLoss,
   slow_reader: Code.ResourceExhausted,
   too_many_watchers: Code.ResourceExhausted,
+  too_many_rules: Code.ResourceExhausted,
   shutting_down: Code.Unavailable,
   examiners_busy: Code.Unavailable,
 };
