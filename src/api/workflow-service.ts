@@ -102,7 +102,7 @@ export function createWorkflowService(deps: WorkflowServiceDeps): ServiceImpl<ty
       const expiry = expiryOf(context, deps.now());
       try {
         const signal = AbortSignal.any([context.signal, expiry.signal]);
-        const updates = deps.watchRuns.watch({ scope: principalOf(context), runId, afterSequence, signal });
+        const updates = deps.watchRuns.watch({ who: principalOf(context), runId, afterSequence, signal });
         for await (const update of updates)
           yield "event" in update
             ? { update: { case: "event", value: update.event } }

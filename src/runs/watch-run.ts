@@ -1,6 +1,7 @@
 import type { RunEvent } from "../gen/automation/v1/run_event_pb.ts";
 import { isUuid } from "../tenancy/page-token.ts";
-import type { InScope, Scope } from "../tenancy/transaction.ts";
+import type { Principal } from "../tenancy/request-context.ts";
+import type { InScope } from "../tenancy/transaction.ts";
 import { UnknownRunError } from "./in-run.ts";
 import { readEvents } from "./run-event-store.ts";
 import { findRunWithHead } from "./run-list-store.ts";
@@ -59,7 +60,7 @@ export interface WatchRuns {
    * @throws UnknownRunError, InvalidSequenceError, SlowReaderError, TooManyWatchersError, ShuttingDownError, the signal's reason
    */
   watch(request: {
-    readonly scope: Scope;
+    readonly who: Principal;
     readonly runId: string;
     readonly afterSequence: bigint;
     readonly signal: AbortSignal;
@@ -70,8 +71,7 @@ export interface WatchRuns {
   close(): void;
 }
 
-const maxWatchers = 2_000;
-const maxWatchersPerTenant = 500;
+const maxWatchers = { all: 2_000, ofTenant: 500, ofPrincipal: 100 };
 
 /** @param deps.heartbeatMs - a silent stream says that it lives so often */
 export function createWatchRuns(deps: {
@@ -97,29 +97,34 @@ export function createWatchRuns(deps: {
     tails.set(key, tail);
     return tail;
   };
-  const enter = (tenant: string): (() => void) => {
-    const mine = watchers.get(tenant) ?? 0;
-    if (mine >= maxWatchersPerTenant) throw new TooManyWatchersError(`tenant ${tenant}`, maxWatchersPerTenant);
-    if ([...watchers.values()].reduce((sum, each) => sum + each, 0) >= maxWatchers)
-      throw new TooManyWatchersError("all tenants", maxWatchers);
-    watchers.set(tenant, mine + 1);
+  const enter = ({ tenant, subject }: Principal): (() => void) => {
+    const places = [
+      { key: "", whose: "all tenants", most: maxWatchers.all },
+      { key: tenant, whose: `tenant ${tenant}`, most: maxWatchers.ofTenant },
+      { key: `${tenant} ${subject}`, whose: `principal ${subject}`, most: maxWatchers.ofPrincipal },
+    ];
+    for (const { key, whose, most } of places.toReversed())
+      if ((watchers.get(key) ?? 0) >= most) throw new TooManyWatchersError(whose, most);
+    for (const { key } of places) watchers.set(key, (watchers.get(key) ?? 0) + 1);
     return () => {
-      const left = (watchers.get(tenant) ?? 1) - 1;
-      if (left === 0) watchers.delete(tenant);
-      else watchers.set(tenant, left);
+      for (const { key } of places) {
+        const left = (watchers.get(key) ?? 1) - 1;
+        if (left === 0) watchers.delete(key);
+        else watchers.set(key, left);
+      }
     };
   };
 
-  async function* watch({ scope, runId, afterSequence, signal: asked }: Parameters<WatchRuns["watch"]>[0]) {
+  async function* watch({ who, runId, afterSequence, signal: asked }: Parameters<WatchRuns["watch"]>[0]) {
     if (afterSequence < 0n || afterSequence > BigInt(Number.MAX_SAFE_INTEGER))
       throw new InvalidSequenceError(afterSequence);
     const signal = AbortSignal.any([asked, closing.signal]);
-    const { tenant } = scope;
-    const leave = enter(tenant);
+    const { tenant } = who;
+    const leave = enter(who);
     let follower: Follower | undefined;
     try {
       const run = isUuid(runId)
-        ? await deps.inScope(scope, (transaction) => findRunWithHead(transaction, tenant, runId))
+        ? await deps.inScope(who, (transaction) => findRunWithHead(transaction, tenant, runId))
         : undefined;
       if (run === undefined) throw new UnknownRunError(runId);
       const readAfter: ReadAfter = (sequence, limit) =>

@@ -17,7 +17,7 @@ import { createWatchRuns, SlowReaderError, TooManyWatchersError } from "../../sr
 import type { InScope } from "../../src/tenancy/transaction.ts";
 import type { ApiClient, RunningApi } from "../support/api.ts";
 import { declare, endRun, startApi, startRun, waitUntil } from "../support/api.ts";
-import { scopeOf } from "../support/declared.ts";
+import { aPrincipal, scopeOf } from "../support/declared.ts";
 
 let api: RunningApi;
 let acme: ApiClient;
@@ -252,8 +252,8 @@ describe("the watchers of one process", () => {
     watched.push(runs);
     return { runs, counted, errors };
   };
-  const open = (runs: WatchRuns, runId: string, signal = new AbortController().signal) =>
-    runs.watch({ scope: scopeOf("acme"), runId, afterSequence: 0n, signal })[Symbol.asyncIterator]();
+  const open = (runs: WatchRuns, runId: string, who = aPrincipal("acme"), signal = new AbortController().signal) =>
+    runs.watch({ who, runId, afterSequence: 0n, signal })[Symbol.asyncIterator]();
   const next = async (stream: AsyncIterator<WatchUpdate>): Promise<WatchUpdate | undefined> =>
     (await stream.next()).value;
   const untilLive = async (stream: AsyncIterator<WatchUpdate>): Promise<void> => {
@@ -279,7 +279,7 @@ describe("the watchers of one process", () => {
     const runId = await startRun(acme);
     const { runs, counted } = watchRuns();
     const gone = new AbortController();
-    const streams = [open(runs, runId, gone.signal), open(runs, runId)];
+    const streams = [open(runs, runId, aPrincipal("acme"), gone.signal), open(runs, runId)];
     await Promise.all(streams.map(untilLive));
     const waiting = expect(next(streams[0] as AsyncIterator<WatchUpdate>)).rejects.toThrow(/left/);
     gone.abort(new Error("left"));
@@ -321,11 +321,22 @@ describe("the watchers of one process", () => {
   it("are as many as a tenant may have, and another tenant's are not in their way", async () => {
     const runId = await startRun(acme);
     const { runs } = watchRuns();
-    const streams = Array.from({ length: 500 }, () => open(runs, runId));
+    const by = (subject: string) => ({ ...aPrincipal("acme"), subject });
+    const streams = Array.from({ length: 500 }, (_, n) => open(runs, runId, by(`ada-${n % 5}`)));
     await Promise.all(streams.map(next));
-    await expect(next(open(runs, runId))).rejects.toThrow(TooManyWatchersError);
-    const request = { scope: scopeOf("globex"), runId, afterSequence: 0n, signal: new AbortController().signal };
-    await expect(next(runs.watch(request)[Symbol.asyncIterator]())).rejects.toThrow(UnknownRunError);
+    await expect(next(open(runs, runId, by("ben")))).rejects.toThrow(TooManyWatchersError);
+    await expect(next(open(runs, runId, aPrincipal("globex")))).rejects.toThrow(UnknownRunError);
+    await streams[0]?.return?.();
+    expect(await next(open(runs, runId, by("ben")))).toMatchObject({ event: { sequence: 1n } });
+  });
+
+  it("are as many as a principal may have, and another one's of the tenant are not in their way", async () => {
+    const runId = await startRun(acme);
+    const { runs } = watchRuns();
+    const streams = Array.from({ length: 100 }, () => open(runs, runId));
+    await Promise.all(streams.map(next));
+    await expect(next(open(runs, runId))).rejects.toThrow(/100 streams of principal ada are open here/);
+    expect(await next(open(runs, runId, { ...aPrincipal("acme"), subject: "ben" }))).toBeDefined();
     await streams[0]?.return?.();
     expect(await next(open(runs, runId))).toMatchObject({ event: { sequence: 1n } });
   });
