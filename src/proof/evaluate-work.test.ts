@@ -79,7 +79,13 @@ async function evaluate(told: Told = {}) {
     documents: [{ stepId: "notes", path: "NOTES.md", sha256: digestOf("# Notes") }],
     ...told.work,
   };
-  const uploads = [...objects.keys()].map((sha256) => ({ name: sha256, kind: "report", sha256 }));
+  const sizeOf = (sha256: string) => Buffer.byteLength(objects.get(sha256) ?? "");
+  const uploads = [...objects.keys()].map((sha256) => ({
+    name: sha256,
+    kind: "report",
+    sha256,
+    sizeBytes: String(sizeOf(sha256)),
+  }));
   const read = async (sha256: string) => Buffer.from(`${objects.get(sha256)}${sha256 === told.altered ? "!" : ""}`);
   const findings = await evaluateWork({ report: work, uploads }, policy, read);
   const verdict = judge(profile, findings.evidence, findings.lines);
@@ -346,6 +352,20 @@ describe("work that contradicts its objects does not pass:", () => {
     ];
     const { unmet } = await evaluate({ base, work: { tests } });
     expect(unmet).toContain("tests-kept-unit: the tests did not run on the captured tree");
+  });
+
+  it.each([
+    [
+      "changed_files",
+      { patch: "not read", paths: Array.from({ length: 11 }, (_, at) => `a${at}`) },
+      "11 files changed",
+    ],
+    ["patch_bytes", { patch: "x".repeat(100_001) }, "the patch has 100001 bytes, the limit is 100000 (patch_bytes)"],
+  ])("what is beyond %s, and it is not even read", async (_limit, told, fault) => {
+    const { unmet, evidence } = await evaluate(told);
+    expect(unmet.join("\n")).toContain(`exit-gate-size: ${fault}`);
+    expect(unmet.join("\n")).toContain("exit-gate-patch: it was not read, since it is beyond a limit");
+    expect(evidence.map(({ kind }) => kind)).not.toContain("diff");
   });
 
   it("no capture at all", async () => {

@@ -1,4 +1,5 @@
 import { createHash } from "node:crypto";
+import { sizeOf } from "../artifacts/upload-rules.ts";
 import type { EffectivePolicyJson } from "../gen/automation/v1/policy_pb.ts";
 import type {
   CaptureJson,
@@ -10,12 +11,13 @@ import type {
 import type { VerdictLineJson } from "../gen/automation/v1/verdict_pb.ts";
 import type { FoundTestsJson, WorkFindingsJson } from "../gen/automation/v1/work_findings_pb.ts";
 import { cutText, shownText } from "../text/strangers-text.ts";
-import { checkPatch, lineOf } from "./exit-gate/check-patch.ts";
+import { checkPatch, faultsOfSize, lineOf, lineOfSize } from "./exit-gate/check-patch.ts";
 import type { PatchChange } from "./exit-gate/patch-change.ts";
-import { linkMode, PatchError } from "./exit-gate/patch-change.ts";
+import { linkMode, PatchError, PatchTooLargeError } from "./exit-gate/patch-change.ts";
 import { readPatch } from "./exit-gate/read-patch.ts";
 import type { TreeLink } from "./exit-gate/tree-names.ts";
 import type { ReportedTest } from "./test-report/reported-test.ts";
+import { maxReportBytes } from "./test-report/reported-test.ts";
 import type { TestReport } from "./test-report/test-report.ts";
 import { readTestReport } from "./test-report/test-report.ts";
 import { lineOfKept } from "./tests-kept-line.ts";
@@ -40,6 +42,7 @@ export interface TestFinding {
 const vantage = "worker-observed";
 const longestWhy = 500;
 const longestDetail = 2_000;
+type SizeOfUpload = (sha256: string | undefined) => number;
 type ReadUpload = (sha256: string | undefined) => Promise<Uint8Array | { readonly fault: string }>;
 
 /**
@@ -59,12 +62,15 @@ export async function evaluateWork(
     const isSame = createHash("sha256").update(bytes).digest("hex") === sha256;
     return isSame ? bytes : { fault: `the object is not the one with sha256 ${sha256}` };
   };
+  const sizes = new Map(work.uploads.map((upload) => [upload.sha256, sizeOf(upload)]));
+  const sizeOfUpload = (sha256: string | undefined) => sizes.get(sha256) ?? 0;
   const { capture, tests = [], documents = [], baseLinks = [] } = work.report;
   const links = baseLinks.map(({ path = "", target = "" }) => ({ path, target }));
-  const gate = capture === undefined ? nothingCaptured : await judgeCapture(capture, links, policy, readUpload);
+  const gate =
+    capture === undefined ? nothingCaptured : await judgeCapture(capture, links, policy, { readUpload, sizeOfUpload });
   // One after the other: each may be as large as a report may be.
   const judged: TestFinding[] = [];
-  for (const run of tests) judged.push(await judgeTests(run, capture, readUpload));
+  for (const run of tests) judged.push(await judgeTests(run, capture, { readUpload, sizeOfUpload }));
   const findings = judged.filter(({ run }) => run.onBase !== true);
   const kept = documents.filter(({ sha256 }) => uploaded.has(sha256));
   return {
@@ -128,16 +134,19 @@ async function judgeCapture(
   capture: CaptureJson,
   baseLinks: readonly TreeLink[],
   policy: EffectivePolicyJson,
-  readUpload: ReadUpload,
+  { readUpload, sizeOfUpload }: { readonly readUpload: ReadUpload; readonly sizeOfUpload: SizeOfUpload },
 ): Promise<Gate> {
   const complete = lineOf("capture-complete", faultsOfCapture(capture), {
     met: "the tree holds everything that was in the workspace, except what the base ignores",
     remedy: "Remove what is named here from the workspace, or have the base ignore it, and ask for a new run.",
   });
-  const patch = await readUpload(capture.patchSha256);
-  const read =
-    "fault" in patch ? { fault: `the patch: ${patch.fault}` } : readChanges(patch, capture.changes ?? [], baseLinks);
+  const { changes = [], patchSha256 } = capture;
+  const beyond = faultsOfSize({ sizeBytes: sizeOfUpload(patchSha256), files: changes.length }, policy);
+  if (beyond.length > 0) return unread(complete, beyond);
+  const patch = await readUpload(patchSha256);
+  const read = "fault" in patch ? { fault: `the patch: ${patch.fault}` } : readChanges(patch, changes, baseLinks);
   const remedy = "The worker's patch and its report must say the same; have the operator look at the worker.";
+  if ("beyond" in read) return unread(complete, [read.beyond]);
   if ("fault" in read || "fault" in patch) {
     const fault = "fault" in read ? read.fault : "";
     return { evidence: [], changes: [], lines: [complete, lineOf("exit-gate-patch", [fault], { met: "", remedy })] };
@@ -152,6 +161,15 @@ async function judgeCapture(
       ...checkPatch({ changes: read.changes, baseLinks, sizeBytes: patch.byteLength }, policy),
     ],
   };
+}
+
+/** What is beyond a limit is not read: its size is all that is known of it. */
+function unread(complete: VerdictLineJson, faults: readonly string[]): Gate {
+  const patch = lineOf("exit-gate-patch", ["it was not read, since it is beyond a limit (exit-gate-size)"], {
+    met: "",
+    remedy: "See exit-gate-size.",
+  });
+  return { evidence: [], changes: [], lines: [lineOfSize(faults, ""), complete, patch] };
 }
 
 function outcomeOfDiff({ partial }: CaptureJson, changes: readonly PatchChange[]): string {
@@ -170,11 +188,12 @@ function readChanges(
   patch: Uint8Array,
   reported: readonly ChangeJson[],
   baseLinks: readonly TreeLink[],
-): { readonly changes: readonly PatchChange[] } | { readonly fault: string } {
+): { readonly changes: readonly PatchChange[] } | { readonly fault: string } | { readonly beyond: string } {
   let changes: readonly PatchChange[];
   try {
-    changes = readPatch(patch);
+    changes = readPatch(patch, reported.length);
   } catch (error) {
+    if (error instanceof PatchTooLargeError) return { beyond: error.message };
     if (error instanceof PatchError) return { fault: error.message };
     throw error;
   }
@@ -210,13 +229,16 @@ function isSame(change: PatchChange, reported: ChangeJson | undefined): boolean 
 async function judgeTests(
   run: TestRunJson,
   capture: CaptureJson | undefined,
-  readUpload: ReadUpload,
+  { readUpload, sizeOfUpload }: { readonly readUpload: ReadUpload; readonly sizeOfUpload: SizeOfUpload },
 ): Promise<TestFinding> {
   if ((run.reportSha256 ?? "") === "") {
     const reason = run.reason || "no reason was given";
     return { run, outcome: "FAILED", detail: `the tests left no report: ${reason}` };
   }
-  const bytes = await readUpload(run.reportSha256);
+  const bytes =
+    sizeOfUpload(run.reportSha256) > maxReportBytes
+      ? { fault: `it has ${sizeOfUpload(run.reportSha256)} bytes; at most ${maxReportBytes} are read` }
+      : await readUpload(run.reportSha256);
   const report = "fault" in bytes ? bytes : readTestReport(run.format ?? "REPORT_FORMAT_UNSPECIFIED", bytes);
   if ("fault" in report) return { run, outcome: "FAILED", detail: `the report does not count: ${report.fault}` };
   const fault = faultOfRun(run, report, capture);

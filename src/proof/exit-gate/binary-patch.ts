@@ -1,24 +1,43 @@
 import { inflateSync } from "node:zlib";
+import { PatchTooLargeError } from "./patch-change.ts";
 import type { PatchLines } from "./patch-lines.ts";
 
 const alphabet = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz!#$%&()*+-;<=>?@^_`{|}~";
 const digits = new Map([...alphabet].map((character, value) => [character, value]));
-/** Of one file, and of its instructions. */
-const mostBytes = 64 * 1024 * 1024;
+const mebibyte = 1024 ** 2;
+/** Of one file, of its instructions, and of each half. */
+const mostOfOne = 64 * mebibyte;
+/** Of a whole patch, both halves of each file: what is unpacked is searched, and a sparse file costs next to nothing to send. */
+const mostOfAll = 128 * mebibyte;
+
+/** What a patch may still unpack to. */
+export interface UnpackRoom {
+  bytes: number;
+}
+
+export const wholeRoom = (): UnpackRoom => ({ bytes: mostOfAll });
 
 /**
  * Reads the two halves of a `GIT binary patch`: there and back.
  * @returns the first, inflated: the new content for `literal`, git's copy and insert instructions for `delta`
  */
-export function readBinary(lines: PatchLines): Uint8Array {
-  const there = readHalf(lines);
-  readHalf(lines);
+export function readBinary(lines: PatchLines, room: UnpackRoom): Uint8Array {
+  const there = readHalf(lines, room);
+  readHalf(lines, room);
   return there;
 }
 
-function readHalf(lines: PatchLines): Uint8Array {
+function readHalf(lines: PatchLines, room: UnpackRoom): Uint8Array {
   const size = Number(lines.take(/^(?:literal|delta) (\d{1,9})$/, "`literal` or `delta`")[1]);
-  if (size > mostBytes) throw lines.fault(`binary content of ${size} bytes; at most ${mostBytes} are read`);
+  if (size > mostOfOne)
+    throw new PatchTooLargeError(
+      `a binary file of ${size} bytes changed; at most ${mostOfOne / mebibyte} MiB are read of one`,
+    );
+  room.bytes -= size;
+  if (room.bytes < 0)
+    throw new PatchTooLargeError(
+      `its binary files unpack to more than ${mostOfAll / mebibyte} MiB together, before and after`,
+    );
   const packed: Buffer[] = [];
   for (let line = lines.next(); line !== ""; line = lines.next()) packed.push(decodeLine(line, lines));
   try {

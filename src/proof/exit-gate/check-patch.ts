@@ -5,7 +5,7 @@ import { shownText } from "../../text/strangers-text.ts";
 import { faultsOfPaths, targetOf } from "./check-paths.ts";
 import type { PatchChange } from "./patch-change.ts";
 import { linkMode, submoduleMode } from "./patch-change.ts";
-import { findSecret, findSecretInBytes } from "./secret-patterns.ts";
+import { findSecret, findSecretInBytes, findSecretsInLines } from "./secret-patterns.ts";
 import type { TreeLink } from "./tree-names.ts";
 
 /** Shown of each requirement; the rest is counted. */
@@ -36,10 +36,10 @@ export function checkPatch(
       remedy:
         "Make a relative link to a file of the repository, or put the file itself in its place; add the content of a submodule as files.",
     }),
-    lineOf("exit-gate-size", faultsOfSize(patch, policy), {
-      met: `${patch.sizeBytes} bytes of patch, ${changes.length} changed`,
-      remedy: "Split the work, leave built files out (.gitignore), or have the limit raised in the layer that sets it.",
-    }),
+    lineOfSize(
+      faultsOfSize({ sizeBytes: patch.sizeBytes, files: changes.length }, policy),
+      `${patch.sizeBytes} bytes of patch, ${changes.length} changed`,
+    ),
     lineOf("exit-gate-secrets", changes.flatMap(faultsOfSecrets), {
       met: "nothing that was added looks like a secret",
       remedy:
@@ -92,17 +92,22 @@ function faultOfTarget(path: string, target: string): string | undefined {
   return undefined;
 }
 
-function faultsOfSize(
-  { sizeBytes, changes }: { readonly sizeBytes: number; readonly changes: readonly PatchChange[] },
+export function lineOfSize(faults: readonly string[], met: string): VerdictLineJson {
+  return lineOf("exit-gate-size", faults, {
+    met,
+    remedy: "Split the work, leave built files out (.gitignore), or have the limit raised in the layer that sets it.",
+  });
+}
+
+export function faultsOfSize(
+  { sizeBytes, files }: { readonly sizeBytes: number; readonly files: number },
   { limits = {} }: EffectivePolicyJson,
 ): string[] {
   const mostBytes = Number(limits.patchBytes ?? 0);
   const mostFiles = limits.changedFiles ?? 0;
   return [
+    ...(files > mostFiles ? [`${files} files changed, the limit is ${mostFiles} (changed_files)`] : []),
     ...(sizeBytes > mostBytes ? [`the patch has ${sizeBytes} bytes, the limit is ${mostBytes} (patch_bytes)`] : []),
-    ...(changes.length > mostFiles
-      ? [`${changes.length} files changed, the limit is ${mostFiles} (changed_files)`]
-      : []),
   ];
 }
 
@@ -110,10 +115,7 @@ function faultsOfSecrets({ path, previousPath, kind: change, added, binary }: Pa
   const isNew = change === "CHANGE_KIND_ADDED" || previousPath !== undefined;
   const inName = isNew ? findSecret(path) : undefined;
   if (inName !== undefined) return [`the name of a new file looks like a ${inName}`];
-  const found = added.flatMap(({ line, text }) => {
-    const kind = findSecret(text);
-    return kind === undefined ? [] : [`${path}:${line} looks like a ${kind}`];
-  });
+  const found = findSecretsInLines(added).map(({ line, kind }) => `${path}:${line} looks like a ${kind}`);
   const kind = binary && findSecretInBytes(binary);
   return kind === undefined ? found : [...found, `${path} (binary) looks like a ${kind}`];
 }

@@ -20,6 +20,12 @@ export interface PatchChange {
 export const linkMode = "120000";
 export const submoduleMode = "160000";
 
+/** A patch unpacks to more than is read; it says so before anything of it is unpacked. */
+export class PatchTooLargeError extends Error {
+  override readonly name = "PatchTooLargeError";
+  readonly code = "patch_too_large";
+}
+
 /** A patch holds something that its reader does not understand whole. */
 export class PatchError extends Error {
   override readonly name = "PatchError";

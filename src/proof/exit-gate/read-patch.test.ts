@@ -3,6 +3,7 @@ import { chmodSync, mkdirSync, mkdtempSync, renameSync, rmSync, symlinkSync, wri
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { PatchTooLargeError } from "./patch-change.ts";
 import { readPatch } from "./read-patch.ts";
 
 let folder: string;
@@ -80,7 +81,7 @@ describe("a patch by git", () => {
       write("ünïcode b/x b/y.txt", "b\n");
       write(" leading and trailing ", "space\n");
     });
-    const changes = readPatch(patch);
+    const changes = readPatch(patch, 100);
     const letters: Record<string, string> = { ADDED: "A", MODIFIED: "M", DELETED: "D", RENAMED: "R" };
     const seen = changes.map(({ kind, path, mode }) => ({
       state: letters[kind.replace("CHANGE_KIND_", "")] ?? "?",
@@ -106,16 +107,22 @@ describe("a patch by git", () => {
   it("shows empty files that come and go", () => {
     git("init", "-q");
     write("empty.txt", "");
-    expect(readPatch(patchOf(() => rmSync(join(folder, "empty.txt"))))).toEqual([
-      { kind: "CHANGE_KIND_DELETED", path: "empty.txt", previousMode: "100644", added: [] },
-    ]);
-    expect(readPatch(patchOf(() => write("empty.txt", "")))).toEqual([
-      { kind: "CHANGE_KIND_ADDED", path: "empty.txt", mode: "100644", added: [] },
-    ]);
+    expect(
+      readPatch(
+        patchOf(() => rmSync(join(folder, "empty.txt"))),
+        100,
+      ),
+    ).toEqual([{ kind: "CHANGE_KIND_DELETED", path: "empty.txt", previousMode: "100644", added: [] }]);
+    expect(
+      readPatch(
+        patchOf(() => write("empty.txt", "")),
+        100,
+      ),
+    ).toEqual([{ kind: "CHANGE_KIND_ADDED", path: "empty.txt", mode: "100644", added: [] }]);
   });
 
   it("that changes nothing is no change", () => {
-    expect(readPatch(new Uint8Array())).toEqual([]);
+    expect(readPatch(new Uint8Array(), 100)).toEqual([]);
   });
 });
 
@@ -126,7 +133,9 @@ const added = (path = "x", mode = "100644", content = "+a\n") =>
 
 describe("a patch that is not understood whole", () => {
   it("is compared with one that is", () => {
-    expect(readPatch(Buffer.from(added()))).toMatchObject([{ kind: "CHANGE_KIND_ADDED", path: "x", mode: "100644" }]);
+    expect(readPatch(Buffer.from(added()), 100)).toMatchObject([
+      { kind: "CHANGE_KIND_ADDED", path: "x", mode: "100644" },
+    ]);
   });
 
   it.each([
@@ -161,12 +170,27 @@ describe("a patch that is not understood whole", () => {
       "binary content",
     ],
   ])("is refused: %s", (_case, patch, fault) => {
-    expect(() => readPatch(Buffer.from(patch))).toThrow(fault);
+    expect(() => readPatch(Buffer.from(patch), 100)).toThrow(fault);
+  });
+
+  it("is not read further once it changes more files than were reported", () => {
+    const three = ["x", "y", "z"].map((name) => added().replaceAll("/x", `/${name}`)).join("");
+    expect(() => readPatch(Buffer.from(`${three}this is no patch\n`), 1)).toThrow("more than the 1 files reported");
+  });
+
+  it("is too large, before it is unpacked, when its binary files unpack to more than 128 MiB together", () => {
+    const of = (size: number) =>
+      `diff --git a/x b/x\nnew file mode 100644\nindex ${zero}..${blob}\nGIT binary patch\nliteral ${size}\n`;
+    expect(() => readPatch(Buffer.from(`${of(2 ** 26 + 1)}zno base85\n\n`), 1)).toThrow(PatchTooLargeError);
+    git("init", "-q");
+    const one = patchOf(() => write("a.bin", Buffer.alloc(44 * 2 ** 20))).toString("latin1");
+    const three = ["a.bin", "b.bin", "c.bin"].map((name) => one.replaceAll("a.bin", name)).join("");
+    expect(() => readPatch(Buffer.from(three, "latin1"), 3)).toThrow("unpack to more than 128 MiB together");
   });
 
   it("is refused when its names are not UTF-8", () => {
-    expect(() => readPatch(Buffer.from(added('"\\377"').replaceAll('a/"', '"a/').replaceAll('b/"', '"b/')))).toThrow(
-      "UTF-8",
-    );
+    expect(() =>
+      readPatch(Buffer.from(added('"\\377"').replaceAll('a/"', '"a/').replaceAll('b/"', '"b/')), 100),
+    ).toThrow("UTF-8");
   });
 });

@@ -1,4 +1,5 @@
-import { readBinary } from "./binary-patch.ts";
+import type { UnpackRoom } from "./binary-patch.ts";
+import { readBinary, wholeRoom } from "./binary-patch.ts";
 import type { PatchChange } from "./patch-change.ts";
 import { linkMode, PatchError, submoduleMode } from "./patch-change.ts";
 import { PatchLines } from "./patch-lines.ts";
@@ -10,12 +11,17 @@ const modes: ReadonlySet<string> = new Set(["100644", "100755", linkMode, submod
  * Reads what `git diff --binary --full-index -M` writes, file by file and to the last byte. Whatever is not understood is an error, never passed by: what this reader
  * would overlook, `git apply` might do.
  * Format: git's manual pages git-diff, "Generating patch text with -p", and gitformat-patch's binary part (`GIT binary patch`).
- * @throws PatchError
+ * @param mostFiles - a patch of more is not read to its end
+ * @throws PatchError, PatchTooLargeError
  */
-export function readPatch(bytes: Uint8Array): readonly PatchChange[] {
+export function readPatch(bytes: Uint8Array, mostFiles: number): readonly PatchChange[] {
   const lines = new PatchLines(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("latin1"));
+  const room = wholeRoom();
   const changes: PatchChange[] = [];
-  while (!lines.isAtEnd) changes.push(readFile(lines));
+  while (!lines.isAtEnd) {
+    if (changes.length === 2 * mostFiles) throw lines.fault(`it changes more than the ${mostFiles} files reported`);
+    changes.push(readFile(lines, room));
+  }
   return joined(changes, lines);
 }
 
@@ -33,7 +39,7 @@ interface Head {
   indexMode?: string;
 }
 
-function readFile(lines: PatchLines): PatchChange {
+function readFile(lines: PatchLines, room: UnpackRoom): PatchChange {
   const at = lines.number;
   const header = lines.take(/^diff --git (.*)$/, "`diff --git` of the next file")[1] ?? "";
   const head = readHead(lines);
@@ -47,7 +53,7 @@ function readFile(lines: PatchLines): PatchChange {
     ...(mode === undefined ? {} : { mode }),
     ...(previousMode === undefined ? {} : { previousMode }),
   };
-  return { ...change, ...readContent(lines, head, names) };
+  return { ...change, ...readContent(lines, head, names, room) };
 }
 
 /** The extended header lines, each at most once. */
@@ -131,11 +137,16 @@ function kindOf(head: Head, lines: PatchLines): Pick<PatchChange, "kind" | "mode
 
 const emptyBlob = "e69de29bb2d1d6434b8b29ae775ad8c2e48c5391";
 
-function readContent(lines: PatchLines, head: Head, names: Names): Pick<PatchChange, "added" | "binary"> {
+function readContent(
+  lines: PatchLines,
+  head: Head,
+  names: Names,
+  room: UnpackRoom,
+): Pick<PatchChange, "added" | "binary"> {
   const [before, after] = head.index?.split("..") ?? [];
   if (lines.tryTake(/^GIT binary patch$/) !== undefined) {
     if (head.index === undefined) throw lines.fault("binary content without an index line");
-    return { added: [], binary: readBinary(lines) };
+    return { added: [], binary: readBinary(lines, room) };
   }
   if (lines.tryTake(/^--- /) === undefined) {
     // Nothing follows where nothing but name or mode changed, or where the file is empty.

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { findSecret, findSecretInBytes } from "./secret-patterns.ts";
+import { findSecret, findSecretInBytes, findSecretsInLines } from "./secret-patterns.ts";
 
 // Put together here, so that no line of this file looks like one.
 const of = (...parts: string[]) => parts.join("");
@@ -85,6 +85,19 @@ describe("a secret", () => {
     for (const bytes of [text, Buffer.from(text).swap16(), text.subarray(2), Buffer.from(text).swap16().subarray(2)])
       expect(findSecretInBytes(Buffer.concat([Buffer.alloc(before, 7), bytes]))).toBe("GitHub token");
     expect(findSecretInBytes(Buffer.from(of("ghp_", letters), "utf16le").swap16())).toBe("GitHub token");
+  });
+
+  it("is found wherever it stands in a large file, and in the very line of many", () => {
+    const token = of("ghp_", letters);
+    const mebibyte = 1024 ** 2;
+    for (const at of [0, mebibyte - 20, mebibyte, 2 * mebibyte - 41, 3 * mebibyte - 40]) {
+      const bytes = Buffer.alloc(3 * mebibyte, " ");
+      bytes.write(token, at);
+      expect(findSecretInBytes(bytes)).toBe("GitHub token");
+    }
+    const lines = Array.from({ length: 100_000 }, (_, line) => ({ line, text: "let a = 1;" }));
+    for (const line of [0, 6_553, 6_554, 99_999]) lines[line] = { line, text: `key = ${token}` };
+    expect(findSecretsInLines(lines).map(({ line }) => line)).toEqual([0, 6_553, 6_554, 99_999]);
   });
 
   it.each(["eyJ-", "a.", "a-b:", "password=", "sk-ant-", "-----BEGIN ", "://a:b", "A ", "x"])(

@@ -43,8 +43,50 @@ export function findSecret(text: string): string | undefined {
   )?.kind;
 }
 
+/** Lines that are looked at together: most hold nothing, and one look is enough for that. Characters. */
+const togetherUnits = 64 * 1024;
+
+interface Line {
+  readonly line: number;
+  readonly text: string;
+}
+
+/** @returns each line that seems to hold a secret */
+export function findSecretsInLines(lines: readonly Line[]): { readonly line: number; readonly kind: string }[] {
+  const found: { line: number; kind: string }[] = [];
+  for (let from = 0; from < lines.length; ) {
+    let units = 0;
+    let to = from;
+    while (to < lines.length && units < togetherUnits) {
+      units += (lines[to]?.text.length ?? 0) + 1;
+      to += 1;
+    }
+    const together = lines.slice(from, to);
+    const text = together.map((each) => each.text).join("\n");
+    if (patterns.some(({ pattern }) => text.search(pattern) >= 0))
+      for (const each of together) {
+        const kind = findSecret(each.text);
+        if (kind !== undefined) found.push({ line: each.line, kind });
+      }
+    from = to;
+  }
+  return found;
+}
+
+/** Of bytes that are looked at together, and how far the next look reaches back: longer than any secret, in two bytes a character. */
+const togetherBytes = 1024 * 1024;
+const backBytes = 32 * 1024;
+
 /** @returns what kind of secret bytes seem to hold, as text of one byte a character or of two: UTF-16 of both orders, from an even or an odd place */
 export function findSecretInBytes(bytes: Uint8Array): string | undefined {
+  for (let from = 0; from < bytes.byteLength; from += togetherBytes - backBytes) {
+    const kind = findSecretIn(bytes.subarray(from, from + togetherBytes));
+    if (kind !== undefined) return kind;
+  }
+  return undefined;
+}
+
+function findSecretIn(bytes: Uint8Array): string | undefined {
   const padded = Buffer.concat([bytes, Buffer.alloc(1)]);
   return (
     findSecret(padded.toString("latin1")) ??
