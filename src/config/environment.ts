@@ -75,6 +75,16 @@ const environments = {
     AUTOMATION_REPOSITORY_HOSTS: list,
     AUTOMATION_REPOSITORY_ROOTS: list.pipe(z.array(tenantRoot)),
     AUTOMATION_REPOSITORY_CA_FILE: path.optional(),
+    AUTOMATION_MIRROR_QUOTA_BYTES: z.coerce
+      .number()
+      .int()
+      .min(1024 ** 2)
+      .optional(),
+    AUTOMATION_GIT_MEMORY_BYTES: z.coerce
+      .number()
+      .int()
+      .min(64 * 1024 ** 2)
+      .optional(),
   }),
   migrate: z.object({
     ...common,

@@ -58,3 +58,11 @@ export function handoffStuck(
 export function deliveriesQuarantined(log: Log, count: number): void {
   log.warn({ event: "deliveries_quarantined", count }, "deliveries quarantined");
 }
+
+/** Mirrors of repositories that nobody used for the longest time were removed, since a tenant's have a quota. */
+export function mirrorsPruned(
+  log: Log,
+  pruned: { readonly tenant: string; readonly mirrors: number; readonly bytes: number },
+): void {
+  log.info({ event: "mirrors_pruned", ...pruned }, "unused mirrors removed");
+}

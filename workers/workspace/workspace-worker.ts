@@ -3,6 +3,7 @@ import { dirname } from "node:path";
 import { Worker } from "@temporalio/worker";
 import { createApiClient } from "../../src/client/api-client.ts";
 import type { Environment } from "../../src/config/environment.ts";
+import { mirrorsPruned } from "../../src/telemetry/events.ts";
 import type { Log } from "../../src/telemetry/log.ts";
 import { workspaceTaskQueue } from "../../src/temporal/contract.ts";
 import { createTokenFile } from "../automation/activities/token-file.ts";
@@ -75,6 +76,9 @@ export async function createWorkspaceWorker(
       roots: environment.AUTOMATION_REPOSITORY_ROOTS,
       hosts: environment.AUTOMATION_REPOSITORY_HOSTS,
       caFile: environment.AUTOMATION_REPOSITORY_CA_FILE,
+      gitMemoryBytes: environment.AUTOMATION_GIT_MEMORY_BYTES,
+      mirrorQuotaBytes: environment.AUTOMATION_MIRROR_QUOTA_BYTES,
+      onPruned: (pruned) => mirrorsPruned(log, pruned),
     }),
     captureTree: createCaptureTree({ sandbox }),
     runTests: createRunTests({ sandbox, runCommand, readOut: createReadOut({ sandbox }) }),

@@ -9,6 +9,27 @@ interface Kind {
   readonly remedy: string;
 }
 
+/** What git says when it meets a bound of ours: `runGit` sets them. */
+const bounds: readonly Kind[] = [
+  {
+    says: /out of memory|unable to create thread/i,
+    isPassing: false,
+    remedy:
+      "it needs more memory than git may use on a worker: remove huge files from it, or have the operator raise AUTOMATION_GIT_MEMORY_BYTES",
+  },
+  {
+    says: /file too large/i,
+    isPassing: false,
+    remedy:
+      "it is larger than the mirrors of a tenant may be: make it smaller, or have the operator raise AUTOMATION_MIRROR_QUOTA_BYTES",
+  },
+  {
+    says: /died of signal (11|24)|stack overflow/i,
+    isPassing: false,
+    remedy: "its folders are nested too deep, or it takes too long to read: remove what is not needed from it",
+  },
+];
+
 /** What git and curl say of the other side, in English (`LC_ALL=C`); the first that matches counts. */
 const kinds: readonly Kind[] = [
   {
@@ -55,8 +76,10 @@ const kinds: readonly Kind[] = [
 export function faultOfRemote(url: string, error: unknown): BaseUnavailableError | undefined {
   if (error instanceof GitTimeoutError)
     return unavailable(url, error.message, "check the network and the repository's size", true, error);
-  if (!(error instanceof GitError) || hostFaultOf(error) !== undefined) return undefined;
-  const kind = kinds.find(({ says }) => says.test(error.stderr));
+  if (!(error instanceof GitError)) return undefined;
+  const bound = bounds.find(({ says }) => says.test(error.stderr));
+  if (bound === undefined && hostFaultOf(error) !== undefined) return undefined;
+  const kind = bound ?? kinds.find(({ says }) => says.test(error.stderr));
   return kind && unavailable(url, lastLineOf(error), kind.remedy, kind.isPassing, error);
 }
 

@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { mkdir, readdir, rm } from "node:fs/promises";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { hostFaultOf } from "../sandbox/host-fault.ts";
 import type { RunArea } from "../sandbox/run-area.ts";
 import type { ShelfLimits } from "./base-shelf.ts";
@@ -11,6 +11,8 @@ import { faultOfRemote, remoteFault } from "./git-fault.ts";
 import { MissingObjectError, materialise } from "./materialise.ts";
 import type { Remote, Wanted } from "./mirror.ts";
 import { bringCommit, openMirror, resolveRef } from "./mirror.ts";
+import type { Pruned } from "./mirror-shelf.ts";
+import { createMirrorShelf } from "./mirror-shelf.ts";
 import { faultOfRef } from "./repository-ref.ts";
 import type { RepositoryBounds } from "./repository-url.ts";
 import { addressOf } from "./repository-url.ts";
@@ -54,14 +56,22 @@ export interface GitRepositoriesDeps extends RepositoryBounds {
   readonly caFile?: string;
   /** 40 bases and 20 GiB when absent. */
   readonly shelf?: ShelfLimits;
+  /** Of each process of git that fetches, besides mapped files; 512 MiB when absent. */
+  readonly gitMemoryBytes?: number;
+  /** Of the mirrors of one tenant; 10 GiB when absent. */
+  readonly mirrorQuotaBytes?: number;
+  /** Told when mirrors were removed to make room. */
+  readonly onPruned?: (pruned: Pruned) => void;
 }
 
 const defaultShelf: ShelfLimits = { bases: 40, bytes: 20 * 1024 ** 3 };
+const defaultMirrorQuotaBytes = 10 * 1024 ** 3;
 
 /** Repositories of git over https and in local folders: a mirror for each tenant and URL, a shared tree for each tenant and commit. */
 export function createGitRepositories(deps: GitRepositoriesDeps): Repositories {
-  const { area, caFile } = deps;
+  const { area, caFile, gitMemoryBytes, mirrorQuotaBytes = defaultMirrorQuotaBytes } = deps;
   const shelf = createBaseShelf(area.basesDir, deps.shelf ?? defaultShelf);
+  const mirrors = createMirrorShelf(mirrorQuotaBytes);
   let swept: Promise<void> | undefined;
 
   const prepare = async (
@@ -74,6 +84,8 @@ export function createGitRepositories(deps: GitRepositoriesDeps): Repositories {
   ): Promise<Base> => {
     const gitDir = await openMirror(folder, how, signal);
     const tree = await bringCommit(gitDir, remote, wanted, tell, signal);
+    const pruned = await mirrors.fit(folder, signal);
+    if (pruned.mirrors > 0) deps.onPruned?.(pruned);
     const write = (to: string) => materialise({ gitDir, tree }, to, { hasPlainNames: true }, signal);
     const path = await shelf.hold(wanted.tenant, wanted.commit, async (to) => {
       const { files, bytes } = await write(to);
@@ -92,6 +104,8 @@ export function createGitRepositories(deps: GitRepositoriesDeps): Repositories {
         ...(await addressOf(url, tenant, deps)),
         ...(caFile === undefined ? {} : { caFile }),
         filterFile: area.filterFile,
+        ...(gitMemoryBytes === undefined ? {} : { memoryBytes: gitMemoryBytes }),
+        fileBytes: mirrorQuotaBytes,
       };
       swept ??= sweep(area.basesDir);
       await swept;
@@ -103,6 +117,7 @@ export function createGitRepositories(deps: GitRepositoriesDeps): Repositories {
       const folder = join(own, createHash("sha256").update(url).digest("hex"));
       const attempt = (how: { readonly anew: boolean }) =>
         prepare(folder, remote, { tenant, ref, commit }, how, tell, signal);
+      mirrors.hold(folder); // before anything is awaited: from here on it can't be pruned
       return await underLock(
         `${folder}.lock`,
         async () => {
@@ -119,9 +134,15 @@ export function createGitRepositories(deps: GitRepositoriesDeps): Repositories {
           }
         },
         signal,
-      );
+      ).catch((error) => {
+        mirrors.release(folder);
+        throw error;
+      });
     },
-    release: ({ path }) => shelf.release(path),
+    release({ path, gitDir }) {
+      shelf.release(path);
+      mirrors.release(dirname(gitDir));
+    },
   };
 }
 

@@ -33,7 +33,7 @@ export interface MaterialiseHow {
 const timeoutMs = 600_000;
 const headSlack = 256;
 /** A tree beyond these is refused before a byte is written. */
-const limits: TreeLimits = { files: 200_000, bytes: 4 * 1024 ** 3 };
+const limits: TreeLimits = { files: 200_000, fileBytes: 512 * 1024 ** 2, bytes: 4 * 1024 ** 3 };
 
 /**
  * Writes a tree to the byte from git's objects: no attribute, filter or hook has a say. Files are 0644 or 0755, folders 0755, links are links.

@@ -18,6 +18,10 @@ export interface Remote extends RepositoryAddress {
   readonly caFile?: string;
   /** Of system calls, for the box that reads a local repository. */
   readonly filterFile: string;
+  /** Of each process of git that speaks with it. */
+  readonly memoryBytes?: number;
+  /** That one fetch may bring. */
+  readonly fileBytes: number;
 }
 
 /** What is wanted of a mirror. */
@@ -50,7 +54,9 @@ function uploadPackOf({ root, filterFile }: Remote): string {
 
 const quoted = (word: string) => `'${word.replaceAll("'", "'\\''")}'`;
 
-const askingOf = ({ protocol, caFile }: Remote) => ({
+const askingOf = ({ protocol, caFile, memoryBytes, fileBytes }: Remote) => ({
+  fileBytes,
+  ...(memoryBytes === undefined ? {} : { memoryBytes }),
   env: { GIT_ALLOW_PROTOCOL: protocol, ...(caFile === undefined ? {} : { GIT_SSL_CAINFO: caFile }) },
 });
 
@@ -168,6 +174,7 @@ async function fetchCommit(gitDir: string, remote: Remote, { ref, commit }: Want
       const fetch = ["fetch", "--quiet", "--no-tags", "--no-write-fetch-head", uploadPackOf(remote)];
       await runGit([...fetch, "--", remote.url, spec], { ...local, ...askingOf(remote), timeoutMs: fetchLimitMs });
     } catch (error) {
+      if (!local.signal.aborted) await removeHalfDone(gitDir, local.signal);
       const isNotGiven =
         error instanceof GitError && /not our ref|unadvertised object|couldn't find remote ref/i.test(error.stderr);
       if (!isNotGiven) throw faultOfRemote(remote.url, error) ?? error;

@@ -46,6 +46,10 @@ export interface GitOptions {
   readonly signal: AbortSignal;
   /** Added to the environment, which is otherwise the same for all. */
   readonly env?: Readonly<Record<string, string>>;
+  /** Of each process of git: what it holds besides mapped files. 512 MiB when absent. */
+  readonly memoryBytes?: number;
+  /** Of one file that git writes, so of what one fetch brings: a remote may send without end. 8 GiB when absent. */
+  readonly fileBytes?: number;
   /** 0 alone when absent. */
   readonly okExitCodes?: readonly number[];
 }
@@ -58,8 +62,8 @@ export interface GitEnd {
 /** The only settings of git on this host. */
 export const gitSettings: string = fileURLToPath(new URL("./git-config", import.meta.url));
 const keptErrorCharacters = 4_096;
-/** Of one file, so of what one fetch brings: a remote may send without end. */
-const fileBytes = 8 * 1024 ** 3;
+const mostMemoryBytes = 512 * 1024 ** 2;
+const mostFileBytes = 8 * 1024 ** 3;
 
 /**
  * git may read nothing of the host's or a person's, ask nobody, run no hook, helper or filter, and start no other program than its own.
@@ -87,6 +91,7 @@ const environment = {
  */
 export async function runGit(args: readonly string[], options: GitOptions): Promise<GitEnd> {
   const { gitDir, input, maxOutputBytes, timeoutMs, signal, okExitCodes = [0] } = options;
+  const { memoryBytes = mostMemoryBytes, fileBytes = mostFileBytes } = options;
   signal.throwIfAborted();
   const stop = new AbortController();
   const limit = AbortSignal.any([signal, stop.signal]);
@@ -98,8 +103,11 @@ export async function runGit(args: readonly string[], options: GitOptions): Prom
       "--pdeathsig",
       "SIGKILL",
       "prlimit",
+      `--data=${memoryBytes}`,
       `--fsize=${fileBytes}`,
+      `--cpu=${Math.ceil(timeoutMs / 1_000)}`,
       "--",
+      ...["sh", "-c", 'trap "" XFSZ; exec "$@"', "sh"], // a file that is too large is a fault that git tells, not its death
       "git",
       ...(gitDir === undefined ? [] : [`--git-dir=${gitDir}`]),
       ...args,

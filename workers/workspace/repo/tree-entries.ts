@@ -16,6 +16,8 @@ export interface TreeEntry {
 export interface TreeLimits {
   /** Of files, and of folders. */
   readonly files: number;
+  /** Of one file. */
+  readonly fileBytes: number;
   readonly bytes: number;
 }
 
@@ -49,6 +51,11 @@ export async function readTree(
     if (fault !== undefined) throw refused(entry.path, fault);
     if (entry.kind === "link" && (entry.sizeBytes === 0 || entry.sizeBytes > linkBytes))
       throw refused(entry.path, `is a link of ${entry.sizeBytes} bytes, and a link has 1 to ${linkBytes}`);
+    if (entry.sizeBytes > how.limits.fileBytes)
+      throw refused(
+        entry.path,
+        `has ${entry.sizeBytes} bytes, and at most ${how.limits.fileBytes} are taken of a file`,
+      );
     leaves.add(entry.path);
     room -= entry.sizeBytes;
     entries.push(entry);
