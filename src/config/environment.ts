@@ -54,7 +54,7 @@ const environments = {
     ...temporal,
     AUTOMATION_OPERATOR_FILE: path,
     AUTOMATION_RELEASE_MAX_UNBEGUN: z.coerce.number().int().min(1).max(100_000).default(32),
-    AUTOMATION_RECONCILE_AFTER_SECONDS: z.coerce.number().int().min(1).max(86_400).default(60),
+    AUTOMATION_RECONCILE_AFTER_SECONDS: z.coerce.number().int().min(1).max(86_400).default(30),
   }),
   relay: z.object({ ...common, ...health, ...postgres, ...kafka }),
   worker: z.object({

@@ -45,7 +45,7 @@ export async function main(environment: NodeJS.ProcessEnv, signal: AbortSignal):
     inTransaction,
     workflows: temporal,
     maxUnbegun: config.AUTOMATION_RELEASE_MAX_UNBEGUN,
-    refusedSeconds: config.AUTOMATION_RECONCILE_AFTER_SECONDS,
+    refusedSeconds: 10 * config.AUTOMATION_RECONCILE_AFTER_SECONDS, // what is wrong may be Temporal's set-up, which people mend
     log,
   });
   const reconcile = createReconcileRuns({
