@@ -83,6 +83,10 @@ async function makeRuns(scope: Scope): Promise<Ids> {
   const [attestation] = (await people.governance.listAttestations({ runId: completed })).attestations;
   const begun = await start("work");
   const startCapability = await begin(begun);
+  await api.admin.query(
+    "insert into reconciliations (tenant, org, run_id, generation, finding, detail) values ($1, $2, $3, 1, 'silent', '')",
+    [scope.tenant, scope.org, begun],
+  );
   return {
     ...names,
     ...{ completed, begun, startCapability, requestId, admitted: await start("evidence") },

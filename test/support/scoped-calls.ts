@@ -114,6 +114,10 @@ export const scopedCalls: Readonly<Record<string, ScopedCall>> = {
     ...{ belongsTo: "org", isList: true },
     ask: ({ requestId }) => ({ eventId: requestId }),
   },
+  "workflows_runtime.v1.WorkflowService/ListQueue": {
+    ...{ belongsTo: "org", isList: true },
+    ask: () => ({}),
+  },
   "workflows_runtime.v1.WorkflowService/ListArtifacts": {
     ...{ belongsTo: "org", isList: true },
     ask: ({ completed }) => ({ runId: completed }),
