@@ -1,5 +1,5 @@
 import { spawnSync } from "node:child_process";
-import { mkdirSync, readFileSync, rmSync, statfsSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, renameSync, rmSync, statfsSync, writeFileSync } from "node:fs";
 import type { Server } from "node:http";
 import { createServer } from "node:http";
 import { join } from "node:path";
@@ -75,6 +75,19 @@ it("a disk that fills up while a persona works: the worker says so and takes not
   rmSync(filled);
   for (const each of [runId, waiting]) expect(await ended(each)).toBe("COMPLETED");
   expect(notedProcesses(dir).get("workspace")?.pid).toBe(pid); // it has lived all the time
+});
+
+it("a sandbox that holds no longer: the worker says so and takes nothing, and goes on once it is proven anew", async () => {
+  const toolchains = join(folderOf(dir).runArea, "toolchains");
+  renameSync(toolchains, `${toolchains}-gone`); // no box can be made without
+  const runId = await startWork(dir, "slow");
+  await vi.waitFor(async () => {
+    const { status, parts } = await readinessOf("workspace");
+    expect([status, parts.work]).toEqual([503, expect.stringMatching(/toolchains/)]);
+  }, patience);
+  expect((await describeRun(runId)).run?.waiting?.reason).toMatch(/^the box can't be made/);
+  renameSync(`${toolchains}-gone`, toolchains);
+  expect(await ended(runId)).toBe("COMPLETED");
 });
 
 it("a store that answers 507 is waited for, and the run says so", async () => {
