@@ -19,7 +19,7 @@ import { reportToApi } from "./report-to-api.ts";
 import type { RunApi, RunApiFor } from "./run-api.ts";
 import type { Slots } from "./slots.ts";
 import { uploadWork } from "./upload-work.ts";
-import { asFailure, awaitedBy } from "./work-failure.ts";
+import { asFailure } from "./work-failure.ts";
 import type { Job } from "./work-job.ts";
 import type { WorkRunDeps } from "./work-run.ts";
 import { workRun } from "./work-run.ts";
@@ -169,9 +169,8 @@ async function workOn(
       deps.repositories.release(base);
     }
   } catch (error) {
-    const { code, message } = error as { code?: unknown; message?: string };
-    if (typeof code !== "string" || !lasting.has(code) || at.stop.aborted) throw error;
-    if (awaitedBy(error) !== undefined) throw error;
+    const { code, isPassing, message } = error as { code?: unknown; isPassing?: boolean; message?: string };
+    if (typeof code !== "string" || !lasting.has(code) || isPassing === true || at.stop.aborted) throw error;
     return {
       report: {
         attempt: job.attempt,
