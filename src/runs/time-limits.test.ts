@@ -45,7 +45,18 @@ describe("until when no limit can pass", () => {
     ["a run that waits may begin at once, and its work's limit passes first", queued, 500, 510],
     ["a queue's limit that is nearer", queued, 995, 1_000],
     ["work: its limit", working, 905, 910],
-    ["work that may be handed over at once, under a shorter limit", { ...working, handoffLimitSeconds: 2 }, 905, 907],
+    [
+      "work that may be handed over at once, under a shorter limit",
+      { ...working, workLimitSeconds: 60, handoffLimitSeconds: 20 },
+      905,
+      925,
+    ],
+    [
+      "a run that waits, and whose limits are so short that asking would be all that is done",
+      { ...queued, workLimitSeconds: 1 },
+      500,
+      510,
+    ],
     ["a hand-off: its limit", handingOver, 950, 1_005],
     ["a deadline that is nearer", { ...queued, deadlineAt: at(503) }, 500, 503],
   ] as const)("%s", (_, run, now, expected) => {

@@ -48,8 +48,11 @@ export function exceededLimit(run: TimedRun, now: Date): TimeLimit | undefined {
   return limit !== undefined && limit.dueAt <= now ? limit : undefined;
 }
 
+/** However short the limits of later phases are, a run that waits is looked at no more often, in seconds. */
+const shortestLook = 10;
+
 /**
- * Until when no limit can pass, whatever happens meanwhile: the next one is not due earlier, nor is one that begins to run from now on.
+ * Until when nobody needs to ask: the next limit is not due earlier, nor is one that begins to run from now on, but for one of less than 10 s, which may be noticed so much late.
  * @returns undefined after the end
  */
 export function noLimitBefore(run: TimedRun, now: Date): Date | undefined {
@@ -59,7 +62,9 @@ export function noLimitBefore(run: TimedRun, now: Date): Date | undefined {
     ...(run.workBegunAt === null ? [run.workLimitSeconds] : []),
     ...(run.sealingAt === null ? [run.handoffLimitSeconds] : []),
   ];
-  return new Date(Math.min(limit.dueAt.getTime(), ...later.map((seconds) => now.getTime() + seconds * 1_000)));
+  return new Date(
+    Math.min(limit.dueAt.getTime(), ...later.map((seconds) => now.getTime() + Math.max(seconds, shortestLook) * 1_000)),
+  );
 }
 
 /** @returns why the run is to end, for people. @param waitsFor - what it waited for at last; empty: nothing is known to be away */

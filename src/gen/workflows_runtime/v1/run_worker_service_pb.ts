@@ -131,7 +131,7 @@ export type BeginRunResponse = Message<"workflows_runtime.v1.BeginRunResponse"> 
   exceededLimit?: ExceededLimit | undefined;
 
   /**
-   * Until then no limit of time can pass, whatever happens: there is nothing to ask before.
+   * Until then no limit of time passes, whatever happens: there is nothing to ask before.
    *
    * @generated from field: google.protobuf.Timestamp no_limit_before = 9;
    */
@@ -186,7 +186,7 @@ export type BeginRunResponseJson = {
   exceededLimit?: ExceededLimitJson;
 
   /**
-   * Until then no limit of time can pass, whatever happens: there is nothing to ask before.
+   * Until then no limit of time passes, whatever happens: there is nothing to ask before.
    *
    * @generated from field: google.protobuf.Timestamp no_limit_before = 9;
    */

@@ -1616,7 +1616,7 @@ export type ReportWorkflowStatusResponse = Message<"workflows_runtime.v1.ReportW
   exceededLimit?: ExceededLimit | undefined;
 
   /**
-   * Until then no limit of time can pass, whatever happens: there is nothing to ask before.
+   * Until then no limit of time passes, whatever happens: there is nothing to ask before.
    *
    * @generated from field: google.protobuf.Timestamp no_limit_before = 4;
    */
@@ -1645,7 +1645,7 @@ export type ReportWorkflowStatusResponseJson = {
   exceededLimit?: ExceededLimitJson;
 
   /**
-   * Until then no limit of time can pass, whatever happens: there is nothing to ask before.
+   * Until then no limit of time passes, whatever happens: there is nothing to ask before.
    *
    * @generated from field: google.protobuf.Timestamp no_limit_before = 4;
    */
