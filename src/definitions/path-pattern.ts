@@ -36,6 +36,8 @@ export function partsOf(pattern: string): readonly string[] {
   return pattern.split("/").filter((part, index, all) => part !== "**" || all[index - 1] !== "**");
 }
 
+const none: readonly number[] = [];
+
 function patternOf<Name>(
   parts: readonly string[],
   fitsOf: (part: string) => (name: Name) => boolean,
@@ -43,15 +45,16 @@ function patternOf<Name>(
   const end = parts.length;
   const fits = parts.map((part) => (part === "**" ? undefined : fitsOf(part)));
   // `**` may stand for no folder at all, but at the end it is at least one name
-  const from = (place: number) => (parts[place] === "**" && place + 1 < end ? [place, place + 1] : [place]);
+  const from = [...parts, ""].map((part, place) => (part === "**" && place + 1 < end ? [place, place + 1] : [place]));
+  const below = [end - 1, end];
   return {
     end,
-    start: from(0),
+    start: from[0] ?? none,
     step(place, name) {
-      if (place >= end) return [];
+      if (place >= end) return none;
       const compare = fits[place];
-      if (compare === undefined) return place + 1 < end ? from(place) : [place, end];
-      return compare(name) ? from(place + 1) : [];
+      if (compare === undefined) return (place + 1 < end ? from[place] : below) ?? none;
+      return (compare(name) ? from[place + 1] : none) ?? none;
     },
   };
 }
@@ -76,7 +79,7 @@ function fitsFolded(part: string): (name: FoldedName) => boolean {
   const short = shortNameOf(foldName(part));
   return ({ text, name }) => {
     if (fitsPieces(pieces, name) || fitsPieces(pieces, text)) return true;
-    if (!name.startsWith(short.start) || !name.endsWith(short.extension)) return false;
+    if (!name.includes("~") || !name.startsWith(short.start) || !name.endsWith(short.extension)) return false;
     return /^\d{1,6}$/.test(name.slice(short.start.length, name.length - short.extension.length));
   };
 }

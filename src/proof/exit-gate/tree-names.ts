@@ -13,10 +13,15 @@ export interface TreeLink {
 interface Place {
   readonly id: number;
   readonly folder: Place | undefined;
+  /** Folded. */
+  readonly name: string;
+  /** From the root, as it was written first. */
   readonly shown: string;
   /** As it is compared with rules, once for each way in which it is written. */
-  readonly names: Map<string, FoldedName>;
+  readonly names: FoldedName[];
   readonly inside: Map<string, Place>;
+  /** The same as a list, which is gone over far more often than it is looked up. */
+  readonly children: Place[];
   link?: { readonly target: string; isOpen: boolean; end?: Place | undefined };
 }
 
@@ -43,21 +48,27 @@ const mostFollowed = 40; // as Linux does, path_resolution(7)
  * @param paths - those that are asked about
  */
 export function createTreeNames(links: readonly TreeLink[], paths: readonly string[]): TreeNames {
-  const root: Place = { id: 0, folder: undefined, shown: "", names: new Map(), inside: new Map() };
-  let places = 1;
+  const root: Place = { id: 0, folder: undefined, name: "", shown: "", names: [], inside: new Map(), children: [] };
+  const places = [root];
   const inside = (folder: Place, name: string): Place => {
     const folded = foldedName(name);
     let place = folder.inside.get(folded.name);
     if (place === undefined) {
       const shown = folder.shown === "" ? name : `${folder.shown}/${name}`;
-      place = { id: places, folder, shown, names: new Map(), inside: new Map() };
-      places += 1;
+      place = { id: places.length, folder, name: folded.name, shown, names: [], inside: new Map(), children: [] };
+      places.push(place);
+      folder.children.push(place);
       folder.inside.set(folded.name, place);
     }
-    place.names.set(folded.text, folded);
+    if (!place.names.some(({ text }) => text === folded.text)) place.names.push(folded);
     return place;
   };
-  const at = (path: string) => namesOf(path).reduce(inside, root);
+  const known = new Map<string, Place>();
+  const at = (path: string): Place => {
+    const place = known.get(path) ?? namesOf(path).reduce(inside, root);
+    known.set(path, place);
+    return place;
+  };
   for (const { path, target } of links) at(path).link = { target, isOpen: false };
   for (const path of paths) at(path);
 
@@ -82,57 +93,54 @@ export function createTreeNames(links: readonly TreeLink[], paths: readonly stri
   };
   for (const { path } of links) endOf(at(path), { left: mostFollowed });
 
+  return { reach: (pattern) => reachOf(pattern, places, at) };
+}
+
+function reachOf(pattern: PathPattern<FoldedName>, places: readonly Place[], at: (path: string) => Place): Reach {
+  const states = pattern.end + 1;
+  /** By place and state: where it was reached from, as the same number and 1; 0: it was not, -1: from nowhere. */
+  const from = new Int32Array(places.length * states);
+  const todo: number[] = [];
+  const add = (place: Place, state: number, key: number) => {
+    const to = place.id * states + state;
+    if (from[to] !== 0) return;
+    from[to] = key;
+    todo.push(to);
+  };
+  for (const state of pattern.start) add(places[0] as Place, state, -1);
+  for (let key = todo.pop(); key !== undefined; key = todo.pop()) {
+    const place = places[Math.floor(key / states)] as Place;
+    if (place.link?.end !== undefined) add(place.link.end, key % states, key + 1);
+    for (const child of place.children)
+      for (const name of child.names) for (const state of pattern.step(key % states, name)) add(child, state, key + 1);
+  }
+  const fitsAt = ({ id }: Place) => from[id * states + pattern.end] !== 0;
+  const isOnTheWay = ({ id }: Place) =>
+    from
+      .subarray(id * states, id * states + pattern.end)
+      .some((key, state) => key !== 0 && !pattern.start.includes(state));
+  const nameOf = (last: Place): string => {
+    const names: string[] = [];
+    for (let key = last.id * states + pattern.end; key >= 0; ) {
+      const place = places[Math.floor(key / states)] as Place;
+      key = (from[key] ?? 0) - 1;
+      // a step from a link to its end adds no name
+      if (place.folder !== undefined && place.folder === places[Math.floor(key / states)]) names.unshift(place.name);
+    }
+    return names.join("/");
+  };
   return {
-    reach(pattern) {
-      const states = pattern.end + 1;
-      /** place × state → where it was reached from; a name was added when that is another folder's */
-      const reached = new Map<number, { readonly from: number; readonly name: string }>();
-      const todo: { readonly place: Place; readonly state: number }[] = [];
-      const add = (place: Place, state: number, from: number, name: string) => {
-        const key = place.id * states + state;
-        if (reached.has(key)) return;
-        reached.set(key, { from, name });
-        todo.push({ place, state });
-      };
-      for (const state of pattern.start) add(root, state, -1, "");
-      for (let next = todo.pop(); next !== undefined; next = todo.pop()) {
-        const { place, state } = next;
-        const key = place.id * states + state;
-        const end = place.link?.end;
-        if (end !== undefined) add(end, state, key, "");
-        for (const child of place.inside.values())
-          for (const [written, name] of child.names)
-            for (const after of pattern.step(state, name)) add(child, after, key, written);
-      }
-      const hasState = (place: Place, state: number) => reached.has(place.id * states + state);
-      const isOnTheWay = (place: Place) => {
-        for (let state = 0; state < pattern.end; state += 1)
-          if (!pattern.start.includes(state) && hasState(place, state)) return true;
-        return false;
-      };
-      const nameOf = (place: Place): string => {
-        const names: string[] = [];
-        for (let key = place.id * states + pattern.end; key >= 0; ) {
-          const { from, name } = reached.get(key) ?? { from: -1, name: "" };
-          if (name !== "") names.unshift(name);
-          key = from;
-        }
-        return names.join("/");
-      };
-      return {
-        fits(path) {
-          const place = at(path);
-          if (!hasState(place, pattern.end)) return undefined;
-          const name = nameOf(place);
-          const written = namesOf(path).map((each) => foldedName(each).text);
-          return written.join("/") === name ? "" : name;
-        },
-        liesAbove: (link) => isOnTheWay(at(link)),
-        leadsTo(link) {
-          const end = at(link).link?.end;
-          return end !== undefined && (hasState(end, pattern.end) || isOnTheWay(end)) ? end.shown || "." : undefined;
-        },
-      };
+    fits(path) {
+      const place = at(path);
+      if (!fitsAt(place)) return undefined;
+      const name = nameOf(place);
+      const written = namesOf(path).map((each) => foldedName(each).name);
+      return written.join("/") === name ? "" : name;
+    },
+    liesAbove: (link) => isOnTheWay(at(link)),
+    leadsTo(link) {
+      const end = at(link).link?.end;
+      return end !== undefined && (fitsAt(end) || isOnTheWay(end)) ? end.shown || "." : undefined;
     },
   };
 }
