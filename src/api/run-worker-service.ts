@@ -51,6 +51,14 @@ export function createRunWorkerService(deps: RunWorkerServiceDeps): ServiceImpl<
     return { tenant, org, runId, execution: { generation, firstExecutionRunId } };
   };
   const joinCall = createRunningCalls();
+  const joined = <T>(
+    request: { readonly execution?: Execution },
+    context: HandlerContext,
+    work: (scope: SealScope, signal: AbortSignal) => Promise<T>,
+  ): Promise<T> => {
+    const scope = scopeOf(request, context);
+    return joinCall(keyOf(context, scope), context.signal, (signal) => work(scope, signal));
+  };
   return {
     beginRun: (request, context) => {
       const { attempt, startCapability } = request;
@@ -75,12 +83,15 @@ export function createRunWorkerService(deps: RunWorkerServiceDeps): ServiceImpl<
       return fromJson(CompleteArtifactUploadsResponseSchema, answer);
     },
     prepareSeal: async (request, context) =>
-      fromJson(PrepareSealResponseSchema, await deps.prepareSeal(scopeOf(request, context))),
+      fromJson(PrepareSealResponseSchema, await joined(request, context, deps.prepareSeal)),
     deliverHandoff: async (request, context) =>
       fromJson(DeliverHandoffResponseSchema, await deps.deliverHandoff(scopeOf(request, context), context.signal)),
     commitSeal: async (request, context) =>
-      fromJson(CommitSealResponseSchema, await deps.commitSeal(scopeOf(request, context))),
-    abortSeal: async (request, context) =>
-      fromJson(AbortSealResponseSchema, await deps.abortSeal(scopeOf(request, context), abortedEndOf(request))),
+      fromJson(CommitSealResponseSchema, await joined(request, context, deps.commitSeal)),
+    abortSeal: async (request, context) => {
+      const end = abortedEndOf(request);
+      const answer = await joined(request, context, (scope, signal) => deps.abortSeal(scope, end, signal));
+      return fromJson(AbortSealResponseSchema, answer);
+    },
   };
 }

@@ -9,7 +9,7 @@ export class AlteredObjectError extends Error {
   constructor(key: string, found: ObjectDigest | undefined, expected: string) {
     const state = found === undefined ? "is not there" : `has sha256 ${found.sha256}`;
     super(
-      `the object ${key} ${state}, but ${expected} is recorded; restore it from a backup of the bucket, nothing that names it is sealed until then`,
+      `the object ${key} ${state}, but ${expected} is recorded; nothing that names it becomes evidence; restore it from a backup of the bucket, and ask for a new run`,
     );
     this.key = key;
   }
@@ -41,11 +41,12 @@ export async function keepBlob(
   owner: BlobOwner,
   bytes: Uint8Array,
   contentType: string,
+  signal?: AbortSignal,
 ): Promise<ObjectDigest> {
   const digest = { sha256: sha256Hex(bytes), sizeBytes: bytes.byteLength };
   const key = objectKeyOf(owner, digest.sha256);
-  const put = await objects.putOnce(key, bytes, { sha256: digest.sha256, contentType });
-  if (put === "present") await assertBlob(objects, owner, digest.sha256);
+  const put = await objects.putOnce(key, bytes, { sha256: digest.sha256, contentType }, signal);
+  if (put === "present") await assertBlob(objects, owner, digest.sha256, signal);
   return digest;
 }
 
@@ -57,9 +58,10 @@ export async function assertBlob(
   objects: Pick<ObjectStore, "digestOf">,
   owner: BlobOwner,
   sha256: string,
+  signal?: AbortSignal,
 ): Promise<ObjectDigest> {
   const key = objectKeyOf(owner, sha256);
-  const found = await objects.digestOf(key);
+  const found = await objects.digestOf(key, signal);
   if (found?.sha256 !== sha256) throw new AlteredObjectError(key, found, sha256);
   return found;
 }

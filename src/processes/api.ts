@@ -66,7 +66,7 @@ import { createPrepareSeal } from "../seal/prepare-seal.ts";
 import { createReconcileLoop } from "../seal/reconcile-loop.ts";
 import { findUnansweredTry } from "../seal/unanswered-try.ts";
 import { openFileSigner } from "../signing/file-signer.ts";
-import { beginForged, handoffStuck, runBegun, runReconciled } from "../telemetry/events.ts";
+import { beginForged, handoffStuck, lastFormSealed, runBegun, runReconciled } from "../telemetry/events.ts";
 import type { Log } from "../telemetry/log.ts";
 import { createLog } from "../telemetry/log.ts";
 import { workflowIdOf } from "../temporal/contract.ts";
@@ -170,7 +170,10 @@ function createServices(deps: {
     hint("automation_outbox");
   });
   const sealing = { ...deps, inRun, objects: s3, baseUri: operator.proof.baseUri };
-  const abortSeal = createAbortSeal(sealing);
+  const abortSeal = createAbortSeal({
+    ...sealing,
+    onLastForm: (error, run) => lastFormSealed(deps.log, run, error),
+  });
   const startRun = createStartRun({
     ...deps,
     decideByDeclarations: createDecideByDeclarations(),

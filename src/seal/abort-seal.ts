@@ -1,21 +1,27 @@
 import { randomUUID } from "node:crypto";
 import { enumToJson } from "@bufbuild/protobuf";
 import { insertArtifacts } from "../artifacts/artifact-store.ts";
-import { keepBlob } from "../artifacts/blobs.ts";
+import { AlteredObjectError, keepBlob } from "../artifacts/blobs.ts";
 import type { ObjectStore } from "../artifacts/object-store.ts";
 import { RunStatus, RunStatusSchema } from "../gen/automation/v1/run_event_pb.ts";
-import type { VerdictLineJson } from "../gen/automation/v1/verdict_pb.ts";
+import type { UploadJson } from "../gen/automation/v1/run_work_pb.ts";
+import type { VerdictJson, VerdictLineJson } from "../gen/automation/v1/verdict_pb.ts";
+import type { ProfileJson } from "../gen/governance/v1/profile_pb.ts";
 import type { AbortSealRequest, AbortSealResponseJson } from "../gen/workflows_runtime/v1/run_worker_service_pb.ts";
 import { discardProvisional, indexSubjects, insertStatements } from "../proof/attestation-store.ts";
+import type { EventLog } from "../proof/event-log.ts";
 import { writeEventLog } from "../proof/event-log.ts";
 import { findingsOf } from "../proof/examine-work.ts";
+import { lineOf } from "../proof/exit-gate/check-patch.ts";
 import { signStatement } from "../proof/sign-statement.ts";
 import type { Sign } from "../proof/signer.ts";
 import type { EndProof } from "../proof/statements-of-end.ts";
 import { statementsOfEnd } from "../proof/statements-of-end.ts";
 import { verdictOfEnd } from "../proof/verdict.ts";
+import type { EventDraft } from "../runs/chain-events.ts";
 import type { InRun, OpenRun } from "../runs/in-run.ts";
 import { assertSpeaksFor, StreamMovedError } from "../runs/in-run.ts";
+import type { RunDraft } from "../runs/run-draft.ts";
 import { draftRun } from "../runs/run-draft.ts";
 import type { RunOutcome } from "../runs/run-status.ts";
 import { statusToJson } from "../runs/run-status.ts";
@@ -23,6 +29,7 @@ import type { RunRow } from "../runs/run-store.ts";
 import { storableJson } from "../text/strangers-text.ts";
 import type { MethodologyOf } from "./handoff-request.ts";
 import { followUp, tryCall } from "./handoff-request.ts";
+import type { NewCall } from "./handoff-store.ts";
 import { insertCalls } from "./handoff-store.ts";
 import { impedimentKeyOf } from "./impediment.ts";
 import { countOccurrence } from "./impediment-store.ts";
@@ -72,6 +79,8 @@ export interface AbortSealDeps {
   /** `proof.baseUri` of the operator. */
   readonly baseUri: string;
   readonly now: () => Date;
+  /** The end can't be written with what the run left, and is written without. */
+  readonly onLastForm: (error: unknown, run: { readonly tenant: string; readonly runId: string }) => void;
   /** Called after an abort: cancels and an impediment may be due. */
   readonly onDue: () => void;
 }
@@ -79,35 +88,91 @@ export interface AbortSealDeps {
 /**
  * Ends a run FAILED, CANCELLED or TIMED_OUT from any state, prepared or not. What was prepared for COMPLETED is discarded and its tries are cancelled; the evidence of
  * this end (the closed event log, what its work left, agent-run, a FAILED verification summary) is stored, signed and registered with it in one transaction. CANCELLED raises no impediment, nor does a limit of time that passed before the work began; all else does.
+ * When that can't be written, whatever it is that fails, the end is written without strangers' text and worker's objects and says so: it waits for Postgres, the key and the store, and for nothing else.
  * A repeated call gets the recorded end; after a commit that is COMPLETED.
- * @throws UnknownRunError, SupersededExecutionError, StreamMovedError, AlteredObjectError
+ * @throws UnknownRunError, SupersededExecutionError, StreamMovedError, the signal's reason
  */
 export function createAbortSeal(deps: AbortSealDeps) {
-  return (scope: EndScope, told: AbortedEnd): Promise<AbortSealResponseJson> =>
+  return (scope: EndScope, told: AbortedEnd, signal: AbortSignal): Promise<AbortSealResponseJson> =>
     decideAgainWhenMoved(async () => {
+      signal.throwIfAborted();
       const end = storableJson(told);
       const soFar = await readRunSoFar(deps.inRun, scope);
       const { seal } = soFar;
       if (seal !== undefined && seal.state !== "PREPARED") return { outcome: statusToJson(seal.outcome) };
-      await abort(deps, scope, end, soFar);
+      await abort(deps, scope, await fullForm(deps, soFar, end), signal).catch(async (error: unknown) => {
+        if (!isOfTheForm(error)) throw error;
+        deps.onLastForm(error, scope);
+        await abort(deps, scope, await lastForm(deps, soFar, end, error), signal);
+      });
       deps.onDue();
       return { outcome: statusToJson(end.outcome) };
     });
 }
 
-async function abort(deps: AbortSealDeps, scope: EndScope, end: AbortedEnd, soFar: RunSoFar): Promise<void> {
-  const { run, head, events, calls, work, profile } = soFar;
-  const { outcome, cause, reason } = end;
-  const at = deps.now();
+/** An end as it is going to be written. */
+interface Form {
+  readonly soFar: RunSoFar;
+  readonly end: AbortedEnd;
+  readonly draft: RunDraft;
+  readonly log: EventLog;
+  readonly proof: EndProof;
+  readonly uploads: readonly UploadJson[];
+  readonly at: Date;
+  readonly isLast: boolean;
+}
+
+/** An end with all that the run left. */
+async function fullForm(deps: AbortSealDeps, soFar: RunSoFar, end: AbortedEnd): Promise<Form | FormError> {
+  try {
+    const found = await findingsOf(soFar.run, soFar.work);
+    return formOf(deps, soFar, end, [], (profile) => verdictOfEnd(profile, end, found));
+  } catch (error) {
+    return new FormError(error);
+  }
+}
+
+/** Leaves out whatever strangers wrote and a worker left, and says so in the log and in a line: so its log is another object, and nothing that failed in the full form is in it. */
+function lastForm(deps: AbortSealDeps, soFar: RunSoFar, told: AbortedEnd, error: unknown): Form {
+  const cause = error instanceof FormError ? error.cause : error;
+  const name = cause instanceof Error ? cause.name : "Error";
+  const reason = `the end is sealed without what the run left: writing it failed (${name}), see the log of the api`;
+  const end = { ...told, reason };
+  const note = { writerKey: "seal/last-form", message: { text: reason } };
+  const line = lineOf("evidence-kept", [reason], {
+    met: "",
+    remedy: "Have the operator look for the error in the log of the api, and ask for a new run.",
+  });
+  const bare = { ...soFar, work: undefined, profile: { method: soFar.profile.method, handoff: soFar.profile.handoff } };
+  return formOf(deps, bare, end, [note], (profile) => verdictOfEnd(profile, end, { evidence: [], lines: [line] }));
+}
+
+function formOf(
+  { baseUri, now }: AbortSealDeps,
+  soFar: RunSoFar,
+  end: AbortedEnd,
+  notes: readonly EventDraft[],
+  judge: (profile: ProfileJson) => VerdictJson,
+): Form {
+  const { run, head, events, work, profile } = soFar;
+  const { outcome, reason } = end;
+  const at = now();
   const draft = draftRun(run, head, at);
+  draft.append(notes);
   if (run.status !== "SEALING") draft.moveTo("SEALING", "seal/sealing", { outcome, reason });
   const log = writeEventLog([...events, ...draft.events.map((each) => each.event)], draft.head.lastHash);
   draft.moveTo(outcome, "seal/end", { reason });
+  const proof = statementsOfEnd({ ...end, baseUri, run, log, work, at }, profile, judge(profile));
+  return { soFar, end, draft, log, proof, uploads: work?.uploads ?? [], at, isLast: notes.length > 0 };
+}
 
-  const verdict = verdictOfEnd(profile, end, await findingsOf(run, work));
-  const proof = statementsOfEnd({ ...end, baseUri: deps.baseUri, run, log, work, at }, profile, verdict);
+async function abort(deps: AbortSealDeps, scope: EndScope, form: Form | FormError, signal: AbortSignal): Promise<void> {
+  if (form instanceof FormError) throw form;
+  const { soFar, end, draft, log, proof, uploads, at } = form;
+  const { run, calls } = soFar;
+  const { outcome, cause } = end;
   const signed = await Promise.all(proof.statements.map((statement) => signStatement(deps.sign, statement)));
-  const object = await keepBlob(deps.objects, run, log.bytes, log.mediaType);
+  const object = await keepBlob(deps.objects, run, log.bytes, log.mediaType, signal);
   const cancels = calls.filter((call) => call.phase === "TRY").map((tried) => followUp(tried, "CANCEL", at));
 
   await deps.inRun(scope, async (open) => {
@@ -119,13 +184,27 @@ async function abort(deps: AbortSealDeps, scope: EndScope, end: AbortedEnd, soFa
       discardProvisional(transaction, tenant, runId),
       insertStatements(transaction, { ...run, outcome, at }, proof.statements, signed),
       indexSubjects(transaction, tenant, runId),
-      insertArtifacts(transaction, tenant, runArtifacts(run, object, work?.uploads ?? [], at)),
+      insertArtifacts(transaction, tenant, runArtifacts(run, object, uploads, at)),
       insertCalls(transaction, run, cancels, at),
       open.write(draft),
     ]);
     if (!isMine) throw new StreamMovedError(runId);
-    if (isImpediment(run, outcome)) await raiseImpediment(deps, open, soFar, { end, proof, at });
+    if (isImpediment(run, outcome)) await raiseImpediment(deps, open, form);
   });
+}
+
+/** What the end consists of could not be worked out. */
+class FormError extends Error {
+  override readonly name = "FormError";
+  constructor(cause: unknown) {
+    super("the end could not be worked out in full", { cause });
+  }
+}
+
+/** Whether another form can help: not when Postgres, the key or the store is away, nor when another speaks. SQLSTATE 22 and 23 are of the rows themselves. */
+function isOfTheForm(error: unknown): boolean {
+  if (error instanceof FormError || error instanceof AlteredObjectError) return true;
+  return error instanceof Error && "code" in error && typeof error.code === "string" && /^2[23]...$/.test(error.code);
 }
 
 /** A person's cancel stands in nobody's way, and neither does a run whose time went by before its work began: nothing is broken that its item's people could mend. */
@@ -136,8 +215,7 @@ const isImpediment = ({ workBegunAt }: RunRow, outcome: AbortedEnd["outcome"]): 
 async function raiseImpediment(
   deps: AbortSealDeps,
   { transaction }: OpenRun,
-  { run, profile }: RunSoFar,
-  { end, proof, at }: { end: AbortedEnd; proof: EndProof; at: Date },
+  { soFar: { run, profile }, end, proof, at, isLast }: Form,
 ): Promise<void> {
   const { tenant, org, runId } = run;
   const lines = proof.verdict.lines ?? [];
@@ -148,14 +226,15 @@ async function raiseImpediment(
   const receiver = profile.handoff?.receiver ?? "";
   const methodology = deps.methodologyOf(receiver);
   if (methodology === undefined) return;
-  const draft = methodology.impedimentCall(run.requested.context ?? {}, {
-    impedimentId,
-    cause: end.cause,
-    summary,
-    lines,
-    occurrences,
-  });
-  const call = tryCall({ run, receiver, proof, at }, draft, `${impedimentId}/${occurrences}`, at);
+  const report = { impedimentId, cause: end.cause, summary, lines, occurrences };
+  let call: NewCall;
+  try {
+    const draft = methodology.impedimentCall(run.requested.context ?? {}, report);
+    call = tryCall({ run, receiver, proof, at }, draft, `${impedimentId}/${occurrences}`, at);
+  } catch (error) {
+    if (isLast) return; // our own record stands
+    throw new FormError(error);
+  }
   await insertCalls(transaction, { tenant, org, runId }, [call], at);
 }
 

@@ -1,5 +1,5 @@
 import { insertArtifacts } from "../artifacts/artifact-store.ts";
-import { assertBlob } from "../artifacts/blobs.ts";
+import { AlteredObjectError, assertBlob } from "../artifacts/blobs.ts";
 import { mapAtMost } from "../artifacts/map-at-most.ts";
 import type { ObjectStore } from "../artifacts/object-store.ts";
 import type { UploadJson } from "../gen/automation/v1/run_work_pb.ts";
@@ -48,18 +48,25 @@ export interface CommitSealDeps {
 
 /**
  * Ends a run COMPLETED. Checked before: every object that a statement names has its digest, the statements have theirs. Then one transaction does it all or nothing:
- * attestations registered, artifacts, graph, confirms due, seal COMMITTED, run COMPLETED, stream closed. A repeated call gets the same answer; a cancel that came first gets false.
- * @throws UnknownRunError, SupersededExecutionError, SealNotReadyError, AlteredObjectError, UnsignableStatementError
+ * attestations registered, artifacts, graph, confirms due, seal COMMITTED, run COMPLETED, stream closed. A repeated call gets the same answer; a cancel that came first gets false,
+ * and so does an object that is gone or altered, with what is wrong: the run can only end otherwise.
+ * @throws UnknownRunError, SupersededExecutionError, SealNotReadyError, UnsignableStatementError
  */
 export function createCommitSeal(deps: CommitSealDeps) {
-  return async (scope: SealScope): Promise<CommitSealResponseJson> => {
+  return async (scope: SealScope, signal: AbortSignal): Promise<CommitSealResponseJson> => {
     const { tenant, org, runId } = scope;
     const prepared = await deps.inRun(scope, (open) => readPrepared(open, scope));
     if (typeof prepared === "boolean") return { committed: prepared };
     const { seal, statements, tries, work } = prepared;
-    const log = await assertBlob(deps.objects, scope, seal.logSha256);
     const named = objectsNamed(statements).filter((sha256) => sha256 !== seal.logSha256);
-    await mapAtMost(readAtOnce, named, (sha256) => assertBlob(deps.objects, scope, sha256));
+    const kept = await mapAtMost(readAtOnce, [seal.logSha256, ...named], (sha256) =>
+      assertBlob(deps.objects, scope, sha256, signal),
+    ).catch((error: unknown) => {
+      if (error instanceof AlteredObjectError) return error;
+      throw error;
+    });
+    if (kept instanceof AlteredObjectError) return { committed: false, fault: kept.message };
+    const log = kept[0] ?? { sha256: seal.logSha256, sizeBytes: 0 };
     const signed = await Promise.all(statements.map((statement) => signStatement(deps.sign, statement)));
 
     const committed = await deps.inRun(scope, async (open) => {

@@ -34,10 +34,11 @@ export interface PrepareSealDeps {
  * @throws UnknownRunError, SupersededExecutionError, StreamMovedError, UnknownReceiverError, AlteredObjectError
  */
 export function createPrepareSeal(deps: PrepareSealDeps) {
-  return (scope: SealScope): Promise<PrepareSealResponseJson> =>
+  return (scope: SealScope, signal: AbortSignal): Promise<PrepareSealResponseJson> =>
     decideAgainWhenMoved(async () => {
+      signal.throwIfAborted();
       const soFar = await readRunSoFar(deps.inRun, scope);
-      return recordedAnswer(soFar) ?? prepare(deps, scope, soFar);
+      return recordedAnswer(soFar) ?? prepare(deps, scope, soFar, signal);
     });
 }
 
@@ -49,7 +50,12 @@ function recordedAnswer({ run, seal, events }: RunSoFar): PrepareSealResponseJso
   return run.desiredState === "CANCEL" ? { desiredState } : undefined;
 }
 
-async function prepare(deps: PrepareSealDeps, scope: SealScope, soFar: RunSoFar): Promise<PrepareSealResponseJson> {
+async function prepare(
+  deps: PrepareSealDeps,
+  scope: SealScope,
+  soFar: RunSoFar,
+  signal: AbortSignal,
+): Promise<PrepareSealResponseJson> {
   const { run, head, events, profile } = soFar;
   const { work } = soFar;
   const judged = decideVerdict(profile, await findingsOf(run, work));
@@ -72,7 +78,7 @@ async function prepare(deps: PrepareSealDeps, scope: SealScope, soFar: RunSoFar)
   const proof = statementsOfEnd(end, profile, judged);
   const receiver = profile.handoff?.receiver;
   const calls = receiver === undefined ? [] : completionTries(deps, { run, receiver, proof, at });
-  await keepBlob(deps.objects, run, log.bytes, log.mediaType);
+  await keepBlob(deps.objects, run, log.bytes, log.mediaType, signal);
 
   return deps.inRun(scope, async (open) => {
     assertSpeaksFor(open.run, scope.execution);

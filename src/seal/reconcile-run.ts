@@ -18,6 +18,9 @@ export interface Reconciled {
   readonly cause: string;
 }
 
+/** Of one try to seal an end; the next round tries again. */
+const sealLimitMs = 60_000;
+
 export interface ReconcileRunDeps {
   readonly inRun: InRun;
   readonly abortSeal: ReturnType<typeof createAbortSeal>;
@@ -50,7 +53,11 @@ export function createReconcileRun(deps: ReconcileRunDeps): (claimed: ClaimedRec
     if (end === undefined) return deps.onReconciled({ tenant, runId, finding, outcome: "redriven", cause: "" });
     const speaker = { generation: run.generation, firstExecutionRunId: run.executionRunId };
     try {
-      const { outcome = "" } = await deps.abortSeal({ ...scope, execution: speaker }, end);
+      const { outcome = "" } = await deps.abortSeal(
+        { ...scope, execution: speaker },
+        end,
+        AbortSignal.timeout(sealLimitMs),
+      );
       deps.onReconciled({ tenant, runId, finding, outcome: outcome.replace("RUN_STATUS_", ""), cause: end.cause });
     } catch (error) {
       if (!(error instanceof SupersededExecutionError)) throw error;

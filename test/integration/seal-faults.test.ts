@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { AlteredObjectError, objectKeyOf } from "../../src/artifacts/blobs.ts";
 import { UnsignableStatementError } from "../../src/proof/sign-statement.ts";
 import type { AbortedEnd } from "../../src/seal/abort-seal.ts";
+import type { SealScope } from "../../src/seal/run-so-far.ts";
 import type { InScope, Transaction } from "../../src/tenancy/transaction.ts";
 import { scopeOf } from "../support/declared.ts";
 import { lookAt } from "../support/seal-state.ts";
@@ -67,9 +68,9 @@ describe("committing, while things break", () => {
     const original = await client.send(new GetObjectCommand({ Bucket: "automation", Key }));
     const bytes = (await original.Body?.transformToByteArray()) ?? new Uint8Array();
     await client.send(new PutObjectCommand({ Bucket: "automation", Key, Body: "forged" }));
-    await expect(seal.commit(scope)).rejects.toThrow(AlteredObjectError);
+    expect(await seal.commit(scope)).toMatchObject({ committed: false, fault: expect.stringContaining("has sha256") });
     await client.send(new DeleteObjectCommand({ Bucket: "automation", Key }));
-    await expect(seal.commit(scope)).rejects.toThrow(/is not there/);
+    expect(await seal.commit(scope)).toMatchObject({ fault: expect.stringContaining("is not there") });
     expect(await look.statuses(scope)).toEqual(["PROVISIONAL", "PROVISIONAL", "PROVISIONAL"]);
     await client.send(new PutObjectCommand({ Bucket: "automation", Key, Body: bytes }));
     expect(await seal.commit(scope)).toEqual({ committed: true });
@@ -126,6 +127,60 @@ describe("aborting, while things break", () => {
       await seal.abort(scope, failed);
       expect(await look.halves(scope)).toEqual({ registered: 2, status: "FAILED", artifacts: 1, elements: 0 });
     }
+  });
+});
+
+describe("an end that can't be written with what the run left", () => {
+  const lastForm = async (scope: SealScope) => {
+    const { statements } = await look.proofOf(scope);
+    expect(Object.keys(statements).sort()).toEqual(["agent-run", "vsa"]);
+    expect(JSON.stringify(statements)).toContain("the end is sealed without what the run left");
+    expect(JSON.stringify(statements)).toContain("evidence-kept");
+    expect(await look.statusOf(scope)).toBe("FAILED");
+  };
+
+  it("is written without it when its event log is altered in the store", async () => {
+    const scope = await begin();
+    await seal.prepare(scope);
+    const { rows } = await sealing.admin.query("select log_sha256 from seals where run_id = $1", [scope.runId]);
+    const isLog = (key: string) => key === objectKeyOf(scope, rows[0].log_sha256);
+    const altering = sealing.wire(() => undefined, {
+      objects: {
+        putOnce: async (key, ...rest) => (isLog(key) ? "present" : sealing.s3.putOnce(key, ...rest)),
+        digestOf: async (key, signal) =>
+          isLog(key) ? { sha256: "f".repeat(64), sizeBytes: 1 } : sealing.s3.digestOf(key, signal),
+      },
+    });
+    expect(await altering.abort(scope, failed)).toEqual({ outcome: "RUN_STATUS_FAILED" });
+    await lastForm(scope);
+    expect(sealing.lastForms.at(-1)).toBeInstanceOf(AlteredObjectError);
+  });
+
+  it("is written without it when what was found of its work makes no sense", async () => {
+    const scope = await begin();
+    await sealing.admin.query(
+      "insert into work_reports (tenant, org, run_id, attempt, report, uploads) values ($1, $2, $3, 1, '{}', '[]')",
+      [scope.tenant, scope.org, scope.runId],
+    );
+    await sealing.admin.query("insert into work_findings (tenant, org, run_id, findings) values ($1, $2, $3, $4)", [
+      scope.tenant,
+      scope.org,
+      scope.runId,
+      { tests: "none", lines: 7 },
+    ]);
+    await seal.abort(scope, failed);
+    await lastForm(scope);
+  });
+
+  it("waits while the store is away, and keeps the full form for when it is back", async () => {
+    const scope = await begin();
+    const away = sealing.wire(() => undefined, {
+      objects: { putOnce: () => Promise.reject(new Error("the store is away")) },
+    });
+    await expect(away.abort(scope, failed)).rejects.toThrow("the store is away");
+    expect(await look.statusOf(scope)).toBe("PREPARING");
+    await seal.abort(scope, failed);
+    expect(JSON.stringify((await look.proofOf(scope)).statements)).toContain(failed.reason);
   });
 });
 

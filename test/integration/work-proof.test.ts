@@ -12,9 +12,6 @@ import type { CliError } from "../../src/cli/cli-error.ts";
 import type { VerdictLineJson } from "../../src/gen/automation/v1/verdict_pb.ts";
 import { ListElementsRequestSchema } from "../../src/gen/graph/v1/graph_service_pb.ts";
 import { createListElements } from "../../src/graph/list-elements.ts";
-import { createInRun } from "../../src/runs/in-run.ts";
-import { createAbortSeal } from "../../src/seal/abort-seal.ts";
-import { createCommitSeal } from "../../src/seal/commit-seal.ts";
 import type { SealScope } from "../../src/seal/run-so-far.ts";
 import { scopeOf } from "../support/declared.ts";
 import { lookAt } from "../support/seal-state.ts";
@@ -273,12 +270,7 @@ describe("a run whose work does not hold", () => {
   it("can be ended even when its objects are gone, by what was found when they were there", async () => {
     const scope = await begin();
     await complete(seal, scope, made.honest);
-    const digestOf: ObjectStore["digestOf"] = async () => undefined;
-    const inRun = createInRun({ inScope: sealing.inScope, now: () => new Date() });
-    const abort = createAbortSeal({
-      ...{ inRun, objects: { putOnce: sealing.s3.putOnce, digestOf }, methodologyOf: () => undefined },
-      ...{ sign: sealing.signer.sign, baseUri, now: () => new Date(), onDue: () => undefined },
-    });
+    const { abort } = sealing.wire(() => undefined, { objects: { digestOf: async () => undefined } });
     await abort(scope, { outcome: "FAILED", cause: "internal", reason: "" });
     const { statements } = await look.proofOf(scope);
     expect(Object.keys(statements).sort()).toEqual(["agent-run", "diff", "document", "test-result", "vsa"]);
@@ -291,14 +283,13 @@ describe("a commit", () => {
     const scope = await begin();
     await complete(seal, scope, made.honest);
     await seal.prepare(scope);
-    const inRun = createInRun({ inScope: sealing.inScope, now: () => new Date() });
-    const lossy: Pick<ObjectStore, "digestOf"> = {
-      digestOf: async (key) => (key.endsWith(sha256Hex(made.green)) ? undefined : sealing.s3.digestOf(key)),
-    };
-    const deps = { inRun, sign: sealing.signer.sign, now: () => new Date(), onDue: () => undefined };
-    await expect(createCommitSeal({ ...deps, objects: lossy })(scope)).rejects.toThrow(
-      `${objectKeyOf(scopeOf("acme"), sha256Hex(made.green))} is not there`,
-    );
+    const digestOf: ObjectStore["digestOf"] = async (key) =>
+      key.endsWith(sha256Hex(made.green)) ? undefined : sealing.s3.digestOf(key);
+    const lossy = sealing.wire(() => undefined, { objects: { digestOf } });
+    expect(await lossy.commit(scope)).toEqual({
+      committed: false,
+      fault: expect.stringContaining(`${objectKeyOf(scope, sha256Hex(made.green))} is not there`),
+    });
     expect(await look.halves(scope)).toEqual({ registered: 0, status: "SEALING", artifacts: 0, elements: 0 });
     expect(await seal.commit(scope)).toEqual({ committed: true });
   });

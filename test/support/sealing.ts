@@ -1,6 +1,7 @@
 import { join } from "node:path";
 import pg from "pg";
 import { createGrantUploads } from "../../src/artifacts/grant-uploads.ts";
+import type { ObjectStore } from "../../src/artifacts/object-store.ts";
 import type { RequirementJson } from "../../src/gen/governance/v1/profile_pb.ts";
 import { createInScope, createInTransaction } from "../../src/postgres/in-scope.ts";
 import { createCompleteWork } from "../../src/proof/complete-work.ts";
@@ -11,6 +12,7 @@ import type { ReportedWork } from "../../src/proof/work-report-store.ts";
 import { createInRun } from "../../src/runs/in-run.ts";
 import { createAssertMayUpload } from "../../src/runs/work-attempt.ts";
 import { createS3 } from "../../src/s3/s3.ts";
+import type { AbortedEnd } from "../../src/seal/abort-seal.ts";
 import { createAbortSeal } from "../../src/seal/abort-seal.ts";
 import { createCommitSeal } from "../../src/seal/commit-seal.ts";
 import type { StuckCall } from "../../src/seal/deliver-due-call.ts";
@@ -20,7 +22,7 @@ import { createDescribeSeal } from "../../src/seal/describe-seal.ts";
 import type { MethodologyOf } from "../../src/seal/handoff-request.ts";
 import { createPrepareSeal } from "../../src/seal/prepare-seal.ts";
 import { createReconcileRun } from "../../src/seal/reconcile-run.ts";
-import type { SealScope } from "../../src/seal/run-so-far.ts";
+import type { EndScope, SealScope } from "../../src/seal/run-so-far.ts";
 import { openFileSigner } from "../../src/signing/file-signer.ts";
 import type { InScope } from "../../src/tenancy/transaction.ts";
 import { createBeginRun } from "./begun-run.ts";
@@ -59,27 +61,35 @@ export async function startSealing() {
   const inTransaction = createInTransaction(pool);
   await publishSigningKeys({ inTransaction, now }, signer.publicKeys);
   const stuck: StuckCall[] = [];
+  const lastForms: unknown[] = [];
 
   /** The use cases, wired as the api does; what a test changes is named. */
-  const wire = (methodologyOf: MethodologyOf, change: { inScope?: InScope; onDue?: () => void } = {}) => {
+  const wire = (
+    methodologyOf: MethodologyOf,
+    change: { inScope?: InScope; onDue?: () => void; objects?: Partial<ObjectStore> } = {},
+  ) => {
     const inScope = change.inScope ?? createInScope(pool);
+    const objects = { ...s3, ...change.objects };
     const onDue = change.onDue ?? (() => {});
     const deps = {
-      ...{ inScope, inTransaction, inRun: createInRun({ inScope, now }), objects: s3, methodologyOf, baseUri, now },
+      ...{ inScope, inTransaction, inRun: createInRun({ inScope, now }), objects, methodologyOf, baseUri, now },
       ...{ sign: signer.sign, onDue, onStuck: (call: StuckCall) => stuck.push(call), onError: console.error },
-      random: () => 0,
+      ...{ random: () => 0, onLastForm: (error: unknown) => void lastForms.push(error) },
     };
-    const examine = createExaminer({ objects: s3, limits: examinerLimits });
+    const examine = createExaminer({ objects, limits: examinerLimits });
     const completeWork = createCompleteWork({ ...deps, examine });
-    const abort = createAbortSeal(deps);
+    const limit = () => AbortSignal.timeout(limitMs);
+    const abortSeal = createAbortSeal(deps);
+    const prepare = createPrepareSeal(deps);
+    const commit = createCommitSeal(deps);
     return {
       grant: createGrantUploads({ ...deps, assertMayUpload: createAssertMayUpload(deps) }),
-      complete: (scope: SealScope, told: ReportedWork) => completeWork(scope, told, AbortSignal.timeout(limitMs)),
-      prepare: createPrepareSeal(deps),
+      complete: (scope: SealScope, told: ReportedWork) => completeWork(scope, told, limit()),
+      prepare: (scope: SealScope) => prepare(scope, limit()),
       deliver: createDeliverHandoff(deps),
-      commit: createCommitSeal(deps),
-      abort,
-      reconcile: createReconcileRun({ ...deps, abortSeal: abort, onReconciled: () => undefined }),
+      commit: (scope: SealScope) => commit(scope, limit()),
+      abort: (scope: EndScope, end: AbortedEnd) => abortSeal(scope, end, limit()),
+      reconcile: createReconcileRun({ ...deps, abortSeal, onReconciled: () => undefined }),
       describe: createDescribeSeal(deps),
       loop: createDeliverLoop(deps),
     };
@@ -88,7 +98,7 @@ export async function startSealing() {
   const beginRun = createBeginRun(admin);
 
   return {
-    ...{ engines, admin, s3, signer, stuck, wire, beginRun, inTransaction },
+    ...{ engines, admin, s3, signer, stuck, lastForms, wire, beginRun, inTransaction },
     inScope: createInScope(pool),
     async stop() {
       s3.close();

@@ -24,7 +24,7 @@ import { cutText } from "../../../src/text/strangers-text.ts";
 import { describeFailure, failedAttempt, isSuperseded, maxReasonLength, mayTryAgain } from "./failures.ts";
 import { unmetLines } from "./verdict-reason.ts";
 
-/** A call to the api, within the current workflow task: four good ones cost a handful of history events. */
+/** A call to the api, within the current workflow task: four good ones cost a handful of history events. One that takes longer goes on at the api, and the next try joins it. */
 const quick = proxyLocalActivities<ControlActivities>({
   scheduleToCloseTimeout: "4 s",
   startToCloseTimeout: "1500 ms",
@@ -67,7 +67,7 @@ const timedOut = ({ cause = "", reason = "" }: ExceededLimit): AbortReason => ({
  *   work       all steps, one activity      done → prepare · failed → abort FAILED (its cause) · failed for a fault of ours, three times → abort FAILED (internal)
  *   prepare    PrepareSeal                  verdict passed → hand off · not passed → abort FAILED (verdict_failed)
  *   hand off   DeliverHandoff, then waiting accepted → commit · refused → abort FAILED (handoff_refused)
- *   commit     CommitSeal                   committed → done · a cancel came first → abort CANCELLED
+ *   commit     CommitSeal                   committed → done · a cancel came first → abort CANCELLED · evidence is gone or altered → abort FAILED (evidence_lost)
  *   abort      AbortSeal                    done
  *   done       the run is sealed
  *   gone       another execution speaks for the run: no effects
@@ -179,8 +179,10 @@ async function proceed(scope: RunScope): Promise<End> {
   if (handoff.progress !== "HANDOFF_PROGRESS_ACCEPTED")
     return { outcome: "RUN_STATUS_FAILED", cause: "handoff_refused", reason: handoff.reason ?? "" };
 
-  const { committed } = await callApi((api) => api.commitSeal(scope));
-  return committed ? undefined : cancelled;
+  const { committed, fault = "" } = await callApi((api) => api.commitSeal(scope));
+  if (committed) return undefined;
+  if (fault === "") return cancelled;
+  return { outcome: "RUN_STATUS_FAILED", cause: "evidence_lost", reason: cutText(fault, maxReasonLength) };
 }
 
 /** Which limit of time runs is the api's to know: it is asked when one may have passed, and says when to ask again. */
