@@ -33,6 +33,7 @@ export async function main(
   signal: AbortSignal,
 ): Promise<void> {
   const isControl = kind === "control";
+  if (!isControl) (await import("./workspace/sandbox/own-mounts.ts")).takeOwnMounts(source);
   const environment = isControl ? readEnvironment("worker", source) : readEnvironment("workspace", source);
   const log = createLog(`worker-${kind}`, environment.AUTOMATION_LOG_LEVEL);
   const logger = createTemporalLogger(log);

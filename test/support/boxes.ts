@@ -82,12 +82,13 @@ export async function runInBox(
     said[name] += chunk;
   };
   try {
-    const [home, workspace] = [await folder.newFolder("home"), await folder.newFolder("ws")];
+    const limits = { ...roomyLimits, ...how.limits };
+    const { home, workspace } = await folder.newPlace("work", limits.diskBytes, AbortSignal.timeout(60_000));
     const end = await sandbox.run(
       {
         ...{ slot, argv, cwd: "/workspace", env: {}, home, hasChannel: true, graceMs: 500, ...how },
         mounts: [{ hostPath: workspace, path: "/workspace", mode: "rw" }, ...(how.mounts ?? [])],
-        limits: { ...roomyLimits, ...how.limits },
+        limits,
       },
       { onStdout: how.onStdout ?? keep("stdout"), onStderr: keep("stderr"), onChannel: keep("channel") },
       signal,
@@ -151,9 +152,11 @@ export function stageBoxes(): StagedBoxes {
       chmodSync(work, 0o755);
       const isOther = as === "ordinary user" && isRoot();
       if (isOther) chownSync(work, ordinaryUser, ordinaryUser);
+      // as a worker of root has them; what it mounts is nobody else's
+      const ownMounts = ["unshare", "--mount", "--propagation", "private", "--"];
       const become = ["setpriv", `--reuid=${ordinaryUser}`, `--regid=${ordinaryUser}`, "--clear-groups"];
       const [file = "", ...rest] = [
-        ...(isOther ? become : []),
+        ...(isOther ? become : isRoot() ? ownMounts : []),
         join(dir, "node/bin/node"),
         join(dir, script),
         work,

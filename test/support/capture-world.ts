@@ -9,8 +9,8 @@ import { copyTree } from "../../workers/workspace/repo/copy-tree.ts";
 import type { Base } from "../../workers/workspace/repo/git-repositories.ts";
 import { materialise } from "../../workers/workspace/repo/materialise.ts";
 import { createBubblewrap } from "../../workers/workspace/sandbox/bubblewrap.ts";
-import type { RunFolder } from "../../workers/workspace/sandbox/run-area.ts";
 import { openRunArea } from "../../workers/workspace/sandbox/run-area.ts";
+import type { RunFolder } from "../../workers/workspace/sandbox/run-folder.ts";
 import type { Sandbox } from "../../workers/workspace/sandbox/sandbox.ts";
 import { ownerOfSlot } from "../../workers/workspace/sandbox/slot-owner.ts";
 

@@ -56,7 +56,7 @@ export async function startRepositoryWorld(): Promise<RepositoryWorld> {
 export function makeRepositoryArea(at: string): GitRepositoriesDeps["area"] {
   const area = { mirrorsDir: join(at, "mirrors"), basesDir: join(at, "bases"), filterFile: join(at, "filter") };
   for (const dir of [area.mirrorsDir, area.basesDir]) mkdirSync(dir, { recursive: true });
-  writeFileSync(area.filterFile, systemCallFilter(architectureOf()));
+  writeFileSync(area.filterFile, systemCallFilter(architectureOf(), { allocation: false, unownedMemory: false }));
   return area;
 }
 

@@ -10,8 +10,9 @@ import { createCommandRuntime } from "../../workers/workspace/runtimes/command-r
 import { createListen } from "../../workers/workspace/runtimes/listen.ts";
 import type { Tell } from "../../workers/workspace/runtimes/step-end.ts";
 import { createBubblewrap } from "../../workers/workspace/sandbox/bubblewrap.ts";
-import type { RunArea, RunFolder } from "../../workers/workspace/sandbox/run-area.ts";
+import type { RunArea } from "../../workers/workspace/sandbox/run-area.ts";
 import { openRunArea } from "../../workers/workspace/sandbox/run-area.ts";
+import type { RunFolder } from "../../workers/workspace/sandbox/run-folder.ts";
 import { ownerOfSlot } from "../../workers/workspace/sandbox/slot-owner.ts";
 
 /** Runs the persona that docs/personas.md shows, and those of the demo: by hand, as the page says to try them, and published, in a box. */

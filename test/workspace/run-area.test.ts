@@ -1,5 +1,15 @@
 import { execFileSync } from "node:child_process";
-import { chmodSync, existsSync, lstatSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { createBubblewrap } from "../../workers/workspace/sandbox/bubblewrap.ts";
@@ -111,10 +121,14 @@ describe.each(isRoot() ? (["root", "ordinary user"] as const) : (["ordinary user
         const worker = start();
         for await (const chunk of worker.stdout) if (String(chunk).includes("up")) break;
         expect(processesMarked(mark).length).toBeGreaterThan(1);
+        expect(loopDevicesBelow(folder)).toHaveLength(as === "root" ? 1 : 0);
         process.kill(worker.pid, "SIGKILL");
         await worker.ended;
         await expect.poll(() => processesMarked(mark), { timeout: 60_000 }).toEqual([]);
-        expect(existsSync(join(folder, "area/runs/0/ws/left"))).toBe(true);
+        await expect.poll(() => loopDevicesBelow(folder), { timeout: 60_000 }).toEqual([]);
+        expect(await mountsBelow(folder)).toEqual([]);
+        // what lay on a file system of its own is gone with it
+        expect(existsSync(join(folder, "area/runs/0/work/workspace/left"))).toBe(as === "ordinary user");
 
         const next = start();
         for await (const chunk of next.stdout) if (String(chunk).includes("reaped")) break;
@@ -130,6 +144,14 @@ describe.each(isRoot() ? (["root", "ordinary user"] as const) : (["ordinary user
     });
   },
 );
+
+/** Files below a folder that loop devices hold, named or not. */
+const loopDevicesBelow = (path: string): string[] =>
+  readdirSync("/sys/block").flatMap((device) => {
+    const file = `/sys/block/${device}/loop/backing_file`;
+    const held = device.startsWith("loop") && existsSync(file) ? readFileSync(file, "utf8") : "";
+    return held.startsWith(`${path}/`) ? [held] : [];
+  });
 
 it("reaps processes and files of a box that nobody waits for", async () => {
   const area = await open();

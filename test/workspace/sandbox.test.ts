@@ -121,6 +121,7 @@ describe("a limit ends the box by its name, with the peak", () => {
       { diskBytes: 10e6 },
     ],
     ["disk", ["sh", "-c", "exec head -c 90000000 /dev/zero > one"], { diskBytes: 10e6 }],
+    ["disk", ["sh", "-c", "for i in 1 2 3; do head -c 9000000 /dev/zero > $i; done"], { diskBytes: 10e6 }], // and no time to look
     ["disk", ["perl", "-e", "for (1 .. 6000) { open my $f, '>', $_ } sleep 60"], { diskBytes: 10e6 }], // empty files
     [
       "memory",
@@ -185,11 +186,13 @@ describe("the proof", () => {
         "privileges",
         "system_calls",
         "socket_families",
+        "unowned_memory",
         "init_memory",
         "other_memory",
         "exit_code",
         "memory",
         "processes",
+        "disk",
       ],
     ]);
     expect(report.limits?.map(({ limit }) => limit)).toEqual([

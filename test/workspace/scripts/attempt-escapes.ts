@@ -91,11 +91,8 @@ abstract.close();
 async function attempt(name: string): Promise<Attempt> {
   const mark = randomUUID();
   const run = await area.openRun(0, never);
-  const [home, workspace, programs] = [
-    await run.newFolder("home"),
-    await run.newFolder("ws"),
-    await run.newHostFolder("programs"),
-  ];
+  const { home, workspace } = await run.newPlace("work", limits.diskBytes, never);
+  const programs = await run.newHostFolder("programs");
   copyFileSync(join(corpus, name), join(programs, name));
   const stops = / stops: /.test(readFileSync(join(corpus, name), "utf8"));
   const stop = new AbortController();

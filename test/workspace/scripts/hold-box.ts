@@ -13,7 +13,7 @@ const area = await openRunArea({ root, nodeDir, ownerOf: ownerOfSlot, signal: ne
 await area.reap(never);
 console.log("reaped");
 const run = await area.openRun(0, never);
-const [home, workspace] = [await run.newFolder("home"), await run.newFolder("ws")];
+const { home, workspace } = await run.newPlace("work", 1e8, never);
 const script = "mkdir left && chmod 0 left; (setsid sleep 600 &); echo up; sleep 600";
 await createBubblewrap({ area }).run(
   {

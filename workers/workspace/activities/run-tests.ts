@@ -5,7 +5,7 @@ import type { Base } from "../repo/git-repositories.ts";
 import { materialise } from "../repo/materialise.ts";
 import type { createRunCommand } from "../runtimes/run-command.ts";
 import type { StepEnd } from "../runtimes/step-end.ts";
-import type { RunFolder } from "../sandbox/run-area.ts";
+import type { RunFolder } from "../sandbox/run-folder.ts";
 import type { Sandbox } from "../sandbox/sandbox.ts";
 import { boxLimitsOf } from "./box-limits.ts";
 import type { KeptFile } from "./upload-work.ts";
@@ -44,22 +44,25 @@ export function createRunTests(deps: {
     const { onBase } = tested;
     const stepId = step.id ?? "";
     const { slot } = job;
-    const place = `${onBase ? "base" : "test"}-${stepId}`;
-    const [workspace, home] = await Promise.all([folder.newFolder(place), folder.newFolder(`${place}-home`)]);
+    const name = `${onBase ? "base" : "test"}-${stepId}`;
+    const limits = boxLimitsOf(job.pins.policy ?? {}, step);
+    const place = await folder.newPlace(name, limits.diskBytes, signal);
+    const { workspace, home } = place;
     const source = tested.onBase ? tested.base : tested.capture;
     const how = { owner: deps.sandbox.ownerOf(slot), leaveOut: [reportPath] };
-    await materialise(source, workspace, how, signal);
-    const limits = boxLimitsOf(job.pins.policy ?? {}, step);
+    await place.fill(() => materialise(source, workspace, how, signal));
     const told = onBase ? { ...job, tell: async () => undefined } : job;
     const end = await deps.runCommand(
       { stepId, slot, argv, workspace, home, limits, expectZero: false },
       told.tell,
       signal,
     );
+    const reader = { slot, home: await folder.newFolder(`${name}-reader`) };
     const read =
       end.state === "STEP_STATE_DONE"
-        ? await deps.readOut({ slot, home, workspace, path: reportPath, maxBytes: reportBytes }, signal)
+        ? await deps.readOut({ ...reader, workspace, path: reportPath, maxBytes: reportBytes }, signal)
         : { reason: end.reason };
+    await place.remove();
     if (onBase)
       await job.tell({
         message: { stepId, text: `on the base the tests end with exit code ${end.exitCode ?? "of a signal"}` },
@@ -76,7 +79,7 @@ export function createRunTests(deps: {
       ...("reason" in read ? { reason: read.reason } : {}),
     };
     const mediaType = format === "REPORT_FORMAT_TAP" ? "text/x-tap" : "application/xml";
-    const name = reportName(step, onBase);
-    return { run, end, files: report === undefined ? [] : [{ name, kind: "report", mediaType, bytes: report }] };
+    const file = reportName(step, onBase);
+    return { run, end, files: report === undefined ? [] : [{ name: file, kind: "report", mediaType, bytes: report }] };
   };
 }

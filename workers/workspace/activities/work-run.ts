@@ -15,7 +15,8 @@ import { copyTree } from "../repo/copy-tree.ts";
 import type { Base, Repositories } from "../repo/git-repositories.ts";
 import type { StepEnd, Tell } from "../runtimes/step-end.ts";
 import { HostFaultError, hostFaultOf } from "../sandbox/host-fault.ts";
-import type { RunArea, RunFolder } from "../sandbox/run-area.ts";
+import type { RunArea } from "../sandbox/run-area.ts";
+import type { RunFolder } from "../sandbox/run-folder.ts";
 import type { Sandbox } from "../sandbox/sandbox.ts";
 import type { PersonaAtWork } from "./persona-at-work.ts";
 import type { RunTests } from "./run-tests.ts";
@@ -84,8 +85,10 @@ export async function workRun(
   }
 
   const owner = deps.sandbox.ownerOf(job.slot);
-  const [workspace, home] = await Promise.all([folder.newFolder("workspace"), folder.newFolder("home")]);
-  await copyTree(base.path, workspace, owner, signals.stop);
+  const diskBytes = Number(job.pins.policy?.limits?.diskBytes);
+  const place = await folder.newPlace("work", diskBytes, signals.stop);
+  const { workspace, home } = place;
+  await place.fill(() => copyTree(base.path, workspace, owner, signals.stop));
   const fingerprint = await takeFingerprint(workspace, signals.stop);
   for (const step of steps.filter(({ agent, command }) => (agent ?? command) !== undefined)) {
     if (made.failure !== undefined) break;
@@ -109,7 +112,7 @@ export async function workRun(
         gitDir: `${folder.dir}/capture.git`,
         limits: {
           files: captureFiles,
-          bytes: Number(job.pins.policy?.limits?.diskBytes),
+          bytes: diskBytes,
           depth: captureDepth,
           fileBytes: captureFileBytes,
           patchBytes: Number(job.pins.policy?.limits?.patchBytes),

@@ -48,7 +48,7 @@ const toldPauseMs = 2_000;
 const tellLimitMs = 2_000;
 
 /** Failures of the work itself that another attempt would only repeat; each has a stable `code`. */
-const lasting: ReadonlySet<string> = new Set(["base_unavailable", "bundle_altered", "upload_refused"]);
+const lasting: ReadonlySet<string> = new Set(["base_unavailable", "bundle_altered", "upload_refused", "disk_limit"]);
 
 /**
  * The work of one run as one activity: a heartbeat with a pointer while it lives, every attempt from the base, and nothing left when it ends.

@@ -1,7 +1,7 @@
 import { spawn } from "node:child_process";
-import { close, lstatSync, openSync, realpathSync } from "node:fs";
+import { lstatSync, realpathSync } from "node:fs";
 import { constants } from "node:os";
-import type { Readable } from "node:stream";
+import type { Readable, Writable } from "node:stream";
 import { setTimeout as wait } from "node:timers/promises";
 import { isMainThread } from "node:worker_threads";
 import type { LimitHitJson } from "../../../src/gen/automation/v1/run_work_pb.ts";
@@ -10,12 +10,14 @@ import { boxCommand, boxDescriptors } from "./box-command.ts";
 import { mainProcessBelow, startOf } from "./box-processes.ts";
 import type { ControlGroup, ControlGroups } from "./control-groups.ts";
 import { findControlGroups } from "./control-groups.ts";
+import { isOnOwnDisk } from "./place-disk.ts";
 import { proveSandbox } from "./prove.ts";
 import type { RunArea } from "./run-area.ts";
 import { hostEnvironment } from "./run-program.ts";
 import type { BoxEnd, BoxOutput, BoxSpec, Sandbox } from "./sandbox.ts";
 import { SandboxError } from "./sandbox-errors.ts";
 import { isRoot, ownerOfSlot } from "./slot-owner.ts";
+import { systemCallFilter } from "./system-call-filter.ts";
 import { architectureOf } from "./system-calls.ts";
 import { watchLimits } from "./watch-limits.ts";
 
@@ -67,20 +69,24 @@ async function runIn(
   signal: AbortSignal,
 ): Promise<BoxEnd> {
   const owner = isRoot() ? ownerOfSlot(spec.slot) : undefined;
-  const filter = openSync(area.filterFile, "r");
+  const architecture = architectureOf();
+  const folders = [spec.home, ...spec.mounts.flatMap((mount) => (mount.mode === "rw" ? [mount.hostPath] : []))];
+  const hasOwnDisk = folders.every((folder) => isOnOwnDisk(folder, area.root));
   const [file = "", ...args] = boxCommand(spec, {
     areaRoot: area.root,
     owner,
     groups: group?.entries ?? [],
     nproc: group === undefined ? spec.limits.processes + spareProcesses : undefined,
-    architecture: architectureOf(),
+    architecture,
   });
   const child = spawn(file, args, {
     cwd: "/",
     env: hostEnvironment,
-    stdio: ["ignore", "pipe", "pipe", spec.hasChannel ? "pipe" : "ignore", "pipe", filter],
+    stdio: ["ignore", "pipe", "pipe", spec.hasChannel ? "pipe" : "ignore", "pipe", "pipe"],
   });
-  close(filter);
+  const filter = child.stdio.at(boxDescriptors.filter) as Writable;
+  filter.on("error", () => undefined); // a bwrap that ended before it read it says why
+  filter.end(systemCallFilter(architecture, { allocation: !hasOwnDisk, unownedMemory: group === undefined }));
   const ended = Promise.withResolvers<{ code: number | null; signal: NodeJS.Signals | null }>();
   child.once("exit", (code, by) => ended.resolve({ code, signal: by }));
   child.once("error", (error) =>
@@ -117,11 +123,7 @@ async function runIn(
   const watch = watchLimits({
     limits: spec.limits,
     group,
-    disk: {
-      owner,
-      filterFile: area.filterFile,
-      folders: [spec.home, ...spec.mounts.flatMap((mount) => (mount.mode === "rw" ? [mount.hostPath] : []))],
-    },
+    disk: { owner, filterFile: area.filterFile, folders, hasOwnDisk },
     first: () => first?.pid,
     lastSaidAt: (at) => (untaken > 0 ? at : saidAt),
     now: () => performance.now(),

@@ -1,5 +1,6 @@
+import type { StatsFs } from "node:fs";
 import { readdirSync, statSync } from "node:fs";
-import { statfs } from "node:fs/promises";
+import { stat, statfs } from "node:fs/promises";
 import { lastWords } from "../../../src/text/strangers-text.ts";
 import { keptAt, runKeeper } from "./run-keeper.ts";
 
@@ -13,10 +14,12 @@ export interface DiskUseOf {
   readonly filterFile: string;
   /** Host folders. */
   readonly folders: readonly string[];
+  /** Whether they are all that lies on their file system. */
+  readonly hasOwnDisk: boolean;
 }
 
 /** What a file costs at least, bytes: a file system has only so many, however empty they are. */
-const leastBytes = 4_096;
+export const leastBytes = 4_096;
 const count = 'du -sxcB1 -- "$@"; du -sxc --inodes -- "$@"';
 
 /**
@@ -32,17 +35,21 @@ export async function diskUse({ owner, filterFile, folders }: DiskUseOf): Promis
   return Math.max(bytes, files * leastBytes);
 }
 
-/** Bytes of files in memory that a box wrote; its init's view of them, which nothing in the box can change. */
+/** Bytes in use on a file system; files count 4 KiB each at least. */
+export const usedOf = ({ blocks, bfree, bsize, files, ffree }: StatsFs): number =>
+  Math.max((blocks - bfree) * bsize, (files - ffree) * leastBytes);
+
+/** Bytes of files in memory that a box wrote; its init's view of them, which nothing in the box can change. None while it still has the host's view. */
 export async function memoryFilesUse(first: number): Promise<number> {
-  const used = await Promise.all(
-    ["tmp", "dev/shm"].map((folder) =>
-      statfs(`/proc/${first}/root/${folder}`).then(
-        ({ blocks, bfree, bsize }) => (blocks - bfree) * bsize,
-        () => 0, // it ended meanwhile
-      ),
-    ),
-  );
-  return used.reduce((sum, each) => sum + each, 0);
+  const root = `/proc/${first}/root`;
+  const usedIn = async (folder: string) => usedOf(await statfs(`${root}/${folder}`));
+  try {
+    if ((await stat(`${root}/`)).dev === statSync("/").dev) return 0;
+    const used = await Promise.all([usedIn("tmp"), usedIn("dev/shm")]);
+    return used.reduce((sum, each) => sum + each, 0);
+  } catch {
+    return 0; // it is still being made, or ended meanwhile
+  }
 }
 
 /** Bytes of files without a name that processes still hold open on one file system: no folder shows them. */

@@ -4,7 +4,7 @@ import { lookup } from "node:dns/promises";
 import { closeSync, openSync, readdirSync, readFileSync, readlinkSync, rmSync, writeFileSync } from "node:fs";
 import { connect } from "node:net";
 
-const { otherRun, workerPid, loopbackPort, calls } = JSON.parse(process.argv[2]);
+const { otherRun, workerPid, loopbackPort, calls, segmentBytes } = JSON.parse(process.argv[2]);
 
 const outcome = (attempt) => {
   try {
@@ -64,6 +64,13 @@ const openedFamilies = () => {
   const opened = execFileSync("perl", ["-e", script, ...Object.entries(calls).flat()], { encoding: "utf8" });
   return opened.split(" ").map(Number);
 };
+const unownedMemory = () => {
+  const script = `my %calls = @ARGV; my $name = "probe\\0";
+    my @tried = (["memfd_create", $name, 0], ["msgget", 0, 512], ["semget", 0, 1, 512], ["shmget", 0, ${segmentBytes + 1}, 512]);
+    for (@tried) { my ($name, @with) = @$_; print "$name ", syscall($calls{$name} + 0, @with) < 0 ? $! + 0 : "done", "\\n" }`;
+  const tried = execFileSync("perl", ["-e", script, ...Object.entries(calls).flat()], { encoding: "utf8" });
+  return tried.trim().split("\n");
+};
 const init = attempts(1);
 const sibling = spawn("sleep", ["20"]);
 const other = attempts(sibling.pid);
@@ -86,6 +93,7 @@ console.log(
       calls: init.calls,
     },
     families: openedFamilies(),
+    unownedMemory: unownedMemory(),
     other: { write: other.write, calls: other.calls },
     routes: readFileSync("/proc/net/route", "utf8").trim().split("\n").slice(1),
     devices: readFileSync("/proc/net/dev", "utf8")

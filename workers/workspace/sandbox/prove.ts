@@ -8,10 +8,19 @@ import { lastWords } from "../../../src/text/strangers-text.ts";
 import type { ControlGroups } from "./control-groups.ts";
 import { neededPrograms, remedyOfMissing, remedyOfStart } from "./remedies.ts";
 import type { RunArea } from "./run-area.ts";
+import type { Place } from "./run-folder.ts";
 import { runProgram } from "./run-program.ts";
 import type { BoxEnd, BoxLimits, Sandbox } from "./sandbox.ts";
 import { SandboxUnprovenError } from "./sandbox-errors.ts";
-import { refusedCalls, socketCalls, socketFamilies } from "./system-call-filter.ts";
+import {
+  allocationCalls,
+  refusedCalls,
+  segmentBytes,
+  segmentCalls,
+  socketCalls,
+  socketFamilies,
+  unownedMemoryCalls,
+} from "./system-call-filter.ts";
 import { architectureOf } from "./system-calls.ts";
 import { watchEveryMs } from "./watch-limits.ts";
 
@@ -36,6 +45,8 @@ interface Probe {
   readonly other: Touched;
   /** Families that `socket` or `socketpair` did not answer with "Address family not supported". */
   readonly families: readonly number[];
+  /** Calls that make memory of no process: the number of the error, or `done`. */
+  readonly unownedMemory: readonly string[];
   readonly routes: readonly string[];
   readonly devices: readonly string[];
   readonly name: string;
@@ -56,6 +67,7 @@ interface Touched {
 const mebibyte = 1_048_576;
 const secret = "another run's secret";
 const forgersExit = 41;
+const smallDiskBytes = 32 * mebibyte;
 const roomy: BoxLimits = {
   memoryBytes: 1024 * mebibyte,
   processes: 128,
@@ -76,20 +88,19 @@ export async function proveSandbox(deps: ProveDeps, signal: AbortSignal): Promis
   const { sandbox, area, groups } = deps;
   const [own, other] = await Promise.all([area.openRun(0, signal), area.openRun(1, signal)]);
   try {
-    const workspace = await own.newFolder("ws");
-    const home = await own.newFolder("home");
+    const { workspace, home } = await own.newPlace("work", roomy.diskBytes, signal);
     const scripts = await own.newHostFolder("probe");
     await copyFile(join(import.meta.dirname, "probe.mjs"), join(scripts, "probe.mjs"));
     const otherRun = join(await other.newHostFolder("ws"), "secret");
     await writeFile(otherRun, secret);
-    const run = async (argv: readonly string[], limits: Partial<BoxLimits>) => {
+    const run: Run = async (argv, limits, at = { workspace, home }) => {
       let stdout = "";
       let stderr = "";
       const end = await sandbox.run(
         {
-          ...{ slot: 0, argv, cwd: "/workspace", env: {}, home, hasChannel: false, graceMs: 0 },
+          ...{ slot: 0, argv, cwd: "/workspace", env: {}, home: at.home, hasChannel: false, graceMs: 0 },
           mounts: [
-            { hostPath: workspace, path: "/workspace", mode: "rw" },
+            { hostPath: at.workspace, path: "/workspace", mode: "rw" },
             { hostPath: scripts, path: "/probe", mode: "ro" },
           ],
           limits: { ...roomy, ...limits },
@@ -115,20 +126,23 @@ export async function proveSandbox(deps: ProveDeps, signal: AbortSignal): Promis
     if (start.end.exitCode !== 0) throw new SandboxUnprovenError("start", describe(start), notSafe);
     const claims = [
       { id: "start", held: true, detail: "a box starts and ends" },
-      ...(await probe(run, otherRun)),
+      ...(await probe(run, otherRun, groups !== undefined)),
       exitCodeClaim(await run(["perl", "-e", forge], {})),
     ];
     const allocation = await run(["node", "-e", allocate], { memoryBytes: 128 * mebibyte });
     claims.push(limitClaim("memory", allocation.end));
     const forks = await run(["node", "-e", fork], { processes: 32 });
     claims.push(limitClaim("processes", forks.end));
+    const small = await own.newPlace("small", smallDiskBytes, signal);
+    const filled = await run(["perl", "-e", fill()], { diskBytes: smallDiskBytes }, small);
+    claims.push(diskClaim(filled, area.faultOfDisks === undefined));
     for (const { id = "", held, detail = "" } of claims) {
       if (held !== true) throw new SandboxUnprovenError(id, detail, remedyOfClaim[id] ?? notSafe);
     }
     return {
       isolation: sandbox.isolation,
       claims,
-      limits: mechanismsOf(groups),
+      limits: mechanismsOf(groups, area.faultOfDisks),
       engine: version,
       kernel: release(),
       provedAt: new Date().toISOString(),
@@ -153,6 +167,16 @@ if (fork == 0) { kill $_, 1 for 1 .. 64; overwrite(1); kill "STOP", 1; exit(over
 wait;
 exit($? == 0 ? ${forgersExit} : 0);`;
 
+/** Takes eight times the room of a small place: at once where it may, else by writing; says how the first went, and waits. */
+const fill = () => `$| = 1;
+for my $n (1 .. 16) {
+  open my $file, ">", "filled-$n" or next;
+  my $taken = syscall(${allocationCalls.fallocate[architectureOf().column]}, fileno $file, 0, 0, ${16 * mebibyte});
+  print $taken == 0 ? "done" : $! + 0, "\\n" if $n == 1;
+  syswrite $file, "x" x ${16 * mebibyte} if $taken != 0;
+}
+sleep 20`;
+
 const remedyOfClaim: Record<string, string> = {
   memory: "let the worker write to its cgroups (memory), or run it on a machine of its own",
   processes: "let the worker write to its cgroups (pids), or run it on a machine of its own",
@@ -175,28 +199,29 @@ async function provePrograms(signal: AbortSignal): Promise<string> {
 type Run = (
   argv: readonly string[],
   limits: Partial<BoxLimits>,
+  at?: Pick<Place, "workspace" | "home">,
 ) => Promise<{ readonly end: BoxEnd; readonly stdout: string; readonly stderr: string }>;
 
-async function probe(run: Run, otherRun: string): Promise<SandboxClaimJson[]> {
+async function probe(run: Run, otherRun: string, hasGroups: boolean): Promise<SandboxClaimJson[]> {
   const listener = createServer((socket) => socket.destroy());
   await new Promise<void>((resolve) => listener.listen(0, "127.0.0.1", resolve));
   try {
     const address = listener.address();
     const loopbackPort = typeof address === "object" ? address?.port : undefined;
     const { column } = architectureOf();
-    const tried = Object.entries({ ...refusedCalls, ...socketCalls });
+    const tried = Object.entries({ ...refusedCalls, ...socketCalls, ...unownedMemoryCalls, ...segmentCalls });
     const calls = Object.fromEntries(tried.map(([name, numbers]) => [name, numbers[column]]));
-    const told = JSON.stringify({ otherRun, workerPid: process.pid, loopbackPort, calls });
+    const told = JSON.stringify({ otherRun, workerPid: process.pid, loopbackPort, calls, segmentBytes });
     const said = await run(["node", "/probe/probe.mjs", told], {});
     if (said.end.exitCode !== 0)
       throw new SandboxUnprovenError("start", `the probe failed: ${describe(said)}`, notSafe);
-    return judge(JSON.parse(said.stdout) as Probe);
+    return judge(JSON.parse(said.stdout) as Probe, hasGroups);
   } finally {
     await new Promise((resolve) => listener.close(resolve));
   }
 }
 
-function judge(seen: Probe): SandboxClaimJson[] {
+function judge(seen: Probe, hasGroups: boolean): SandboxClaimJson[] {
   const claim = (id: string, held: boolean, detail: string) => ({ id, held, detail });
   const same = (one: readonly unknown[] | string, other: readonly string[]) => [...one].join() === other.join();
   const { read, environment, descriptors, root } = seen.init;
@@ -236,6 +261,11 @@ function judge(seen: Probe): SandboxClaimJson[] {
       `families of sockets: ${seen.families.join(", ")}`,
     ),
     claim(
+      "unowned_memory",
+      hasGroups || seen.unownedMemory.every((call) => !call.endsWith(" done")),
+      hasGroups ? "counted by control groups" : `memory of no process: ${seen.unownedMemory.join(", ")}`,
+    ),
+    claim(
       "init_memory",
       isRefused(seen.init, [read, environment, descriptors, root]),
       `the memory of the box's init: reading it ${shown(read)}, ${touched(seen.init)}; its descriptors: ${shown(descriptors)}`,
@@ -268,23 +298,42 @@ const limitClaim = (name: string, { limit, exitCode, signal }: BoxEnd): SandboxC
       : `a box beyond its limit went on to ${limit?.name ?? signal ?? exitCode}`,
 });
 
+/** Without a file system of its own, a place fills no faster than it is written to. */
+const diskClaim = ({ end, stdout }: Awaited<ReturnType<Run>>, hasDisks: boolean): SandboxClaimJson => {
+  const { held, detail } = limitClaim("disk", end);
+  const isAsSaid = hasDisks
+    ? end.limit?.mechanism === "hard" && Number(end.limit.peak) < 2 * smallDiskBytes
+    : stdout !== "done\n";
+  return { id: "disk", held: held === true && isAsSaid, detail: `${detail}; fallocate: ${stdout.trim()}` };
+};
+
 const describe = ({ end, stderr }: Awaited<ReturnType<Run>>) =>
   `it ended with ${end.limit?.name ?? end.signal ?? end.exitCode}: ${lastWords(stderr, 500)}`;
 
 /** What enforces each limit here. */
-function mechanismsOf(groups: ControlGroups | undefined): SandboxReportJson["limits"] {
+function mechanismsOf(
+  groups: ControlGroups | undefined,
+  faultOfDisks: string | undefined,
+): SandboxReportJson["limits"] {
   const watchdog = `watchdog ${watchEveryMs} ms`;
   const hard = (limit: string, mechanism: string) => ({ limit, strength: "hard", mechanism });
   const watched = (limit: string, mechanism: string) => ({ limit, strength: "watchdog", mechanism });
   return [
-    groups === undefined ? watched("memory", `${watchdog}: PSS and files in memory`) : hard("memory", groups.memory),
+    groups === undefined
+      ? watched("memory", `${watchdog}: PSS, files in memory, page tables, descriptors and sockets`)
+      : hard("memory", groups.memory),
     groups === undefined
       ? watched("processes", `${watchdog}, rlimit nproc just above`)
       : hard("processes", groups.processes),
     hard("time", "timer"),
     watched("idle", `${watchdog}: output, channel, CPU`),
     hard("output", "counted as it is read"),
-    watched("disk", "watchdog 500 ms and up: du, files in memory, nameless files"),
+    faultOfDisks === undefined
+      ? hard("disk", "file system of its own: ext4 on a loop device")
+      : watched(
+          "disk",
+          `watchdog 50 ms: room of the disk, du, files in memory, nameless files; fallocate refused; ${faultOfDisks}`,
+        ),
     hard("file_size", "rlimit fsize"),
     hard("open_files", "rlimit nofile 1024"),
     hard("temporary_files", "tmpfs size"),

@@ -17,8 +17,11 @@ import { lockArea } from "./area-lock.ts";
 import { faultOfRoom } from "./area-room.ts";
 import { boxUser } from "./box-command.ts";
 import { findControlGroups } from "./control-groups.ts";
+import { faultOfDisks, unmountDisks } from "./place-disk.ts";
 import { reapLeftovers } from "./reap-leftovers.ts";
 import { removeTree } from "./remove-tree.ts";
+import type { RunFolder } from "./run-folder.ts";
+import { runFolderAt } from "./run-folder.ts";
 import type { Sandbox } from "./sandbox.ts";
 import { RunAreaError } from "./sandbox-errors.ts";
 import { isRoot } from "./slot-owner.ts";
@@ -32,8 +35,10 @@ export interface RunArea {
   readonly mirrorsDir: string;
   readonly bundlesDir: string;
   readonly runsDir: string;
-  /** The filter of system calls, for bwrap. */
+  /** The filter of system calls for boxes in which no program of a run works. */
   readonly filterFile: string;
+  /** Why places have no file systems of their own; absent when they have. */
+  readonly faultOfDisks: string | undefined;
   /** Makes the folder of one run in one slot, and removes what was there. */
   openRun(slot: number, signal: AbortSignal): Promise<RunFolder>;
   /** Removes what earlier workers left: processes, mounts, groups, run folders. */
@@ -45,17 +50,6 @@ export interface RunArea {
 }
 
 const filterName = "seccomp.bpf";
-
-/** Where one run's files are. */
-export interface RunFolder {
-  readonly dir: string;
-  /** Makes an empty folder of the slot's user, 0700. @param name - one path segment */
-  newFolder(name: string): Promise<string>;
-  /** Makes an empty folder of the worker, 0755: boxes may read it. @param name - one path segment */
-  newHostFolder(name: string): Promise<string>;
-  /** Removes the folder with all that is in it, whatever a run made of it. */
-  remove(signal?: AbortSignal): Promise<void>;
-}
 
 export interface RunAreaOptions {
   /** Absolute; every folder above it must let anyone pass when the worker is root. Made when absent. */
@@ -81,7 +75,11 @@ export async function openRunArea({ root: asked, nodeDir, ownerOf, signal }: Run
     await writeSystemFiles(root);
     await placeNode(root, nodeDir);
     const filterFile = join(root, "etc", filterName);
-    const remove = (path: string, limit: AbortSignal) => removeTree(path, filterFile, limit);
+    const remove = async (path: string, limit: AbortSignal) => {
+      await unmountDisks(path, limit);
+      await removeTree(path, filterFile, limit);
+    };
+    const fault = await faultOfDisks(root, signal);
     return {
       root,
       basesDir,
@@ -89,13 +87,14 @@ export async function openRunArea({ root: asked, nodeDir, ownerOf, signal }: Run
       bundlesDir,
       runsDir,
       filterFile,
+      faultOfDisks: fault,
       openRun: async (slot, openSignal) => {
         const dir = join(runsDir, String(slot));
         await remove(dir, openSignal);
         await makeFolder(dir, 0o710); // a run may open its own folders to all: nobody else gets as far
         const owner = ownerOf(slot);
         if (isRoot()) await chown(dir, 0, owner.gid);
-        return runFolderAt(dir, owner, remove);
+        return runFolderAt(dir, { owner, hasDisks: fault === undefined, remove });
       },
       reap: async (reapSignal) => {
         await reapLeftovers(root, reapSignal);
@@ -111,35 +110,6 @@ export async function openRunArea({ root: asked, nodeDir, ownerOf, signal }: Run
     await lock.release();
     throw error;
   }
-}
-
-function runFolderAt(
-  dir: string,
-  owner: { readonly uid: number; readonly gid: number },
-  remove: (path: string, signal: AbortSignal) => Promise<void>,
-): RunFolder {
-  const pathOf = (name: string) => {
-    if (!/^[a-z0-9_][a-z0-9._-]{0,99}$/i.test(name)) {
-      throw new RunAreaError("run_area_unusable", dir, `folder name "${name}" must be one plain path segment`);
-    }
-    return join(dir, name);
-  };
-  return {
-    dir,
-    newFolder: async (name) => {
-      const path = pathOf(name);
-      await mkdir(path, { mode: 0o700 });
-      if (isRoot()) await chown(path, owner.uid, owner.gid);
-      return path;
-    },
-    newHostFolder: async (name) => {
-      const path = pathOf(name);
-      await mkdir(path);
-      await chmod(path, 0o755);
-      return path;
-    },
-    remove: (signal = new AbortController().signal) => remove(dir, signal),
-  };
 }
 
 /** Makes the root, or finds it made by this user and writable by nobody else. */
@@ -179,7 +149,7 @@ async function writeSystemFiles(root: string): Promise<void> {
     group: `${name}:x:${gid}:\nnogroup:x:65534:\n`,
     hosts: "127.0.0.1 localhost box\n::1 localhost\n",
     "nsswitch.conf": "passwd: files\ngroup: files\nhosts: files\n",
-    [filterName]: systemCallFilter(architectureOf()),
+    [filterName]: systemCallFilter(architectureOf(), { allocation: false, unownedMemory: false }),
   };
   for (const [file, content] of Object.entries(files)) {
     await writeFile(join(etc, file), content);

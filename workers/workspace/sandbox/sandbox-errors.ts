@@ -32,3 +32,18 @@ export class RunAreaError extends Error {
     this.path = path;
   }
 }
+
+/** What a place is to hold is more than its limit. */
+export class DiskLimitError extends Error {
+  override readonly name = "DiskLimitError";
+  readonly code = "disk_limit";
+  readonly limitBytes: number;
+
+  constructor(limitBytes: number, options?: ErrorOptions) {
+    super(
+      `the files of the repository do not fit into a workspace of ${limitBytes} bytes; raise diskBytes of the policy's limits, or take files out`,
+      options,
+    );
+    this.limitBytes = limitBytes;
+  }
+}

@@ -52,6 +52,32 @@ export const socketCalls = { socket: [41, 198], socketpair: [53, 199] } as const
 /** The families of sockets that a box may have (Linux `bits/socket.h`): others reach the host, or parts of the kernel that no build or test needs. */
 export const socketFamilies = { unix: 1, inet: 2, inet6: 10, netlink: 16 } as const;
 
+/** Blocks without writing: room is gone at once, before anybody counts. */
+export const allocationCalls = { fallocate: [285, 47] } as const satisfies Record<string, CallNumbers>;
+
+/** Memory that belongs to no process and to no folder: files without a place, message queues, semaphores. Programs have another way where a kernel lacks these. */
+export const unownedMemoryCalls = {
+  memfd_create: [319, 279],
+  memfd_secret: [447, 447],
+  msgget: [68, 186],
+  semget: [64, 190],
+} as const satisfies Record<string, CallNumbers>;
+
+/** Shared segments outlive those who use them. Of one page they are allowed: databases mark their folders as taken by them, and a box can have 4,096. */
+export const segmentCalls = { shmget: [29, 194] } as const satisfies Record<string, CallNumbers>;
+export const segmentBytes = 4_096;
+
+/** A buffer of a socket keeps the size that the kernel gave it. Programs are told that it was changed: a kernel may cut what is asked for, too. */
+const optionCalls = { setsockopt: [54, 208] } as const satisfies Record<string, CallNumbers>;
+const socketLevel = 1; // SOL_SOCKET
+const bufferOptions = { sendBuffer: 7, receiveBuffer: 8 } as const;
+
+/** What a box can't be allowed, since nothing of the kernel bounds it there. */
+export interface AlsoRefused {
+  readonly allocation: boolean;
+  readonly unownedMemory: boolean;
+}
+
 const load = 0x20;
 const jumpIfEqual = 0x15;
 const jumpIfAtLeast = 0x35;
@@ -61,6 +87,9 @@ const killProcess = 0x80000000;
 const error = 0x00050000;
 const notPermitted = error | 1; // EPERM
 const noSuchFamily = error | 97; // EAFNOSUPPORT
+const noSuchCall = error | 38; // ENOSYS
+const notSupported = error | 95; // EOPNOTSUPP
+const tooLarge = error | 22; // EINVAL, as above `kernel.shmmax`
 /** Where x86-64's second numbering of the same calls begins. */
 const secondNumbering = 0x40000000;
 /** Numbers that only the second numbering uses, and that kernels before 5.4 take without its mark. */
@@ -68,15 +97,37 @@ const onlySecond = { first: 512, after: 548 } as const;
 
 /** Where the first argument's low half lies: all that the kernel looks at of a family. */
 const firstArgument = 16;
+const secondArgument = 24;
+const thirdArgument = 32;
+const done = error | 0;
 
 /** One instruction; a jump skips so many of those that follow. */
 type Step = readonly [code: number, ifTrue: number, ifFalse: number, value: number];
 
+const onlySmallSegments: readonly Step[] = [
+  [load, 0, 0, secondArgument + 4], // its high half
+  [jumpIfEqual, 0, 3, 0],
+  [load, 0, 0, secondArgument],
+  [jumpIfAtLeast, 1, 0, segmentBytes + 1],
+  [give, 0, 0, allow],
+  [give, 0, 0, tooLarge],
+];
+
+const noLargerBuffers: readonly Step[] = [
+  [load, 0, 0, secondArgument],
+  [jumpIfEqual, 0, 4, socketLevel],
+  [load, 0, 0, thirdArgument],
+  [jumpIfEqual, 1, 0, bufferOptions.sendBuffer],
+  [jumpIfEqual, 0, 1, bufferOptions.receiveBuffer],
+  [give, 0, 0, done],
+  [give, 0, 0, allow],
+];
+
 /**
- * The classic BPF program for `bwrap --seccomp`: answers the calls above with EPERM, other families of sockets as a kernel without them does,
+ * The classic BPF program for `bwrap --seccomp`: answers the calls above with EPERM, other families of sockets and what is also refused as a kernel without them does,
  * and kills what enters the kernel as another architecture.
  */
-export function systemCallFilter({ audit, column }: Architecture): Buffer {
+export function systemCallFilter({ audit, column }: Architecture, also: AlsoRefused): Buffer {
   const on = (calls: Record<string, CallNumbers>, then: readonly Step[]) =>
     Object.values(calls).flatMap((numbers): Step[] => [[jumpIfEqual, 0, then.length, numbers[column]], ...then]);
   const families = Object.values(socketFamilies);
@@ -98,6 +149,10 @@ export function systemCallFilter({ audit, column }: Architecture): Buffer {
     [give, 0, 0, notPermitted],
     ...on(refusedCalls, [[give, 0, 0, notPermitted]]),
     ...on(socketCalls, onlyFamilies),
+    ...(also.allocation ? on(allocationCalls, [[give, 0, 0, notSupported]]) : []),
+    ...(also.unownedMemory ? on(unownedMemoryCalls, [[give, 0, 0, noSuchCall]]) : []),
+    ...(also.unownedMemory ? on(segmentCalls, onlySmallSegments) : []),
+    ...(also.unownedMemory ? on(optionCalls, noLargerBuffers) : []),
     [give, 0, 0, allow],
   ];
   const program = Buffer.alloc(steps.length * 8);

@@ -1,19 +1,16 @@
-import { statSync } from "node:fs";
-import { statfs } from "node:fs/promises";
 import type { LimitHitJson } from "../../../src/gen/automation/v1/run_work_pb.ts";
 import { countOf, cpuOf, memoryOf, processesBelow } from "./box-processes.ts";
 import type { ControlGroup } from "./control-groups.ts";
 import type { DiskUseOf } from "./disk-use.ts";
-import { diskUse, memoryFilesUse, namelessUse } from "./disk-use.ts";
+import { memoryFilesUse } from "./disk-use.ts";
+import { kernelMemoryOf } from "./kernel-memory.ts";
 import type { BoxLimits } from "./sandbox.ts";
+import { watchDisk } from "./watch-disk.ts";
 
 export const watchEveryMs = 250;
 
 /** Below this share of one CPU a box does nothing. */
 const busyShare = 0.02;
-const diskEveryMs = 500;
-/** Counting may take this share of the time, so that a large tree isn't counted without end. */
-const diskShare = 0.1;
 
 export interface WatchedBox {
   readonly limits: BoxLimits;
@@ -38,7 +35,6 @@ export interface LimitWatch {
 export function watchLimits(box: WatchedBox): LimitWatch {
   const { limits, group, now } = box;
   const startedAt = now();
-  let isEnded = false;
   let hit: LimitHitJson | undefined;
   let activeAt = startedAt;
   let readAt = startedAt;
@@ -60,7 +56,7 @@ export function watchLimits(box: WatchedBox): LimitWatch {
 
   const readProcesses = async (first: number) => {
     const pids = processesBelow(first).slice(1); // init is ours
-    const bytes = memoryOf(pids) + (await memoryFilesUse(first));
+    const bytes = memoryOf(pids) + (await memoryFilesUse(first)) + (await kernelMemoryOf(first, pids));
     if (bytes > limits.memoryBytes) report("memory", "watchdog", limits.memoryBytes, bytes);
     const count = countOf(pids);
     if (count > limits.processes) report("processes", "watchdog", limits.processes, count);
@@ -88,57 +84,15 @@ export function watchLimits(box: WatchedBox): LimitWatch {
   const timer = setTimeout(() => {
     report("time", "hard", limits.timeMs, Math.max(now() - startedAt, limits.timeMs)); // timers round, and may be a little early
   }, limits.timeMs);
-  let diskTimer: NodeJS.Timeout | undefined;
-  let counting: Promise<void> | undefined;
-  const watchDisk = async (before: Room) => {
-    const began = now();
-    const used = await diskInUse(box, before);
-    if (used > limits.diskBytes) report("disk", "watchdog", limits.diskBytes, used);
-    nextDisk(before, Math.max(diskEveryMs, (now() - began) / diskShare));
-  };
-  const nextDisk = (before: Room, inMs: number) => {
-    if (isEnded || hit !== undefined) return;
-    diskTimer = setTimeout(() => {
-      counting = watchDisk(before).catch(() => nextDisk(before, diskEveryMs));
-    }, inMs);
-  };
-  void roomOf(box.disk).then((before) => nextDisk(before, diskEveryMs));
+  const disk = watchDisk(box, (mechanism, peak) => report("disk", mechanism, limits.diskBytes, peak));
 
   return {
     end: async () => {
-      isEnded = true;
       clearInterval(ticker);
       clearTimeout(timer);
-      clearTimeout(diskTimer);
-      await counting;
+      await disk.end();
       if (group !== undefined) readGroup(group);
       return hit;
     },
   };
 }
-
-/** A file system that a box writes to, before it did. */
-interface Room {
-  readonly folder: string;
-  readonly device: number;
-  readonly freeBytes: number;
-}
-
-async function roomOf({ folders: [folder = "/"] }: DiskUseOf): Promise<Room> {
-  return { folder, device: statSync(folder).dev, freeBytes: await freeBytes(folder) };
-}
-
-/** All that a box wrote. Nameless files are looked for only when more room is gone than the folders explain. */
-async function diskInUse(box: WatchedBox, before: Room): Promise<number> {
-  const first = box.first();
-  const inMemory = first === undefined ? 0 : await memoryFilesUse(first);
-  const named = (await diskUse(box.disk)) + inMemory;
-  const gone = before.freeBytes - (await freeBytes(before.folder));
-  if (first === undefined || gone <= box.limits.diskBytes || named > box.limits.diskBytes) return named;
-  return named + namelessUse(processesBelow(first), before.device);
-}
-
-const freeBytes = async (folder: string) => {
-  const { bavail, bsize } = await statfs(folder);
-  return bavail * bsize;
-};

@@ -1,0 +1,46 @@
+import { readdirSync, readFileSync, statSync } from "node:fs";
+import { readFile } from "node:fs/promises";
+
+/** An open file with what hangs on it: half of a pipe of two pages, which is all that a pipe gets beyond the 64 MiB that the kernel lets one user have (`fs.pipe-user-pages-soft`). */
+const descriptorBytes = 8_192;
+const queues = /^\s*\d+: \S+ \S+ \S+ ([0-9A-F]+):([0-9A-F]+)/gm;
+
+/**
+ * Bytes that the kernel may hold for a box's processes without mapping them: page tables, descriptors with their pipes, sockets.
+ * Each socket counts as a full send buffer, and what lies in the queues of TCP and UDP comes on top; sockets on their way between processes count too.
+ * @param first - the box's first process, which tells its network namespace
+ */
+export async function kernelMemoryOf(first: number, pids: readonly number[]): Promise<number> {
+  const own = pids.reduce((sum, pid) => sum + pageTablesOf(pid) + descriptorsOf(pid) * descriptorBytes, 0);
+  const textOf = (name: string) => readFile(`/proc/${first}/net/${name}`, "latin1").catch(() => ""); // it ended meanwhile
+  const sockets = Number(/^sockets: used (\d+)/.exec(await textOf("sockstat"))?.[1] ?? 0);
+  const tables = await Promise.all(["tcp", "tcp6", "udp", "udp6"].map(textOf));
+  const queued = tables
+    .flatMap((table) => [...table.matchAll(queues)])
+    .reduce((sum, [, sent, received]) => sum + Number(`0x${sent}`) + Number(`0x${received}`), 0);
+  return own + sockets * sendBufferBytes() + queued;
+}
+
+/** The filter of system calls lets no box change it. */
+let sendBuffer: number | undefined;
+const sendBufferBytes = () => {
+  sendBuffer ??= Number(readFileSync("/proc/sys/net/core/wmem_default", "utf8"));
+  return sendBuffer;
+};
+
+function pageTablesOf(pid: number): number {
+  try {
+    return Number(/^VmPTE:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, "latin1"))?.[1] ?? 0) * 1_024;
+  } catch {
+    return 0; // it ended meanwhile
+  }
+}
+
+function descriptorsOf(pid: number): number {
+  try {
+    const folder = `/proc/${pid}/fd`;
+    return statSync(folder).size || readdirSync(folder).length; // its size is their number since Linux 6.2
+  } catch {
+    return 0; // it ended meanwhile
+  }
+}

@@ -1,0 +1,30 @@
+import { spawnSync } from "node:child_process";
+import { readlinkSync } from "node:fs";
+import { hostEnvironment } from "./run-program.ts";
+import { isRoot } from "./slot-owner.ts";
+
+/** Whether this process has a mount namespace that its parent has not: what it mounts is gone with it, however it dies. */
+export function hasOwnMounts(): boolean {
+  try {
+    return namespaceOf("self") !== namespaceOf(process.ppid);
+  } catch {
+    return false; // it may not be looked at
+  }
+}
+
+/**
+ * Becomes the same program anew, with the same number, in a mount namespace of its own; where it has one, isn't root or may not, it goes on as it is.
+ * Call it before anything is opened.
+ */
+export function takeOwnMounts(environment: NodeJS.ProcessEnv): void {
+  if (!isRoot() || hasOwnMounts()) return;
+  const unshare = ["unshare", "--mount", "--propagation", "private", "--"];
+  if (spawnSync("env", [...unshare, "true"], { env: hostEnvironment, stdio: "ignore" }).status !== 0) return;
+  const self = [process.execPath, ...process.execArgv, ...process.argv.slice(1)];
+  process.execve?.("/usr/bin/env", ["env", ...unshare, ...self], environment);
+}
+
+/** Absent for process 0, the parent of a container's first process. */
+function namespaceOf(pid: number | "self"): string | undefined {
+  return pid === 0 ? undefined : readlinkSync(`/proc/${pid}/ns/mnt`);
+}

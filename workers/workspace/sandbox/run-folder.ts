@@ -1,0 +1,77 @@
+import { chmod, chown, mkdir } from "node:fs/promises";
+import { join } from "node:path";
+import { isFull, mountDisk } from "./place-disk.ts";
+import { DiskLimitError, RunAreaError } from "./sandbox-errors.ts";
+import { isRoot } from "./slot-owner.ts";
+
+/** Where one run's files are. */
+export interface RunFolder {
+  readonly dir: string;
+  /** Makes an empty folder of the slot's user, 0700. @param name - one path segment */
+  newFolder(name: string): Promise<string>;
+  /** Makes an empty folder of the worker, 0755: boxes may read it. @param name - one path segment */
+  newHostFolder(name: string): Promise<string>;
+  /**
+   * Makes an empty workspace and home of the slot's user, on a file system of their own where the area has such.
+   * @param name - one path segment
+   * @param diskBytes - the limit of both together
+   */
+  newPlace(name: string, diskBytes: number, signal: AbortSignal): Promise<Place>;
+  /** Removes the folder with all that is in it, whatever a run made of it. */
+  remove(signal?: AbortSignal): Promise<void>;
+}
+
+/** What boxes of one program after the other may write to. */
+export interface Place {
+  readonly workspace: string;
+  readonly home: string;
+  /** Puts files there. @throws DiskLimitError when there is no room for them, and what the work throws */
+  fill<Result>(work: () => Promise<Result>): Promise<Result>;
+  remove(): Promise<void>;
+}
+
+export interface RunFolderHow {
+  readonly owner: { readonly uid: number; readonly gid: number };
+  readonly hasDisks: boolean;
+  readonly remove: (path: string, signal: AbortSignal) => Promise<void>;
+}
+
+export function runFolderAt(dir: string, { owner, hasDisks, remove }: RunFolderHow): RunFolder {
+  const pathOf = (name: string) => {
+    if (!/^[a-z0-9_][a-z0-9._-]{0,99}$/i.test(name)) {
+      throw new RunAreaError("run_area_unusable", dir, `folder name "${name}" must be one plain path segment`);
+    }
+    return join(dir, name);
+  };
+  const newOwned = async (path: string) => {
+    await mkdir(path, { mode: 0o700 });
+    if (isRoot()) await chown(path, owner.uid, owner.gid);
+    return path;
+  };
+  const newHostFolder = async (name: string) => {
+    const path = pathOf(name);
+    await mkdir(path);
+    await chmod(path, 0o755);
+    return path;
+  };
+  const removeAt =
+    (path: string) =>
+    (signal = new AbortController().signal) =>
+      remove(path, signal);
+  return {
+    dir,
+    newFolder: async (name) => await newOwned(pathOf(name)),
+    newHostFolder,
+    newPlace: async (name, diskBytes, signal) => {
+      const at = await newHostFolder(name);
+      if (hasDisks) await mountDisk(at, diskBytes, signal);
+      const [workspace, home] = [await newOwned(join(at, "workspace")), await newOwned(join(at, "home"))];
+      const fill: Place["fill"] = (work) =>
+        work().catch(async (error: unknown) => {
+          throw hasDisks && (await isFull(at)) ? new DiskLimitError(diskBytes, { cause: error }) : error;
+        });
+      return { workspace, home, fill, remove: () => removeAt(at)() };
+    },
+    remove: removeAt(dir),
+  };
+}
