@@ -11,13 +11,15 @@ beforeAll(() => {
 });
 afterAll(() => staged.remove());
 
-async function fill(as: "root" | "ordinary user"): Promise<Filled> {
-  const child = staged.start("test/workspace/scripts/fill-disk.ts", [], as);
+async function told(script: string, as: "root" | "ordinary user"): Promise<unknown> {
+  const child = staged.start(`test/workspace/scripts/${script}.ts`, [], as);
   let said = "";
   for await (const chunk of child.stdout) said += chunk;
   expect(await child.ended).toEqual({ exitCode: 0, stderr: "" });
-  return JSON.parse(said) as Filled;
+  return JSON.parse(said);
 }
+
+const fill = async (as: "root" | "ordinary user") => (await told("fill-disk", as)) as Filled;
 
 // only root can mount a file system for a place
 describe.skipIf(!isRoot())("a place of class uid (skipped unless the tests run as root)", () => {
@@ -33,6 +35,10 @@ describe.skipIf(!isRoot())("a place of class uid (skipped unless the tests run a
       expect(Number(end?.limit?.peak)).toBeLessThan(limitBytes + 4 * 2 ** 20);
     }
     expect({ refusal, mounted, left }).toEqual({ refusal: "disk_limit", mounted: 1, left: [] });
+  });
+
+  it("whose host has no room left says that something was lost, so that nobody takes it for the work", async () => {
+    expect(await told("fill-host", "root")).toEqual({ early: "kept", late: "run_area_unusable" });
   });
 });
 

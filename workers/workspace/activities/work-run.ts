@@ -99,6 +99,7 @@ export async function workRun(
     );
   }
 
+  await place.settle(signals.giveUp);
   const captured = await deps
     .captureTree(
       {

@@ -7,7 +7,8 @@ import type { RunScope, WorkEnd, WorkspaceActivities } from "../../../src/tempor
 import { supersededExecution } from "../../../src/temporal/contract.ts";
 import { cutText, storable } from "../../../src/text/strangers-text.ts";
 import { executionOf } from "../../automation/activities/control-activities.ts";
-import type { RunArea, RunFolder } from "../sandbox/run-area.ts";
+import type { RunArea } from "../sandbox/run-area.ts";
+import type { RunFolder } from "../sandbox/run-folder.ts";
 import { SandboxError } from "../sandbox/sandbox-errors.ts";
 import { askApi } from "./ask-api.ts";
 import { millisecondsOf } from "./box-limits.ts";

@@ -16,16 +16,10 @@ const mostReserved = 16 * mebibyte;
 const spareInodes = 256;
 const trialBytes = 4 * mebibyte;
 
-/**
- * $1: mount point, $2: bytes, $3: inodes. Where the area's file system can, the image gets all its blocks at once, so that the host's disk can't run full under it.
- * It loses its name at the end: with the mount, nothing of it is left. No journal and no barriers, for it outlives no crash.
- */
+/** $1: mount point, $2: bytes, $3: inodes. The image loses its name at the end: with the mount, nothing of it is left. No journal and no barriers, for it outlives no crash. */
 const make = `image=$1.img
 trap 'rm -f -- "$image"' EXIT
-why=$(fallocate --length "$2" -- "$image" 2>&1) || case $why in
-  *"not supported"*) truncate --size "$2" -- "$image" ;;
-  *) echo "$why" >&2; exit 1 ;;
-esac
+truncate --size "$2" -- "$image"
 mkfs.ext4 -q -F -b ${blockBytes} -I ${inodeBytes} -N "$3" -m 0 -O ^has_journal,^resize_inode -E nodiscard,root_owner=0:0 -- "$image"
 mount -t ext4 -o loop,nosuid,nodev,noatime,noinit_itable,nobarrier -- "$image" "$1"
 rmdir -- "$1/lost+found"`;
@@ -40,7 +34,7 @@ exec "umount", "--lazy", "--", $ARGV[0]`;
 /**
  * Mounts a file system of its own: its room and its files, 4 KiB each, end just above a limit.
  * @param at - empty folder
- * @throws RunAreaError, above all when the area's disk has no room for it
+ * @throws RunAreaError when it can't be made
  */
 export async function mountDisk(at: string, limitBytes: number, signal: AbortSignal): Promise<void> {
   const inodes = Math.ceil(limitBytes / blockBytes) + spareInodes;
@@ -63,6 +57,15 @@ export const isOnOwnDisk = (folder: string, areaRoot: string): boolean =>
 export async function isFull(at: string): Promise<boolean> {
   const { bavail, bsize, ffree } = await statfs(at);
   return bavail * bsize < mebibyte || ffree === 0;
+}
+
+/**
+ * Brings what programs wrote to the area's disk, which may have no room for it: then it is lost, and nobody else was told.
+ * @throws RunAreaError when something was lost
+ */
+export async function settleDisk(at: string, signal: AbortSignal): Promise<void> {
+  const settled = await runProgram(["sync", "--file-system", "--", at], signal);
+  if (settled.exitCode !== 0) throw unusable(at, `lost what was written to it: ${lastWords(settled.stderr, 500)}`);
 }
 
 /** Unmounts what is mounted at a path or below it. */

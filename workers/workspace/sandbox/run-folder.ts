@@ -1,6 +1,6 @@
 import { chmod, chown, mkdir } from "node:fs/promises";
 import { join } from "node:path";
-import { isFull, mountDisk } from "./place-disk.ts";
+import { isFull, mountDisk, settleDisk } from "./place-disk.ts";
 import { DiskLimitError, RunAreaError } from "./sandbox-errors.ts";
 import { isRoot } from "./slot-owner.ts";
 
@@ -27,6 +27,8 @@ export interface Place {
   readonly home: string;
   /** Puts files there. @throws DiskLimitError when there is no room for them, and what the work throws */
   fill<Result>(work: () => Promise<Result>): Promise<Result>;
+  /** Waits until what was written there is safe. @throws RunAreaError when the area's disk had no room for it */
+  settle(signal: AbortSignal): Promise<void>;
   remove(): Promise<void>;
 }
 
@@ -68,9 +70,12 @@ export function runFolderAt(dir: string, { owner, hasDisks, remove }: RunFolderH
       const [workspace, home] = [await newOwned(join(at, "workspace")), await newOwned(join(at, "home"))];
       const fill: Place["fill"] = (work) =>
         work().catch(async (error: unknown) => {
-          throw hasDisks && (await isFull(at)) ? new DiskLimitError(diskBytes, { cause: error }) : error;
+          throw hasDisks && (await isFull(at)) ? new DiskLimitError(diskBytes) : error; // its cause would read as a full disk of the host
         });
-      return { workspace, home, fill, remove: () => removeAt(at)() };
+      const settle: Place["settle"] = async (until) => {
+        if (hasDisks) await settleDisk(at, until);
+      };
+      return { workspace, home, fill, settle, remove: () => removeAt(at)() };
     },
     remove: removeAt(dir),
   };

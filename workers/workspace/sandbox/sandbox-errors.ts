@@ -39,10 +39,9 @@ export class DiskLimitError extends Error {
   readonly code = "disk_limit";
   readonly limitBytes: number;
 
-  constructor(limitBytes: number, options?: ErrorOptions) {
+  constructor(limitBytes: number) {
     super(
       `the files of the repository do not fit into a workspace of ${limitBytes} bytes; raise diskBytes of the policy's limits, or take files out`,
-      options,
     );
     this.limitBytes = limitBytes;
   }
