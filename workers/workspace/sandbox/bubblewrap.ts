@@ -71,7 +71,7 @@ async function runIn(
   const owner = isRoot() ? ownerOfSlot(spec.slot) : undefined;
   const architecture = architectureOf();
   const folders = [spec.home, ...spec.mounts.flatMap((mount) => (mount.mode === "rw" ? [mount.hostPath] : []))];
-  const hasOwnDisk = folders.every((folder) => isOnOwnDisk(folder, area.root));
+  const hasOwnDisk = area.faultOfDisks === undefined && folders.every((folder) => isOnOwnDisk(folder, area.runsDir));
   const [file = "", ...args] = boxCommand(spec, {
     areaRoot: area.root,
     owner,

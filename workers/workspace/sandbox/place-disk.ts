@@ -49,9 +49,8 @@ export async function mountDisk(at: string, limitBytes: number, signal: AbortSig
     throw unusable(at, "has less room than its limit");
 }
 
-/** Whether a folder of an area lies on a file system that was made for it. */
-export const isOnOwnDisk = (folder: string, areaRoot: string): boolean =>
-  statSync(folder).dev !== statSync(areaRoot).dev;
+/** Whether a folder lies on another file system than the runs of its area: one that was made for it. */
+export const isOnOwnDisk = (folder: string, runsDir: string): boolean => statSync(folder).dev !== statSync(runsDir).dev;
 
 /** Whether a file system of its own has no room left, or no file. */
 export async function isFull(at: string): Promise<boolean> {
