@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { mkdirSync, readdirSync, renameSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { dirname, join, relative } from "node:path";
 import type { ApiClient } from "../client/api-client.ts";
 import type { SigningKey } from "../gen/governance/v1/governance_service_pb.ts";
@@ -23,27 +23,43 @@ interface ExportFile {
   readonly bytes: Uint8Array;
 }
 
+/** Where evidence and keys lie in a folder; what else is there is nobody's. */
+const places = /^[^/]*\.dsse\.json$|^(?:keys|tests|documents)\/|^(?:events\.ndjson|changes\.patch)$/;
+
 /**
  * Writes a run's envelopes (`NAME.dsse.json`), the artifacts that its statements are about (`events.ndjson`, `changes.patch` …) and the public keys (`keys/PURPOSE.pem`) to a folder.
- * Digests are checked before the first file is written.
- * @throws CliError 1 when nothing is registered yet, a digest differs, or the folder holds evidence of another run
+ * Digests are checked before the first file is written, and no file is ever overwritten with other bytes: the same export to the same folder changes nothing.
+ * @throws CliError 1 when nothing is registered yet, a digest differs, or the folder holds evidence of another run, or keys of another installation
  */
 export async function* exportAttestations(api: ApiClient, runId: string, dir: string): AsyncGenerator<Written, void> {
   const files = await collectFiles(api, runId);
-  const foreign = filesBelow(dir).find(
-    (path) => /^[^/]*\.dsse\.json$|^keys\//.test(path) && !files.some(({ name }) => name === path),
-  );
-  if (foreign !== undefined) {
-    const message = `${dir} holds ${foreign}, which is not of run ${runId}; name another folder with --out`;
-    throw new CliError(1, message);
+  const ours = new Map(files.map(({ name, bytes }) => [name, bytes]));
+  for (const name of filesBelow(dir)) {
+    const bytes = ours.get(name);
+    const isForeign = bytes === undefined ? places.test(name) : !readFileSync(join(dir, name)).equals(bytes);
+    if (isForeign) throw foreign(join(dir, name), runId);
   }
   for (const { name, bytes } of files) {
     const path = join(dir, name);
     mkdirSync(dirname(path), { recursive: true });
-    writeFileSync(`${path}.part`, bytes);
-    renameSync(`${path}.part`, path);
+    writeNew(path, bytes, runId);
     yield { path, sha256: sha256Of(bytes) };
   }
+}
+
+/** Writes a file that is there only when all of it is; one that is there already stays. */
+function writeNew(path: string, bytes: Uint8Array, runId: string): void {
+  if (!existsSync(path)) {
+    writeFileSync(`${path}.part`, bytes);
+    renameSync(`${path}.part`, path);
+  } else if (!readFileSync(path).equals(bytes)) throw foreign(path, runId); // another command was faster
+}
+
+function foreign(path: string, runId: string): CliError {
+  return new CliError(
+    1,
+    `${path} is not of run ${runId} and its installation, and is not overwritten; name another folder with --out`,
+  );
 }
 
 async function collectFiles(api: ApiClient, runId: string): Promise<ExportFile[]> {
