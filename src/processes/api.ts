@@ -36,7 +36,7 @@ import { createNotifier } from "../postgres/notifier.ts";
 import { createPool } from "../postgres/pool.ts";
 import { createCompleteWork } from "../proof/complete-work.ts";
 import { createExaminer } from "../proof/examination/examiner.ts";
-import { examinerLimits } from "../proof/examination/run-examiner.ts";
+import { examinerLimits, proveExaminer } from "../proof/examination/run-examiner.ts";
 import { findWork } from "../proof/find-work.ts";
 import { createGetAttestation, createListAttestations } from "../proof/list-attestations.ts";
 import type { Sign } from "../proof/signer.ts";
@@ -75,6 +75,8 @@ import { createRecordAudit } from "../tenancy/record-audit.ts";
 
 const applicationName = "automation-api";
 const heartbeatMs = 10_000;
+/** For an examination of nothing, which takes a tenth of a second of CPU, however busy the host is. */
+const proofLimitMs = 60_000;
 
 /**
  * Serves the facade, and sends what is due to methodologies, until the signal aborts; then lets calls end and streams go elsewhere.
@@ -119,7 +121,10 @@ export async function main(source: NodeJS.ProcessEnv, signal: AbortSignal): Prom
     onDue: deliverLoop.wake,
   });
   try {
-    await publishSigningKeys({ inTransaction, now }, signer.publicKeys);
+    await Promise.all([
+      publishSigningKeys({ inTransaction, now }, signer.publicKeys),
+      proveExaminer(AbortSignal.timeout(proofLimitMs)),
+    ]);
     const server = await serveApi({
       address: environment.AUTOMATION_API_ADDRESS,
       handler: createHandler({

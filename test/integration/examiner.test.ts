@@ -3,7 +3,7 @@ import { sha256Hex } from "../../src/artifacts/blobs.ts";
 import type { ReportFormatJson } from "../../src/gen/automation/v1/automation_plan_pb.ts";
 import { createExaminer } from "../../src/proof/examination/examiner.ts";
 import type { ExaminerLimits } from "../../src/proof/examination/run-examiner.ts";
-import { examinerLimits } from "../../src/proof/examination/run-examiner.ts";
+import { examinerLimits, proveExaminer } from "../../src/proof/examination/run-examiner.ts";
 import type { ReportedWork } from "../../src/proof/work-report-store.ts";
 
 /** Work that left one test report, and where its object is read. */
@@ -32,6 +32,10 @@ const faultOf = async (found: ReturnType<typeof examine>) =>
   (await found).lines?.find(({ requirementId }) => requirementId === "work-examined");
 
 describe("the process that examines work", () => {
+  it("is tried before the api listens", async () => {
+    await proveExaminer(limit());
+  });
+
   it("finds what the objects say", async () => {
     expect((await examine(small)).tests).toMatchObject([{ counts: { passed: 1 }, passed: ["sum > adds"] }]);
   });

@@ -33,6 +33,28 @@ export interface Case {
   readonly policy: EffectivePolicyJson;
 }
 
+/** No process that examines work can run on this host. */
+export class ExaminerUnusableError extends Error {
+  override readonly name = "ExaminerUnusableError";
+  readonly code = "examiner_unusable";
+  constructor(why: string, options?: ErrorOptions) {
+    super(
+      `work can't be examined on this host: ${why}; install util-linux and coreutils (setpriv, prlimit, nice), and let a process have ${examinerLimits.dataBytes} bytes of data`,
+      options,
+    );
+  }
+}
+
+/** Tries an examination of nothing under the limits. @throws ExaminerUnusableError, the signal's reason */
+export async function proveExaminer(signal: AbortSignal): Promise<void> {
+  const nothing: Case = { work: { report: {}, uploads: [] }, policy: {} };
+  const examined = await runExaminer(nothing, async () => undefined, examinerLimits, signal).catch((cause: unknown) => {
+    signal.throwIfAborted();
+    throw new ExaminerUnusableError(cause instanceof Error ? cause.message : String(cause), { cause });
+  });
+  if ("breach" in examined) throw new ExaminerUnusableError(examined.breach);
+}
+
 /** Young objects and everything else that V8 keeps; buffers are outside of it. */
 const heapMb = 384;
 const mostAnswerBytes = 16 * 1024 * 1024;
