@@ -67,6 +67,11 @@ const kinds: readonly Kind[] = [
     isPassing: false,
     remedy: "repositories with sha256 names are not supported",
   },
+  {
+    says: /invalid index-pack output|index-pack failed|pack-objects died/i,
+    isPassing: false,
+    remedy: "it takes more time to unpack than git may use on a worker, or is damaged: try `git fetch` of it by hand",
+  },
 ];
 
 /**

@@ -64,6 +64,8 @@ export const gitSettings: string = fileURLToPath(new URL("./git-config", import.
 const keptErrorCharacters = 4_096;
 const mostMemoryBytes = 512 * 1024 ** 2;
 const mostFileBytes = 8 * 1024 ** 3;
+/** Of each process: less than a fetch may wait for a slow network, so that it is told apart from one. */
+const mostCpuSeconds = 600;
 
 /**
  * git may read nothing of the host's or a person's, ask nobody, run no hook, helper or filter, and start no other program than its own.
@@ -105,7 +107,7 @@ export async function runGit(args: readonly string[], options: GitOptions): Prom
       "prlimit",
       `--data=${memoryBytes}`,
       `--fsize=${fileBytes}`,
-      `--cpu=${Math.ceil(timeoutMs / 1_000)}`,
+      `--cpu=${Math.min(mostCpuSeconds, Math.ceil(timeoutMs / 1_000))}`,
       "--",
       ...["sh", "-c", 'trap "" XFSZ; exec "$@"', "sh"], // a file that is too large is a fault that git tells, not its death
       "git",
