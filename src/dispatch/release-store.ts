@@ -47,7 +47,7 @@ export async function markStarted(transaction: Transaction, runs: readonly RunKe
   await transaction.query(
     `update runs as r set started_at = clock_timestamp(), examined_at = clock_timestamp(), claimed_until = null
      from unnest($1::text[], $2::uuid[]) as started (tenant, run_id)
-     where r.tenant = started.tenant and r.run_id = started.run_id and r.started_at is null`,
+     where r.tenant = started.tenant and r.run_id = started.run_id and r.started_at is null and r.ended_at is null`,
     columns(runs),
   );
 }
@@ -57,7 +57,7 @@ export async function giveBack(transaction: Transaction, runs: readonly RunKey[]
   await transaction.query(
     `update runs as r set claimed_until = null
      from unnest($1::text[], $2::uuid[]) as given (tenant, run_id)
-     where r.tenant = given.tenant and r.run_id = given.run_id and r.started_at is null`,
+     where r.tenant = given.tenant and r.run_id = given.run_id and r.started_at is null and r.ended_at is null`,
     columns(runs),
   );
 }

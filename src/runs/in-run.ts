@@ -107,12 +107,11 @@ function openRun(
   const write = async (draft: RunDraft): Promise<void> => {
     if (draft.base.lastHash !== head.lastHash) throw new StreamMovedError(run.runId);
     if (closed) throw new Error(`the event stream of run ${run.runId} is closed`);
-    const isMoved = draft.run.status !== run.status;
     run = draft.run;
     head = draft.head;
     closed = isEnded(run.status);
     await Promise.all([
-      ...(isMoved ? [updateRunStatus(transaction, run)] : []),
+      ...draft.moves.map((moved) => updateRunStatus(transaction, moved)),
       appendEvents(transaction, run, draft.events, head, closed),
     ]);
   };

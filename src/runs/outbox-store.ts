@@ -91,7 +91,7 @@ export async function readOutbox(
     `select id, kind, tenant, run_id as "runId", through_sequence as "throughSequence", topic, key, headers, body
      from (
        select *, row_number() over oldest as place, sum(coalesce(octet_length(body), 0)) over oldest as bytes
-       from (select * from outbox where lane = $1 order by id limit $2) as head
+       from (select id, kind, tenant, run_id, through_sequence, topic, key, headers, body from outbox where lane = $1 order by id limit $2) as head
        window oldest as (order by id)
      ) as measured
      where bytes <= $3 or place = 1 order by id`,

@@ -14,6 +14,8 @@ export interface RunDraft {
   readonly run: RunRow;
   readonly head: StreamHead;
   readonly events: readonly ChainedEvent[];
+  /** The run after each change of its status, in their order. */
+  readonly moves: readonly RunRow[];
   /** Adds events; sequence, time and hash are given here. */
   append(drafts: readonly EventDraft[]): void;
   /** Changes the status and adds its event. @throws IllegalTransitionError */
@@ -25,6 +27,7 @@ export function draftRun(start: RunRow, base: StreamHead, at: Date): RunDraft {
   let run = start;
   let head = base;
   const events: ChainedEvent[] = [];
+  const moves: RunRow[] = [];
   const append = (drafts: readonly EventDraft[]): void => {
     const chained = chainEvents(head, { runId: run.runId, context: eventContextOf(run) }, drafts, at);
     head = chained.head;
@@ -39,6 +42,7 @@ export function draftRun(start: RunRow, base: StreamHead, at: Date): RunDraft {
       return head;
     },
     events,
+    moves,
     append,
     moveTo(status, writerKey, { reason = "", outcome } = {}) {
       assertTransition(run.status, status);
@@ -47,6 +51,7 @@ export function draftRun(start: RunRow, base: StreamHead, at: Date): RunDraft {
       const sealingAt = status === "SEALING" ? at : run.sealingAt;
       const workBegunAt = run.workBegunAt ?? (status === "PREPARING" && run.pins === null ? at : null);
       run = { ...run, status, reason, workBegunAt, sealingAt, endedAt: isEnded(status) ? at : null };
+      moves.push(run);
       const limit = end === undefined || end === "COMPLETED" ? nextLimit(run) : undefined;
       append([
         {

@@ -15,6 +15,7 @@ import { main } from "../../src/processes/api.ts";
 import type { InRun } from "../../src/runs/in-run.ts";
 import { createS3 } from "../../src/s3/s3.ts";
 import type { Scope } from "../../src/tenancy/transaction.ts";
+import { withoutTriggers } from "./database.ts";
 import { startEngines } from "./engines.ts";
 
 export interface Claims {
@@ -105,7 +106,7 @@ export async function startApi() {
     const bearer = await token({ tenants: [tenant], orgs: [org], ...rest });
     return createApiClient({ apiUrl: url, token: () => bearer, tenant, org });
   };
-  const admin = new pg.Pool({ connectionString: engines.postgres.url, max: 4 });
+  const admin = new pg.Pool({ connectionString: withoutTriggers(engines.postgres.url), max: 4 });
   admin.on("error", () => undefined); // a test stops the server
 
   return {

@@ -5,7 +5,7 @@ import { migrateDatabase, roleName, roles } from "../../src/postgres/migrate.ts"
 import { createPool } from "../../src/postgres/pool.ts";
 
 export interface TestDatabase {
-  /** Sees every row. */
+  /** Sees every row, and writes what no trigger would let through: what a test begins with, or alters on purpose. */
   readonly superuserUrl: string;
   urlOf(role: Role): string;
   /** Pool of one process's role; closed by `close`. */
@@ -20,18 +20,18 @@ export async function createDatabase(serverUrl: string): Promise<TestDatabase> {
   await server.connect();
   await server.query(`create database ${name}`);
   await server.end();
-  const superuserUrl = withPath(serverUrl, name);
+  const databaseUrl = withPath(serverUrl, name);
   const passwords = Object.fromEntries(roles.map((role) => [role, `${role}-password`])) as Record<Role, string>;
-  await migrateDatabase({ adminUrl: superuserUrl, passwords, log: () => undefined });
+  await migrateDatabase({ adminUrl: databaseUrl, passwords, log: () => undefined });
   const pools: Pool[] = [];
   const urlOf = (role: Role): string => {
-    const url = new URL(superuserUrl);
+    const url = new URL(databaseUrl);
     url.username = roleName(role);
     url.password = passwords[role];
     return url.href;
   };
   return {
-    superuserUrl,
+    superuserUrl: withoutTriggers(databaseUrl),
     urlOf,
     poolOf(role) {
       const pool = createPool({ url: urlOf(role), applicationName: `test-${role}`, max: 8, onError: () => undefined });
@@ -42,6 +42,13 @@ export async function createDatabase(serverUrl: string): Promise<TestDatabase> {
       await Promise.all(pools.map((pool) => pool.end()));
     },
   };
+}
+
+/** A superuser's URL, for sessions in which no trigger fires. */
+export function withoutTriggers(url: string): string {
+  const changed = new URL(url);
+  changed.searchParams.set("options", "-c session_replication_role=replica");
+  return changed.href;
 }
 
 function withPath(url: string, database: string): string {
