@@ -162,7 +162,7 @@ describe("the line about kept tests, when the base does not say what it executed
     expect(line).toMatchObject({
       state: "LINE_STATE_MISSING",
       detail: expect.stringContaining(why),
-      remedy: expect.stringContaining("accepts_untested_base"),
+      remedy: expect.stringContaining("acceptsUntestedBase"),
     });
     expect(verdict.passed).toBe(false);
     const accepting = judge(

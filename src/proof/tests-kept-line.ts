@@ -7,7 +7,7 @@ import { testsKept } from "./test-report/tests-kept.ts";
 const remedy =
   "Put back each test named here and have it run; a test that is no longer right is changed by its owners, not by the run. Where its name changes by itself (a counter, a random word), give it one that stays.";
 const baseRemedy =
-  "Have the tests of the base leave a whole report; or, where there is nothing yet to compare with, such as before the first tests, let the profile's gate say accepts_untested_base.";
+  "Have the tests of the base leave a whole report; or, where there is nothing yet to compare with, such as before the first tests, let the profile's gate say `acceptsUntestedBase: true`.";
 
 /**
  * The line that says whether every test which the base executed was executed. It is FAILED when one was not, and MISSING when the base does not say what it executed: then there was no comparison,
