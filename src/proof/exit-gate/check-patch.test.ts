@@ -82,6 +82,7 @@ describe("the exit gate", () => {
     ["a drive", link("src/a", "C:/Windows"), false],
     ["more than a link can hold", link("src/a", "b/".repeat(2_048)), false],
     ["a target of several lines", link("src/a", "x\n/../../y"), false],
+    ["a neighbour with a line break in its name", link("src/a", "x\ny"), false],
     ["nowhere", link("src/a", ""), false],
     [
       "somewhere that a rename does not show",

@@ -83,6 +83,7 @@ function faultOfTarget(path: string, target: string): string | undefined {
   if (target === "") return "without a target";
   if (Buffer.byteLength(target) > longestTarget) return `with a target of more than ${longestTarget} bytes`;
   if (target.startsWith("/") || /^[a-z]:/i.test(target)) return "to an absolute path";
+  if (target.includes("\n")) return "with a line break in its target"; // a patch would show a part of it
   if (target.includes("\\")) return "with a backslash, which leads to different places on different systems";
   const parts = target.split("/").filter((part) => part !== "" && part !== ".");
   const ups = parts.lastIndexOf("..") + 1;
