@@ -102,16 +102,20 @@ function createStarts(deps: ReleaseRunsDeps, onRoom: () => void) {
     writing = undefined;
   };
 
+  const noteRefusal = async (run: RunToStart, cause: unknown): Promise<void> => {
+    const { tenant, runId } = run;
+    deps.log.error({ err: cause, tenant, runId }, "Temporal refuses to start this run; trying again in 10 s");
+    const note = noteOf(run, "start_refused", shownText(messageOf(cause), longestDetail), deps.refusedSeconds);
+    try {
+      await deps.inTransaction((transaction) => noteFindings(transaction, [note]));
+    } catch (error) {
+      deps.log.warn({ err: error }, "a refused start can't be noted; it is refused again");
+    }
+  };
+
   const start = async (run: RunToStart): Promise<void> => {
     const answer = await deps.workflows.start(run);
-    if (answer.state === "refused") {
-      const { tenant, runId } = run;
-      deps.log.error({ err: answer.cause, tenant, runId }, "Temporal refuses to start this run; trying again in 10 s");
-      const why = shownText(messageOf(answer.cause), longestDetail);
-      const note = noteOf(run, "start_refused", why, deps.refusedSeconds);
-      await deps.inTransaction((transaction) => noteFindings(transaction, [note]));
-      return;
-    }
+    if (answer.state === "refused") return noteRefusal(run, answer.cause);
     if (answer.state === "away") {
       if (!isAway) deps.log.warn({ err: answer.cause }, "Temporal does not answer; releasing pauses");
       isAway = true;

@@ -156,6 +156,27 @@ it("gives claims back while Temporal is away, and starts the runs when it is bac
   await nobody.close();
 });
 
+it("goes on when a refusal can't be noted", async () => {
+  const [runId = ""] = await insertAdmittedRuns(superuser, 1);
+  let isDown = false;
+  const start = vi.fn(async () => {
+    isDown = start.mock.calls.length === 1;
+    return isDown ? { state: "refused" as const, cause: new Error("not so") } : { state: "started" as const };
+  });
+  const workflows: Pick<Temporal, "start" | "reachable"> = { ...temporal, start };
+  const failing: InTransaction = (what) =>
+    isDown ? Promise.reject(new Error("Postgres is away")) : inTransaction(what);
+  const loop = release({ workflows, inTransaction: failing });
+  await whileRunning([loop], async () => {
+    await vi.waitFor(() => expect(isDown).toBe(true), { timeout: 10_000, interval: 20 });
+    await new Promise((done) => setImmediate(done));
+    isDown = false;
+    await superuser.query("update runs set claimed_until = now() - interval '1 second'");
+    loop.wake();
+    await vi.waitFor(async () => expect(await startedIds()).toEqual([runId]), { timeout: 15_000, interval: 50 });
+  });
+});
+
 it("starts the neighbours of a run that Temporal refuses", async () => {
   const [bad = "", ...good] = await insertAdmittedRuns(superuser, 4);
   await superuser.query("update runs set profile_id = repeat('x', 5000) where run_id = $1", [bad]);
