@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join, relative } from "node:path";
 import type { ApiClient } from "../client/api-client.ts";
 import type { SigningKey } from "../gen/governance/v1/governance_service_pb.ts";
@@ -50,7 +50,8 @@ export async function* exportAttestations(api: ApiClient, runId: string, dir: st
 /** Writes a file that is there only when all of it is; one that is there already stays. */
 function writeNew(path: string, bytes: Uint8Array, runId: string): void {
   if (!existsSync(path)) {
-    writeFileSync(`${path}.part`, bytes);
+    rmSync(`${path}.part`, { force: true }); // of a command that was stopped; it may be a link
+    writeFileSync(`${path}.part`, bytes, { flag: "wx" });
     renameSync(`${path}.part`, path);
   } else if (!readFileSync(path).equals(bytes)) throw foreign(path, runId); // another command was faster
 }
