@@ -1,3 +1,7 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { existsSync, readFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
 import { sha256Hex } from "../../src/artifacts/blobs.ts";
 import type { ReportFormatJson } from "../../src/gen/automation/v1/automation_plan_pb.ts";
@@ -5,6 +9,7 @@ import { createExaminer } from "../../src/proof/examination/examiner.ts";
 import type { ExaminerLimits } from "../../src/proof/examination/run-examiner.ts";
 import { examinerLimits, proveExaminer } from "../../src/proof/examination/run-examiner.ts";
 import type { ReportedWork } from "../../src/proof/work-report-store.ts";
+import { waitUntil } from "../support/api.ts";
 
 /** Work that left one test report, and where its object is read. */
 function reported(text: string, format: ReportFormatJson = "REPORT_FORMAT_JUNIT") {
@@ -76,6 +81,17 @@ describe("the process that examines work", () => {
   it("hands on that the store is away, and leaves no process", async () => {
     const objects = { read: async () => Promise.reject(new Error("S3 is away")) };
     await expect(examine({ work: small.work, objects })).rejects.toThrow("S3 is away");
+  });
+
+  it("has no environment, and is gone with the process that started it, whatever kills that", async () => {
+    const program = fileURLToPath(new URL("../support/examine-for-ever.ts", import.meta.url));
+    const api = spawn(process.execPath, [program], { env: { TOKEN: "secret" }, stdio: ["ignore", "pipe", "inherit"] });
+    await once(api.stdout, "data");
+    const examiner = readFileSync(`/proc/${api.pid}/task/${api.pid}/children`, "utf8").trim();
+    expect(readFileSync(`/proc/${examiner}/cmdline`, "utf8")).toContain("examiner-process.ts");
+    expect(readFileSync(`/proc/${examiner}/environ`, "utf8")).toMatch(/^PATH=[^\0]*\0$/);
+    api.kill("SIGKILL");
+    await waitUntil(async () => !existsSync(`/proc/${examiner}`));
   });
 
   it("ends when nobody waits for it", async () => {

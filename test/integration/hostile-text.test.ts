@@ -1,11 +1,9 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { sha256Hex } from "../../src/artifacts/blobs.ts";
 import type { AbortedEnd } from "../../src/seal/abort-seal.ts";
 import { lookAt } from "../support/seal-state.ts";
 import type { Sealing } from "../support/sealing.ts";
 import { ran, startSealing } from "../support/sealing.ts";
-import type { Sent } from "../support/worked-run.ts";
-import { complete, makeWork, suite, worked } from "../support/worked-run.ts";
+import { complete, makeWork, otherReport, suite, worked } from "../support/worked-run.ts";
 
 let sealing: Sealing;
 let seal: ReturnType<Sealing["wire"]>;
@@ -20,17 +18,8 @@ const failed: AbortedEnd = { outcome: "FAILED", cause: "verdict_failed", reason:
 const acrossEveryCut = Array.from({ length: 2_100 }, (_, at) => (at % 2 === 0 ? "😀" : "")).join("");
 
 /** Honest work whose tests fail under this name. */
-const withFailing = (name: string): Sent => {
-  const text = suite(`<testcase name="${name}"><failure message="x"/></testcase>`);
-  const report = {
-    ...made.honest.report,
-    tests: made.honest.report.tests?.map((test) => (test.onBase ? test : { ...test, reportSha256: sha256Hex(text) })),
-  };
-  return {
-    report,
-    files: made.honest.files.map((file) => (file.name === "tests/unit.xml" ? { ...file, text } : file)),
-  };
-};
+const withFailing = (name: string) =>
+  otherReport(made.honest, suite(`<testcase name="${name}"><failure message="x"/></testcase>`));
 
 beforeAll(async () => {
   made = makeWork();

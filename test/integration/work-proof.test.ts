@@ -18,7 +18,7 @@ import { lookAt } from "../support/seal-state.ts";
 import type { Sealing } from "../support/sealing.ts";
 import { baseUri, ran, startSealing } from "../support/sealing.ts";
 import type { Sent } from "../support/worked-run.ts";
-import { complete, makeWork, suite, worked } from "../support/worked-run.ts";
+import { complete, makeWork, otherReport, suite, worked } from "../support/worked-run.ts";
 
 let sealing: Sealing;
 let seal: ReturnType<Sealing["wire"]>;
@@ -34,14 +34,7 @@ const treeSubjects = () => [
   { name: "commit", digest: { gitCommit: made.captured.commit } },
   { name: "tree", digest: { gitTree: made.captured.tree } },
 ];
-/** Honest work with another report of its tests. */
-const withReport = (text: string): Sent => ({
-  report: {
-    ...made.honest.report,
-    tests: made.honest.report.tests?.map((test) => (test.onBase ? test : { ...test, reportSha256: sha256Hex(text) })),
-  },
-  files: made.honest.files.map((file) => (file.name === "tests/unit.xml" ? { ...file, text } : file)),
-});
+const withReport = (text: string) => otherReport(made.honest, text);
 
 beforeAll(async () => {
   made = makeWork();

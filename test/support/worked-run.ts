@@ -134,6 +134,15 @@ export function makeWork() {
   };
 }
 
+/** Work with another report of its tests on the capture. */
+export function otherReport({ report, files }: Sent, text: string): Sent {
+  const tests = report.tests?.map((test) => (test.onBase ? test : { ...test, reportSha256: sha256Hex(text) }));
+  return {
+    report: { ...report, tests },
+    files: files.map((file) => (file.name === "tests/unit.xml" ? { ...file, text } : file)),
+  };
+}
+
 export const suite = (...cases: string[]) => `<testsuite tests="${cases.length}">${cases.join("")}</testsuite>`;
 
 export function uploadOf({ name, kind, mediaType, text }: SentFile): UploadJson {
