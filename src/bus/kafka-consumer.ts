@@ -46,8 +46,10 @@ const probeEveryMs = 500;
 const rejoinAfterMs = 1_000;
 const leaveWithinMs = 5_000;
 const watchTopicEveryMs = 10_000;
-/** Batches handled at a time; each partition has one lane. */
-const lanes = 4;
+/** Partitions whose batches are handled at a time. */
+const concurrent = 4;
+/** What one read brings at most, so that memory stays bounded and every partition has its share. */
+const readBytes = { all: 4_194_304, ofPartition: 262_144 };
 
 /** The topic was deleted and perhaps made again, or has other partitions. */
 class TopicChangedError extends Error {
@@ -111,15 +113,16 @@ export function createKafkaConsumer(options: ConsumerOptions): KafkaConsumer {
   ): Promise<void> => {
     for await (const first of stream) {
       const messages = [first];
-      for (let next = stream.read(); next !== null; next = stream.read()) {
-        messages.push(next);
-        if (messages.length === options.batchSize * lanes) break;
-      }
+      for (let next = stream.read(); next !== null; next = stream.read()) messages.push(next);
       const current = await topicOf(client, options.topic);
       if (current.id !== topicId) throw new TopicChangedError(options.topic);
-      const byLane = Map.groupBy(messages, ({ partition }) => partition % lanes);
-      const handled = await Promise.all([...byLane.values()].map((lane) => handleInOrder(lane, topicId, signal)));
-      const last = new Map(handled.flat().map((message) => [message.partition, message]));
+      const waiting = [...Map.groupBy(messages, ({ partition }) => partition).values()];
+      const last = new Map<number, BusMessage>();
+      const handleNext = async (): Promise<void> => {
+        for (let next = waiting.shift(); next !== undefined; next = waiting.shift())
+          for (const message of await handleInOrder(next, topicId, signal)) last.set(message.partition, message);
+      };
+      await Promise.all(Array.from({ length: concurrent }, handleNext));
       const offsets = [...last.values()].map(({ topic, partition, offset, leaderEpoch }) => ({
         ...{ topic, partition, leaderEpoch },
         offset: offset + 1n,
@@ -174,7 +177,7 @@ export function createKafkaConsumer(options: ConsumerOptions): KafkaConsumer {
   };
 }
 
-const open = ({ brokers, clientId, groupId, batchSize }: ConsumerOptions): Client =>
+const open = ({ brokers, clientId, groupId }: ConsumerOptions): Client =>
   new Consumer({
     ...clientOptions(brokers, clientId),
     groupId,
@@ -182,9 +185,9 @@ const open = ({ brokers, clientId, groupId, batchSize }: ConsumerOptions): Clien
     rebalanceTimeout: sessionTimeoutMs,
     heartbeatInterval: heartbeatEveryMs,
     maxWaitTime: 500,
-    maxBytes: 8_388_608,
-    maxBytesPerPartition: 1_048_576,
-    highWaterMark: batchSize * lanes,
+    maxBytes: readBytes.all,
+    maxBytesPerPartition: readBytes.ofPartition,
+    highWaterMark: 1, // the next read is under way while one is handled, and no more
     autocommit: false,
     autocreateTopics: false,
     deserializers: { key: stringDeserializer, headerKey: stringDeserializer, headerValue: stringDeserializer },
