@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import type { ObjectDigest, ObjectStore } from "./object-store.ts";
+import type { ObjectDigest, ObjectStore, StreamedBody } from "./object-store.ts";
 
 /** An object is gone, or is not the one that its digest names. */
 export class AlteredObjectError extends Error {
@@ -48,6 +48,21 @@ export async function keepBlob(
   const put = await objects.putOnce(key, bytes, { sha256: digest.sha256, contentType }, signal);
   if (put === "present") await assertBlob(objects, owner, digest.sha256, signal);
   return digest;
+}
+
+/**
+ * Stores a blob that is too large to be held, under the digest that was computed before.
+ * @throws AlteredObjectError when other bytes are at its key
+ */
+export async function keepLargeBlob(
+  objects: Pick<ObjectStore, "putOnce" | "digestOf">,
+  owner: BlobOwner,
+  { sha256, ...body }: ObjectDigest & StreamedBody,
+  contentType: string,
+  signal: AbortSignal,
+): Promise<void> {
+  const put = await objects.putOnce(objectKeyOf(owner, sha256), body, { sha256, contentType }, signal);
+  if (put === "present") await assertBlob(objects, owner, sha256, signal);
 }
 
 /**

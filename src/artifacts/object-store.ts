@@ -11,6 +11,13 @@ export interface PutGrant {
   readonly headers: Readonly<Record<string, string>>;
 }
 
+/** Bytes that are read as they are sent. */
+export interface StreamedBody {
+  readonly sizeBytes: number;
+  /** Begins anew with each call. */
+  readonly read: () => AsyncIterable<Uint8Array>;
+}
+
 /** What rooms ask of the store of blobs. Every call is bounded in time. */
 export interface ObjectStore {
   /**
@@ -19,7 +26,7 @@ export interface ObjectStore {
    */
   putOnce(
     key: string,
-    body: Uint8Array,
+    body: Uint8Array | StreamedBody,
     meta: { readonly sha256: string; readonly contentType: string },
     signal?: AbortSignal,
   ): Promise<"stored" | "present">;

@@ -1,5 +1,6 @@
+import { sha256Hex } from "../artifacts/blobs.ts";
 import type { EventContextJson, RunEventJson } from "../gen/automation/v1/run_event_pb.ts";
-import { canonicalDigest } from "../text/canonical-json.ts";
+import { canonicalJson } from "../text/canonical-json.ts";
 import { storableJson } from "../text/strangers-text.ts";
 
 /** What a writer wants to say; sequence, time and hash are given when it is appended. */
@@ -13,6 +14,8 @@ export interface StreamHead {
   readonly lastSequence: number;
   /** sha256 of the last event; 64 zeros before the first. */
   readonly lastHash: string;
+  /** Bytes of the log so far: the RFC 8785 JSON of each event, and a line feed. */
+  readonly sizeBytes: number;
 }
 
 export interface ChainedEvent {
@@ -22,7 +25,7 @@ export interface ChainedEvent {
   readonly event: RunEventJson;
 }
 
-export const genesis: StreamHead = { lastSequence: 0, lastHash: "0".repeat(64) };
+export const genesis: StreamHead = { lastSequence: 0, lastHash: "0".repeat(64), sizeBytes: 0 };
 
 /**
  * Gives each draft its place: `sequence` counts on gaplessly and `prevHash` is the hash of the event before. Whatever a writer quotes becomes storable here, so that no text of a
@@ -37,7 +40,7 @@ export function chainEvents(
   at: Date,
 ): { readonly events: ChainedEvent[]; readonly head: StreamHead } {
   const events: ChainedEvent[] = [];
-  let { lastSequence, lastHash } = head;
+  let { lastSequence, lastHash, sizeBytes } = head;
   for (const { writerKey, ...payload } of drafts) {
     lastSequence += 1;
     const event: RunEventJson = {
@@ -49,13 +52,15 @@ export function chainEvents(
       prevHash: lastHash,
       ...storableJson(payload),
     };
-    lastHash = hashEvent(event);
+    const json = canonicalJson(event);
+    lastHash = sha256Hex(json);
+    sizeBytes += Buffer.byteLength(json) + 1;
     events.push({ sequence: lastSequence, writerKey, hash: lastHash, event });
   }
-  return { events, head: { lastSequence, lastHash } };
+  return { events, head: { lastSequence, lastHash, sizeBytes } };
 }
 
 /** @returns sha256, lower-case hex, of the event's RFC 8785 JSON */
 export function hashEvent(event: RunEventJson): string {
-  return canonicalDigest(event);
+  return sha256Hex(canonicalJson(event));
 }

@@ -102,7 +102,8 @@ function openRun(
   now: () => Date,
 ): OpenRun {
   let run = found;
-  let head: StreamHead = { lastSequence: stream.lastSequence, lastHash: stream.lastHash };
+  const { lastSequence, lastHash, sizeBytes } = stream;
+  let head: StreamHead = { lastSequence, lastHash, sizeBytes };
   let closed = stream.closed;
   const write = async (draft: RunDraft): Promise<void> => {
     if (draft.base.lastHash !== head.lastHash) throw new StreamMovedError(run.runId);

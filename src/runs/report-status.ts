@@ -11,7 +11,8 @@ import type { InScope, Scope, Transaction } from "../tenancy/transaction.ts";
 import { answerLimits } from "./answer-limits.ts";
 import type { EventDraft } from "./chain-events.ts";
 import type { ExecutionId, InRun, OpenRun } from "./in-run.ts";
-import { assertSpeaksFor, UnknownRunError } from "./in-run.ts";
+import { assertSpeaksFor, eventContextOf, UnknownRunError } from "./in-run.ts";
+import { fitIntoLog, logNotes } from "./log-bounds.ts";
 import { findWriterKeys } from "./run-event-store.ts";
 import type { RunRow } from "./run-store.ts";
 import { findRun, keepBaseCommit, setWaiting } from "./run-store.ts";
@@ -81,9 +82,11 @@ export function createReportStatus(deps: {
 async function appendUnknown(open: OpenRun, drafts: readonly EventDraft[]): Promise<void> {
   if (drafts.length === 0) return;
   const keys = drafts.map(({ writerKey }) => writerKey);
-  const known = await findWriterKeys(open.transaction, open.run, keys);
+  const known = await findWriterKeys(open.transaction, open.run, [...keys, ...Object.values(logNotes)]);
   const fresh = drafts.filter((draft) => !known.has(draft.writerKey) && !isStillWaiting(open.run, draft));
-  if (fresh.length > 0) await open.append(fresh);
+  const contextBytes = Buffer.byteLength(JSON.stringify(eventContextOf(open.run)));
+  const fitting = fitIntoLog(open.head, fresh, { known, contextBytes });
+  if (fitting.length > 0) await open.append(fitting);
 }
 
 /** One wait may take many tries: it is told once, and the run says how long it goes on. */

@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import { canonicalJson } from "../text/canonical-json.ts";
 import { genesis, hashEvent } from "./chain-events.ts";
 import { draftRun } from "./run-draft.ts";
 import { IllegalTransitionError } from "./run-status.ts";
@@ -24,7 +25,11 @@ describe("a draft of what is said about a run", () => {
     const draft = make();
     expect(make().head).toEqual(draft.head);
     expect(draft.events.map(({ sequence }) => sequence)).toEqual([1, 2, 3]);
-    expect(draft.head).toEqual({ lastSequence: 3, lastHash: hashEvent(draft.events[2]?.event ?? {}) });
+    expect(draft.head).toEqual({
+      lastSequence: 3,
+      lastHash: hashEvent(draft.events[2]?.event ?? {}),
+      sizeBytes: draft.events.reduce((sum, { event }) => sum + canonicalJson(event).length + 1, 0),
+    });
     expect(draft.events[2]?.event).toMatchObject({
       prevHash: draft.events[1]?.hash,
       at: at.toISOString(),

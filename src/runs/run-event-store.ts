@@ -13,7 +13,7 @@ export async function lockStream(
   run: { readonly tenant: string; readonly runId: string },
 ): Promise<RunStream | undefined> {
   const { rows } = await transaction.query<RunStream>(
-    `select last_sequence as "lastSequence", last_hash as "lastHash", closed
+    `select last_sequence as "lastSequence", last_hash as "lastHash", size_bytes as "sizeBytes", closed
      from run_streams where tenant = $1 and run_id = $2 for update`,
     [run.tenant, run.runId],
   );
@@ -63,8 +63,8 @@ export async function appendEvents(
       [run.tenant, run.runId, run.day, JSON.stringify(events)],
     ),
     transaction.query(
-      "update run_streams set last_sequence = $3, last_hash = $4, closed = $5, appended_at = clock_timestamp() where tenant = $1 and run_id = $2",
-      [run.tenant, run.runId, head.lastSequence, head.lastHash, close],
+      "update run_streams set last_sequence = $3, last_hash = $4, closed = $5, size_bytes = $6, appended_at = clock_timestamp() where tenant = $1 and run_id = $2",
+      [run.tenant, run.runId, head.lastSequence, head.lastHash, close, head.sizeBytes],
     ),
     transaction.query(
       `insert into outbox (lane, kind, tenant, run_id, through_sequence, topic, key)
@@ -87,4 +87,17 @@ export async function readEvents(
     [run.day, run.tenant, run.runId, afterSequence, limit],
   );
   return rows.map((row) => row.event);
+}
+
+/** The event of a writer's key. */
+export async function findEvent(
+  transaction: Transaction,
+  run: { readonly tenant: string; readonly runId: string; readonly day: string },
+  writerKey: string,
+): Promise<RunEventJson | undefined> {
+  const { rows } = await transaction.query<{ event: RunEventJson }>(
+    "select event from run_events where day = $1 and tenant = $2 and run_id = $3 and writer_key = $4",
+    [run.day, run.tenant, run.runId, writerKey],
+  );
+  return rows[0]?.event;
 }

@@ -1,6 +1,5 @@
 import { createHash } from "node:crypto";
-import type { Readable } from "node:stream";
-import { addAbortSignal } from "node:stream";
+import { addAbortSignal, Readable } from "node:stream";
 import {
   CreateBucketCommand,
   GetObjectCommand,
@@ -39,8 +38,8 @@ export class ObjectStoreAwayError extends Error {
 
 /** Longest time of one call, its second try included. */
 const callLimitMs = 5_000;
-/** Longest time of reading an object to its end: 64 MiB at 4 MiB a second. */
-const readLimitMs = 16_000;
+/** Longest time of reading or sending an object to its end: 256 MiB at 4 MiB a second. */
+const readLimitMs = 64_000;
 
 /** An S3 bucket, at AWS or any server that honours checksums and conditional writes. */
 export function createS3({ endpoint, region, bucket, accessKeyId, secretAccessKey }: S3Options): S3 {
@@ -76,14 +75,15 @@ export function createS3({ endpoint, region, bucket, accessKeyId, secretAccessKe
       const put = new PutObjectCommand({
         Bucket: bucket,
         Key: key,
-        Body: body,
-        ContentLength: body.byteLength,
+        ...("read" in body
+          ? { Body: Readable.from(body.read()), ContentLength: body.sizeBytes }
+          : { Body: body, ContentLength: body.byteLength }),
         ContentType: contentType,
         ChecksumSHA256: base64Of(sha256),
         IfNoneMatch: "*",
       });
       try {
-        await client.send(put, bounded(signal));
+        await client.send(put, bounded(signal, "read" in body ? readLimitMs : callLimitMs));
         return "stored";
       } catch (error) {
         if (statusOf(error) === 412) return "present";

@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { enumToJson } from "@bufbuild/protobuf";
 import { insertArtifacts } from "../artifacts/artifact-store.ts";
-import { AlteredObjectError, keepBlob } from "../artifacts/blobs.ts";
+import { AlteredObjectError } from "../artifacts/blobs.ts";
 import type { ObjectStore } from "../artifacts/object-store.ts";
 import { RunStatus, RunStatusSchema } from "../gen/automation/v1/run_event_pb.ts";
 import type { UploadJson } from "../gen/automation/v1/run_work_pb.ts";
@@ -10,7 +10,6 @@ import type { ProfileJson } from "../gen/governance/v1/profile_pb.ts";
 import type { AbortSealRequest, AbortSealResponseJson } from "../gen/workflows_runtime/v1/run_worker_service_pb.ts";
 import { discardProvisional, indexSubjects, insertStatements } from "../proof/attestation-store.ts";
 import type { EventLog } from "../proof/event-log.ts";
-import { writeEventLog } from "../proof/event-log.ts";
 import { findingsOf } from "../proof/examine-work.ts";
 import { lineOf } from "../proof/exit-gate/check-patch.ts";
 import { signStatement } from "../proof/sign-statement.ts";
@@ -26,7 +25,9 @@ import { draftRun } from "../runs/run-draft.ts";
 import type { RunOutcome } from "../runs/run-status.ts";
 import { statusToJson } from "../runs/run-status.ts";
 import type { RunRow } from "../runs/run-store.ts";
+import type { InScope } from "../tenancy/transaction.ts";
 import { storableJson } from "../text/strangers-text.ts";
+import { closeLog } from "./close-log.ts";
 import type { MethodologyOf } from "./handoff-request.ts";
 import { followUp, tryCall } from "./handoff-request.ts";
 import type { NewCall } from "./handoff-store.ts";
@@ -73,6 +74,7 @@ export function abortedEndOf({ outcome, cause, reason }: AbortSealRequest): Abor
 
 export interface AbortSealDeps {
   readonly inRun: InRun;
+  readonly inScope: InScope;
   readonly objects: Pick<ObjectStore, "putOnce" | "digestOf">;
   readonly methodologyOf: MethodologyOf;
   readonly sign: Sign;
@@ -100,11 +102,13 @@ export function createAbortSeal(deps: AbortSealDeps) {
       const soFar = await readRunSoFar(deps.inRun, scope);
       const { seal } = soFar;
       if (seal !== undefined && seal.state !== "PREPARED") return { outcome: statusToJson(seal.outcome) };
-      await abort(deps, scope, await fullForm(deps, soFar, end), signal).catch(async (error: unknown) => {
+      try {
+        await abort(deps, scope, await fullForm(deps, soFar, end, signal));
+      } catch (error) {
         if (!isOfTheForm(error)) throw error;
         deps.onLastForm(error, scope);
-        await abort(deps, scope, await lastForm(deps, soFar, end, error), signal);
-      });
+        await abort(deps, scope, await lastForm(deps, soFar, { end, error }, signal));
+      }
       deps.onDue();
       return { outcome: statusToJson(end.outcome) };
     });
@@ -123,56 +127,80 @@ interface Form {
 }
 
 /** An end with all that the run left. */
-async function fullForm(deps: AbortSealDeps, soFar: RunSoFar, end: AbortedEnd): Promise<Form | FormError> {
-  try {
-    const found = await findingsOf(soFar.run, soFar.work);
-    return formOf(deps, soFar, end, [], (profile) => verdictOfEnd(profile, end, found));
-  } catch (error) {
-    return new FormError(error);
-  }
+function fullForm(deps: AbortSealDeps, soFar: RunSoFar, end: AbortedEnd, signal: AbortSignal): Promise<Form> {
+  const { run, work } = soFar;
+  return formOf(deps, soFar, { end, judge: async (by) => verdictOfEnd(by, end, await findingsOf(run, work)) }, signal);
 }
 
 /** Leaves out whatever strangers wrote and a worker left, and says so in the log and in a line: so its log is another object, and nothing that failed in the full form is in it. */
-function lastForm(deps: AbortSealDeps, soFar: RunSoFar, told: AbortedEnd, error: unknown): Form {
-  const cause = error instanceof FormError ? error.cause : error;
+function lastForm(
+  deps: AbortSealDeps,
+  soFar: RunSoFar,
+  failed: { readonly end: AbortedEnd; readonly error: unknown },
+  signal: AbortSignal,
+): Promise<Form> {
+  const cause = failed.error instanceof FormError ? failed.error.cause : failed.error;
   const name = cause instanceof Error ? cause.name : "Error";
   const reason = `the end is sealed without what the run left: writing it failed (${name}), see the log of the api`;
-  const end = { ...told, reason };
+  const end = { ...failed.end, reason };
   const note = { writerKey: "seal/last-form", message: { text: reason } };
   const line = lineOf("evidence-kept", [reason], {
     met: "",
     remedy: "Have the operator look for the error in the log of the api, and ask for a new run.",
   });
   const bare = { ...soFar, work: undefined, profile: { method: soFar.profile.method, handoff: soFar.profile.handoff } };
-  return formOf(deps, bare, end, [note], (profile) => verdictOfEnd(profile, end, { evidence: [], lines: [line] }));
+  const judge = async (by: ProfileJson) => verdictOfEnd(by, end, { evidence: [], lines: [line] });
+  return formOf(deps, bare, { end, judge, note }, signal);
 }
 
-function formOf(
-  { baseUri, now }: AbortSealDeps,
+/** @throws FormError, and whatever keeps the log from being stored */
+async function formOf(
+  deps: AbortSealDeps,
   soFar: RunSoFar,
-  end: AbortedEnd,
-  notes: readonly EventDraft[],
-  judge: (profile: ProfileJson) => VerdictJson,
-): Form {
-  const { run, head, events, work, profile } = soFar;
+  {
+    end,
+    judge,
+    note,
+  }: {
+    readonly end: AbortedEnd;
+    readonly judge: (profile: ProfileJson) => Promise<VerdictJson>;
+    /** Makes it the last form. */
+    readonly note?: EventDraft;
+  },
+  signal: AbortSignal,
+): Promise<Form> {
+  const { run, head, work, profile } = soFar;
   const { outcome, reason } = end;
-  const at = now();
-  const draft = draftRun(run, head, at);
-  draft.append(notes);
-  if (run.status !== "SEALING") draft.moveTo("SEALING", "seal/sealing", { outcome, reason });
-  const log = writeEventLog([...events, ...draft.events.map((each) => each.event)], draft.head.lastHash);
-  draft.moveTo(outcome, "seal/end", { reason });
-  const proof = statementsOfEnd({ ...end, baseUri, run, log, work, at }, profile, judge(profile));
-  return { soFar, end, draft, log, proof, uploads: work?.uploads ?? [], at, isLast: notes.length > 0 };
+  const at = deps.now();
+  const draft = await inForm(() => {
+    const begun = draftRun(run, head, at);
+    if (note !== undefined) begun.append([note]);
+    if (run.status !== "SEALING") begun.moveTo("SEALING", "seal/sealing", { outcome, reason });
+    return begun;
+  });
+  const log = await closeLog(deps, draft, signal);
+  return inForm(async () => {
+    draft.moveTo(outcome, "seal/end", { reason });
+    const { baseUri } = deps;
+    const proof = statementsOfEnd({ ...end, baseUri, run, log, work, at }, profile, await judge(profile));
+    return { soFar, end, draft, log, proof, uploads: work?.uploads ?? [], at, isLast: note !== undefined };
+  });
 }
 
-async function abort(deps: AbortSealDeps, scope: EndScope, form: Form | FormError, signal: AbortSignal): Promise<void> {
-  if (form instanceof FormError) throw form;
+/** @throws FormError whatever fails: it touches neither Postgres nor the store */
+async function inForm<T>(work: () => T | Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (cause) {
+    throw new FormError(cause);
+  }
+}
+
+async function abort(deps: AbortSealDeps, scope: EndScope, form: Form): Promise<void> {
   const { soFar, end, draft, log, proof, uploads, at } = form;
   const { run, calls } = soFar;
   const { outcome, cause } = end;
   const signed = await Promise.all(proof.statements.map((statement) => signStatement(deps.sign, statement)));
-  const object = await keepBlob(deps.objects, run, log.bytes, log.mediaType, signal);
   const cancels = calls.filter((call) => call.phase === "TRY").map((tried) => followUp(tried, "CANCEL", at));
 
   await deps.inRun(scope, async (open) => {
@@ -184,7 +212,7 @@ async function abort(deps: AbortSealDeps, scope: EndScope, form: Form | FormErro
       discardProvisional(transaction, tenant, runId),
       insertStatements(transaction, { ...run, outcome, at }, proof.statements, signed),
       indexSubjects(transaction, tenant, runId),
-      insertArtifacts(transaction, tenant, runArtifacts(run, object, uploads, at)),
+      insertArtifacts(transaction, tenant, runArtifacts(run, log, uploads, at)),
       insertCalls(transaction, run, cancels, at),
       open.write(draft),
     ]);

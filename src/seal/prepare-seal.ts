@@ -1,24 +1,25 @@
-import { keepBlob } from "../artifacts/blobs.ts";
 import type { ObjectStore } from "../artifacts/object-store.ts";
 import type { PrepareSealResponseJson } from "../gen/workflows_runtime/v1/run_worker_service_pb.ts";
 import { insertStatements } from "../proof/attestation-store.ts";
-import { writeEventLog } from "../proof/event-log.ts";
 import { findingsOf } from "../proof/examine-work.ts";
 import { statementsOfEnd } from "../proof/statements-of-end.ts";
 import { decideVerdict } from "../proof/verdict.ts";
 import type { InRun } from "../runs/in-run.ts";
 import { assertSpeaksFor } from "../runs/in-run.ts";
 import { draftRun } from "../runs/run-draft.ts";
+import type { InScope } from "../tenancy/transaction.ts";
+import { closeLog } from "./close-log.ts";
 import type { HandoffScope, MethodologyOf } from "./handoff-request.ts";
 import { tryCall, UnknownReceiverError } from "./handoff-request.ts";
 import type { NewCall } from "./handoff-store.ts";
 import { insertCalls } from "./handoff-store.ts";
 import type { RunSoFar, SealScope } from "./run-so-far.ts";
-import { decideAgainWhenMoved, desiredStateOf, readRunSoFar, recordedVerdict } from "./run-so-far.ts";
+import { decideAgainWhenMoved, desiredStateOf, readRunSoFar, verdictKey } from "./run-so-far.ts";
 import { insertPreparedSeal } from "./seal-store.ts";
 
 export interface PrepareSealDeps {
   readonly inRun: InRun;
+  readonly inScope: InScope;
   readonly objects: Pick<ObjectStore, "putOnce" | "digestOf">;
   readonly methodologyOf: MethodologyOf;
   /** `proof.baseUri` of the operator. */
@@ -42,10 +43,9 @@ export function createPrepareSeal(deps: PrepareSealDeps) {
     });
 }
 
-function recordedAnswer({ run, seal, events }: RunSoFar): PrepareSealResponseJson | undefined {
+function recordedAnswer({ run, seal, verdict }: RunSoFar): PrepareSealResponseJson | undefined {
   const desiredState = desiredStateOf({ run });
   if (seal !== undefined) return { verdict: seal.verdict, desiredState };
-  const verdict = recordedVerdict(events);
   if (verdict !== undefined) return { verdict, desiredState };
   return run.desiredState === "CANCEL" ? { desiredState } : undefined;
 }
@@ -56,13 +56,13 @@ async function prepare(
   soFar: RunSoFar,
   signal: AbortSignal,
 ): Promise<PrepareSealResponseJson> {
-  const { run, head, events, profile } = soFar;
+  const { run, head, profile } = soFar;
   const { work } = soFar;
   const judged = decideVerdict(profile, await findingsOf(run, work));
   const at = deps.now();
   const draft = draftRun(run, head, at);
   draft.moveTo("EVALUATING", "seal/evaluating");
-  draft.append([{ writerKey: "seal/verdict", verdict: { verdict: judged } }]);
+  draft.append([{ writerKey: verdictKey, verdict: { verdict: judged } }]);
   if (judged.passed !== true)
     return deps.inRun(scope, async (open) => {
       assertSpeaksFor(open.run, scope.execution);
@@ -72,13 +72,12 @@ async function prepare(
     });
 
   draft.moveTo("SEALING", "seal/sealing", { outcome: "COMPLETED" });
-  const log = writeEventLog([...events, ...draft.events.map((each) => each.event)], draft.head.lastHash);
+  const log = await closeLog(deps, draft, signal);
   const { baseUri } = deps;
   const end = { baseUri, run: draft.run, outcome: "COMPLETED", cause: "", reason: "", log, work, at } as const;
   const proof = statementsOfEnd(end, profile, judged);
   const receiver = profile.handoff?.receiver;
   const calls = receiver === undefined ? [] : completionTries(deps, { run, receiver, proof, at });
-  await keepBlob(deps.objects, run, log.bytes, log.mediaType, signal);
 
   return deps.inRun(scope, async (open) => {
     assertSpeaksFor(open.run, scope.execution);

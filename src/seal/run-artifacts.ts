@@ -21,7 +21,13 @@ export function runArtifacts(
     createdAt: at,
   });
   return [
-    rowOf({ ...log, name: eventLogName, kind: "event_log", mediaType: eventLogMediaType }),
+    rowOf({
+      sha256: log.sha256,
+      sizeBytes: log.sizeBytes,
+      name: eventLogName,
+      kind: "event_log",
+      mediaType: eventLogMediaType,
+    }),
     ...uploads.map(({ name = "", kind = "", mediaType = "", sha256 = "", sizeBytes }) =>
       rowOf({ name, kind, mediaType, sha256, sizeBytes: sizeOf({ sizeBytes }) }),
     ),

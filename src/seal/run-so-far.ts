@@ -1,5 +1,4 @@
 import { findProfile } from "../definitions/profile-store.ts";
-import type { RunEventJson } from "../gen/automation/v1/run_event_pb.ts";
 import type { VerdictJson } from "../gen/automation/v1/verdict_pb.ts";
 import type { ProfileJson } from "../gen/governance/v1/profile_pb.ts";
 import type { DesiredStateJson } from "../gen/workflows_runtime/v1/run_pb.ts";
@@ -8,7 +7,7 @@ import { findWorkReport } from "../proof/work-report-store.ts";
 import type { StreamHead } from "../runs/chain-events.ts";
 import type { ExecutionId, InRun, OpenRun, Speaker } from "../runs/in-run.ts";
 import { assertSpeaksFor, StreamMovedError } from "../runs/in-run.ts";
-import { readEvents } from "../runs/run-event-store.ts";
+import { findEvent } from "../runs/run-event-store.ts";
 import type { RunRow } from "../runs/run-store.ts";
 import type { CallRow } from "./handoff-store.ts";
 import { listCalls } from "./handoff-store.ts";
@@ -26,11 +25,15 @@ export interface SealScope {
 /** Whose run, and who ends it: its execution, or the reconciler. */
 export type EndScope = Omit<SealScope, "execution"> & { readonly execution: Speaker };
 
+/** Under which key the verdict stands in a run's events. */
+export const verdictKey = "seal/verdict";
+
 /** A consistent look at a run; what is decided on it is written only if its stream still stands at `head`. */
 export interface RunSoFar {
   readonly run: RunRow;
   readonly head: StreamHead;
-  readonly events: readonly RunEventJson[];
+  /** The verdict that is recorded in its events. */
+  readonly verdict: VerdictJson | undefined;
   readonly seal: SealRow | undefined;
   readonly calls: readonly CallRow[];
   /** What a worker reported and what was found about it; undefined when none did. */
@@ -44,8 +47,8 @@ export async function readRunSoFar(inRun: InRun, scope: EndScope): Promise<RunSo
   return inRun(scope, async (open) => {
     assertSpeaksFor(open.run, scope.execution);
     const { run, head, transaction } = open;
-    const [events, seal, calls, work, pinned] = await Promise.all([
-      readEvents(transaction, run, 0, head.lastSequence),
+    const [judged, seal, calls, work, pinned] = await Promise.all([
+      findEvent(transaction, run, verdictKey),
       findSeal(transaction, run.tenant, run.runId),
       listCalls(transaction, run.tenant, run.runId),
       findWorkReport(transaction, run.tenant, run.runId),
@@ -53,7 +56,7 @@ export async function readRunSoFar(inRun: InRun, scope: EndScope): Promise<RunSo
     ]);
     if (pinned?.digest !== run.profileDigest)
       throw new Error(`profile ${run.profileId}@${run.profileVersion} is not the one that run ${run.runId} pinned`);
-    return { run, head, events, seal, calls, work, profile: pinned.profile };
+    return { run, head, verdict: judged?.verdict?.verdict, seal, calls, work, profile: pinned.profile };
   });
 }
 
@@ -66,11 +69,6 @@ export async function decideAgainWhenMoved<T>(decide: () => Promise<T>): Promise
       if (!(error instanceof StreamMovedError) || left === 0) throw error;
     }
   }
-}
-
-/** The latest verdict in the run's events. */
-export function recordedVerdict(events: readonly RunEventJson[]): VerdictJson | undefined {
-  return events.findLast((event) => event.verdict !== undefined)?.verdict?.verdict;
 }
 
 export function desiredStateOf({ run }: Pick<OpenRun, "run">): DesiredStateJson {

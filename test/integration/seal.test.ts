@@ -4,10 +4,11 @@ import { createListArtifacts } from "../../src/artifacts/list-artifacts.ts";
 import { ListElementsRequestSchema } from "../../src/gen/graph/v1/graph_service_pb.ts";
 import { createListElements } from "../../src/graph/list-elements.ts";
 import { hashEvent } from "../../src/runs/chain-events.ts";
-import { SupersededExecutionError, UnknownRunError } from "../../src/runs/in-run.ts";
+import { createInRun, SupersededExecutionError, UnknownRunError } from "../../src/runs/in-run.ts";
 import type { AbortedEnd } from "../../src/seal/abort-seal.ts";
 import { SealNotReadyError } from "../../src/seal/commit-seal.ts";
 import type { SealScope } from "../../src/seal/run-so-far.ts";
+import type { InScope } from "../../src/tenancy/transaction.ts";
 import { scopeOf } from "../support/declared.ts";
 import { lookAt, sha256 } from "../support/seal-state.ts";
 import type { Sealing } from "../support/sealing.ts";
@@ -28,6 +29,43 @@ beforeAll(async () => {
   look = lookAt(sealing);
 });
 afterAll(() => sealing?.stop());
+
+describe("a run with a long log", () => {
+  it("is sealed over all of it, read in pages while others may write to its stream", async () => {
+    const scope = await begin();
+    const inRun = createInRun({ inScope: sealing.inScope, now: () => new Date() });
+    for (let batch = 0; batch < 5; batch += 1)
+      await inRun(scope, (open) =>
+        open.append(
+          Array.from({ length: 60 }, (_, n) => ({
+            writerKey: `work/1/1/${batch * 60 + n}`,
+            message: { text: `${n} ${"ü".repeat(20_000)}` },
+          })),
+        ),
+      );
+    const free: boolean[] = [];
+    const watched: InScope = async (of, work) => {
+      const lock = sealing.admin.query("select from run_streams where run_id = $1 for update nowait", [scope.runId]);
+      free.push(
+        await lock.then(
+          () => true,
+          () => false,
+        ),
+      ); // looked at between the transactions of the seal
+      return sealing.inScope(of, work);
+    };
+    const long = sealing.wire(() => undefined, { inScope: watched });
+    await long.abort(scope, { outcome: "FAILED", cause: "internal", reason: "" });
+    expect(free.length).toBeGreaterThan(5);
+    expect(free).not.toContain(false);
+    const { log, logSha256 } = await look.proofOf(scope);
+    const events = await look.eventsOf(scope);
+    expect(log.length).toBeGreaterThan(6_000_000);
+    expect(Buffer.byteLength(log)).toBeGreaterThan(8 * 1024 * 1024);
+    expect(sha256(log)).toBe(logSha256);
+    expect(log.trimEnd().split("\n").map(sha256)).toEqual(events.slice(0, -1).map(hashEvent));
+  });
+});
 
 describe("a run that completes", () => {
   it("is prepared without being signed, and answers a repeated prepare with what it recorded", async () => {

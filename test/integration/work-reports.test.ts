@@ -10,6 +10,7 @@ import { ListWorkflowRunsRequestSchema } from "../../src/gen/workflows_runtime/v
 import { genesis, hashEvent } from "../../src/runs/chain-events.ts";
 import { createDescribeRun } from "../../src/runs/describe-run.ts";
 import { createListRuns } from "../../src/runs/list-runs.ts";
+import { logBounds } from "../../src/runs/log-bounds.ts";
 import { createPinnedDigests } from "../../src/runs/pinned-digests.ts";
 import { scopeOf, workspaces } from "../support/declared.ts";
 
@@ -81,6 +82,28 @@ describe("what a worker reports", () => {
     await report(runId, { attempt: 1, events: [message(1), message(2)] });
     await Promise.all([1, 2, 3].map(() => report(runId, { attempt: 1, events: [message(1), message(2), message(3)] })));
     expect(await workKeysOf(runId)).toEqual(["work/1/1/1", "work/1/1/2", "work/1/1/3"]);
+  });
+
+  it("fills the log up to its bound, which is said before anything is left out, over all attempts", async () => {
+    const runId = await begunRun();
+    const bytes = logBounds.bytes - 33_554_432;
+    const fillTo = (size: number) =>
+      superuser.query("update run_streams set size_bytes = $2 where run_id = $1", [runId, size]);
+    await fillTo(Math.ceil(0.8 * bytes));
+    await report(runId, { attempt: 1, events: [message(1), message(2)] });
+    await fillTo(bytes - 3_000);
+    await report(runId, {
+      attempt: 1,
+      events: [message(3), { n: "4", message: { text: "x".repeat(4_000) } }, message(5)],
+    });
+    await report(runId, { attempt: 2, events: [message(1)] });
+    expect((await eventsOf(runId)).slice(2).map(({ writerKey }) => writerKey)).toEqual([
+      ...["work/1/1/1", "log/nearly-full", "work/1/1/2", "work/1/1/3", "log/full"],
+    ]);
+    expect((await eventsOf(runId)).at(-1)?.message).toEqual({
+      text: "the log of this run is full (100000 events and 256 MiB); what its work says from here on is not kept",
+      truncated: true,
+    });
   });
 
   it("of an earlier attempt is refused whole once a later one was heard", async () => {

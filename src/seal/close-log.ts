@@ -1,0 +1,34 @@
+import type { ObjectStore } from "../artifacts/object-store.ts";
+import type { RunEventJson } from "../gen/automation/v1/run_event_pb.ts";
+import type { EventLog } from "../proof/event-log.ts";
+import { keepEventLog } from "../proof/event-log.ts";
+import type { RunDraft } from "../runs/run-draft.ts";
+import { readEvents } from "../runs/run-event-store.ts";
+import type { InScope } from "../tenancy/transaction.ts";
+
+/** An event has 64 KiB at most, and its context: what one page costs is a moment of everybody's time. */
+const pageEvents = 100;
+
+/**
+ * Keeps the log of a run up to what a draft says, as an object. Events that are there never change, so they are read without the stream's lock; whether the draft still
+ * follows them is asked when it is written.
+ */
+export function closeLog(
+  deps: { readonly inScope: InScope; readonly objects: Pick<ObjectStore, "putOnce" | "digestOf"> },
+  { base, run, head, events }: RunDraft,
+  signal: AbortSignal,
+): Promise<EventLog> {
+  const drafted = events.map(({ event }) => event);
+  async function* read(): AsyncGenerator<readonly RunEventJson[]> {
+    for (let last = 0; last < base.lastSequence; ) {
+      signal.throwIfAborted();
+      const atMost = Math.min(pageEvents, base.lastSequence - last);
+      const page = await deps.inScope(run, (transaction) => readEvents(transaction, run, last, atMost));
+      if (page.length === 0) break;
+      last += page.length;
+      yield page;
+    }
+    yield drafted;
+  }
+  return keepEventLog(deps.objects, run, read, head, signal);
+}
