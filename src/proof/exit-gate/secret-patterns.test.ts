@@ -99,13 +99,4 @@ describe("a secret", () => {
     for (const line of [0, 6_553, 6_554, 99_999]) lines[line] = { line, text: `key = ${token}` };
     expect(findSecretsInLines(lines).map(({ line }) => line)).toEqual([0, 6_553, 6_554, 99_999]);
   });
-
-  it.each(["eyJ-", "a.", "a-b:", "password=", "sk-ant-", "-----BEGIN ", "://a:b", "A ", "x"])(
-    "is looked for in time linear to the line, with %s a million times",
-    (unit) => {
-      const before = performance.now();
-      findSecret(unit.repeat(1_000_000));
-      expect(performance.now() - before).toBeLessThan(3_000);
-    },
-  );
 });
