@@ -161,7 +161,7 @@ describe("a delivery from the bus", () => {
     expect(await acceptWith()([aDelivery("evt-4", data, traced)])).toMatchObject({ rejected: 1 });
     const request = await requestOf("evt-4");
     expect(request.reasons.map((each: { code: string }) => each.code).toSorted()).toEqual(
-      ["deadline_passed", "invalid_field", "missing_reference", "missing_reference", "unmeetable_role"].toSorted(),
+      ["limit_passed", "invalid_field", "missing_reference", "missing_reference", "unmeetable_role"].toSorted(),
     );
     for (const each of request.reasons)
       expect(each).toMatchObject({
