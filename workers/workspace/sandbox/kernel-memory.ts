@@ -3,7 +3,7 @@ import { readFile } from "node:fs/promises";
 
 /** An open file with what hangs on it: half of a pipe of two pages, which is all that a pipe gets beyond the 64 MiB that the kernel lets one user have (`fs.pipe-user-pages-soft`). */
 const descriptorBytes = 8_192;
-const queues = /^\s*\d+: \S+ \S+ \S+ ([0-9A-F]+):([0-9A-F]+)/gm;
+const queues = /^ *\d+: \S+ \S+ \S+ ([0-9A-F]+):([0-9A-F]+)/gm;
 
 /**
  * Bytes that the kernel may hold for a box's processes without mapping them: page tables, descriptors with their pipes, sockets.
