@@ -85,7 +85,7 @@ export function createRunWorkerService(deps: RunWorkerServiceDeps): ServiceImpl<
     prepareSeal: async (request, context) =>
       fromJson(PrepareSealResponseSchema, await joined(request, context, deps.prepareSeal)),
     deliverHandoff: async (request, context) =>
-      fromJson(DeliverHandoffResponseSchema, await deps.deliverHandoff(scopeOf(request, context), context.signal)),
+      fromJson(DeliverHandoffResponseSchema, await joined(request, context, deps.deliverHandoff)),
     commitSeal: async (request, context) =>
       fromJson(CommitSealResponseSchema, await joined(request, context, deps.commitSeal)),
     abortSeal: async (request, context) => {

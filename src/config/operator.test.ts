@@ -10,6 +10,7 @@ const dir = mkdtempSync(join(tmpdir(), "operator-"));
 afterAll(() => rmSync(dir, { recursive: true }));
 
 const workspacesOf = (yaml: string) => operatorOf(yaml).workspaces;
+const methodologiesOf = (yaml: string) => operatorOf(yaml).methodologies;
 const operatorOf = (yaml: string) => {
   const file = join(dir, "operator.yaml");
   writeFileSync(file, `proof: { baseUri: https://automation.example/proof }\n${yaml}`);
@@ -77,5 +78,23 @@ describe("the operator's word on workspaces", () => {
     ["a host that is a URL", 'repositories: { hosts: ["https://github.com"] }', "hosts.0"],
   ])("refuses %s and names the field", (_, yaml, field) => {
     expect(() => workspacesOf(`workspaces: { ${yaml} }`)).toThrow(field);
+  });
+});
+
+describe("how long a methodology service may take to answer a call", () => {
+  const timeoutOf = (line: string) =>
+    methodologiesOf(`methodologies: { scrum: { endpoint: "http://scrum", tokenFile: t${line} } }`).scrum?.tryTimeoutMs;
+
+  it.each([
+    ["", 10_000],
+    [", tryTimeout: 100ms", 100],
+    [", tryTimeout: 1100ms", 1_100],
+    [", tryTimeout: 60s", 60_000],
+  ])("is read from '%s' as %i ms", (line, ms) => {
+    expect(timeoutOf(line)).toBe(ms);
+  });
+
+  it.each(["99ms", "61s", "60001ms", "1m", "-1s", "1.5s", "0s", "10", '""'])("can't be %s", (text) => {
+    expect(() => timeoutOf(`, tryTimeout: ${text}`)).toThrow("methodologies.scrum.tryTimeout: ");
   });
 });

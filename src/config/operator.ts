@@ -105,6 +105,19 @@ const workspaces = z.strictObject({
     .prefault({}),
 });
 
+/** @returns milliseconds */
+const tryTimeout = z
+  .string()
+  .regex(/^[0-9]{1,6}(ms|s)$/, "must be whole milliseconds or seconds, for example 500ms or 10s")
+  .default("10s")
+  .transform((text) => Number.parseInt(text, 10) * (text.endsWith("ms") ? 1 : 1_000))
+  .refine((ms) => ms >= 100 && ms <= 60_000, "must be between 100ms and 60s");
+
+/** A methodology service: where it is, and how long it may take to answer a call. */
+const methodology = z
+  .strictObject({ endpoint: z.url(), tokenFile: z.string().min(1), tryTimeout })
+  .transform(({ tryTimeout, ...where }) => ({ ...where, tryTimeoutMs: tryTimeout }));
+
 /**
  * What only the operator decides, in one YAML file: who may speak on which topic, how methodologies are reached, where and how tightly work is kept, and the URIs that are signed for ever.
  * Tenants cannot declare any of it.
@@ -125,7 +138,7 @@ const operator = z.strictObject({
     )
     .default([]),
   /** Endpoints and credentials of methodology services, by the name that a profile's hand-off uses. */
-  methodologies: z.record(z.string(), z.strictObject({ endpoint: z.url(), tokenFile: z.string().min(1) })).default({}),
+  methodologies: z.record(z.string(), methodology).default({}),
   /** Roles that people of this installation can hold; an event that expects another one is rejected. */
   roles: z.array(z.string().min(1)).default([]),
   runs: runs.prefault({}),

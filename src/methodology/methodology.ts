@@ -40,6 +40,8 @@ export interface ImpedimentReport {
 
 /** A methodology service, spoken to in its own words. */
 export interface Methodology {
+  /** How long it may take to answer a call, in milliseconds. */
+  readonly tryTimeoutMs: number;
   /** The calls that tell of a run that completed. */
   completionCalls(context: MethodologyContextJson): HandoffDraft[];
   /** The call that tells of an impediment. */

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { createScrum } from "./scrum.ts";
 
-const scrum = createScrum({ endpoint: "http://127.0.0.1:9", readToken: () => "token" });
+const scrum = createScrum({ endpoint: "http://127.0.0.1:9", tryTimeoutMs: 10_000, readToken: () => "token" });
 
 describe("what a Scrum service is told", () => {
   it("of a completed run is its evidence for the increment and which items are done", () => {

@@ -46,7 +46,11 @@ const reasonMaxCharacters = 1_000;
  * A Scrum service that speaks `scrum.v1` over Connect.
  * @param deps.readToken - the bearer token, read for each call so that a rotated one is picked up; when it throws, the call is unanswered
  */
-export function createScrum(deps: { readonly endpoint: string; readonly readToken: () => string }): Methodology {
+export function createScrum(deps: {
+  readonly endpoint: string;
+  readonly readToken: () => string;
+  readonly tryTimeoutMs: number;
+}): Methodology {
   const withToken: Interceptor = (next) => async (request) => {
     request.header.set("authorization", `Bearer ${deps.readToken()}`);
     return next(request);
@@ -76,6 +80,7 @@ export function createScrum(deps: { readonly endpoint: string; readonly readToke
     ),
   };
   return {
+    tryTimeoutMs: deps.tryTimeoutMs,
     completionCalls,
     impedimentCall,
     send: async ({ method, request }, options) => {

@@ -63,6 +63,8 @@ import { createDeliverLoop } from "../seal/deliver-loop.ts";
 import { createDescribeSeal } from "../seal/describe-seal.ts";
 import { createListQueue } from "../seal/list-queue.ts";
 import { createPrepareSeal } from "../seal/prepare-seal.ts";
+import type { Receivers } from "../seal/receivers.ts";
+import { createReceivers } from "../seal/receivers.ts";
 import { createReconcileLoop } from "../seal/reconcile-loop.ts";
 import { findUnansweredTry } from "../seal/unanswered-try.ts";
 import { openFileSigner } from "../signing/file-signer.ts";
@@ -106,17 +108,18 @@ export async function main(source: NodeJS.ProcessEnv, signal: AbortSignal): Prom
   const now = () => new Date();
   const authenticator = createAuthenticator({ issuer: environment.AUTOMATION_ISSUER_URL, now });
   const methodologyOf = methodologiesOf(operator);
+  const receivers = createReceivers({ methodologyOf, now, random: Math.random });
   const deliverLoop = createDeliverLoop({
     inScope,
     inTransaction,
-    methodologyOf,
+    receivers,
     now,
     random: Math.random,
     onStuck: (call) => handoffStuck(log, call),
     onError: (error) => log.warn({ err: error }, "deliver: a round failed"),
   });
   const { reconcileLoop, ...services } = createServices({
-    ...{ inScope, inTransaction, watchRuns, notifier, log, s3, now, operator, methodologyOf },
+    ...{ inScope, inTransaction, watchRuns, notifier, log, s3, now, operator, methodologyOf, receivers },
     sign: signer.sign,
     onDue: deliverLoop.wake,
   });
@@ -164,6 +167,7 @@ function createServices(deps: {
   readonly s3: S3;
   readonly sign: Sign;
   readonly methodologyOf: (receiver: string) => Methodology | undefined;
+  readonly receivers: Receivers;
   readonly operator: Operator;
   readonly now: () => Date;
   readonly onDue: () => void;
@@ -268,9 +272,9 @@ function createServices(deps: {
 /** One client per methodology service that the operator names; each token is read anew for every call. */
 function methodologiesOf({ methodologies }: Operator): (receiver: string) => Methodology | undefined {
   const clients = new Map(
-    Object.entries(methodologies).map(([name, { endpoint, tokenFile }]) => [
+    Object.entries(methodologies).map(([name, { endpoint, tokenFile, tryTimeoutMs }]) => [
       name,
-      createScrum({ endpoint, readToken: () => readFileSync(tokenFile, "utf8").trim() }),
+      createScrum({ endpoint, tryTimeoutMs, readToken: () => readFileSync(tokenFile, "utf8").trim() }),
     ]),
   );
   return (receiver) => clients.get(receiver);

@@ -1,11 +1,10 @@
 import type { CallAnswer } from "../methodology/methodology.ts";
 import type { InScope, Transaction } from "../tenancy/transaction.ts";
-import type { MethodologyOf } from "./handoff-request.ts";
 import { followUp } from "./handoff-request.ts";
 import type { CallRow, ClaimedCall } from "./handoff-store.ts";
-import { findCall, insertCalls, recordAnswer, recordSilence } from "./handoff-store.ts";
+import { holdCall, insertCalls, postponeCall, recordAnswer, recordSilence } from "./handoff-store.ts";
 import { setRemoteId } from "./impediment-store.ts";
-import { sendCall } from "./send-call.ts";
+import type { Receivers } from "./receivers.ts";
 
 /** A call that its receiver refused for good and a person must look at. */
 export interface StuckCall
@@ -15,7 +14,7 @@ export interface StuckCall
 
 export interface DeliverDueCallDeps {
   readonly inScope: InScope;
-  readonly methodologyOf: MethodologyOf;
+  readonly receivers: Receivers;
   readonly now: () => Date;
   /** Called once for a call that became STUCK; the alert hangs on it. */
   readonly onStuck: (call: StuckCall) => void;
@@ -23,17 +22,20 @@ export interface DeliverDueCallDeps {
   readonly random: () => number;
 }
 
-/** Half of the time for which a claim holds. */
-const sendTimeoutMs = 5_000;
+/** A claim outlasts the call by so much: its answer is recorded before another replica makes the call again. */
+const claimMarginMs = 5_000;
 
 /**
- * Sends one claimed call. Answered: done, and an accepted impediment is confirmed next. Refused: STUCK. Not answered: due again later, for ever.
+ * Sends one claimed call. Answered: done, and an accepted impediment is confirmed next. Refused: STUCK. Not answered: due again later, for ever. Held back: due again when its receiver may take calls.
  */
 export function createDeliverDueCall(deps: DeliverDueCallDeps) {
   return async (claimed: ClaimedCall, signal: AbortSignal): Promise<void> => {
-    const call = await deps.inScope(claimed, (transaction) => findCall(transaction, claimed.tenant, claimed.callId));
-    if (call?.state !== "DUE") return;
-    const answer = await sendCall(deps.methodologyOf, call, { timeoutMs: sendTimeoutMs, signal });
+    const holdMs = deps.receivers.longestSendMs(claimed.receiver) + claimMarginMs;
+    const call = await deps.inScope(claimed, (transaction) => holdCall(transaction, claimed, holdMs));
+    if (call === undefined) return;
+    const answer = await deps.receivers.send(call, signal);
+    if (answer.state === "HELD_BACK")
+      return deps.inScope(call, (transaction) => postponeCall(transaction, call, answer.retryAt));
     const isNew = await deps.inScope(call, (transaction) => record(deps, transaction, call, answer));
     if (!isNew || answer.state !== "REFUSED") return;
     const { tenant, runId, receiver, method, idempotencyKey, phase } = call;

@@ -4,26 +4,23 @@ import type { CallAnswer } from "../methodology/methodology.ts";
 import type { EventDraft } from "../runs/chain-events.ts";
 import type { InRun } from "../runs/in-run.ts";
 import { assertSpeaksFor } from "../runs/in-run.ts";
-import type { MethodologyOf } from "./handoff-request.ts";
 import type { CallRow } from "./handoff-store.ts";
 import { addReferences, listCalls, recordAnswer, recordSilence } from "./handoff-store.ts";
+import type { Receivers } from "./receivers.ts";
 import type { SealScope } from "./run-so-far.ts";
 import { desiredStateOf } from "./run-so-far.ts";
 import { findSeal } from "./seal-store.ts";
-import { sendCall } from "./send-call.ts";
 
-/** A try that takes longer counts as unanswered; the round must fit into a local activity. */
-const tryTimeoutMs = 1_000;
 const maxReferences = 100;
 
 /**
- * Makes every try that has no answer yet, once, outside any transaction, and says where all of them stand. The first answer to a call stands and becomes an event;
+ * Makes every try that has no answer yet, once and as far as its receiver takes calls, outside any transaction, and says where all of them stand. The first answer to a call stands and becomes an event;
  * ids that the receiver gave join the run's references. Nothing is sent once a cancel is wanted or the seal has ended.
  * @throws UnknownRunError, SupersededExecutionError
  */
 export function createDeliverHandoff(deps: {
   readonly inRun: InRun;
-  readonly methodologyOf: MethodologyOf;
+  readonly receivers: Receivers;
   readonly now: () => Date;
 }) {
   return async (scope: SealScope, signal: AbortSignal): Promise<DeliverHandoffResponseJson> => {
@@ -40,10 +37,10 @@ export function createDeliverHandoff(deps: {
     const due = before.isOpen ? before.tries.filter((call) => call.state === "DUE") : [];
     if (due.length === 0) return { ...progressOf(before.tries), desiredState: before.desiredState };
 
-    const options = { timeoutMs: tryTimeoutMs, signal };
-    const answers = await Promise.all(
-      due.map(async (call) => ({ call, answer: await sendCall(deps.methodologyOf, call, options) })),
+    const sent = await Promise.all(
+      due.map(async (call) => ({ call, answer: await deps.receivers.send(call, signal) })),
     );
+    const answers = sent.filter((each): each is Answered => each.answer.state !== "HELD_BACK");
     return deps.inRun(scope, async (open) => {
       const firsts = await Promise.all(
         answers.map(async ({ call, answer }) => {

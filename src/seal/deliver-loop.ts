@@ -10,9 +10,8 @@ export interface DeliverLoopDeps extends DeliverDueCallDeps {
   readonly onError: (error: unknown) => void;
 }
 
-const maxInFlight = 16;
-/** A receiver with as many calls in flight gets no more, so that one that is silent holds up less than half of them. */
-const maxPerReceiver = 4;
+/** Claimed at once. */
+const maxClaimed = 4;
 const sweepMs = 1_000;
 
 /** Sends what is due to methodologies: confirms, cancels, impediments, of all tenants, until each is answered. Several replicas may run it. */
@@ -26,6 +25,10 @@ export interface DeliverLoop {
 export function createDeliverLoop(deps: DeliverLoopDeps): DeliverLoop {
   const deliver = createDeliverDueCall(deps);
   const inFlight = new Map<Promise<void>, ClaimedCall>();
+  const knownReceivers = new Set<string>();
+  /** A receiver whose window is full of our calls gets no more, and so holds up no other one. */
+  const roomFor = (receiver: string) =>
+    deps.receivers.room(receiver) - [...inFlight.values()].filter((call) => call.receiver === receiver).length;
   let bell = Promise.withResolvers<void>();
   const wake = () => bell.resolve();
 
@@ -38,11 +41,12 @@ export function createDeliverLoop(deps: DeliverLoopDeps): DeliverLoop {
   };
   /** @returns whether there may be more than was taken */
   const sendDue = async (signal: AbortSignal): Promise<boolean> => {
-    const atMost = Math.min(maxPerReceiver, maxInFlight - inFlight.size);
-    if (atMost === 0) return false;
-    const busy = busyReceivers([...inFlight.values()]);
+    const free = [...knownReceivers].map((receiver) => ({ receiver, room: roomFor(receiver) }));
+    const busy = free.filter(({ room }) => room <= 0).map(({ receiver }) => receiver);
+    const atMost = Math.min(maxClaimed, ...free.map(({ room }) => room).filter((room) => room > 0));
     const claimed = await deps.inTransaction((transaction) => claimDueCalls(transaction, atMost, busy));
     for (const call of claimed) {
+      knownReceivers.add(call.receiver);
       const sending = send(call, signal).finally(() => {
         inFlight.delete(sending);
         wake(); // there is room, and its follow-up may be due
@@ -68,11 +72,6 @@ export function createDeliverLoop(deps: DeliverLoopDeps): DeliverLoop {
       await Promise.allSettled(inFlight.keys());
     },
   };
-}
-
-function busyReceivers(calls: readonly ClaimedCall[]): string[] {
-  const byReceiver = Map.groupBy(calls, (call) => call.receiver);
-  return [...byReceiver].filter(([, sent]) => sent.length >= maxPerReceiver).map(([receiver]) => receiver);
 }
 
 async function sweepOr(woken: Promise<void>): Promise<void> {

@@ -74,18 +74,30 @@ export async function claimDueCalls(
   return rows;
 }
 
-export async function findCall(transaction: Transaction, tenant: string, callId: string): Promise<CallRow | undefined> {
+type CallKey = Pick<CallRow, "tenant" | "callId">;
+
+/** Keeps a claimed call from other replicas for so long. @returns undefined when it has its answer */
+export async function holdCall(transaction: Transaction, call: CallKey, forMs: number): Promise<CallRow | undefined> {
   const { rows } = await transaction.query<CallRow>(
-    `select ${columns} from handoff_calls where tenant = $1 and call_id = $2`,
-    [tenant, callId],
+    `update handoff_calls set next_attempt_at = now() + $3::float8 * interval '1 millisecond'
+     where tenant = $1 and call_id = $2 and state = 'DUE' returning ${columns}`,
+    [call.tenant, call.callId, forMs],
   );
   return rows[0];
+}
+
+/** A call that was not made is due again at that time. */
+export async function postponeCall(transaction: Transaction, call: CallKey, until: Date): Promise<void> {
+  await transaction.query(
+    "update handoff_calls set next_attempt_at = $3 where tenant = $1 and call_id = $2 and state = 'DUE'",
+    [call.tenant, call.callId, until],
+  );
 }
 
 /** Records the receiver's word on a call; the first one stands. @returns whether this was the first */
 export async function recordAnswer(
   transaction: Transaction,
-  call: { readonly tenant: string; readonly callId: string },
+  call: CallKey,
   answer: {
     readonly state: "ACKNOWLEDGED" | "REFUSED" | "STUCK";
     readonly answer: JsonObject;
@@ -104,7 +116,7 @@ export async function recordAnswer(
 /** Counts an attempt without an answer. @param retryInMs - null: whoever drives the call asks again */
 export async function recordSilence(
   transaction: Transaction,
-  call: { readonly tenant: string; readonly callId: string },
+  call: CallKey,
   lastError: string,
   retryInMs: number | null,
 ): Promise<void> {

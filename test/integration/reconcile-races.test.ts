@@ -42,7 +42,7 @@ const superseded = (error: unknown) => {
 
 beforeAll(async () => {
   [sealing, scrum] = await Promise.all([startSealing(), startScrumService()]);
-  const methodology = createScrum({ endpoint: scrum.url, readToken: () => scrumToken });
+  const methodology = createScrum({ endpoint: scrum.url, tryTimeoutMs: 10_000, readToken: () => scrumToken });
   seal = sealing.wire((name) => (name === "scrum" ? methodology : undefined));
 });
 afterAll(async () => {

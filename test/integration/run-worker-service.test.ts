@@ -10,6 +10,8 @@ import { GraphService } from "../../src/gen/graph/v1/graph_service_pb.ts";
 import { DesiredState } from "../../src/gen/workflows_runtime/v1/run_pb.ts";
 import { HandoffProgress, RunWorkerService } from "../../src/gen/workflows_runtime/v1/run_worker_service_pb.ts";
 import { createListElements } from "../../src/graph/list-elements.ts";
+import type { Methodology } from "../../src/methodology/methodology.ts";
+import type { MethodologyOf } from "../../src/seal/handoff-request.ts";
 import type { SealScope } from "../../src/seal/run-so-far.ts";
 import { scopeOf } from "../support/declared.ts";
 import type { Sealing } from "../support/sealing.ts";
@@ -56,10 +58,34 @@ describe("the worker's side of a run, as messages", () => {
     await expect(clientsFor({ ...scope, tenant: "other" }).worker.commitSeal({ execution })).rejects.toThrow();
     expect(await worker.prepareSeal({ execution })).toMatchObject({ verdict: { passed: true } });
   });
+
+  it("make a round of tries once, when it is asked for again while it runs", async () => {
+    const scope = await sealing.beginRun({ tenant: "joined", requirements: [ran], receiver: "slow", context });
+    const answered = Promise.withResolvers<void>();
+    const sent: string[] = [];
+    const slow: Methodology = {
+      tryTimeoutMs: 60_000,
+      completionCalls: () => [{ method: "RecordItemDone", body: {} }],
+      impedimentCall: () => ({ method: "RaiseImpediment", body: {} }),
+      send: async ({ method }) => {
+        sent.push(method);
+        await answered.promise;
+        return { state: "ACKNOWLEDGED", answer: {}, returned: [] };
+      },
+    };
+    const { worker, execution } = clientsFor(scope, () => slow);
+    await worker.prepareSeal({ execution });
+    await expect(worker.deliverHandoff({ execution }, { timeoutMs: 500 })).rejects.toThrow();
+    const again = [1, 2].map(() => worker.deliverHandoff({ execution }));
+    await expect.poll(() => sent).toEqual(["RecordItemDone"]);
+    answered.resolve();
+    for (const { progress } of await Promise.all(again)) expect(progress).toBe(HandoffProgress.ACCEPTED);
+    expect(sent).toHaveLength(1);
+  });
 });
 
-function clientsFor({ tenant, runId, execution }: SealScope) {
-  const seal = sealing.wire(() => undefined);
+function clientsFor({ tenant, runId, execution }: SealScope, methodologyOf: MethodologyOf = () => undefined) {
+  const seal = sealing.wire(methodologyOf);
   const routes = (router: ConnectRouter) => {
     const calls = {
       beginRun: () => Promise.reject(new Error("the run has begun")),

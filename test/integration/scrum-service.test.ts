@@ -231,7 +231,11 @@ describe("a Scrum service that can't be asked", () => {
 
   it("that is down leaves the call unanswered, to be made again", async () => {
     const [port = 0] = await freePorts(1);
-    const down = createScrum({ endpoint: `http://127.0.0.1:${port}`, readToken: () => scrumToken });
+    const down = createScrum({
+      endpoint: `http://127.0.0.1:${port}`,
+      tryTimeoutMs: 10_000,
+      readToken: () => scrumToken,
+    });
     expect(await down.send(call, options)).toMatchObject({
       state: "UNANSWERED",
       error: expect.stringMatching(/Unavailable.*ECONNREFUSED.*check that the service runs/),
@@ -239,12 +243,13 @@ describe("a Scrum service that can't be asked", () => {
   });
 
   it("because it does not take our token, or we have none, leaves the call unanswered and says where to look", async () => {
-    const wrong = createScrum({ endpoint: service.url, readToken: () => "another token" });
+    const wrong = createScrum({ endpoint: service.url, tryTimeoutMs: 10_000, readToken: () => "another token" });
     const answer = await wrong.send(call, options);
     expect(answer).toMatchObject({ state: "UNANSWERED", error: expect.stringMatching(/Unauthenticated.*token file/) });
     expect(JSON.stringify(answer)).not.toContain("another token");
     const none = createScrum({
       endpoint: service.url,
+      tryTimeoutMs: 10_000,
       readToken: () => {
         throw new Error("no such token file");
       },
@@ -256,7 +261,11 @@ describe("a Scrum service that can't be asked", () => {
   });
 
   it("because something else is at its endpoint leaves the call unanswered", async () => {
-    const elsewhere = createScrum({ endpoint: `${service.url}/elsewhere`, readToken: () => scrumToken });
+    const elsewhere = createScrum({
+      endpoint: `${service.url}/elsewhere`,
+      tryTimeoutMs: 10_000,
+      readToken: () => scrumToken,
+    });
     expect(await elsewhere.send(call, options)).toMatchObject({
       state: "UNANSWERED",
       error: expect.stringMatching(/Unimplemented.*check the endpoint/),

@@ -48,7 +48,7 @@ export async function startScrumService() {
     await waitUntil("the Scrum service", isReady, { limitMs: startLimitMs, signal: AbortSignal.timeout(startLimitMs) });
     return child;
   };
-  const scrum = createScrum({ endpoint: url, readToken: () => scrumToken });
+  const scrum = createScrum({ endpoint: url, tryTimeoutMs: 10_000, readToken: () => scrumToken });
   let child = await start();
 
   /** @returns the exit code; null when it was killed */

@@ -21,6 +21,7 @@ import { createDeliverLoop } from "../../src/seal/deliver-loop.ts";
 import { createDescribeSeal } from "../../src/seal/describe-seal.ts";
 import type { MethodologyOf } from "../../src/seal/handoff-request.ts";
 import { createPrepareSeal } from "../../src/seal/prepare-seal.ts";
+import { createReceivers } from "../../src/seal/receivers.ts";
 import { createReconcileRun } from "../../src/seal/reconcile-run.ts";
 import type { EndScope, SealScope } from "../../src/seal/run-so-far.ts";
 import { openFileSigner } from "../../src/signing/file-signer.ts";
@@ -66,12 +67,14 @@ export async function startSealing() {
   /** The use cases, wired as the api does; what a test changes is named. */
   const wire = (
     methodologyOf: MethodologyOf,
-    change: { inScope?: InScope; onDue?: () => void; objects?: Partial<ObjectStore> } = {},
+    change: { inScope?: InScope; onDue?: () => void; objects?: Partial<ObjectStore>; receiverNow?: () => Date } = {},
   ) => {
     const inScope = change.inScope ?? createInScope(pool);
     const objects = { ...s3, ...change.objects };
     const onDue = change.onDue ?? (() => {});
+    const receivers = createReceivers({ methodologyOf, now: change.receiverNow ?? now, random: () => 0 });
     const deps = {
+      receivers,
       ...{ inScope, inTransaction, inRun: createInRun({ inScope, now }), objects, methodologyOf, baseUri, now },
       ...{ sign: signer.sign, onDue, onStuck: (call: StuckCall) => stuck.push(call), onError: console.error },
       ...{ random: () => 0, onLastForm: (error: unknown) => void lastForms.push(error) },

@@ -30,10 +30,12 @@ const shortestWaitMs = 200;
 /** Activities of the control queue, for their local and their regular form alike; each is one api call that may be repeated. */
 export function createControlActivities({ apiFor }: ControlActivitiesDeps): ControlActivities {
   const deliver = (scope: RunScope) =>
-    callApi(async (options) =>
-      toJson(
-        DeliverHandoffResponseSchema,
-        await apiFor(scope).runWorker.deliverHandoff({ execution: executionOf(scope) }, options),
+    heartbeating(() =>
+      callApi(async (options) =>
+        toJson(
+          DeliverHandoffResponseSchema,
+          await apiFor(scope).runWorker.deliverHandoff({ execution: executionOf(scope) }, options),
+        ),
       ),
     );
   const reportStatus = (scope: RunScope) =>
@@ -94,6 +96,18 @@ export function createControlActivities({ apiFor }: ControlActivitiesDeps): Cont
         return toJson(AbortSealResponseSchema, await apiFor(scope).runWorker.abortSeal(request, options));
       }),
   };
+}
+
+/** Lets Temporal notice soon that the worker of a long call is gone. */
+async function heartbeating<T>(call: () => Promise<T>): Promise<T> {
+  const context = Context.current();
+  if (context.info.heartbeatTimeoutMs === undefined) return call();
+  const timer = setInterval(() => context.heartbeat(), context.info.heartbeatTimeoutMs / 4);
+  try {
+    return await call();
+  } finally {
+    clearInterval(timer);
+  }
 }
 
 /** Gives a call the activity's cancellation and a limit below the activity's own. */

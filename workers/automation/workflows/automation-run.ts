@@ -38,6 +38,13 @@ const patient = proxyActivities<ControlActivities>({
   retry: { initialInterval: "500 ms", maximumInterval: "10 s" },
 });
 
+/** A round of tries, which a receiver may keep for a minute; asked again while it runs, it is joined at the api. */
+const handingOff = proxyActivities<ControlActivities>({
+  startToCloseTimeout: "75 s",
+  heartbeatTimeout: "12 s",
+  retry: { initialInterval: "500 ms", maximumInterval: "10 s" },
+});
+
 /** How long an end waits for a worker to stop the work and to keep what it became: longer than a dead one is noticed. */
 const stopLimit = "15 s";
 /** Longer than any limit of work (30 days), which is the api's to tell. */
@@ -172,9 +179,9 @@ async function proceed(scope: RunScope): Promise<End> {
   if (prepared.verdict?.passed !== true)
     return { outcome: "RUN_STATUS_FAILED", cause: "verdict_failed", reason: unmetLines(prepared.verdict) };
 
-  let handoff = await callApi((api) => api.deliverHandoff(scope));
+  let handoff = await callApi((api) => api.deliverHandoff(scope), handingOff);
   if (handoff.progress === "HANDOFF_PROGRESS_PENDING" && handoff.desiredState !== "DESIRED_STATE_CANCEL")
-    handoff = await patient.awaitHandoff(scope);
+    handoff = await handingOff.awaitHandoff(scope);
   if (handoff.desiredState === "DESIRED_STATE_CANCEL") return cancelled;
   if (handoff.progress !== "HANDOFF_PROGRESS_ACCEPTED")
     return { outcome: "RUN_STATUS_FAILED", cause: "handoff_refused", reason: handoff.reason ?? "" };
@@ -213,11 +220,11 @@ async function firstOf<T>(works: readonly (() => Promise<T>)[]): Promise<T> {
 }
 
 /** One api call: at once, and when the api is slow or away, for as long as it takes. */
-async function callApi<T>(call: (api: ControlActivities) => Promise<T>): Promise<T> {
+async function callApi<T>(call: (api: ControlActivities) => Promise<T>, patiently = patient): Promise<T> {
   try {
     return await call(quick);
   } catch (error) {
     if (!mayTryAgain(error)) throw error;
-    return await call(patient);
+    return await call(patiently);
   }
 }

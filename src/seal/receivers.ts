@@ -1,0 +1,53 @@
+import type { CallAnswer } from "../methodology/methodology.ts";
+import type { MethodologyOf } from "./handoff-request.ts";
+import { UnknownReceiverError } from "./handoff-request.ts";
+import type { CallRow } from "./handoff-store.ts";
+import type { ReceiverGate } from "./receiver-gate.ts";
+import { createReceiverGate, gateWaitMs } from "./receiver-gate.ts";
+
+/** What became of a call; one that is held back was not made. */
+export type SentCall = CallAnswer | { readonly state: "HELD_BACK"; readonly retryAt: Date };
+
+/** The receivers of this process, each behind a gate of its own: tries, confirms and impediments of all tenants share it. */
+export interface Receivers {
+  send(call: CallRow, signal: AbortSignal): Promise<SentCall>;
+  /** How many calls a receiver takes at once now. */
+  room(receiver: string): number;
+  /** The longest time that `send` takes, in milliseconds. */
+  longestSendMs(receiver: string): number;
+}
+
+export function createReceivers(deps: {
+  readonly methodologyOf: MethodologyOf;
+  readonly now: () => Date;
+  /** 0 (included) to 1: spreads pauses. */
+  readonly random: () => number;
+}): Receivers {
+  const gates = new Map<string, ReceiverGate>();
+  const gateOf = (receiver: string): ReceiverGate => {
+    const gate = gates.get(receiver) ?? createReceiverGate(deps);
+    gates.set(receiver, gate);
+    return gate;
+  };
+  return {
+    async send(call, signal) {
+      const methodology = deps.methodologyOf(call.receiver);
+      if (methodology === undefined)
+        return { state: "UNANSWERED", error: new UnknownReceiverError(call.receiver).message };
+      const gate = gateOf(call.receiver);
+      const leave = await gate.enter(signal);
+      if (leave === undefined) return { state: "HELD_BACK", retryAt: gate.retryAt() };
+      let answered: boolean | undefined;
+      try {
+        const options = { timeoutMs: methodology.tryTimeoutMs, signal };
+        const answer = await methodology.send({ method: call.method, request: call.request }, options);
+        answered = answer.state !== "UNANSWERED" || (signal.aborted ? undefined : false);
+        return answer;
+      } finally {
+        leave(answered);
+      }
+    },
+    room: (receiver) => gateOf(receiver).room(),
+    longestSendMs: (receiver) => gateWaitMs + (deps.methodologyOf(receiver)?.tryTimeoutMs ?? 0),
+  };
+}
