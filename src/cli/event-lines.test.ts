@@ -20,6 +20,10 @@ describe("what a run event says", () => {
     expect(eventLines({ waiting })).toEqual([
       "waits for: the object store answers 507 (attempt 4, goes on at 2030-01-01T12:00:08Z or later)",
     ]);
+    const since = "2030-01-01T11:59:00Z";
+    expect(eventLines({ waiting: { ...waiting, reason: "receiver scrum: gone", since } })).toEqual([
+      `waits for: receiver scrum: gone (since ${since}, attempt 4, goes on at 2030-01-01T12:00:08Z or later)`,
+    ]);
     expect(describeLines({ run: { limit, waiting } })).toEqual([
       "limit      work, until 2030-01-01T12:00:00Z",
       "waits for  the object store answers 507 (attempt 4, goes on at 2030-01-01T12:00:08Z or later)",

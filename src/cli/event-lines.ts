@@ -107,8 +107,9 @@ export function requirementLine({ requirementId = "", state, detail = "", remedy
 }
 
 /** @returns for example `object store answers 507 (attempt 4, goes on at 12:00:05 or later)` */
-export function waitingText({ reason, attempt, nextAttemptAt }: WorkWaitingJson): string {
-  return `${reason ?? ""} (attempt ${attempt ?? 0}, goes on at ${shortTime(nextAttemptAt)} or later)`;
+export function waitingText({ reason, attempt, nextAttemptAt, since }: WorkWaitingJson): string {
+  const from = since === undefined ? "" : `since ${shortTime(since)}, `;
+  return `${reason ?? ""} (${from}attempt ${attempt ?? 0}, goes on at ${shortTime(nextAttemptAt)} or later)`;
 }
 
 /** @returns for example `work, until 2026-01-01 12:00:00` */

@@ -54,4 +54,5 @@ const whyOf: Readonly<Record<string, string>> = {
   start_refused: "Temporal refuses to start its workflow",
   cancel_wished: "it is asked to end, and has not begun",
   limit_passed: "a limit of time has passed",
+  receiver_silent: "a receiver does not answer",
 };

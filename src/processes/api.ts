@@ -68,7 +68,14 @@ import { createReceivers } from "../seal/receivers.ts";
 import { createReconcileLoop } from "../seal/reconcile-loop.ts";
 import { findUnansweredTry } from "../seal/unanswered-try.ts";
 import { openFileSigner } from "../signing/file-signer.ts";
-import { beginForged, handoffStuck, lastFormSealed, runBegun, runReconciled } from "../telemetry/events.ts";
+import {
+  beginForged,
+  handoffHeldUp,
+  handoffStuck,
+  lastFormSealed,
+  runBegun,
+  runReconciled,
+} from "../telemetry/events.ts";
 import type { Log } from "../telemetry/log.ts";
 import { createLog } from "../telemetry/log.ts";
 import { workflowIdOf } from "../temporal/contract.ts";
@@ -116,6 +123,7 @@ export async function main(source: NodeJS.ProcessEnv, signal: AbortSignal): Prom
     now,
     random: Math.random,
     onStuck: (call) => handoffStuck(log, call),
+    onHeldUp: (call) => handoffHeldUp(log, call),
     onError: (error) => log.warn({ err: error }, "deliver: a round failed"),
   });
   const { reconcileLoop, ...services } = createServices({

@@ -16,6 +16,7 @@ export interface RunWithHead extends RunRow {
 export function runToJson(run: RunWithHead, workflowIdOf: WorkflowIdOf): RunJson {
   const limit = nextLimit(run);
   const isWorkedOn = run.status === "PREPARING" || run.status === "RUNNING";
+  const isHandedOff = run.status === "SEALING" && run.waiting?.since !== undefined;
   return {
     id: run.runId,
     tenant: run.tenant,
@@ -49,6 +50,6 @@ export function runToJson(run: RunWithHead, workflowIdOf: WorkflowIdOf): RunJson
     ...(run.endedAt === null ? {} : { endedAt: run.endedAt.toISOString() }),
     ...(run.deadlineAt === null ? {} : { deadline: run.deadlineAt.toISOString() }),
     ...(limit === undefined ? {} : { limit: limitToJson(limit) }),
-    ...(run.waiting === null || !isWorkedOn ? {} : { waiting: run.waiting }),
+    ...(run.waiting === null || !(isWorkedOn || isHandedOff) ? {} : { waiting: run.waiting }),
   };
 }

@@ -2,8 +2,9 @@ import type { ReferencesJson, RefJson } from "../gen/automation/v1/ref_pb.ts";
 import type { DeliverHandoffResponseJson } from "../gen/workflows_runtime/v1/run_worker_service_pb.ts";
 import type { CallAnswer } from "../methodology/methodology.ts";
 import type { EventDraft } from "../runs/chain-events.ts";
-import type { InRun } from "../runs/in-run.ts";
+import type { InRun, OpenRun } from "../runs/in-run.ts";
 import { assertSpeaksFor } from "../runs/in-run.ts";
+import { setWaiting } from "../runs/run-store.ts";
 import type { CallRow } from "./handoff-store.ts";
 import { addReferences, listCalls, recordAnswer, recordSilence } from "./handoff-store.ts";
 import type { Receivers } from "./receivers.ts";
@@ -58,10 +59,35 @@ export function createDeliverHandoff(deps: {
           ...(added.length === 0 ? [] : [addReferences(open.transaction, scope, references, added)]),
         ]);
       }
-      const calls = await listCalls(open.transaction, tenant, runId);
-      return { ...progressOf(calls.filter(isTry)), desiredState: desiredStateOf(open) };
+      const tries = (await listCalls(open.transaction, tenant, runId)).filter(isTry);
+      if (!open.closed) await noteWaiting(open, tries, (receiver) => deps.receivers.retryAt(receiver), deps.now());
+      return { ...progressOf(tries), desiredState: desiredStateOf(open) };
     });
   };
+}
+
+/** A run that waits for a receiver says so: an event when it begins to, and on the run what the oldest try without an answer met last. */
+async function noteWaiting(
+  open: OpenRun,
+  tries: readonly CallRow[],
+  retryAt: (receiver: string) => Date,
+  at: Date,
+): Promise<void> {
+  const silent = tries.find((call) => call.state === "DUE");
+  if (silent === undefined) {
+    if (open.run.waiting !== null) await setWaiting(open.transaction, open.run, null);
+    return;
+  }
+  const { receiver, method, lastError, attempts } = silent;
+  const since = open.run.waiting?.since;
+  const waiting = {
+    reason: `receiver ${receiver}: ${lastError || `${method} has not been tried yet; ${receiver} takes no more calls`}`,
+    attempt: attempts,
+    nextAttemptAt: retryAt(receiver).toISOString(),
+    since: since ?? at.toISOString(),
+  };
+  await setWaiting(open.transaction, open.run, waiting);
+  if (since === undefined) await open.append([{ writerKey: "handoff/waiting", waiting }]);
 }
 
 /** A refusal outweighs silence, silence outweighs acceptance; no try at all is acceptance. */

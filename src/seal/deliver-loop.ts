@@ -1,11 +1,13 @@
 import type { InTransaction } from "../tenancy/transaction.ts";
 import type { DeliverDueCallDeps } from "./deliver-due-call.ts";
 import { createDeliverDueCall } from "./deliver-due-call.ts";
-import type { ClaimedCall } from "./handoff-store.ts";
-import { claimDueCalls } from "./handoff-store.ts";
+import type { ClaimedCall, HeldUpCall } from "./handoff-store.ts";
+import { claimDueCalls, markHeldUpCalls } from "./handoff-store.ts";
 
 export interface DeliverLoopDeps extends DeliverDueCallDeps {
   readonly inTransaction: InTransaction;
+  /** Called once for a call that has no answer after 15 minutes; it is made again as before. */
+  readonly onHeldUp: (call: HeldUpCall) => void;
   /** A claim or a record failed; the loop goes on. */
   readonly onError: (error: unknown) => void;
 }
@@ -64,6 +66,7 @@ export function createDeliverLoop(deps: DeliverLoopDeps): DeliverLoop {
         bell = Promise.withResolvers<void>();
         try {
           if (await sendDue(signal)) continue;
+          for (const call of await deps.inTransaction(markHeldUpCalls)) deps.onHeldUp(call);
         } catch (error) {
           deps.onError(error);
         }

@@ -1,5 +1,6 @@
 import type { JsonObject } from "@bufbuild/protobuf";
 import type { ReferencesJson, RefJson } from "../gen/automation/v1/ref_pb.ts";
+import type { RunStatus } from "../runs/run-status.ts";
 import type { Transaction } from "../tenancy/transaction.ts";
 
 export type Phase = "TRY" | "CONFIRM" | "CANCEL";
@@ -70,6 +71,34 @@ export async function claimDueCalls(
   const { rows } = await transaction.query<ClaimedCall>(
     'select tenant, org, call_id as "callId", receiver from claim_due_handoff_calls($1, $2)',
     [atMost, busy],
+  );
+  return rows;
+}
+
+/** A due call that has no answer for too long. */
+export type HeldUpCall = Pick<CallRow, "tenant" | "runId" | "receiver" | "method" | "phase" | "lastError">;
+
+/** Marks due calls of all tenants that have no answer after 15 minutes, 100 at most. @returns those that were not marked before */
+export async function markHeldUpCalls(transaction: Transaction): Promise<HeldUpCall[]> {
+  const { rows } = await transaction.query<HeldUpCall>(
+    'select tenant, run_id as "runId", receiver, method, phase, last_error as "lastError" from mark_held_up_calls()',
+  );
+  return rows;
+}
+
+/** Calls that are marked so and still have no answer, with their runs, longest first, at most 200. */
+export async function listHeldUpCalls(transaction: Transaction, tenant: string) {
+  const { rows } = await transaction.query<
+    Pick<CallRow, "runId" | "receiver" | "method" | "phase" | "lastError" | "attempts"> & {
+      readonly status: RunStatus;
+      readonly generation: number;
+      readonly since: Date;
+    }
+  >(
+    `select c.run_id as "runId", r.status, r.generation, c.created_at as since, c.receiver, c.method, c.phase, c.last_error as "lastError", c.attempts
+     from handoff_calls c join runs r on r.tenant = c.tenant and r.run_id = c.run_id
+     where c.tenant = $1 and c.state = 'DUE' and c.held_up_at is not null order by c.created_at limit 200`,
+    [tenant],
   );
   return rows;
 }

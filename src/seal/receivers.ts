@@ -13,6 +13,8 @@ export interface Receivers {
   send(call: CallRow, signal: AbortSignal): Promise<SentCall>;
   /** How many calls a receiver takes at once now. */
   room(receiver: string): number;
+  /** Not before then a receiver takes another call. */
+  retryAt(receiver: string): Date;
   /** The longest time that `send` takes, in milliseconds. */
   longestSendMs(receiver: string): number;
 }
@@ -48,6 +50,7 @@ export function createReceivers(deps: {
       }
     },
     room: (receiver) => gateOf(receiver).room(),
+    retryAt: (receiver) => gateOf(receiver).retryAt(),
     longestSendMs: (receiver) => gateWaitMs + (deps.methodologyOf(receiver)?.tryTimeoutMs ?? 0),
   };
 }

@@ -45,6 +45,23 @@ export function lastFormSealed(log: Log, { tenant, runId }: RunKey, error: unkno
   log.error({ event: "last_form_sealed", tenant, runId, err: error }, "an end is sealed without what its run left");
 }
 
+/** A confirm, cancel or impediment has no answer for a quarter of an hour; it is made again for ever. */
+export function handoffHeldUp(
+  log: Log,
+  call: RunKey & {
+    readonly receiver: string;
+    readonly method: string;
+    readonly phase: string;
+    readonly lastError: string;
+  },
+): void {
+  const { tenant, runId, receiver, method, phase, lastError } = call;
+  log.error(
+    { event: "handoff_held_up", tenant, runId, receiver, method, phase, lastError },
+    "a receiver does not answer a hand-off call",
+  );
+}
+
 /** A confirm, cancel or impediment was refused for good: a person must look at it. */
 export function handoffStuck(
   log: Log,

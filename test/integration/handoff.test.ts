@@ -336,18 +336,6 @@ describe("a receiver that never answers", () => {
   });
 });
 
-describe("runs that wait for a Scrum service that is away", () => {
-  it("make no more calls when they are fifty than when they are five, and all go on soon after it is back", async () => {
-    await scrum.stop("SIGKILL");
-    const five = await waitingRuns(5);
-    const fifty = await waitingRuns(50);
-    expect(await callsIn(fifty, 20)).toBeLessThanOrEqual(await callsIn(five, 20));
-    await scrum.restart();
-    for (let second = 0; second < 15; second += 1) await fifty.round();
-    expect(new Set(await fifty.round())).toEqual(new Set(["HANDOFF_PROGRESS_ACCEPTED"]));
-  });
-});
-
 describe("a profile that hands over to a receiver the operator has not named", () => {
   it("prepares nothing and names the remedy, and a failed end is still sealed", async () => {
     const scope = await sealing.beginRun({ tenant: "nobody", requirements: [ran], receiver: "elsewhere", context });
@@ -360,34 +348,6 @@ describe("a profile that hands over to a receiver the operator has not named", (
     });
   });
 });
-
-/** Runs whose tries are due, asked for once a second of a clock that only they move. */
-async function waitingRuns(count: number) {
-  let [nowMs, calls] = [0, 0];
-  const counting: Methodology = {
-    ...methodology,
-    send: (call, options) => {
-      calls += 1;
-      return methodology.send(call, options);
-    },
-  };
-  const { deliver } = sealing.wire(() => counting, { receiverNow: () => new Date(nowMs) });
-  const scopes = await Promise.all(Array.from({ length: count }, () => begin()));
-  for (const scope of scopes) await seal.prepare(scope);
-  return {
-    calls: () => calls,
-    round: async () => {
-      const answers = await Promise.all(scopes.map((scope) => deliver(scope, signal())));
-      nowMs += 1_000;
-      return answers.map(({ progress }) => progress);
-    },
-  };
-}
-
-async function callsIn(runs: Awaited<ReturnType<typeof waitingRuns>>, seconds: number): Promise<number> {
-  for (let second = 0; second < seconds; second += 1) await runs.round();
-  return runs.calls();
-}
 
 async function atScrum({ tenant, runId }: SealScope) {
   const { held, provisional } = await scrum.board();

@@ -20,6 +20,7 @@ import { createDeliverHandoff } from "../../src/seal/deliver-handoff.ts";
 import { createDeliverLoop } from "../../src/seal/deliver-loop.ts";
 import { createDescribeSeal } from "../../src/seal/describe-seal.ts";
 import type { MethodologyOf } from "../../src/seal/handoff-request.ts";
+import type { HeldUpCall } from "../../src/seal/handoff-store.ts";
 import { createPrepareSeal } from "../../src/seal/prepare-seal.ts";
 import { createReceivers } from "../../src/seal/receivers.ts";
 import { createReconcileRun } from "../../src/seal/reconcile-run.ts";
@@ -62,6 +63,7 @@ export async function startSealing() {
   const inTransaction = createInTransaction(pool);
   await publishSigningKeys({ inTransaction, now }, signer.publicKeys);
   const stuck: StuckCall[] = [];
+  const heldUp: HeldUpCall[] = [];
   const lastForms: unknown[] = [];
 
   /** The use cases, wired as the api does; what a test changes is named. */
@@ -76,7 +78,13 @@ export async function startSealing() {
     const deps = {
       receivers,
       ...{ inScope, inTransaction, inRun: createInRun({ inScope, now }), objects, methodologyOf, baseUri, now },
-      ...{ sign: signer.sign, onDue, onStuck: (call: StuckCall) => stuck.push(call), onError: console.error },
+      ...{
+        sign: signer.sign,
+        onDue,
+        onStuck: (call: StuckCall) => stuck.push(call),
+        onHeldUp: (call: HeldUpCall) => heldUp.push(call),
+        onError: console.error,
+      },
       ...{ random: () => 0, onLastForm: (error: unknown) => void lastForms.push(error) },
     };
     const examine = createExaminer({ objects, limits: examinerLimits });
@@ -101,7 +109,7 @@ export async function startSealing() {
   const beginRun = createBeginRun(admin);
 
   return {
-    ...{ engines, admin, s3, signer, stuck, lastForms, wire, beginRun, inTransaction },
+    ...{ engines, admin, s3, signer, stuck, heldUp, lastForms, wire, beginRun, inTransaction },
     inScope: createInScope(pool),
     async stop() {
       s3.close();

@@ -836,7 +836,7 @@ export const RunWorkerService: GenService<{
     output: typeof PrepareSealResponseSchema;
   },
   /**
-   * Makes every pending try once, and says where they stand.
+   * Makes every pending try once, as far as its receiver takes calls, and says where they stand. Asked again while a round runs, it joins that one.
    *
    * @generated from rpc workflows_runtime.v1.RunWorkerService.DeliverHandoff
    */

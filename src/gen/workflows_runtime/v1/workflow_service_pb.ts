@@ -1927,14 +1927,14 @@ export type HeldUpRun = Message<"workflows_runtime.v1.HeldUpRun"> & {
 
   /**
    * `unbegun`, `silent`: its workflow is open at Temporal · `completed`, `failed`, `terminated`, `cancelled`, `timed_out`: closed there · `absent`: not there ·
-   * `start_refused`, `cancel_wished`, `limit_passed`.
+   * `start_refused`, `cancel_wished`, `limit_passed` · `receiver_silent`: a call of its end has no answer after 15 minutes; the run itself may have ended.
    *
    * @generated from field: string finding = 4;
    */
   finding: string;
 
   /**
-   * In Temporal's words.
+   * In the words of Temporal, or of what the call met.
    *
    * @generated from field: string detail = 5;
    */
@@ -1976,14 +1976,14 @@ export type HeldUpRunJson = {
 
   /**
    * `unbegun`, `silent`: its workflow is open at Temporal · `completed`, `failed`, `terminated`, `cancelled`, `timed_out`: closed there · `absent`: not there ·
-   * `start_refused`, `cancel_wished`, `limit_passed`.
+   * `start_refused`, `cancel_wished`, `limit_passed` · `receiver_silent`: a call of its end has no answer after 15 minutes; the run itself may have ended.
    *
    * @generated from field: string finding = 4;
    */
   finding?: string;
 
   /**
-   * In Temporal's words.
+   * In the words of Temporal, or of what the call met.
    *
    * @generated from field: string detail = 5;
    */
