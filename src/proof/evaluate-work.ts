@@ -18,6 +18,7 @@ import { readPatch } from "./exit-gate/read-patch.ts";
 import type { TreeLink } from "./exit-gate/tree-names.ts";
 import type { ReportedTest } from "./test-report/reported-test.ts";
 import { maxReportBytes } from "./test-report/reported-test.ts";
+import type { TestFinding } from "./test-report/test-finding.ts";
 import type { TestReport } from "./test-report/test-report.ts";
 import { readTestReport } from "./test-report/test-report.ts";
 import { lineOfKept } from "./tests-kept-line.ts";
@@ -27,16 +28,6 @@ import type { Evidence } from "./verdict.ts";
 export interface Work {
   readonly report: WorkReportJson;
   readonly uploads: readonly UploadJson[];
-}
-
-/** What one run of a test step proves. */
-export interface TestFinding {
-  readonly run: TestRunJson;
-  readonly outcome: "PASSED" | "FAILED";
-  /** Absent when it can't be read. */
-  readonly report?: TestReport;
-  /** For people: what was counted, or why it does not pass. */
-  readonly detail: string;
 }
 
 const vantage = "worker-observed";

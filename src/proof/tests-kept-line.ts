@@ -1,7 +1,7 @@
 import type { VerdictLineJson } from "../gen/automation/v1/verdict_pb.ts";
-import type { TestFinding } from "./evaluate-work.ts";
 import { lineOf } from "./exit-gate/check-patch.ts";
 import type { PatchChange } from "./exit-gate/patch-change.ts";
+import type { TestFinding } from "./test-report/test-finding.ts";
 import { testsKept } from "./test-report/tests-kept.ts";
 
 const remedy =
