@@ -190,6 +190,15 @@ it("goes on for as long as the api knows of no limit that has passed, and asks a
   expect(looks).toHaveLength(1); // however often it asks, its history grows by one activity
 });
 
+it("waits for a round of tries for as long as a receiver may take, and asks for no other meanwhile", async () => {
+  const run = aRun();
+  const answered = sleep(15_000).then(() => ({ progress: HandoffProgress.ACCEPTED })); // 3 s of local tries, and more than any other call may take
+  world.api.script(run.runId, { deliverHandoff: () => answered });
+  await (await startRun(world, run)).result();
+  expect(world.api.calls(run.runId).filter((call) => call === "deliverHandoff").length).toBeLessThanOrEqual(3);
+  expect(world.api.calls(run.runId).at(-1)).toBe("commitSeal");
+});
+
 it("ends TIMED_OUT without a try when it begins after a limit", async () => {
   const run = aRun();
   world.api.script(run.runId, limitIn(-60_000));

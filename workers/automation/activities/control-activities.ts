@@ -101,8 +101,9 @@ export function createControlActivities({ apiFor }: ControlActivitiesDeps): Cont
 /** Lets Temporal notice soon that the worker of a long call is gone. */
 async function heartbeating<T>(call: () => Promise<T>): Promise<T> {
   const context = Context.current();
-  if (context.info.heartbeatTimeoutMs === undefined) return call();
-  const timer = setInterval(() => context.heartbeat(), context.info.heartbeatTimeoutMs / 4);
+  const { heartbeatTimeoutMs = 0 } = context.info;
+  if (heartbeatTimeoutMs === 0) return call();
+  const timer = setInterval(() => context.heartbeat(), heartbeatTimeoutMs / 4);
   try {
     return await call();
   } finally {
