@@ -8,7 +8,7 @@ const onEngines = (name: string, include: string, fileParallelism = false) => ({
 export default defineConfig({
   test: {
     reporters: ["default"],
-    maxWorkers: 2,
+    maxWorkers: 3,
     projects: [
       {
         test: {
