@@ -11,11 +11,11 @@ import { notedProcesses, readUpFile, startUp } from "../support/up.ts";
 import { leftOfBoxes, must, publishWork, startWork } from "../support/work-scene.ts";
 
 /** Makes a change, says so, and takes its time. */
-const slow = `
+const taking = (ms: number) => `
 import { readFileSync, writeFileSync, writeSync } from "node:fs";
 writeFileSync("/workspace/src/slow.js", "export const slow = true;\\n");
 writeSync(3, JSON.stringify({ type: "message", text: "changed" }) + "\\n");
-setTimeout(() => undefined, 2_000);
+setTimeout(() => undefined, ${ms});
 `;
 const complete = ["changes.json", "changes.patch", "events.ndjson", "evidence.json", "tests/unit.xml"];
 
@@ -29,7 +29,8 @@ beforeAll(async () => {
   await up.until(({ event }) => event === "running");
   superuser = new pg.Client({ connectionString: readUpFile(dir).postgres.url });
   await superuser.connect();
-  await publishWork(dir, "slow", slow);
+  await publishWork(dir, "slow", taking(2_000));
+  await publishWork(dir, "slower", taking(8_000));
 });
 
 afterAll(async () => {
@@ -41,7 +42,7 @@ afterAll(async () => {
 
 describe("while a persona's work goes on", () => {
   it("kill -9 of the worker in prepare and while the persona works: begun anew, done once", async () => {
-    const working = await startWork(dir, "slow");
+    const working = await startWork(dir, "slower"); // still at it when the other one prepares
     await until(working, ({ message }) => message?.text === "changed");
     const preparing = await startWork(dir, "slow");
     await until(preparing, ({ status }) => status?.status === "RUN_STATUS_PREPARING");

@@ -322,8 +322,12 @@ describe("the watchers of one process", () => {
     const runId = await startRun(acme);
     const { runs } = watchRuns();
     const by = (subject: string) => ({ ...aPrincipal("acme"), subject });
-    const streams = Array.from({ length: 500 }, (_, n) => open(runs, runId, by(`ada-${n % 5}`)));
-    await Promise.all(streams.map(next));
+    const streams: ReturnType<typeof open>[] = [];
+    for (let subject = 0; subject < 5; subject += 1) {
+      const hundred = Array.from({ length: 100 }, () => open(runs, runId, by(`ada-${subject}`)));
+      await Promise.all(hundred.map(next));
+      streams.push(...hundred);
+    }
     await expect(next(open(runs, runId, by("ben")))).rejects.toThrow(TooManyWatchersError);
     await expect(next(open(runs, runId, aPrincipal("globex")))).rejects.toThrow(UnknownRunError);
     await streams[0]?.return?.();

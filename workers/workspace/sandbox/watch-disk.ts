@@ -87,7 +87,7 @@ function lookAtSharedDisk({ limits, disk, first, now }: WatchedDisk, report: Rep
     counted ??= last;
     const isOutrun = goneBetween(last.free, free) > limits.diskBytes - last.used;
     const isDue = now() - last.at >= Math.max(countEveryMs, last.tookMs / countShare);
-    if (isOutrun || (isDue && !isLast)) await count(free, before);
+    if (isOutrun || isDue || isLast) await count(free, before); // others may have freed what the box took: its end is counted
   };
 }
 
