@@ -85,11 +85,11 @@ it("lets a process live that answers, whatever it says of its dependencies", asy
 
 it("lets a process live whose answers come late, but within the silence it is allowed", async () => {
   const lines: string[] = [];
-  const supervisor = createSupervisor({ report: (_name, line) => lines.push(line), silenceMs: 2_000 });
-  const late: RequestListener = (_request, response) => void setTimeout(() => response.end("{}"), 500);
+  const supervisor = createSupervisor({ report: (_name, line) => lines.push(line), silenceMs: 4_000 });
+  const late: RequestListener = (_request, response) => void setTimeout(() => response.end("{}"), 300);
   const { healthUrl, asked, close } = await listening(late);
   await supervisor.run({ name: "late", healthUrl, start: start("late", "sleep", "60") });
-  await waitUntil("six looks", async () => asked() >= 6, { limitMs: 60_000, signal });
+  await waitUntil("twelve looks", async () => asked() >= 12, { limitMs: 60_000, signal });
   expect(lines).toEqual([]);
   await supervisor.stop(1_000);
   close();
