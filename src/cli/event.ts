@@ -84,7 +84,7 @@ export function toBinaryRecord(
   event: JsonObject,
   as: { readonly tenant: string; readonly org: string; readonly source?: string; readonly id?: string },
 ): EventRecord {
-  const { data, datacontenttype = "application/json", ...given } = event;
+  const { data, ...given } = event;
   if (data === undefined) throw new CliError(2, "data (absent): a CloudEvent here carries its payload in data; add it");
   const attributes: JsonObject = { ...given, ...(as.source === undefined ? {} : { source: as.source }) };
   if (as.id !== undefined) attributes.id = as.id;
@@ -104,9 +104,11 @@ export function toBinaryRecord(
     const shown = JSON.stringify(attributes[name]) ?? "(absent)";
     throw new CliError(2, `${name} ${shown}: a CloudEvent has it as a text; add it to the file, in quotes`);
   }
-  const headers: Record<string, string> = { "content-type": String(datacontenttype) };
-  for (const [name, value] of Object.entries(attributes)) {
-    if (!/^[a-z0-9]{1,20}$/.test(name))
+  const { datacontenttype, ...others } = attributes;
+  const headers: Record<string, string> = { "content-type": String(datacontenttype ?? "application/json") };
+  for (const [name, value] of Object.entries(others)) {
+    if (value === null) continue;
+    if (!/^[a-z0-9]+$/.test(name))
       throw new CliError(2, `${name}: attribute names of a CloudEvent are lower-case letters and digits; rename it`);
     if (typeof value === "object") {
       const message = `${name} ${JSON.stringify(value)}: an attribute is a text, number or truth value; move it to data`;

@@ -5,7 +5,8 @@ import type { Path } from "@bufbuild/protobuf/reflect";
 import type { Validator } from "@bufbuild/protovalidate";
 import { createValidator } from "@bufbuild/protovalidate";
 import type { Document } from "yaml";
-import { isNode, LineCounter, parseAllDocuments } from "yaml";
+import { isNode, LineCounter, parseAllDocuments, visit } from "yaml";
+import { exactRule, isExact } from "../text/exact-json.ts";
 import { cutText } from "../text/strangers-text.ts";
 import { CliError } from "./cli-error.ts";
 import { plain } from "./output.ts";
@@ -33,7 +34,7 @@ export type Checked<T> = { readonly message: T } | { readonly faults: readonly s
 
 /**
  * Reads the documents of a file; empty ones are left out.
- * @throws CliError 2 when the file can't be read or is no YAML, with the line
+ * @throws CliError 2 when the file can't be read, is no YAML, or has a number that JSON would change, with the line
  */
 export function readDocuments(file: string): YamlDocument[] {
   const lines = new LineCounter();
@@ -43,6 +44,13 @@ export function readDocuments(file: string): YamlDocument[] {
       const { line } = lines.linePos(fault.pos[0]);
       throw new CliError(2, `${file}:${line}: not YAML: ${plain(fault.message)}; correct the line`);
     }
+    visit(document, {
+      Scalar: (_, { value, source = "", range }) => {
+        if (typeof value !== "number" || /^[+-]?0[xo]/.test(source) || isExact(source)) return;
+        const { line } = lines.linePos(range?.[0] ?? 0);
+        throw new CliError(2, `${file}:${line}: ${plain(source)}: ${exactRule}; write it as a text, in quotes`);
+      },
+    });
     const json: JsonValue = document.toJS({ maxAliasCount: 100 });
     if (json === null) return [];
     return [{ file, json, lineOf: (path) => lines.linePos(offsetOf(document, path)).line }];
