@@ -4,11 +4,10 @@ import { Option } from "commander";
 import { CliError } from "./cli-error.ts";
 import { commandLine } from "./command-line.ts";
 import { findLocalState } from "./local-state.ts";
-import { endWithReader } from "./output.ts";
+import { readDocuments } from "./read-documents.ts";
 import type { ScopeOptions } from "./scope.ts";
 import { requireTenant, withTenant } from "./scope.ts";
 import { jsonText, print } from "./terminal.ts";
-import { readDocuments } from "./yaml-message.ts";
 
 interface PublishOptions extends Pick<ScopeOptions, "tenant" | "org" | "state" | "json"> {
   file: string;
@@ -32,7 +31,7 @@ export function registerEvent(program: Command): void {
     .description("speak on the bus as a methodology service does")
     .command("publish")
     .description("publish a CloudEvent to Kafka, in binary mode")
-    .requiredOption("-f, --file <path>", "CloudEvent in structured form, JSON or YAML")
+    .requiredOption("-f, --file <path>", "CloudEvent in structured form, JSON or YAML; - for standard input")
     .addOption(new Option("--brokers <list>", "HOST:PORT,…; else the local stack's").env("AUTOMATION_KAFKA_BROKERS"))
     .option("--topic <topic>", "topic", "automation.run.requested")
     .option("--source <uri>", "source, instead of the file's")
@@ -43,7 +42,6 @@ export function registerEvent(program: Command): void {
 }
 
 async function publish(options: PublishOptions): Promise<void> {
-  endWithReader();
   const scope = requireTenant(options);
   const record = toBinaryRecord(readEvent(options.file), { ...scope, source: options.source, id: options.id });
   const { createKafkaProducer } = await import("../bus/kafka-producer.ts");
