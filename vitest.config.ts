@@ -19,6 +19,7 @@ export default defineConfig({
             "examples/**/*.test.ts",
             "test/architecture.test.ts",
             "test/expressions.test.ts",
+            "test/pages.test.ts",
           ],
           testTimeout: 60_000,
         },

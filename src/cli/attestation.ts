@@ -3,6 +3,7 @@ import type { Command } from "commander";
 import { Argument } from "commander";
 import { AttestationSchema } from "../gen/governance/v1/governance_service_pb.ts";
 import { withApi } from "./call-api.ts";
+import { clonePath } from "./command-line.ts";
 import { exportAttestations } from "./export-attestations.ts";
 import type { KindAndId } from "./options.ts";
 import { limitOption, refOption } from "./options.ts";
@@ -50,7 +51,7 @@ export function registerAttestation(program: Command): void {
       withApi(options, "viewer", async (api, { json }) => {
         for await (const written of exportAttestations(api, options.run, options.out))
           print(json ? jsonText(written) : `${written.path}  sha256:${written.sha256}`);
-        if (!json) print("docs/verify.md has the commands that check them with openssl");
+        if (!json) print(`${clonePath("docs", "verify.md")} has the commands that check them with openssl`);
       }),
     );
 }

@@ -11,6 +11,7 @@ import { registerRequest } from "./request.ts";
 import { registerRun } from "./run.ts";
 import { registerToken } from "./token.ts";
 import { registerUp } from "./up.ts";
+import { registerUrl } from "./url.ts";
 
 /** What people type; each command is in the file of its name. */
 export function registerCommands(program: Command): void {
@@ -25,5 +26,6 @@ export function registerCommands(program: Command): void {
   registerAttestation(program);
   registerGraph(program);
   registerDemo(program);
+  registerUrl(program);
   registerToken(program);
 }

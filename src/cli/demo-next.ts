@@ -30,7 +30,7 @@ export function nextSteps(after: {
         automation("run", "describe", runId),
         automation("run", "watch", runId),
         automation("artifact", "list", "--run", runId),
-        automation("attestation", "export", "--run", runId, "--out", `evidence-${runId}`),
+        automation("attestation", "export", "--run", runId, "--out", `evidence/${runId}`),
         automation("graph", "list", "--ref", `backlog_item:${backlogItem}`),
         automation("request", "list"),
       ],

@@ -3,6 +3,7 @@ import { resolve } from "node:path";
 import type { Command } from "commander";
 import { stopLeftovers } from "../engines/engine-process.ts";
 import { familyOf, memoryBytesOf } from "../engines/process-identity.ts";
+import { addressesOf, shownAddresses } from "./addresses.ts";
 import { CliError } from "./cli-error.ts";
 import type { LocalState } from "./local-state.ts";
 import { defaultStateDir } from "./local-state.ts";
@@ -10,7 +11,6 @@ import type { Screen } from "./screen.ts";
 import { createScreen } from "./screen.ts";
 import type { Supervisor } from "./supervisor.ts";
 import { createSupervisor } from "./supervisor.ts";
-import { outliveReader } from "./terminal.ts";
 import type { EngineStarts, Stack } from "./up-engines.ts";
 import { describeStack, engineStarts, findEngines } from "./up-engines.ts";
 import type { Folder } from "./up-folder.ts";
@@ -57,7 +57,6 @@ export function registerUp(program: Command): void {
     .action(async (options: UpOptions) => {
       const stop = new AbortController();
       for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, () => stop.abort());
-      outliveReader(); // the stack stays
       const screen = createScreen(options.json === true, () => new Date());
       try {
         await up(options, screen, stop.signal);
@@ -153,17 +152,12 @@ async function untilAborted(work: Promise<void>, signal: AbortSignal): Promise<v
 }
 
 function tellReady(screen: Screen, stack: Stack, elapsedMs: number, members: { name: string; pid: number }[]): void {
-  const { secretAccessKey: _secret, ...s3 } = describeStack(stack).s3;
-  const { api, kafka, temporal, issuer, scrum } = describeStack(stack);
+  const state = describeStack(stack);
+  const { secretAccessKey: _secret, ...s3 } = state.s3;
+  const { api, kafka, temporal, issuer, scrum } = state;
   const seconds = (elapsedMs / 1000).toFixed(1);
-  const urls: [string, string][] = [
-    ["api", api.url],
-    ["temporal", `${temporal.address}, web pages ${temporal.uiUrl}`],
-    ["kafka", kafka.brokers.join(",")],
-    ["postgres", `127.0.0.1:${stack.ports.postgres}`],
-    ["s3", s3.endpoint],
-    ["issuer", issuer.url],
-    ...(scrum === undefined ? [] : ([["scrum", scrum.url]] as [string, string][])),
+  const addresses: [string, string][] = [
+    ...Object.entries(shownAddresses(addressesOf(state))),
     ["state", `${stack.folder.upFile}, a log per process in ${stack.folder.dir}/logs`],
   ];
   const megabytes = (pids: number[]) => Math.round(pids.reduce((sum, pid) => sum + memoryBytesOf(pid), 0) / 1e6);
@@ -176,7 +170,7 @@ function tellReady(screen: Screen, stack: Stack, elapsedMs: number, members: { n
     "ready",
     [
       `ready in ${seconds} s`,
-      ...urls.map(([name, url]) => `  ${name.padEnd(10)}${url}`),
+      ...addresses.map(([name, address]) => `  ${name.padEnd(13)}${address}`),
       `memory ${total} MB: ${memory.map((part) => `${part.process} ${part.megabytes}`).join(", ")}`,
     ].join("\n"),
     { seconds: Number(seconds), pid: process.pid, api, kafka, temporal, s3, issuer, scrum, memory },

@@ -8,11 +8,10 @@ import type { Principal } from "../tenancy/request-context.ts";
 import type { InScope } from "../tenancy/transaction.ts";
 import { buildRow } from "./build-row.ts";
 import type { CloudEvent } from "./cloudevent.ts";
+import { isTraceparent } from "./cloudevent.ts";
 import type { OperatorRules } from "./decide-request.ts";
 import { decideRequest } from "./decide-request.ts";
 import { recordRequests } from "./request-store.ts";
-import type { TraceContext } from "./trace-context.ts";
-import { traceContextOf } from "./trace-context.ts";
 
 /** The request is understood and can't become a run; every reason is named. */
 export class RejectedRequestError extends Error {
@@ -34,11 +33,16 @@ export class ConflictingRequestError extends Error {
   }
 }
 
-/** @param trace - W3C trace context of the call, as received */
+/** W3C trace context of the call, as received. */
+export interface CallTrace {
+  readonly traceparent?: string;
+  readonly tracestate?: string;
+}
+
 export type StartRun = (
   request: StartWorkflowRunRequest,
   who: Principal,
-  trace: TraceContext,
+  trace: CallTrace,
 ) => Promise<{ runId: string; disposition: "accepted" | "duplicate" }>;
 
 /** The api's door to the same acceptance as the bus: `request_id` is the event id, the source is the principal. */
@@ -59,7 +63,7 @@ export function createStartRun(deps: {
       org: who.org,
       data: request.request === undefined ? {} : toJson(RunRequestedSchema, request.request),
       correlationId: request.correlationId === "" ? undefined : request.correlationId,
-      ...traceContextOf(trace.traceparent, trace.tracestate),
+      ...(isTraceparent(trace.traceparent) ? trace : {}),
     };
     const { row, seen } = await deps.inScope(who, async (transaction) => {
       const position = `api:${deps.newId()}`;

@@ -96,7 +96,7 @@ describe("the demo", () => {
   it("prints commands that work as printed", async () => {
     const commands = linesOf(stack.told).filter((line) => /^(npx|kcat)/.test(line) && !/ demo --failing/.test(line));
     expect(commands.length).toBeGreaterThanOrEqual(6);
-    const evidence = join(clone, `evidence-${runOf(stack.told)}`);
+    const evidence = join(clone, "evidence", runOf(stack.told));
     try {
       for (const line of commands) {
         const { code, stderr } = await shell(line);

@@ -2,7 +2,7 @@ import type { ChildProcess } from "node:child_process";
 import { spawn } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join, resolve } from "node:path";
+import { delimiter, join, resolve } from "node:path";
 import { createInterface } from "node:readline";
 import { folderOf, wipe } from "../../src/cli/up-folder.ts";
 
@@ -20,9 +20,10 @@ export function automation(...args: string[]): Promise<Ended> {
   return ended(spawn(process.execPath, [program, ...args], { cwd: clone, env: plainEnvironment(), stdio: "pipe" }));
 }
 
-/** Runs a line in a shell in the clone, as somebody who copies it there. */
-export function shell(line: string): Promise<Ended> {
-  return ended(spawn("sh", ["-c", line], { cwd: clone, env: plainEnvironment(), stdio: "pipe" }));
+/** Runs lines in a shell in a clone, as somebody who copies them there, until one fails. */
+export function shell(lines: string, folder = clone): Promise<Ended> {
+  const argv = ["-e", "-o", "pipefail", "-c", lines];
+  return ended(spawn("bash", argv, { cwd: folder, env: plainEnvironment(), stdio: "pipe" }));
 }
 
 /** @returns the objects of a `--json` output, one a line */
@@ -58,12 +59,15 @@ export function removeStateDir(dir: string): void {
 }
 
 /** Starts `automation up --json` and waits until it runs, and the demo has ended if it was asked for. */
-export async function startStack(dir: string, ...args: string[]): Promise<RunningStack> {
-  const child = spawn(process.execPath, [program, "up", "--state", dir, "--json", ...args], {
-    cwd: clone,
-    env: plainEnvironment(),
-    stdio: ["ignore", "pipe", "pipe"],
-  });
+export const startStack = (dir: string, ...args: string[]): Promise<RunningStack> =>
+  start(dir, clone, [process.execPath, program, "up", "--state", dir, "--json", ...args]);
+
+/** The same by what `npm start` runs in another clone, with its state where it lies unless told. */
+export const startCloneOf = (folder: string): Promise<RunningStack> =>
+  start(join(folder, ".automation"), folder, ["node", "src/cli/automation.mjs", "up", "--demo", "--json"]);
+
+async function start(dir: string, cwd: string, [command = "", ...args]: readonly string[]): Promise<RunningStack> {
+  const child = spawn(command, args, { cwd, env: plainEnvironment(), stdio: ["ignore", "pipe", "pipe"] });
   const told: ToldEvent[] = [];
   let errors = "";
   child.stderr.on("data", (chunk) => (errors += chunk));
@@ -93,10 +97,11 @@ export async function startStack(dir: string, ...args: string[]): Promise<Runnin
   };
 }
 
-/** No colour is forced on, and no scope is preset. */
+/** As a new user has it: no colour is forced on, no scope is preset, no package's programs are in the path, and npx installs nothing unasked. */
 function plainEnvironment(): NodeJS.ProcessEnv {
-  const kept = Object.entries(process.env).filter(([name]) => !/^(AUTOMATION_|FORCE_COLOR$|NO_COLOR$)/.test(name));
-  return Object.fromEntries(kept);
+  const kept = Object.entries(process.env).filter(([name]) => !/^(AUTOMATION_|FORCE_COLOR$|NO_COLOR$|npm_)/.test(name));
+  const path = (process.env.PATH ?? "").split(delimiter).filter((folder) => !folder.endsWith("node_modules/.bin"));
+  return { ...Object.fromEntries(kept), PATH: path.join(delimiter), npm_config_yes: "false" };
 }
 
 function ended(child: ChildProcess): Promise<Ended> {

@@ -1,5 +1,5 @@
 import { spawnSync } from "node:child_process";
-import { chmodSync, cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join, resolve } from "node:path";
 import { Ajv2020 } from "ajv/dist/2020.js";
@@ -14,6 +14,7 @@ import type { RunArea } from "../../workers/workspace/sandbox/run-area.ts";
 import { openRunArea } from "../../workers/workspace/sandbox/run-area.ts";
 import type { RunFolder } from "../../workers/workspace/sandbox/run-folder.ts";
 import { ownerOfSlot } from "../../workers/workspace/sandbox/slot-owner.ts";
+import { saveFilesOf } from "../support/pages.ts";
 
 /** Runs the persona that docs/personas.md shows, and those of the demo: by hand, as the page says to try them, and published, in a box. */
 const root = resolve(import.meta.dirname, "../..");
@@ -23,11 +24,8 @@ let sample: string;
 
 beforeAll(() => {
   dir = mkdtempSync(join(tmpdir(), "automation-personas-"));
-  sample = join(dir, "note-keeper");
-  mkdirSync(sample);
-  const page = readFileSync(join(root, "docs/personas.md"), "utf8");
-  for (const [, name = "", text = ""] of page.matchAll(/^```\w+ ([\w.]+)\n(.*?)^```$/gms))
-    writeFileSync(join(sample, name), text);
+  sample = join(dir, "try/note-keeper");
+  saveFilesOf("docs/personas.md", dir);
 });
 afterAll(() => rmSync(dir, { recursive: true, force: true }));
 
@@ -140,7 +138,7 @@ describe("in a box, as in a run,", () => {
     const from = mkdtempSync(join(dir, "empty-"));
     const { end, events, workspace } = await workInBox(sample, from, undefined, "Customers pay by invoice");
     expect(end).toMatchObject({ state: "STEP_STATE_DONE", exitCode: 0, cause: "" });
-    expect(readFileSync(join(workspace, "NOTES.md"), "utf8")).toBe("- Customers pay by invoice\n");
+    expect(readFileSync(join(workspace, "docs/NOTES.md"), "utf8")).toBe("- Customers pay by invoice\n");
     expect(events.map((event) => Object.keys(event)[0])).toEqual(["plan", "tool", "tool", "artifact", "progress"]);
     expect(end.transcript?.toString()).toContain('"noted":"Customers pay by invoice"');
   });
@@ -169,7 +167,7 @@ describe("the sample of docs/personas.md", () => {
       ...["plan", "tool.started", "tool.completed", "artifact", "progress", "result"],
     ]);
     expect(meetsItsSchema(sample, said)).toBe(true);
-    expect(readFileSync(join(workspace, "NOTES.md"), "utf8")).toBe("- Customers pay by invoice\n");
+    expect(readFileSync(join(workspace, "docs/NOTES.md"), "utf8")).toBe("- Customers pay by invoice\n");
   });
 
   it("asks for a human, by its exit code, when there is no goal", () => {

@@ -192,7 +192,7 @@ export const CommandRuntimeSchema: GenMessage<CommandRuntime, {jsonType: Command
  */
 export type PublishBundleRequest = Message<"agents.v1.PublishBundleRequest"> & {
   /**
-   * The canonical tar, ≤ 4 MiB: what `automation persona publish` makes of a folder.
+   * The canonical tar, ≤ 4 MiB: what `npx automation persona publish` makes of a folder.
    *
    * @generated from field: bytes bundle = 1;
    */
@@ -204,7 +204,7 @@ export type PublishBundleRequest = Message<"agents.v1.PublishBundleRequest"> & {
  */
 export type PublishBundleRequestJson = {
   /**
-   * The canonical tar, ≤ 4 MiB: what `automation persona publish` makes of a folder.
+   * The canonical tar, ≤ 4 MiB: what `npx automation persona publish` makes of a folder.
    *
    * @generated from field: bytes bundle = 1;
    */

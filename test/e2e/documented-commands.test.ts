@@ -1,0 +1,137 @@
+import { spawnSync } from "node:child_process";
+import { cpSync, mkdtempSync, rmSync } from "node:fs";
+import { createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { join, relative } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { defaultPorts } from "../../src/cli/up-ports.ts";
+import { loopback } from "../../src/engines/engine.ts";
+import type { Block } from "../support/pages.ts";
+import { blocksOf, pages, saveFilesOf } from "../support/pages.ts";
+import type { RunningStack } from "../support/stack.ts";
+import { clone, removeStateDir, shell, startCloneOf } from "../support/stack.ts";
+
+/**
+ * Follows every page as a new user does: in a clone where the demo runs, with its state where it lies unless told, and on other ports than the pages may think of, since somebody has taken those.
+ * A block `sh` is run, unless it is listed here; a block with a path is saved as that file; a block `console` shows what was printed.
+ */
+const notRunHere = new Map([
+  ["npm start", "the stack of this test was started by what it runs"],
+  ["npm run bench -- start", "takes minutes, and wants a machine to itself"],
+  ["slsa-verifier verify-vsa", "test/integration/verify.test.ts builds this program and runs the block"],
+  ["cosign verify-blob-attestation", "no registry that set-up uses has this program"],
+]);
+/** What the commands of a page print beside much else, each at least once. */
+const printed: Readonly<Record<string, readonly RegExp[]>> = {
+  "README.md": [
+    /^\{"runs":\[\{"id":/m,
+    /^\S+ +accepted +sample-1 /m,
+    /^[0-9a-f-]{36} \{/m,
+    /^unchanged +Persona test-fixer@/m,
+    /COMPLETED$/m,
+    / patch +changes\.patch /m,
+    /agent-run\.dsse\.json +sha256:/,
+  ],
+  "docs/personas.md": [
+    /"type":"result","result":\{"noted":"Customers pay by invoice"\}/,
+    /^created +Persona note-keeper@1 /m,
+    /^created +WorkflowDefinition story-note@1/m,
+    /COMPLETED$/m,
+    /^sha256:([0-9a-f]{64})\n[\s\S]*^\1 +bundle\.tar$/m,
+  ],
+  "docs/verify.md": [
+    /Signature Verified Successfully/,
+    /^commit [0-9a-f]{40}, tree /m,
+    /^\d+ events, head /m,
+    /^PASSED \['SCRUM_DEFINITION_OF_DONE'\] automation:\/\/acme\/scrum\/backlog_item\/PBI-42$/m,
+    /^tree [0-9a-f]{40}$/m,
+  ],
+};
+
+let folder: string;
+let stack: RunningStack;
+let freePorts: () => void;
+
+beforeAll(async () => {
+  folder = mkdtempSync(join(tmpdir(), "automation-pages-"));
+  const left = new Set(["node_modules", ".automation", ".git"]);
+  cpSync(clone, folder, { recursive: true, filter: (path) => !left.has(relative(clone, path)) });
+  const packages = [join(clone, "node_modules"), folder];
+  // Links where they can be; not one link to the folder, whose contents an installation would remove.
+  if (spawnSync("cp", ["-al", ...packages]).status !== 0) spawnSync("cp", ["-a", ...packages]);
+  freePorts = await takePorts(Object.values(defaultPorts));
+  stack = await startCloneOf(folder);
+});
+afterAll(async () => {
+  await stack?.stop();
+  freePorts?.();
+  removeStateDir(join(folder, ".automation"));
+  rmSync(folder, { recursive: true, force: true });
+});
+
+const isCommands = ({ language }: Block) => language === "sh";
+const reasonNotToRun = ({ text }: Block) => [...notRunHere.keys()].find((begin) => text.startsWith(begin));
+const isRun = (block: Block) => isCommands(block) && reasonNotToRun(block) === undefined;
+
+describe.each(pages.filter((page) => blocksOf(page).some(isRun)))("%s", (page) => {
+  it("has commands that work as printed, in their order", async () => {
+    saveFilesOf(page, folder);
+    const commands = blocksOf(page).filter(isRun);
+    const lines = commands.map(({ line, text }) => `printf '%s\\n' '${page}:${line}' >&2\n${text}`);
+    const { code, stdout, stderr } = await shell(lines.join("\n"), folder);
+    expect({ code, stdout, stderr }).toMatchObject({ code: 0 });
+    for (const pattern of printed[page] ?? []) expect(stdout).toMatch(pattern);
+  });
+});
+
+it("prints at its start what README.md shows, but for ids, digests, times and ports", () => {
+  const told = new Set(stack.told.flatMap(({ message }) => message.split("\n")).map(shape));
+  const shown =
+    blocksOf("README.md")
+      .find(({ language }) => language === "console")
+      ?.text.split("\n") ?? [];
+  const wanted = shown.filter((line) => line.trim() !== "" && line.trim() !== "…");
+  expect(wanted.length).toBeGreaterThan(30);
+  expect(wanted.filter((line) => !told.has(shape(line)))).toEqual([]);
+});
+
+it("leaves out of the pages' commands only those that it lists, and lists none that is not there", () => {
+  const begins = pages.flatMap((page) =>
+    blocksOf(page)
+      .filter(isCommands)
+      .flatMap((block) => reasonNotToRun(block) ?? []),
+  );
+  expect(begins.toSorted()).toEqual([...notRunHere.keys()].toSorted());
+});
+
+it("runs where no part of the stack has the port that it has unless taken", () => {
+  const { ready } = Object.fromEntries(stack.told.map((told) => [told.event, told.message]));
+  for (const port of Object.values(defaultPorts)) expect(ready).not.toMatch(new RegExp(`:${port}\\b`));
+});
+
+/** @returns a line without what differs from start to start, and from machine to machine */
+function shape(line: string): string {
+  return line
+    .replaceAll(/SHA256:[\w+/]{43}/g, "KEY")
+    .replaceAll(/\d{4}-\d\d-\d\dT[\d:]+Z/g, "TIME")
+    .replaceAll(/[0-9a-f]{8}-[0-9a-f-]{27}|\b[0-9a-f]{12,64}\b/g, "ID")
+    .replaceAll(/\d+\.\d+ s\b/g, "SECONDS")
+    .replaceAll(/(127\.0\.0\.1):\d+/g, "$1:PORT")
+    .replace(/class (uid|userns)/, "class CLASS")
+    .trim();
+}
+
+/** Takes those ports that nobody has yet, and closes every connection. @returns gives them back */
+async function takePorts(ports: readonly number[]): Promise<() => void> {
+  const servers = ports.map((port) => {
+    const server = createServer((socket) => socket.destroy());
+    return new Promise<typeof server>((done) => {
+      server.once("error", () => done(server)).once("listening", () => done(server));
+      server.listen({ host: loopback, port });
+    });
+  });
+  const taken = await Promise.all(servers);
+  return () => {
+    for (const server of taken) server.close();
+  };
+}
