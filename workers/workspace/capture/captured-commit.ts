@@ -21,6 +21,8 @@ const author = {
   GIT_COMMITTER_EMAIL: "automation-scheduler@localhost",
 };
 const branch = "refs/heads/captured";
+/** Of the year 9999. */
+const lastSecond = 253_402_300_799;
 
 /** git's differences, the same way for the patch and the list: renames found, nothing of the repository's or the host's settings. */
 const compare = ["diff", "-M", "--no-ext-diff", "--no-textconv", "--no-color", "--full-index"];
@@ -74,8 +76,8 @@ export async function commitOnBase(what: CommitAsked, signal: AbortSignal): Prom
   const env = { GIT_INDEX_FILE: join(gitDir, "captured-index") };
   const said = async (args: readonly string[], more: Partial<GitOptions> = {}) =>
     (await runGit(args, { ...asked, ...more })).stdout.toString().trim();
-  const [seconds, blobs] = await Promise.all([
-    said(["show", "--no-patch", "--format=%ct", base.commit]),
+  const [date, blobs] = await Promise.all([
+    said(["rev-list", "--no-walk", "--timestamp", base.commit]).then(dateOf),
     wanted.length === 0 ? [] : storeBlobs(what, signal),
     said(["read-tree", base.tree], { env }),
   ]);
@@ -87,10 +89,20 @@ export async function commitOnBase(what: CommitAsked, signal: AbortSignal): Prom
   const tree = await said(["write-tree"], { env });
   const commit = await said(["commit-tree", "-p", base.commit, tree], {
     input: Buffer.from(`Work of run ${what.runId}\n`),
-    env: { ...author, GIT_AUTHOR_DATE: `${seconds} +0000`, GIT_COMMITTER_DATE: `${seconds} +0000` },
+    env: { ...author, GIT_AUTHOR_DATE: date, GIT_COMMITTER_DATE: date },
   });
   await said(["update-ref", branch, commit]);
   return { commit, tree };
+}
+
+/**
+ * The date of a commit on another one: the same. Of one that has none, or one before 1970 (which git reads as a huge number) or after 9999, it is the first second of 1970.
+ * @param said - `<seconds> <commit>`
+ * @returns git's internal format; "@", since it takes a small number for something else
+ */
+function dateOf(said: string): string {
+  const seconds = Number(said.split(" ", 1)[0]);
+  return `@${seconds <= lastSecond ? seconds : 0} +0000`;
 }
 
 /** @returns the object of each wanted file; bytes flow from the box to git and are held nowhere */

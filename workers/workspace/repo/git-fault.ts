@@ -33,6 +33,16 @@ const bounds: readonly Kind[] = [
 /** What git and curl say of the other side, in English (`LC_ALL=C`); the first that matches counts. */
 const kinds: readonly Kind[] = [
   {
+    says: /from promisor remote|lazy fetching disabled/i,
+    isPassing: false,
+    remedy: "it is a partial clone that lacks files of this commit: clone it to that place without --filter",
+  },
+  {
+    says: /unknown repository extension|Expected git repo version/i,
+    isPassing: false,
+    remedy: "it has a format that the git of this worker can't read: clone it to that place anew, without --ref-format",
+  },
+  {
     says: /redirect|The requested URL returned error: 3\d\d/i,
     isPassing: false,
     remedy: "redirects are not followed: declare the URL that the server redirects to",

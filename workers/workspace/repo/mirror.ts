@@ -65,7 +65,7 @@ const askingOf = ({ protocol, caFile, memoryBytes, fileBytes }: Remote) => ({
  * @throws BaseUnavailableError; the signal's reason
  */
 export async function resolveRef(remote: Remote, ref: string, signal: AbortSignal): Promise<string> {
-  if (isCommit(ref)) return ref;
+  if (isCommit(ref.toLowerCase())) return ref.toLowerCase();
   const names = namesOfRef(ref);
   const { stdout } = await runGit(["ls-remote", uploadPackOf(remote), "--", remote.url, "HEAD", ...names], {
     ...askingOf(remote),
@@ -81,10 +81,17 @@ export async function resolveRef(remote: Remote, ref: string, signal: AbortSigna
   const commit = names.map((name) => found.get(name)).find((name) => name !== undefined);
   if (commit !== undefined && isCommit(commit)) return commit;
   const isEmpty = !found.has("HEAD");
+  const has = commit === undefined ? "no branch, tag or other ref" : `the commit ${commit} as`;
   throw new BaseUnavailableError(
-    `the repository ${remote.url} has no branch or tag "${ref}"${isEmpty ? ", and its HEAD has no commit: it may be empty" : ""}`,
-    "name one that `git ls-remote` shows, or push it",
+    `the repository ${remote.url} has ${has} "${ref}"${isEmpty ? ", and its HEAD has no commit: it may be empty" : ""}`,
+    remedyOfRef(commit ?? ref),
   );
+}
+
+function remedyOfRef(ref: string): string {
+  if (/^[0-9a-f]{64}$/i.test(ref)) return "repositories with sha256 names are not supported";
+  if (/^[0-9a-f]{4,39}$/i.test(ref)) return "a short name of a commit can't be asked for: write all its 40 digits";
+  return "name one that `git ls-remote` shows, or push it";
 }
 
 /**
@@ -146,8 +153,10 @@ export async function bringCommit(
     ...local,
     okExitCodes: [0, 1, 128],
   });
-  if (exitCode !== 0 || stdout.toString().trim() !== commit)
-    throw new BaseUnavailableError(`"${ref}" of ${remote.url} is ${commit}, which is no commit`, "name a commit");
+  if (exitCode !== 0 || stdout.toString().trim() !== commit) {
+    const kind = (await runGit(["cat-file", "-t", commit], local)).stdout.toString().trim();
+    throw new BaseUnavailableError(`"${ref}" of ${remote.url} is ${commit}, a ${kind} and no commit`, "name a commit");
+  }
   const tree = await runGit(["rev-parse", "--verify", `${commit}^{tree}`], local);
   return tree.stdout.toString().trim();
 }
@@ -171,8 +180,12 @@ async function fetchCommit(gitDir: string, remote: Remote, { ref, commit }: Want
   for (const wanted of [commit, ...names]) {
     const spec = `+${wanted}:${kept}`;
     try {
-      const fetch = ["fetch", "--quiet", "--no-tags", "--no-write-fetch-head", uploadPackOf(remote)];
-      await runGit([...fetch, "--", remote.url, spec], { ...local, ...askingOf(remote), timeoutMs: fetchLimitMs });
+      const fetch = ["fetch", "--quiet", "--no-tags", "--no-write-fetch-head", "--update-shallow"];
+      await runGit([...fetch, uploadPackOf(remote), "--", remote.url, spec], {
+        ...local,
+        ...askingOf(remote),
+        timeoutMs: fetchLimitMs,
+      });
     } catch (error) {
       if (!local.signal.aborted) await removeHalfDone(gitDir, local.signal);
       const isNotGiven =

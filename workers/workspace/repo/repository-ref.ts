@@ -17,8 +17,11 @@ export function faultOfRef(ref: string): string | undefined {
 /** Whether a ref is a commit's own name: 40 lower-case hex. */
 export const isCommit = (ref: string): boolean => /^[0-9a-f]{40}$/.test(ref);
 
-/** @returns what git may list for a ref, the first that is there counts: a branch goes before a tag, and a tag stands for its commit */
+/**
+ * Names that a ref may have on the other side; the first that is there counts: a whole name (`HEAD`, `refs/…`), a branch, a tag, what git reads below `refs/`. A tag stands for its commit.
+ * @returns what git may list
+ */
 export function namesOfRef(ref: string): readonly string[] {
-  const whole = /^refs\/(heads|tags)\/./.test(ref) ? [`${ref}^{}`, ref] : [];
-  return [...whole, `refs/heads/${ref}`, `refs/tags/${ref}^{}`, `refs/tags/${ref}`];
+  const whole = ref === "HEAD" || ref.startsWith("refs/") ? [ref] : [];
+  return [...whole, `refs/heads/${ref}`, `refs/tags/${ref}`, `refs/${ref}`].flatMap((name) => [`${name}^{}`, name]);
 }
