@@ -335,6 +335,7 @@ describe("work that contradicts its objects does not pass:", () => {
       partial: true,
       skipped: [
         { path: "node_modules", reason: "ignored" },
+        { path: ".git", reason: "git_folder" },
         { path: "big.bin", reason: "oversize" },
       ],
     } as const;

@@ -120,6 +120,9 @@ const nothingCaptured: Gate = {
   ],
 };
 
+const gitFolder = "git_folder";
+const shownRepositories = 3;
+
 /** The patch is uploaded once, and everything about changes is taken from it. */
 async function judgeCapture(
   capture: CaptureJson,
@@ -128,7 +131,7 @@ async function judgeCapture(
   { readUpload, sizeOfUpload }: { readonly readUpload: ReadUpload; readonly sizeOfUpload: SizeOfUpload },
 ): Promise<Gate> {
   const complete = lineOf("capture-complete", faultsOfCapture(capture), {
-    met: "the tree holds everything that was in the workspace, except what the base ignores",
+    met: `the tree holds everything that was in the workspace, except what the base ignores${repositoriesIn(capture)}`,
     remedy: "Remove what is named here from the workspace, or have the base ignore it, and ask for a new run.",
   });
   const { changes = [], patchSha256 } = capture;
@@ -170,8 +173,17 @@ function outcomeOfDiff({ partial }: CaptureJson, changes: readonly PatchChange[]
 
 function faultsOfCapture({ partial, skipped = [] }: CaptureJson): string[] {
   if (partial !== true) return [];
-  const told = skipped.filter(({ reason }) => reason !== "ignored").map(({ path, reason }) => `${path} (${reason})`);
+  const lost = skipped.filter(({ reason = "" }) => !["ignored", gitFolder].includes(reason));
+  const told = lost.map(({ path, reason }) => `${path} (${reason})`);
   return told.length === 0 ? ["the capture is partial"] : told.map((each) => `left out: ${each}`);
+}
+
+/** Those that were made in the workspace: git has no place for one in a tree. */
+function repositoriesIn({ skipped = [] }: CaptureJson): string {
+  const paths = skipped.filter(({ reason }) => reason === gitFolder).map(({ path }) => path);
+  if (paths.length === 0) return "";
+  const more = paths.length > shownRepositories ? ` and ${paths.length - shownRepositories} more` : "";
+  return `, and git's own folder of each repository that was made in it: ${paths.slice(0, shownRepositories).join(", ")}${more}`;
 }
 
 /** Of a file that was only renamed the patch does not show the mode: there the report's is taken. */

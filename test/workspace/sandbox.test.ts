@@ -48,7 +48,8 @@ describe("a program in a box", () => {
     expect([user, home, address]).toEqual(["persona", "/home/persona", "127.0.0.1"]);
     expect(environment).toEqual({
       ...{ CI: "true", HOME: "/home/persona", LANG: "C.UTF-8", PWD: "/workspace", TMPDIR: "/tmp", TZ: "UTC" },
-      PATH: "/opt/node/bin:/usr/bin:/bin",
+      ...{ USER: "persona", LOGNAME: "persona", SHELL: "/bin/sh", TERM: "dumb", LSAN_OPTIONS: "detect_leaks=0" },
+      PATH: "/opt/node/bin:/usr/local/bin:/usr/bin:/bin:/usr/local/go/bin",
     });
   });
 

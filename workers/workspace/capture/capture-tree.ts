@@ -57,12 +57,14 @@ const mostListings = 8;
 /** A report stays readable: the rest is one line. */
 const mostSkipped = 1_000;
 const skippedPathUnits = 500;
+/** Left out, and nothing is missing: what the base's rules ignore, and repositories, for which git itself has no place in a tree. */
+const noLoss: ReadonlySet<string> = new Set(["ignored", "git_folder"]);
 /** A report is one message, of which the api takes 6 MiB. */
 const changesBytes = 4 * 1024 * 1024;
 
 /**
  * Makes the exact tree of a workspace, byte for byte, and the patch to it from the base. Runs nothing of the repository's, follows no link, and opens no path of the workspace outside a box.
- * What can't or shall not be taken is listed with its reason, and the capture is `partial` unless the base's own rules ignore it.
+ * What can't or shall not be taken is listed with its reason, and the capture is `partial` unless it is no loss.
  * @throws CaptureError when a file changes meanwhile, the patch or the list of changes is too large, or a limit of the boxes is hit; SandboxError; the signal's reason
  */
 export function createCaptureTree({
@@ -101,7 +103,7 @@ export function createCaptureTree({
         patchSha256: createHash("sha256").update(patch).digest("hex"),
         changes: [...changes],
         skipped: shownSkips(skipped),
-        partial: skipped.some(({ reason }) => reason !== "ignored"),
+        partial: skipped.some(({ reason }) => !noLoss.has(reason)),
       };
       return { capture, patch, baseLinks, gitDir };
     } catch (error) {

@@ -103,13 +103,14 @@ function list({ entries, nameBytes, depth, pathBytes }) {
   function refusalOf(name, path) {
     if (path.length > pathBytes) return "too_deep";
     const text = Buffer.from(name, "latin1").toString("utf8");
-    if (isGitFolder(text)) return "git_folder";
+    if (text === ".git") return "git_folder";
+    if (isLikeGitFolder(text)) return "bad_name";
     return Buffer.from(text, "utf8").toString("latin1") === name ? undefined : "bad_name";
   }
 }
 
 /** Whether some file system takes the name for `.git`: case, ignorable code points, short names, trailing dots, streams, and backslash as a separator. */
-function isGitFolder(name) {
+function isLikeGitFolder(name) {
   return name
     .replace(/[\u200c-\u200f\u202a-\u202e\u206a-\u206f\ufeff]/g, "")
     .split("\\")

@@ -1,3 +1,4 @@
+import { boxUser } from "./box-files.ts";
 import { boxInit, launcher } from "./box-launcher.ts";
 import type { BoxSpec } from "./sandbox.ts";
 import type { Architecture } from "./system-calls.ts";
@@ -8,8 +9,11 @@ export const boxDescriptors = { channel: 3, status: 4, filter: 5 } as const;
 /** Sizes of what is writable and in memory; bytes. */
 export const boxMemoryFiles = { root: 1_048_576, shm: 16_777_216, tmp: 268_435_456 } as const;
 
-/** The one user that a box knows; the host's is another one. */
-export const boxUser = { name: "persona", uid: 1000, gid: 1000, home: "/home/persona" } as const;
+/** Ours, then where distributions, people and Go's own installer put programs. */
+const searchPath = "/opt/node/bin:/usr/local/bin:/usr/bin:/bin:/usr/local/go/bin";
+
+/** Looking for leaks needs tracing, which is refused: without this, whatever is built with `-fsanitize=address` fails. */
+const sanitizers = { LSAN_OPTIONS: "detect_leaks=0" } as const;
 
 /** What the launcher enters and drops before bwrap starts. */
 export interface BoxCommandHow {
@@ -26,18 +30,22 @@ export interface BoxCommandHow {
 /** The command line of one box. Nothing in it comes from the environment; every path is absolute. */
 export function boxCommand(spec: BoxSpec, how: BoxCommandHow): string[] {
   const { areaRoot, owner, groups, nproc, architecture } = how;
-  const files = ["passwd", "group", "hosts", "nsswitch.conf"].flatMap((name) => [
-    "--ro-bind",
-    `${areaRoot}/etc/${name}`,
-    `/etc/${name}`,
-  ]);
   const mounts = spec.mounts.flatMap(({ hostPath, path, mode }) => [
     mode === "rw" ? "--bind" : "--ro-bind",
     hostPath,
     path,
   ]);
-  const given = { PATH: "/opt/node/bin:/usr/bin:/bin", LANG: "C.UTF-8", TZ: "UTC", ...spec.env };
-  const env = { ...given, HOME: boxUser.home, TMPDIR: "/tmp", PWD: spec.cwd };
+  const { name, home } = boxUser;
+  const given = {
+    PATH: searchPath,
+    LANG: "C.UTF-8",
+    TZ: "UTC",
+    TERM: "dumb",
+    SHELL: "/bin/sh",
+    ...sanitizers,
+    ...spec.env,
+  };
+  const env = { ...given, USER: name, LOGNAME: name, HOME: home, TMPDIR: "/tmp", PWD: spec.cwd };
   return [
     ...launcher({ keep: boxDescriptors.filter, owner, fileBytes: spec.limits.diskBytes, groups }, architecture),
     ...["bwrap", "--unshare-all", "--unshare-user", "--disable-userns", "--die-with-parent", "--new-session"],
@@ -47,12 +55,11 @@ export function boxCommand(spec: BoxSpec, how: BoxCommandHow): string[] {
     ...["--seccomp", String(boxDescriptors.filter)],
     ...["--clearenv", "--size", String(boxMemoryFiles.root), "--tmpfs", "/"],
     ...systemFolders,
-    ...["--dir", "/etc", ...files],
-    ...systemFiles.flatMap(([from, to]) => ["--ro-bind-try", from, to]),
-    ...["--ro-bind", `${areaRoot}/toolchains/node`, "/opt/node", "--proc", "/proc", "--dev", "/dev"],
+    ...["--ro-bind", `${areaRoot}/etc`, "/etc", "--ro-bind", `${areaRoot}/toolchains/node`, "/opt/node"],
+    ...["--proc", "/proc", "--dev", "/dev"],
     ...["--size", String(boxMemoryFiles.shm), "--tmpfs", "/dev/shm"],
     ...["--size", String(boxMemoryFiles.tmp), "--tmpfs", "/tmp"],
-    ...["--bind", spec.home, boxUser.home, ...mounts, "--chdir", spec.cwd],
+    ...["--bind", spec.home, home, ...mounts, "--chdir", spec.cwd],
     // through a /proc that can't be written to, no process changes another's memory
     ...["--remount-ro", "/proc", "--remount-ro", "/dev", "--remount-ro", "/"],
     ...["--", ...boxInit({ nproc, env }, architecture), ...spec.argv],
@@ -64,11 +71,3 @@ export const systemFolders: readonly string[] = [
   ...["--ro-bind", "/usr", "/usr", "--symlink", "usr/bin", "/bin", "--symlink", "usr/sbin", "/sbin"],
   ...["--symlink", "usr/lib", "/lib", "--symlink", "usr/lib64", "/lib64"],
 ];
-
-const systemFiles = [
-  ["/etc/ld.so.cache", "/etc/ld.so.cache"],
-  ["/etc/alternatives", "/etc/alternatives"],
-  ["/etc/ssl/certs", "/etc/ssl/certs"], // not its neighbour `private`, which a worker's user may be allowed to read
-  ["/etc/ssl/openssl.cnf", "/etc/ssl/openssl.cnf"],
-  ["/usr/share/zoneinfo/UTC", "/etc/localtime"],
-] as const;

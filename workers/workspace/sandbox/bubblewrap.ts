@@ -7,6 +7,8 @@ import { isMainThread } from "node:worker_threads";
 import type { LimitHitJson } from "../../../src/gen/automation/v1/run_work_pb.ts";
 import { lastWords } from "../../../src/text/strangers-text.ts";
 import { boxCommand, boxDescriptors } from "./box-command.ts";
+import type { OpenPipes } from "./box-pipes.ts";
+import { createBoxPipes } from "./box-pipes.ts";
 import { mainProcessBelow, startOf } from "./box-processes.ts";
 import type { ControlGroup, ControlGroups } from "./control-groups.ts";
 import { findControlGroups } from "./control-groups.ts";
@@ -37,10 +39,11 @@ const spareProcesses = 16;
 /** Boxes by bubblewrap: class `uid` where the worker is root, else `userns`. See docs/workspaces.md. */
 export function createBubblewrap({ area }: BubblewrapDeps): Sandbox {
   const groups = findControlGroups(area.root);
+  const pipes = createBoxPipes(area.pipesDir);
   const sandbox: Omit<Sandbox, "prove"> = {
     isolation: isRoot() ? "ISOLATION_CLASS_UID" : "ISOLATION_CLASS_USERNS",
     ownerOf: ownerOfSlot,
-    run: (spec, output, signal) => runBox({ area, groups }, spec, output, signal),
+    run: (spec, output, signal) => runBox({ area, groups, pipes }, spec, output, signal),
   };
   return { ...sandbox, prove: (signal) => proveSandbox({ sandbox, area, groups }, signal) };
 }
@@ -48,27 +51,42 @@ export function createBubblewrap({ area }: BubblewrapDeps): Sandbox {
 interface Host {
   readonly area: RunArea;
   readonly groups: ControlGroups | undefined;
+  readonly pipes: ReturnType<typeof createBoxPipes>;
 }
 
 async function runBox(host: Host, spec: BoxSpec, output: BoxOutput, signal: AbortSignal): Promise<BoxEnd> {
   if (!isMainThread)
     throw new SandboxError("boxes start from the main thread only: they die with the thread that started them");
-  if (signal.aborted) return { isStopped: true };
   for (const path of [spec.home, ...spec.mounts.map(({ hostPath }) => hostPath)]) refuseLinks(path);
-  const group = host.groups?.open(spec.limits);
-  const end = await runIn(host.area, group, spec, output, signal).finally(() => group?.end());
-  if (group !== undefined && !(await group.end())) throw new SandboxError("a box's control groups can't be emptied");
-  return end;
+  const owner = isRoot() ? ownerOfSlot(spec.slot) : undefined;
+  const pipes = await host.pipes.open(spec.hasChannel ? 3 : 2, owner);
+  let group: ControlGroup | undefined;
+  try {
+    if (signal.aborted) return { isStopped: true };
+    group = host.groups?.open(spec.limits);
+    const end = await runIn({ area: host.area, group, pipes, owner }, spec, output, signal);
+    if (group !== undefined && !(await group.end())) throw new SandboxError("a box's control groups can't be emptied");
+    return end;
+  } finally {
+    pipes.close();
+    await group?.end();
+  }
+}
+
+interface BoxPlace {
+  readonly area: RunArea;
+  readonly group: ControlGroup | undefined;
+  readonly pipes: OpenPipes;
+  /** Host user to become; absent without root. */
+  readonly owner: ReturnType<typeof ownerOfSlot> | undefined;
 }
 
 async function runIn(
-  area: RunArea,
-  group: ControlGroup | undefined,
+  { area, group, pipes, owner }: BoxPlace,
   spec: BoxSpec,
   output: BoxOutput,
   signal: AbortSignal,
 ): Promise<BoxEnd> {
-  const owner = isRoot() ? ownerOfSlot(spec.slot) : undefined;
   const architecture = architectureOf();
   const folders = [spec.home, ...spec.mounts.flatMap((mount) => (mount.mode === "rw" ? [mount.hostPath] : []))];
   const hasOwnDisk = area.faultOfDisks === undefined && folders.every((folder) => isOnOwnDisk(folder, area.runsDir));
@@ -82,8 +100,9 @@ async function runIn(
   const child = spawn(file, args, {
     cwd: "/",
     env: hostEnvironment,
-    stdio: ["ignore", "pipe", "pipe", spec.hasChannel ? "pipe" : "ignore", "pipe", "pipe"],
+    stdio: ["ignore", ...[0, 1, 2].map((at) => pipes.writers[at] ?? "ignore"), "pipe", "pipe"],
   });
+  pipes.closeWriters();
   const filter = child.stdio.at(boxDescriptors.filter) as Writable;
   filter.on("error", () => undefined); // a bwrap that ended before it read it says why
   filter.end(systemCallFilter(architecture, { allocation: !hasOwnDisk, unownedMemory: group === undefined }));
@@ -159,11 +178,8 @@ async function runIn(
     return output.onStderr(chunk);
   };
   child.stdio[boxDescriptors.status]?.on("data", readStatus);
-  const streams = Promise.all([
-    give(child.stdout as Readable, output.onStdout),
-    give(child.stderr as Readable, takeStderr),
-    ...(spec.hasChannel ? [give(child.stdio[boxDescriptors.channel] as Readable, output.onChannel ?? (() => {}))] : []),
-  ]);
+  const takers = [output.onStdout, takeStderr, output.onChannel];
+  const streams = Promise.all(pipes.readers.map((reader, at) => give(reader, takers[at] ?? (() => {}))));
   streams.catch(() => {}); // awaited below, unless the box could not start
 
   let isStopped = false;

@@ -246,7 +246,19 @@ function judge(seen: Probe, hasGroups: boolean): SandboxClaimJson[] {
     claim("user_namespaces", !["made", "done"].includes(seen.userNamespace), "a further one is refused"),
     claim(
       "environment",
-      same(seen.environment, ["HOME", "LANG", "PATH", "PWD", "TMPDIR", "TZ"]),
+      same(seen.environment, [
+        "HOME",
+        "LANG",
+        "LOGNAME",
+        "LSAN_OPTIONS",
+        "PATH",
+        "PWD",
+        "SHELL",
+        "TERM",
+        "TMPDIR",
+        "TZ",
+        "USER",
+      ]),
       `variables: ${seen.environment.join(", ")}`,
     ),
     claim(

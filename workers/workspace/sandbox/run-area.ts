@@ -15,7 +15,7 @@ import {
 import { dirname, join } from "node:path";
 import { lockArea } from "./area-lock.ts";
 import { faultOfRoom } from "./area-room.ts";
-import { boxUser } from "./box-command.ts";
+import { writeBoxFiles } from "./box-files.ts";
 import { findControlGroups } from "./control-groups.ts";
 import { faultOfDisks, unmountDisks } from "./place-disk.ts";
 import { reapLeftovers } from "./reap-leftovers.ts";
@@ -35,6 +35,8 @@ export interface RunArea {
   readonly mirrorsDir: string;
   readonly bundlesDir: string;
   readonly runsDir: string;
+  /** For the worker alone. */
+  readonly pipesDir: string;
   /** The filter of system calls for boxes in which no program of a run works. */
   readonly filterFile: string;
   /** Why places have no file systems of their own; absent when they have. */
@@ -48,8 +50,6 @@ export interface RunArea {
   /** Releases its lock; nothing may be running any more. */
   close(): Promise<void>;
 }
-
-const filterName = "seccomp.bpf";
 
 export interface RunAreaOptions {
   /** Absolute; every folder above it must let anyone pass when the worker is root. Made when absent. */
@@ -72,9 +72,13 @@ export async function openRunArea({ root: asked, nodeDir, ownerOf, signal }: Run
       ["bases", "mirrors", "bundles", "runs"].map((name) => makeFolder(join(root, name), 0o711)),
     );
     if (!basesDir || !mirrorsDir || !bundlesDir || !runsDir) throw new TypeError("four folders were made");
-    await writeSystemFiles(root);
+    const pipesDir = join(root, "pipes");
+    await rm(pipesDir, { recursive: true, force: true });
+    await makeFolder(pipesDir, 0o700);
+    await writeBoxFiles("/etc", join(root, "etc"));
     await placeNode(root, nodeDir);
-    const filterFile = join(root, "etc", filterName);
+    const filterFile = join(root, "seccomp.bpf");
+    await writeFile(filterFile, systemCallFilter(architectureOf(), { allocation: false, unownedMemory: false }));
     const remove = async (path: string, limit: AbortSignal) => {
       await unmountDisks(path, limit);
       await removeTree(path, filterFile, limit);
@@ -86,6 +90,7 @@ export async function openRunArea({ root: asked, nodeDir, ownerOf, signal }: Run
       mirrorsDir,
       bundlesDir,
       runsDir,
+      pipesDir,
       filterFile,
       faultOfDisks: fault,
       openRun: async (slot, openSignal) => {
@@ -138,23 +143,6 @@ async function makeFolder(path: string, mode: number): Promise<string> {
   await mkdir(path, { recursive: true });
   await chmod(path, mode);
   return path;
-}
-
-/** The few files of /etc that programs ask for: one user, and a name for the box itself. */
-async function writeSystemFiles(root: string): Promise<void> {
-  const { name, uid, gid, home } = boxUser;
-  const etc = await makeFolder(join(root, "etc"), 0o755);
-  const files: Record<string, string | Buffer> = {
-    passwd: `${name}:x:${uid}:${gid}:${name}:${home}:/bin/sh\nnobody:x:65534:65534:nobody:/:/bin/false\n`,
-    group: `${name}:x:${gid}:\nnogroup:x:65534:\n`,
-    hosts: "127.0.0.1 localhost box\n::1 localhost\n",
-    "nsswitch.conf": "passwd: files\ngroup: files\nhosts: files\n",
-    [filterName]: systemCallFilter(architectureOf(), { allocation: false, unownedMemory: false }),
-  };
-  for (const [file, content] of Object.entries(files)) {
-    await writeFile(join(etc, file), content);
-    await chmod(join(etc, file), 0o644);
-  }
 }
 
 /** Puts Node where boxes see it: a second name of the same file where that can be, else a copy. */

@@ -28,7 +28,7 @@ export interface BoxSpec {
   readonly argv: readonly string[];
   /** Absolute path in the box. */
   readonly cwd: string;
-  /** Added to PATH, HOME, TMPDIR, LANG and TZ; the worker's own environment is never there. */
+  /** Added to those that every box has (docs/workspaces.md); the worker's own environment is never there. */
   readonly env: Readonly<Record<string, string>>;
   readonly mounts: readonly Mount[];
   /** Host folder that is the home of the box, writable. */

@@ -626,7 +626,7 @@ export type Capture = Message<"automation.v1.Capture"> & {
   skipped: SkippedFile[];
 
   /**
-   * Whether anything was skipped that was not ignored by the base's own rules.
+   * Whether anything was skipped but what the base's own rules ignore and `git_folder`.
    *
    * @generated from field: bool partial = 9;
    */
@@ -686,7 +686,7 @@ export type CaptureJson = {
   skipped?: SkippedFileJson[];
 
   /**
-   * Whether anything was skipped that was not ignored by the base's own rules.
+   * Whether anything was skipped but what the base's own rules ignore and `git_folder`.
    *
    * @generated from field: bool partial = 9;
    */
@@ -787,7 +787,7 @@ export type SkippedFile = Message<"automation.v1.SkippedFile"> & {
   path: string;
 
   /**
-   * `ignored`, `special`, `oversize`, `unreadable`, `too_deep`, `too_many`, `bad_name`, `git_folder`.
+   * `ignored`, `special`, `oversize`, `unreadable`, `too_deep`, `too_many`, `bad_name`; `git_folder`: a repository's own `.git`.
    *
    * @generated from field: string reason = 2;
    */
@@ -806,7 +806,7 @@ export type SkippedFileJson = {
   path?: string;
 
   /**
-   * `ignored`, `special`, `oversize`, `unreadable`, `too_deep`, `too_many`, `bad_name`, `git_folder`.
+   * `ignored`, `special`, `oversize`, `unreadable`, `too_deep`, `too_many`, `bad_name`; `git_folder`: a repository's own `.git`.
    *
    * @generated from field: string reason = 2;
    */
