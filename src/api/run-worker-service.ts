@@ -11,6 +11,7 @@ import {
   DeliverHandoffResponseSchema,
   PrepareSealResponseSchema,
   RunWorkerService,
+  WorkFaultSchema,
 } from "../gen/workflows_runtime/v1/run_worker_service_pb.ts";
 import type { createCompleteWork } from "../proof/complete-work.ts";
 import type { BeginRun } from "../runs/begin-run.ts";
@@ -62,10 +63,11 @@ export function createRunWorkerService(deps: RunWorkerServiceDeps): ServiceImpl<
   return {
     beginRun: (request, context) => {
       const { attempt, startCapability } = request;
+      const fault = request.fault === undefined ? undefined : toJson(WorkFaultSchema, request.fault);
       const correlationId = context.values.get(correlationIdKey);
       const { beginRun } = RunWorkerService.method;
       const forgery = auditEntry(principalOf(context), beginRun, "wrong_start_capability", correlationId);
-      return deps.beginRun(scopeOf(request, context), { attempt, startCapability, forgery });
+      return deps.beginRun(scopeOf(request, context), { attempt, fault, startCapability, forgery });
     },
     createArtifactUploads: async (request, context) => {
       const { attempt, uploads } = request;

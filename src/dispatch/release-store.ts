@@ -17,7 +17,7 @@ export async function claimRuns(
 ): Promise<RunToStart[]> {
   const [, claimed] = await Promise.all([
     transaction.query("select pg_advisory_xact_lock($1)", [claimLock]),
-    transaction.query<RunToStart & { createdAt: Date }>(
+    transaction.query<ClaimedRow>(
       `with room as (
          select $1::bigint
            - (select count(*) from runs where started_at is not null and begun_at is null and ended_at is null)
@@ -34,12 +34,19 @@ export async function claimRuns(
        returning r.tenant, r.org, r.run_id as "runId", r.generation, r.start_capability as "startCapability", r.priority,
          r.queue_limit_seconds as "queueLimitSeconds", r.work_limit_seconds as "workLimitSeconds", r.handoff_limit_seconds as "handoffLimitSeconds", r.event_id as "eventId",
          r.definition_id as "definitionId", r.definition_version as "definitionVersion", r.profile_id as "profileId",
-         r.profile_version as "profileVersion", r.cadence_id as "cadenceId", r."references", r.traceparent, r.tracestate,
+         r.profile_version as "profileVersion", r.cadence_id as "cadenceId", r."references", r.traceparent, r.tracestate, r.shown,
          r.created_at as "createdAt"`,
       [limits.maxUnbegun, limits.atMost, claimSeconds],
     ),
   ]);
-  return claimed.rows.sort((a, b) => a.priority - b.priority || a.createdAt.getTime() - b.createdAt.getTime());
+  return claimed.rows
+    .sort((a, b) => a.priority - b.priority || a.createdAt.getTime() - b.createdAt.getTime())
+    .map(({ createdAt: _, shown, ...run }) => ({ ...run, goal: shown?.goal ?? "", personas: shown?.personas ?? [] }));
+}
+
+interface ClaimedRow extends Omit<RunToStart, "goal" | "personas"> {
+  readonly shown: Pick<RunToStart, "goal" | "personas"> | null;
+  readonly createdAt: Date;
 }
 
 /** Writes that these runs have their workflow. */

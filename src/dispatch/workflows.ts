@@ -1,4 +1,5 @@
 import type { ReferencesJson } from "../gen/automation/v1/ref_pb.ts";
+import type { PinnedPersonaJson } from "../gen/automation/v1/run_work_pb.ts";
 import type { TimeLimits } from "../runs/time-limits.ts";
 
 /** What Temporal is told about a run when it starts. */
@@ -18,6 +19,10 @@ export interface RunToStart extends TimeLimits {
   readonly profileVersion: string;
   readonly cadenceId: string;
   readonly references: ReferencesJson;
+  /** What the run shall achieve: fit for one line, and cut. */
+  readonly goal: string;
+  /** Those that its steps name, each once. */
+  readonly personas: readonly Required<Pick<PinnedPersonaJson, "id" | "version">>[];
   readonly traceparent: string | null;
   readonly tracestate: string | null;
 }

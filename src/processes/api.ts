@@ -220,6 +220,7 @@ function createServices(deps: {
         inRun,
         workflowIdOf,
         newId: randomUUID,
+        now: deps.now,
         onCommand: () => hint("automation_commands"),
       }),
       reportStatus: createReportStatus({ inScope, inRun, now: deps.now, unansweredTry: findUnansweredTry }),

@@ -4,6 +4,7 @@ import { chainEvents, genesis } from "../runs/chain-events.ts";
 import { eventContextOf, limitToJson } from "../runs/run-draft.ts";
 import { nextLimit } from "../runs/time-limits.ts";
 import { laneOf, runEventTopic } from "../runs/topics.ts";
+import { shownText } from "../text/strangers-text.ts";
 import type { CloudEvent, Delivery } from "./cloudevent.ts";
 import type { DecidedRun, Decision } from "./decide-request.ts";
 import { quarantineRecord, rejectedRecord } from "./outbox-record.ts";
@@ -76,6 +77,7 @@ function draftOf(event: CloudEvent, run: DecidedRun, runId: string, now: Date): 
     references,
     requested: run.requested,
     pins: run.pins,
+    shown: shownOf(run),
     priority: run.priority,
     ...run.limits,
     deadlineAt: run.deadlineAt?.toISOString(),
@@ -86,6 +88,17 @@ function draftOf(event: CloudEvent, run: DecidedRun, runId: string, now: Date): 
     firstEvent: { hash: first.hash, writerKey: first.writerKey, event: first.event },
     lane: laneOf(runId),
     topic: runEventTopic,
+  };
+}
+
+const maxGoalLength = 500;
+
+/** What Temporal's pages show: the goal on one line, and each persona once. */
+function shownOf({ requested, pins }: DecidedRun): RunRowDraft["shown"] {
+  const personas = (pins?.personas ?? []).map(({ id = "", version = "" }) => ({ id, version }));
+  return {
+    goal: shownText((requested.goal ?? "").replaceAll(/\s+/g, " ").trim(), maxGoalLength),
+    personas: [...new Map(personas.map((persona) => [`${persona.id}@${persona.version}`, persona])).values()],
   };
 }
 

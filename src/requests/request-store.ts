@@ -46,6 +46,8 @@ export interface RunRowDraft {
   readonly requested: object;
   /** Absent for a plan without steps. */
   readonly pins?: object;
+  /** What Temporal's pages are told of the request. */
+  readonly shown: { readonly goal: string; readonly personas: readonly object[] };
   readonly priority: number;
   readonly queueLimitSeconds: number;
   readonly workLimitSeconds: number;
@@ -127,15 +129,15 @@ const insertFresh = `
   ), made as (
     select fresh.*, d.* from fresh, jsonb_to_record(fresh.run) as d(
       "definitionId" text, "definitionVersion" text, "definitionDigest" text, "profileId" text, "profileVersion" text, "profileDigest" text,
-      "ruleId" text, method text, "workKind" text, "cadenceId" text, "references" jsonb, requested jsonb, pins jsonb, priority smallint,
+      "ruleId" text, method text, "workKind" text, "cadenceId" text, "references" jsonb, requested jsonb, pins jsonb, shown jsonb, priority smallint,
       "queueLimitSeconds" int, "workLimitSeconds" int, "handoffLimitSeconds" int, "deadlineAt" timestamptz, "dueAt" timestamptz, day date, "createdAt" timestamptz, "referenceRows" jsonb, "firstEvent" jsonb, lane smallint, topic text)
     where fresh."runId" is not null
   ), new_run as (
     insert into runs (tenant, run_id, org, request_id, source, event_id, definition_id, definition_version, definition_digest, profile_id,
-      profile_version, profile_digest, rule_id, method, work_kind, cadence_id, "references", requested, pins, status, priority, correlation_id,
+      profile_version, profile_digest, rule_id, method, work_kind, cadence_id, "references", requested, pins, shown, status, priority, correlation_id,
       traceparent, tracestate, queue_limit_seconds, work_limit_seconds, handoff_limit_seconds, deadline_at, due_at, day, created_at)
     select tenant, "runId", org, "requestId", source, "eventId", "definitionId", "definitionVersion", "definitionDigest", "profileId",
-      "profileVersion", "profileDigest", "ruleId", method, "workKind", "cadenceId", "references", requested, pins, 'ADMITTED', priority, "correlationId",
+      "profileVersion", "profileDigest", "ruleId", method, "workKind", "cadenceId", "references", requested, pins, shown, 'ADMITTED', priority, "correlationId",
       traceparent, tracestate, "queueLimitSeconds", "workLimitSeconds", "handoffLimitSeconds", "deadlineAt", "dueAt", day, "createdAt" from made
   ), new_reference as (
     insert into run_references (tenant, org, run_id, kind, id)

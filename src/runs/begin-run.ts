@@ -7,14 +7,15 @@ import { RunRequestedSchema } from "../gen/automation/v1/run_requested_pb.ts";
 import type { WorkReportJson } from "../gen/automation/v1/run_work_pb.ts";
 import { RunPinsSchema, WorkReportSchema } from "../gen/automation/v1/run_work_pb.ts";
 import { DesiredState } from "../gen/workflows_runtime/v1/run_pb.ts";
-import type { BeginRunResponseSchema } from "../gen/workflows_runtime/v1/run_worker_service_pb.ts";
+import type { BeginRunResponseSchema, WorkFaultJson } from "../gen/workflows_runtime/v1/run_worker_service_pb.ts";
 import type { AuditEntry } from "../tenancy/audit-store.ts";
 import { insertAudit } from "../tenancy/audit-store.ts";
 import type { Scope, Transaction } from "../tenancy/transaction.ts";
 import { answerLimits } from "./answer-limits.ts";
 import type { ExecutionId, InRun, OpenRun } from "./in-run.ts";
 import { isEnded } from "./run-status.ts";
-import { admitExecution, beginWork, findStartCapability } from "./run-store.ts";
+import { admitExecution, findStartCapability } from "./run-store.ts";
+import { noteWorkTry } from "./take-up-work.ts";
 
 /** What is stored may have been written by a newer version. */
 const stored = { ignoreUnknownFields: true };
@@ -24,6 +25,8 @@ export type BeginRun = (
   call: {
     /** Which try of the work is taken up, from 1; 0: the workflow begins. */
     readonly attempt: number;
+    /** How the work failed before, when that was a fault of ours. */
+    readonly fault?: WorkFaultJson | undefined;
     readonly startCapability: string;
     /** Kept when the capability is wrong. */
     readonly forgery: AuditEntry;
@@ -46,7 +49,7 @@ export function createBeginRun(deps: {
   readonly onBegun: (run: { readonly tenant: string; readonly runId: string }) => void;
   readonly onForgery: (run: { readonly tenant: string; readonly runId: string; readonly principal: string }) => void;
 }): BeginRun {
-  return async (scope, { attempt, startCapability, forgery }) => {
+  return async (scope, { attempt, fault, startCapability, forgery }) => {
     const { tenant, runId, execution } = scope;
     let hasBegun = false;
     let isForged = false;
@@ -73,12 +76,11 @@ export function createBeginRun(deps: {
         );
       hasBegun = run.begunAt === null;
       if (hasBegun) await sayBegun(open);
-      const isTakenUp = attempt > 0 && run.workBegunAt === null;
-      if (isTakenUp) await beginWork(transaction, open.run, now);
+      const begun = attempt === 0 ? open.run : await noteWorkTry(open, { attempt, fault }, now);
       return {
         desiredState,
         plan: fromJson(AutomationPlanSchema, found.plan, stored),
-        ...answerLimits(isTakenUp ? { ...open.run, workBegunAt: now } : open.run, now),
+        ...answerLimits(begun, now),
         request: fromJson(RunRequestedSchema, run.requested, stored),
         ...(run.pins === null ? {} : { pins: fromJson(RunPinsSchema, run.pins, stored) }),
         ...(work === undefined ? {} : { work: fromJson(WorkReportSchema, work, stored) }),

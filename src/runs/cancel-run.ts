@@ -30,6 +30,7 @@ export type CancelRun = (
 export function createCancelRun(deps: {
   readonly inRun: InRun;
   readonly newId: () => string;
+  readonly now: () => Date;
   readonly workflowIdOf: WorkflowIdOf;
   /** A command is due. */
   readonly onCommand: () => void;
@@ -39,22 +40,16 @@ export function createCancelRun(deps: {
     const cancelled = await deps.inRun({ tenant, org, runId }, async (open) => {
       const { run, transaction } = open;
       if (isEnded(run.status)) throw new RunEndedError(runId, run.status);
+      const cancel = run.cancel ?? { principal: subject, reason, at: deps.now().toISOString() };
       if (run.desiredState !== "CANCEL") {
         const why = reason === "" ? "" : `: ${reason}`;
         await Promise.all([
-          insertCancel(transaction, {
-            tenant,
-            runId,
-            commandId: deps.newId(),
-            generation: run.generation,
-            principal: subject,
-            reason,
-          }),
+          insertCancel(transaction, { tenant, runId, commandId: deps.newId(), generation: run.generation, cancel }),
           open.append([{ writerKey: "cancel", message: { text: `${subject} asks to cancel${why}` } }]),
         ]);
       }
       return runToJson(
-        { ...open.run, desiredState: "CANCEL", lastSequence: open.head.lastSequence },
+        { ...open.run, desiredState: "CANCEL", cancel, lastSequence: open.head.lastSequence },
         deps.workflowIdOf,
       );
     });

@@ -9,11 +9,10 @@ import type {
 import { isUuid } from "../tenancy/page-token.ts";
 import type { InScope, Scope, Transaction } from "../tenancy/transaction.ts";
 import { answerLimits } from "./answer-limits.ts";
+import { appendUnknown } from "./append-unknown.ts";
 import type { EventDraft } from "./chain-events.ts";
 import type { ExecutionId, InRun, OpenRun } from "./in-run.ts";
-import { assertSpeaksFor, eventContextOf, UnknownRunError } from "./in-run.ts";
-import { fitIntoLog, logNotes } from "./log-bounds.ts";
-import { findWriterKeys } from "./run-event-store.ts";
+import { assertSpeaksFor, UnknownRunError } from "./in-run.ts";
 import type { RunRow } from "./run-store.ts";
 import { findRun, keepBaseCommit, setWaiting } from "./run-store.ts";
 import { assertAttempt } from "./work-attempt.ts";
@@ -78,20 +77,6 @@ export function createReportStatus(deps: {
     });
   };
 }
-
-async function appendUnknown(open: OpenRun, drafts: readonly EventDraft[]): Promise<void> {
-  if (drafts.length === 0) return;
-  const keys = drafts.map(({ writerKey }) => writerKey);
-  const known = await findWriterKeys(open.transaction, open.run, [...keys, ...Object.values(logNotes)]);
-  const fresh = drafts.filter((draft) => !known.has(draft.writerKey) && !isStillWaiting(open.run, draft));
-  const contextBytes = Buffer.byteLength(JSON.stringify(eventContextOf(open.run)));
-  const fitting = fitIntoLog(open.head, fresh, { known, contextBytes });
-  if (fitting.length > 0) await open.append(fitting);
-}
-
-/** One wait may take many tries: it is told once, and the run says how long it goes on. */
-const isStillWaiting = ({ waiting }: RunRow, draft: EventDraft): boolean =>
-  draft.waiting !== undefined && draft.waiting.reason === waiting?.reason;
 
 /** A step that begins or ends, or a workspace that stands, says that the work goes on. */
 async function noteWaiting(open: OpenRun, drafts: readonly EventDraft[]): Promise<void> {

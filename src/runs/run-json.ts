@@ -49,6 +49,8 @@ export function runToJson(run: RunWithHead, workflowIdOf: WorkflowIdOf): RunJson
     ...(run.workBegunAt === null ? {} : { workBegunAt: run.workBegunAt.toISOString() }),
     ...(run.endedAt === null ? {} : { endedAt: run.endedAt.toISOString() }),
     ...(run.deadlineAt === null ? {} : { deadline: run.deadlineAt.toISOString() }),
+    ...(run.cancel === null ? {} : { cancel: run.cancel }),
+    ...(run.attempt === null ? {} : { attempt: run.attempt }),
     ...(limit === undefined ? {} : { limit: limitToJson(limit) }),
     ...(run.waiting === null || !(isWorkedOn || isHandedOff) ? {} : { waiting: run.waiting }),
   };

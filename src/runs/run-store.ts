@@ -2,6 +2,7 @@ import type { ReferencesJson } from "../gen/automation/v1/ref_pb.ts";
 import type { WorkWaitingJson } from "../gen/automation/v1/run_event_pb.ts";
 import type { RunRequestedJson } from "../gen/automation/v1/run_requested_pb.ts";
 import type { RunPinsJson } from "../gen/automation/v1/run_work_pb.ts";
+import type { CancelRequestedJson, WorkAttemptJson } from "../gen/workflows_runtime/v1/run_pb.ts";
 import type { Transaction } from "../tenancy/transaction.ts";
 import type { TimedRun } from "./time-limits.ts";
 import { nextLimit } from "./time-limits.ts";
@@ -45,6 +46,10 @@ export interface RunRow extends TimedRun {
   readonly endedAt: Date | null;
   /** What the work waits for; null while it goes on. */
   readonly waiting: WorkWaitingJson | null;
+  /** Null unless somebody asked. */
+  readonly cancel: CancelRequestedJson | null;
+  /** Null before the work is taken up. */
+  readonly attempt: WorkAttemptJson | null;
 }
 
 /** Columns of `runs` under the names of `RunRow`, for a select from `runs as r`. */
@@ -55,7 +60,7 @@ export const runColumns = `
   r.method, r.work_kind as "workKind", r.cadence_id as "cadenceId", r."references", r.requested, r.pins, r.base_commit as "baseCommit", r.status, r.reason,
   r.desired_state as "desiredState", r.generation, r.execution_run_id as "executionRunId", r.correlation_id as "correlationId",
   r.traceparent, r.tracestate, r.deadline_at as "deadlineAt", r.day, r.created_at as "createdAt", r.started_at as "startedAt",
-  r.begun_at as "begunAt", r.ended_at as "endedAt", r.work_begun_at as "workBegunAt", r.sealing_at as "sealingAt", r.waiting,
+  r.begun_at as "begunAt", r.ended_at as "endedAt", r.work_begun_at as "workBegunAt", r.sealing_at as "sealingAt", r.waiting, r.cancel, r.attempt,
   r.queue_limit_seconds as "queueLimitSeconds", r.work_limit_seconds as "workLimitSeconds", r.handoff_limit_seconds as "handoffLimitSeconds"`;
 
 /** The run, or undefined when the bound tenant has none of that id. */
@@ -78,11 +83,12 @@ export async function updateRunStatus(transaction: Transaction, run: RunRow): Pr
   );
 }
 
-/** Writes that a worker takes up the work: from here on its limit counts. The caller holds the stream's lock. */
-export async function beginWork(transaction: Transaction, run: RunRow, at: Date): Promise<void> {
-  await transaction.query(`update runs set work_begun_at = $3, due_at = $4 where tenant = $1 and run_id = $2`, [
-    ...[run.tenant, run.runId, at, nextLimit({ ...run, workBegunAt: at })?.dueAt],
-  ]);
+/** Writes that a worker takes up the work: from the first try on its limit counts. The caller holds the stream's lock. */
+export async function takeUpWork(transaction: Transaction, run: RunRow): Promise<void> {
+  await transaction.query(
+    `update runs set work_begun_at = $3, due_at = $4, attempt = $5 where tenant = $1 and run_id = $2`,
+    [...[run.tenant, run.runId, run.workBegunAt, nextLimit(run)?.dueAt, JSON.stringify(run.attempt)]],
+  );
 }
 
 /** Writes what the work waits for, or that it goes on. */
@@ -130,7 +136,7 @@ export async function beginNextGeneration(
 ): Promise<void> {
   await Promise.all([
     transaction.query(
-      `update runs set generation = $3 + 1, start_capability = default, execution_run_id = null, begun_at = null, started_at = null, claimed_until = null
+      `update runs set generation = $3 + 1, start_capability = default, execution_run_id = null, begun_at = null, started_at = null, claimed_until = null, attempt = null
        where tenant = $1 and run_id = $2 and generation = $3`,
       [run.tenant, run.runId, run.generation],
     ),

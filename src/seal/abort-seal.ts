@@ -4,9 +4,11 @@ import { insertArtifacts } from "../artifacts/artifact-store.ts";
 import { AlteredObjectError } from "../artifacts/blobs.ts";
 import type { ObjectStore } from "../artifacts/object-store.ts";
 import { RunStatus, RunStatusSchema } from "../gen/automation/v1/run_event_pb.ts";
+import type { RunResultJson } from "../gen/automation/v1/run_result_pb.ts";
 import type { UploadJson } from "../gen/automation/v1/run_work_pb.ts";
 import type { VerdictJson, VerdictLineJson } from "../gen/automation/v1/verdict_pb.ts";
 import type { ProfileJson } from "../gen/governance/v1/profile_pb.ts";
+import type { CancelRequestedJson } from "../gen/workflows_runtime/v1/run_pb.ts";
 import type { AbortSealRequest, AbortSealResponseJson } from "../gen/workflows_runtime/v1/run_worker_service_pb.ts";
 import { discardProvisional, indexSubjects, insertStatements } from "../proof/attestation-store.ts";
 import type { EventLog } from "../proof/event-log.ts";
@@ -23,7 +25,6 @@ import { assertSpeaksFor, StreamMovedError } from "../runs/in-run.ts";
 import type { RunDraft } from "../runs/run-draft.ts";
 import { draftRun } from "../runs/run-draft.ts";
 import type { RunOutcome } from "../runs/run-status.ts";
-import { statusToJson } from "../runs/run-status.ts";
 import type { RunRow } from "../runs/run-store.ts";
 import type { InScope } from "../tenancy/transaction.ts";
 import { storableJson } from "../text/strangers-text.ts";
@@ -35,6 +36,7 @@ import { insertCalls } from "./handoff-store.ts";
 import { impedimentKeyOf } from "./impediment.ts";
 import { countOccurrence } from "./impediment-store.ts";
 import { runArtifacts } from "./run-artifacts.ts";
+import { readRunResult } from "./run-result.ts";
 import type { EndScope, RunSoFar } from "./run-so-far.ts";
 import { decideAgainWhenMoved, readRunSoFar } from "./run-so-far.ts";
 import { abortUnlessCommitted } from "./seal-store.ts";
@@ -98,21 +100,32 @@ export function createAbortSeal(deps: AbortSealDeps) {
   return (scope: EndScope, told: AbortedEnd, signal: AbortSignal): Promise<AbortSealResponseJson> =>
     decideAgainWhenMoved(async () => {
       signal.throwIfAborted();
-      const end = storableJson(told);
       const soFar = await readRunSoFar(deps.inRun, scope);
-      const { seal } = soFar;
-      if (seal !== undefined && seal.state !== "PREPARED") return { outcome: statusToJson(seal.outcome) };
+      const { seal, run } = soFar;
+      const end = storableJson(isCancel(told, run) ? { ...told, reason: reasonOfCancel(run.cancel) } : told);
+      if (seal !== undefined && seal.state !== "PREPARED")
+        return answerOf(await deps.inRun(scope, ({ transaction, run }) => readRunResult(transaction, run)));
+      let result: RunResultJson;
       try {
-        await abort(deps, scope, await fullForm(deps, soFar, end, signal));
+        result = await abort(deps, scope, await fullForm(deps, soFar, end, signal));
       } catch (error) {
         if (!isOfTheForm(error)) throw error;
         deps.onLastForm(error, scope);
-        await abort(deps, scope, await lastForm(deps, soFar, { end, error }, signal));
+        result = await abort(deps, scope, await lastForm(deps, soFar, { end, error }, signal));
       }
       deps.onDue();
-      return { outcome: statusToJson(end.outcome) };
+      return answerOf(result);
     });
 }
+
+/** Whoever ends a run for a person's wish is not told whose it was: the run knows. */
+const isCancel = ({ cause }: AbortedEnd, run: RunRow): run is RunRow & { readonly cancel: CancelRequestedJson } =>
+  cause === "cancelled" && run.cancel !== null;
+
+const reasonOfCancel = ({ principal = "", reason = "" }: CancelRequestedJson): string =>
+  `cancelled by ${principal}${reason === "" ? "" : `: ${reason}`}`;
+
+const answerOf = (result: RunResultJson): AbortSealResponseJson => ({ outcome: result.outcome, result });
 
 /** An end as it is going to be written. */
 interface Form {
@@ -196,14 +209,14 @@ async function inForm<T>(work: () => T | Promise<T>): Promise<T> {
   }
 }
 
-async function abort(deps: AbortSealDeps, scope: EndScope, form: Form): Promise<void> {
+async function abort(deps: AbortSealDeps, scope: EndScope, form: Form): Promise<RunResultJson> {
   const { soFar, end, draft, log, proof, uploads, at } = form;
   const { run, calls } = soFar;
   const { outcome, cause } = end;
   const signed = await Promise.all(proof.statements.map((statement) => signStatement(deps.sign, statement)));
   const cancels = calls.filter((call) => call.phase === "TRY").map((tried) => followUp(tried, "CANCEL", at));
 
-  await deps.inRun(scope, async (open) => {
+  return deps.inRun(scope, async (open) => {
     assertSpeaksFor(open.run, scope.execution);
     const { transaction } = open;
     const { tenant, runId } = run;
@@ -218,6 +231,7 @@ async function abort(deps: AbortSealDeps, scope: EndScope, form: Form): Promise<
     ]);
     if (!isMine) throw new StreamMovedError(runId);
     if (isImpediment(run, outcome)) await raiseImpediment(deps, open, form);
+    return readRunResult(transaction, open.run);
   });
 }
 
@@ -248,7 +262,8 @@ async function raiseImpediment(
   const { tenant, org, runId } = run;
   const lines = proof.verdict.lines ?? [];
   const key = impedimentKeyOf(run, end.cause);
-  const summary = `Automation run ${runId} on ${key.workItem} ended ${end.outcome}: ${whyInShort(end, lines)}`;
+  const why = `${whyInShort(end, lines)}${triesInShort(run)}`;
+  const summary = `Automation run ${runId} on ${key.workItem} ended ${end.outcome}: ${why}`;
   const occurrence = { ...key, summary, lines, runId, at };
   const { impedimentId, occurrences } = await countOccurrence(transaction, randomUUID(), occurrence);
   const receiver = profile.handoff?.receiver ?? "";
@@ -264,6 +279,12 @@ async function raiseImpediment(
     throw new FormError(error);
   }
   await insertCalls(transaction, { tenant, org, runId }, [call], at);
+}
+
+/** How often its work was begun anew, and why the last time. */
+function triesInShort({ attempt }: RunRow): string {
+  const { attempt: number = 0, previousEnd = "" } = attempt ?? {};
+  return number <= 1 ? "" : ` (attempt ${number} of its work; how the one before ended: ${previousEnd})`;
 }
 
 /** A verdict that did not pass is told by the first requirement that it failed on and what to do; the others are in the lines. */

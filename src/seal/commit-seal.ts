@@ -22,6 +22,7 @@ import { followUp } from "./handoff-request.ts";
 import type { CallRow } from "./handoff-store.ts";
 import { insertCalls, listCalls } from "./handoff-store.ts";
 import { runArtifacts } from "./run-artifacts.ts";
+import { readRunResult } from "./run-result.ts";
 import type { SealScope } from "./run-so-far.ts";
 import type { SealRow } from "./seal-store.ts";
 import { commitPreparedSeal, findSeal } from "./seal-store.ts";
@@ -56,7 +57,7 @@ export function createCommitSeal(deps: CommitSealDeps) {
   return async (scope: SealScope, signal: AbortSignal): Promise<CommitSealResponseJson> => {
     const { tenant, org, runId } = scope;
     const prepared = await deps.inRun(scope, (open) => readPrepared(open, scope));
-    if (typeof prepared === "boolean") return { committed: prepared };
+    if ("answer" in prepared) return prepared.answer;
     const { seal, statements, tries, work } = prepared;
     const named = objectsNamed(statements).filter((sha256) => sha256 !== seal.logSha256);
     const kept = await mapAtMost(readAtOnce, [seal.logSha256, ...named], (sha256) =>
@@ -69,11 +70,11 @@ export function createCommitSeal(deps: CommitSealDeps) {
     const log = kept[0] ?? { sha256: seal.logSha256, sizeBytes: 0 };
     const signed = await Promise.all(statements.map((statement) => signStatement(deps.sign, statement)));
 
-    const committed = await deps.inRun(scope, async (open) => {
+    const answer = await deps.inRun(scope, async (open) => {
       assertSpeaksFor(open.run, scope.execution);
       const { transaction, run } = open;
       if (run.desiredState === "CANCEL" || run.status !== "SEALING")
-        return (await findSeal(transaction, tenant, runId))?.state === "COMMITTED";
+        return settled(open, await findSeal(transaction, tenant, runId));
       const at = deps.now();
       const [isMine, registered] = await Promise.all([
         commitPreparedSeal(transaction, scope, at),
@@ -102,11 +103,16 @@ export function createCommitSeal(deps: CommitSealDeps) {
       if (!isMine) throw new SealNotReadyError(runId, "it is not prepared, or a hand-off try is not acknowledged");
       if (registered !== statements.length)
         throw new SealNotReadyError(runId, `${registered} of ${statements.length} statements are what was signed`);
-      return true;
+      return { committed: true, result: await readRunResult(transaction, open.run) };
     });
-    if (committed) deps.onDue();
-    return { committed };
+    if (answer.committed === true) deps.onDue();
+    return answer;
   };
+}
+
+async function settled({ transaction, run }: OpenRun, seal: SealRow | undefined): Promise<CommitSealResponseJson> {
+  if (seal?.state !== "COMMITTED") return { committed: false };
+  return { committed: true, result: await readRunResult(transaction, run) };
 }
 
 /** @returns what is to be committed, or the answer when that is decided */
@@ -114,7 +120,8 @@ async function readPrepared(
   open: OpenRun,
   { tenant, runId, execution }: SealScope,
 ): Promise<
-  boolean | { seal: SealRow; statements: ProvisionalStatement[]; tries: CallRow[]; work: ReportedWork | undefined }
+  | { answer: CommitSealResponseJson }
+  | { seal: SealRow; statements: ProvisionalStatement[]; tries: CallRow[]; work: ReportedWork | undefined }
 > {
   assertSpeaksFor(open.run, execution);
   const [seal, statements, calls, work] = await Promise.all([
@@ -123,8 +130,8 @@ async function readPrepared(
     listCalls(open.transaction, tenant, runId),
     findWorkReport(open.transaction, tenant, runId),
   ]);
-  if (seal?.state === "COMMITTED") return true;
-  if (seal?.state === "ABORTED" || open.run.desiredState === "CANCEL") return false;
+  if (seal?.state === "COMMITTED" || seal?.state === "ABORTED" || open.run.desiredState === "CANCEL")
+    return { answer: await settled(open, seal) };
   if (seal === undefined) throw new SealNotReadyError(runId, "it is not prepared; call PrepareSeal first");
   const tries = calls.filter((call) => call.phase === "TRY");
   const missing = tries.find((call) => call.state !== "ACKNOWLEDGED");

@@ -1,4 +1,6 @@
 import type { IsolationClassJson } from "../gen/automation/v1/policy_pb.ts";
+import type { RunStatusJson } from "../gen/automation/v1/run_event_pb.ts";
+import type { RunResultJson } from "../gen/automation/v1/run_result_pb.ts";
 import type { WorkReportJson } from "../gen/automation/v1/run_work_pb.ts";
 import type { ExceededLimitJson } from "../gen/workflows_runtime/v1/run_pb.ts";
 import type {
@@ -8,6 +10,7 @@ import type {
   CommitSealResponseJson,
   DeliverHandoffResponseJson,
   PrepareSealResponseJson,
+  WorkFaultJson,
 } from "../gen/workflows_runtime/v1/run_worker_service_pb.ts";
 import type { ReportWorkflowStatusResponseJson } from "../gen/workflows_runtime/v1/workflow_service_pb.ts";
 
@@ -28,17 +31,20 @@ export const supersededExecution = "SupersededExecution";
 /** How long a worker may hold a workflow task; a dead one is noticed after this. */
 export const workflowTaskTimeout = "5 s";
 
-/** Names of the search attributes, with their Temporal types. The server must know them before the first start. */
+/**
+ * Names of the search attributes, with their Temporal types. The server must know them before the first start.
+ * A server that keeps them in SQL has room for ten of Keyword and three of KeywordList: four and one of these are left to others.
+ */
 export const searchAttributes = {
   TenantId: "Keyword",
   OrgId: "Keyword",
+  DefinitionId: "Keyword",
   MethodologyProfileId: "Keyword",
   CadenceId: "Keyword",
-  PersonaKey: "Keyword",
   EventId: "Keyword",
-  WorkItemIds: "KeywordList",
-  TimeboxIds: "KeywordList",
-  GoalIds: "KeywordList",
+  RunOutcome: "Keyword",
+  PersonaKeys: "KeywordList",
+  ReferenceIds: "KeywordList",
 } as const;
 
 /** @returns the workflow id of one generation of a run, for example `automation-run/acme/6f…/g1` */
@@ -57,6 +63,19 @@ export interface RunInput {
   readonly traceparent?: string;
   readonly tracestate?: string;
 }
+
+/** @returns the end as the attribute `RunOutcome` has it, for example `TIMED_OUT` */
+export function outcomeName(outcome: RunStatusJson): string {
+  return outcome.replace(/^RUN_STATUS_/, "");
+}
+
+/** How a run ended, as its workflow answers it. */
+export type RunResult = RunResultJson;
+
+/** What the memo says of a run from its end on, beside what it says from the start. */
+export type MemoOfEnd = Record<string, unknown> &
+  Required<Pick<RunResult, "artifacts">> &
+  Pick<RunResult, "artifactsLeftOut" | "reason">;
 
 /** What an activity sends along with every api call: whose run, and which execution speaks. */
 export interface RunScope {
@@ -84,13 +103,16 @@ export const workFailed = "WorkFailed";
 /** How often work may fail so before the run does. What it waits for, and workers that end, are not counted. */
 export const workFailures = 3;
 
+/** The last failure of the work that was ours. */
+export type WorkFault = Required<WorkFaultJson>;
+
 /** Activities of a workspace queue. */
 export interface WorkspaceActivities {
   /**
    * All steps of a run, from the base to the last upload. Each attempt begins from the base; a complete work is not done again.
-   * @param attemptsBefore - of an earlier activity for the same work: attempts are counted on
+   * @param fault - how the activity before it for the same work ended: attempts are counted on
    */
-  workSegment(scope: RunScope, startCapability: string, attemptsBefore: number): Promise<WorkEnd>;
+  workSegment(scope: RunScope, startCapability: string, fault?: WorkFault): Promise<WorkEnd>;
 }
 
 /** Activities of the control queue; each is one api call. */

@@ -2,7 +2,7 @@ import type { WorkflowStartOptions } from "@temporalio/client";
 import { defineSearchAttributeKey } from "@temporalio/common";
 import type { RunToStart } from "../dispatch/workflows.ts";
 import type { ReferencesJson, RefJson } from "../gen/automation/v1/ref_pb.ts";
-import type { RunInput, searchAttributes } from "./contract.ts";
+import type { RunInput, RunResult, searchAttributes } from "./contract.ts";
 import { controlTaskQueue, workflowIdOf, workflowTaskTimeout } from "./contract.ts";
 
 const keyword = (name: KeywordName) => defineSearchAttributeKey(name, "KEYWORD");
@@ -25,8 +25,10 @@ const graceSeconds = 24 * 60 * 60;
  * How the workflow of a run is started: once per generation, whoever asks and however often.
  * Search attributes are for finding a run in Temporal's pages; lists that are too long for it are cut, and Postgres answers in full.
  */
-export function startOptionsOf(run: RunToStart): WorkflowStartOptions<(input: RunInput) => Promise<void>> {
-  const { tenant, org, runId, generation, startCapability, traceparent, tracestate, references } = run;
+export function startOptionsOf(run: RunToStart): WorkflowStartOptions<(input: RunInput) => Promise<RunResult>> {
+  const { tenant, org, runId, generation, startCapability, traceparent, tracestate, goal, personas } = run;
+  const references = referenceIds(run.references);
+  const cadence = run.references.timeboxes?.find(({ id }) => id === run.cadenceId);
   return {
     workflowId: workflowIdOf(tenant, runId, generation),
     workflowIdConflictPolicy: "USE_EXISTING",
@@ -50,32 +52,44 @@ export function startOptionsOf(run: RunToStart): WorkflowStartOptions<(input: Ru
     typedSearchAttributes: [
       { key: keyword("TenantId"), value: tenant },
       { key: keyword("OrgId"), value: org },
+      { key: keyword("DefinitionId"), value: run.definitionId },
       { key: keyword("MethodologyProfileId"), value: run.profileId },
-      { key: keyword("CadenceId"), value: run.cadenceId },
+      ...(cadence === undefined ? [] : [{ key: keyword("CadenceId"), value: referenceId(cadence) }]),
       { key: keyword("EventId"), value: run.eventId },
-      { key: keywordList("WorkItemIds"), value: idsOf(references.workItems) },
-      { key: keywordList("TimeboxIds"), value: idsOf(references.timeboxes) },
-      { key: keywordList("GoalIds"), value: idsOf(references.goals) },
+      { key: keywordList("PersonaKeys"), value: atMost(maxListBytes, [...new Set(personas.map(({ id }) => id))]) },
+      { key: keywordList("ReferenceIds"), value: atMost(maxListBytes, references) },
     ],
     memo: {
+      ...(goal === "" ? {} : { goal }),
       definition: `${run.definitionId}@${run.definitionVersion}`,
       profile: `${run.profileId}@${run.profileVersion}`,
-      ...memoOf(references),
+      ...(personas.length === 0 ? {} : { personas: personas.map(({ id, version }) => `${id}@${version}`) }),
+      ...(sizeOf(references) > maxMemoBytes ? {} : { references }),
     },
   };
 }
 
-function idsOf(refs: readonly RefJson[] = []): string[] {
-  const ids: string[] = [];
-  let bytes = 0;
-  for (const { id = "" } of refs) {
-    bytes += Buffer.byteLength(JSON.stringify(id)) + 1;
-    if (bytes > maxListBytes) break;
-    ids.push(id);
-  }
-  return ids;
+/** As the program takes it: `automation run list --ref sprint:S-7` */
+const referenceId = ({ kind = "", id = "" }: RefJson): string => `${kind}:${id}`;
+
+/** What finds the run by `--ref`: its own references, the most particular first, then what these belong to. */
+function referenceIds({ workItems = [], goals = [], timeboxes = [], elements = [] }: ReferencesJson): string[] {
+  const own = [...workItems, ...goals, ...timeboxes, ...elements];
+  return [...new Set([...own, ...own.flatMap(parentsOf)].map(referenceId))];
 }
 
-function memoOf(references: ReferencesJson): { references?: ReferencesJson } {
-  return Buffer.byteLength(JSON.stringify(references)) > maxMemoBytes ? {} : { references };
+function parentsOf({ parent }: RefJson): RefJson[] {
+  return parent === undefined ? [] : [parent, ...parentsOf(parent)];
+}
+
+const sizeOf = (value: unknown): number => Buffer.byteLength(JSON.stringify(value));
+
+/** The first of them, as many as fit. */
+function atMost(bytes: number, texts: readonly string[]): string[] {
+  let left = bytes;
+  const over = texts.findIndex((text) => {
+    left -= sizeOf(text) + 1;
+    return left < 0;
+  });
+  return over === -1 ? [...texts] : texts.slice(0, over);
 }

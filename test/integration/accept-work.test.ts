@@ -6,6 +6,7 @@ import { bumpRevision } from "../../src/definitions/declaration-revision-store.t
 import { createPublishVersion } from "../../src/definitions/put-definition.ts";
 import { createPutRepository } from "../../src/definitions/put-repository.ts";
 import type { WorkspaceRules } from "../../src/definitions/workspace-rules.ts";
+import { claimRuns } from "../../src/dispatch/release-store.ts";
 import type { PersonaManifestJson } from "../../src/gen/agents/v1/agents_service_pb.ts";
 import type { AutomationPlanJson, TestStepJson } from "../../src/gen/automation/v1/automation_plan_pb.ts";
 import type { ReasonJson } from "../../src/gen/automation/v1/run_event_pb.ts";
@@ -16,7 +17,7 @@ import {
   RepositorySchema,
 } from "../../src/gen/workflows_runtime/v1/workflow_service_pb.ts";
 import { insertPersona } from "../../src/personas/persona-store.ts";
-import { createInScope } from "../../src/postgres/in-scope.ts";
+import { createInScope, createInTransaction } from "../../src/postgres/in-scope.ts";
 import type { InScope } from "../../src/tenancy/transaction.ts";
 import { canonicalDigest } from "../../src/text/canonical-json.ts";
 import { acceptInto, aDelivery } from "../support/accepting.ts";
@@ -120,6 +121,20 @@ describe("a request for a plan with steps", () => {
       policyDigest: canonicalDigest(pins?.policy),
       isolation: "ISOLATION_CLASS_UID",
     });
+  });
+
+  it("is shown at Temporal by its goal, fit for one line and cut, and by each of its personas once", async () => {
+    const again = { ...agent, id: "again" };
+    await publishPlan("twice", { repository: { id: "shop" }, steps: [agent, again, { id: "unit", test }] });
+    await ask("twice", { goal: `mend\n it\u202e ${"ü".repeat(8_000)}` });
+    const claimed = await createInTransaction(dispatcher)((transaction) =>
+      claimRuns(transaction, { maxUnbegun: 100, atMost: 100 }),
+    );
+    const run = claimed.find(({ definitionId }) => definitionId === "twice");
+    expect(run?.personas).toEqual([{ id: "fixer", version: "2" }]);
+    expect(run?.goal).toMatch(/^mend it\\u202e ü+…$/);
+    expect(run?.goal.length).toBeLessThanOrEqual(500);
+    expect(run).not.toHaveProperty("shown");
   });
 
   it("works on the repository and ref that the event names, and keeps what it pinned when that is declared anew", async () => {

@@ -80,7 +80,11 @@ describe("a cancel", () => {
     ]);
     expect(await textsOf(runId)).toEqual(["paula asks to cancel: wrong item"]);
     const { run } = await acme.workflows.describeWorkflowRun({ runId });
-    expect(run).toMatchObject({ desiredState: DesiredState.CANCEL, lastSequence: BigInt(steps.length + 2) });
+    expect(run).toMatchObject({
+      desiredState: DesiredState.CANCEL,
+      lastSequence: BigInt(steps.length + 2),
+      cancel: { principal: "paula", reason: "wrong item" },
+    });
   });
 
   it("reaches the workflow by its next call, however it was told", async () => {
@@ -107,6 +111,7 @@ describe("a cancel", () => {
     await worker.runWorker.abortSeal({ ...executionOf(runId), ...end });
     const { run, verdict } = await acme.workflows.describeWorkflowRun({ runId });
     expect({ status: run?.status, passed: verdict?.passed }).toEqual({ status: RunStatus.CANCELLED, passed: false });
+    expect(run?.reason).toBe("cancelled by paula"); // the run knows who, its workflow does not
     expect((await errorOf(acme.workflows.cancelWorkflowRun({ runId }))).code).toBe(Code.FailedPrecondition);
   });
 

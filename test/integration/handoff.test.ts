@@ -60,7 +60,7 @@ describe("a completed run at the Scrum service", () => {
       desiredState: "DESIRED_STATE_RUN",
     });
     expect(await atScrum(scope)).toMatchObject({ evidence: [], done: [], provisional: 2 });
-    expect(await seal.commit(scope)).toEqual({ committed: true });
+    expect(await seal.commit(scope)).toMatchObject({ committed: true });
     await untilDelivered(scope);
     const held = await atScrum(scope);
     expect(held).toMatchObject({ evidence: [{ runId: scope.runId }], done: [{ runId: scope.runId }], provisional: 0 });
@@ -133,7 +133,7 @@ describe("a completed run at the Scrum service", () => {
     expect(await callsOf(scope, "TRY")).toContainEqual({ state: "DUE", attempts: 1 });
     await expect(seal.commit(scope)).rejects.toThrow(/RecordItemDone is DUE/);
     expect(await seal.deliver(scope, signal())).toMatchObject({ progress: "HANDOFF_PROGRESS_ACCEPTED" });
-    expect(await seal.commit(scope)).toEqual({ committed: true });
+    expect(await seal.commit(scope)).toMatchObject({ committed: true });
   });
 
   it("is accepted by a Scrum that needs more than a second for each call", async () => {
@@ -149,7 +149,7 @@ describe("a completed run at the Scrum service", () => {
     await seal.prepare(scope);
     await seal.deliver(scope, signal());
     await scrum.stop("SIGKILL");
-    expect(await seal.commit(scope)).toEqual({ committed: true });
+    expect(await seal.commit(scope)).toMatchObject({ committed: true });
     await until(async () => (await callsOf(scope, "CONFIRM")).every((call) => call.attempts > 0));
     await scrum.restart();
     await untilDelivered(scope);
@@ -180,7 +180,7 @@ describe("a run that Scrum or a person stops", () => {
     expect([progress, reason]).toEqual(["HANDOFF_PROGRESS_REFUSED", "RecordItemDone: B-1 is not in S-7"]);
     expect(await seal.deliver(scope, signal())).toMatchObject({ progress, reason });
     await expect(seal.commit(scope)).rejects.toThrow(/RecordItemDone is REFUSED/);
-    expect(await seal.abort(scope, { outcome: "FAILED", cause: "handoff_refused", reason })).toEqual({
+    expect(await seal.abort(scope, { outcome: "FAILED", cause: "handoff_refused", reason })).toMatchObject({
       outcome: "RUN_STATUS_FAILED",
     });
     await untilDelivered(scope);
@@ -341,7 +341,7 @@ describe("a profile that hands over to a receiver the operator has not named", (
     const scope = await sealing.beginRun({ tenant: "nobody", requirements: [ran], receiver: "elsewhere", context });
     await expect(seal.prepare(scope)).rejects.toThrow(UnknownReceiverError);
     await expect(seal.prepare(scope)).rejects.toThrow(/"elsewhere".*operator file/);
-    expect(await seal.abort(scope, failed)).toEqual({ outcome: "RUN_STATUS_FAILED" });
+    expect(await seal.abort(scope, failed)).toMatchObject({ outcome: "RUN_STATUS_FAILED" });
     expect(await seal.describe(scopeOf("nobody"), scope.runId)).toMatchObject({
       handoffCalls: [],
       impediment: { occurrences: 1 },

@@ -45,7 +45,7 @@ describe("an end is sealed", () => {
     expect(verdict?.passed).toBe(false);
     expect(JSON.stringify(verdict).isWellFormed()).toBe(true);
     expect(JSON.stringify(verdict)).not.toMatch(/\\ud[89a-f]|[\u202a-\u202e\u2066-\u2069\u2028]/);
-    expect(await seal.abort(scope, failed)).toEqual({ outcome: "RUN_STATUS_FAILED" });
+    expect(await seal.abort(scope, failed)).toMatchObject({ outcome: "RUN_STATUS_FAILED" });
     expect(await look.statusOf(scope)).toBe("FAILED");
   });
 

@@ -45,14 +45,14 @@ describe("committing, while things break", () => {
         artifacts: 0,
         elements: 0,
       });
-      expect(await seal.commit(scope)).toEqual({ committed: true });
+      expect(await seal.commit(scope)).toMatchObject({ committed: true });
       expect(await look.halves(scope)).toEqual({ registered: 3, status: "COMPLETED", artifacts: 1, elements: 1 });
     }
     const scope = await begin();
     await seal.prepare(scope);
     const lossy = sealing.wire(() => undefined, { inScope: losingAnswers() });
     await expect(lossy.commit(scope)).rejects.toThrow("answer lost");
-    expect(await seal.commit(scope)).toEqual({ committed: true });
+    expect(await seal.commit(scope)).toMatchObject({ committed: true });
     expect(await look.halves(scope)).toEqual({ registered: 3, status: "COMPLETED", artifacts: 1, elements: 1 });
   });
 
@@ -73,7 +73,7 @@ describe("committing, while things break", () => {
     expect(await seal.commit(scope)).toMatchObject({ fault: expect.stringContaining("is not there") });
     expect(await look.statuses(scope)).toEqual(["PROVISIONAL", "PROVISIONAL", "PROVISIONAL"]);
     await client.send(new PutObjectCommand({ Bucket: "automation", Key, Body: bytes }));
-    expect(await seal.commit(scope)).toEqual({ committed: true });
+    expect(await seal.commit(scope)).toMatchObject({ committed: true });
     client.destroy();
   });
 
@@ -96,7 +96,7 @@ describe("aborting, while things break", () => {
       await seal.prepare(scope);
       const [committed, aborted] = await Promise.all([seal.commit(scope), seal.abort(scope, cancelled)]);
       const status = await look.statusOf(scope);
-      expect([committed, aborted]).toEqual([
+      expect([committed, aborted]).toMatchObject([
         { committed: status === "COMPLETED" },
         { outcome: `RUN_STATUS_${status}` },
       ]);
@@ -151,7 +151,7 @@ describe("an end that can't be written with what the run left", () => {
           isLog(key) ? { sha256: "f".repeat(64), sizeBytes: 1 } : sealing.s3.digestOf(key, signal),
       },
     });
-    expect(await altering.abort(scope, failed)).toEqual({ outcome: "RUN_STATUS_FAILED" });
+    expect(await altering.abort(scope, failed)).toMatchObject({ outcome: "RUN_STATUS_FAILED" });
     await lastForm(scope);
     expect(sealing.lastForms.at(-1)).toBeInstanceOf(AlteredObjectError);
   });

@@ -95,7 +95,7 @@ describe("while a seal is committed", () => {
 
   it("another commit is what both answer", async () => {
     const scope = await prepared();
-    expect(await meanwhile(() => seal.commit(scope)).commit(scope)).toEqual({ committed: true });
+    expect(await meanwhile(() => seal.commit(scope)).commit(scope)).toMatchObject({ committed: true });
     expect(await look.halves(scope)).toMatchObject({ registered: 3, status: "COMPLETED", artifacts: 1, elements: 1 });
   });
 });
@@ -103,7 +103,7 @@ describe("while a seal is committed", () => {
 describe("while a seal is aborted", () => {
   it("a commit wins", async () => {
     const scope = await prepared();
-    expect(await meanwhile(() => seal.commit(scope)).abort(scope, cancelled)).toEqual({
+    expect(await meanwhile(() => seal.commit(scope)).abort(scope, cancelled)).toMatchObject({
       outcome: "RUN_STATUS_COMPLETED",
     });
     expect(await look.halves(scope)).toMatchObject({ registered: 3, status: "COMPLETED" });
@@ -111,7 +111,7 @@ describe("while a seal is aborted", () => {
 
   it("a prepare is discarded", async () => {
     const scope = await begin();
-    expect(await meanwhile(() => seal.prepare(scope)).abort(scope, cancelled)).toEqual({
+    expect(await meanwhile(() => seal.prepare(scope)).abort(scope, cancelled)).toMatchObject({
       outcome: "RUN_STATUS_CANCELLED",
     });
     expect(await look.statuses(scope)).toEqual(["DISCARDED", "DISCARDED", "DISCARDED", "REGISTERED", "REGISTERED"]);
@@ -120,7 +120,7 @@ describe("while a seal is aborted", () => {
   it("another abort is the end that both answer", async () => {
     const scope = await begin();
     const timedOut = { outcome: "TIMED_OUT", cause: "deadline_exceeded", reason: "" } as const;
-    expect(await meanwhile(() => seal.abort(scope, timedOut)).abort(scope, cancelled)).toEqual({
+    expect(await meanwhile(() => seal.abort(scope, timedOut)).abort(scope, cancelled)).toMatchObject({
       outcome: "RUN_STATUS_TIMED_OUT",
     });
     expect(await look.statuses(scope)).toEqual(["REGISTERED", "REGISTERED"]);

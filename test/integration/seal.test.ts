@@ -67,6 +67,60 @@ describe("a run with a long log", () => {
   });
 });
 
+describe("the result of a run", () => {
+  it("says in short how it ended, and the same again", async () => {
+    const scope = await begin([tested], "result-tenant");
+    await seal.prepare(scope);
+    const answer = await seal.abort(scope, { ...failed, reason: `${"tests are\u001b[2J missing ".repeat(100)}` });
+    expect(answer).toMatchObject({
+      outcome: "RUN_STATUS_FAILED",
+      result: {
+        outcome: "RUN_STATUS_FAILED",
+        cause: "verdict_failed",
+        verdict: {
+          passed: false,
+          unmet: ["tests-passed missing: 0 of 1 test-result PASSED", expect.stringMatching(/^run-completed failed: /)],
+        },
+        artifacts: [{ name: "events.ndjson" }],
+        attestations: [
+          { name: "agent-run", outcome: "FAILED" },
+          { name: "vsa", outcome: "FAILED" },
+        ],
+      },
+    });
+    expect(answer.result?.reason).toMatch(/^tests are\\x1b\[2J missing /);
+    expect(answer.result?.reason?.length).toBeLessThanOrEqual(500);
+    expect(await seal.abort(scope, cancelled)).toEqual(answer);
+  });
+
+  it("stays small whatever a run leaves behind, and counts what it leaves out", async () => {
+    const scope = await begin([ran], "result-tenant");
+    await sealing.admin.query(
+      `insert into artifacts (tenant, org, artifact_id, run_id, name, kind, media_type, sha256, size_bytes, object_key)
+       select $1, $2, gen_random_uuid(), $3, 'documents/' || n || repeat('ü', 400), 'document', 'text/plain', repeat('0', 64), 1, 'none' from generate_series(1, 150) n`,
+      [scope.tenant, scope.org, scope.runId],
+    );
+    const { result } = await seal.abort(scope, failed);
+    expect(Buffer.byteLength(JSON.stringify(result))).toBeLessThan(20_000);
+    expect(result?.artifacts?.length).toBeGreaterThan(1);
+    expect(result?.artifactsLeftOut).toBe(151 - (result?.artifacts?.length ?? 0));
+  });
+
+  it("tells who cancelled it and why, whoever seals that end", async () => {
+    const scope = await begin([ran], "result-tenant");
+    await sealing.admin.query(`update runs set desired_state = 'CANCEL', cancel = $2 where run_id = $1`, [
+      scope.runId,
+      JSON.stringify({ principal: "paula", reason: "wrong item", at: new Date().toISOString() }),
+    ]);
+    expect(await seal.abort(scope, cancelled)).toMatchObject({ result: { reason: "cancelled by paula: wrong item" } });
+    const events = await look.eventsOf(scope);
+    expect(events.at(-1)?.status).toMatchObject({
+      status: "RUN_STATUS_CANCELLED",
+      reason: "cancelled by paula: wrong item",
+    });
+  });
+});
+
 describe("a run that completes", () => {
   it("is prepared without being signed, and answers a repeated prepare with what it recorded", async () => {
     const scope = await begin();
@@ -88,8 +142,17 @@ describe("a run that completes", () => {
     expect(await seal.deliver(scope, AbortSignal.timeout(60_000))).toMatchObject({
       progress: "HANDOFF_PROGRESS_ACCEPTED",
     });
-    expect(await seal.commit(scope)).toEqual({ committed: true });
-    expect(await seal.commit(scope)).toEqual({ committed: true });
+    const answer = await seal.commit(scope);
+    expect(answer).toMatchObject({
+      committed: true,
+      result: {
+        outcome: "RUN_STATUS_COMPLETED",
+        verdict: { passed: true, level: "SCRUM_DEFINITION_OF_DONE", unmet: [] },
+        artifacts: [{ name: "events.ndjson", uri: `automation://acme/run/${scope.runId}/events.ndjson` }],
+        attestations: [{ name: "agent-run" }, { name: "provenance" }, { name: "vsa", outcome: "PASSED" }],
+      },
+    });
+    expect(await seal.commit(scope)).toEqual(answer);
     expect(await look.statusOf(scope)).toBe("COMPLETED");
     expect(await look.isClosed(scope)).toBe(true);
 
@@ -175,8 +238,8 @@ describe("a run whose verdict does not pass", () => {
     expect(await look.statuses(scope)).toEqual([]);
     await expect(seal.commit(scope)).rejects.toThrow(SealNotReadyError);
 
-    expect(await seal.abort(scope, failed)).toEqual({ outcome: "RUN_STATUS_FAILED" });
-    expect(await seal.abort(scope, cancelled)).toEqual({ outcome: "RUN_STATUS_FAILED" });
+    expect(await seal.abort(scope, failed)).toMatchObject({ outcome: "RUN_STATUS_FAILED" });
+    expect(await seal.abort(scope, cancelled)).toMatchObject({ outcome: "RUN_STATUS_FAILED" });
     expect(await seal.commit(scope)).toEqual({ committed: false });
     const proof = await look.proofOf(scope);
     expect(Object.keys(proof.statements).sort()).toEqual(["agent-run", "vsa"]);
@@ -258,7 +321,7 @@ describe("a run that ends otherwise", () => {
   it("discards what was prepared and states its own end, after which a commit comes too late", async () => {
     const scope = await begin();
     await seal.prepare(scope);
-    expect(await seal.abort(scope, cancelled)).toEqual({ outcome: "RUN_STATUS_CANCELLED" });
+    expect(await seal.abort(scope, cancelled)).toMatchObject({ outcome: "RUN_STATUS_CANCELLED" });
     expect(await look.statuses(scope)).toEqual(["DISCARDED", "DISCARDED", "DISCARDED", "REGISTERED", "REGISTERED"]);
     expect(await seal.commit(scope)).toEqual({ committed: false });
     expect(await seal.prepare(scope)).toMatchObject({ verdict: { passed: false } });
@@ -281,7 +344,7 @@ describe("a run that ends otherwise", () => {
     const scope = await begin();
     await seal.prepare(scope);
     await seal.commit(scope);
-    expect(await seal.abort(scope, failed)).toEqual({ outcome: "RUN_STATUS_COMPLETED" });
+    expect(await seal.abort(scope, failed)).toMatchObject({ outcome: "RUN_STATUS_COMPLETED" });
     expect(await look.statuses(scope)).toEqual(["REGISTERED", "REGISTERED", "REGISTERED"]);
   });
 });
@@ -306,7 +369,7 @@ describe("a cancel", () => {
       desiredState: "DESIRED_STATE_CANCEL",
     });
     expect(await seal.commit(scope)).toEqual({ committed: false });
-    expect(await seal.abort(scope, cancelled)).toEqual({ outcome: "RUN_STATUS_CANCELLED" });
+    expect(await seal.abort(scope, cancelled)).toMatchObject({ outcome: "RUN_STATUS_CANCELLED" });
   });
 
   it("that comes after the commit is too late", async () => {
@@ -314,7 +377,7 @@ describe("a cancel", () => {
     await seal.prepare(scope);
     await seal.commit(scope);
     await cancel(scope);
-    expect(await seal.commit(scope)).toEqual({ committed: true });
+    expect(await seal.commit(scope)).toMatchObject({ committed: true });
   });
 });
 

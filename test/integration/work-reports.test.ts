@@ -106,6 +106,39 @@ describe("what a worker reports", () => {
     });
   });
 
+  it("is begun anew with how the try before ended: lost, or a fault of ours and which of how many", async () => {
+    const runId = await begunRun();
+    const describe = createDescribeRun({ inScope, workflowIdOf });
+    await beginRun(runId, 1);
+    expect((await describe(scopeOf(tenant), runId)).run.attempt).toEqual({ attempt: 1, begunAt: expect.any(String) });
+    await beginRun(runId, 2);
+    await beginRun(runId, 2);
+    await beginRun(runId, 1); // of a worker that was taken for dead
+    await beginRun(runId, 3, { count: 1, most: 3, attempt: 2, reason: "a bug\u001b[2J" });
+    const fault = "a fault of the scheduler's own (1 of 3): a bug\\x1b[2J";
+    const lost = "its worker was lost, or could not say why it ended";
+    const told = (await eventsOf(runId)).flatMap(({ takenUp }) => (takenUp === undefined ? [] : [takenUp]));
+    expect(told).toEqual([
+      { attempt: 2, previousEnd: lost },
+      { attempt: 3, previousEnd: fault },
+    ]);
+    await beginRun(runId, 4);
+    const counted = { attempt: 4, previousEnd: lost, faults: 1, mostFaults: 3 };
+    expect((await describe(scopeOf(tenant), runId)).run.attempt).toMatchObject(counted);
+  });
+
+  it("tells a wait of many tries once, and the run says which try goes on", async () => {
+    const runId = await begunRun();
+    for (let attempt = 1; attempt <= 3; attempt += 1) {
+      await beginRun(runId, attempt);
+      await report(runId, { attempt, events: [{ n: "1", waiting: { reason: "the disk is full", attempt } }] });
+    }
+    const events = await eventsOf(runId);
+    expect(events.filter(({ takenUp, waiting }) => (takenUp ?? waiting) !== undefined)).toHaveLength(1);
+    const { run } = await createDescribeRun({ inScope, workflowIdOf })(scopeOf(tenant), runId);
+    expect(run.attempt).toMatchObject({ attempt: 3, previousEnd: "it could not go on: the disk is full" });
+  });
+
   it("of an earlier attempt is refused whole once a later one was heard", async () => {
     const runId = await begunRun();
     await report(runId, { attempt: 2, events: [message(1)] });

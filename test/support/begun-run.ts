@@ -95,6 +95,8 @@ function aRun(scope: Scope, profile: ProfileJson, context: MethodologyContextJso
       workBegunAt: createdAt,
       sealingAt: null,
       waiting: null,
+      cancel: null,
+      attempt: null,
     },
   };
 }

@@ -7,6 +7,7 @@ import type { AutomationPlanJson } from "../../src/gen/automation/v1/automation_
 import type { RunEventJson } from "../../src/gen/automation/v1/run_event_pb.ts";
 import { RunRequestedSchema } from "../../src/gen/automation/v1/run_requested_pb.ts";
 import type { WorkReportJson } from "../../src/gen/automation/v1/run_work_pb.ts";
+import type { WorkFaultJson } from "../../src/gen/workflows_runtime/v1/run_worker_service_pb.ts";
 import type {
   ReportWorkflowStatusRequestJson,
   WorkEventJson,
@@ -59,11 +60,11 @@ export async function startReporting() {
   };
   await publish("work", {});
 
-  const beginRun = async (runId: string, attempt = 0) => {
+  const beginRun = async (runId: string, attempt = 0, fault?: WorkFaultJson) => {
     const deps = { inRun, now, findWork: async () => state.work, onBegun: () => undefined, onForgery: () => undefined };
     const forgery = { tenant, org: "retail", principal: "worker", action: "", outcome: "", correlationId: "" };
     const startCapability = await startCapabilityOf(superuser, runId);
-    return createBeginRun(deps)({ ...scopeOf(tenant), runId, execution }, { attempt, startCapability, forgery });
+    return createBeginRun(deps)({ ...scopeOf(tenant), runId, execution }, { attempt, fault, startCapability, forgery });
   };
   return {
     /** `ahead`: how many seconds the api's clock is ahead; `work`: what was reported of every run. */

@@ -2,11 +2,13 @@ import type { Server } from "node:http";
 import { createServer } from "node:http";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { MessageInitShape } from "@bufbuild/protobuf";
+import { create } from "@bufbuild/protobuf";
 import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import type { HandlerContext } from "@connectrpc/connect";
 import { connectNodeAdapter } from "@connectrpc/connect-node";
 import { IsolationClass } from "../../src/gen/automation/v1/policy_pb.ts";
 import { RunStatus } from "../../src/gen/automation/v1/run_event_pb.ts";
+import { RunResultSchema } from "../../src/gen/automation/v1/run_result_pb.ts";
 import { LineState } from "../../src/gen/automation/v1/verdict_pb.ts";
 import { DesiredState } from "../../src/gen/workflows_runtime/v1/run_pb.ts";
 import type {
@@ -29,7 +31,8 @@ export interface Script {
   prepareSeal: Answer<MessageInitShape<typeof PrepareSealResponseSchema>>;
   deliverHandoff: Answer<MessageInitShape<typeof DeliverHandoffResponseSchema>>;
   commitSeal: Answer<MessageInitShape<typeof CommitSealResponseSchema>>;
-  abortSeal: Answer<void>;
+  /** May change the result that the asked end gives. */
+  abortSeal: Answer<MessageInitShape<typeof RunResultSchema> | undefined>;
 }
 
 export interface ScriptedApi {
@@ -134,8 +137,9 @@ export async function startScriptedApi(): Promise<ScriptedApi> {
           const outcome = Object.entries(RunStatus).find(([, value]) => value === request.outcome)?.[0];
           note(runId, `abortSeal ${outcome} ${request.cause}`);
           aborts.set(runId, [...(aborts.get(runId) ?? []), request]);
-          await (scripts.get(runId) ?? goodRun).abortSeal(context);
-          return { outcome: request.outcome };
+          const other = await (scripts.get(runId) ?? goodRun).abortSeal(context);
+          const result = create(RunResultSchema, { outcome: request.outcome, reason: request.reason, ...other });
+          return { outcome: result.outcome, result };
         },
       });
       router.service(WorkflowService, { reportWorkflowStatus: answer("reportStatus") });

@@ -5,7 +5,7 @@ import { Client, Connection } from "@temporalio/client";
 import { NativeConnection, Worker } from "@temporalio/worker";
 import { createApiClient } from "../../src/client/api-client.ts";
 import type { RunToStart } from "../../src/dispatch/workflows.ts";
-import type { RunScope, WorkEnd } from "../../src/temporal/contract.ts";
+import type { RunScope, WorkEnd, WorkFault } from "../../src/temporal/contract.ts";
 import { workflowIdOf, workspaceTaskQueue } from "../../src/temporal/contract.ts";
 import type { Temporal } from "../../src/temporal/start-run.ts";
 import { createTemporal } from "../../src/temporal/start-run.ts";
@@ -17,12 +17,12 @@ import type { ScriptedApi } from "./scripted-api.ts";
 import { startScriptedApi } from "./scripted-api.ts";
 import { muteTemporal, silent } from "./silent-temporal.ts";
 
-type WorkScript = (scope: RunScope, attemptsBefore: number) => Promise<WorkEnd>;
+type WorkScript = (scope: RunScope, fault: WorkFault | undefined) => Promise<WorkEnd>;
 
 /** A real Temporal server and a real control worker, with a scripted api behind its activities; work itself is scripted, too. */
 export interface WorkflowWorld {
   readonly api: ScriptedApi;
-  /** What the work of a run does; it is told how many attempts were made by an earlier activity. */
+  /** What the work of a run does; it is told how an earlier activity ended. */
   work(runId: string, script: WorkScript): void;
   readonly temporal: Temporal;
   readonly client: Client;
@@ -63,6 +63,8 @@ export function aRun(change: Partial<RunToStart> = {}): RunToStart {
       timeboxes: [{ kind: "sprint", id: "sprint-7" }],
       workItems: [{ kind: "backlog_item", id: "PBI-1", parent: { kind: "product", id: "shop" } }],
     },
+    goal: "",
+    personas: [],
     traceparent: null,
     tracestate: null,
     ...change,
@@ -96,10 +98,10 @@ export async function startWorkflowWorld(): Promise<WorkflowWorld> {
     taskQueue: workspaceTaskQueue("ISOLATION_CLASS_UID"),
     maxHeartbeatThrottleInterval: "500 ms",
     activities: {
-      workSegment: (scope: RunScope, _startCapability: string, attemptsBefore: number) => {
+      workSegment: (scope: RunScope, _startCapability: string, fault?: WorkFault) => {
         const work = works.get(scope.runId);
         if (work === undefined) throw new Error(`nothing says what the work of ${scope.runId} does`);
-        return work(scope, attemptsBefore);
+        return work(scope, fault);
       },
     },
   });

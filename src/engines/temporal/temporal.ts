@@ -15,13 +15,13 @@ export const temporalNamespace = "automation";
 const searchAttributes = {
   TenantId: "Keyword",
   OrgId: "Keyword",
+  DefinitionId: "Keyword",
   MethodologyProfileId: "Keyword",
   CadenceId: "Keyword",
-  PersonaKey: "Keyword",
   EventId: "Keyword",
-  WorkItemIds: "KeywordList",
-  TimeboxIds: "KeywordList",
-  GoalIds: "KeywordList",
+  RunOutcome: "Keyword",
+  PersonaKeys: "KeywordList",
+  ReferenceIds: "KeywordList",
 };
 
 /**

@@ -8,18 +8,23 @@ import {
   proxyLocalActivities,
   setHandler,
   sleep,
+  upsertMemo,
+  upsertSearchAttributes,
   workflowInfo,
 } from "@temporalio/workflow";
 import type {
   AbortReason,
   BegunRun,
   ControlActivities,
+  MemoOfEnd,
   RunInput,
+  RunResult,
   RunScope,
   WorkEnd,
+  WorkFault,
   WorkspaceActivities,
 } from "../../../src/temporal/contract.ts";
-import { doorbellSignal, workFailures, workspaceTaskQueue } from "../../../src/temporal/contract.ts";
+import { doorbellSignal, outcomeName, workFailures, workspaceTaskQueue } from "../../../src/temporal/contract.ts";
 import { cutText } from "../../../src/text/strangers-text.ts";
 import { describeFailure, failedAttempt, isSuperseded, maxReasonLength, mayTryAgain } from "./failures.ts";
 import { unmetLines } from "./verdict-reason.ts";
@@ -52,8 +57,13 @@ const longestWork = "31 d";
 
 const doorbell = defineSignal(doorbellSignal);
 
-/** Why a run ends otherwise than COMPLETED; undefined: it is COMPLETED, or another execution speaks for it. */
-type End = AbortReason | undefined;
+/** Why a run is to end otherwise than COMPLETED; or that it is COMPLETED; undefined: another execution speaks for it. */
+type End = AbortReason | Committed | undefined;
+
+interface Committed {
+  readonly committed: RunResult;
+}
+
 type ExceededLimit = NonNullable<BegunRun["exceededLimit"]>;
 
 const cancelled: AbortReason = {
@@ -76,7 +86,7 @@ const timedOut = ({ cause = "", reason = "" }: ExceededLimit): AbortReason => ({
  *   hand off   DeliverHandoff, then waiting accepted → commit · refused → abort FAILED (handoff_refused)
  *   commit     CommitSeal                   committed → done · a cancel came first → abort CANCELLED · evidence is gone or altered → abort FAILED (evidence_lost)
  *   abort      AbortSeal                    done
- *   done       the run is sealed
+ *   done       the run is sealed: its end is told to Temporal's pages, and is the workflow's result
  *   gone       another execution speaks for the run: no effects
  *
  * From work, prepare, hand off and commit, whatever they wait for, leads to abort:
@@ -89,8 +99,10 @@ const timedOut = ({ cause = "", reason = "" }: ExceededLimit): AbortReason => ({
  * Which limit runs changes with the run's phase, without the workflow being told: one timer until the first moment when any may have passed, then the api is asked.
  * The timer starts when the first workflow task ends, so that it may be late by that task: 5 s at most.
  * A commit that was overtaken by an abort is settled by the api, where one of the two wins and the other gets its answer.
+ *
+ * An execution that told an end has done its duty and is Completed to Temporal, whichever end it is; the attribute `RunOutcome` names the end that the api sealed, and one that told none has no such attribute.
  */
-export async function automationRun(input: RunInput): Promise<void> {
+export async function automationRun(input: RunInput): Promise<RunResult> {
   const bell = { isRung: false };
   setHandler(doorbell, () => {
     bell.isRung = true;
@@ -99,11 +111,34 @@ export async function automationRun(input: RunInput): Promise<void> {
   const scope: RunScope = { tenant, org, runId, generation, firstExecutionRunId: workflowInfo().firstExecutionRunId };
   try {
     const end = await untilEnd(scope, startCapability, bell);
-    if (end === undefined) return;
-    await CancellationScope.nonCancellable(() => callApi((api) => api.abortSeal(scope, end)));
+    if (end === undefined) return gone;
+    return showEnd("committed" in end ? end.committed : await abort(scope, end));
   } catch (error) {
     if (!isSuperseded(error)) throw error;
+    return gone;
   }
+}
+
+const gone: RunResult = { reason: "another execution speaks for the run; this one ended without effects" };
+
+/** @returns the end that was sealed: another one, when that came first */
+async function abort(scope: RunScope, end: AbortReason): Promise<RunResult> {
+  const { outcome, result } = await CancellationScope.nonCancellable(() => callApi((api) => api.abortSeal(scope, end)));
+  return { outcome, ...result };
+}
+
+/** Shows the end in Temporal's pages, within the workflow task that ends the workflow. */
+function showEnd(result: RunResult): RunResult {
+  const { outcome, reason, artifacts = [], artifactsLeftOut } = result;
+  const value = outcomeName(outcome ?? "RUN_STATUS_UNSPECIFIED");
+  upsertSearchAttributes([{ key: { name: "RunOutcome", type: "KEYWORD" }, value }]);
+  const memo: MemoOfEnd = {
+    artifacts,
+    ...(artifactsLeftOut === undefined ? {} : { artifactsLeftOut }),
+    ...(reason === undefined ? {} : { reason }),
+  };
+  upsertMemo(memo);
+  return result;
 }
 
 async function untilEnd(scope: RunScope, startCapability: string, bell: { isRung: boolean }): Promise<End> {
@@ -146,20 +181,20 @@ async function work(
     retry: { initialInterval: "1 s", maximumInterval: "1 minute" },
     cancellationType: ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
   });
-  let attempts = 0;
-  for (let failures = 1; ; failures += 1) {
+  let fault: WorkFault | undefined;
+  for (let count = 1; ; count += 1) {
     try {
-      return await workSegment(scope, startCapability, attempts);
+      return await workSegment(scope, startCapability, fault);
     } catch (error) {
       const attempt = failedAttempt(error);
-      if (attempt === undefined || failures === workFailures) throw error;
-      attempts = attempt;
+      if (attempt === undefined || count === workFailures) throw error;
+      fault = { count, most: workFailures, attempt, reason: describeFailure(error) };
     }
-    await sleep(failures * 2_000);
+    await sleep(count * 2_000);
   }
 }
 
-function endOfWork(ended: WorkEnd | undefined): End {
+function endOfWork(ended: WorkEnd | undefined): AbortReason | undefined {
   if (ended === undefined || ended.outcome === "WORK_OUTCOME_DONE") return undefined;
   return { outcome: "RUN_STATUS_FAILED", cause: ended.cause, reason: ended.reason };
 }
@@ -186,8 +221,8 @@ async function proceed(scope: RunScope): Promise<End> {
   if (handoff.progress !== "HANDOFF_PROGRESS_ACCEPTED")
     return { outcome: "RUN_STATUS_FAILED", cause: "handoff_refused", reason: handoff.reason ?? "" };
 
-  const { committed, fault = "" } = await callApi((api) => api.commitSeal(scope));
-  if (committed) return undefined;
+  const { committed, fault = "", result } = await callApi((api) => api.commitSeal(scope));
+  if (committed) return { committed: { outcome: "RUN_STATUS_COMPLETED", ...result } };
   if (fault === "") return cancelled;
   return { outcome: "RUN_STATUS_FAILED", cause: "evidence_lost", reason: cutText(fault, maxReasonLength) };
 }

@@ -3,7 +3,7 @@ import { ConnectError } from "@connectrpc/connect";
 import { ApplicationFailure, CancelledFailure, Context } from "@temporalio/activity";
 import type { SandboxReportJson, WorkReportJson } from "../../../src/gen/automation/v1/run_work_pb.ts";
 import { BeginRunResponseSchema } from "../../../src/gen/workflows_runtime/v1/run_worker_service_pb.ts";
-import type { RunScope, WorkEnd, WorkspaceActivities } from "../../../src/temporal/contract.ts";
+import type { RunScope, WorkEnd, WorkFault, WorkspaceActivities } from "../../../src/temporal/contract.ts";
 import { supersededExecution } from "../../../src/temporal/contract.ts";
 import { cutText, storable } from "../../../src/text/strangers-text.ts";
 import { executionOf } from "../../automation/activities/control-activities.ts";
@@ -56,18 +56,22 @@ const lasting: ReadonlySet<string> = new Set(["base_unavailable", "bundle_altere
  * A cancel stops the steps and keeps what they made; a worker that shuts down, or no longer owns the activity, drops all: another attempt begins anew.
  */
 export function createWorkSegment(deps: WorkSegmentDeps): WorkspaceActivities["workSegment"] {
-  return async (scope, startCapability, attemptsBefore) => {
+  return async (scope, startCapability, fault) => {
     const { info, cancellationSignal, heartbeat } = contextOf();
     const api = deps.apiFor(scope);
     const slot = deps.slots.take();
-    const attempt = attemptsBefore + info.attempt;
+    const attempt = (fault?.attempt ?? 0) + info.attempt;
     const pointer = { attempt, slot };
     const progress = createProgressWatchdog({ limitMs: silentLimitMs, nowMs: () => performance.now() });
     const beating = setInterval(() => {
       if (progress.isAlive()) heartbeat(pointer);
     }, heartbeatEveryMs);
     try {
-      return await attemptWork(deps, { scope, startCapability, api, slot, attempt, progress }, cancellationSignal);
+      return await attemptWork(
+        deps,
+        { scope, startCapability, fault, api, slot, attempt, progress },
+        cancellationSignal,
+      );
     } catch (error) {
       throw failureOfAttempt(error, attempt, cancellationSignal);
     } finally {
@@ -82,6 +86,7 @@ async function attemptWork(
   at: {
     scope: RunScope;
     startCapability: string;
+    fault: WorkFault | undefined;
     api: RunApi;
     slot: number;
     attempt: number;
@@ -89,12 +94,12 @@ async function attemptWork(
   },
   cancelled: AbortSignal,
 ): Promise<WorkEnd> {
-  const { scope, startCapability, api, slot, attempt, progress } = at;
+  const { scope, startCapability, fault, api, slot, attempt, progress } = at;
   const execution = executionOf(scope);
   const options = { signal: cancelled, timeoutMs: callLimitMs };
   const begun = toJson(
     BeginRunResponseSchema,
-    await askApi(() => api.runWorker.beginRun({ execution, startCapability, attempt }, options), cancelled),
+    await askApi(() => api.runWorker.beginRun({ execution, startCapability, attempt, fault }, options), cancelled),
   );
   if (begun.refused) throw superseded(scope);
   if (begun.work !== undefined) return endOf(begun.work);

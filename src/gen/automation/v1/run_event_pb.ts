@@ -18,7 +18,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file automation/v1/run_event.proto.
  */
 export const file_automation_v1_run_event: GenFile = /*@__PURE__*/
-  fileDesc("Ch1hdXRvbWF0aW9uL3YxL3J1bl9ldmVudC5wcm90bxINYXV0b21hdGlvbi52MSKfBgoIUnVuRXZlbnQSDgoGcnVuX2lkGAEgASgJEhAKCHNlcXVlbmNlGAIgASgDEhIKCndyaXRlcl9rZXkYAyABKAkSJgoCYXQYBCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEiwKB2NvbnRleHQYBSABKAsyGy5hdXRvbWF0aW9uLnYxLkV2ZW50Q29udGV4dBIRCglwcmV2X2hhc2gYBiABKAkSLgoGc3RhdHVzGAogASgLMhwuYXV0b21hdGlvbi52MS5TdGF0dXNDaGFuZ2VkSAASLwoHbWVzc2FnZRgLIAEoCzIcLmF1dG9tYXRpb24udjEuTWVzc2FnZUxvZ2dlZEgAEjAKB3ZlcmRpY3QYDCABKAsyHS5hdXRvbWF0aW9uLnYxLlZlcmRpY3RSZWFjaGVkSAASMQoHaGFuZG9mZhgNIAEoCzIeLmF1dG9tYXRpb24udjEuSGFuZG9mZkFuc3dlcmVkSAASKgoEc3RlcBgOIAEoCzIaLmF1dG9tYXRpb24udjEuU3RlcENoYW5nZWRIABIpCgRwbGFuGA8gASgLMhkuYXV0b21hdGlvbi52MS5QbGFuU3RhdGVkSAASJwoEdG9vbBgQIAEoCzIXLmF1dG9tYXRpb24udjEuVG9vbFVzZWRIABIwCghhcnRpZmFjdBgRIAEoCzIcLmF1dG9tYXRpb24udjEuQXJ0aWZhY3ROb3RlZEgAEi8KCHByb2dyZXNzGBIgASgLMhsuYXV0b21hdGlvbi52MS5Qcm9ncmVzc01hZGVIABI1Cgl3b3Jrc3BhY2UYEyABKAsyIC5hdXRvbWF0aW9uLnYxLldvcmtzcGFjZVByZXBhcmVkSAASKQoFdGVzdHMYFCABKAsyGC5hdXRvbWF0aW9uLnYxLlRlc3RzUmVhZEgAEi8KCGNhcHR1cmVkGBUgASgLMhsuYXV0b21hdGlvbi52MS5UcmVlQ2FwdHVyZWRIABItCgd3YWl0aW5nGBYgASgLMhouYXV0b21hdGlvbi52MS5Xb3JrV2FpdGluZ0gAQgkKB3BheWxvYWQimwEKDEV2ZW50Q29udGV4dBIOCgZ0ZW5hbnQYASABKAkSCwoDb3JnGAIgASgJEhIKCnByb2ZpbGVfaWQYAyABKAkSFwoPcHJvZmlsZV92ZXJzaW9uGAQgASgJEhIKCmNhZGVuY2VfaWQYBSABKAkSLQoKcmVmZXJlbmNlcxgGIAEoCzIZLmF1dG9tYXRpb24udjEuUmVmZXJlbmNlcyLJAQoNU3RhdHVzQ2hhbmdlZBIoCgZzdGF0dXMYASABKA4yGC5hdXRvbWF0aW9uLnYxLlJ1blN0YXR1cxIqCghwcmV2aW91cxgCIAEoDjIYLmF1dG9tYXRpb24udjEuUnVuU3RhdHVzEg4KBnJlYXNvbhgDIAEoCRIpCgdvdXRjb21lGAQgASgOMhguYXV0b21hdGlvbi52MS5SdW5TdGF0dXMSJwoFbGltaXQYBSABKAsyGC5hdXRvbWF0aW9uLnYxLlRpbWVMaW1pdCJGCglUaW1lTGltaXQSDQoFY2F1c2UYASABKAkSKgoGZHVlX2F0GAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCKOAQoLV29ya1dhaXRpbmcSDgoGcmVhc29uGAEgASgJEg8KB2F0dGVtcHQYAiABKAUSMwoPbmV4dF9hdHRlbXB0X2F0GAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIpCgVzaW5jZRgEIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAiQQoNTWVzc2FnZUxvZ2dlZBIMCgR0ZXh0GAEgASgJEg8KB3N0ZXBfaWQYAiABKAkSEQoJdHJ1bmNhdGVkGAMgASgIIo4BCgtTdGVwQ2hhbmdlZBIPCgdzdGVwX2lkGAEgASgJEicKBXN0YXRlGAIgASgOMhguYXV0b21hdGlvbi52MS5TdGVwU3RhdGUSDQoFY2F1c2UYAyABKAkSDgoGcmVhc29uGAQgASgJEiYKBWxpbWl0GAUgASgLMhcuYXV0b21hdGlvbi52MS5MaW1pdEhpdCJFCgpQbGFuU3RhdGVkEg8KB3N0ZXBfaWQYASABKAkSJgoFaXRlbXMYAiADKAsyFy5hdXRvbWF0aW9uLnYxLlBsYW5JdGVtIiYKCFBsYW5JdGVtEgwKBHRleHQYASABKAkSDAoEZG9uZRgCIAEoCCJiCghUb29sVXNlZBIPCgdzdGVwX2lkGAEgASgJEgwKBG5hbWUYAiABKAkSJwoFcGhhc2UYAyABKA4yGC5hdXRvbWF0aW9uLnYxLlRvb2xQaGFzZRIOCgZkZXRhaWwYBCABKAkiPQoNQXJ0aWZhY3ROb3RlZBIPCgdzdGVwX2lkGAEgASgJEgwKBHBhdGgYAiABKAkSDQoFdGl0bGUYAyABKAkiPgoMUHJvZ3Jlc3NNYWRlEg8KB3N0ZXBfaWQYASABKAkSDwoHcGVyY2VudBgCIAEoBRIMCgR0ZXh0GAMgASgJIowBChFXb3Jrc3BhY2VQcmVwYXJlZBIPCgdhdHRlbXB0GAEgASgFEhUKDXJlcG9zaXRvcnlfaWQYAiABKAkSCwoDcmVmGAMgASgJEhMKC2Jhc2VfY29tbWl0GAQgASgJEi0KB3NhbmRib3gYBSABKAsyHC5hdXRvbWF0aW9uLnYxLlNhbmRib3hSZXBvcnQidwoJVGVzdHNSZWFkEg8KB3N0ZXBfaWQYASABKAkSDwoHb25fYmFzZRgCIAEoCBIpCgZjb3VudHMYAyABKAsyGS5hdXRvbWF0aW9uLnYxLlRlc3RDb3VudHMSDgoGZmFpbGVkGAQgAygJEg0KBWZhdWx0GAUgASgJIk4KClRlc3RDb3VudHMSDgoGcGFzc2VkGAEgASgFEg4KBmZhaWxlZBgCIAEoBRIPCgdlcnJvcmVkGAMgASgFEg8KB3NraXBwZWQYBCABKAUiiAEKDFRyZWVDYXB0dXJlZBITCgtiYXNlX2NvbW1pdBgBIAEoCRISCgpnaXRfY29tbWl0GAIgASgJEhAKCGdpdF90cmVlGAMgASgJEhUKDWNoYW5nZWRfZmlsZXMYBCABKAUSFQoNc2tpcHBlZF9maWxlcxgFIAEoBRIPCgdwYXJ0aWFsGAYgASgIIjkKDlZlcmRpY3RSZWFjaGVkEicKB3ZlcmRpY3QYASABKAsyFi5hdXRvbWF0aW9uLnYxLlZlcmRpY3QipwEKD0hhbmRvZmZBbnN3ZXJlZBIQCghyZWNlaXZlchgBIAEoCRIOCgZtZXRob2QYAiABKAkSKgoFcGhhc2UYAyABKA4yGy5hdXRvbWF0aW9uLnYxLkhhbmRvZmZQaGFzZRIQCghhY2NlcHRlZBgEIAEoCBIOCgZyZWFzb24YBSABKAkSJAoIcmV0dXJuZWQYBiADKAsyEi5hdXRvbWF0aW9uLnYxLlJlZiKIAQoLUnVuUmVqZWN0ZWQSEgoKcmVxdWVzdF9pZBgBIAEoCRIOCgZ0ZW5hbnQYAiABKAkSCwoDb3JnGAMgASgJEg4KBnNvdXJjZRgEIAEoCRIQCghldmVudF9pZBgFIAEoCRImCgdyZWFzb25zGAYgAygLMhUuYXV0b21hdGlvbi52MS5SZWFzb24iUgoGUmVhc29uEgwKBGNvZGUYASABKAkSDQoFZmllbGQYAiABKAkSDQoFdmFsdWUYAyABKAkSDAoEcnVsZRgEIAEoCRIOCgZyZW1lZHkYBSABKAkqoQIKCVJ1blN0YXR1cxIaChZSVU5fU1RBVFVTX1VOU1BFQ0lGSUVEEAASFQoRUlVOX1NUQVRVU19RVUVVRUQQARIXChNSVU5fU1RBVFVTX0FETUlUVEVEEAISGAoUUlVOX1NUQVRVU19QUkVQQVJJTkcQAxIWChJSVU5fU1RBVFVTX1JVTk5JTkcQBBIZChVSVU5fU1RBVFVTX0VWQUxVQVRJTkcQBRIWChJSVU5fU1RBVFVTX1NFQUxJTkcQBhIYChRSVU5fU1RBVFVTX0NPTVBMRVRFRBAHEhUKEVJVTl9TVEFUVVNfRkFJTEVEEAgSGAoUUlVOX1NUQVRVU19DQU5DRUxMRUQQCRIYChRSVU5fU1RBVFVTX1RJTUVEX09VVBAKKooBCglUb29sUGhhc2USGgoWVE9PTF9QSEFTRV9VTlNQRUNJRklFRBAAEhgKFFRPT0xfUEhBU0VfUkVRVUVTVEVEEAESFgoSVE9PTF9QSEFTRV9TVEFSVEVEEAISFQoRVE9PTF9QSEFTRV9PVVRQVVQQAxIYChRUT09MX1BIQVNFX0NPTVBMRVRFRBAEKnkKDEhhbmRvZmZQaGFzZRIdChlIQU5ET0ZGX1BIQVNFX1VOU1BFQ0lGSUVEEAASFQoRSEFORE9GRl9QSEFTRV9UUlkQARIZChVIQU5ET0ZGX1BIQVNFX0NPTkZJUk0QAhIYChRIQU5ET0ZGX1BIQVNFX0NBTkNFTBADYgZwcm90bzM", [file_automation_v1_ref, file_automation_v1_run_work, file_automation_v1_verdict, file_google_protobuf_timestamp]);
+  fileDesc("Ch1hdXRvbWF0aW9uL3YxL3J1bl9ldmVudC5wcm90bxINYXV0b21hdGlvbi52MSLPBgoIUnVuRXZlbnQSDgoGcnVuX2lkGAEgASgJEhAKCHNlcXVlbmNlGAIgASgDEhIKCndyaXRlcl9rZXkYAyABKAkSJgoCYXQYBCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEiwKB2NvbnRleHQYBSABKAsyGy5hdXRvbWF0aW9uLnYxLkV2ZW50Q29udGV4dBIRCglwcmV2X2hhc2gYBiABKAkSLgoGc3RhdHVzGAogASgLMhwuYXV0b21hdGlvbi52MS5TdGF0dXNDaGFuZ2VkSAASLwoHbWVzc2FnZRgLIAEoCzIcLmF1dG9tYXRpb24udjEuTWVzc2FnZUxvZ2dlZEgAEjAKB3ZlcmRpY3QYDCABKAsyHS5hdXRvbWF0aW9uLnYxLlZlcmRpY3RSZWFjaGVkSAASMQoHaGFuZG9mZhgNIAEoCzIeLmF1dG9tYXRpb24udjEuSGFuZG9mZkFuc3dlcmVkSAASKgoEc3RlcBgOIAEoCzIaLmF1dG9tYXRpb24udjEuU3RlcENoYW5nZWRIABIpCgRwbGFuGA8gASgLMhkuYXV0b21hdGlvbi52MS5QbGFuU3RhdGVkSAASJwoEdG9vbBgQIAEoCzIXLmF1dG9tYXRpb24udjEuVG9vbFVzZWRIABIwCghhcnRpZmFjdBgRIAEoCzIcLmF1dG9tYXRpb24udjEuQXJ0aWZhY3ROb3RlZEgAEi8KCHByb2dyZXNzGBIgASgLMhsuYXV0b21hdGlvbi52MS5Qcm9ncmVzc01hZGVIABI1Cgl3b3Jrc3BhY2UYEyABKAsyIC5hdXRvbWF0aW9uLnYxLldvcmtzcGFjZVByZXBhcmVkSAASKQoFdGVzdHMYFCABKAsyGC5hdXRvbWF0aW9uLnYxLlRlc3RzUmVhZEgAEi8KCGNhcHR1cmVkGBUgASgLMhsuYXV0b21hdGlvbi52MS5UcmVlQ2FwdHVyZWRIABItCgd3YWl0aW5nGBYgASgLMhouYXV0b21hdGlvbi52MS5Xb3JrV2FpdGluZ0gAEi4KCHRha2VuX3VwGBcgASgLMhouYXV0b21hdGlvbi52MS5Xb3JrVGFrZW5VcEgAQgkKB3BheWxvYWQimwEKDEV2ZW50Q29udGV4dBIOCgZ0ZW5hbnQYASABKAkSCwoDb3JnGAIgASgJEhIKCnByb2ZpbGVfaWQYAyABKAkSFwoPcHJvZmlsZV92ZXJzaW9uGAQgASgJEhIKCmNhZGVuY2VfaWQYBSABKAkSLQoKcmVmZXJlbmNlcxgGIAEoCzIZLmF1dG9tYXRpb24udjEuUmVmZXJlbmNlcyLJAQoNU3RhdHVzQ2hhbmdlZBIoCgZzdGF0dXMYASABKA4yGC5hdXRvbWF0aW9uLnYxLlJ1blN0YXR1cxIqCghwcmV2aW91cxgCIAEoDjIYLmF1dG9tYXRpb24udjEuUnVuU3RhdHVzEg4KBnJlYXNvbhgDIAEoCRIpCgdvdXRjb21lGAQgASgOMhguYXV0b21hdGlvbi52MS5SdW5TdGF0dXMSJwoFbGltaXQYBSABKAsyGC5hdXRvbWF0aW9uLnYxLlRpbWVMaW1pdCJGCglUaW1lTGltaXQSDQoFY2F1c2UYASABKAkSKgoGZHVlX2F0GAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCKOAQoLV29ya1dhaXRpbmcSDgoGcmVhc29uGAEgASgJEg8KB2F0dGVtcHQYAiABKAUSMwoPbmV4dF9hdHRlbXB0X2F0GAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIpCgVzaW5jZRgEIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAiNAoLV29ya1Rha2VuVXASDwoHYXR0ZW1wdBgBIAEoBRIUCgxwcmV2aW91c19lbmQYAiABKAkiQQoNTWVzc2FnZUxvZ2dlZBIMCgR0ZXh0GAEgASgJEg8KB3N0ZXBfaWQYAiABKAkSEQoJdHJ1bmNhdGVkGAMgASgIIo4BCgtTdGVwQ2hhbmdlZBIPCgdzdGVwX2lkGAEgASgJEicKBXN0YXRlGAIgASgOMhguYXV0b21hdGlvbi52MS5TdGVwU3RhdGUSDQoFY2F1c2UYAyABKAkSDgoGcmVhc29uGAQgASgJEiYKBWxpbWl0GAUgASgLMhcuYXV0b21hdGlvbi52MS5MaW1pdEhpdCJFCgpQbGFuU3RhdGVkEg8KB3N0ZXBfaWQYASABKAkSJgoFaXRlbXMYAiADKAsyFy5hdXRvbWF0aW9uLnYxLlBsYW5JdGVtIiYKCFBsYW5JdGVtEgwKBHRleHQYASABKAkSDAoEZG9uZRgCIAEoCCJiCghUb29sVXNlZBIPCgdzdGVwX2lkGAEgASgJEgwKBG5hbWUYAiABKAkSJwoFcGhhc2UYAyABKA4yGC5hdXRvbWF0aW9uLnYxLlRvb2xQaGFzZRIOCgZkZXRhaWwYBCABKAkiPQoNQXJ0aWZhY3ROb3RlZBIPCgdzdGVwX2lkGAEgASgJEgwKBHBhdGgYAiABKAkSDQoFdGl0bGUYAyABKAkiPgoMUHJvZ3Jlc3NNYWRlEg8KB3N0ZXBfaWQYASABKAkSDwoHcGVyY2VudBgCIAEoBRIMCgR0ZXh0GAMgASgJIowBChFXb3Jrc3BhY2VQcmVwYXJlZBIPCgdhdHRlbXB0GAEgASgFEhUKDXJlcG9zaXRvcnlfaWQYAiABKAkSCwoDcmVmGAMgASgJEhMKC2Jhc2VfY29tbWl0GAQgASgJEi0KB3NhbmRib3gYBSABKAsyHC5hdXRvbWF0aW9uLnYxLlNhbmRib3hSZXBvcnQidwoJVGVzdHNSZWFkEg8KB3N0ZXBfaWQYASABKAkSDwoHb25fYmFzZRgCIAEoCBIpCgZjb3VudHMYAyABKAsyGS5hdXRvbWF0aW9uLnYxLlRlc3RDb3VudHMSDgoGZmFpbGVkGAQgAygJEg0KBWZhdWx0GAUgASgJIk4KClRlc3RDb3VudHMSDgoGcGFzc2VkGAEgASgFEg4KBmZhaWxlZBgCIAEoBRIPCgdlcnJvcmVkGAMgASgFEg8KB3NraXBwZWQYBCABKAUiiAEKDFRyZWVDYXB0dXJlZBITCgtiYXNlX2NvbW1pdBgBIAEoCRISCgpnaXRfY29tbWl0GAIgASgJEhAKCGdpdF90cmVlGAMgASgJEhUKDWNoYW5nZWRfZmlsZXMYBCABKAUSFQoNc2tpcHBlZF9maWxlcxgFIAEoBRIPCgdwYXJ0aWFsGAYgASgIIjkKDlZlcmRpY3RSZWFjaGVkEicKB3ZlcmRpY3QYASABKAsyFi5hdXRvbWF0aW9uLnYxLlZlcmRpY3QipwEKD0hhbmRvZmZBbnN3ZXJlZBIQCghyZWNlaXZlchgBIAEoCRIOCgZtZXRob2QYAiABKAkSKgoFcGhhc2UYAyABKA4yGy5hdXRvbWF0aW9uLnYxLkhhbmRvZmZQaGFzZRIQCghhY2NlcHRlZBgEIAEoCBIOCgZyZWFzb24YBSABKAkSJAoIcmV0dXJuZWQYBiADKAsyEi5hdXRvbWF0aW9uLnYxLlJlZiKIAQoLUnVuUmVqZWN0ZWQSEgoKcmVxdWVzdF9pZBgBIAEoCRIOCgZ0ZW5hbnQYAiABKAkSCwoDb3JnGAMgASgJEg4KBnNvdXJjZRgEIAEoCRIQCghldmVudF9pZBgFIAEoCRImCgdyZWFzb25zGAYgAygLMhUuYXV0b21hdGlvbi52MS5SZWFzb24iUgoGUmVhc29uEgwKBGNvZGUYASABKAkSDQoFZmllbGQYAiABKAkSDQoFdmFsdWUYAyABKAkSDAoEcnVsZRgEIAEoCRIOCgZyZW1lZHkYBSABKAkqoQIKCVJ1blN0YXR1cxIaChZSVU5fU1RBVFVTX1VOU1BFQ0lGSUVEEAASFQoRUlVOX1NUQVRVU19RVUVVRUQQARIXChNSVU5fU1RBVFVTX0FETUlUVEVEEAISGAoUUlVOX1NUQVRVU19QUkVQQVJJTkcQAxIWChJSVU5fU1RBVFVTX1JVTk5JTkcQBBIZChVSVU5fU1RBVFVTX0VWQUxVQVRJTkcQBRIWChJSVU5fU1RBVFVTX1NFQUxJTkcQBhIYChRSVU5fU1RBVFVTX0NPTVBMRVRFRBAHEhUKEVJVTl9TVEFUVVNfRkFJTEVEEAgSGAoUUlVOX1NUQVRVU19DQU5DRUxMRUQQCRIYChRSVU5fU1RBVFVTX1RJTUVEX09VVBAKKooBCglUb29sUGhhc2USGgoWVE9PTF9QSEFTRV9VTlNQRUNJRklFRBAAEhgKFFRPT0xfUEhBU0VfUkVRVUVTVEVEEAESFgoSVE9PTF9QSEFTRV9TVEFSVEVEEAISFQoRVE9PTF9QSEFTRV9PVVRQVVQQAxIYChRUT09MX1BIQVNFX0NPTVBMRVRFRBAEKnkKDEhhbmRvZmZQaGFzZRIdChlIQU5ET0ZGX1BIQVNFX1VOU1BFQ0lGSUVEEAASFQoRSEFORE9GRl9QSEFTRV9UUlkQARIZChVIQU5ET0ZGX1BIQVNFX0NPTkZJUk0QAhIYChRIQU5ET0ZGX1BIQVNFX0NBTkNFTBADYgZwcm90bzM", [file_automation_v1_ref, file_automation_v1_run_work, file_automation_v1_verdict, file_google_protobuf_timestamp]);
 
 /**
  * Payload of `automation.run.event.v1` on topic `automation.run.event`. Per run, `sequence` is gapless from 1 and chained by `prev_hash`.
@@ -141,6 +141,12 @@ export type RunEvent = Message<"automation.v1.RunEvent"> & {
      */
     value: WorkWaiting;
     case: "waiting";
+  } | {
+    /**
+     * @generated from field: automation.v1.WorkTakenUp taken_up = 23;
+     */
+    value: WorkTakenUp;
+    case: "takenUp";
   } | { case: undefined; value?: undefined };
 };
 
@@ -248,6 +254,11 @@ export type RunEventJson = {
    * @generated from field: automation.v1.WorkWaiting waiting = 22;
    */
   waiting?: WorkWaitingJson;
+
+  /**
+   * @generated from field: automation.v1.WorkTakenUp taken_up = 23;
+   */
+  takenUp?: WorkTakenUpJson;
 };
 
 /**
@@ -548,6 +559,55 @@ export const WorkWaitingSchema: GenMessage<WorkWaiting, {jsonType: WorkWaitingJs
   messageDesc(file_automation_v1_run_event, 4);
 
 /**
+ * The work is begun anew, from the base.
+ *
+ * @generated from message automation.v1.WorkTakenUp
+ */
+export type WorkTakenUp = Message<"automation.v1.WorkTakenUp"> & {
+  /**
+   * Which try, from 2.
+   *
+   * @generated from field: int32 attempt = 1;
+   */
+  attempt: number;
+
+  /**
+   * How the one before it ended, for people.
+   *
+   * @generated from field: string previous_end = 2;
+   */
+  previousEnd: string;
+};
+
+/**
+ * The work is begun anew, from the base.
+ *
+ * @generated from message automation.v1.WorkTakenUp
+ */
+export type WorkTakenUpJson = {
+  /**
+   * Which try, from 2.
+   *
+   * @generated from field: int32 attempt = 1;
+   */
+  attempt?: number;
+
+  /**
+   * How the one before it ended, for people.
+   *
+   * @generated from field: string previous_end = 2;
+   */
+  previousEnd?: string;
+};
+
+/**
+ * Describes the message automation.v1.WorkTakenUp.
+ * Use `create(WorkTakenUpSchema)` to create a new message.
+ */
+export const WorkTakenUpSchema: GenMessage<WorkTakenUp, {jsonType: WorkTakenUpJson}> = /*@__PURE__*/
+  messageDesc(file_automation_v1_run_event, 5);
+
+/**
  * A line for people.
  *
  * @generated from message automation.v1.MessageLogged
@@ -604,7 +664,7 @@ export type MessageLoggedJson = {
  * Use `create(MessageLoggedSchema)` to create a new message.
  */
 export const MessageLoggedSchema: GenMessage<MessageLogged, {jsonType: MessageLoggedJson}> = /*@__PURE__*/
-  messageDesc(file_automation_v1_run_event, 5);
+  messageDesc(file_automation_v1_run_event, 6);
 
 /**
  * A step began or ended.
@@ -675,7 +735,7 @@ export type StepChangedJson = {
  * Use `create(StepChangedSchema)` to create a new message.
  */
 export const StepChangedSchema: GenMessage<StepChanged, {jsonType: StepChangedJson}> = /*@__PURE__*/
-  messageDesc(file_automation_v1_run_event, 6);
+  messageDesc(file_automation_v1_run_event, 7);
 
 /**
  * What a persona intends; each one replaces the one before.
@@ -716,7 +776,7 @@ export type PlanStatedJson = {
  * Use `create(PlanStatedSchema)` to create a new message.
  */
 export const PlanStatedSchema: GenMessage<PlanStated, {jsonType: PlanStatedJson}> = /*@__PURE__*/
-  messageDesc(file_automation_v1_run_event, 7);
+  messageDesc(file_automation_v1_run_event, 8);
 
 /**
  * @generated from message automation.v1.PlanItem
@@ -753,7 +813,7 @@ export type PlanItemJson = {
  * Use `create(PlanItemSchema)` to create a new message.
  */
 export const PlanItemSchema: GenMessage<PlanItem, {jsonType: PlanItemJson}> = /*@__PURE__*/
-  messageDesc(file_automation_v1_run_event, 8);
+  messageDesc(file_automation_v1_run_event, 9);
 
 /**
  * A persona says that it used a tool: reported by it, seen by nobody else.
@@ -814,7 +874,7 @@ export type ToolUsedJson = {
  * Use `create(ToolUsedSchema)` to create a new message.
  */
 export const ToolUsedSchema: GenMessage<ToolUsed, {jsonType: ToolUsedJson}> = /*@__PURE__*/
-  messageDesc(file_automation_v1_run_event, 9);
+  messageDesc(file_automation_v1_run_event, 10);
 
 /**
  * A persona points at a file of the workspace.
@@ -865,7 +925,7 @@ export type ArtifactNotedJson = {
  * Use `create(ArtifactNotedSchema)` to create a new message.
  */
 export const ArtifactNotedSchema: GenMessage<ArtifactNoted, {jsonType: ArtifactNotedJson}> = /*@__PURE__*/
-  messageDesc(file_automation_v1_run_event, 10);
+  messageDesc(file_automation_v1_run_event, 11);
 
 /**
  * A persona says how far it is.
@@ -920,7 +980,7 @@ export type ProgressMadeJson = {
  * Use `create(ProgressMadeSchema)` to create a new message.
  */
 export const ProgressMadeSchema: GenMessage<ProgressMade, {jsonType: ProgressMadeJson}> = /*@__PURE__*/
-  messageDesc(file_automation_v1_run_event, 11);
+  messageDesc(file_automation_v1_run_event, 12);
 
 /**
  * The base stands, in a box that was proven.
@@ -991,7 +1051,7 @@ export type WorkspacePreparedJson = {
  * Use `create(WorkspacePreparedSchema)` to create a new message.
  */
 export const WorkspacePreparedSchema: GenMessage<WorkspacePrepared, {jsonType: WorkspacePreparedJson}> = /*@__PURE__*/
-  messageDesc(file_automation_v1_run_event, 12);
+  messageDesc(file_automation_v1_run_event, 13);
 
 /**
  * A test report as the api read it.
@@ -1074,7 +1134,7 @@ export type TestsReadJson = {
  * Use `create(TestsReadSchema)` to create a new message.
  */
 export const TestsReadSchema: GenMessage<TestsRead, {jsonType: TestsReadJson}> = /*@__PURE__*/
-  messageDesc(file_automation_v1_run_event, 13);
+  messageDesc(file_automation_v1_run_event, 14);
 
 /**
  * @generated from message automation.v1.TestCounts
@@ -1131,7 +1191,7 @@ export type TestCountsJson = {
  * Use `create(TestCountsSchema)` to create a new message.
  */
 export const TestCountsSchema: GenMessage<TestCounts, {jsonType: TestCountsJson}> = /*@__PURE__*/
-  messageDesc(file_automation_v1_run_event, 14);
+  messageDesc(file_automation_v1_run_event, 15);
 
 /**
  * What the work became, byte for byte.
@@ -1212,7 +1272,7 @@ export type TreeCapturedJson = {
  * Use `create(TreeCapturedSchema)` to create a new message.
  */
 export const TreeCapturedSchema: GenMessage<TreeCaptured, {jsonType: TreeCapturedJson}> = /*@__PURE__*/
-  messageDesc(file_automation_v1_run_event, 15);
+  messageDesc(file_automation_v1_run_event, 16);
 
 /**
  * The profile's gate was judged.
@@ -1243,7 +1303,7 @@ export type VerdictReachedJson = {
  * Use `create(VerdictReachedSchema)` to create a new message.
  */
 export const VerdictReachedSchema: GenMessage<VerdictReached, {jsonType: VerdictReachedJson}> = /*@__PURE__*/
-  messageDesc(file_automation_v1_run_event, 16);
+  messageDesc(file_automation_v1_run_event, 17);
 
 /**
  * A receiver answered a hand-off call.
@@ -1332,7 +1392,7 @@ export type HandoffAnsweredJson = {
  * Use `create(HandoffAnsweredSchema)` to create a new message.
  */
 export const HandoffAnsweredSchema: GenMessage<HandoffAnswered, {jsonType: HandoffAnsweredJson}> = /*@__PURE__*/
-  messageDesc(file_automation_v1_run_event, 17);
+  messageDesc(file_automation_v1_run_event, 18);
 
 /**
  * Payload of `automation.run.rejected.v1`: the request was understood and will never become a run.
@@ -1413,7 +1473,7 @@ export type RunRejectedJson = {
  * Use `create(RunRejectedSchema)` to create a new message.
  */
 export const RunRejectedSchema: GenMessage<RunRejected, {jsonType: RunRejectedJson}> = /*@__PURE__*/
-  messageDesc(file_automation_v1_run_event, 18);
+  messageDesc(file_automation_v1_run_event, 19);
 
 /**
  * Why something was not accepted: the field, its value, the rule and the remedy.
@@ -1488,7 +1548,7 @@ export type ReasonJson = {
  * Use `create(ReasonSchema)` to create a new message.
  */
 export const ReasonSchema: GenMessage<Reason, {jsonType: ReasonJson}> = /*@__PURE__*/
-  messageDesc(file_automation_v1_run_event, 19);
+  messageDesc(file_automation_v1_run_event, 20);
 
 /**
  * Where a run stands. Every end passes SEALING; the transitions are written out in `src/runs/run-status.ts`.

@@ -19,7 +19,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file workflows_runtime/v1/run.proto.
  */
 export const file_workflows_runtime_v1_run: GenFile = /*@__PURE__*/
-  fileDesc("Ch53b3JrZmxvd3NfcnVudGltZS92MS9ydW4ucHJvdG8SFHdvcmtmbG93c19ydW50aW1lLnYxItoHCgNSdW4SCgoCaWQYASABKAkSDgoGdGVuYW50GAIgASgJEgsKA29yZxgDIAEoCRIoCgZzdGF0dXMYBCABKA4yGC5hdXRvbWF0aW9uLnYxLlJ1blN0YXR1cxIOCgZyZWFzb24YBSABKAkSFQoNZGVmaW5pdGlvbl9pZBgGIAEoCRIaChJkZWZpbml0aW9uX3ZlcnNpb24YByABKAkSGQoRZGVmaW5pdGlvbl9kaWdlc3QYCCABKAkSEgoKcHJvZmlsZV9pZBgJIAEoCRIXCg9wcm9maWxlX3ZlcnNpb24YCiABKAkSFgoOcHJvZmlsZV9kaWdlc3QYCyABKAkSDwoHcnVsZV9pZBgMIAEoCRIRCgl3b3JrX2tpbmQYDSABKAkSLQoKcmVmZXJlbmNlcxgOIAEoCzIZLmF1dG9tYXRpb24udjEuUmVmZXJlbmNlcxIOCgZzb3VyY2UYDyABKAkSEAoIZXZlbnRfaWQYECABKAkSEgoKcmVxdWVzdF9pZBgRIAEoCRIWCg5jb3JyZWxhdGlvbl9pZBgSIAEoCRITCgt0cmFjZXBhcmVudBgTIAEoCRISCgpnZW5lcmF0aW9uGBQgASgFEhMKC3dvcmtmbG93X2lkGBUgASgJEjkKDWRlc2lyZWRfc3RhdGUYFiABKA4yIi53b3JrZmxvd3NfcnVudGltZS52MS5EZXNpcmVkU3RhdGUSFQoNbGFzdF9zZXF1ZW5jZRgXIAEoAxIuCgpjcmVhdGVkX2F0GBggASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIuCgpzdGFydGVkX2F0GBkgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIsCghiZWd1bl9hdBgaIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLAoIZW5kZWRfYXQYGyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEiwKCGRlYWRsaW5lGBwgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIkCgRwaW5zGB0gASgLMhYuYXV0b21hdGlvbi52MS5SdW5QaW5zEhMKC2Jhc2VfY29tbWl0GB4gASgJEjEKDXdvcmtfYmVndW5fYXQYHyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEicKBWxpbWl0GCAgASgLMhguYXV0b21hdGlvbi52MS5UaW1lTGltaXQSKwoHd2FpdGluZxghIAEoCzIaLmF1dG9tYXRpb24udjEuV29ya1dhaXRpbmciLgoNRXhjZWVkZWRMaW1pdBINCgVjYXVzZRgBIAEoCRIOCgZyZWFzb24YAiABKAkiagoJRXhlY3V0aW9uEhcKBnJ1bl9pZBgBIAEoCUIHukgEcgIQARIbCgpnZW5lcmF0aW9uGAIgASgFQge6SAQaAigBEicKFmZpcnN0X2V4ZWN1dGlvbl9ydW5faWQYAyABKAlCB7pIBHICEAEqXgoMRGVzaXJlZFN0YXRlEh0KGURFU0lSRURfU1RBVEVfVU5TUEVDSUZJRUQQABIVChFERVNJUkVEX1NUQVRFX1JVThABEhgKFERFU0lSRURfU1RBVEVfQ0FOQ0VMEAJiBnByb3RvMw", [file_automation_v1_ref, file_automation_v1_run_event, file_automation_v1_run_work, file_buf_validate_validate, file_google_protobuf_timestamp]);
+  fileDesc("Ch53b3JrZmxvd3NfcnVudGltZS92MS9ydW4ucHJvdG8SFHdvcmtmbG93c19ydW50aW1lLnYxIsUICgNSdW4SCgoCaWQYASABKAkSDgoGdGVuYW50GAIgASgJEgsKA29yZxgDIAEoCRIoCgZzdGF0dXMYBCABKA4yGC5hdXRvbWF0aW9uLnYxLlJ1blN0YXR1cxIOCgZyZWFzb24YBSABKAkSFQoNZGVmaW5pdGlvbl9pZBgGIAEoCRIaChJkZWZpbml0aW9uX3ZlcnNpb24YByABKAkSGQoRZGVmaW5pdGlvbl9kaWdlc3QYCCABKAkSEgoKcHJvZmlsZV9pZBgJIAEoCRIXCg9wcm9maWxlX3ZlcnNpb24YCiABKAkSFgoOcHJvZmlsZV9kaWdlc3QYCyABKAkSDwoHcnVsZV9pZBgMIAEoCRIRCgl3b3JrX2tpbmQYDSABKAkSLQoKcmVmZXJlbmNlcxgOIAEoCzIZLmF1dG9tYXRpb24udjEuUmVmZXJlbmNlcxIOCgZzb3VyY2UYDyABKAkSEAoIZXZlbnRfaWQYECABKAkSEgoKcmVxdWVzdF9pZBgRIAEoCRIWCg5jb3JyZWxhdGlvbl9pZBgSIAEoCRITCgt0cmFjZXBhcmVudBgTIAEoCRISCgpnZW5lcmF0aW9uGBQgASgFEhMKC3dvcmtmbG93X2lkGBUgASgJEjkKDWRlc2lyZWRfc3RhdGUYFiABKA4yIi53b3JrZmxvd3NfcnVudGltZS52MS5EZXNpcmVkU3RhdGUSFQoNbGFzdF9zZXF1ZW5jZRgXIAEoAxIuCgpjcmVhdGVkX2F0GBggASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIuCgpzdGFydGVkX2F0GBkgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIsCghiZWd1bl9hdBgaIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLAoIZW5kZWRfYXQYGyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEiwKCGRlYWRsaW5lGBwgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIkCgRwaW5zGB0gASgLMhYuYXV0b21hdGlvbi52MS5SdW5QaW5zEhMKC2Jhc2VfY29tbWl0GB4gASgJEjEKDXdvcmtfYmVndW5fYXQYHyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEicKBWxpbWl0GCAgASgLMhguYXV0b21hdGlvbi52MS5UaW1lTGltaXQSKwoHd2FpdGluZxghIAEoCzIaLmF1dG9tYXRpb24udjEuV29ya1dhaXRpbmcSNQoGY2FuY2VsGCIgASgLMiUud29ya2Zsb3dzX3J1bnRpbWUudjEuQ2FuY2VsUmVxdWVzdGVkEjIKB2F0dGVtcHQYIyABKAsyIS53b3JrZmxvd3NfcnVudGltZS52MS5Xb3JrQXR0ZW1wdCJcCg9DYW5jZWxSZXF1ZXN0ZWQSEQoJcHJpbmNpcGFsGAEgASgJEg4KBnJlYXNvbhgCIAEoCRImCgJhdBgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAihwEKC1dvcmtBdHRlbXB0Eg8KB2F0dGVtcHQYASABKAUSLAoIYmVndW5fYXQYAiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhQKDHByZXZpb3VzX2VuZBgDIAEoCRIOCgZmYXVsdHMYBCABKAUSEwoLbW9zdF9mYXVsdHMYBSABKAUiLgoNRXhjZWVkZWRMaW1pdBINCgVjYXVzZRgBIAEoCRIOCgZyZWFzb24YAiABKAkiagoJRXhlY3V0aW9uEhcKBnJ1bl9pZBgBIAEoCUIHukgEcgIQARIbCgpnZW5lcmF0aW9uGAIgASgFQge6SAQaAigBEicKFmZpcnN0X2V4ZWN1dGlvbl9ydW5faWQYAyABKAlCB7pIBHICEAEqXgoMRGVzaXJlZFN0YXRlEh0KGURFU0lSRURfU1RBVEVfVU5TUEVDSUZJRUQQABIVChFERVNJUkVEX1NUQVRFX1JVThABEhgKFERFU0lSRURfU1RBVEVfQ0FOQ0VMEAJiBnByb3RvMw", [file_automation_v1_ref, file_automation_v1_run_event, file_automation_v1_run_work, file_buf_validate_validate, file_google_protobuf_timestamp]);
 
 /**
  * A run as people see it.
@@ -209,6 +209,20 @@ export type Run = Message<"workflows_runtime.v1.Run"> & {
    * @generated from field: automation.v1.WorkWaiting waiting = 33;
    */
   waiting?: WorkWaiting | undefined;
+
+  /**
+   * Set once somebody asked to cancel the run.
+   *
+   * @generated from field: workflows_runtime.v1.CancelRequested cancel = 34;
+   */
+  cancel?: CancelRequested | undefined;
+
+  /**
+   * The try of the work that was taken up last; absent before the first.
+   *
+   * @generated from field: workflows_runtime.v1.WorkAttempt attempt = 35;
+   */
+  attempt?: WorkAttempt | undefined;
 };
 
 /**
@@ -399,6 +413,20 @@ export type RunJson = {
    * @generated from field: automation.v1.WorkWaiting waiting = 33;
    */
   waiting?: WorkWaitingJson;
+
+  /**
+   * Set once somebody asked to cancel the run.
+   *
+   * @generated from field: workflows_runtime.v1.CancelRequested cancel = 34;
+   */
+  cancel?: CancelRequestedJson;
+
+  /**
+   * The try of the work that was taken up last; absent before the first.
+   *
+   * @generated from field: workflows_runtime.v1.WorkAttempt attempt = 35;
+   */
+  attempt?: WorkAttemptJson;
 };
 
 /**
@@ -407,6 +435,140 @@ export type RunJson = {
  */
 export const RunSchema: GenMessage<Run, {jsonType: RunJson}> = /*@__PURE__*/
   messageDesc(file_workflows_runtime_v1_run, 0);
+
+/**
+ * Who asked first to cancel a run.
+ *
+ * @generated from message workflows_runtime.v1.CancelRequested
+ */
+export type CancelRequested = Message<"workflows_runtime.v1.CancelRequested"> & {
+  /**
+   * @generated from field: string principal = 1;
+   */
+  principal: string;
+
+  /**
+   * @generated from field: string reason = 2;
+   */
+  reason: string;
+
+  /**
+   * @generated from field: google.protobuf.Timestamp at = 3;
+   */
+  at?: Timestamp | undefined;
+};
+
+/**
+ * Who asked first to cancel a run.
+ *
+ * @generated from message workflows_runtime.v1.CancelRequested
+ */
+export type CancelRequestedJson = {
+  /**
+   * @generated from field: string principal = 1;
+   */
+  principal?: string;
+
+  /**
+   * @generated from field: string reason = 2;
+   */
+  reason?: string;
+
+  /**
+   * @generated from field: google.protobuf.Timestamp at = 3;
+   */
+  at?: TimestampJson;
+};
+
+/**
+ * Describes the message workflows_runtime.v1.CancelRequested.
+ * Use `create(CancelRequestedSchema)` to create a new message.
+ */
+export const CancelRequestedSchema: GenMessage<CancelRequested, {jsonType: CancelRequestedJson}> = /*@__PURE__*/
+  messageDesc(file_workflows_runtime_v1_run, 1);
+
+/**
+ * A try of the work. What it waits for, and workers that are lost, may take any number of tries; failures of the scheduler's own are counted.
+ *
+ * @generated from message workflows_runtime.v1.WorkAttempt
+ */
+export type WorkAttempt = Message<"workflows_runtime.v1.WorkAttempt"> & {
+  /**
+   * From 1, within the run's generation.
+   *
+   * @generated from field: int32 attempt = 1;
+   */
+  attempt: number;
+
+  /**
+   * @generated from field: google.protobuf.Timestamp begun_at = 2;
+   */
+  begunAt?: Timestamp | undefined;
+
+  /**
+   * How the try before it ended; empty for the first.
+   *
+   * @generated from field: string previous_end = 3;
+   */
+  previousEnd: string;
+
+  /**
+   * How many tries failed for a fault of the scheduler's own, and how many may.
+   *
+   * @generated from field: int32 faults = 4;
+   */
+  faults: number;
+
+  /**
+   * @generated from field: int32 most_faults = 5;
+   */
+  mostFaults: number;
+};
+
+/**
+ * A try of the work. What it waits for, and workers that are lost, may take any number of tries; failures of the scheduler's own are counted.
+ *
+ * @generated from message workflows_runtime.v1.WorkAttempt
+ */
+export type WorkAttemptJson = {
+  /**
+   * From 1, within the run's generation.
+   *
+   * @generated from field: int32 attempt = 1;
+   */
+  attempt?: number;
+
+  /**
+   * @generated from field: google.protobuf.Timestamp begun_at = 2;
+   */
+  begunAt?: TimestampJson;
+
+  /**
+   * How the try before it ended; empty for the first.
+   *
+   * @generated from field: string previous_end = 3;
+   */
+  previousEnd?: string;
+
+  /**
+   * How many tries failed for a fault of the scheduler's own, and how many may.
+   *
+   * @generated from field: int32 faults = 4;
+   */
+  faults?: number;
+
+  /**
+   * @generated from field: int32 most_faults = 5;
+   */
+  mostFaults?: number;
+};
+
+/**
+ * Describes the message workflows_runtime.v1.WorkAttempt.
+ * Use `create(WorkAttemptSchema)` to create a new message.
+ */
+export const WorkAttemptSchema: GenMessage<WorkAttempt, {jsonType: WorkAttemptJson}> = /*@__PURE__*/
+  messageDesc(file_workflows_runtime_v1_run, 2);
 
 /**
  * A limit of time has passed: the run is to be ended TIMED_OUT with this cause and reason.
@@ -451,7 +613,7 @@ export type ExceededLimitJson = {
  * Use `create(ExceededLimitSchema)` to create a new message.
  */
 export const ExceededLimitSchema: GenMessage<ExceededLimit, {jsonType: ExceededLimitJson}> = /*@__PURE__*/
-  messageDesc(file_workflows_runtime_v1_run, 1);
+  messageDesc(file_workflows_runtime_v1_run, 3);
 
 /**
  * Which Temporal execution is speaking for a run. A refused one ends without effects.
@@ -506,7 +668,7 @@ export type ExecutionJson = {
  * Use `create(ExecutionSchema)` to create a new message.
  */
 export const ExecutionSchema: GenMessage<Execution, {jsonType: ExecutionJson}> = /*@__PURE__*/
-  messageDesc(file_workflows_runtime_v1_run, 2);
+  messageDesc(file_workflows_runtime_v1_run, 4);
 
 /**
  * What the run shall do; the worker asks, a signal only wakes it.

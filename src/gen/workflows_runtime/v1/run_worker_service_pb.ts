@@ -11,6 +11,8 @@ import type { RunStatus, RunStatusJson } from "../../automation/v1/run_event_pb.
 import { file_automation_v1_run_event } from "../../automation/v1/run_event_pb.ts";
 import type { RunRequested, RunRequestedJson } from "../../automation/v1/run_requested_pb.ts";
 import { file_automation_v1_run_requested } from "../../automation/v1/run_requested_pb.ts";
+import type { RunResult, RunResultJson } from "../../automation/v1/run_result_pb.ts";
+import { file_automation_v1_run_result } from "../../automation/v1/run_result_pb.ts";
 import type { RunPins, RunPinsJson, Upload, UploadJson, WorkReport, WorkReportJson } from "../../automation/v1/run_work_pb.ts";
 import { file_automation_v1_run_work } from "../../automation/v1/run_work_pb.ts";
 import type { Verdict, VerdictJson } from "../../automation/v1/verdict_pb.ts";
@@ -26,7 +28,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file workflows_runtime/v1/run_worker_service.proto.
  */
 export const file_workflows_runtime_v1_run_worker_service: GenFile = /*@__PURE__*/
-  fileDesc("Ci13b3JrZmxvd3NfcnVudGltZS92MS9ydW5fd29ya2VyX3NlcnZpY2UucHJvdG8SFHdvcmtmbG93c19ydW50aW1lLnYxIo0BCg9CZWdpblJ1blJlcXVlc3QSOgoJZXhlY3V0aW9uGAEgASgLMh8ud29ya2Zsb3dzX3J1bnRpbWUudjEuRXhlY3V0aW9uQga6SAPIAQESJAoQc3RhcnRfY2FwYWJpbGl0eRgCIAEoCUIKukgHcgUQIBiAARIYCgdhdHRlbXB0GAMgASgFQge6SAQaAigAIvoCChBCZWdpblJ1blJlc3BvbnNlEg8KB3JlZnVzZWQYASABKAgSOQoNZGVzaXJlZF9zdGF0ZRgCIAEoDjIiLndvcmtmbG93c19ydW50aW1lLnYxLkRlc2lyZWRTdGF0ZRIrCgRwbGFuGAMgASgLMh0uYXV0b21hdGlvbi52MS5BdXRvbWF0aW9uUGxhbhIkCgRwaW5zGAUgASgLMhYuYXV0b21hdGlvbi52MS5SdW5QaW5zEiwKB3JlcXVlc3QYBiABKAsyGy5hdXRvbWF0aW9uLnYxLlJ1blJlcXVlc3RlZBInCgR3b3JrGAcgASgLMhkuYXV0b21hdGlvbi52MS5Xb3JrUmVwb3J0EjsKDmV4Y2VlZGVkX2xpbWl0GAggASgLMiMud29ya2Zsb3dzX3J1bnRpbWUudjEuRXhjZWVkZWRMaW1pdBIzCg9ub19saW1pdF9iZWZvcmUYCSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wIqkBChxDcmVhdGVBcnRpZmFjdFVwbG9hZHNSZXF1ZXN0EjoKCWV4ZWN1dGlvbhgBIAEoCzIfLndvcmtmbG93c19ydW50aW1lLnYxLkV4ZWN1dGlvbkIGukgDyAEBEhgKB2F0dGVtcHQYAiABKAVCB7pIBBoCKAESMwoHdXBsb2FkcxgDIAMoCzIVLmF1dG9tYXRpb24udjEuVXBsb2FkQgu6SAiSAQUIARDIASJSCh1DcmVhdGVBcnRpZmFjdFVwbG9hZHNSZXNwb25zZRIxCgZncmFudHMYASADKAsyIS53b3JrZmxvd3NfcnVudGltZS52MS5VcGxvYWRHcmFudCKsAQoLVXBsb2FkR3JhbnQSDgoGc2hhMjU2GAEgASgJEg8KB3ByZXNlbnQYAiABKAgSCwoDdXJsGAMgASgJEj8KB2hlYWRlcnMYBCADKAsyLi53b3JrZmxvd3NfcnVudGltZS52MS5VcGxvYWRHcmFudC5IZWFkZXJzRW50cnkaLgoMSGVhZGVyc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEiwgEKHkNvbXBsZXRlQXJ0aWZhY3RVcGxvYWRzUmVxdWVzdBI6CglleGVjdXRpb24YASABKAsyHy53b3JrZmxvd3NfcnVudGltZS52MS5FeGVjdXRpb25CBrpIA8gBARIxCgZyZXBvcnQYAiABKAsyGS5hdXRvbWF0aW9uLnYxLldvcmtSZXBvcnRCBrpIA8gBARIxCgd1cGxvYWRzGAMgAygLMhUuYXV0b21hdGlvbi52MS5VcGxvYWRCCbpIBpIBAxDIASKHAQofQ29tcGxldGVBcnRpZmFjdFVwbG9hZHNSZXNwb25zZRI5Cg1kZXNpcmVkX3N0YXRlGAEgASgOMiIud29ya2Zsb3dzX3J1bnRpbWUudjEuRGVzaXJlZFN0YXRlEikKBnJlcG9ydBgCIAEoCzIZLmF1dG9tYXRpb24udjEuV29ya1JlcG9ydCJQChJQcmVwYXJlU2VhbFJlcXVlc3QSOgoJZXhlY3V0aW9uGAEgASgLMh8ud29ya2Zsb3dzX3J1bnRpbWUudjEuRXhlY3V0aW9uQga6SAPIAQEieQoTUHJlcGFyZVNlYWxSZXNwb25zZRInCgd2ZXJkaWN0GAEgASgLMhYuYXV0b21hdGlvbi52MS5WZXJkaWN0EjkKDWRlc2lyZWRfc3RhdGUYAiABKA4yIi53b3JrZmxvd3NfcnVudGltZS52MS5EZXNpcmVkU3RhdGUiUwoVRGVsaXZlckhhbmRvZmZSZXF1ZXN0EjoKCWV4ZWN1dGlvbhgBIAEoCzIfLndvcmtmbG93c19ydW50aW1lLnYxLkV4ZWN1dGlvbkIGukgDyAEBIpwBChZEZWxpdmVySGFuZG9mZlJlc3BvbnNlEjcKCHByb2dyZXNzGAEgASgOMiUud29ya2Zsb3dzX3J1bnRpbWUudjEuSGFuZG9mZlByb2dyZXNzEg4KBnJlYXNvbhgCIAEoCRI5Cg1kZXNpcmVkX3N0YXRlGAMgASgOMiIud29ya2Zsb3dzX3J1bnRpbWUudjEuRGVzaXJlZFN0YXRlIk8KEUNvbW1pdFNlYWxSZXF1ZXN0EjoKCWV4ZWN1dGlvbhgBIAEoCzIfLndvcmtmbG93c19ydW50aW1lLnYxLkV4ZWN1dGlvbkIGukgDyAEBIjYKEkNvbW1pdFNlYWxSZXNwb25zZRIRCgljb21taXR0ZWQYASABKAgSDQoFZmF1bHQYAiABKAkiyAEKEEFib3J0U2VhbFJlcXVlc3QSOgoJZXhlY3V0aW9uGAEgASgLMh8ud29ya2Zsb3dzX3J1bnRpbWUudjEuRXhlY3V0aW9uQga6SAPIAQESMwoHb3V0Y29tZRgCIAEoDjIYLmF1dG9tYXRpb24udjEuUnVuU3RhdHVzQgi6SAWCAQIQARIpCgVjYXVzZRgDIAEoCUIaukgXchUyE15bYS16XVthLXpfXXswLDYyfSQSGAoGcmVhc29uGAQgASgJQgi6SAVyAxjQDyI+ChFBYm9ydFNlYWxSZXNwb25zZRIpCgdvdXRjb21lGAEgASgOMhguYXV0b21hdGlvbi52MS5SdW5TdGF0dXMqjgEKD0hhbmRvZmZQcm9ncmVzcxIgChxIQU5ET0ZGX1BST0dSRVNTX1VOU1BFQ0lGSUVEEAASHQoZSEFORE9GRl9QUk9HUkVTU19BQ0NFUFRFRBABEhwKGEhBTkRPRkZfUFJPR1JFU1NfUEVORElORxACEhwKGEhBTkRPRkZfUFJPR1JFU1NfUkVGVVNFRBADMsgGChBSdW5Xb3JrZXJTZXJ2aWNlEmIKCEJlZ2luUnVuEiUud29ya2Zsb3dzX3J1bnRpbWUudjEuQmVnaW5SdW5SZXF1ZXN0GiYud29ya2Zsb3dzX3J1bnRpbWUudjEuQmVnaW5SdW5SZXNwb25zZSIHkAICiLUYBBKJAQoVQ3JlYXRlQXJ0aWZhY3RVcGxvYWRzEjIud29ya2Zsb3dzX3J1bnRpbWUudjEuQ3JlYXRlQXJ0aWZhY3RVcGxvYWRzUmVxdWVzdBozLndvcmtmbG93c19ydW50aW1lLnYxLkNyZWF0ZUFydGlmYWN0VXBsb2Fkc1Jlc3BvbnNlIgeQAgKItRgEEo8BChdDb21wbGV0ZUFydGlmYWN0VXBsb2FkcxI0LndvcmtmbG93c19ydW50aW1lLnYxLkNvbXBsZXRlQXJ0aWZhY3RVcGxvYWRzUmVxdWVzdBo1LndvcmtmbG93c19ydW50aW1lLnYxLkNvbXBsZXRlQXJ0aWZhY3RVcGxvYWRzUmVzcG9uc2UiB5ACAoi1GAQSawoLUHJlcGFyZVNlYWwSKC53b3JrZmxvd3NfcnVudGltZS52MS5QcmVwYXJlU2VhbFJlcXVlc3QaKS53b3JrZmxvd3NfcnVudGltZS52MS5QcmVwYXJlU2VhbFJlc3BvbnNlIgeQAgKItRgEEnQKDkRlbGl2ZXJIYW5kb2ZmEisud29ya2Zsb3dzX3J1bnRpbWUudjEuRGVsaXZlckhhbmRvZmZSZXF1ZXN0Giwud29ya2Zsb3dzX3J1bnRpbWUudjEuRGVsaXZlckhhbmRvZmZSZXNwb25zZSIHkAICiLUYBBJoCgpDb21taXRTZWFsEicud29ya2Zsb3dzX3J1bnRpbWUudjEuQ29tbWl0U2VhbFJlcXVlc3QaKC53b3JrZmxvd3NfcnVudGltZS52MS5Db21taXRTZWFsUmVzcG9uc2UiB5ACAoi1GAQSZQoJQWJvcnRTZWFsEiYud29ya2Zsb3dzX3J1bnRpbWUudjEuQWJvcnRTZWFsUmVxdWVzdBonLndvcmtmbG93c19ydW50aW1lLnYxLkFib3J0U2VhbFJlc3BvbnNlIgeQAgKItRgEYgZwcm90bzM", [file_automation_v1_automation_plan, file_automation_v1_method_options, file_automation_v1_run_event, file_automation_v1_run_requested, file_automation_v1_run_work, file_automation_v1_verdict, file_buf_validate_validate, file_google_protobuf_timestamp, file_workflows_runtime_v1_run]);
+  fileDesc("Ci13b3JrZmxvd3NfcnVudGltZS92MS9ydW5fd29ya2VyX3NlcnZpY2UucHJvdG8SFHdvcmtmbG93c19ydW50aW1lLnYxIr0BCg9CZWdpblJ1blJlcXVlc3QSOgoJZXhlY3V0aW9uGAEgASgLMh8ud29ya2Zsb3dzX3J1bnRpbWUudjEuRXhlY3V0aW9uQga6SAPIAQESJAoQc3RhcnRfY2FwYWJpbGl0eRgCIAEoCUIKukgHcgUQIBiAARIYCgdhdHRlbXB0GAMgASgFQge6SAQaAigAEi4KBWZhdWx0GAQgASgLMh8ud29ya2Zsb3dzX3J1bnRpbWUudjEuV29ya0ZhdWx0Im4KCVdvcmtGYXVsdBIWCgVjb3VudBgBIAEoBUIHukgEGgIoARIVCgRtb3N0GAIgASgFQge6SAQaAigBEhgKBnJlYXNvbhgDIAEoCUIIukgFcgMY0A8SGAoHYXR0ZW1wdBgEIAEoBUIHukgEGgIoASL6AgoQQmVnaW5SdW5SZXNwb25zZRIPCgdyZWZ1c2VkGAEgASgIEjkKDWRlc2lyZWRfc3RhdGUYAiABKA4yIi53b3JrZmxvd3NfcnVudGltZS52MS5EZXNpcmVkU3RhdGUSKwoEcGxhbhgDIAEoCzIdLmF1dG9tYXRpb24udjEuQXV0b21hdGlvblBsYW4SJAoEcGlucxgFIAEoCzIWLmF1dG9tYXRpb24udjEuUnVuUGlucxIsCgdyZXF1ZXN0GAYgASgLMhsuYXV0b21hdGlvbi52MS5SdW5SZXF1ZXN0ZWQSJwoEd29yaxgHIAEoCzIZLmF1dG9tYXRpb24udjEuV29ya1JlcG9ydBI7Cg5leGNlZWRlZF9saW1pdBgIIAEoCzIjLndvcmtmbG93c19ydW50aW1lLnYxLkV4Y2VlZGVkTGltaXQSMwoPbm9fbGltaXRfYmVmb3JlGAkgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCKpAQocQ3JlYXRlQXJ0aWZhY3RVcGxvYWRzUmVxdWVzdBI6CglleGVjdXRpb24YASABKAsyHy53b3JrZmxvd3NfcnVudGltZS52MS5FeGVjdXRpb25CBrpIA8gBARIYCgdhdHRlbXB0GAIgASgFQge6SAQaAigBEjMKB3VwbG9hZHMYAyADKAsyFS5hdXRvbWF0aW9uLnYxLlVwbG9hZEILukgIkgEFCAEQyAEiUgodQ3JlYXRlQXJ0aWZhY3RVcGxvYWRzUmVzcG9uc2USMQoGZ3JhbnRzGAEgAygLMiEud29ya2Zsb3dzX3J1bnRpbWUudjEuVXBsb2FkR3JhbnQirAEKC1VwbG9hZEdyYW50Eg4KBnNoYTI1NhgBIAEoCRIPCgdwcmVzZW50GAIgASgIEgsKA3VybBgDIAEoCRI/CgdoZWFkZXJzGAQgAygLMi4ud29ya2Zsb3dzX3J1bnRpbWUudjEuVXBsb2FkR3JhbnQuSGVhZGVyc0VudHJ5Gi4KDEhlYWRlcnNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBIsIBCh5Db21wbGV0ZUFydGlmYWN0VXBsb2Fkc1JlcXVlc3QSOgoJZXhlY3V0aW9uGAEgASgLMh8ud29ya2Zsb3dzX3J1bnRpbWUudjEuRXhlY3V0aW9uQga6SAPIAQESMQoGcmVwb3J0GAIgASgLMhkuYXV0b21hdGlvbi52MS5Xb3JrUmVwb3J0Qga6SAPIAQESMQoHdXBsb2FkcxgDIAMoCzIVLmF1dG9tYXRpb24udjEuVXBsb2FkQgm6SAaSAQMQyAEihwEKH0NvbXBsZXRlQXJ0aWZhY3RVcGxvYWRzUmVzcG9uc2USOQoNZGVzaXJlZF9zdGF0ZRgBIAEoDjIiLndvcmtmbG93c19ydW50aW1lLnYxLkRlc2lyZWRTdGF0ZRIpCgZyZXBvcnQYAiABKAsyGS5hdXRvbWF0aW9uLnYxLldvcmtSZXBvcnQiUAoSUHJlcGFyZVNlYWxSZXF1ZXN0EjoKCWV4ZWN1dGlvbhgBIAEoCzIfLndvcmtmbG93c19ydW50aW1lLnYxLkV4ZWN1dGlvbkIGukgDyAEBInkKE1ByZXBhcmVTZWFsUmVzcG9uc2USJwoHdmVyZGljdBgBIAEoCzIWLmF1dG9tYXRpb24udjEuVmVyZGljdBI5Cg1kZXNpcmVkX3N0YXRlGAIgASgOMiIud29ya2Zsb3dzX3J1bnRpbWUudjEuRGVzaXJlZFN0YXRlIlMKFURlbGl2ZXJIYW5kb2ZmUmVxdWVzdBI6CglleGVjdXRpb24YASABKAsyHy53b3JrZmxvd3NfcnVudGltZS52MS5FeGVjdXRpb25CBrpIA8gBASKcAQoWRGVsaXZlckhhbmRvZmZSZXNwb25zZRI3Cghwcm9ncmVzcxgBIAEoDjIlLndvcmtmbG93c19ydW50aW1lLnYxLkhhbmRvZmZQcm9ncmVzcxIOCgZyZWFzb24YAiABKAkSOQoNZGVzaXJlZF9zdGF0ZRgDIAEoDjIiLndvcmtmbG93c19ydW50aW1lLnYxLkRlc2lyZWRTdGF0ZSJPChFDb21taXRTZWFsUmVxdWVzdBI6CglleGVjdXRpb24YASABKAsyHy53b3JrZmxvd3NfcnVudGltZS52MS5FeGVjdXRpb25CBrpIA8gBASJgChJDb21taXRTZWFsUmVzcG9uc2USEQoJY29tbWl0dGVkGAEgASgIEg0KBWZhdWx0GAIgASgJEigKBnJlc3VsdBgDIAEoCzIYLmF1dG9tYXRpb24udjEuUnVuUmVzdWx0IsgBChBBYm9ydFNlYWxSZXF1ZXN0EjoKCWV4ZWN1dGlvbhgBIAEoCzIfLndvcmtmbG93c19ydW50aW1lLnYxLkV4ZWN1dGlvbkIGukgDyAEBEjMKB291dGNvbWUYAiABKA4yGC5hdXRvbWF0aW9uLnYxLlJ1blN0YXR1c0IIukgFggECEAESKQoFY2F1c2UYAyABKAlCGrpIF3IVMhNeW2Etel1bYS16X117MCw2Mn0kEhgKBnJlYXNvbhgEIAEoCUIIukgFcgMY0A8iaAoRQWJvcnRTZWFsUmVzcG9uc2USKQoHb3V0Y29tZRgBIAEoDjIYLmF1dG9tYXRpb24udjEuUnVuU3RhdHVzEigKBnJlc3VsdBgCIAEoCzIYLmF1dG9tYXRpb24udjEuUnVuUmVzdWx0Ko4BCg9IYW5kb2ZmUHJvZ3Jlc3MSIAocSEFORE9GRl9QUk9HUkVTU19VTlNQRUNJRklFRBAAEh0KGUhBTkRPRkZfUFJPR1JFU1NfQUNDRVBURUQQARIcChhIQU5ET0ZGX1BST0dSRVNTX1BFTkRJTkcQAhIcChhIQU5ET0ZGX1BST0dSRVNTX1JFRlVTRUQQAzLIBgoQUnVuV29ya2VyU2VydmljZRJiCghCZWdpblJ1bhIlLndvcmtmbG93c19ydW50aW1lLnYxLkJlZ2luUnVuUmVxdWVzdBomLndvcmtmbG93c19ydW50aW1lLnYxLkJlZ2luUnVuUmVzcG9uc2UiB5ACAoi1GAQSiQEKFUNyZWF0ZUFydGlmYWN0VXBsb2FkcxIyLndvcmtmbG93c19ydW50aW1lLnYxLkNyZWF0ZUFydGlmYWN0VXBsb2Fkc1JlcXVlc3QaMy53b3JrZmxvd3NfcnVudGltZS52MS5DcmVhdGVBcnRpZmFjdFVwbG9hZHNSZXNwb25zZSIHkAICiLUYBBKPAQoXQ29tcGxldGVBcnRpZmFjdFVwbG9hZHMSNC53b3JrZmxvd3NfcnVudGltZS52MS5Db21wbGV0ZUFydGlmYWN0VXBsb2Fkc1JlcXVlc3QaNS53b3JrZmxvd3NfcnVudGltZS52MS5Db21wbGV0ZUFydGlmYWN0VXBsb2Fkc1Jlc3BvbnNlIgeQAgKItRgEEmsKC1ByZXBhcmVTZWFsEigud29ya2Zsb3dzX3J1bnRpbWUudjEuUHJlcGFyZVNlYWxSZXF1ZXN0Gikud29ya2Zsb3dzX3J1bnRpbWUudjEuUHJlcGFyZVNlYWxSZXNwb25zZSIHkAICiLUYBBJ0Cg5EZWxpdmVySGFuZG9mZhIrLndvcmtmbG93c19ydW50aW1lLnYxLkRlbGl2ZXJIYW5kb2ZmUmVxdWVzdBosLndvcmtmbG93c19ydW50aW1lLnYxLkRlbGl2ZXJIYW5kb2ZmUmVzcG9uc2UiB5ACAoi1GAQSaAoKQ29tbWl0U2VhbBInLndvcmtmbG93c19ydW50aW1lLnYxLkNvbW1pdFNlYWxSZXF1ZXN0Gigud29ya2Zsb3dzX3J1bnRpbWUudjEuQ29tbWl0U2VhbFJlc3BvbnNlIgeQAgKItRgEEmUKCUFib3J0U2VhbBImLndvcmtmbG93c19ydW50aW1lLnYxLkFib3J0U2VhbFJlcXVlc3QaJy53b3JrZmxvd3NfcnVudGltZS52MS5BYm9ydFNlYWxSZXNwb25zZSIHkAICiLUYBGIGcHJvdG8z", [file_automation_v1_automation_plan, file_automation_v1_method_options, file_automation_v1_run_event, file_automation_v1_run_requested, file_automation_v1_run_result, file_automation_v1_run_work, file_automation_v1_verdict, file_buf_validate_validate, file_google_protobuf_timestamp, file_workflows_runtime_v1_run]);
 
 /**
  * @generated from message workflows_runtime.v1.BeginRunRequest
@@ -50,6 +52,13 @@ export type BeginRunRequest = Message<"workflows_runtime.v1.BeginRunRequest"> & 
    * @generated from field: int32 attempt = 3;
    */
   attempt: number;
+
+  /**
+   * Of the last try that failed for a fault of the scheduler's own, when this one follows it.
+   *
+   * @generated from field: workflows_runtime.v1.WorkFault fault = 4;
+   */
+  fault?: WorkFault | undefined;
 };
 
 /**
@@ -74,6 +83,13 @@ export type BeginRunRequestJson = {
    * @generated from field: int32 attempt = 3;
    */
   attempt?: number;
+
+  /**
+   * Of the last try that failed for a fault of the scheduler's own, when this one follows it.
+   *
+   * @generated from field: workflows_runtime.v1.WorkFault fault = 4;
+   */
+  fault?: WorkFaultJson;
 };
 
 /**
@@ -82,6 +98,79 @@ export type BeginRunRequestJson = {
  */
 export const BeginRunRequestSchema: GenMessage<BeginRunRequest, {jsonType: BeginRunRequestJson}> = /*@__PURE__*/
   messageDesc(file_workflows_runtime_v1_run_worker_service, 0);
+
+/**
+ * Tries that failed for a fault of the scheduler's own.
+ *
+ * @generated from message workflows_runtime.v1.WorkFault
+ */
+export type WorkFault = Message<"workflows_runtime.v1.WorkFault"> & {
+  /**
+   * So many of the run's work, this one included.
+   *
+   * @generated from field: int32 count = 1;
+   */
+  count: number;
+
+  /**
+   * After so many the run ends FAILED.
+   *
+   * @generated from field: int32 most = 2;
+   */
+  most: number;
+
+  /**
+   * @generated from field: string reason = 3;
+   */
+  reason: string;
+
+  /**
+   * Which try it was.
+   *
+   * @generated from field: int32 attempt = 4;
+   */
+  attempt: number;
+};
+
+/**
+ * Tries that failed for a fault of the scheduler's own.
+ *
+ * @generated from message workflows_runtime.v1.WorkFault
+ */
+export type WorkFaultJson = {
+  /**
+   * So many of the run's work, this one included.
+   *
+   * @generated from field: int32 count = 1;
+   */
+  count?: number;
+
+  /**
+   * After so many the run ends FAILED.
+   *
+   * @generated from field: int32 most = 2;
+   */
+  most?: number;
+
+  /**
+   * @generated from field: string reason = 3;
+   */
+  reason?: string;
+
+  /**
+   * Which try it was.
+   *
+   * @generated from field: int32 attempt = 4;
+   */
+  attempt?: number;
+};
+
+/**
+ * Describes the message workflows_runtime.v1.WorkFault.
+ * Use `create(WorkFaultSchema)` to create a new message.
+ */
+export const WorkFaultSchema: GenMessage<WorkFault, {jsonType: WorkFaultJson}> = /*@__PURE__*/
+  messageDesc(file_workflows_runtime_v1_run_worker_service, 1);
 
 /**
  * @generated from message workflows_runtime.v1.BeginRunResponse
@@ -198,7 +287,7 @@ export type BeginRunResponseJson = {
  * Use `create(BeginRunResponseSchema)` to create a new message.
  */
 export const BeginRunResponseSchema: GenMessage<BeginRunResponse, {jsonType: BeginRunResponseJson}> = /*@__PURE__*/
-  messageDesc(file_workflows_runtime_v1_run_worker_service, 1);
+  messageDesc(file_workflows_runtime_v1_run_worker_service, 2);
 
 /**
  * @generated from message workflows_runtime.v1.CreateArtifactUploadsRequest
@@ -245,7 +334,7 @@ export type CreateArtifactUploadsRequestJson = {
  * Use `create(CreateArtifactUploadsRequestSchema)` to create a new message.
  */
 export const CreateArtifactUploadsRequestSchema: GenMessage<CreateArtifactUploadsRequest, {jsonType: CreateArtifactUploadsRequestJson}> = /*@__PURE__*/
-  messageDesc(file_workflows_runtime_v1_run_worker_service, 2);
+  messageDesc(file_workflows_runtime_v1_run_worker_service, 3);
 
 /**
  * @generated from message workflows_runtime.v1.CreateArtifactUploadsResponse
@@ -276,7 +365,7 @@ export type CreateArtifactUploadsResponseJson = {
  * Use `create(CreateArtifactUploadsResponseSchema)` to create a new message.
  */
 export const CreateArtifactUploadsResponseSchema: GenMessage<CreateArtifactUploadsResponse, {jsonType: CreateArtifactUploadsResponseJson}> = /*@__PURE__*/
-  messageDesc(file_workflows_runtime_v1_run_worker_service, 3);
+  messageDesc(file_workflows_runtime_v1_run_worker_service, 4);
 
 /**
  * @generated from message workflows_runtime.v1.UploadGrant
@@ -341,7 +430,7 @@ export type UploadGrantJson = {
  * Use `create(UploadGrantSchema)` to create a new message.
  */
 export const UploadGrantSchema: GenMessage<UploadGrant, {jsonType: UploadGrantJson}> = /*@__PURE__*/
-  messageDesc(file_workflows_runtime_v1_run_worker_service, 4);
+  messageDesc(file_workflows_runtime_v1_run_worker_service, 5);
 
 /**
  * @generated from message workflows_runtime.v1.CompleteArtifactUploadsRequest
@@ -388,7 +477,7 @@ export type CompleteArtifactUploadsRequestJson = {
  * Use `create(CompleteArtifactUploadsRequestSchema)` to create a new message.
  */
 export const CompleteArtifactUploadsRequestSchema: GenMessage<CompleteArtifactUploadsRequest, {jsonType: CompleteArtifactUploadsRequestJson}> = /*@__PURE__*/
-  messageDesc(file_workflows_runtime_v1_run_worker_service, 5);
+  messageDesc(file_workflows_runtime_v1_run_worker_service, 6);
 
 /**
  * @generated from message workflows_runtime.v1.CompleteArtifactUploadsResponse
@@ -429,7 +518,7 @@ export type CompleteArtifactUploadsResponseJson = {
  * Use `create(CompleteArtifactUploadsResponseSchema)` to create a new message.
  */
 export const CompleteArtifactUploadsResponseSchema: GenMessage<CompleteArtifactUploadsResponse, {jsonType: CompleteArtifactUploadsResponseJson}> = /*@__PURE__*/
-  messageDesc(file_workflows_runtime_v1_run_worker_service, 6);
+  messageDesc(file_workflows_runtime_v1_run_worker_service, 7);
 
 /**
  * @generated from message workflows_runtime.v1.PrepareSealRequest
@@ -456,7 +545,7 @@ export type PrepareSealRequestJson = {
  * Use `create(PrepareSealRequestSchema)` to create a new message.
  */
 export const PrepareSealRequestSchema: GenMessage<PrepareSealRequest, {jsonType: PrepareSealRequestJson}> = /*@__PURE__*/
-  messageDesc(file_workflows_runtime_v1_run_worker_service, 7);
+  messageDesc(file_workflows_runtime_v1_run_worker_service, 8);
 
 /**
  * @generated from message workflows_runtime.v1.PrepareSealResponse
@@ -493,7 +582,7 @@ export type PrepareSealResponseJson = {
  * Use `create(PrepareSealResponseSchema)` to create a new message.
  */
 export const PrepareSealResponseSchema: GenMessage<PrepareSealResponse, {jsonType: PrepareSealResponseJson}> = /*@__PURE__*/
-  messageDesc(file_workflows_runtime_v1_run_worker_service, 8);
+  messageDesc(file_workflows_runtime_v1_run_worker_service, 9);
 
 /**
  * @generated from message workflows_runtime.v1.DeliverHandoffRequest
@@ -520,7 +609,7 @@ export type DeliverHandoffRequestJson = {
  * Use `create(DeliverHandoffRequestSchema)` to create a new message.
  */
 export const DeliverHandoffRequestSchema: GenMessage<DeliverHandoffRequest, {jsonType: DeliverHandoffRequestJson}> = /*@__PURE__*/
-  messageDesc(file_workflows_runtime_v1_run_worker_service, 9);
+  messageDesc(file_workflows_runtime_v1_run_worker_service, 10);
 
 /**
  * @generated from message workflows_runtime.v1.DeliverHandoffResponse
@@ -571,7 +660,7 @@ export type DeliverHandoffResponseJson = {
  * Use `create(DeliverHandoffResponseSchema)` to create a new message.
  */
 export const DeliverHandoffResponseSchema: GenMessage<DeliverHandoffResponse, {jsonType: DeliverHandoffResponseJson}> = /*@__PURE__*/
-  messageDesc(file_workflows_runtime_v1_run_worker_service, 10);
+  messageDesc(file_workflows_runtime_v1_run_worker_service, 11);
 
 /**
  * @generated from message workflows_runtime.v1.CommitSealRequest
@@ -598,7 +687,7 @@ export type CommitSealRequestJson = {
  * Use `create(CommitSealRequestSchema)` to create a new message.
  */
 export const CommitSealRequestSchema: GenMessage<CommitSealRequest, {jsonType: CommitSealRequestJson}> = /*@__PURE__*/
-  messageDesc(file_workflows_runtime_v1_run_worker_service, 11);
+  messageDesc(file_workflows_runtime_v1_run_worker_service, 12);
 
 /**
  * @generated from message workflows_runtime.v1.CommitSealResponse
@@ -617,6 +706,13 @@ export type CommitSealResponse = Message<"workflows_runtime.v1.CommitSealRespons
    * @generated from field: string fault = 2;
    */
   fault: string;
+
+  /**
+   * Set with `committed`.
+   *
+   * @generated from field: automation.v1.RunResult result = 3;
+   */
+  result?: RunResult | undefined;
 };
 
 /**
@@ -636,6 +732,13 @@ export type CommitSealResponseJson = {
    * @generated from field: string fault = 2;
    */
   fault?: string;
+
+  /**
+   * Set with `committed`.
+   *
+   * @generated from field: automation.v1.RunResult result = 3;
+   */
+  result?: RunResultJson;
 };
 
 /**
@@ -643,7 +746,7 @@ export type CommitSealResponseJson = {
  * Use `create(CommitSealResponseSchema)` to create a new message.
  */
 export const CommitSealResponseSchema: GenMessage<CommitSealResponse, {jsonType: CommitSealResponseJson}> = /*@__PURE__*/
-  messageDesc(file_workflows_runtime_v1_run_worker_service, 12);
+  messageDesc(file_workflows_runtime_v1_run_worker_service, 13);
 
 /**
  * @generated from message workflows_runtime.v1.AbortSealRequest
@@ -708,7 +811,7 @@ export type AbortSealRequestJson = {
  * Use `create(AbortSealRequestSchema)` to create a new message.
  */
 export const AbortSealRequestSchema: GenMessage<AbortSealRequest, {jsonType: AbortSealRequestJson}> = /*@__PURE__*/
-  messageDesc(file_workflows_runtime_v1_run_worker_service, 13);
+  messageDesc(file_workflows_runtime_v1_run_worker_service, 14);
 
 /**
  * @generated from message workflows_runtime.v1.AbortSealResponse
@@ -720,6 +823,11 @@ export type AbortSealResponse = Message<"workflows_runtime.v1.AbortSealResponse"
    * @generated from field: automation.v1.RunStatus outcome = 1;
    */
   outcome: RunStatus;
+
+  /**
+   * @generated from field: automation.v1.RunResult result = 2;
+   */
+  result?: RunResult | undefined;
 };
 
 /**
@@ -732,6 +840,11 @@ export type AbortSealResponseJson = {
    * @generated from field: automation.v1.RunStatus outcome = 1;
    */
   outcome?: RunStatusJson;
+
+  /**
+   * @generated from field: automation.v1.RunResult result = 2;
+   */
+  result?: RunResultJson;
 };
 
 /**
@@ -739,7 +852,7 @@ export type AbortSealResponseJson = {
  * Use `create(AbortSealResponseSchema)` to create a new message.
  */
 export const AbortSealResponseSchema: GenMessage<AbortSealResponse, {jsonType: AbortSealResponseJson}> = /*@__PURE__*/
-  messageDesc(file_workflows_runtime_v1_run_worker_service, 14);
+  messageDesc(file_workflows_runtime_v1_run_worker_service, 15);
 
 /**
  * @generated from enum workflows_runtime.v1.HandoffProgress
