@@ -4,7 +4,7 @@ import type {
   DescribeWorkflowRunResponseJson,
   HandoffCallJson,
 } from "../gen/workflows_runtime/v1/workflow_service_pb.ts";
-import { limitText, refText, verdictLines, waitingText } from "./event-lines.ts";
+import { attemptText, cancelText, limitText, refText, verdictLines, waitingText } from "./event-lines.ts";
 import { factLines, plain, shortName, shortTime, tableLines } from "./output.ts";
 import { tint } from "./terminal.ts";
 
@@ -34,6 +34,8 @@ function runFacts(run: RunJson, goal: string | undefined): [string, string | und
     ["run", run.id],
     ["status", shortName(run.status, "RUN_STATUS_")],
     ["reason", run.reason],
+    ["cancel", run.cancel && cancelText(run.cancel)],
+    ["attempt", run.attempt && attemptText(run.attempt)],
     ["goal", goal],
     ["definition", versioned(run.definitionId, run.definitionVersion)],
     ["profile", versioned(run.profileId, run.profileVersion)],
@@ -49,6 +51,7 @@ function runFacts(run: RunJson, goal: string | undefined): [string, string | und
     ["request", run.requestId],
     ["correlation", run.correlationId],
     ["workflow", run.workflowId],
+    ["generation", generationText(run.generation)],
     ["events", run.lastSequence],
     ["created", shortTime(run.createdAt)],
     ["begun", shortTime(run.begunAt)],
@@ -58,6 +61,11 @@ function runFacts(run: RunJson, goal: string | undefined): [string, string | und
     ["limit", run.limit && limitText(run.limit)],
     ["waits for", run.waiting && waitingText(run.waiting)],
   ];
+}
+
+/** @returns which Temporal execution speaks for the run, when it is not the first one */
+function generationText(generation = 1): string {
+  return generation === 1 ? "" : `${generation}: the Temporal workflow before it was lost`;
 }
 
 function repositoryText({ pins, baseCommit }: RunJson): string {

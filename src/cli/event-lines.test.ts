@@ -30,6 +30,22 @@ describe("what a run event says", () => {
     ]);
   });
 
+  it("tells that the work begins anew and how it ended before, and who asked to cancel and why", () => {
+    const takenUp = { attempt: 2, previousEnd: "its worker\u001b[2J was lost" };
+    const told = "attempt 2; how the one before ended: its worker\\x1b[2J was lost";
+    expect(eventLines({ takenUp })).toEqual([`the work begins anew: ${told}`]);
+    const workspace = { attempt: 2, repositoryId: "shop", ref: "main", baseCommit: "a".repeat(40) };
+    expect(eventLines({ workspace })[0]).toMatch(/^workspace: shop main at a{12}, .*, attempt 2$/);
+    const at = "2030-01-01T12:00:00Z";
+    const run = { cancel: { principal: "paula", reason: "wrong item", at }, attempt: takenUp, generation: 2 };
+    expect(describeLines({ run })).toEqual([
+      `cancel      asked by paula at ${at}: wrong item`,
+      `attempt     ${told}`,
+      "generation  2: the Temporal workflow before it was lost",
+    ]);
+    expect(describeLines({ run: { attempt: { attempt: 1 }, generation: 1 } })).toEqual([]);
+  });
+
   it("tells a reason once, and another one again", () => {
     const tell = createEventTeller();
     const said = (status: "RUN_STATUS_SEALING" | "RUN_STATUS_FAILED", reason: string) =>

@@ -12,6 +12,7 @@ import type {
   WorkWaitingJson,
 } from "../gen/automation/v1/run_event_pb.ts";
 import type { VerdictJson, VerdictLineJson } from "../gen/automation/v1/verdict_pb.ts";
+import type { CancelRequestedJson, WorkAttemptJson } from "../gen/workflows_runtime/v1/run_pb.ts";
 import { plain, shortName, shortTime } from "./output.ts";
 import { tint } from "./terminal.ts";
 
@@ -30,7 +31,7 @@ export function createEventTeller(): (event: RunEventJson) => string[] {
 
 /** @returns what a run event says, for people: one line, and one more per line of a verdict, test that failed or intention */
 export function eventLines(event: RunEventJson): string[] {
-  const { status, verdict, handoff, workspace, step, tests, captured, waiting } = event;
+  const { status, verdict, handoff, workspace, step, tests, captured, waiting, takenUp } = event;
   if (status !== undefined) return [statusLine(status)];
   if (verdict?.verdict !== undefined) return verdictLines(verdict.verdict);
   if (handoff !== undefined) return [handoffLine(handoff)];
@@ -39,6 +40,7 @@ export function eventLines(event: RunEventJson): string[] {
   if (tests !== undefined) return testsLines(tests);
   if (captured !== undefined) return [capturedLine(captured)];
   if (waiting !== undefined) return [tint("red", plain(`waits for: ${waitingText(waiting)}`))];
+  if (takenUp !== undefined) return [tint("red", plain(`the work begins anew: ${attemptText(takenUp)}`))];
   return saidLines(event);
 }
 
@@ -60,10 +62,11 @@ function saidLines({ message, plan, tool, artifact, progress }: RunEventJson): s
   return lines.map((line) => `${who}${plain(line)}`.trimEnd());
 }
 
-function workspaceLine({ repositoryId, ref, baseCommit = "", sandbox }: WorkspacePreparedJson): string {
+function workspaceLine({ attempt = 1, repositoryId, ref, baseCommit = "", sandbox }: WorkspacePreparedJson): string {
   const claims = sandbox?.claims ?? [];
   const box = `box of class ${shortName(sandbox?.isolation, "ISOLATION_CLASS_").toLowerCase()}, ${claims.length} claims proven`;
-  return plain(`workspace: ${repositoryId} ${ref} at ${baseCommit.slice(0, 12)}, ${box}`);
+  const again = attempt > 1 ? `, attempt ${attempt}` : "";
+  return plain(`workspace: ${repositoryId} ${ref} at ${baseCommit.slice(0, 12)}, ${box}${again}`);
 }
 
 function stepLine({ stepId, state, cause, reason, limit }: StepChangedJson): string {
@@ -110,6 +113,19 @@ export function requirementLine({ requirementId = "", state, detail = "", remedy
 export function waitingText({ reason, attempt, nextAttemptAt, since }: WorkWaitingJson): string {
   const from = since === undefined ? "" : `since ${shortTime(since)}, `;
   return `${reason ?? ""} (${from}attempt ${attempt ?? 0}, goes on at ${shortTime(nextAttemptAt)} or later)`;
+}
+
+/** @returns for example `attempt 2; how the one before ended: its worker was lost`; empty for the first */
+export function attemptText({
+  attempt = 0,
+  previousEnd = "",
+}: Pick<WorkAttemptJson, "attempt" | "previousEnd">): string {
+  return attempt <= 1 ? "" : `attempt ${attempt}; how the one before ended: ${previousEnd}`;
+}
+
+/** @returns for example `asked by paula at 2026-01-01T12:00:00Z: wrong item` */
+export function cancelText({ principal = "", reason = "", at }: CancelRequestedJson): string {
+  return `asked by ${principal} at ${shortTime(at)}${reason === "" ? "" : `: ${reason}`}`;
 }
 
 /** @returns for example `work, until 2026-01-01 12:00:00` */

@@ -7,6 +7,7 @@ import type { ApiClient } from "../client/api-client.ts";
 import { RunEventSchema, RunStatus } from "../gen/automation/v1/run_event_pb.ts";
 import type { RunRequested } from "../gen/automation/v1/run_requested_pb.ts";
 import { RunRequestedSchema } from "../gen/automation/v1/run_requested_pb.ts";
+import type { RunJson } from "../gen/workflows_runtime/v1/run_pb.ts";
 import { RunSchema } from "../gen/workflows_runtime/v1/run_pb.ts";
 import {
   CancelWorkflowRunResponseSchema,
@@ -17,7 +18,7 @@ import {
 import { withApi } from "./call-api.ts";
 import { CliError } from "./cli-error.ts";
 import { describeLines } from "./describe-lines.ts";
-import { createEventTeller, refText } from "./event-lines.ts";
+import { attemptText, cancelText, createEventTeller, refText } from "./event-lines.ts";
 import { followRun } from "./follow-run.ts";
 import { untilInterrupted } from "./interrupt.ts";
 import type { KindAndId } from "./options.ts";
@@ -177,10 +178,17 @@ function registerList(run: Command): void {
           { title: "WORK ITEMS", of: ({ references }) => references?.workItems?.map(refText).join(" ") },
           { title: "CREATED", of: ({ createdAt }) => shortTime(createdAt) },
           { title: "ENDED", of: ({ endedAt }) => shortTime(endedAt) },
-          { title: "REASON", of: ({ reason }) => reason },
+          { title: "REASON", of: reasonInList },
         ]);
       }),
   );
+}
+
+/** Why it ended so; before its end, what will or did happen to it. */
+function reasonInList({ reason, endedAt, cancel, attempt }: RunJson): string {
+  if (reason !== undefined || endedAt !== undefined) return reason ?? "";
+  const told = [cancel === undefined ? "" : `cancel ${cancelText(cancel)}`, attemptText(attempt ?? {})];
+  return told.filter((text) => text !== "").join("; ");
 }
 
 /** Prints the events of a run until its end; an end that is not COMPLETED fails the command. */

@@ -21,7 +21,7 @@ const maxUnmetLength = 200;
 /** How a sealed run ended, in short, within the transaction that sealed it or later. @throws Error when the run is not sealed */
 export async function readRunResult(
   transaction: Transaction,
-  { tenant, runId, reason }: Pick<RunRow, "tenant" | "runId" | "reason">,
+  { tenant, runId, reason, attempt }: Pick<RunRow, "tenant" | "runId" | "reason" | "attempt">,
 ): Promise<RunResultJson & { readonly outcome: ReturnType<typeof statusToJson<RunOutcome>> }> {
   const filter = { runId, reference: null, subjectSha256: null };
   const [seal, artifacts, attestations] = await Promise.all([
@@ -45,6 +45,7 @@ export async function readRunResult(
     outcome: statusToJson(seal.outcome),
     ...(seal.cause === "" ? {} : { cause: seal.cause }),
     ...(reason === "" ? {} : { reason: shownText(reason, maxReasonLength) }),
+    ...(attempt === null ? {} : { attempts: attempt.attempt }),
     verdict: verdictInShort(seal.verdict),
     artifacts: left.first,
     ...(left.others === 0 ? {} : { artifactsLeftOut: left.others }),

@@ -33,7 +33,7 @@ export const workflowTaskTimeout = "5 s";
 
 /**
  * Names of the search attributes, with their Temporal types. The server must know them before the first start.
- * A server that keeps them in SQL has room for ten of Keyword and three of KeywordList: four and one of these are left to others.
+ * A server that keeps them in SQL has room for ten of Keyword and three of KeywordList: three and one of these are left to others.
  */
 export const searchAttributes = {
   TenantId: "Keyword",

@@ -1,3 +1,4 @@
+import { readFileSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import { timestampFromMs, timestampNow } from "@bufbuild/protobuf/wkt";
 import { Code, ConnectError } from "@connectrpc/connect";
@@ -9,6 +10,7 @@ import { RunStatus } from "../../src/gen/automation/v1/run_event_pb.ts";
 import { DesiredState } from "../../src/gen/workflows_runtime/v1/run_pb.ts";
 import { HandoffProgress } from "../../src/gen/workflows_runtime/v1/run_worker_service_pb.ts";
 import { workFailed } from "../../src/temporal/contract.ts";
+import { waitUntil } from "../support/api.ts";
 import { failedVerdict, inAnHour, limitIn, never, withWork } from "../support/scripted-api.ts";
 import type { WorkflowWorld } from "../support/workflow-world.ts";
 import { aRun, startRun, startWorkflowWorld, untilPending, untilStopped, workDone } from "../support/workflow-world.ts";
@@ -98,6 +100,32 @@ it("tells Temporal the end that the api sealed: as an attribute, in the memo, an
     result: { outcome: "RUN_STATUS_FAILED", verdict: { unmet: ["tests missing"] } },
   });
   expect(await shown(overtaken)).toMatchObject({ outcome: ["CANCELLED"], memo: { reason: "cancelled by ann" } });
+});
+
+it("is found by every query that the documentation prints", async () => {
+  const references = {
+    timeboxes: [{ kind: "sprint", id: "S-7" }],
+    workItems: [{ kind: "backlog_item", id: "PBI-42" }],
+  };
+  const personas = [{ id: "test-fixer", version: "1" }];
+  const run = () => aRun({ org: "retail", definitionId: "story-repair", cadenceId: "S-7", references, personas });
+  const [failed, open, terminated] = [run(), run(), run()];
+  world.api.script(failed.runId, { prepareSeal: () => failedVerdict });
+  for (const { runId } of [open, terminated]) world.api.script(runId, { deliverHandoff: pending });
+  await (await startRun(world, failed)).result();
+  const handles = await Promise.all([open, terminated].map((each) => startRun(world, each)));
+  await world.api.called(terminated.runId, "deliverHandoff");
+  await handles[1]?.terminate();
+  const docs = readFileSync(new URL("../../docs/bus-and-temporal.md", import.meta.url), "utf8");
+  const queries = /--query`:\n\n```text\n([^`]+)```/.exec(docs)?.[1]?.trimEnd().split("\n") ?? [];
+  expect(queries).toHaveLength(8);
+  for (const query of queries) {
+    const run = query.includes("!=") ? terminated : query.includes("Running") ? open : failed;
+    const found = () =>
+      world.client.workflow.count(`${query} AND WorkflowId STARTS_WITH "automation-run/acme/${run.runId}"`);
+    await waitUntil(async () => (await found()).count === 1);
+  }
+  await handles[0]?.terminate();
 });
 
 it("tells Temporal no end where it told none: terminated, or another execution speaks", async () => {

@@ -12,7 +12,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file automation/v1/run_result.proto.
  */
 export const file_automation_v1_run_result: GenFile = /*@__PURE__*/
-  fileDesc("Ch5hdXRvbWF0aW9uL3YxL3J1bl9yZXN1bHQucHJvdG8SDWF1dG9tYXRpb24udjEiqQIKCVJ1blJlc3VsdBIpCgdvdXRjb21lGAEgASgOMhguYXV0b21hdGlvbi52MS5SdW5TdGF0dXMSDQoFY2F1c2UYAiABKAkSDgoGcmVhc29uGAMgASgJEi0KB3ZlcmRpY3QYBCABKAsyHC5hdXRvbWF0aW9uLnYxLlJlc3VsdFZlcmRpY3QSMAoJYXJ0aWZhY3RzGAUgAygLMh0uYXV0b21hdGlvbi52MS5SZXN1bHRBcnRpZmFjdBIaChJhcnRpZmFjdHNfbGVmdF9vdXQYBiABKAUSNgoMYXR0ZXN0YXRpb25zGAcgAygLMiAuYXV0b21hdGlvbi52MS5SZXN1bHRBdHRlc3RhdGlvbhIdChVhdHRlc3RhdGlvbnNfbGVmdF9vdXQYCCABKAUiPQoNUmVzdWx0VmVyZGljdBIOCgZwYXNzZWQYASABKAgSDQoFbGV2ZWwYAiABKAkSDQoFdW5tZXQYAyADKAkiKwoOUmVzdWx0QXJ0aWZhY3QSDAoEbmFtZRgBIAEoCRILCgN1cmkYAiABKAkiPgoRUmVzdWx0QXR0ZXN0YXRpb24SCgoCaWQYASABKAkSDAoEbmFtZRgCIAEoCRIPCgdvdXRjb21lGAMgASgJYgZwcm90bzM", [file_automation_v1_run_event]);
+  fileDesc("Ch5hdXRvbWF0aW9uL3YxL3J1bl9yZXN1bHQucHJvdG8SDWF1dG9tYXRpb24udjEiuwIKCVJ1blJlc3VsdBIpCgdvdXRjb21lGAEgASgOMhguYXV0b21hdGlvbi52MS5SdW5TdGF0dXMSDQoFY2F1c2UYAiABKAkSDgoGcmVhc29uGAMgASgJEi0KB3ZlcmRpY3QYBCABKAsyHC5hdXRvbWF0aW9uLnYxLlJlc3VsdFZlcmRpY3QSMAoJYXJ0aWZhY3RzGAUgAygLMh0uYXV0b21hdGlvbi52MS5SZXN1bHRBcnRpZmFjdBIaChJhcnRpZmFjdHNfbGVmdF9vdXQYBiABKAUSNgoMYXR0ZXN0YXRpb25zGAcgAygLMiAuYXV0b21hdGlvbi52MS5SZXN1bHRBdHRlc3RhdGlvbhIdChVhdHRlc3RhdGlvbnNfbGVmdF9vdXQYCCABKAUSEAoIYXR0ZW1wdHMYCSABKAUiPQoNUmVzdWx0VmVyZGljdBIOCgZwYXNzZWQYASABKAgSDQoFbGV2ZWwYAiABKAkSDQoFdW5tZXQYAyADKAkiKwoOUmVzdWx0QXJ0aWZhY3QSDAoEbmFtZRgBIAEoCRILCgN1cmkYAiABKAkiPgoRUmVzdWx0QXR0ZXN0YXRpb24SCgoCaWQYASABKAkSDAoEbmFtZRgCIAEoCRIPCgdvdXRjb21lGAMgASgJYgZwcm90bzM", [file_automation_v1_run_event]);
 
 /**
  * How a run ended, in short: the result of its Temporal workflow. All of it is bounded, and its texts are cut; the api tells the rest.
@@ -73,6 +73,13 @@ export type RunResult = Message<"automation.v1.RunResult"> & {
    * @generated from field: int32 attestations_left_out = 8;
    */
   attestationsLeftOut: number;
+
+  /**
+   * How often its work was taken up within its last generation; 0: it had none.
+   *
+   * @generated from field: int32 attempts = 9;
+   */
+  attempts: number;
 };
 
 /**
@@ -134,6 +141,13 @@ export type RunResultJson = {
    * @generated from field: int32 attestations_left_out = 8;
    */
   attestationsLeftOut?: number;
+
+  /**
+   * How often its work was taken up within its last generation; 0: it had none.
+   *
+   * @generated from field: int32 attempts = 9;
+   */
+  attempts?: number;
 };
 
 /**
