@@ -24,7 +24,8 @@ import {
   WorkflowRuleSchema,
 } from "../gen/workflows_runtime/v1/workflow_service_pb.ts";
 import type { ListRequests } from "../requests/list-requests.ts";
-import type { CallTrace, StartRun } from "../requests/start-run.ts";
+import type { StartRun } from "../requests/start-run.ts";
+import type { TraceContext } from "../requests/trace-context.ts";
 import type { CancelRun } from "../runs/cancel-run.ts";
 import type { DescribeRun } from "../runs/describe-run.ts";
 import type { ListRuns } from "../runs/list-runs.ts";
@@ -132,10 +133,10 @@ export function createWorkflowService(deps: WorkflowServiceDeps): ServiceImpl<ty
   };
 }
 
-/** A proxy or a client with tracing sends these; malformed ones are left out. */
-function traceOf({ requestHeader }: HandlerContext): CallTrace {
+/** A proxy or a client with tracing sends these. */
+function traceOf({ requestHeader }: HandlerContext): TraceContext {
   return {
     traceparent: requestHeader.get("traceparent") ?? undefined,
-    tracestate: requestHeader.get("tracestate")?.slice(0, 512),
+    tracestate: requestHeader.get("tracestate") ?? undefined,
   };
 }

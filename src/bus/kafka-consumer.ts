@@ -1,3 +1,4 @@
+import { isUtf8 } from "node:buffer";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { ClusterTopicMetadata, Message, MessagesStream } from "@platformatic/kafka";
 import { Consumer, findErrorBy, ListOffsetTimestamps, stringDeserializer } from "@platformatic/kafka";
@@ -13,6 +14,8 @@ export interface ConsumedRecord {
   readonly key: string;
   /** Lower-case names; a name that comes twice keeps its last value. */
   readonly headers: Readonly<Record<string, string>>;
+  /** Headers that `headers` does not tell as they came. */
+  readonly headerFaults: readonly { readonly name: string; readonly rule: string }[];
   readonly value: Uint8Array | null;
 }
 
@@ -60,8 +63,8 @@ class TopicChangedError extends Error {
   }
 }
 
-type Client = Consumer<string, Buffer, string, string>;
-type BusMessage = Message<string, Buffer, string, string>;
+type Client = Consumer<string, Buffer, Buffer, Buffer>;
+type BusMessage = Message<string, Buffer, Buffer, Buffer>;
 
 /**
  * Reads a topic as a member of a group. Offsets are committed only after `handle` resolved, so a record is handled at least once and never skipped.
@@ -107,7 +110,7 @@ export function createKafkaConsumer(options: ConsumerOptions): KafkaConsumer {
 
   const readOn = async (
     client: Client,
-    stream: MessagesStream<string, Buffer, string, string>,
+    stream: MessagesStream<string, Buffer, Buffer, Buffer>,
     topicId: string,
     signal: AbortSignal,
   ): Promise<void> => {
@@ -190,7 +193,7 @@ const open = ({ brokers, clientId, groupId }: ConsumerOptions): Client =>
     highWaterMark: 1, // the next read is under way while one is handled, and no more
     autocommit: false,
     autocreateTopics: false,
-    deserializers: { key: stringDeserializer, headerKey: stringDeserializer, headerValue: stringDeserializer },
+    deserializers: { key: stringDeserializer },
   });
 
 async function topicOf(client: Client, name: string): Promise<ClusterTopicMetadata> {
@@ -222,13 +225,32 @@ async function watchTopic(
   }
 }
 
-const recordOf = ({ topic, partition, offset, key, headers, value }: BusMessage, topicId: string): ConsumedRecord => ({
+const recordOf = (
+  { topic, partition, offset, key, headerEntries, value }: BusMessage,
+  topicId: string,
+): ConsumedRecord => ({
   ...{ topic, topicId, partition },
   offset: String(offset),
   key: key ?? "",
-  headers: Object.fromEntries([...headers].map(([name, text]) => [name.toLowerCase(), text ?? ""])),
+  ...headersOf(headerEntries),
   value: value ?? null,
 });
+
+const noBytes = Buffer.alloc(0);
+
+/** Kafka lets a header come twice, and be any bytes. */
+function headersOf(entries: BusMessage["headerEntries"]): Pick<ConsumedRecord, "headers" | "headerFaults"> {
+  const texts = new Map<string, string>();
+  const headerFaults: { name: string; rule: string }[] = [];
+  for (const [key = noBytes, value = noBytes] of entries) {
+    const name = key.toString().toLowerCase();
+    const text = value.toString();
+    if (!isUtf8(key) || !isUtf8(value)) headerFaults.push({ name, rule: "must be UTF-8" });
+    if ((texts.get(name) ?? text) !== text) headerFaults.push({ name, rule: "must not come twice with two values" });
+    texts.set(name, text);
+  }
+  return { headers: Object.fromEntries(texts), headerFaults };
+}
 
 /** Resolves with the work, or so long after the signal at the latest. */
 async function withinLimit(work: Promise<void>, signal: AbortSignal): Promise<void> {

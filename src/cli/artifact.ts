@@ -67,8 +67,7 @@ export async function writeArtifact(url: string, artifact: NamedArtifact, out: s
         cause,
       });
     rmSync(part, { force: true });
-    if (cause instanceof CliError || syscall === undefined) throw cause;
-    throw new CliError(2, `${out} can't be written (${code}); name another file with --out`, { cause });
+    throw syscall === undefined ? cause : Object.assign(cause as Error, { path: out });
   }
 }
 

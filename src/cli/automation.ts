@@ -1,40 +1,32 @@
 import { Command, CommanderError } from "commander";
 import { isProcess, registerProcesses } from "./process.ts";
-import { commandOutput } from "./terminal.ts";
+import { commandOutput, endWithReader } from "./terminal.ts";
+import { explainUsage } from "./usage.ts";
 
 const program = new Command("automation")
   .description("event-driven, methodology-aware automation runs on Temporal")
-  .configureOutput(commandOutput)
-  .showHelpAfterError("(--help shows what can be given)");
+  .configureOutput(commandOutput);
 
 // A process of the system does not load what only the command line needs.
-if (!isProcess(process.argv[2])) {
+const forPeople = !isProcess(process.argv[2]);
+if (forPeople) {
   const { registerCommands } = await import("./commands.ts");
   registerCommands(program);
+  endWithReader();
+  process.on("uncaughtException", (error) => void fail(error).then((code) => process.exit(code)));
 }
 registerProcesses(program);
-inherit(program);
+explainUsage(program);
 
 try {
   await program.parseAsync();
 } catch (error) {
-  process.exitCode = await exitCodeOf(error);
+  process.exitCode = await fail(error);
 }
 
-/** Lets every command throw instead of ending the program by itself. */
-function inherit(command: Command): void {
-  command.exitOverride();
-  for (const below of command.commands) {
-    below.copyInheritedSettings(command);
-    inherit(below);
-  }
-}
-
-async function exitCodeOf(error: unknown): Promise<number> {
-  if (error instanceof CommanderError) {
-    // Commander has already said what is wrong, or shown the help that was asked for.
-    return error.exitCode === 0 ? 0 : 2;
-  }
+async function fail(error: unknown): Promise<number> {
+  // Commander has shown the help.
+  if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
   const { reportFailure } = await import("./report-failure.ts");
-  return reportFailure(error);
+  return reportFailure(error, process.argv.includes("--json"));
 }

@@ -5,9 +5,9 @@ import type { ApiClient } from "../client/api-client.ts";
 import { createApiClient } from "../client/api-client.ts";
 import { ReasonSchema } from "../gen/automation/v1/run_event_pb.ts";
 import { CliError } from "./cli-error.ts";
-import { reasonText } from "./event-lines.ts";
+import { elsewhereThanApi } from "./elsewhere.ts";
 import type { Role } from "./local-state.ts";
-import { endWithReader, plain } from "./output.ts";
+import { toCliError } from "./report-failure.ts";
 import type { Scope, ScopeOptions } from "./scope.ts";
 import { resolveScope } from "./scope.ts";
 
@@ -24,7 +24,6 @@ export async function withApi<T>(
   role: Role,
   work: (api: ApiClient, scope: Scope) => Promise<T>,
 ): Promise<T> {
-  endWithReader();
   const scope = await resolveScope(options, role);
   const token = keepToken(async () => (await resolveScope(options, role)).token, scope.token);
   try {
@@ -47,30 +46,25 @@ export function keepToken(make: () => Promise<string>, first?: string): () => Pr
   };
 }
 
-/** Puts an answer of the api into words: one line per reason, each with field, value, rule and remedy. */
+/** Puts an answer of the api, or that there is none, into words: field, value, rule and remedy of each reason. */
 export function explain(error: unknown, apiUrl: string): unknown {
   if (!(error instanceof ConnectError)) return error;
-  if (error.code === Code.Unavailable && isNoConnection(error.cause)) {
-    const message = `the api ${apiUrl} does not answer; is \`automation up\` running, or --api-url right?`;
-    return new CliError(3, message, { cause: error });
-  }
-  const reasons = error.findDetails(ReasonSchema).map((reason) => reasonText(toJson(ReasonSchema, reason)));
+  const elsewhere = elsewhereThanApi(error, apiUrl);
+  if (elsewhere !== undefined) return elsewhere;
+  const reasons = error.findDetails(ReasonSchema).map((reason) => {
+    const { value, ...rest } = toJson(ReasonSchema, reason);
+    return { ...rest, ...(value ? { value: JSON.stringify(value) } : {}) };
+  });
   const violations = error
     .findDetails(ViolationsSchema)
     .flatMap((details) => details.violations)
     .map(({ field, message }) => {
       const path = field?.elements.map((element) => element.fieldName).join(".");
-      return `${path ?? "request"}: ${message}`;
+      return { field: path ?? "request", rule: message };
     });
-  const lines = [...reasons, ...violations];
-  if (lines.length === 0) return error;
-  const code = error.code === Code.InvalidArgument ? 2 : 1;
-  return new CliError(code, [error.rawMessage, ...lines.map((line) => `  ${plain(line)}`)].join("\n"), {
-    cause: error,
-  });
-}
-
-function isNoConnection(cause: unknown): boolean {
-  const code = cause instanceof Error && "code" in cause ? cause.code : undefined;
-  return ["ECONNREFUSED", "ENOTFOUND", "EHOSTUNREACH", "ETIMEDOUT", "EAI_AGAIN"].includes(String(code));
+  const details = [...reasons, ...violations];
+  if (details.length === 0) return error;
+  const { code } = toCliError(error);
+  const exitCode = error.code === Code.InvalidArgument ? 2 : 1;
+  return new CliError(exitCode, error.rawMessage, { code, details, cause: error });
 }

@@ -78,7 +78,7 @@ describe("a declaration", () => {
     ],
     ["no spec", "kind: WorkflowRule", ":1: spec (absent): holds a WorkflowRule; add it"],
     ["a stray field", `${profile}id: scrum-team`, ':13: id "scrum-team": a document has kind and spec only'],
-    ["text that is no YAML", "kind: [", ":1: not YAML: "],
+    ["text that is no YAML", "kind: [", ":1:8: Flow sequence in block collection must be"],
     ["no document at all", "# nothing\n", "holds no document; add one with kind and spec"],
   ])("with %s is refused with file, line, field, value, rule and remedy", (_, text, expected) => {
     const file = written(text);

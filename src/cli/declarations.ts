@@ -10,9 +10,11 @@ import {
   RepositorySchema,
   WorkflowRuleSchema,
 } from "../gen/workflows_runtime/v1/workflow_service_pb.ts";
+import type { Detail } from "./cli-error.ts";
 import { CliError } from "./cli-error.ts";
-import type { YamlDocument } from "./yaml-message.ts";
-import { checkMessage, faultLine, readDocuments } from "./yaml-message.ts";
+import type { YamlDocument } from "./read-documents.ts";
+import { readDocuments } from "./read-documents.ts";
+import { checkMessage, detailOf } from "./yaml-message.ts";
 
 /** What became of a declaration. A conflict: the version is known with other content, and versions never change. */
 export type Outcome = "created" | "unchanged" | "replaced" | "conflict";
@@ -31,7 +33,7 @@ export interface Applied extends Pick<Declaration, "kind" | "name" | "file"> {
   readonly reason?: string;
 }
 
-type Read = (source: YamlDocument) => Pick<Declaration, "name" | "send"> | { readonly faults: readonly string[] };
+type Read = (source: YamlDocument) => Pick<Declaration, "name" | "send"> | { readonly faults: readonly Detail[] };
 
 /** Kinds of declarations, in the order in which they are sent: what others name comes first. */
 const kinds: Readonly<Record<string, Read>> = {
@@ -82,20 +84,22 @@ function kind<D extends DescMessage>(
 }
 
 /**
- * Reads and checks every document of a file, or of each .yaml and .yml file of a folder, before anything is sent.
+ * Reads and checks every document before anything is sent.
+ * @param paths - files, folders of .yaml and .yml files, `-` for standard input
  * @throws CliError 2 with one line per fault
  */
-export function readDeclarations(path: string): Declaration[] {
-  const documents = filesOf(path).flatMap(readDocuments);
-  if (documents.length === 0) throw new CliError(2, `${path} holds no document; add one with kind and spec`);
-  const faults: string[] = [];
+export function readDeclarations(...paths: readonly string[]): Declaration[] {
+  const documents = paths.flatMap(filesOf).flatMap(readDocuments);
+  if (documents.length === 0)
+    throw new CliError(2, `${paths.join(", ")} holds no document`, { remedy: "add one with kind and spec" });
+  const details: Detail[] = [];
   const declarations = documents.flatMap((source) => {
     const found = readDeclaration(source);
     if (!("faults" in found)) return [found];
-    faults.push(...found.faults);
+    details.push(...found.faults);
     return [];
   });
-  if (faults.length > 0) throw new CliError(2, ["nothing was applied", ...faults].join("\n  "));
+  if (details.length > 0) throw new CliError(2, "nothing was applied", { details });
   const order = Object.keys(kinds);
   return declarations.toSorted((a, b) => order.indexOf(a.kind) - order.indexOf(b.kind));
 }
@@ -119,6 +123,7 @@ export async function* applyDeclarations(
 }
 
 function filesOf(path: string): string[] {
+  if (path === "-") return [path];
   let names: string[];
   try {
     if (!statSync(path).isDirectory()) return [path];
@@ -132,14 +137,14 @@ function filesOf(path: string): string[] {
   return names.toSorted().map((name) => join(path, name));
 }
 
-function readDeclaration(source: YamlDocument): Declaration | { readonly faults: readonly string[] } {
+function readDeclaration(source: YamlDocument): Declaration | { readonly faults: readonly Detail[] } {
   const { json, file } = source;
   const document: { readonly [key: string]: JsonValue } =
     typeof json === "object" && json !== null && !Array.isArray(json) ? json : {};
   const unknown = Object.keys(document).find((key) => key !== "kind" && key !== "spec");
   if (unknown !== undefined) {
     const fault = { path: [unknown], rule: "a document has kind and spec only", remedy: "move it below spec" };
-    return { faults: [faultLine(source, fault)] };
+    return { faults: [detailOf(source, fault)] };
   }
   const { kind } = document;
   const read = typeof kind === "string" && Object.hasOwn(kinds, kind) ? kinds[kind] : undefined;
@@ -149,7 +154,7 @@ function readDeclaration(source: YamlDocument): Declaration | { readonly faults:
       rule: "must be a kind that can be declared",
       remedy: `use one of ${Object.keys(kinds).join(", ")}`,
     };
-    return { faults: [faultLine(source, fault)] };
+    return { faults: [detailOf(source, fault)] };
   }
   const found = read(source);
   return "faults" in found ? found : { kind, file, ...found };

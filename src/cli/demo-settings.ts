@@ -2,7 +2,7 @@ import { join } from "node:path";
 import type { JsonObject, JsonValue } from "@bufbuild/protobuf";
 import { CliError } from "./cli-error.ts";
 import { cloneDir } from "./local-state.ts";
-import { readDocuments } from "./yaml-message.ts";
+import { readDocuments } from "./read-documents.ts";
 
 const demoDir = join(cloneDir, "examples", "demo");
 export const declarationsDir = join(demoDir, "declarations");

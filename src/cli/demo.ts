@@ -21,7 +21,7 @@ import { followRun } from "./follow-run.ts";
 import { untilInterrupted } from "./interrupt.ts";
 import type { LocalState } from "./local-state.ts";
 import { mintToken, requireLocalState } from "./local-state.ts";
-import { endWithReader, plain, shortName, tableLines } from "./output.ts";
+import { plain, shortName, tableLines } from "./output.ts";
 import { patchLines } from "./patch-lines.ts";
 import type { Screen } from "./screen.ts";
 import { createScreen } from "./screen.ts";
@@ -53,7 +53,6 @@ export function registerDemo(program: Command): void {
     .option("--json", "print JSON, one object a line")
     .action(
       async ({ failing = false, state: dir, json = false }: { failing?: boolean; state?: string; json?: boolean }) => {
-        endWithReader();
         const state = requireLocalState(process.cwd(), dir);
         const shown = await untilInterrupted((signal) => showDemo({ state, failing, json, signal }));
         if (shown === undefined || shown.isAsDesigned) return;

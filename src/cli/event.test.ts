@@ -20,6 +20,11 @@ describe("an event to publish", () => {
     expect(Buffer.from(value).toString("utf8")).toBe('{"goal":"é"}');
   });
 
+  it("leaves out what is null, which means unset", () => {
+    const unset = { subject: null, time: null, datacontenttype: null, tenantid: null };
+    expect(toBinaryRecord({ ...event, ...unset }, acme)).toEqual(toBinaryRecord(event, acme));
+  });
+
   it("takes id and source of the command before those of the file", () => {
     const { headers } = toBinaryRecord(event, { ...acme, id: "e-2", source: "urn:other" });
     expect([headers.ce_id, headers.ce_source]).toEqual(["e-2", "urn:other"]);

@@ -4,11 +4,10 @@ import { Option } from "commander";
 import { CliError } from "./cli-error.ts";
 import { commandLine } from "./command-line.ts";
 import { findLocalState } from "./local-state.ts";
-import { endWithReader } from "./output.ts";
+import { readDocuments } from "./read-documents.ts";
 import type { ScopeOptions } from "./scope.ts";
 import { requireTenant, withTenant } from "./scope.ts";
 import { jsonText, print } from "./terminal.ts";
-import { readDocuments } from "./yaml-message.ts";
 
 interface PublishOptions extends Pick<ScopeOptions, "tenant" | "org" | "state" | "json"> {
   file: string;
@@ -32,7 +31,7 @@ export function registerEvent(program: Command): void {
     .description("speak on the bus as a methodology service does")
     .command("publish")
     .description("publish a CloudEvent to Kafka, in binary mode")
-    .requiredOption("-f, --file <path>", "CloudEvent in structured form, JSON or YAML")
+    .requiredOption("-f, --file <path>", "CloudEvent in structured form, JSON or YAML; - for standard input")
     .addOption(new Option("--brokers <list>", "HOST:PORT,…; else the local stack's").env("AUTOMATION_KAFKA_BROKERS"))
     .option("--topic <topic>", "topic", "automation.run.requested")
     .option("--source <uri>", "source, instead of the file's")
@@ -43,7 +42,6 @@ export function registerEvent(program: Command): void {
 }
 
 async function publish(options: PublishOptions): Promise<void> {
-  endWithReader();
   const scope = requireTenant(options);
   const record = toBinaryRecord(readEvent(options.file), { ...scope, source: options.source, id: options.id });
   const { createKafkaProducer } = await import("../bus/kafka-producer.ts");
@@ -84,7 +82,7 @@ export function toBinaryRecord(
   event: JsonObject,
   as: { readonly tenant: string; readonly org: string; readonly source?: string; readonly id?: string },
 ): EventRecord {
-  const { data, datacontenttype = "application/json", ...given } = event;
+  const { data, ...given } = event;
   if (data === undefined) throw new CliError(2, "data (absent): a CloudEvent here carries its payload in data; add it");
   const attributes: JsonObject = { ...given, ...(as.source === undefined ? {} : { source: as.source }) };
   if (as.id !== undefined) attributes.id = as.id;
@@ -104,9 +102,11 @@ export function toBinaryRecord(
     const shown = JSON.stringify(attributes[name]) ?? "(absent)";
     throw new CliError(2, `${name} ${shown}: a CloudEvent has it as a text; add it to the file, in quotes`);
   }
-  const headers: Record<string, string> = { "content-type": String(datacontenttype) };
-  for (const [name, value] of Object.entries(attributes)) {
-    if (!/^[a-z0-9]{1,20}$/.test(name))
+  const { datacontenttype, ...others } = attributes;
+  const headers: Record<string, string> = { "content-type": String(datacontenttype ?? "application/json") };
+  for (const [name, value] of Object.entries(others)) {
+    if (value === null) continue;
+    if (!/^[a-z0-9]+$/.test(name))
       throw new CliError(2, `${name}: attribute names of a CloudEvent are lower-case letters and digits; rename it`);
     if (typeof value === "object") {
       const message = `${name} ${JSON.stringify(value)}: an attribute is a text, number or truth value; move it to data`;

@@ -89,7 +89,7 @@ function readState(dir: string): LocalState | undefined {
     text = readFileSync(path, "utf8");
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
-    if (code === "ENOENT" || code === "ENOTDIR") return undefined;
+    if (code === "ENOENT" || code === "ENOTDIR" || code === "ENAMETOOLONG") return undefined;
     if (code === "EACCES")
       throw new CliError(4, `${path} belongs to another user; run this as the user who ran \`automation up\``);
     throw error;

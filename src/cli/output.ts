@@ -16,14 +16,6 @@ export interface Listed<T> {
   readonly hasMore: boolean;
 }
 
-/** Without this, a reader that goes away (`| head`) would crash the command. */
-export function endWithReader(): void {
-  process.stdout.on("error", (error: NodeJS.ErrnoException) => {
-    if (error.code !== "EPIPE") throw error;
-    process.exit(0);
-  });
-}
-
 /** @returns the text on one line, and visible: stored data can't steer a terminal, nor look like other data */
 export function plain(text: string): string {
   return visible(text.replaceAll(/[\t\n\r]+/g, " "));

@@ -113,7 +113,7 @@ describe("a persona's folder", () => {
   });
 
   it.each([
-    ["no manifest", (at: string) => rmSync(join(at, "persona.yaml")), "persona.yaml does not exist"],
+    ["no manifest", (at: string) => rmSync(join(at, "persona.yaml")), "persona.yaml: does not exist"],
     ["an unknown field", yaml("titel: x"), ':9: titel "x": PersonaManifest has no such field; use one of id'],
     ["a bad id", yaml("id: Mender", "id: mender"), ':2: id "Mender": does not match regex pattern'],
     ["no runtime", (at: string) => put(at, "persona.yaml", 'id: a\nversion: "1"\n'), "runtime (absent)"],
@@ -161,7 +161,7 @@ describe("a persona's folder", () => {
     ],
     ["a link to a folder", (at: string) => symlinkSync("/etc", join(at, "etc")), "etc is a link"],
     ["a pipe", (at: string) => spawnSync("mkfifo", [join(at, "pipe")]), "pipe is a special file"],
-    ["two documents", yaml("---\nid: b"), "holds several documents"],
+    ["two documents", yaml("---\nid: b"), "holds several"],
     [
       "4 MiB",
       (at: string) => writeFileSync(join(at, "big"), new Uint8Array(4 * 1024 * 1024)),

@@ -13,13 +13,15 @@ import { manifestSource, readBundleFolder } from "../personas/compile-bundle.ts"
 import { InvalidBundleError } from "../personas/invalid-bundle-error.ts";
 import { faultsOfManifest } from "../personas/manifest.ts";
 import { withApi } from "./call-api.ts";
+import type { Detail } from "./cli-error.ts";
 import { CliError } from "./cli-error.ts";
 import { clonePath } from "./command-line.ts";
 import { plain, printList, printMessage, shortTime } from "./output.ts";
+import { readDocuments } from "./read-documents.ts";
 import type { ScopeOptions } from "./scope.ts";
 import { withScope } from "./scope.ts";
 import { jsonText, print, tint } from "./terminal.ts";
-import { checkMessage, faultLine, readDocuments } from "./yaml-message.ts";
+import { checkMessage, detailOf } from "./yaml-message.ts";
 
 /** A persona's folder as it would be published. */
 export interface CompiledPersona {
@@ -79,26 +81,26 @@ export function registerPersona(program: Command): void {
  * @throws CliError 2 with one line per fault
  */
 export function compilePersona(path: string): CompiledPersona {
-  const refuse = (faults: readonly string[]) => new CliError(2, [`${path} is no persona`, ...faults].join("\n  "));
+  const refuse = (details: readonly Detail[]) => new CliError(2, `${path} is no persona`, { details });
   if (statSync(path, { throwIfNoEntry: false })?.isDirectory() !== true)
     throw new CliError(2, `${path} is no folder; name the folder that holds ${manifestSource}`);
   const file = join(path, manifestSource);
   if (!existsSync(file))
-    throw refuse([`${file} does not exist; write one, ${clonePath("docs", "personas.md")} says how`]);
+    throw refuse([{ file, rule: "does not exist", remedy: `write one, ${clonePath("docs", "personas.md")} says how` }]);
   const [source, second] = readDocuments(file);
   if (source === undefined || second !== undefined)
-    throw refuse([`${file} holds ${source === undefined ? "no document" : "several documents"}; it must hold one`]);
+    throw refuse([{ file, rule: `holds ${source === undefined ? "no document" : "several"}`, remedy: "give it one" }]);
   const checked = checkMessage(PersonaManifestSchema, source, []);
   if ("faults" in checked) throw refuse(checked.faults);
   const { id, version } = checked.message;
   try {
     const files = readBundleFolder(path, checked.message);
     const faults = faultsOfManifest(checked.message, files);
-    if (faults.length > 0) throw refuse(faults.map((fault) => faultLine(source, fault)));
+    if (faults.length > 0) throw refuse(faults.map((fault) => detailOf(source, fault)));
     const bundle = encodeTar(files);
     return { id, version, bundle, digest: createHash("sha256").update(bundle).digest("hex") };
   } catch (error) {
     if (!(error instanceof InvalidBundleError)) throw error;
-    throw new CliError(2, `${path} is no persona\n  ${plain(error.message)}`, { cause: error });
+    throw new CliError(2, `${path} is no persona`, { details: [{ rule: error.message }], cause: error });
   }
 }

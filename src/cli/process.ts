@@ -1,6 +1,7 @@
 import { inspect } from "node:util";
 import type { Command } from "commander";
 import { processEnvironment } from "../config/process-environment.ts";
+import { UnusableConfigurationError } from "../config/unusable-configuration-error.ts";
 import { printError } from "./terminal.ts";
 
 type Main = (environment: NodeJS.ProcessEnv, signal: AbortSignal) => Promise<void>;
@@ -56,7 +57,8 @@ async function runProcess(main: Main): Promise<never> {
     await main(processEnvironment(), stop.signal);
     process.exit(0);
   } catch (error) {
-    printError(inspect(error));
-    process.exit(1);
+    const isExplained = error instanceof UnusableConfigurationError;
+    printError(isExplained ? `automation: ${error.message}` : inspect(error));
+    process.exit(isExplained ? 2 : 1);
   }
 }

@@ -1,7 +1,7 @@
 import { Code, ConnectError } from "@connectrpc/connect";
 import type { ExitCode } from "./cli-error.ts";
 import { CliError } from "./cli-error.ts";
-import { printError } from "./terminal.ts";
+import { jsonText, printError } from "./terminal.ts";
 
 const exitCodes: Partial<Record<Code, ExitCode>> = {
   [Code.InvalidArgument]: 2,
@@ -13,12 +13,55 @@ const exitCodes: Partial<Record<Code, ExitCode>> = {
   [Code.Unauthenticated]: 4,
 };
 
-/** Says in one line on standard error why a command failed, and answers its exit code. */
-export function reportFailure(error: unknown): ExitCode {
+/** What the operating system refuses, in words; whatever else it says is shown as its code. */
+const refusals: Readonly<Record<string, readonly [exitCode: ExitCode, fault: string, remedy: string]>> = {
+  ENOSPC: [1, "no space is left", "free some and start again"],
+  EDQUOT: [1, "the quota of the disk is used up", "free some and start again"],
+  EFBIG: [1, "the file would be longer than may be", "raise the limit (`ulimit -f`) and start again"],
+  EACCES: [2, "this user may not", "name another place, or run it as a user who may"],
+  EPERM: [2, "this user may not", "name another place, or run it as a user who may"],
+  EROFS: [2, "the disk is read-only", "name another place"],
+  ENOENT: [2, "it does not exist", "name one that does"],
+  EEXIST: [2, "it is there already", "name another place"],
+  ENOTDIR: [2, "a part of the path is no folder", "name another place"],
+  EISDIR: [2, "it is a folder", "name a file"],
+  ENAMETOOLONG: [2, "the name is too long", "name a shorter one"],
+  ELOOP: [2, "its links lead in a circle", "name another place"],
+  EMFILE: [1, "too many files are open", "raise the limit (`ulimit -n`) and start again"],
+};
+
+/**
+ * Says on standard error why a command failed: in one line for people, and one more per detail, or as one JSON object.
+ * @returns the exit code of the command
+ */
+export function reportFailure(error: unknown, json: boolean): ExitCode {
+  const { code, fault, remedy, details, exitCode, message } = toCliError(error);
+  if (json) {
+    const some = details.length === 0 ? {} : { details };
+    printError(jsonText({ code, message: fault, remedy, ...some, exit: exitCode }));
+  } else printError(`automation: ${message}`);
+  return exitCode;
+}
+
+/** @returns the failure in words, without a stack, whatever was thrown */
+export function toCliError(error: unknown): CliError {
+  if (error instanceof CliError) return error;
   if (error instanceof ConnectError) {
-    printError(`automation: ${error.rawMessage} (${Code[error.code]})`);
-    return exitCodes[error.code] ?? 1;
+    const code = Code[error.code].replaceAll(/(?<=[a-z])[A-Z]/g, "_$&").toLowerCase();
+    return new CliError(exitCodes[error.code] ?? 1, error.rawMessage || code, { code, cause: error });
   }
-  printError(`automation: ${error instanceof Error ? error.message : String(error)}`);
-  return error instanceof CliError ? error.exitCode : 1;
+  if (!(error instanceof Error)) return new CliError(1, String(error), { code: "internal" });
+  return refusalOf(error) ?? new CliError(1, error.message.split("\n")[0] || error.name, { cause: error });
+}
+
+/** @returns what the operating system refused, if it is that */
+function refusalOf(error: NodeJS.ErrnoException): CliError | undefined {
+  const { code, syscall, path } = error;
+  if (code === undefined || syscall === undefined) return undefined;
+  const [exitCode, why, remedy] = refusals[code] ?? [1, code, undefined];
+  return new CliError(exitCode, `${path ?? "what was asked for"}: ${syscall} fails: ${why} (${code})`, {
+    code: code.toLowerCase(),
+    remedy,
+    cause: error,
+  });
 }

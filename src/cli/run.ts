@@ -16,6 +16,7 @@ import {
   StartWorkflowRunResponseSchema,
 } from "../gen/workflows_runtime/v1/workflow_service_pb.ts";
 import { withApi } from "./call-api.ts";
+import type { Detail } from "./cli-error.ts";
 import { CliError } from "./cli-error.ts";
 import { describeLines } from "./describe-lines.ts";
 import { attemptText, cancelText, createEventTeller, refText } from "./event-lines.ts";
@@ -24,10 +25,12 @@ import { untilInterrupted } from "./interrupt.ts";
 import type { KindAndId } from "./options.ts";
 import { collect, limitOption, refOption, wholeNumber } from "./options.ts";
 import { listUpTo, printList, printMessage, shortName, shortTime } from "./output.ts";
+import { readDocuments } from "./read-documents.ts";
 import type { ScopeOptions } from "./scope.ts";
 import { withScope } from "./scope.ts";
 import { jsonText, print, printError, tint } from "./terminal.ts";
-import { checkMessage, readDocuments } from "./yaml-message.ts";
+import { withCheck, withExample } from "./usage.ts";
+import { checkMessage } from "./yaml-message.ts";
 
 interface StartOptions extends ScopeOptions {
   file?: string;
@@ -87,7 +90,10 @@ function registerStart(run: Command): void {
   const command = run
     .command("start")
     .description("ask for a run: by a file, or by options")
-    .option("-f, --file <path>", "YAML or JSON of automation.v1.RunRequested, the payload of an event")
+    .option(
+      "-f, --file <path>",
+      "YAML or JSON of automation.v1.RunRequested, the payload of an event; - for standard input",
+    )
     .option("--request-id <id>", "names the request: the same id again answers the same run; a new id unless told")
     .option("--profile <id>", "methodology profile that judges the run, newest version")
     .option("--definition <id>", "automation to run, channel stable; else a rule or the profile decides")
@@ -100,9 +106,12 @@ function registerStart(run: Command): void {
     .option("--work-kind <kind>", "the methodology's word for the item, for example story")
     .option("--goal <text>", "what the run shall achieve")
     .option("--watch", "follow the run until it ends; exit 0 when it COMPLETED, else 1");
-  withScope(command).action(async (options: StartOptions) => {
-    const request = options.file === undefined ? requestOfOptions(options) : requestOfFile(options.file, options);
-    await withApi(options, "operator", async (api, { json }) => {
+  withExample(
+    withCheck(withScope(command), startFaults),
+    "--profile scrum-team-tested --definition story-repair --sprint S-7 --backlog-item PBI-44 --watch --tenant acme --org retail",
+  ).action(async (options: StartOptions) => {
+    const request = options.file === undefined ? requestOfOptions(options) : requestOfFile(options.file);
+    const started = withApi(options, "operator", async (api, { json }) => {
       const requestId = options.requestId ?? randomUUID();
       const started = await api.workflows.startWorkflowRun({ requestId, request });
       if (json) printMessage(StartWorkflowRunResponseSchema, started);
@@ -111,6 +120,9 @@ function registerStart(run: Command): void {
         print(`run ${started.runId}${known} (request ${requestId})`);
       }
       if (options.watch) await watch(api, started.runId, 0n, json);
+    });
+    await started.catch((error: unknown) => {
+      throw inOptions(error, options);
     });
   });
 }
@@ -121,23 +133,32 @@ const requestOptions = [
   ...(["sprintGoal", "backlogItem", "workKind", "goal"] as const),
 ];
 
-function requestOfFile(file: string, options: StartOptions): RunRequested {
-  const both = requestOptions.find((name) => options[name] !== undefined);
-  if (both !== undefined) throw new CliError(2, `--${dashed(both)} and --file exclude each other; say it in the file`);
+function requestOfFile(file: string): RunRequested {
   const [document, second] = readDocuments(file);
   if (document === undefined || second !== undefined)
     throw new CliError(2, `${file} must hold exactly one document, a RunRequested`);
   const checked = checkMessage(RunRequestedSchema, document, []);
-  if ("faults" in checked) throw new CliError(2, ["nothing was asked for", ...checked.faults].join("\n  "));
+  if ("faults" in checked) throw new CliError(2, "nothing was asked for", { details: checked.faults });
   return checked.message;
+}
+
+function startFaults(options: StartOptions): Detail[] {
+  const { file, profile, ref, repository } = options;
+  const both = file === undefined ? [] : requestOptions.filter((name) => options[name] !== undefined);
+  const faults: Detail[] = both.map((name) => ({
+    field: `--${dashed(name)}`,
+    rule: "excludes --file",
+    remedy: "say it in the file",
+  }));
+  if (file === undefined && profile === undefined)
+    faults.push({ field: "--profile", rule: "is required without --file", remedy: "name who judges the run" });
+  if (file === undefined && ref !== undefined && repository === undefined)
+    faults.push({ field: "--ref", rule: "means nothing without --repository", remedy: "name the repository" });
+  return faults;
 }
 
 function requestOfOptions(options: StartOptions): RunRequested {
   const { profile, definition, repository, ref, product, sprint, sprintGoal, backlogItem, workKind, goal } = options;
-  if (profile === undefined)
-    throw new CliError(2, "--profile or --file is required: name the profile that judges the run");
-  if (ref !== undefined && repository === undefined)
-    throw new CliError(2, `--ref ${ref} needs --repository: a ref means nothing without it`);
   const request: MessageInitShape<typeof RunRequestedSchema> = {
     ...(definition === undefined ? {} : { definition: { id: definition } }),
     ...(repository === undefined ? {} : { repository: { id: repository, ref } }),
@@ -149,6 +170,19 @@ function requestOfOptions(options: StartOptions): RunRequested {
     goal,
   };
   return create(RunRequestedSchema, request);
+}
+
+/** Says of each reason that the api gave which option answers it. */
+function inOptions(error: unknown, { file, workKind }: StartOptions): unknown {
+  if (!(error instanceof CliError) || file !== undefined) return error;
+  const remedyOf: Readonly<Record<string, string>> = {
+    no_definition:
+      workKind === undefined
+        ? "give --definition ID, or --work-kind KIND where a rule or the profile says what that kind of work runs"
+        : "give --definition ID, or another --work-kind: no rule and no binding of the profile knows this one",
+  };
+  const details = error.details.map((detail) => ({ ...detail, remedy: remedyOf[detail.code ?? ""] ?? detail.remedy }));
+  return new CliError(error.exitCode, error.fault, { code: error.code, remedy: error.remedy, details, cause: error });
 }
 
 const dashed = (name: string) => name.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);

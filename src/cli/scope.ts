@@ -38,9 +38,11 @@ export function withScope(command: Command): Command {
 /** Adds --tenant and --org. */
 export function withTenant(command: Command): Command {
   return command
-    .addOption(new Option("--tenant <tenant>", "tenant to act for (required)").env("AUTOMATION_TENANT"))
+    .addOption(new Option("--tenant <tenant>", "tenant to act for").env("AUTOMATION_TENANT").makeOptionMandatory())
     .addOption(
-      new Option("--org <org>", "org to act for, `*` to read those of every org (required)").env("AUTOMATION_ORG"),
+      new Option("--org <org>", "org to act for, `*` to read those of every org")
+        .env("AUTOMATION_ORG")
+        .makeOptionMandatory(),
     );
 }
 
@@ -57,12 +59,9 @@ export function requireTenant(
   orgName = name,
 ): { tenant: string; org: string } {
   const need = (option: "tenant" | "org", rule: RegExp) => {
-    const value = options[option];
-    if (value === undefined || value === "") {
-      throw new CliError(2, `--${option} is required: give --${option} NAME or set AUTOMATION_${option.toUpperCase()}`);
-    }
-    if (!rule.test(value)) throw new CliError(2, `--${option} "${value}" must match ${rule.source}`);
-    return value;
+    const value = options[option] ?? "";
+    if (rule.test(value)) return value;
+    throw new CliError(2, `--${option} ${JSON.stringify(value)} must match ${rule.source}`, { code: "usage" });
   };
   return { tenant: need("tenant", name), org: need("org", orgName) };
 }
@@ -82,8 +81,8 @@ export async function resolveScope(options: ScopeOptions, role: Role): Promise<S
       "no local stack is running; start one with `automation up`, or give --api-url URL (AUTOMATION_API_URL)",
     );
   }
-  if (!URL.canParse(apiUrl))
-    throw new CliError(2, `--api-url "${apiUrl}" must be a URL, for example http://127.0.0.1:8080`);
+  assertApiUrl(apiUrl);
+  if (options.token !== undefined) assertToken(options.token);
   if (options.token === undefined && state === undefined) {
     throw new CliError(
       2,
@@ -93,4 +92,25 @@ export async function resolveScope(options: ScopeOptions, role: Role): Promise<S
   const token =
     options.token ?? (state && (await mintToken(state, { tenant, org, role, subject: userInfo().username }))) ?? "";
   return { tenant, org, token, apiUrl, json: options.json === true, state };
+}
+
+function assertApiUrl(apiUrl: string): void {
+  const said = `--api-url ${JSON.stringify(apiUrl)}`;
+  const refuse = (rule: string, example: string) =>
+    new CliError(2, `${said} ${rule}`, { code: "usage", remedy: `for example ${example}` });
+  const url = URL.canParse(apiUrl) ? new URL(apiUrl) : undefined;
+  if (url === undefined || !["http:", "https:"].includes(url.protocol)) {
+    const guess = /^[\w.[\]:-]+$/.test(apiUrl) && URL.canParse(`http://${apiUrl}`) ? `http://${apiUrl}` : undefined;
+    throw refuse("must be a URL with http:// or https://", guess ?? "http://127.0.0.1:8080");
+  }
+  if (url.username !== "" || url.search !== "" || url.hash !== "")
+    throw refuse("must hold no user, query or fragment", url.origin);
+}
+
+/** What a header can't carry is not sent; whether the token is any good is the api's to say. */
+function assertToken(token: string): void {
+  if (/^[\x21-\x7e]+$/.test(token)) return;
+  const what = token === "" ? "is empty" : "holds a space, a line end or what is not ASCII";
+  const remedy = "give it as it was issued, in one piece; `automation token` makes one for a local stack";
+  throw new CliError(2, `--token (AUTOMATION_TOKEN) ${what}`, { code: "usage", remedy });
 }

@@ -10,8 +10,6 @@ export interface Screen {
 }
 
 export function createScreen(json: boolean, clock: () => Date): Screen {
-  // Whoever read our lines may go away; the stack stays.
-  process.stdout.on("error", () => {});
   return {
     tell: (event, line, facts = {}) =>
       print(json ? jsonText({ at: clock().toISOString(), event, message: line, ...facts }) : line),

@@ -14,8 +14,8 @@ it("shows what steers or deceives a terminal in every line, fault and JSON text"
   const err = vi.spyOn(console, "error").mockImplementation(() => undefined);
   print(`${hostile}\nnext\tcolumn`);
   createScreen(true, () => new Date(0)).tell(hostile, hostile, { fact: hostile });
-  expect(reportFailure(new CliError(4, hostile))).toBe(4);
-  reportFailure(new TypeError(hostile));
+  expect(reportFailure(new CliError(4, hostile), false)).toBe(4);
+  reportFailure(new TypeError(hostile), false);
   expect(out).toHaveBeenNthCalledWith(1, `${shown}\nnext\tcolumn`);
   const json = String(out.mock.calls[1]?.[0]);
   expect(JSON.parse(json)).toMatchObject({ event: hostile, message: hostile, fact: hostile });

@@ -5,6 +5,23 @@ import { visible, visibleJson } from "../text/strangers-text.ts";
 
 const sequenceStart = "\u001b[";
 
+let endsWithReader = true;
+
+/** Whoever reads our lines may go away (`| head`): the command then ends quietly. */
+export function endWithReader(): void {
+  for (const stream of [process.stdout, process.stderr]) {
+    stream.on("error", (error: NodeJS.ErrnoException) => {
+      if (error.code !== "EPIPE") throw Object.assign(error, { path: "standard output" });
+      if (endsWithReader) process.exit(0);
+    });
+  }
+}
+
+/** From now on the command lives for something else than its lines. */
+export function outliveReader(): void {
+  endsWithReader = false;
+}
+
 /** Prints lines on standard output; of all sequences only colours are left, and only where there are some. */
 export function print(text: string): void {
   console.log(hasColours() ? text.split(sequenceStart).map(colourOrText).join("") : shown(text));
@@ -40,8 +57,9 @@ export async function* visiblePieces(pieces: AsyncIterable<Uint8Array>): AsyncGe
   yield shown(decoder.decode());
 }
 
-/** What the reader of the command line itself prints: help and faults. */
+/** What the reader of the command line itself prints: help; its faults are told as all others are. */
 export const commandOutput = {
+  outputError: () => {},
   writeOut: (text: string) => void process.stdout.write(shown(text)),
   writeErr: (text: string) => void process.stderr.write(shown(text)),
 };

@@ -1,7 +1,17 @@
 import { spawnSync } from "node:child_process";
 import { createHash, randomBytes } from "node:crypto";
-import { chmodSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import {
+  accessSync,
+  chmodSync,
+  constants,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
+import { dirname, join } from "node:path";
 import { parseDocument } from "yaml";
 import type { FileLock } from "../engines/file-lock.ts";
 import { lockFile } from "../engines/file-lock.ts";
@@ -47,7 +57,8 @@ const contents = [
  * @throws CliError 1 `already running, pid N, url`
  */
 export async function takeFolder(folder: Folder, signal: AbortSignal): Promise<FileLock> {
-  mkdirSync(folder.dir, { recursive: true, mode: 0o700 });
+  makeFolder(folder.dir);
+  assertWritable(folder.dir);
   const lock = await lockFile(folder.lock, { wait: false, signal });
   if (lock === undefined) {
     const [pid, url] = readFileSync(folder.lock, "utf8").split("\n");
@@ -56,6 +67,44 @@ export async function takeFolder(folder: Folder, signal: AbortSignal): Promise<F
   noteOwner(folder);
   return lock;
 }
+
+/**
+ * Makes a folder and those above it, one by one: below /proc a recursive `mkdir` of Node never ends.
+ * @throws CliError 2 when the path is no folder or may not be written
+ */
+function makeFolder(dir: string): void {
+  const refuse = (why: string, cause?: unknown) =>
+    new CliError(2, `--state ${dir} can't be the folder of a stack: ${why}`, { remedy: "name another one", cause });
+  const found = statOf(dir, refuse);
+  if (found === undefined) {
+    makeFolder(dirname(dir));
+    try {
+      mkdirSync(dir, { mode: 0o700 });
+    } catch (cause) {
+      if ((cause as NodeJS.ErrnoException).code !== "EEXIST")
+        throw refuse(`it can't be made (${codeOf(cause)})`, cause);
+    }
+  } else if (!found.isDirectory()) throw refuse(`${dir} is a file`);
+}
+
+function assertWritable(dir: string): void {
+  try {
+    accessSync(dir, constants.W_OK | constants.X_OK);
+  } catch (cause) {
+    const fault = `--state ${dir} can't be written by this user (${codeOf(cause)})`;
+    throw new CliError(2, fault, { remedy: "name another folder, or start as its owner", cause });
+  }
+}
+
+function statOf(dir: string, refuse: (why: string, cause: unknown) => CliError) {
+  try {
+    return statSync(dir, { throwIfNoEntry: false });
+  } catch (cause) {
+    throw refuse(`it can't be looked at (${codeOf(cause)})`, cause);
+  }
+}
+
+const codeOf = (cause: unknown) => (cause as NodeJS.ErrnoException).code ?? "";
 
 /** Notes who holds the folder, for whoever finds it locked. */
 export function noteOwner(folder: Folder, apiUrl = ""): void {

@@ -11,6 +11,7 @@ import type { Screen } from "./screen.ts";
 import { createScreen } from "./screen.ts";
 import type { Supervisor } from "./supervisor.ts";
 import { createSupervisor } from "./supervisor.ts";
+import { outliveReader } from "./terminal.ts";
 import type { EngineStarts, Stack } from "./up-engines.ts";
 import { describeStack, engineStarts, findEngines } from "./up-engines.ts";
 import type { Folder } from "./up-folder.ts";
@@ -57,6 +58,7 @@ export function registerUp(program: Command): void {
     .action(async (options: UpOptions) => {
       const stop = new AbortController();
       for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, () => stop.abort());
+      outliveReader(); // the stack stays
       const screen = createScreen(options.json === true, () => new Date());
       try {
         await up(options, screen, stop.signal);

@@ -1,26 +1,11 @@
-import { readFileSync, statSync } from "node:fs";
 import type { DescField, DescMessage, JsonValue, MessageShape } from "@bufbuild/protobuf";
 import { fromJson } from "@bufbuild/protobuf";
 import type { Path } from "@bufbuild/protobuf/reflect";
 import type { Validator } from "@bufbuild/protovalidate";
 import { createValidator } from "@bufbuild/protovalidate";
-import type { Document } from "yaml";
-import { isNode, LineCounter, parseAllDocuments } from "yaml";
 import { cutText } from "../text/strangers-text.ts";
-import { CliError } from "./cli-error.ts";
-import { plain } from "./output.ts";
-
-const sizeLimitBytes = 1024 * 1024;
-
-/** One document of a YAML (or JSON) file. */
-export interface YamlDocument {
-  readonly file: string;
-  readonly json: JsonValue;
-  /** @returns line of the value at a path, or of the nearest thing above it; from 1 */
-  readonly lineOf: (path: FieldPath) => number;
-}
-
-export type FieldPath = readonly (string | number)[];
+import type { Detail } from "./cli-error.ts";
+import type { FieldPath, YamlDocument } from "./read-documents.ts";
 
 /** Something in a file that is not right. */
 export interface Fault {
@@ -29,40 +14,11 @@ export interface Fault {
   readonly remedy: string;
 }
 
-export type Checked<T> = { readonly message: T } | { readonly faults: readonly string[] };
-
-/**
- * Reads the documents of a file; empty ones are left out.
- * @throws CliError 2 when the file can't be read or is no YAML, with the line
- */
-export function readDocuments(file: string): YamlDocument[] {
-  const lines = new LineCounter();
-  return parseAllDocuments(readText(file), { lineCounter: lines, prettyErrors: false }).flatMap((document) => {
-    const fault = document.errors[0];
-    if (fault !== undefined) {
-      const { line } = lines.linePos(fault.pos[0]);
-      throw new CliError(2, `${file}:${line}: not YAML: ${plain(fault.message)}; correct the line`);
-    }
-    const json: JsonValue = document.toJS({ maxAliasCount: 100 });
-    if (json === null) return [];
-    return [{ file, json, lineOf: (path) => lines.linePos(offsetOf(document, path)).line }];
-  });
-}
-
-function readText(file: string): string {
-  try {
-    if (statSync(file).size <= sizeLimitBytes) return readFileSync(file, "utf8");
-  } catch (cause) {
-    const { code } = cause as NodeJS.ErrnoException;
-    if (code === "ENOENT") throw new CliError(2, `${file} does not exist; name a file that does`, { cause });
-    throw new CliError(2, `${file} can't be read: ${code}`, { cause });
-  }
-  throw new CliError(2, `${file} is larger than 1 MiB; split it`);
-}
+export type Checked<T> = { readonly message: T } | { readonly faults: readonly Detail[] };
 
 /**
  * Makes a message of the value at `at`: unknown fields are refused and the rules of the proto asked, all at once.
- * @returns the message, or one line per fault: file, line, field, value, rule, remedy
+ * @returns the message, or each fault: file, line, field, value, rule, remedy
  */
 export function checkMessage<D extends DescMessage>(
   schema: D,
@@ -71,20 +27,20 @@ export function checkMessage<D extends DescMessage>(
 ): Checked<MessageShape<D>> {
   const json = valueAt(source.json, at);
   if (json === undefined) {
-    return { faults: [faultLine(source, { path: at, rule: `holds a ${schema.name}`, remedy: "add it" })] };
+    return { faults: [detailOf(source, { path: at, rule: `holds a ${schema.name}`, remedy: "add it" })] };
   }
   let message: MessageShape<D>;
   try {
     message = fromJson(schema, json);
   } catch (error) {
-    return { faults: [faultLine(source, findUnreadable(schema, json, at, error))] };
+    return { faults: [detailOf(source, findUnreadable(schema, json, at, error))] };
   }
   const result = validate(schema, message);
   if (result.kind === "valid") return { message };
   if (result.kind === "error") throw result.error;
   return {
     faults: result.violations.map((violation) =>
-      faultLine(source, {
+      detailOf(source, {
         path: [...at, ...pathIn(json, violation.field)],
         rule: violation.message,
         remedy: violation.ruleId === "required" ? "add it" : "correct it",
@@ -99,12 +55,12 @@ const validate: Validator["validate"] = (schema, message) => {
   return validator.validate(schema, message);
 };
 
-/** @returns `file:line: field value: rule; remedy` */
-export function faultLine({ file, json, lineOf }: YamlDocument, { path, rule, remedy }: Fault): string {
+/** @returns the fault with file, line, field and value */
+export function detailOf({ file, json, lineOf }: YamlDocument, { path, rule, remedy }: Fault): Detail {
   const value = valueAt(json, path);
   const shown = value === undefined ? "(absent)" : cutText(JSON.stringify(value), 80);
   const field = path.map((part) => (typeof part === "number" ? `[${part}]` : `.${part}`)).join("");
-  return `${file}:${lineOf(path)}: ${field.slice(1) || "document"} ${plain(shown)}: ${plain(rule)}; ${plain(remedy)}`;
+  return { file, line: lineOf(path), field: field.slice(1) || "document", value: shown, rule, remedy };
 }
 
 /** Finds the field that makes `fromJson` fail, by reading ever smaller parts. */
@@ -177,14 +133,6 @@ function valueAt(json: JsonValue, path: FieldPath): JsonValue | undefined {
     else return undefined;
   }
   return value;
-}
-
-function offsetOf(document: Document, path: FieldPath): number {
-  for (let length = path.length; length > 0; length -= 1) {
-    const node = document.getIn(path.slice(0, length), true);
-    if (isNode(node) && node.range) return node.range[0];
-  }
-  return document.contents?.range?.[0] ?? 0;
 }
 
 function isObject(json: JsonValue | undefined): json is { [key: string]: JsonValue } {

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { UnusableConfigurationError } from "./unusable-configuration-error.ts";
 
 /**
  * What each process reads from its environment, and nothing else does. A missing or malformed variable is named with its rule.
@@ -103,11 +104,15 @@ export type Environment<P extends ProcessName> = z.output<(typeof environments)[
 
 /**
  * Reads the environment of one process.
- * @throws Error that names each bad variable, its rule and the process, never its value (it may be a secret)
+ * @throws UnusableConfigurationError that names each bad variable, its rule and the process, never its value (it may be a secret)
  */
 export function readEnvironment<P extends ProcessName>(name: P, source: NodeJS.ProcessEnv): Environment<P> {
   const parsed = environments[name].safeParse(source);
   if (parsed.success) return parsed.data as Environment<P>;
-  const faults = parsed.error.issues.map((issue) => `${issue.path.join(".")}: ${issue.message}`);
-  throw new Error(`the environment of ${name} is not usable: ${faults.join("; ")}`);
+  const faults = parsed.error.issues.map(({ path, message }) => {
+    const variable = path.join(".");
+    return `${variable}: ${source[variable] === undefined ? "must be set" : message}`;
+  });
+  const fault = `the environment of ${name} is not usable: ${faults.join("; ")}`;
+  throw new UnusableConfigurationError(`${fault}; \`automation up\` sets all of it for a local stack`);
 }

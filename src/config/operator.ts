@@ -7,6 +7,7 @@ import { z } from "zod";
 import type { IsolationClassJson, LimitsJson, PolicyJson } from "../gen/automation/v1/policy_pb.ts";
 import { PolicySchema } from "../gen/automation/v1/policy_pb.ts";
 import { platformPaths } from "./platform-paths.ts";
+import { UnusableConfigurationError } from "./unusable-configuration-error.ts";
 
 const tenant = z.string().regex(/^[a-z0-9][a-z0-9-]{0,62}$/, "must match [a-z0-9][a-z0-9-]{0,62}");
 
@@ -154,11 +155,19 @@ export type SourceBinding = Operator["sources"][number];
 
 /**
  * @param path - operator file, YAML
- * @throws Error that names the file, the field, and the rule
+ * @throws UnusableConfigurationError that names the file, the field or line, and the rule
  */
 export function readOperator(path: string): Operator {
-  const parsed = operator.safeParse(parse(readFileSync(path, "utf8")));
+  const unusable = (why: string, options?: ErrorOptions) =>
+    new UnusableConfigurationError(`the operator file ${path} is not usable: ${why}; correct it`, options);
+  let document: unknown;
+  try {
+    document = parse(readFileSync(path, "utf8"));
+  } catch (cause) {
+    throw unusable(cause instanceof Error ? (cause.message.split("\n")[0] ?? "") : String(cause), { cause });
+  }
+  const parsed = operator.safeParse(document);
   if (parsed.success) return parsed.data;
   const faults = parsed.error.issues.map((issue) => `${issue.path.join(".")}: ${issue.message}`);
-  throw new Error(`the operator file ${path} is not usable: ${faults.join("; ")}`);
+  throw unusable(faults.join("; "));
 }

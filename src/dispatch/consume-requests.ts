@@ -8,6 +8,7 @@ export interface RequestRecord {
   readonly offset: string;
   readonly key: string;
   readonly headers: Readonly<Record<string, string>>;
+  readonly headerFaults: readonly { readonly name: string; readonly rule: string }[];
   readonly value: Uint8Array | null;
 }
 

@@ -1,6 +1,8 @@
 import type { Reason } from "../definitions/reason.ts";
 import { reason } from "../definitions/reason.ts";
-import type { CloudEvent, Delivery } from "./cloudevent.ts";
+import { everyOrg, isScopeName } from "../tenancy/bind-scope.ts";
+import type { Scope } from "../tenancy/transaction.ts";
+import type { Claims, CloudEvent, Delivery } from "./cloudevent.ts";
 
 /** The operator's word that a source may speak on a topic, for which tenants and orgs, and with which types. */
 export interface SourceBinding {
@@ -65,4 +67,30 @@ export function checkSource(
       ),
     ];
   return [];
+}
+
+/**
+ * Whose a delivery is that can't be accepted: what it claims counts as far as the operator bound its source there, and decides nothing that is not bound.
+ * @returns undefined when the source is not bound to one tenant; org `*`, which those read who read every org, when it is not bound to one org
+ */
+export function ownerOf(
+  bindings: readonly SourceBinding[],
+  { cluster, topic }: Pick<Delivery, "cluster" | "topic">,
+  { source, tenant: claimedTenant, org: claimedOrg = "" }: Claims,
+): Scope | undefined {
+  const here = bindings.filter(
+    (binding) => binding.cluster === cluster && binding.topic === topic && binding.source === source,
+  );
+  const tenant = boundOne(new Set(here.flatMap(({ tenants }) => tenants)), claimedTenant);
+  if (tenant === undefined) return undefined;
+  const orgs = new Set(here.filter(({ tenants }) => tenants.includes(tenant)).flatMap((binding) => binding.orgs));
+  const everyOrgIsBound = orgs.has(everyOrg) && isScopeName(claimedOrg);
+  return { tenant, org: everyOrgIsBound ? claimedOrg : (boundOne(orgs, claimedOrg) ?? everyOrg) };
+}
+
+/** The one that is claimed, if it is bound; else the only one. */
+function boundOne(bound: ReadonlySet<string>, claimed: string | undefined): string | undefined {
+  if (claimed !== undefined && bound.has(claimed)) return claimed;
+  const [only, another] = bound;
+  return another === undefined ? only : undefined;
 }

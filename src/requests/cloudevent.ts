@@ -1,5 +1,11 @@
 import type { Reason } from "../definitions/reason.ts";
 import { reason } from "../definitions/reason.ts";
+import { isScopeName, namePattern } from "../tenancy/bind-scope.ts";
+import { readExactJson } from "../text/exact-json.ts";
+import { contentModeOf, dataTypeFault } from "./content-type.ts";
+import { utcOf } from "./rfc3339.ts";
+import type { TraceContext } from "./trace-context.ts";
+import { traceContextOf } from "./trace-context.ts";
 
 /** A delivery as the bus gives it. Header names are lower-case. */
 export interface Delivery {
@@ -9,222 +15,314 @@ export interface Delivery {
   readonly topic: string;
   readonly key: string;
   readonly headers: Readonly<Record<string, string>>;
+  /** Headers that `headers` does not tell as they came. */
+  readonly headerFaults?: readonly HeaderFault[];
   readonly value: Uint8Array | null;
 }
 
+/** A header that says two things, or none that can be read. */
+export interface HeaderFault {
+  readonly name: string;
+  readonly rule: string;
+}
+
+/** What a delivery says of itself, as far as that can be read; nothing of it is proven. */
+export interface Claims {
+  readonly id?: string;
+  readonly source?: string;
+  readonly type?: string;
+  readonly tenant?: string;
+  readonly org?: string;
+}
+
 /** CloudEvents 1.0 context attributes that are understood or carried on, and the data. */
-export interface CloudEvent {
-  readonly id: string;
-  readonly source: string;
-  readonly type: string;
-  readonly tenant: string;
-  readonly org: string;
+export interface CloudEvent extends Required<Claims>, TraceContext {
   readonly data: unknown;
   readonly subject?: string;
+  /** In UTC. */
   readonly time?: string;
   readonly dataSchema?: string;
   readonly correlationId?: string;
   readonly causationId?: string;
-  readonly traceparent?: string;
-  readonly tracestate?: string;
 }
 
-export type Decoded = { readonly event: CloudEvent } | { readonly cause: string; readonly reasons: Reason[] };
+export interface Undecodable {
+  readonly cause: string;
+  readonly reasons: readonly Reason[];
+  readonly claims: Claims;
+}
+
+export type Decoded = { readonly event: CloudEvent } | Undecodable;
 
 /** Largest event data, bytes. */
 export const dataLimitBytes = 256 * 1024;
+/** Room for the attributes of a structured event, bytes. */
+const envelopeBytes = 16 * 1024;
 const depthLimit = 32;
-const structuredType = "application/cloudevents+json";
-const scopeName = /^[a-z0-9][a-z0-9-]{0,62}$/;
+const toldReasons = 20;
 
-/** Attributes, in CloudEvents spelling, with their rule. Extension names are lower-case without separators (CloudEvents 1.0, §3.1). */
-const attributes: readonly { name: string; required: boolean; rule: string; test: (value: string) => boolean }[] = [
-  { name: "specversion", required: true, rule: 'must be "1.0"', test: (value) => value === "1.0" },
-  { name: "id", required: true, rule: "must have 1 to 200 characters", test: (value) => value.length <= 200 },
-  { name: "source", required: true, rule: "must have 1 to 500 characters", test: (value) => value.length <= 500 },
-  { name: "type", required: true, rule: "must have 1 to 200 characters", test: (value) => value.length <= 200 },
-  { name: "tenantid", required: true, rule: `must match ${scopeName.source}`, test: (value) => scopeName.test(value) },
-  { name: "orgid", required: true, rule: `must match ${scopeName.source}`, test: (value) => scopeName.test(value) },
-  { name: "time", required: false, rule: "must be an RFC 3339 timestamp", test: isTimestamp },
-  { name: "subject", required: false, rule: "must have at most 500 characters", test: (value) => value.length <= 500 },
-  {
-    name: "dataschema",
+const atMost = (limit: number) => ({
+  required: false,
+  rule: `must have at most ${limit} characters`,
+  test: (value: string) => value.length <= limit,
+});
+const oneTo = (limit: number) => ({ ...atMost(limit), required: true, rule: `must have 1 to ${limit} characters` });
+const named = {
+  required: true,
+  rule: `must match ${namePattern.source}`,
+  test: isScopeName,
+};
+
+/** Attributes that are read, in CloudEvents spelling. Those of the trace are no reason to refuse: `traceContextOf` reads them. */
+const attributeRules: Readonly<
+  Record<string, { readonly required: boolean; readonly rule: string; readonly test: (value: string) => boolean }>
+> = {
+  specversion: { required: true, rule: 'must be "1.0"', test: (value) => value === "1.0" },
+  id: oneTo(200),
+  source: oneTo(500),
+  type: oneTo(200),
+  tenantid: named,
+  orgid: named,
+  time: {
     required: false,
-    rule: "must have at most 500 characters",
-    test: (value) => value.length <= 500,
+    rule: "must be an RFC 3339 timestamp of the years 0001 to 9999",
+    test: (value) => utcOf(value) !== undefined,
   },
-  {
-    name: "correlationid",
-    required: false,
-    rule: "must have at most 200 characters",
-    test: (value) => value.length <= 200,
-  },
-  {
-    name: "causationid",
-    required: false,
-    rule: "must have at most 200 characters",
-    test: (value) => value.length <= 200,
-  },
-  {
-    name: "traceparent",
-    required: false,
-    rule: "must be a W3C traceparent",
-    test: isTraceparent,
-  },
-  {
-    name: "tracestate",
-    required: false,
-    rule: "must have at most 512 characters",
-    test: (value) => value.length <= 512,
-  },
-];
+  subject: atMost(500),
+  dataschema: atMost(500),
+  datacontenttype: atMost(500),
+  correlationid: atMost(200),
+  causationid: atMost(200),
+};
+const traceAttributes: readonly string[] = ["traceparent", "tracestate"];
+
+/** By name; unset ones are left out. */
+type Attributes = ReadonlyMap<string, unknown>;
+type Data = { readonly value: unknown } | { readonly cause: string; readonly reasons: readonly Reason[] };
 
 /**
- * Reads a CloudEvent in binary mode (`ce_` headers) or structured JSON mode (Kafka protocol binding 1.0).
- * Never throws: what can't be read comes back with its cause and every reason.
+ * Reads a CloudEvent in binary mode (`ce_` headers) or structured JSON mode (Kafka protocol binding 1.0, JSON event format 1.0).
+ * Never throws: what can't be read comes back with its cause, at most 20 reasons, and what it claims to be.
  */
-export function decodeCloudEvent({ headers, value }: Delivery): Decoded {
-  const contentType = headers["content-type"] ?? "";
-  if (value === null || value.length === 0)
-    return undecodable("empty", [
-      reason("empty", "value", "", "the record must have a value", "send the event's data as JSON"),
-    ]);
-  if (value.length > dataLimitBytes + (isStructured(contentType) ? 16 * 1024 : 0)) return tooLarge(value.length);
-  let body: unknown;
-  try {
-    body = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(value));
-  } catch (error) {
-    const rule = `must be UTF-8 JSON: ${error instanceof Error ? error.message : String(error)}`;
-    return undecodable("not_json", [
-      reason("not_json", "data", preview(value), rule, "send the data as application/json"),
-    ]);
-  }
-  if (isStructured(contentType)) return decodeStructured(body);
-  const raw = (name: string) => headers[`ce_${name}`];
-  if (contentType !== "" && !isJson(contentType))
-    return undecodable("unsupported_content_type", [
-      reason(
-        "unsupported_content_type",
-        "content-type",
-        contentType,
-        "must be JSON",
-        `use application/json or ${structuredType}`,
-      ),
-    ]);
-  return assemble(raw, body);
+export function decodeCloudEvent(delivery: Delivery): Decoded {
+  const fromHeaders = headerAttributes(delivery.headers);
+  const twoTypes = headerFaultsOf(delivery, (name) => name === "content-type");
+  if (twoTypes.length > 0) return undecodable(fromHeaders, "unsupported_content_type", twoTypes);
+  const mode = contentModeOf(delivery.headers["content-type"] ?? "");
+  if (typeof mode !== "string") return undecodable(fromHeaders, mode.code, [mode]);
+  return mode === "binary" ? decodeBinary(delivery, fromHeaders) : decodeStructured(delivery);
 }
 
-function decodeStructured(body: unknown): Decoded {
-  if (typeof body !== "object" || body === null || Array.isArray(body))
-    return undecodable("not_an_event", [
+function decodeBinary(delivery: Delivery, attributes: Attributes): Decoded {
+  const { headers, value } = delivery;
+  if (value === null || value.length === 0)
+    return undecodable(attributes, "empty", [
+      reason("empty", "value", "", "the record must have a value", "send the event's data as JSON"),
+    ]);
+  if (value.length > dataLimitBytes) return undecodable(attributes, "too_large", [tooLarge(value.length)]);
+  const contentType = headers["content-type"] ?? "";
+  const typeField = contentType === "" ? "datacontenttype" : "content-type";
+  const typeFault = dataTypeFault(typeField, contentType || textOf(attributes, "datacontenttype"));
+  if (typeFault !== undefined) return undecodable(attributes, typeFault.code, [typeFault]);
+  const reasons = [
+    ...(attributes.size === 0 ? [noAttributes(contentType)] : []),
+    ...headerFaultsOf(delivery, (name) => name.startsWith("ce_")),
+    ...attributeFaults(attributes),
+  ];
+  if (reasons.length > 0) return undecodable(attributes, "invalid_attribute", reasons);
+  return assemble(attributes, readData(value));
+}
+
+function decodeStructured({ value }: Delivery): Decoded {
+  const nothing: Attributes = new Map();
+  if (value === null || value.length === 0)
+    return undecodable(nothing, "empty", [
+      reason("empty", "value", "", "the record must have a value", "send a CloudEvents 1.0 JSON object"),
+    ]);
+  if (value.length > Math.ceil((dataLimitBytes * 4) / 3) + envelopeBytes)
+    return undecodable(nothing, "too_large", [tooLarge(value.length)]);
+  const body = readJson(value, "", depthLimit + 1);
+  if ("cause" in body) return undecodable(nothing, body.cause, body.reasons);
+  if (typeof body.value !== "object" || body.value === null || Array.isArray(body.value))
+    return undecodable(nothing, "not_an_event", [
       reason(
         "not_an_event",
         "value",
-        body,
+        body.value,
         "a structured event is a JSON object",
         "send a CloudEvents 1.0 JSON object",
       ),
     ]);
-  const fields = body as Record<string, unknown>;
-  const odd = attributes.filter(
-    ({ name }) => name in fields && fields[name] !== null && typeof fields[name] !== "string",
-  );
-  if (odd.length > 0)
-    return undecodable(
-      "invalid_attribute",
-      odd.map(({ name }) =>
-        reason("invalid_attribute", name, fields[name], "must be a string", "send it as a JSON string"),
+  const { data, data_base64: base64 = null, ...fields } = body.value as Record<string, unknown>;
+  const attributes: Attributes = new Map(Object.entries(fields).filter(([, field]) => field !== null && field !== ""));
+  const faults = body.faults.filter(({ field }) => !traceAttributes.includes(field));
+  if (faults.length > 0) return undecodable(attributes, "invalid_data", faults);
+  const reasons = attributeFaults(attributes);
+  if (reasons.length > 0) return undecodable(attributes, "invalid_attribute", reasons);
+  const typeFault = dataTypeFault("datacontenttype", textOf(attributes, "datacontenttype"));
+  if (typeFault !== undefined) return undecodable(attributes, typeFault.code, [typeFault]);
+  if (data !== undefined && base64 !== null)
+    return undecodable(attributes, "invalid_data", [
+      reason(
+        "invalid_data",
+        "data_base64",
+        base64,
+        "must not stand beside data",
+        "send the data once, in one of the two",
       ),
-    );
-  const dataType = fields.datacontenttype;
-  if (dataType !== undefined && !(typeof dataType === "string" && isJson(dataType)))
-    return undecodable("unsupported_content_type", [
-      reason("unsupported_content_type", "datacontenttype", dataType, "must be JSON", "use application/json"),
     ]);
-  return assemble((name) => (typeof fields[name] === "string" ? fields[name] : undefined), fields.data);
+  if (base64 !== null) return assemble(attributes, readBase64(base64));
+  if (value.length > dataLimitBytes + envelopeBytes)
+    return undecodable(attributes, "too_large", [tooLarge(value.length)]);
+  return assemble(
+    attributes,
+    data === undefined
+      ? { cause: "empty", reasons: [reason("empty", "data", "", "is required", "send the request as data")] }
+      : { value: data },
+  );
 }
 
-function assemble(attribute: (name: string) => string | undefined, data: unknown): Decoded {
-  const reasons = attributes.flatMap(({ name, required, rule, test }) => {
-    const value = attribute(name);
-    if (value === undefined || value === "")
-      return required
-        ? [reason("missing_attribute", name, "", "is required", `set the CloudEvents attribute ${name}`)]
-        : [];
-    return !isStorable(value)
-      ? [reason("invalid_attribute", name, value, "must have no NUL and no lone surrogate", "send plain Unicode text")]
-      : test(value)
-        ? []
-        : [reason("invalid_attribute", name, value, rule, `correct the CloudEvents attribute ${name}`)];
-  });
-  if (reasons.length > 0) return undecodable("invalid_attribute", reasons);
-  if (data === undefined)
-    return undecodable("empty", [
-      reason("empty", "data", "", "is required", "send the request as data; data_base64 is not read"),
-    ]);
-  const fault = faultOf(data);
-  if (fault !== undefined)
-    return undecodable("invalid_data", [reason("invalid_data", "data", "", fault, "send plain, shallower JSON")]);
-  const text = (name: string) => attribute(name) ?? "";
-  const carried = (name: string) => attribute(name) || undefined;
+function assemble(attributes: Attributes, data: Data): Decoded {
+  if ("cause" in data) return undecodable(attributes, data.cause, data.reasons);
+  const carried = (name: string): string | undefined => textOf(attributes, name) || undefined;
   return {
     event: {
-      id: text("id"),
-      source: text("source"),
-      type: text("type"),
-      tenant: text("tenantid"),
-      org: text("orgid"),
-      data,
+      id: textOf(attributes, "id"),
+      source: textOf(attributes, "source"),
+      type: textOf(attributes, "type"),
+      tenant: textOf(attributes, "tenantid"),
+      org: textOf(attributes, "orgid"),
+      data: data.value,
       subject: carried("subject"),
-      time: carried("time"),
+      time: utcOf(textOf(attributes, "time")),
       dataSchema: carried("dataschema"),
       correlationId: carried("correlationid"),
       causationId: carried("causationid"),
-      traceparent: carried("traceparent"),
-      tracestate: carried("tracestate"),
+      ...traceContextOf(attributes.get("traceparent"), attributes.get("tracestate")),
     },
   };
 }
 
-/** What Postgres can't keep, RFC 8785 can't name or nobody should have to read: undefined when the data is fine. */
-function faultOf(data: unknown, depth = 0): string | undefined {
-  if (depth > depthLimit) return `must be at most ${depthLimit} levels deep`;
-  if (typeof data === "string") return isStorable(data) ? undefined : "must have no NUL and no lone surrogate";
-  if (typeof data === "number") return Number.isFinite(data) ? undefined : "must have numbers that fit a double";
-  if (typeof data !== "object" || data === null) return undefined;
-  for (const [key, value] of Object.entries(data)) {
-    const fault = (isStorable(key) ? undefined : "must have no NUL and no lone surrogate") ?? faultOf(value, depth + 1);
-    if (fault !== undefined) return fault;
-  }
-  return undefined;
-}
-
-const isStorable = (text: string): boolean => !text.includes("\0") && text.isWellFormed();
-const isStructured = (contentType: string): boolean => contentType.toLowerCase().startsWith(structuredType);
-const isJson = (contentType: string): boolean => /^application\/([\w.-]+\+)?json\s*(;|$)/i.test(contentType);
-const undecodable = (cause: string, reasons: Reason[]): Decoded => ({ cause, reasons });
-const preview = (value: Uint8Array): string => new TextDecoder().decode(value.subarray(0, 80));
-
-function isTimestamp(value: string): boolean {
-  return (
-    /^\d{4}-\d{2}-\d{2}[Tt]\d{2}:\d{2}:\d{2}(\.\d+)?([Zz]|[+-]\d{2}:\d{2})$/.test(value) &&
-    !Number.isNaN(Date.parse(value))
+function headerAttributes(headers: Delivery["headers"]): Attributes {
+  return new Map(
+    Object.entries(headers)
+      .filter(([name, text]) => name.startsWith("ce_") && text !== "")
+      .map(([name, text]) => [name.slice("ce_".length), text]),
   );
 }
 
-function tooLarge(sizeBytes: number): Decoded {
-  return undecodable("too_large", [
-    reason(
-      "too_large",
-      "data",
-      `${sizeBytes} bytes`,
-      `must have at most ${dataLimitBytes} bytes`,
-      "send references instead of content",
-    ),
-  ]);
+const headerFaultsOf = ({ headers, headerFaults = [] }: Delivery, isMeant: (name: string) => boolean): Reason[] =>
+  headerFaults
+    .filter(({ name }) => isMeant(name))
+    .map(({ name, rule }) => reason("invalid_attribute", name, headers[name], rule, "send it once, as UTF-8 text"));
+
+/** @returns why the attributes are not those of an event that is read here, all at once */
+function attributeFaults(attributes: Attributes): Reason[] {
+  const missing = Object.keys(attributeRules)
+    .filter((name) => attributeRules[name]?.required && !attributes.has(name))
+    .map((name) => reason("missing_attribute", name, "", "is required", `set the CloudEvents attribute ${name}`));
+  const wrong = [...attributes].flatMap(([name, value]) => {
+    const [rule, remedy] = faultOf(name, value) ?? [];
+    return rule === undefined || remedy === undefined ? [] : [reason("invalid_attribute", name, value, rule, remedy)];
+  });
+  return [...missing, ...wrong];
 }
 
-/** @returns whether it is a W3C Trace Context `traceparent` */
-export function isTraceparent(value = ""): boolean {
-  return /^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$/.test(value);
+/** Control characters, noncharacters and halves of surrogate pairs, which no String of CloudEvents has. */
+const unfit = /[\p{Cc}\p{Noncharacter_Code_Point}\p{Cs}]/u;
+
+/** @returns rule and remedy */
+function faultOf(name: string, value: unknown): readonly [string, string] | undefined {
+  const known = Object.hasOwn(attributeRules, name) ? attributeRules[name] : undefined;
+  if (!/^[a-z0-9]+$/.test(name))
+    return ["is no name of an attribute: lower-case letters and digits", "rename it, or move it to data"];
+  if (typeof value !== "string") {
+    if (known !== undefined) return ["must be a string", "send it as a JSON string"];
+    return typeof value === "boolean" || isInteger(value)
+      ? undefined
+      : ["must be a string, a boolean or an integer of 32 bits", "send it as one of these, or move it to data"];
+  }
+  if (traceAttributes.includes(name)) return undefined;
+  if (unfit.test(value)) return ["must have no control character and no lone surrogate", "send plain Unicode text"];
+  return known?.test(value) === false ? [known.rule, `correct the CloudEvents attribute ${name}`] : undefined;
 }
+
+const isInteger = (value: unknown): boolean =>
+  Number.isInteger(value) && Number(value) >= -(2 ** 31) && Number(value) < 2 ** 31;
+
+function textOf(attributes: Attributes, name: string): string {
+  const value = attributes.get(name);
+  return typeof value === "string" ? value : "";
+}
+
+function readBase64(text: unknown): Data {
+  const bytes = typeof text === "string" ? Buffer.from(text, "base64") : undefined;
+  if (bytes === undefined || bytes.toString("base64") !== text)
+    return invalid([
+      reason("invalid_data", "data_base64", text, "must be base64 (RFC 4648, section 4)", "encode the data anew"),
+    ]);
+  return bytes.length > dataLimitBytes ? { cause: "too_large", reasons: [tooLarge(bytes.length)] } : readData(bytes);
+}
+
+function readData(bytes: Uint8Array): Data {
+  const read = readJson(bytes, "data", depthLimit);
+  if ("cause" in read) return read;
+  return read.faults.length > 0 ? invalid(read.faults) : { value: read.value };
+}
+
+const invalid = (reasons: readonly Reason[]): Data => ({ cause: "invalid_data", reasons });
+
+/** @param field - of which the JSON is; empty: each field speaks for itself */
+function readJson(
+  bytes: Uint8Array,
+  field: string,
+  depth: number,
+): { readonly value: unknown; readonly faults: readonly Reason[] } | Extract<Data, { cause: string }> {
+  try {
+    const { value, faults } = readExactJson(new TextDecoder("utf-8", { fatal: true }).decode(bytes), depth);
+    const reasons = faults.map((fault) =>
+      reason(
+        "invalid_data",
+        [...(field === "" ? [] : [field]), ...fault.path].join("."),
+        fault.value,
+        fault.rule,
+        "send plain, shallower JSON, with what a double can't hold as a string",
+      ),
+    );
+    return { value, faults: reasons };
+  } catch (error) {
+    const rule = `must be UTF-8 JSON: ${error instanceof Error ? error.message : String(error)}`;
+    const shown = new TextDecoder().decode(bytes.subarray(0, 80));
+    return {
+      cause: "not_json",
+      reasons: [reason("not_json", field || "value", shown, rule, "send the data as application/json")],
+    };
+  }
+}
+
+function undecodable(attributes: Attributes, cause: string, reasons: readonly Reason[]): Undecodable {
+  const claimed = (name: string): string | undefined => textOf(attributes, name) || undefined;
+  const claims = {
+    ...{ id: claimed("id"), source: claimed("source"), type: claimed("type") },
+    ...{ tenant: claimed("tenantid"), org: claimed("orgid") },
+  };
+  return { cause, reasons: reasons.slice(0, toldReasons), claims };
+}
+
+const noAttributes = (contentType: string): Reason =>
+  reason(
+    "not_an_event",
+    "content-type",
+    contentType,
+    "means binary mode, in which the attributes are headers that begin with ce_, and there is none",
+    "send ce_ headers, or for structured mode the header content-type with application/cloudevents+json",
+  );
+
+const tooLarge = (sizeBytes: number): Reason =>
+  reason(
+    "too_large",
+    "data",
+    `${sizeBytes} bytes`,
+    `must have at most ${dataLimitBytes} bytes`,
+    "send references instead of content",
+  );

@@ -124,7 +124,7 @@ const insertFresh = `
   ), request as (
     insert into run_requests (tenant, request_id, org, source, event_id, event_type, disposition, reasons, run_id, position, payload,
       correlation_id, causation_id, traceparent, tracestate, subject, data_schema, event_time)
-    select tenant, "requestId", org, source, "eventId", "eventType", disposition, reasons, "runId", position, payload,
+    select tenant, "requestId", org, source, "eventId", "eventType", disposition, reasons, "runId", position, coalesce(payload, 'null'),
       "correlationId", "causationId", traceparent, tracestate, subject, "dataSchema", "eventTime" from fresh
   ), made as (
     select fresh.*, d.* from fresh, jsonb_to_record(fresh.run) as d(

@@ -8,10 +8,11 @@ import type { Principal } from "../tenancy/request-context.ts";
 import type { InScope } from "../tenancy/transaction.ts";
 import { buildRow } from "./build-row.ts";
 import type { CloudEvent } from "./cloudevent.ts";
-import { isTraceparent } from "./cloudevent.ts";
 import type { OperatorRules } from "./decide-request.ts";
 import { decideRequest } from "./decide-request.ts";
 import { recordRequests } from "./request-store.ts";
+import type { TraceContext } from "./trace-context.ts";
+import { traceContextOf } from "./trace-context.ts";
 
 /** The request is understood and can't become a run; every reason is named. */
 export class RejectedRequestError extends Error {
@@ -33,16 +34,11 @@ export class ConflictingRequestError extends Error {
   }
 }
 
-/** W3C trace context of the call, as received. */
-export interface CallTrace {
-  readonly traceparent?: string;
-  readonly tracestate?: string;
-}
-
+/** @param trace - W3C trace context of the call, as received */
 export type StartRun = (
   request: StartWorkflowRunRequest,
   who: Principal,
-  trace: CallTrace,
+  trace: TraceContext,
 ) => Promise<{ runId: string; disposition: "accepted" | "duplicate" }>;
 
 /** The api's door to the same acceptance as the bus: `request_id` is the event id, the source is the principal. */
@@ -63,7 +59,7 @@ export function createStartRun(deps: {
       org: who.org,
       data: request.request === undefined ? {} : toJson(RunRequestedSchema, request.request),
       correlationId: request.correlationId === "" ? undefined : request.correlationId,
-      ...(isTraceparent(trace.traceparent) ? trace : {}),
+      ...traceContextOf(trace.traceparent, trace.tracestate),
     };
     const { row, seen } = await deps.inScope(who, async (transaction) => {
       const position = `api:${deps.newId()}`;

@@ -22,7 +22,9 @@ export const orgHeader = "x-scope-orgid";
 
 /** Every org of a tenant, to be read. */
 export const everyOrg = "*";
-const namePattern = /^[a-z0-9][a-z0-9-]{0,62}$/;
+/** Of tenants and orgs. */
+export const namePattern = /^[a-z0-9][a-z0-9-]{0,62}$/;
+export const isScopeName = (text: string): boolean => namePattern.test(text);
 
 /**
  * Says for which tenant and org a call is made; there is no default for either. A token of every org names one of them, or `*`.

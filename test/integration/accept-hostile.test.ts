@@ -40,13 +40,24 @@ const scrum = (context: Record<string, unknown>) => aRequest({ context: { scrum:
 const hostile: readonly [string, string, Delivery][] = [
   ["binary data full of NUL", "not_json", aDelivery("h-1", Buffer.alloc(64))],
   ["a binary key, unreadable data", "not_json", { ...aDelivery("h-2", "{"), key: "\0\0\u0001" }],
-  ["NUL in a header, unreadable data", "not_json", aDelivery("h-3", "{", { ce_extra: "a\0b" })],
+  ["NUL in a header, unreadable data", "not_json", aDelivery("h-3", "{", { extra: "a\0b" })],
   ["NUL in a header's name, unreadable data", "not_json", aDelivery("h-4", "{", { "a\0b": "c" })],
   ["a value above one mebibyte", "too_large", aDelivery("h-5", Buffer.alloc(1_500_000, 0x61))],
   ["headers above one mebibyte", "not_json", aDelivery("h-6", "{", { ce_extra: "x".repeat(1_500_000) })],
   ["a number beyond every double", "invalid_data", aDelivery("h-7", withField('"parameters":{"n":1e999}'))],
   ["a long value of a wrong type", "not_a_run_request", aDelivery("h-8", { profile: "x".repeat(200_000) })],
-  ["a year that Postgres does not have", "unstorable", aDelivery("h-9", raw, { ce_time: "0000-01-01T00:00:00Z" })],
+  [
+    "a year that Postgres does not have",
+    "invalid_attribute",
+    aDelivery("h-9", raw, { ce_time: "0000-01-01T00:00:00Z" }),
+  ],
+  [
+    "an offset that Postgres does not take",
+    "accepted",
+    aDelivery("h-19", raw, { ce_time: "2026-01-01T00:00:00+23:59" }),
+  ],
+  ["a leap second", "accepted", aDelivery("h-20", raw, { ce_time: "1990-12-31T23:59:60.123456789Z" })],
+  ["data that is null", "not_a_run_request", aDelivery("h-21", "null")],
   ["a deadline out of range", "not_a_run_request", aDelivery("h-10", withField('"deadline":"99999-01-01T00:00:00Z"'))],
   ["a list as data", "not_a_run_request", aDelivery("h-11", "[]")],
   [
@@ -59,7 +70,7 @@ const hostile: readonly [string, string, Delivery][] = [
     "accepted",
     aDelivery("h-13", withField('"parameters":{"__proto__":{"a":1},"constructor":2}')),
   ],
-  ["a number too small for a double", "accepted", aDelivery("h-14", withField('"parameters":{"n":1e-400}'))],
+  ["a number too small for a double", "invalid_data", aDelivery("h-14", withField('"parameters":{"n":1e-400}'))],
   ["ids of blanks only", "rejected", aDelivery("h-15", scrum({ sprint: " ", backlogItems: ["\u00a0"] }))],
   ["wide characters up to the limits", "accepted", aDelivery("\u6f22".repeat(200), raw)],
   [

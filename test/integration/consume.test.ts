@@ -1,6 +1,7 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { Admin } from "@platformatic/kafka";
+import { readdirSync, readFileSync } from "node:fs";
+import { Admin, Producer } from "@platformatic/kafka";
 import pg from "pg";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { ensureTopics } from "../../src/bus/kafka-admin.ts";
@@ -35,6 +36,19 @@ afterAll(async () => {
 function consuming(pauses: unknown[] = []): () => Promise<void> {
   return consumeInto(database.poolOf("dispatcher"), engines.kafka.brokers, { onPause: (error) => pauses.push(error) })
     .stop;
+}
+
+/** Puts a record on the topic with its headers as bytes, in their order; a name may come twice. */
+async function publishBytes(
+  headers: readonly (readonly [string | Buffer, string | Buffer | null])[],
+  value: string,
+): Promise<void> {
+  const producer = new Producer({ clientId: "bytes", bootstrapBrokers: engines.kafka.brokers });
+  const bytes = headers.map(([name, text]) => [Buffer.from(name), text === null ? null : Buffer.from(text)] as const);
+  await producer.send({
+    messages: [{ topic, value: Buffer.from(value), headers: new Map(bytes) as Map<Buffer, Buffer> }],
+  });
+  await producer.close();
 }
 
 const publish = (ids: readonly string[]) => publishRequests(engines.kafka.brokers, ids);
@@ -112,3 +126,61 @@ async function sessionsOf(role: string): Promise<number[]> {
   const { rows } = await superuser.query("select pid from pg_stat_activity where usename = $1", [role]);
   return rows.map((row) => row.pid);
 }
+
+const corpus = new URL("../corpus/events/", import.meta.url);
+const written = readdirSync(corpus).filter((file) => file.endsWith(".json"));
+
+describe("an event that an official SDK wrote", () => {
+  let stop: () => Promise<void>;
+  beforeAll(() => {
+    stop = consuming();
+  });
+  afterAll(() => stop());
+
+  it.each(written)("%s becomes a run, or is told how to", async (file) => {
+    const { headers, value } = JSON.parse(readFileSync(new URL(file, corpus), "utf8"));
+    await publishBytes(headers, value);
+    const id = file.slice(0, -".json".length);
+    if (/^python-1-structured/.test(id)) {
+      const { rows } = await vi.waitFor(async () => {
+        const found = await superuser.query(
+          "select reasons from platform_deliveries where reasons::text like '%binary mode%'",
+        );
+        expect(found.rows).not.toEqual([]);
+        return found;
+      }, soon);
+      expect(rows[0].reasons[0].remedy).toContain("the header content-type with application/cloudevents+json");
+      return;
+    }
+    const { rows } = await vi.waitFor(async () => {
+      const found = await superuser.query("select * from run_requests where event_id = $1", [id]);
+      expect(found.rows).toHaveLength(1);
+      return found;
+    }, soon);
+    const all = {
+      ...{ subject: "B-1", data_schema: "urn:example:schemas/asked", correlation_id: "c-1", tracestate: "vendor=one" },
+      traceparent: "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
+      event_time: expect.any(Date),
+    };
+    expect(rows[0]).toMatchObject({ disposition: "accepted", ...(id.endsWith("-least") ? {} : all) });
+    expect(rows[0].payload).toMatchObject({
+      goal: "Kunden sehen ihre offenen Rechnungen für Köln – 中文 🚀",
+      parameters: { issue: Number.MAX_SAFE_INTEGER, share: 0.1 },
+    });
+  });
+
+  it("is refused when a header of it comes twice with two values, or is not UTF-8", async () => {
+    const headers = Object.entries(eventHeaders("twice"));
+    await publishBytes([...headers, ["ce_subject", "same"], ["CE_Subject", "same"]], JSON.stringify(aRequest()));
+    await vi.waitFor(async () => expect(await runCount("twice")).toBe(1), soon);
+    await publishBytes([...headers, ["CE_ID", "thrice"]], JSON.stringify(aRequest()));
+    await publishBytes([...headers, ["ce_subject", Buffer.of(0xff)]], JSON.stringify(aRequest()));
+    const faults =
+      "select 1 from platform_deliveries, jsonb_array_elements(reasons) r where r->>'field' = $1 and r->>'rule' = $2";
+    const isTold = (field: string, rule: string) =>
+      vi.waitFor(async () => expect((await superuser.query(faults, [field, rule])).rows).toHaveLength(1), soon);
+    await isTold("ce_id", "must not come twice with two values");
+    await isTold("ce_subject", "must be UTF-8");
+    expect(await runCount("thrice")).toBe(0);
+  });
+});

@@ -1,0 +1,69 @@
+import { MIMEType } from "node:util";
+import type { Reason } from "../definitions/reason.ts";
+import { reason } from "../definitions/reason.ts";
+
+const structured = "application/cloudevents+json";
+
+/**
+ * In which mode a record carries its event (Kafka protocol binding 1.0, section 3): structured when the header `content-type` says so, else binary.
+ * @returns the reason for a mode or an event format that is not read here
+ */
+export function contentModeOf(contentType: string): "binary" | "structured" | Reason {
+  if (!/^\s*application\/cloudevents/i.test(contentType)) return "binary";
+  const type = mediaType(contentType);
+  if (type?.essence === structured) return charsetFault("content-type", contentType, type) ?? "structured";
+  return /^application\/cloudevents-batch/.test(type?.essence ?? "")
+    ? unsupported(
+        "content-type",
+        contentType,
+        "is batch mode, which the Kafka binding does not have: a record carries one event",
+        `send each event as a record of its own, as ${structured} or in binary mode`,
+      )
+    : unsupported(
+        "content-type",
+        contentType,
+        "is structured mode in an event format that is not read here",
+        `use ${structured}, or binary mode with data as application/json`,
+      );
+}
+
+/**
+ * JSON data is `<type>/json` or `<type>/<subtype>+json` (CloudEvents JSON format 1.0, section 3.1.1), in UTF-8.
+ * @param field - which says it
+ * @param type - empty: not said, which means JSON
+ * @returns why the data is not read, or undefined
+ */
+export function dataTypeFault(field: string, type: string): Reason | undefined {
+  if (type.trim() === "") return undefined;
+  const read = mediaType(type);
+  if (read === undefined || !/(^|\+)json$/.test(read.subtype))
+    return unsupported(
+      field,
+      type,
+      "must be a media type of JSON",
+      `use application/json; a whole event as the value has ${structured}`,
+    );
+  return charsetFault(field, type, read);
+}
+
+function charsetFault(field: string, value: string, type: MIMEType): Reason | undefined {
+  const charset = type.params.get("charset");
+  if (charset === null || /^utf-?8$/i.test(charset)) return undefined;
+  return unsupported(
+    field,
+    value,
+    "must have charset UTF-8, as JSON between systems has",
+    "send UTF-8, and say so or nothing",
+  );
+}
+
+function mediaType(text: string): MIMEType | undefined {
+  try {
+    return new MIMEType(text.trim());
+  } catch {
+    return undefined;
+  }
+}
+
+const unsupported = (field: string, value: string, rule: string, remedy: string): Reason =>
+  reason("unsupported_content_type", field, value, rule, remedy);
