@@ -2,9 +2,11 @@
 /** Plain JavaScript for whatever Node (20 or newer) the machine has: it brings our own Node and the packages. */
 import { spawn, spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
-import { accessSync, constants, existsSync, mkdirSync, readFileSync } from "node:fs";
-import { homedir } from "node:os";
+import { accessSync, constants, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { homedir, tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
+import { goBuild } from "../engines/go-build.mjs";
+import { createLiveLines, createProgress } from "./progress.mjs";
 
 const installLimitMs = 15 * 60_000;
 
@@ -14,8 +16,10 @@ export class SetupError extends Error {
   name = "SetupError";
 }
 
+const liveLines = createLiveLines(process.stderr);
 /** @param {string} line */
-const say = (line) => console.error(line);
+const say = (line) => (liveLines ? liveLines.above(() => console.error(line)) : console.error(line));
+const progress = createProgress({ live: liveLines, print: say });
 
 /**
  * Makes the packages of a clone match its lock file, one start at a time, and brings the Debian packages that a use needs.
@@ -24,9 +28,13 @@ const say = (line) => console.error(line);
  * @throws SetupError that names what is missing or failed, and the remedy
  */
 export async function bootstrap({ root, forUp = false, forTests = false }) {
-  if (!isInstalled(root)) await installPackages(root);
-  if (forUp || forTests) bringDebianPackages([sandbox]);
-  if (forTests && bringDebianPackages([foreignProducer]).length > 0) {
+  const debianPackages = [...(forUp || forTests ? [sandbox] : []), ...(forTests ? [foreignProducer] : [])];
+  const bringing = bringDebianPackages(debianPackages);
+  if (!isInstalled(root)) {
+    const stop = forUp || forTests ? compileAhead(root) : undefined;
+    await installPackages(root).finally(stop);
+  }
+  if ((await bringing).includes(foreignProducer.program)) {
     throw new SetupError(
       "kcat is missing, a Kafka client that is not ours, which the tests need; install it as shown above and start again",
     );
@@ -42,24 +50,20 @@ async function installPackages(root) {
   requireProgram("git", "install git (Debian: apt-get install git)");
   requireProgram("npm", "install Node 20 or newer with npm from https://nodejs.org");
   requireProgram("flock", "install the package util-linux");
-  say("installing packages and Node 24 (about a minute the first time)");
-  const began = Date.now();
-  const progress = setInterval(() => say(`still installing packages (${seconds(began)})`), 15_000);
+  const task = progress.begin("installing packages and Node 24", "about a minute the first time");
+  const total = countPackages(root);
   try {
-    await install(root);
+    await install(root, (fetched) => task.step(`${fetched} of ${total} packages fetched`));
+    if (!isInstalled(root)) {
+      throw new SetupError(
+        `npm ci ended well, and ${join(root, "node_modules")} still differs from package-lock.json; remove node_modules and start again`,
+      );
+    }
+    task.end("installed packages");
   } finally {
-    clearInterval(progress);
+    task.end();
   }
-  if (!isInstalled(root)) {
-    throw new SetupError(
-      `npm ci ended well, and ${join(root, "node_modules")} still differs from package-lock.json; remove node_modules and start again`,
-    );
-  }
-  say(`installed packages in ${seconds(began)}`);
 }
-
-/** @param {number} began */
-const seconds = (began) => `${Math.round((Date.now() - began) / 1000)} s`;
 
 /**
  * npm writes `node_modules/.package-lock.json` last, so it stands for a whole installation; ours is right when each package has the locked version.
@@ -81,8 +85,20 @@ function isInstalled(root) {
 }
 
 /**
+ * How many packages of the lock file are for this machine.
+ * @param {string} root
+ */
+function countPackages(root) {
+  const packages = Object.entries(readPackages(join(root, "package-lock.json")) ?? {});
+  return packages.filter(
+    ([path, { os, cpu }]) =>
+      path !== "" && (os?.includes(process.platform) ?? true) && (cpu?.includes(process.arch) ?? true),
+  ).length;
+}
+
+/**
  * @param {string} path
- * @returns {Record<string, { version?: string, optional?: boolean }> | undefined}
+ * @returns {Record<string, { version?: string, optional?: boolean, os?: string[], cpu?: string[] }> | undefined}
  */
 function readPackages(path) {
   try {
@@ -98,10 +114,39 @@ export function cacheDir() {
 }
 
 /**
+ * Has Go compile the S3 server, the longest build, while packages are fetched; the build proper finds in Go's cache what was done by then.
+ * @param {string} root
+ * @returns {() => void} ends it
+ */
+function compileAhead(root) {
+  const engines = join(cacheDir(), "engines");
+  const isBuilt = existsSync(engines) && readdirSync(engines).some((name) => /^versitygw-.*\d$/.test(name));
+  if (isBuilt || isOnPath("versitygw") || !isOnPath("go")) return () => {};
+  const kept = mkdtempSync(join(tmpdir(), "automation-go-"));
+  const go = ["--pdeathsig", "KILL", "go", "build", "-o", "/dev/null", ...goBuild];
+  const child = spawn("setpriv", go, {
+    cwd: join(root, "src", "engines", "s3"),
+    env: { HOME: homedir(), ...process.env, GOTMPDIR: kept },
+    detached: true,
+    stdio: "ignore",
+  });
+  child.on("error", () => {}); // The build proper says what is wrong.
+  const stop = () => {
+    process.removeListener("exit", stop);
+    if (child.pid !== undefined && child.exitCode === null && child.signalCode === null)
+      process.kill(-child.pid, "SIGKILL");
+    rmSync(kept, { recursive: true, force: true, maxRetries: 5 });
+  };
+  process.once("exit", stop);
+  return stop;
+}
+
+/**
  * Runs `npm ci` under a lock that the kernel frees when its holder is gone; who waited for it finds everything done.
  * @param {string} root
+ * @param {(count: number) => void} fetched - hears of each package that has come
  */
-async function install(root) {
+async function install(root, fetched) {
   const locks = join(cacheDir(), "locks");
   mkdirSync(locks, { recursive: true });
   const lock = join(locks, `${createHash("sha256").update(root).digest("hex").slice(0, 16)}.lock`);
@@ -113,8 +158,13 @@ async function install(root) {
     stdio: ["ignore", "pipe", "pipe"],
   });
   let output = "";
+  let count = 0;
   for (const stream of [child.stdout, child.stderr])
-    stream.on("data", (chunk) => (output = (output + chunk).slice(-64 * 1024)));
+    stream.setEncoding("utf8").on("data", (chunk) => {
+      count += chunk.match(/^npm http (fetch GET 200|cache) .*\.tgz /gm)?.length ?? 0;
+      if (count > 0) fetched(count);
+      output = (output + chunk).slice(-64 * 1024);
+    });
   const kill = () => {
     if (child.pid !== undefined && child.exitCode === null && child.signalCode === null)
       process.kill(-child.pid, "SIGKILL");
@@ -144,7 +194,7 @@ const onceUnderLock = `
  */
 export function installUnderLock(root) {
   if (isInstalled(root)) return 0;
-  const npm = ["ci", "--prefer-offline", "--no-progress", "--loglevel=error"];
+  const npm = ["ci", "--prefer-offline", "--no-progress", "--loglevel=http"];
   return spawnSync("npm", npm, { cwd: root, stdio: "inherit" }).status ?? 1;
 }
 
@@ -184,29 +234,48 @@ function isOnPath(program) {
 /**
  * Brings programs that Debian packages carry: installed, and said so, as root on Debian; else the command to do so is printed once.
  * @param {{ program: string, debianPackage: string, reason: string }[]} wanted
- * @returns {string[]} the programs that are still missing
+ * @returns {Promise<string[]>} the programs that are still missing
  */
-function bringDebianPackages(wanted) {
+async function bringDebianPackages(wanted) {
   const missing = wanted.filter(({ program }) => !isOnPath(program));
   if (missing.length === 0) return [];
   const packages = missing.map(({ debianPackage }) => debianPackage);
   const reasons = missing.map(({ program, reason }) => `${program} (${reason})`).join(", ");
   const command = `apt-get install -y ${packages.join(" ")}`;
   if (process.getuid?.() === 0 && isOnPath("apt-get")) {
-    say(`installing ${reasons}: ${command}`);
-    const env = { ...process.env, DEBIAN_FRONTEND: "noninteractive" };
-    const options = /** @type {const} */ ({ env, timeout: 5 * 60_000, stdio: "pipe", encoding: "utf8" });
-    const install = () =>
-      spawnSync("apt-get", ["install", "-y", "--no-install-recommends", "-qq", ...packages], options);
-    let done = install();
-    if (done.status !== 0) {
-      spawnSync("apt-get", ["update", "-qq"], options);
-      done = install();
+    const task = progress.begin(`installing ${reasons}`, command);
+    const install = () => runApt(["install", "-y", "--no-install-recommends", ...packages], task.step);
+    let failure = await install();
+    if (failure !== undefined) {
+      await runApt(["update"], task.step);
+      failure = await install();
     }
-    if (done.status !== 0)
-      say(`could not install ${reasons}: ${(done.stderr ?? "").trim().split("\n").at(-1)}; try \`${command}\``);
+    task.end(failure === undefined ? `installed ${reasons}` : undefined);
+    if (failure !== undefined) say(`could not install ${reasons}: ${failure}; try \`${command}\``);
   } else {
     say(`missing: ${reasons}; install with \`sudo ${command}\``);
   }
   return missing.filter(({ program }) => !isOnPath(program)).map(({ program }) => program);
+}
+
+/**
+ * @param {string[]} args
+ * @param {(text: string) => void} step - hears how far it is
+ * @returns {Promise<string | undefined>} the last line of its complaint when it failed
+ */
+async function runApt(args, step) {
+  const env = { ...process.env, DEBIAN_FRONTEND: "noninteractive" };
+  const child = spawn("apt-get", ["-qq", "-o", "APT::Status-Fd=1", ...args], {
+    env,
+    timeout: 5 * 60_000,
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  let complaint = "";
+  child.stderr.setEncoding("utf8").on("data", (chunk) => (complaint = (complaint + chunk).slice(-64 * 1024)));
+  child.stdout.setEncoding("utf8").on("data", (chunk) => {
+    const percent = /^(?:dl|pm)status:[^:]*:(\d+)/m.exec(chunk)?.[1];
+    if (percent !== undefined) step(`${percent} %`);
+  });
+  const code = await new Promise((resolve) => child.once("error", () => resolve(1)).once("close", resolve));
+  return code === 0 ? undefined : complaint.trim().split("\n").at(-1);
 }

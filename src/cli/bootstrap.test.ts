@@ -13,6 +13,8 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { goBuild } from "../engines/go-build.mjs";
+import { identify } from "../engines/process-identity.ts";
 import { waitUntil } from "../engines/wait-until.ts";
 
 /** A clone that needs one package, and a PATH with nothing but what the launcher asks for; its npm does what the test says. */
@@ -30,10 +32,10 @@ exit 7
 beforeEach(() => {
   root = mkdtempSync(join(tmpdir(), "automation-clone-"));
   npmRuns = join(root, "npm-runs");
-  mkdirSync(join(root, "src", "cli"), { recursive: true });
+  mkdirSync(join(root, "src", "engines", "s3"), { recursive: true });
   mkdirSync(join(root, "bin"));
-  for (const file of ["automation.mjs", "bootstrap.mjs"])
-    cpSync(join(import.meta.dirname, file), join(root, "src", "cli", file));
+  for (const file of ["cli/automation.mjs", "cli/bootstrap.mjs", "cli/progress.mjs", "engines/go-build.mjs"])
+    cpSync(join(import.meta.dirname, "..", file), join(root, "src", file));
   cpSync(join(import.meta.dirname, "..", "..", "automation"), join(root, "automation"));
   writeFileSync(join(root, "package-lock.json"), lock);
   writeFileSync(join(root, "own-node"), ownNode, { mode: 0o755 });
@@ -48,19 +50,26 @@ beforeEach(() => {
 
 afterEach(() => rmSync(root, { recursive: true, force: true }));
 
-function npmDoes(script: string): void {
-  writeFileSync(join(root, "bin", "npm"), `#!/bin/sh\necho "$*" >> ${npmRuns}\n${script}\n`);
-  chmodSync(join(root, "bin", "npm"), 0o755);
+function programDoes(program: string, script: string): void {
+  writeFileSync(join(root, "bin", program), `#!/bin/sh\n${script}\n`);
+  chmodSync(join(root, "bin", program), 0o755);
 }
+
+const npmDoes = (script: string) => programDoes("npm", `echo "$*" >> ${npmRuns}\n${script}`);
 
 const installs = `sleep 0.2
 mkdir -p node_modules/node/bin node_modules/.bin
 cp own-node node_modules/node/bin/node; cp own-node node_modules/.bin/node
 cp package-lock.json node_modules/.package-lock.json`;
 
-function launch(...args: string[]) {
-  const env = { PATH: join(root, "bin"), HOME: root };
-  const child = spawn(join(root, "automation"), args, { env, cwd: tmpdir(), stdio: ["ignore", "pipe", "pipe"] });
+const launch = (...args: string[]) => start(join(root, "automation"), args);
+/** As in a terminal of 80 columns; its output is in `stdout`. */
+const launchInTerminal = (...args: string[]) =>
+  start("/usr/bin/script", ["-qefc", [join(root, "automation"), ...args].join(" "), "/dev/null"]);
+
+function start(program: string, args: string[]) {
+  const env = { PATH: join(root, "bin"), HOME: root, SHELL: "/bin/sh" };
+  const child = spawn(program, args, { env, cwd: tmpdir(), stdio: ["ignore", "pipe", "pipe"] });
   const output = { stdout: "", stderr: "" };
   child.stdout.on("data", (chunk) => {
     output.stdout += chunk;
@@ -87,6 +96,45 @@ describe("the launcher", () => {
     expect(first.stderr).toContain("installed packages in");
     expect((await launch("run").done).stderr).toBe("");
     expect(runsOfNpm()).toEqual([expect.stringMatching(/^ci --prefer-offline/)]);
+  });
+
+  it("counts the packages on one live line of a terminal, and leaves the line that says how long it took", async () => {
+    const fetched = "npm http fetch GET 200 https://registry.invalid/node-24.0.0.tgz 3ms (cache miss)";
+    npmDoes(`echo '${fetched}' >&2; while [ ! -e seen ]; do sleep 0.05; done; ${installs}`);
+    const { child, done } = launchInTerminal("run");
+    let seen = "";
+    child.stdout.on("data", (chunk) => {
+      seen += chunk;
+      if (seen.includes("1 of 1 packages fetched")) writeFileSync(join(root, "seen"), "");
+    });
+    const { stdout } = await done;
+    const rows = stdout.split("\u001b[J").map((part) => part.split("\u001b")[0]?.trim());
+    expect(rows).toContainEqual(
+      expect.stringMatching(/^installing packages and Node 24: 1 of 1 packages fetched \(\d+ s\)$/),
+    );
+    expect(stdout.split("\u001b[J").at(-1)).toMatch(/^installed packages in \d+ s\r\nhanded over: .* run\r\n$/);
+  });
+
+  it("has Go compile the S3 server while packages come, and ends that when they are there", async () => {
+    const goRuns = join(root, "go-runs");
+    programDoes("go", `mkdir "$GOTMPDIR/half"; echo "$$;$PWD;$GOTMPDIR;$*" >> ${goRuns}; exec sleep 60`);
+    npmDoes(`[ "$1" = ci ] && ${installs}`);
+    expect((await launch("run").done).code).toBe(7);
+    expect(existsSync(goRuns)).toBe(false);
+    rmSync(join(root, "node_modules"), { recursive: true });
+    npmDoes(`while [ ! -s ${goRuns} ]; do sleep 0.05; done; ${installs}`);
+    expect((await launch("up").done).code).toBe(7);
+    const [pid, dir, kept = "", args] = readFileSync(goRuns, "utf8").split(";");
+    expect(dir).toBe(join(root, "src", "engines", "s3"));
+    expect(args?.trim()).toBe(["build", "-o", "/dev/null", ...goBuild].join(" "));
+    expect(existsSync(kept)).toBe(false);
+    const signal = AbortSignal.timeout(60_000);
+    await waitUntil("its end", async () => identify(Number(pid)) === undefined, { limitMs: 60_000, signal });
+    writeFileSync(join(root, "package-lock.json"), lock.replace("24.0.0", "24.0.1"));
+    mkdirSync(join(root, ".cache", "automation-scheduler", "engines", "versitygw-1.8.0"), { recursive: true });
+    npmDoes(installs);
+    expect((await launch("up").done).code).toBe(7);
+    expect(readFileSync(goRuns, "utf8").trim().split("\n")).toHaveLength(1);
   });
 
   it("installs again when the lock file asks for another version", async () => {

@@ -1,5 +1,6 @@
 import { styleText } from "node:util";
 import { visible, visibleJson } from "../text/strangers-text.ts";
+import { createLiveLines } from "./progress.mjs";
 
 /** All that commands print passes here: whatever a terminal obeys, and whatever is not seen, is shown as `\\x1b` or `\\u202e`, whoever wrote it. */
 
@@ -22,14 +23,23 @@ export function outliveReader(): void {
   endsWithReader = false;
 }
 
+/** What stands at the end of standard output while something goes on, when that is a terminal; all else is printed above it. */
+export const liveLines = createLiveLines(process.stdout);
+
+function printed(write: () => void): void {
+  if (liveLines === undefined) write();
+  else liveLines.above(write);
+}
+
 /** Prints lines on standard output; of all sequences only colours are left, and only where there are some. */
 export function print(text: string): void {
-  console.log(hasColours() ? text.split(sequenceStart).map(colourOrText).join("") : shown(text));
+  const whole = hasColours() ? text.split(sequenceStart).map(colourOrText).join("") : shown(text);
+  printed(() => console.log(whole));
 }
 
 /** Prints lines on standard error, without colours. */
 export function printError(text: string): void {
-  console.error(shown(text));
+  printed(() => console.error(shown(text)));
 }
 
 /** @returns JSON of the value on one line, or indented */

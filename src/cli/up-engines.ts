@@ -1,5 +1,6 @@
 import type { Engine, EngineOptions } from "../engines/engine.ts";
 import { loopback } from "../engines/engine.ts";
+import type { Find } from "../engines/find.ts";
 import { startIssuer } from "../engines/issuer/process.ts";
 import type { KafkaProgram } from "../engines/kafka/kafka.ts";
 import { findKafka, startKafka } from "../engines/kafka/kafka.ts";
@@ -57,12 +58,9 @@ export interface EnginePrograms {
  * Finds or builds what the stack runs on, all at once.
  * @throws EngineError of the first that cannot be had; builds that go on then are ended
  */
-export async function findEngines(options: {
-  say: (line: string) => void;
-  signal: AbortSignal;
-}): Promise<EnginePrograms> {
+export async function findEngines(options: Find): Promise<EnginePrograms> {
   const failed = new AbortController();
-  const find = { say: options.say, signal: AbortSignal.any([options.signal, failed.signal]) };
+  const find = { ...options, signal: AbortSignal.any([options.signal, failed.signal]) };
   const finding = [findTemporal(find), findS3(find), findKafka(find)] as const;
   try {
     const [temporal, s3, kafka] = await Promise.all(finding);

@@ -84,15 +84,22 @@ async function up(options: UpOptions, screen: Screen, signal: AbortSignal): Prom
   const ending = new AbortController();
   const untilEnd = AbortSignal.any([ending.signal, signal]);
   let starting: Promise<void> | undefined;
+  const looking = screen.begin("starting", "looking for the engines");
   try {
     const left = await stopLeftovers(folder.pids, leftoverGraceMs, signal);
     if (left.length > 0)
       screen.tell("cleaned", `ended what an earlier start left running: ${left.join(", ")}`, { left });
-    const programs = await findEngines({ say: (line) => screen.tell("progress", line), signal });
+    const say = (line: string) => screen.tell("progress", line);
+    const begin: Screen["begin"] = (name, step) => {
+      looking.end();
+      return screen.begin(name, step);
+    };
+    const programs = await findEngines({ say, begin, signal });
     // Ports are chosen last: a build takes minutes, in which others may take them.
     const stack = await prepareStack(folder, options, screen, signal);
     const state = { ...describeStack(stack), dir: folder.dir };
-    starting = startAll(stack, engineStarts(stack, programs), { engines, processes }, untilEnd);
+    looking.end();
+    starting = startAll(stack, engineStarts(stack, programs), { engines, processes }, screen, untilEnd);
     await untilAborted(starting, signal);
     void keepWorkerToken(state, folder.workerToken, (line) => screen.tell("warning", line), untilEnd);
     const { dir: _dir, ...written } = state;
@@ -101,6 +108,7 @@ async function up(options: UpOptions, screen: Screen, signal: AbortSignal): Prom
     await useStack(options, state, screen, signal);
   } finally {
     ending.abort();
+    looking.end();
     screen.tell("stopping", "stopping");
     rmSync(folder.upFile, { force: true });
     await processes.stop(processGraceMs);
@@ -116,16 +124,33 @@ async function startAll(
   stack: Stack,
   starts: EngineStarts,
   supervisors: { engines: Supervisor; processes: Supervisor },
+  screen: Screen,
   signal: AbortSignal,
 ): Promise<void> {
-  const start = (name: keyof EngineStarts) => supervisors.engines.run({ name, start: starts[name] });
+  const task = screen.begin("starting", "engines and processes");
+  const awaited = new Set<string>();
+  const tell = async (name: string, work: Promise<void>) => {
+    const step = () => awaited.size > 0 && task.step(`waiting for ${[...awaited].join(", ")}`);
+    awaited.add(name);
+    step();
+    await work;
+    awaited.delete(name);
+    step();
+  };
+  const engine = (name: keyof EngineStarts) => tell(name, supervisors.engines.run({ name, start: starts[name] }));
   const state = { ...describeStack(stack), dir: stack.folder.dir };
-  await Promise.all([
-    Promise.all([start("postgres"), start("kafka"), start("s3")]).then(() => migrate(stack, signal)),
-    start("issuer").then(() => writeWorkerToken(state, stack.folder.workerToken, signal)),
-    start("temporal"),
-  ]);
-  await Promise.all(processUnits(stack).map((unit) => supervisors.processes.run(unit)));
+  try {
+    await Promise.all([
+      Promise.all([engine("postgres"), engine("kafka"), engine("s3")]).then(() =>
+        tell("the migration", migrate(stack, signal)),
+      ),
+      engine("issuer").then(() => writeWorkerToken(state, stack.folder.workerToken, signal)),
+      engine("temporal"),
+    ]);
+    await Promise.all(processUnits(stack).map((unit) => tell(unit.name, supervisors.processes.run(unit))));
+  } finally {
+    task.end();
+  }
 }
 
 async function prepareStack(folder: Folder, options: UpOptions, screen: Screen, signal: AbortSignal): Promise<Stack> {

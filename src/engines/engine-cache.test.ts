@@ -2,6 +2,7 @@ import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSy
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, it, vi } from "vitest";
+import { findBy } from "../../test/support/find.ts";
 import type { Build } from "./engine-cache.ts";
 import { buildIntoCache } from "./engine-cache.ts";
 
@@ -18,7 +19,7 @@ afterEach(() => {
 });
 
 const engines = () => join(cache, "automation-scheduler", "engines");
-const quiet = () => ({ say: () => {}, signal: new AbortController().signal });
+const quiet = () => findBy(new AbortController().signal);
 
 function aBuild(overrides: Partial<Build> = {}): Build & { made: number } {
   const build = {
@@ -95,7 +96,7 @@ it("names an interrupted build", async () => {
       stop.signal.throwIfAborted();
     },
   });
-  await expect(buildIntoCache(build, { say: () => {}, signal: stop.signal })).rejects.toMatchObject({
+  await expect(buildIntoCache(build, findBy(stop.signal))).rejects.toMatchObject({
     code: "interrupted",
   });
   expect(existsSync(join(engines(), "thing-1.0.0"))).toBe(false);

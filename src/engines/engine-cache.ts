@@ -13,7 +13,9 @@ import { open } from "node:fs/promises";
 import { homedir } from "node:os";
 import { join } from "node:path";
 import { EngineError } from "./engine-error.ts";
+import type { FileLock } from "./file-lock.ts";
 import { lockFile } from "./file-lock.ts";
+import type { Find } from "./find.ts";
 
 /** Folder of everything that is kept between clones: engines, and locks that concern the whole machine. */
 export function cacheDir(): string {
@@ -27,8 +29,8 @@ export interface Build {
   spaceBytes: number;
   /** What it takes, for the reader: "about 4 minutes". */
   duration: string;
-  /** Makes the program in an empty folder. */
-  make(dir: string): Promise<void>;
+  /** Makes the program in an empty folder, and tells how far it is. */
+  make(dir: string, step: (text: string) => void): Promise<void>;
 }
 
 /** @returns the folder of an engine that the cache holds whole; undefined when it has to be built */
@@ -38,66 +40,56 @@ export async function findInCache({ engine, version }: Pick<Build, "engine" | "v
 }
 
 const checksumsFile = "SHA256SUMS";
-const progressEveryMs = 15_000;
 
 /**
  * Answers the folder of a built engine, building it first if need be: one builder at a time on this machine, in a temporary folder that is renamed when whole.
  * Every use compares the files with the checksums taken at the build; a folder that differs is built again.
  * @throws EngineError disk_full | build_failed | interrupted, or what `make` throws of that class
  */
-export async function buildIntoCache(
-  build: Build,
-  options: { say: (line: string) => void; signal: AbortSignal },
-): Promise<string> {
+export async function buildIntoCache(build: Build, find: Find): Promise<string> {
   const engines = join(cacheDir(), "engines");
   const name = `${build.engine}-${build.version}`;
   const dir = join(engines, name);
   if ((await firstFault(dir)) === undefined) return dir;
   mkdirSync(engines, { recursive: true });
-  const lockPath = join(engines, `${name}.lock`);
-  let lock = await lockFile(lockPath, { wait: false, signal: options.signal });
-  if (lock === undefined) {
-    options.say(`waiting for another start that is building ${name}`);
-    lock = await lockFile(lockPath, { wait: true, signal: options.signal });
-  }
+  const lock = await lockBuild(join(engines, `${name}.lock`), name, find);
   try {
     const fault = await firstFault(dir);
     if (fault === undefined) return dir;
     if (existsSync(dir)) {
-      options.say(`${name} in the cache is not as it was built (${fault}); building it again`);
+      find.say(`${name} in the cache is not as it was built (${fault}); building it again`);
       rmSync(dir, { recursive: true });
     }
     for (const left of readdirSync(engines).filter((entry) => entry.startsWith(`.${name}.`))) {
       rmSync(join(engines, left), { recursive: true });
     }
-    await buildOnce(build, dir, join(engines, `.${name}.${process.pid}`), options);
+    await buildOnce(build, dir, join(engines, `.${name}.${process.pid}`), find);
     return dir;
   } finally {
     await lock?.release();
   }
 }
 
-async function buildOnce(
-  build: Build,
-  dir: string,
-  temporary: string,
-  options: { say: (line: string) => void; signal: AbortSignal },
-): Promise<void> {
+async function lockBuild(path: string, name: string, find: Find): Promise<FileLock | undefined> {
+  const free = await lockFile(path, { wait: false, signal: find.signal });
+  if (free !== undefined) return free;
+  const waiting = find.begin(`waiting for ${name}`, "another start prepares it");
+  return await lockFile(path, { wait: true, signal: find.signal }).finally(() => waiting.end());
+}
+
+async function buildOnce(build: Build, dir: string, temporary: string, find: Find): Promise<void> {
   const name = `${build.engine} ${build.version}`;
-  const began = performance.now();
-  const seconds = () => `${Math.round((performance.now() - began) / 1000)} s`;
-  options.say(`building ${name}, once on this machine (${build.duration})`);
-  const progress = setInterval(() => options.say(`still building ${name} (${seconds()})`), progressEveryMs);
+  const task = find.begin(`preparing ${name}`, `once on this machine, ${build.duration}`);
   try {
     requireSpace(build, temporary);
     mkdirSync(temporary, { recursive: true });
-    await build.make(temporary);
+    await build.make(temporary, task.step);
     const sums = await checksumsOf(temporary);
     writeFileSync(join(temporary, checksumsFile), sums.map(([file, sum]) => `${sum}  ${file}\n`).join(""));
     renameSync(temporary, dir);
-    options.say(`built ${name} in ${seconds()}`);
+    task.end(`prepared ${name}`);
   } catch (cause) {
-    if (options.signal.aborted) {
+    if (find.signal.aborted) {
       throw new EngineError(
         build.engine,
         "interrupted",
@@ -114,7 +106,7 @@ async function buildOnce(
       { cause },
     );
   } finally {
-    clearInterval(progress);
+    task.end();
     rmSync(temporary, { recursive: true, force: true });
   }
 }

@@ -1,6 +1,7 @@
 import { accessSync, constants } from "node:fs";
 import { delimiter, join } from "node:path";
 import { EngineError } from "./engine-error.ts";
+import type { Find } from "./find.ts";
 import { runProgram } from "./run-program.ts";
 
 /** @returns the path of an executable of that name on PATH, or undefined */
@@ -36,45 +37,14 @@ export function requireProgram(engine: string, program: string, reason: string, 
  * Looks for a program of an accepted version on PATH. One of another version is named and passed over.
  * @param accepted - tested against everything that `--version` prints
  */
-export async function acceptFromPath(
-  program: string,
-  accepted: RegExp,
-  options: { say: (line: string) => void; signal: AbortSignal },
-): Promise<string | undefined> {
+export async function acceptFromPath(program: string, accepted: RegExp, find: Find): Promise<string | undefined> {
   const path = findOnPath(program);
   if (path === undefined) return undefined;
-  const { stdout, stderr } = await runProgram([path, "--version"], { limitMs: 10_000, signal: options.signal });
+  const { stdout, stderr } = await runProgram([path, "--version"], { limitMs: 10_000, signal: find.signal });
   const version = `${stdout}\n${stderr}`.trim();
   if (accepted.test(version)) return path;
-  options.say(`passing over ${path}: it says "${version.split("\n")[0]}", and another version is needed`);
+  find.say(`passing over ${path}: it says "${version.split("\n")[0]}", and another version is needed`);
   return undefined;
-}
-
-/** From 1.21 on, Go brings the toolchain that a `go.mod` asks for. */
-const firstGoThatFetchesNewer = 21;
-
-/** Builds one program of a Go tools module; `go.sum` beside its `go.mod` carries the checksums of all that goes in. */
-export async function buildWithGo(
-  engine: string,
-  options: { moduleDir: string; packagePath: string; output: string; goVersion: string; signal: AbortSignal },
-): Promise<void> {
-  const remedy = `install Go ${options.goVersion} or newer from https://go.dev/dl`;
-  const go = requireProgram(engine, "go", `to build ${engine}`, remedy);
-  const { stdout: version } = await runProgram([go, "version"], { limitMs: 20_000, signal: options.signal });
-  const minor = Number(/ go1\.(\d+)/.exec(version)?.[1] ?? 0);
-  if (minor < firstGoThatFetchesNewer) {
-    throw new EngineError(
-      engine,
-      "wrong_version",
-      `${go} is too old to build ${engine} (${version.trim()}); ${remedy}, and start again`,
-    );
-  }
-  const argv = [go, "build", "-mod=readonly", "-trimpath", "-buildvcs=false", "-ldflags=-s -w"];
-  const { code, stderr } = await runProgram(
-    ["setpriv", "--pdeathsig", "KILL", ...argv, "-o", options.output, options.packagePath],
-    { cwd: options.moduleDir, limitMs: 30 * 60_000, signal: options.signal },
-  );
-  if (code !== 0) throw new Error(stderr || `go ended with ${code}`);
 }
 
 /**

@@ -12,7 +12,7 @@ export interface ProgramOptions {
   env?: NodeJS.ProcessEnv;
   /** Written to its standard input, which is then closed. */
   input?: string;
-  /** Each line of standard error as it comes. */
+  /** Each line of either output as it comes. */
   onLine?: (line: string) => void;
   limitMs: number;
   signal: AbortSignal;
@@ -42,16 +42,15 @@ export async function runProgram(argv: string[], options: ProgramOptions): Promi
   either.addEventListener("abort", kill, { once: true });
   process.once("exit", kill);
   const result = { stdout: "", stderr: "" };
-  let rest = "";
-  child.stdout.setEncoding("utf8").on("data", (chunk: string) => {
-    result.stdout = (result.stdout + chunk).slice(-keptCharacters);
-  });
-  child.stderr.setEncoding("utf8").on("data", (chunk: string) => {
-    result.stderr = (result.stderr + chunk).slice(-keptCharacters);
-    const lines = (rest + chunk).split("\n");
-    rest = lines.pop() ?? "";
-    for (const line of lines) options.onLine?.(line);
-  });
+  for (const output of ["stdout", "stderr"] as const) {
+    let rest = "";
+    child[output].setEncoding("utf8").on("data", (chunk: string) => {
+      result[output] = (result[output] + chunk).slice(-keptCharacters);
+      const lines = (rest + chunk).split("\n");
+      rest = (lines.pop() ?? "").slice(-keptCharacters);
+      for (const line of lines) options.onLine?.(line);
+    });
+  }
   child.stdin.on("error", () => {}); // It may end without reading; its exit code tells.
   child.stdin.end(options.input);
   try {

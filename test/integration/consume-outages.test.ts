@@ -15,6 +15,7 @@ import { createDatabase } from "../support/database.ts";
 import { declare } from "../support/declared.ts";
 import type { TestEngines } from "../support/engines.ts";
 import { startEngines } from "../support/engines.ts";
+import { findBy } from "../support/find.ts";
 
 let engines: TestEngines;
 let database: TestDatabase;
@@ -174,7 +175,7 @@ describe("while requests are consumed", () => {
     await ending.stop();
     const [controller = 0] = await freePorts(1);
     const ports = { broker: portOf(engines.kafka.brokers[0] ?? ""), controller };
-    const program = await findKafka({ say: () => undefined, signal: AbortSignal.timeout(60_000) });
+    const program = await findKafka(findBy(AbortSignal.timeout(60_000)));
     restarted.push(await startKafka(program, { ...placed("kafka"), ports }));
     await publish(idsOf("back", 50));
     await becomeRuns("back", 50);

@@ -15,9 +15,10 @@ import { identify } from "../../src/engines/process-identity.ts";
 import { findS3, s3Region, startS3 } from "../../src/engines/s3/s3.ts";
 import { findTemporal, startTemporal, temporalNamespace } from "../../src/engines/temporal/temporal.ts";
 import { searchAttributes } from "../../src/temporal/contract.ts";
+import { findBy } from "../support/find.ts";
 
 const signal = AbortSignal.timeout(20 * 60_000);
-const find = { say: (line: string) => console.error(line), signal };
+const find = findBy(signal, console.error);
 const dir = mkdtempSync(join(tmpdir(), "automation-engines-"));
 afterAll(() => rmSync(dir, { recursive: true, force: true }));
 

@@ -7,6 +7,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { sha256Hex } from "../../src/artifacts/blobs.ts";
 import type { SealScope } from "../../src/seal/run-so-far.ts";
 import { exportRun } from "../support/export-run.ts";
+import { findBy } from "../support/find.ts";
 import { baseUri, ran, startSealing } from "../support/sealing.ts";
 import { findSlsaVerifier } from "../support/slsa-verifier/slsa-verifier.ts";
 import type { Sent } from "../support/worked-run.ts";
@@ -61,7 +62,7 @@ beforeAll(async () => {
   }
   for (const { purpose, pem } of sealing.signer.publicKeys)
     writeFileSync(join(root, "known-keys", `${purpose}.pem`), pem);
-  slsaVerifier = await findSlsaVerifier({ say: () => undefined, signal: AbortSignal.timeout(170_000) });
+  slsaVerifier = await findSlsaVerifier(findBy(AbortSignal.timeout(170_000)));
 });
 
 afterAll(async () => {

@@ -8,6 +8,7 @@ import { freePorts } from "../../src/engines/ports.ts";
 import { findPostgres, postgresSuperuser, postgresUrl, startPostgres } from "../../src/engines/postgres/postgres.ts";
 import { findS3, s3Region, startS3 } from "../../src/engines/s3/s3.ts";
 import { findTemporal, startTemporal, temporalNamespace } from "../../src/engines/temporal/temporal.ts";
+import { findBy } from "./find.ts";
 
 export interface WantedEngines {
   postgres?: boolean;
@@ -33,7 +34,7 @@ export async function startEngines(wanted: WantedEngines): Promise<TestEngines> 
   const signal = wanted.signal ?? AbortSignal.timeout(20 * 60_000);
   const dir = mkdtempSync(join(tmpdir(), "automation-test-"));
   const running: Engine[] = [];
-  const find = { say: (line: string) => console.error(line), signal };
+  const find = findBy(signal, console.error);
   const placed = (name: string) => ({
     dataDir: join(dir, name),
     logFile: join(dir, "logs", `${name}.log`),

@@ -18,6 +18,7 @@ import { createTemporal } from "../../src/temporal/start-run.ts";
 import { createControlActivities } from "../../workers/automation/activities/control-activities.ts";
 import { bundleWorkflows, createControlWorker } from "../../workers/automation/control-worker.ts";
 import { startApi } from "./api.ts";
+import { findBy } from "./find.ts";
 import { muteTemporal, silent } from "./silent-temporal.ts";
 
 /** A run of which nothing is heard for a second is asked after, and lost when it is not there another second later. */
@@ -31,7 +32,7 @@ export async function startReconcileWorld() {
   const signal = AbortSignal.timeout(20 * 60_000);
   const [api, program, workflowBundle] = await Promise.all([
     startApi(),
-    findTemporal({ say: (line) => console.error(line), signal }),
+    findTemporal(findBy(signal, console.error)),
     bundleWorkflows(silent),
   ]);
   const [grpc = 0, http = 0] = await freePorts(2);

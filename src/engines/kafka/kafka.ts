@@ -5,6 +5,7 @@ import type { Engine, EngineOptions } from "../engine.ts";
 import { engineEnvironment, loopback } from "../engine.ts";
 import { buildIntoCache } from "../engine-cache.ts";
 import { EngineError } from "../engine-error.ts";
+import type { Find } from "../find.ts";
 import { findOnPath, pinnedVersion, requireProgram } from "../programs.ts";
 import { runProgram } from "../run-program.ts";
 import { acceptsConnections, startEngine, startLimitMs } from "../start-engine.ts";
@@ -23,9 +24,9 @@ export interface KafkaProgram {
  * Kafka's jars: those of a 4.1 distribution whose `kafka-server-start.sh` is on PATH, else from the cache, else from Maven, which checks what it fetches.
  * @throws EngineError
  */
-export async function findKafka(options: { say: (line: string) => void; signal: AbortSignal }): Promise<KafkaProgram> {
+export async function findKafka(find: Find): Promise<KafkaProgram> {
   const java = requireProgram("kafka", "java", "to run Kafka", javaRemedy);
-  const { stderr, stdout } = await runProgram([java, "-version"], { limitMs: 20_000, signal: options.signal });
+  const { stderr, stdout } = await runProgram([java, "-version"], { limitMs: 20_000, signal: find.signal });
   const major = Number(/version "(\d+)/.exec(stderr + stdout)?.[1] ?? 0);
   if (major < 17) {
     throw new EngineError(
@@ -42,7 +43,7 @@ export async function findKafka(options: { say: (line: string) => void; signal: 
   if (script !== undefined) {
     const libraries = join(dirname(script), "..", "libs");
     if (existsSync(join(libraries, `kafka_2.13-${version}.jar`))) return { java, libraries };
-    options.say(`passing over ${script}: it is not Kafka ${version}`);
+    find.say(`passing over ${script}: it is not Kafka ${version}`);
   }
   const libraries = await buildIntoCache(
     {
@@ -50,21 +51,28 @@ export async function findKafka(options: { say: (line: string) => void; signal: 
       version,
       spaceBytes: 2e8,
       duration: "about 15 seconds",
-      make: (dir) => fetchJars(dir, options.signal),
+      make: (dir, step) => fetchJars(dir, step, find.signal),
     },
-    options,
+    find,
   );
   return { java, libraries };
 }
 
-async function fetchJars(dir: string, signal: AbortSignal): Promise<void> {
+async function fetchJars(dir: string, step: (text: string) => void, signal: AbortSignal): Promise<void> {
   const mvn = requireProgram("kafka", "mvn", "to fetch Kafka", "install Maven (Debian: apt-get install maven)");
+  let fetched = 0;
   const { code, stdout, stderr } = await runProgram(
     [
-      ...["setpriv", "--pdeathsig", "KILL", mvn, "-q", "-B", "--strict-checksums", "-f", join(here, "pom.xml")],
+      ...["setpriv", "--pdeathsig", "KILL", mvn, "-B", "--strict-checksums", "-f", join(here, "pom.xml")],
       ...[copyDependencies, `-DoutputDirectory=${dir}`],
     ],
-    { limitMs: 10 * 60_000, signal },
+    {
+      limitMs: 10 * 60_000,
+      signal,
+      onLine: (line) => {
+        if (/^(\[INFO\] )?Downloaded from /.test(line)) step(`${++fetched} files fetched`);
+      },
+    },
   );
   if (code !== 0) throw new Error(firstMavenError(stdout + stderr) ?? `mvn ended with ${code}`);
 }

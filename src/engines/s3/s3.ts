@@ -1,14 +1,15 @@
 import { mkdirSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { buildWithGo } from "../build-with-go.ts";
 import type { Engine, EngineOptions } from "../engine.ts";
 import { engineEnvironment, loopback } from "../engine.ts";
 import { buildIntoCache } from "../engine-cache.ts";
-import { acceptFromPath, buildWithGo, pinnedVersion } from "../programs.ts";
+import type { Find } from "../find.ts";
+import { acceptFromPath, pinnedVersion } from "../programs.ts";
 import { answers, startEngine } from "../start-engine.ts";
 
 const here = dirname(fileURLToPath(import.meta.url));
-const command = "github.com/versity/versitygw/cmd/versitygw";
 
 export const s3Region = "us-east-1";
 
@@ -16,8 +17,8 @@ export const s3Region = "us-east-1";
  * versitygw, an S3 server over a folder: from PATH when it is 1.8 or a later 1.x, else from the cache.
  * @throws EngineError
  */
-export async function findS3(options: { say: (line: string) => void; signal: AbortSignal }): Promise<string> {
-  const onPath = await acceptFromPath("versitygw", /v?1\.([89]|\d\d)\./, options);
+export async function findS3(find: Find): Promise<string> {
+  const onPath = await acceptFromPath("versitygw", /v?1\.([89]|\d\d)\./, find);
   if (onPath !== undefined) return onPath;
   const module = readFileSync(join(here, "go.mod"), "utf8");
   const dir = await buildIntoCache(
@@ -26,16 +27,9 @@ export async function findS3(options: { say: (line: string) => void; signal: Abo
       version: pinnedVersion(module, /github\.com\/versity\/versitygw v(\S+)/),
       spaceBytes: 8e8,
       duration: "about 2 minutes on two cores",
-      make: (output) =>
-        buildWithGo("versitygw", {
-          moduleDir: here,
-          packagePath: command,
-          output: join(output, "versitygw"),
-          goVersion: pinnedVersion(module, /^go (\S+)/m),
-          signal: options.signal,
-        }),
+      make: (dir, step) => buildWithGo({ engine: "versitygw", moduleDir: here, dir, step, signal: find.signal }),
     },
-    options,
+    find,
   );
   return join(dir, "versitygw");
 }

