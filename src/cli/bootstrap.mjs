@@ -148,7 +148,14 @@ function compileAhead(root) {
  */
 async function install(root, fetched) {
   const locks = join(cacheDir(), "locks");
-  mkdirSync(locks, { recursive: true });
+  try {
+    mkdirSync(locks, { recursive: true });
+    accessSync(locks, constants.W_OK);
+  } catch (error) {
+    throw new SetupError(
+      `${locks} cannot be written (${/** @type {NodeJS.ErrnoException} */ (error).code}); mend that, or point XDG_CACHE_HOME at a folder of yours, and start again`,
+    );
+  }
   const lock = join(locks, `${createHash("sha256").update(root).digest("hex").slice(0, 16)}.lock`);
   const free = spawnSync("flock", ["--nonblock", lock, "true"]).status === 0;
   if (!free) say("waiting for another start that is installing packages");

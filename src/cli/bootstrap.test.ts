@@ -183,6 +183,15 @@ describe("the launcher", () => {
     expect(said[0]).toContain(line);
   });
 
+  it("names a cache that cannot be written in one line", async () => {
+    npmDoes(installs);
+    writeFileSync(join(root, ".cache"), "a file");
+    expect(await launch().done).toMatchObject({
+      code: 1,
+      stderr: expect.stringMatching(/^automation: .*locks cannot be written \(ENOTDIR\); .* and start again$/m),
+    });
+  });
+
   it("names npm when it is missing, and a lock file that is gone", async () => {
     expect((await launch().done).stderr).toBe(
       "automation: npm is missing; install Node 20 or newer with npm from https://nodejs.org, and start again\n",

@@ -1,6 +1,6 @@
 import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { cacheDir } from "../engines/engine-cache.ts";
+import { cacheDir, makeCacheFolder } from "../engines/engine-cache.ts";
 import { lockFile } from "../engines/file-lock.ts";
 import { isFree } from "../engines/ports.ts";
 import type { ProcessIdentity } from "../engines/process-identity.ts";
@@ -70,7 +70,7 @@ export async function reservePorts(
   signal: AbortSignal,
 ): Promise<{ ports: Ports; previous: Partial<Ports> }> {
   const registry = join(cacheDir(), "ports.json");
-  const lock = await lockFile(join(cacheDir(), "locks", "ports.lock"), { wait: true, signal });
+  const lock = await lockFile(join(makeCacheFolder("locks"), "ports.lock"), { wait: true, signal });
   try {
     const others = readRecord<ProcessIdentity>(registry).filter(
       ([, owner]) => lives(owner) && owner.pid !== process.pid,

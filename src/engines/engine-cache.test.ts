@@ -102,6 +102,42 @@ it("names an interrupted build", async () => {
   expect(existsSync(join(engines(), "thing-1.0.0"))).toBe(false);
 });
 
+it.each([
+  'Get "https://proxy.invalid/x.zip": dial tcp: lookup proxy.invalid: no such host',
+  "[ERROR] Could not transfer artifact org.x:y:pom:1 from/to central: Unknown host repo.invalid",
+])("names the network and the mirrors when it has to be fetched and cannot: %s", async (complaint) => {
+  const offline = aBuild({
+    make: async () => {
+      throw new Error(complaint);
+    },
+  });
+  const message = expect.stringMatching(/^thing 1\.0\.0 has to be fetched once, .*GOPROXY.* and start again$/);
+  await expect(buildIntoCache(offline, quiet())).rejects.toMatchObject({ code: "offline", message });
+});
+
+it("names a cache that cannot be written, and what to do", async () => {
+  vi.stubEnv("XDG_CACHE_HOME", "/dev/null");
+  await expect(buildIntoCache(aBuild(), quiet())).rejects.toMatchObject({
+    code: "unwritable_cache",
+    message:
+      "/dev/null/automation-scheduler/engines cannot be written (ENOTDIR); mend that, or point XDG_CACHE_HOME at a folder of yours, and start again",
+  });
+});
+
+it("tells how far a build is, and how long it took", async () => {
+  const said: string[] = [];
+  const build = aBuild({ make: async (_dir, step) => step("3 of 9 packages compiled") });
+  await buildIntoCache(
+    build,
+    findBy(new AbortController().signal, (line) => said.push(line)),
+  );
+  expect(said).toEqual([
+    "preparing thing 1.0.0: once on this machine, no time",
+    "preparing thing 1.0.0: 3 of 9 packages compiled",
+    "prepared thing 1.0.0",
+  ]);
+});
+
 it("names a disk that is too full before the build, and one that fills up during it", async () => {
   await expect(buildIntoCache(aBuild({ spaceBytes: 1e18 }), quiet())).rejects.toMatchObject({ code: "disk_full" });
   const filling = aBuild({

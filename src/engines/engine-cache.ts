@@ -1,5 +1,7 @@
 import { createHash } from "node:crypto";
 import {
+  accessSync,
+  constants,
   existsSync,
   mkdirSync,
   readdirSync,
@@ -20,6 +22,27 @@ import type { Find } from "./find.ts";
 /** Folder of everything that is kept between clones: engines, and locks that concern the whole machine. */
 export function cacheDir(): string {
   return join(process.env.XDG_CACHE_HOME || join(homedir(), ".cache"), "automation-scheduler");
+}
+
+/**
+ * Makes a folder of the cache.
+ * @throws EngineError unwritable_cache
+ */
+export function makeCacheFolder(name: string): string {
+  const folder = join(cacheDir(), name);
+  try {
+    mkdirSync(folder, { recursive: true });
+    accessSync(folder, constants.W_OK);
+    return folder;
+  } catch (cause) {
+    const code = (cause as NodeJS.ErrnoException).code;
+    throw new EngineError(
+      "cache",
+      "unwritable_cache",
+      `${folder} cannot be written (${code}); mend that, or point XDG_CACHE_HOME at a folder of yours, and start again`,
+      { cause },
+    );
+  }
 }
 
 export interface Build {
@@ -44,14 +67,14 @@ const checksumsFile = "SHA256SUMS";
 /**
  * Answers the folder of a built engine, building it first if need be: one builder at a time on this machine, in a temporary folder that is renamed when whole.
  * Every use compares the files with the checksums taken at the build; a folder that differs is built again.
- * @throws EngineError disk_full | build_failed | interrupted, or what `make` throws of that class
+ * @throws EngineError unwritable_cache | disk_full | offline | build_failed | interrupted, or what `make` throws of that class
  */
 export async function buildIntoCache(build: Build, find: Find): Promise<string> {
   const engines = join(cacheDir(), "engines");
   const name = `${build.engine}-${build.version}`;
   const dir = join(engines, name);
   if ((await firstFault(dir)) === undefined) return dir;
-  mkdirSync(engines, { recursive: true });
+  makeCacheFolder("engines");
   const lock = await lockBuild(join(engines, `${name}.lock`), name, find);
   try {
     const fault = await firstFault(dir);
@@ -99,6 +122,14 @@ async function buildOnce(build: Build, dir: string, temporary: string, find: Fin
     }
     if (cause instanceof EngineError) throw cause;
     if (/ENOSPC|no space left on device/i.test(String(cause))) throw diskFull(build, cause);
+    if (unreachable.test(String(cause))) {
+      throw new EngineError(
+        build.engine,
+        "offline",
+        `${name} has to be fetched once, and its source cannot be reached (${lastLine(cause)}); connect this machine, or name a mirror (GOPROXY, Maven's settings.xml), and start again`,
+        { cause },
+      );
+    }
     throw new EngineError(
       build.engine,
       "build_failed",
@@ -110,6 +141,10 @@ async function buildOnce(build: Build, dir: string, temporary: string, find: Fin
     rmSync(temporary, { recursive: true, force: true });
   }
 }
+
+/** How Go and Maven say that nobody answers. */
+const unreachable =
+  /dial tcp|no such host|network is unreachable|i\/o timeout|Unknown host|Connection refused|Connect timed out|Temporary failure in name resolution/i;
 
 function lastLine(cause: unknown): string {
   const text = cause instanceof Error ? cause.message : String(cause);

