@@ -14,6 +14,7 @@ import {
   GetArtifactUrlResponseSchema,
   GetWorkflowVersionResponseSchema,
   ListArtifactsResponseSchema,
+  ListPlatformDeliveriesResponseSchema,
   ListQueueResponseSchema,
   ListRepositoriesResponseSchema,
   ListRunRequestsResponseSchema,
@@ -23,6 +24,7 @@ import {
   RepositorySchema,
   WorkflowRuleSchema,
 } from "../gen/workflows_runtime/v1/workflow_service_pb.ts";
+import type { ListPlatformDeliveries } from "../requests/list-platform-deliveries.ts";
 import type { ListRequests } from "../requests/list-requests.ts";
 import type { StartRun } from "../requests/start-run.ts";
 import type { TraceContext } from "../requests/trace-context.ts";
@@ -49,6 +51,7 @@ export interface WorkflowServiceDeps {
   readonly cancelRun: CancelRun;
   readonly reportStatus: ReportStatus;
   readonly listRequests: ListRequests;
+  readonly listPlatformDeliveries: ListPlatformDeliveries;
   readonly listQueue: ReturnType<typeof createListQueue>;
   readonly listArtifacts: ReturnType<typeof createListArtifacts>;
   readonly artifactUrl: ReturnType<typeof createArtifactUrl>;
@@ -124,6 +127,8 @@ export function createWorkflowService(deps: WorkflowServiceDeps): ServiceImpl<ty
 
     listRunRequests: async (request, context) =>
       fromJson(ListRunRequestsResponseSchema, await deps.listRequests(request, principalOf(context)), stored),
+    listPlatformDeliveries: async (request) =>
+      fromJson(ListPlatformDeliveriesResponseSchema, await deps.listPlatformDeliveries(request), stored),
     listQueue: async (_, context) =>
       fromJson(ListQueueResponseSchema, await deps.listQueue(principalOf(context)), stored),
     listArtifacts: async ({ runId }, context) =>

@@ -2,6 +2,7 @@ import type { Command } from "commander";
 import { registerApply } from "./apply.ts";
 import { registerArtifact } from "./artifact.ts";
 import { registerAttestation } from "./attestation.ts";
+import { registerDelivery } from "./delivery.ts";
 import { registerDemo } from "./demo.ts";
 import { registerEvent } from "./event.ts";
 import { registerGraph } from "./graph.ts";
@@ -18,6 +19,7 @@ export function registerCommands(program: Command): void {
   registerUp(program);
   registerRun(program);
   registerRequest(program);
+  registerDelivery(program);
   registerQueue(program);
   registerEvent(program);
   registerApply(program);

@@ -45,7 +45,7 @@ async function publish(options: PublishOptions): Promise<void> {
   const scope = requireTenant(options);
   const record = toBinaryRecord(readEvent(options.file), { ...scope, source: options.source, id: options.id });
   const { createKafkaProducer } = await import("../bus/kafka-producer.ts");
-  const brokers = brokersOf(options);
+  const { brokers, stateDir } = busOf(options);
   const producer = createKafkaProducer({ brokers, clientId: "automation-cli" });
   const failed = (fate: string, remedy: string) => (cause: unknown) => {
     const why = cause instanceof Error ? cause.message : String(cause);
@@ -61,8 +61,14 @@ async function publish(options: PublishOptions): Promise<void> {
   const { ce_id: id, ce_source: source } = record.headers;
   if (options.json) print(jsonText({ topic: options.topic, id, source, ...scope }));
   else {
+    const asked = ["--event-id", id ?? ""];
     print(`published event ${id} of ${source} to ${options.topic}; what became of it:`);
-    print(`  ${commandLine(["request", "list", "--event-id", id ?? ""], scope)}`);
+    print(`  ${commandLine(["request", "list", ...asked], scope, stateDir)}`);
+    print(
+      `not there: quarantined since its source may not speak for org ${scope.org}, or not for ${scope.tenant} at all; then it is in one of`,
+    );
+    print(`  ${commandLine(["request", "list", ...asked], { ...scope, org: "*" }, stateDir)}`);
+    print(`  ${commandLine(["delivery", "list", ...asked], undefined, stateDir)}`);
   }
 }
 
@@ -117,14 +123,15 @@ export function toBinaryRecord(
   return { key: String(attributes.id), value: Buffer.from(JSON.stringify(data)), headers };
 }
 
-function brokersOf({ brokers, state }: PublishOptions): string[] {
+/** @returns where to publish, and the local stack that it belongs to, if it was found by it */
+function busOf({ brokers, state }: PublishOptions): { brokers: readonly string[]; stateDir?: string } {
   if (brokers === undefined) {
     const found = findLocalState(process.cwd(), state);
-    if (found !== undefined) return found.kafka.brokers;
+    if (found !== undefined) return { brokers: found.kafka.brokers, stateDir: found.dir };
     throw new CliError(3, "no local stack is running; start one with `automation up`, or give --brokers HOST:PORT");
   }
   const list = brokers.split(",");
   const bad = list.find((broker) => !/^[^:\s]+:\d{1,5}$/.test(broker));
-  if (bad === undefined) return list;
+  if (bad === undefined) return { brokers: list };
   throw new CliError(2, `--brokers ${JSON.stringify(bad)}: must be HOST:PORT, separated by commas; correct it`);
 }

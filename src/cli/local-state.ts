@@ -42,7 +42,7 @@ export interface LocalState extends UpState {
   dir: string;
 }
 
-export type Role = "viewer" | "operator" | "admin" | "worker";
+export type Role = "viewer" | "operator" | "admin" | "worker" | "platform";
 
 /** Folder of the clone this program runs from. */
 export const cloneDir = resolve(dirname(fileURLToPath(import.meta.url)), "../..");
@@ -122,7 +122,7 @@ function isAlive(pid: number): boolean {
 }
 
 export interface TokenRequest {
-  /** `*` speaks for all of them; role `worker` only. */
+  /** `*` with role `worker`, which speaks for all of them, and `platform`, which speaks for none. */
   tenant: string;
   org: string;
   role: Role;

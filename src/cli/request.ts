@@ -36,6 +36,7 @@ export function registerRequest(program: Command): void {
         { title: "SOURCE", of: ({ source }) => source },
         { title: "RUN", of: ({ runId }) => runId },
         { title: "POSITION", of: ({ position }) => position },
+        { title: "DROPPED FIELDS", of: ({ droppedFields }) => droppedFields?.join(" ") },
         { title: "REASONS", of: ({ reasons }) => reasons?.map(reasonText).join("; ") },
       ]);
     }),

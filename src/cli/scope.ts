@@ -28,7 +28,12 @@ export interface Scope {
 
 /** Adds --tenant, --org, --token, --api-url, --state and --json. */
 export function withScope(command: Command): Command {
-  return withTenant(command)
+  return withAccess(withTenant(command));
+}
+
+/** Adds --token, --api-url, --state and --json. */
+export function withAccess(command: Command): Command {
+  return command
     .addOption(new Option("--token <jwt>", "bearer token; else one from the local stack").env("AUTOMATION_TOKEN"))
     .addOption(new Option("--api-url <url>", "address of the api; else the local stack's").env("AUTOMATION_API_URL"))
     .option("--state <dir>", "folder of the local stack; else .automation upwards from here, else the clone's")
@@ -48,7 +53,7 @@ export function withTenant(command: Command): Command {
 
 const name = /^[a-z0-9][a-z0-9-]{0,62}$/;
 /** The api reads over every org of the tenant for `*`. */
-export const orgOrEvery = /^(\*|[a-z0-9][a-z0-9-]{0,62})$/;
+const orgOrEvery = /^(\*|[a-z0-9][a-z0-9-]{0,62})$/;
 
 /**
  * There is no default tenant or org.
@@ -66,12 +71,17 @@ export function requireTenant(
   return { tenant: need("tenant", name), org: need("org", orgName) };
 }
 
+/** @returns what a token of the role names: `*` for role `platform`, which speaks for no tenant */
+export function tenantFor(role: Role, options: Pick<ScopeOptions, "tenant" | "org">): { tenant: string; org: string } {
+  return role === "platform" ? { tenant: "*", org: "*" } : requireTenant(options, orgOrEvery);
+}
+
 /**
- * Resolves who asks. Without a token, one with `role` is minted by the local stack for the user of this machine.
+ * Resolves who asks; role `platform` asks for no tenant. Without a token, one with `role` is minted by the local stack for the user of this machine.
  * @throws CliError 2 missing or malformed option · 3 no api address and no local stack, or it does not run
  */
 export async function resolveScope(options: ScopeOptions, role: Role): Promise<Scope> {
-  const { tenant, org } = requireTenant(options, orgOrEvery);
+  const { tenant, org } = tenantFor(role, options);
   const needsState = options.apiUrl === undefined || options.token === undefined;
   const state = needsState ? findLocalState(process.cwd(), options.state) : undefined;
   const apiUrl = options.apiUrl ?? state?.api.url;

@@ -2,7 +2,7 @@ import type { Command } from "commander";
 import { Option } from "commander";
 import type { Role } from "./local-state.ts";
 import { mintToken, requireLocalState } from "./local-state.ts";
-import { orgOrEvery, requireTenant, withTenant } from "./scope.ts";
+import { tenantFor, withTenant } from "./scope.ts";
 import { jsonText, print } from "./terminal.ts";
 
 /** `automation token`: a bearer token from the issuer of the local stack. */
@@ -11,8 +11,8 @@ export function registerToken(program: Command): void {
     .command("token")
     .description("print a bearer token of the local stack's issuer, valid for an hour")
     .addOption(
-      new Option("--role <role>", "what it may do")
-        .choices(["viewer", "operator", "admin", "worker"])
+      new Option("--role <role>", "what it may do; `platform` is for no tenant, and needs none")
+        .choices(["viewer", "operator", "admin", "worker", "platform"])
         .makeOptionMandatory(),
     )
     .requiredOption("--subject <subject>", "who it speaks for")
@@ -20,7 +20,7 @@ export function registerToken(program: Command): void {
     .option("--json", "print JSON");
   withTenant(command).action(
     async (options: { tenant?: string; org?: string; role: Role; subject: string; state?: string; json?: boolean }) => {
-      const { tenant, org } = requireTenant(options, orgOrEvery);
+      const { tenant, org } = tenantFor(options.role, options);
       const state = requireLocalState(process.cwd(), options.state);
       const token = await mintToken(state, { tenant, org, role: options.role, subject: options.subject });
       print(options.json ? jsonText({ token }) : token);

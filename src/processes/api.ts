@@ -41,6 +41,7 @@ import { findWork } from "../proof/find-work.ts";
 import { createGetAttestation, createListAttestations } from "../proof/list-attestations.ts";
 import type { Sign } from "../proof/signer.ts";
 import { createListSigningKeys, publishSigningKeys } from "../proof/signing-keys.ts";
+import { createListPlatformDeliveries } from "../requests/list-platform-deliveries.ts";
 import { createListRequests } from "../requests/list-requests.ts";
 import { createStartRun } from "../requests/start-run.ts";
 import { createBeginRun } from "../runs/begin-run.ts";
@@ -225,6 +226,7 @@ function createServices(deps: {
       }),
       reportStatus: createReportStatus({ inScope, inRun, now: deps.now, unansweredTry: findUnansweredTry }),
       listRequests: createListRequests(deps),
+      listPlatformDeliveries: createListPlatformDeliveries(deps),
       listQueue: createListQueue(deps),
       listArtifacts: createListArtifacts(deps),
       artifactUrl: createArtifactUrl({ inScope, urlFor: s3.urlFor }),

@@ -2,17 +2,20 @@ import type { DecideByDeclarations, Declarations } from "../definitions/declarat
 import type { Reason } from "../definitions/reason.ts";
 import { reason } from "../definitions/reason.ts";
 import type { InTransaction } from "../tenancy/transaction.ts";
+import { cutText, storable } from "../text/strangers-text.ts";
 import { buildRow } from "./build-row.ts";
 import type { SourceBinding } from "./check-source.ts";
-import { checkSource } from "./check-source.ts";
-import type { CloudEvent, Delivery } from "./cloudevent.ts";
+import { checkSource, ownerOf } from "./check-source.ts";
+import type { Claims, CloudEvent, Delivery } from "./cloudevent.ts";
 import { decodeCloudEvent } from "./cloudevent.ts";
 import type { OperatorRules } from "./decide-request.ts";
 import { decideRequest } from "./decide-request.ts";
 import { quarantineRecord } from "./outbox-record.ts";
+import type { QuarantinedRow } from "./quarantine-store.ts";
+import { recordQuarantined } from "./quarantine-store.ts";
 import { identityKey, recordDigest } from "./request-identity.ts";
-import type { PlatformRow, RequestRow } from "./request-store.ts";
-import { recordPlatformDeliveries, recordRequests } from "./request-store.ts";
+import type { RequestRow } from "./request-store.ts";
+import { recordRequests } from "./request-store.ts";
 
 /** How many deliveries got which disposition. */
 export type AcceptCounts = Readonly<
@@ -26,7 +29,7 @@ export interface AcceptDeps {
   readonly operator: OperatorRules;
   /** Whether Postgres refused the rows themselves (SQLSTATE class 22 or 23), as opposed to being away. */
   readonly isDataError: (error: unknown) => boolean;
-  /** Told of a delivery that our own rules failed on; it is quarantined, so that its neighbours go on. */
+  /** Told of a delivery that our own rules, or Postgres, failed on; it is quarantined, so that its neighbours go on. */
   readonly onDefect: (error: unknown, position: string) => void;
   readonly now: () => Date;
 }
@@ -45,7 +48,7 @@ export function createAcceptRequests(deps: AcceptDeps): AcceptRequests {
     } catch (error) {
       if (!deps.isDataError(error)) throw error;
       const [only] = deliveries;
-      if (deliveries.length === 1 && only !== undefined) return write(deps, [unstorable(only, error)]);
+      if (deliveries.length === 1 && only !== undefined) return write(deps, [unstorable(deps, only, error)]);
       const middle = Math.ceil(deliveries.length / 2);
       const first = await accept(deliveries.slice(0, middle));
       return add(first, await accept(deliveries.slice(middle)));
@@ -54,44 +57,44 @@ export function createAcceptRequests(deps: AcceptDeps): AcceptRequests {
   return accept;
 }
 
-type Sorted = { readonly event: CloudEvent; readonly delivery: Delivery } | { readonly platform: PlatformRow };
+type Sorted = { readonly event: CloudEvent; readonly delivery: Delivery } | { readonly quarantined: QuarantinedRow };
 
-/** Undecodable deliveries and foreign sources belong to no tenant: nothing is written under the one they name. */
 function sort({ bindings }: AcceptDeps, delivery: Delivery): Sorted {
   const decoded = decodeCloudEvent(delivery);
-  if ("cause" in decoded) return { platform: platformRow(delivery, decoded.cause, decoded.reasons) };
+  if ("cause" in decoded)
+    return { quarantined: quarantine(bindings, delivery, decoded.claims, decoded.cause, decoded.reasons) };
   const foreign = checkSource(bindings, delivery, decoded.event);
   const [first] = foreign;
-  if (first !== undefined) return { platform: platformRow(delivery, first.code, foreign) };
+  if (first !== undefined) return { quarantined: quarantine(bindings, delivery, decoded.event, first.code, foreign) };
   return { event: decoded.event, delivery };
 }
 
 async function write(deps: AcceptDeps, sorted: readonly Sorted[]): Promise<AcceptCounts> {
   const now = deps.now();
-  const platform = sorted.flatMap((each) => ("platform" in each ? [each.platform] : []));
+  const quarantined = sorted.flatMap((each) => ("quarantined" in each ? [each.quarantined] : []));
   const events = sorted.flatMap((each) => ("event" in each ? [each] : []));
   const decided = await decideAll(deps, events, now);
   const rows = decided.flatMap((each) => ("row" in each ? [each.row] : []));
   for (const each of decided) {
     if ("row" in each) continue;
     deps.onDefect(each.error, each.delivery.position);
-    platform.push(undecidable(each.delivery, each.error));
+    quarantined.push(undecidable(deps, each));
   }
   const seen = await deps.inTransaction(async (transaction) => {
     const [found] = await Promise.all([
       recordRequests(transaction, firstOfEach(rows), rows),
-      recordPlatformDeliveries(transaction, platform),
+      recordQuarantined(transaction, quarantined),
     ]);
     return found;
   });
-  const counts = { ...none, quarantined: platform.length };
+  const counts = { ...none, quarantined: quarantined.length };
   for (const { index, seen: what } of seen)
     counts[what === "first" ? (rows[index]?.disposition ?? "quarantined") : what] += 1;
   return counts;
 }
 
 type Asked = Extract<Sorted, { event: CloudEvent }>;
-type Decided = { readonly row: RequestRow } | { readonly error: unknown; readonly delivery: Delivery };
+type Decided = { readonly row: RequestRow } | (Asked & { readonly error: unknown });
 
 /** By what each tenant declares; our own rules failing on one event is no reason to hold up the others. */
 async function decideAll(deps: AcceptDeps, events: readonly Asked[], now: Date): Promise<Decided[]> {
@@ -100,10 +103,10 @@ async function decideAll(deps: AcceptDeps, events: readonly Asked[], now: Date):
     tenant: event.tenant,
     decide: (declarations: Declarations): Decided => {
       try {
-        const decision = decideRequest(event.data, declarations, { scope: event, operator: deps.operator, now });
+        const decision = decideRequest(event, declarations, { operator: deps.operator, now });
         return { row: buildRow(event, decision, { position: delivery.position, now, delivery }) };
       } catch (error) {
-        return { error, delivery };
+        return { error, event, delivery };
       }
     },
   }));
@@ -116,30 +119,53 @@ function firstOfEach(rows: readonly RequestRow[]): RequestRow[] {
   return [...first.values()];
 }
 
-function platformRow(delivery: Delivery, cause: string, reasons: readonly Reason[]): PlatformRow {
+/** What it claims is shown to whom `ownerOf` finds, and else to the operator alone. */
+function quarantine(
+  bindings: AcceptDeps["bindings"],
+  delivery: Delivery,
+  claims: Claims,
+  cause: string,
+  reasons: readonly Reason[],
+): QuarantinedRow {
+  const owner = ownerOf(bindings, delivery, claims);
   return {
+    ...owner,
     position: delivery.position,
     recordDigest: recordDigest(delivery),
     cause,
     reasons,
     sizeBytes: delivery.value?.length ?? 0,
-    record: quarantineRecord(delivery, cause, reasons, null),
+    source: shown(claims.source, 500),
+    eventId: shown(claims.id, 200),
+    eventType: shown(claims.type, 200),
+    record: quarantineRecord(delivery, cause, reasons, owner?.tenant ?? null),
   };
 }
 
-function unstorable(delivery: Delivery, error: unknown): Sorted {
-  const rule = `must be storable: ${messageOf(error)}`;
+const shown = (claimed = "", most: number): string => storable(cutText(claimed, most));
+
+/** What Postgres says quotes its own statement, so it goes to the log alone. */
+function unstorable({ bindings, onDefect }: AcceptDeps, delivery: Delivery, error: unknown): Sorted {
+  onDefect(error, delivery.position);
+  const decoded = decodeCloudEvent(delivery);
+  const claims = "event" in decoded ? decoded.event : decoded.claims;
   return {
-    platform: platformRow(delivery, "unstorable", [
-      reason("unstorable", "data", "", rule, "correct the value and send it again under a new event id"),
+    quarantined: quarantine(bindings, delivery, claims, "unstorable", [
+      reason(
+        "unstorable",
+        "data",
+        "",
+        "must be storable, and the database refused a value",
+        "report it with this position; correct the value and send it again under a new event id",
+      ),
     ]),
   };
 }
 
 /** The rules touch neither network nor disk: what they throw comes of the event, however long one waits. */
-function undecidable(delivery: Delivery, error: unknown): PlatformRow {
+function undecidable({ bindings }: AcceptDeps, { event, delivery, error }: Asked & { error: unknown }): QuarantinedRow {
   const rule = `must be decidable: ${messageOf(error)}`;
-  return platformRow(delivery, "undecidable", [
+  return quarantine(bindings, delivery, event, "undecidable", [
     reason("undecidable", "data", "", rule, "report it with this position; send it again once it is corrected"),
   ]);
 }

@@ -40,6 +40,7 @@ export function buildRow(
     tracestate: event.tracestate,
     subject: event.subject,
     dataSchema: event.dataSchema,
+    droppedFields: decision.droppedFields,
     eventTime: event.time,
     run: decision.disposition === "accepted" ? draftOf(event, decision.run, runIdOf(identity, 0), at.now) : undefined,
     record:

@@ -1,4 +1,3 @@
-import type { JsonValue } from "@bufbuild/protobuf";
 import { fromJson, toJson } from "@bufbuild/protobuf";
 import type { Duration } from "@bufbuild/protobuf/wkt";
 import { durationMs } from "@bufbuild/protobuf/wkt";
@@ -18,8 +17,10 @@ import type { DerivedReferences } from "../methodology/context-references.ts";
 import { deriveReferences } from "../methodology/context-references.ts";
 import type { TimeLimits } from "../runs/time-limits.ts";
 import type { Scope } from "../tenancy/transaction.ts";
+import type { CloudEvent } from "./cloudevent.ts";
 import { chooseDefinition } from "./match-rule.ts";
 import { pinWork } from "./pin-work.ts";
+import { readRunRequested } from "./read-run-requested.ts";
 
 /** What the operator decides about every request. */
 export interface OperatorRules {
@@ -31,7 +32,12 @@ export interface OperatorRules {
 }
 
 /** What is to become of a request that was never seen before. */
-export type Decision =
+export type Decision = Fate & {
+  /** Paths in the data that a newer version of its schema has, and this one does not know. */
+  readonly droppedFields: readonly string[];
+};
+
+type Fate =
   | { readonly disposition: "accepted"; readonly run: DecidedRun }
   | { readonly disposition: "filtered" | "rejected" | "quarantined"; readonly reasons: readonly Reason[] };
 
@@ -54,25 +60,23 @@ export interface DecidedRun {
 const validator = createValidator();
 const ordinaryPriority = 3;
 
-/**
- * Decides by what the tenant declares, before any run: all reasons against it come at once.
- * @param data - the event's data, JSON
- */
+/** Decides by what the tenant declares, before any run: all reasons against it come at once. */
 export function decideRequest(
-  data: unknown,
+  event: Pick<CloudEvent, "data" | "dataSchema" | "tenant" | "org">,
   declarations: Declarations,
-  { scope, operator, now }: { readonly scope: Scope; readonly operator: OperatorRules; readonly now: Date },
+  rules: { readonly operator: OperatorRules; readonly now: Date },
 ): Decision {
-  let message: RunRequested;
-  try {
-    message = fromJson(RunRequestedSchema, data as JsonValue, { ignoreUnknownFields: true });
-  } catch (error) {
-    const rule = error instanceof Error ? error.message : String(error);
-    return {
-      disposition: "quarantined",
-      reasons: [reason("not_a_run_request", "data", data, rule, "send an automation.v1.RunRequested as proto JSON")],
-    };
-  }
+  const read = readRunRequested(event);
+  if ("reasons" in read) return { disposition: "quarantined", droppedFields: [], ...read };
+  return { ...decideRead(read.message, event, declarations, rules), droppedFields: read.droppedFields };
+}
+
+function decideRead(
+  message: RunRequested,
+  scope: Scope,
+  declarations: Declarations,
+  { operator, now }: { readonly operator: OperatorRules; readonly now: Date },
+): Fate {
   const checked = validator.validate(RunRequestedSchema, message);
   if (checked.kind === "error") throw checked.error;
   const violations = checked.kind === "invalid" ? reasonsOfViolations(checked.violations, message) : [];

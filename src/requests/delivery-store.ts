@@ -2,14 +2,15 @@ import type { ReasonJson } from "../gen/automation/v1/run_event_pb.ts";
 import type { PageCursor } from "../tenancy/page-token.ts";
 import type { Transaction } from "../tenancy/transaction.ts";
 
-/** One delivery of a request, the first or a later one. */
+/** One delivery of a request, the first or a later one, or one that is not understood. */
 export interface DeliveryRow {
-  readonly requestId: string;
+  readonly requestId: string | null;
   readonly source: string;
   readonly eventId: string;
   readonly eventType: string;
   readonly disposition: string;
   readonly reasons: ReasonJson[];
+  readonly droppedFields: string[];
   readonly runId: string | null;
   readonly position: string;
   readonly receivedAt: Date;
@@ -28,7 +29,7 @@ export async function listDeliveries(
   limit: number,
 ): Promise<DeliveryRow[]> {
   const { rows } = await transaction.query<DeliveryRow>(
-    `${half("run_requests", "d.reasons", "d.position")} union all ${half("deliveries", "'[]'::jsonb", "d.position || d.record_digest")}
+    `${half("run_requests", "d.dropped_fields", "d.position")} union all ${half("deliveries", "'[]'::jsonb", "d.position || d.record_digest")}
      order by "receivedAt" desc, "cursorId" desc limit $6`,
     [tenant, filter.disposition, filter.eventId, after?.at ?? null, after?.id ?? null, limit],
   );
@@ -36,9 +37,9 @@ export async function listDeliveries(
 }
 
 /** @param own - what no other delivery of the table has */
-const half = (table: string, reasons: string, own: string): string => `
+const half = (table: string, droppedFields: string, own: string): string => `
   (select d.request_id as "requestId", d.source, d.event_id as "eventId", d.event_type as "eventType", d.disposition,
-          ${reasons} as reasons, d.run_id as "runId", d.position, d.received_at as "receivedAt", md5(${own})::uuid as "cursorId"
+          d.reasons, ${droppedFields} as "droppedFields", d.run_id as "runId", d.position, d.received_at as "receivedAt", md5(${own})::uuid as "cursorId"
    from ${table} d
    where d.tenant = $1 and ($2::text is null or d.disposition = $2) and ($3::text is null or d.event_id = $3)
      and ($4::timestamptz is null or (d.received_at <= $4 and (d.received_at, md5(${own})::uuid) < ($4, $5::uuid)))

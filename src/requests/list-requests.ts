@@ -41,9 +41,10 @@ const names: ReadonlyMap<number, string> = new Map(
     .map(([name, value]) => [value, name.toLowerCase()]),
 );
 
-function toJson({ cursorId: _, receivedAt, runId, disposition, ...row }: DeliveryRow): RequestDeliveryJson {
+function toJson({ cursorId: _, receivedAt, requestId, runId, disposition, ...row }: DeliveryRow): RequestDeliveryJson {
   return {
     ...row,
+    requestId: requestId ?? "",
     disposition: `DISPOSITION_${disposition.toUpperCase()}` as DispositionJson,
     runId: runId ?? "",
     receivedAt: receivedAt.toISOString(),

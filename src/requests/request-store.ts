@@ -25,6 +25,7 @@ export interface RequestRow {
   readonly tracestate?: string;
   readonly subject?: string;
   readonly dataSchema?: string;
+  readonly droppedFields: readonly string[];
   readonly eventTime?: string;
   readonly run?: RunRowDraft;
   readonly record?: OutboxRecord;
@@ -70,16 +71,6 @@ export interface Seen {
   readonly runId: string | null;
 }
 
-/** A delivery that belongs to no tenant. */
-export interface PlatformRow {
-  readonly position: string;
-  readonly recordDigest: string;
-  readonly cause: string;
-  readonly reasons: readonly Reason[];
-  readonly sizeBytes: number;
-  readonly record: OutboxRecord;
-}
-
 /**
  * Writes a batch in one round trip: new identities with all that follows from them, then, on a new snapshot, what became of those that were known.
  * @param fresh - at most one row per identity: those that may be new
@@ -104,17 +95,12 @@ export async function recordRequests(
   return found.rows;
 }
 
-/** Writes deliveries without a tenant; the same record at a position that is known is a no-op. */
-export async function recordPlatformDeliveries(transaction: Transaction, rows: readonly PlatformRow[]): Promise<void> {
-  if (rows.length > 0) await transaction.query(insertPlatform, [JSON.stringify(rows)]);
-}
-
 const insertFresh = `
   with input as (
     select * from jsonb_to_recordset($1) as i(
       tenant text, org text, source text, "eventId" text, "eventType" text, "requestId" uuid, "runId" uuid, digest text, "digestVersion" smallint,
       disposition text, reasons jsonb, position text, "recordDigest" text, payload jsonb, "correlationId" text, "causationId" text, traceparent text, tracestate text,
-      subject text, "dataSchema" text, "eventTime" timestamptz, run jsonb, record jsonb)
+      subject text, "dataSchema" text, "droppedFields" jsonb, "eventTime" timestamptz, run jsonb, record jsonb)
   ), identity as (
     insert into event_identities (tenant, org, source, event_id, digest_version, payload_digest, request_id, run_id, position, record_digest)
     select tenant, org, source, "eventId", "digestVersion", digest, "requestId", "runId", position, "recordDigest" from input order by tenant, source, "eventId"
@@ -123,9 +109,9 @@ const insertFresh = `
     select input.* from input join identity on identity.request_id = input."requestId"
   ), request as (
     insert into run_requests (tenant, request_id, org, source, event_id, event_type, disposition, reasons, run_id, position, payload,
-      correlation_id, causation_id, traceparent, tracestate, subject, data_schema, event_time)
+      correlation_id, causation_id, traceparent, tracestate, subject, data_schema, dropped_fields, event_time)
     select tenant, "requestId", org, source, "eventId", "eventType", disposition, reasons, "runId", position, coalesce(payload, 'null'),
-      "correlationId", "causationId", traceparent, tracestate, subject, "dataSchema", "eventTime" from fresh
+      "correlationId", "causationId", traceparent, tracestate, subject, "dataSchema", "droppedFields", "eventTime" from fresh
   ), made as (
     select fresh.*, d.* from fresh, jsonb_to_record(fresh.run) as d(
       "definitionId" text, "definitionVersion" text, "definitionDigest" text, "profileId" text, "profileVersion" text, "profileDigest" text,
@@ -169,16 +155,3 @@ const classify = `
     on conflict do nothing
   )
   select index, seen, request_id as "requestId", run_id as "runId" from seen order by index`;
-
-const insertPlatform = `
-  with input as (
-    select * from jsonb_to_recordset($1) as i(position text, "recordDigest" text, cause text, reasons jsonb, "sizeBytes" int, record jsonb)
-  ), added as (
-    insert into platform_deliveries (position, record_digest, disposition, cause, reasons, size_bytes)
-    select position, "recordDigest", 'quarantined', cause, reasons, "sizeBytes" from input order by position
-    on conflict do nothing returning position, record_digest
-  )
-  insert into outbox (lane, kind, tenant, topic, key, headers, body)
-  select r.lane, 'record', r.tenant, r.topic, r.key, r.headers, decode(r.body, 'base64')
-  from added join input on input.position = added.position and input."recordDigest" = added.record_digest,
-    jsonb_to_record(input.record) as r(lane smallint, tenant text, topic text, key text, headers jsonb, body text)`;

@@ -67,7 +67,7 @@ export function createStartRun(deps: {
         {
           tenant: who.tenant,
           decide: (declarations) =>
-            buildRow(event, decideRequest(event.data, declarations, { scope: who, operator: deps.operator, now }), {
+            buildRow(event, decideRequest(event, declarations, { operator: deps.operator, now }), {
               position,
               now,
             }),

@@ -1,6 +1,7 @@
 import { shownText } from "../text/strangers-text.ts";
 import type { Identity } from "./authenticate.ts";
 import type { Principal } from "./request-context.ts";
+import type { Scope } from "./transaction.ts";
 
 /** A scope header is missing or malformed. */
 export class InvalidScopeError extends Error {
@@ -22,6 +23,8 @@ export const orgHeader = "x-scope-orgid";
 
 /** Every org of a tenant, to be read. */
 export const everyOrg = "*";
+/** Of what belongs to no tenant; no tenant is called so. */
+export const platformScope: Scope = { tenant: "*", org: everyOrg };
 /** Of tenants and orgs. */
 export const namePattern = /^[a-z0-9][a-z0-9-]{0,62}$/;
 export const isScopeName = (text: string): boolean => namePattern.test(text);

@@ -29,6 +29,7 @@ const rolesOf: Readonly<Partial<Record<Permission, readonly string[]>>> = {
   [Permission.OPERATE]: ["operator", "admin"],
   [Permission.DECLARE]: ["admin"],
   [Permission.WORK]: ["worker"],
+  [Permission.PLATFORM]: ["platform"],
 };
 
 /** What is declared is the tenant's; what people ask for and workers report is an org's. */
@@ -41,7 +42,9 @@ export function assertMay(principal: Pick<Principal, "org" | "roles">, permissio
   if (principal.org === everyOrg && needsOneOrg.includes(permission)) throw new OrgRequiredError(method);
 }
 
-/** @returns whether a call of this permission is kept in the audit log: it changes what people see or declare */
+const privileged: readonly Permission[] = [Permission.OPERATE, Permission.DECLARE, Permission.PLATFORM];
+
+/** @returns whether a call of this permission is kept in the audit log: it changes what people see or declare, or reads what belongs to no tenant */
 export function isPrivileged(permission: Permission): boolean {
-  return permission === Permission.OPERATE || permission === Permission.DECLARE;
+  return privileged.includes(permission);
 }

@@ -3,7 +3,7 @@ import pg from "pg";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { createInScope } from "../../src/postgres/in-scope.ts";
 import type { Delivery } from "../../src/requests/cloudevent.ts";
-import { acceptInto, aDelivery } from "../support/accepting.ts";
+import { acceptInto, aDelivery, quarantined } from "../support/accepting.ts";
 import type { TestDatabase } from "../support/database.ts";
 import { createDatabase } from "../support/database.ts";
 import { aRequest, declare } from "../support/declared.ts";
@@ -97,7 +97,7 @@ describe("a record that nobody should have sent", () => {
     const { rows } = await superuser.query(
       `select case disposition when 'quarantined' then reasons->0->>'code' else disposition end as fate, length(reasons::text) as size
        from run_requests where position = $1
-       union all select cause, length(reasons::text) from platform_deliveries where position = $1`,
+       union all select code, length(reasons::text) from ${quarantined} where position = $1`,
       [delivery.position],
     );
     expect(rows).toEqual([{ fate, size: expect.any(Number) }]);
@@ -130,10 +130,8 @@ describe("a record that nobody should have sent", () => {
     const delivery = aDelivery("defect", aRequest({ definition }));
     expect(await accept([delivery, aDelivery("beside the defect")])).toMatchObject({ accepted: 1, quarantined: 1 });
     expect(defects).toHaveLength(1);
-    const { rows } = await superuser.query("select cause from platform_deliveries where position = $1", [
-      delivery.position,
-    ]);
-    expect(rows).toEqual([{ cause: "undecidable" }]);
+    const { rows } = await superuser.query(`select code from ${quarantined} where position = $1`, [delivery.position]);
+    expect(rows).toEqual([{ code: "undecidable" }]);
   });
 });
 
@@ -144,7 +142,7 @@ describe("a missing partition", () => {
     const delivery = aDelivery("no-partition");
     await expect(acceptInto(dispatcher)([delivery])).rejects.toMatchObject({ code: "23514" });
     expect(
-      (await superuser.query("select 1 from platform_deliveries where position = $1", [delivery.position])).rows,
+      (await superuser.query(`select 1 from ${quarantined} where position = $1`, [delivery.position])).rows,
     ).toEqual([]);
     await superuser.query(`drop table run_events_${day}`);
     await dispatcher.query("select ensure_run_event_partitions()");

@@ -8,7 +8,7 @@ import { StartWorkflowRunRequestSchema } from "../../src/gen/workflows_runtime/v
 import { createInScope } from "../../src/postgres/in-scope.ts";
 import type { Delivery } from "../../src/requests/cloudevent.ts";
 import { ConflictingRequestError, createStartRun, RejectedRequestError } from "../../src/requests/start-run.ts";
-import { acceptInto, aDelivery } from "../support/accepting.ts";
+import { acceptInto, aDelivery, quarantined } from "../support/accepting.ts";
 import type { TestDatabase } from "../support/database.ts";
 import { createDatabase } from "../support/database.ts";
 import { aPrincipal, aProfile, aRequest, declare, runs, scopeOf, workspaces } from "../support/declared.ts";
@@ -108,8 +108,8 @@ describe("a delivery from the bus", () => {
     const unreadable = [at(aDelivery("evt-at", "{")), at(aDelivery("evt-at", "{ another"))];
     for (const _ of ["once", "again"]) expect(await accept(unreadable)).toMatchObject({ quarantined: 2 });
     const { rows } = await superuser.query(
-      `select disposition from deliveries where position = $1
-       union all select cause from platform_deliveries where position = $1
+      `select disposition from deliveries where position = $1 and disposition <> 'quarantined'
+       union all select code from ${quarantined} where position = $1
        union all select 'told' from outbox where headers->>'quarantine-origin' = $1`,
       [first.position],
     );
@@ -193,24 +193,24 @@ describe("a delivery from the bus", () => {
     expect((await requestOf("evt-6")).reasons[0]).toMatchObject({ code: "unknown_profile", value: "nobody" });
   });
 
-  it("from a source that may not speak for its tenant or org is quarantined, and nothing is written under that tenant", async () => {
-    const foreign = [
-      aDelivery("evt-8", aRequest(), { ce_source: "urn:stranger" }),
-      aDelivery("evt-8", aRequest(), { ce_tenantid: "globex" }),
-      aDelivery("evt-8", aRequest(), { ce_orgid: "export" }),
-      aDelivery("evt-8", aRequest(), { ce_type: "other" }),
+  it("from a source that may not speak for its tenant or org is quarantined, and stands in the ledger of whom the source is bound to", async () => {
+    const foreign: [string, string, Delivery][] = [
+      ["", "foreign_source", aDelivery("evt-8", aRequest(), { ce_source: "urn:stranger" })],
+      ["acme/retail", "foreign_tenant", aDelivery("evt-8", aRequest(), { ce_tenantid: "globex" })],
+      ["acme/*", "foreign_org", aDelivery("evt-8", aRequest(), { ce_orgid: "export" })],
+      ["acme/retail", "foreign_type", aDelivery("evt-8", aRequest(), { ce_type: "other" })],
     ];
-    expect(await acceptWith()(foreign)).toMatchObject({ quarantined: 4 });
+    for (const _ of ["once", "again"])
+      expect(await acceptWith()(foreign.map(([, , delivery]) => delivery))).toMatchObject({ quarantined: 4 });
     expect(await requestOf("evt-8")).toBeUndefined();
-    const { rows } = await superuser.query(
-      "select cause from platform_deliveries where position = any($1) order by position",
-      [foreign.map((each) => each.position)],
-    );
-    expect(rows.map((row) => row.cause)).toEqual(["foreign_source", "foreign_tenant", "foreign_org", "foreign_type"]);
+    const { rows } = await superuser.query(`select owner, code, event_id from ${quarantined} where event_id = 'evt-8'`);
+    expect(rows).toHaveLength(4);
+    for (const [owner, code] of foreign) expect(rows).toContainEqual({ owner, code, event_id: "evt-8" });
     const { rows: records } = await superuser.query(
-      "select headers, body from outbox where headers->>'quarantine-origin' = $1",
-      [foreign[0]?.position],
+      "select tenant, headers, body from outbox where headers->>'quarantine-origin' = any($1) order by headers->>'quarantine-origin'",
+      [foreign.map(([, , { position }]) => position)],
     );
+    expect(records.map(({ tenant }) => tenant)).toEqual([null, "acme", "acme", "acme"]);
     expect(JSON.parse(records[0].body.toString())).toEqual(aRequest());
   });
 
@@ -219,7 +219,7 @@ describe("a delivery from the bus", () => {
       ["not_json", aDelivery("bad", "{")],
       ["not_json", { ...aDelivery("bad"), value: Uint8Array.of(0xff, 0xfe) }],
       ["empty", { ...aDelivery("bad"), value: null }],
-      ["invalid_attribute", aDelivery("bad", aRequest(), { ce_id: "" })],
+      ["missing_attribute", aDelivery("bad", aRequest(), { ce_id: "" })],
       ["invalid_attribute", aDelivery("bad", aRequest(), { ce_specversion: "0.3" })],
       ["invalid_attribute", aDelivery("bad", aRequest(), { ce_tenantid: "ACME!" })],
       ["invalid_data", aDelivery("bad", aRequest({ goal: "a\u0000b" }))],
@@ -230,16 +230,40 @@ describe("a delivery from the bus", () => {
     const accept = acceptWith();
     for (const [cause, delivery] of bad) {
       expect(await accept([delivery])).toMatchObject({ quarantined: 1 });
-      const { rows } = await superuser.query("select cause from platform_deliveries where position = $1", [
+      const { rows } = await superuser.query(`select owner, code from ${quarantined} where position = $1`, [
         delivery.position,
       ]);
-      expect(rows[0]?.cause).toBe(cause);
+      expect(rows).toEqual([{ owner: "acme/retail", code: cause }]);
     }
   });
 
   it("whose data is no run request is quarantined in its tenant's own ledger", async () => {
     expect(await acceptWith()([aDelivery("evt-9", { profile: 5 })])).toMatchObject({ quarantined: 1 });
     expect(await requestOf("evt-9")).toMatchObject({ disposition: "quarantined", tenant: "acme" });
+  });
+
+  it("of a newer minor version of its schema is accepted, and its request names the fields that were dropped", async () => {
+    const newer = { ce_dataschema: "urn:automation:schema:run-requested:1.7" };
+    const data = aRequest({
+      colour: "red",
+      context: { scrum: { product: "p", sprint: "s", backlogItems: ["b"], mood: 1 } },
+    });
+    expect(await acceptWith()([aDelivery("evt-newer", data, newer)])).toMatchObject({ accepted: 1 });
+    expect(await requestOf("evt-newer")).toMatchObject({
+      disposition: "accepted",
+      dropped_fields: ["context.scrum.mood", "colour"],
+      payload: { colour: "red" },
+    });
+    for (const [id, headers, code] of [
+      ["evt-same", {}, "unknown_field"],
+      ["evt-major", { ce_dataschema: "urn:automation:schema:run-requested:2.0" }, "unknown_data_schema"],
+    ] as const) {
+      expect(await acceptWith()([aDelivery(id, data, headers)])).toMatchObject({ quarantined: 1 });
+      expect(await requestOf(id)).toMatchObject({
+        disposition: "quarantined",
+        reasons: [{ code }, ...(code === "unknown_field" ? [{ field: "data.colour" }] : [])],
+      });
+    }
   });
 
   it("in structured mode is the same event", async () => {
@@ -266,11 +290,16 @@ describe("a delivery from the bus", () => {
   it("that Postgres refuses is found in its batch and quarantined, and its neighbours become runs", async () => {
     await superuser.query("alter table run_requests add constraint narrow check (subject <> 'odd')");
     const odd = aDelivery("odd", aRequest(), { ce_subject: "odd" });
-    const counts = await acceptWith()([aDelivery("evt-11"), odd, aDelivery("evt-12")]);
+    const defects: unknown[] = [];
+    const accept = acceptInto(dispatcher, { onDefect: (error) => defects.push(error) });
+    const counts = await accept([aDelivery("evt-11"), odd, aDelivery("evt-12")]);
     expect(counts).toMatchObject({ accepted: 2, quarantined: 1 });
-    expect(
-      (await superuser.query("select cause from platform_deliveries where position = $1", [odd.position])).rows,
-    ).toEqual([{ cause: "unstorable" }]);
+    const { rows } = await superuser.query(`select owner, code, reasons from ${quarantined} where position = $1`, [
+      odd.position,
+    ]);
+    expect(rows).toMatchObject([{ owner: "acme/retail", code: "unstorable" }]);
+    expect(JSON.stringify(rows)).not.toMatch(/narrow|run_requests|constraint/);
+    expect(defects).toMatchObject([{ code: "23514", constraint: "narrow" }]);
     await superuser.query("alter table run_requests drop constraint narrow");
   });
 

@@ -145,6 +145,31 @@ describe("who may call", () => {
     expect((await errorOf(stream.next())).code).toBe(code);
   });
 
+  it("lets the role platform list deliveries of no tenant, without a tenant, and no other role or method; each try is kept", async () => {
+    const method = "workflows_runtime.v1.WorkflowService/ListPlatformDeliveries";
+    const platform = await bearer({ tenants: [], orgs: [], roles: ["platform"] });
+    for (const headers of [platform, { ...platform, ...scope }])
+      expect(await post(method, {}, headers)).toMatchObject({ status: 200, body: {} });
+    for (const role of ["viewer", "operator", "admin", "worker"])
+      expect(await post(method, {}, { ...scope, ...(await bearer({ roles: [role] })) })).toMatchObject({
+        body: { code: "permission_denied", message: expect.stringContaining("needs role platform") },
+      });
+    const everywhere = { ...scope, ...(await bearer({ roles: ["platform"], tenants: ["acme", "*"], orgs: ["*"] })) };
+    for (const { name, parent, methodKind } of services.flatMap((service) => service.methods)) {
+      if (name !== "ListPlatformDeliveries" && methodKind === "unary")
+        expect(await post(`${parent.typeName}/${name}`, {}, everywhere)).not.toMatchObject({ status: 200 });
+    }
+    const { rows } = await api.admin.query(
+      "select tenant, org, principal, outcome, count(*)::int from audit_log where action = $1 group by 1, 2, 3, 4 order by outcome",
+      [method],
+    );
+    const kept = { tenant: "*", org: "*", principal: "paula" };
+    expect(rows).toEqual([
+      { ...kept, outcome: "forbidden", count: 4 },
+      { ...kept, outcome: "ok", count: 2 },
+    ]);
+  });
+
   it("lets a worker's token speak for any tenant, and reach a worker's methods alone", async () => {
     const worker = await api.clientOf({ tenants: ["*"], orgs: ["*"], roles: ["worker"], tenant: "globex" });
     const execution = { runId: randomUUID(), generation: 1, firstExecutionRunId: "first" };

@@ -6,7 +6,7 @@ import pg from "pg";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { ensureTopics } from "../../src/bus/kafka-admin.ts";
 import { createInScope } from "../../src/postgres/in-scope.ts";
-import { consumeInto, eventHeaders, publishRequests, topic } from "../support/accepting.ts";
+import { consumeInto, eventHeaders, publishRequests, quarantined, topic } from "../support/accepting.ts";
 import type { TestDatabase } from "../support/database.ts";
 import { createDatabase } from "../support/database.ts";
 import { aRequest, declare } from "../support/declared.ts";
@@ -91,9 +91,9 @@ describe("the request topic", () => {
     const ids = Array.from({ length: 20 }, (_, n) => (n % 4 === 0 ? "" : `remade-${n}`));
     await publish(ids);
     await vi.waitFor(async () => expect(await runCount("remade-")).toBe(15), soon);
-    const quarantined = () => count("select count(*) from platform_deliveries", []);
+    const quarantinedCount = () => count(`select count(*) from ${quarantined}`, []);
     const duplicates = () => count("select count(*) from deliveries where event_id like 'remade-%'", []);
-    const before = await quarantined();
+    const before = await quarantinedCount();
     const admin = new Admin({ bootstrapBrokers: engines.kafka.brokers, clientId: "test" });
     await admin.deleteTopics({ topics: [topic] });
     await ensureTopics(engines.kafka.brokers, [{ topic, partitions: 4 }], 1);
@@ -101,7 +101,10 @@ describe("the request topic", () => {
     await publish(ids); // the same bytes
     await publish(ids.map((id) => (id === "" ? "" : `${id}-new`)));
     await vi.waitFor(async () => expect(await runCount("remade-")).toBe(30), soon);
-    await vi.waitFor(async () => expect([await duplicates(), await quarantined()]).toEqual([15, before + 10]), soon);
+    await vi.waitFor(
+      async () => expect([await duplicates(), await quarantinedCount()]).toEqual([15, before + 10]),
+      soon,
+    );
     expect(rejoins).not.toEqual([]);
     await stop();
   });
@@ -175,8 +178,7 @@ describe("an event that an official SDK wrote", () => {
     await vi.waitFor(async () => expect(await runCount("twice")).toBe(1), soon);
     await publishBytes([...headers, ["CE_ID", "thrice"]], JSON.stringify(aRequest()));
     await publishBytes([...headers, ["ce_subject", Buffer.of(0xff)]], JSON.stringify(aRequest()));
-    const faults =
-      "select 1 from platform_deliveries, jsonb_array_elements(reasons) r where r->>'field' = $1 and r->>'rule' = $2";
+    const faults = `select 1 from ${quarantined}, jsonb_array_elements(reasons) r where r->>'field' = $1 and r->>'rule' = $2`;
     const isTold = (field: string, rule: string) =>
       vi.waitFor(async () => expect((await superuser.query(faults, [field, rule])).rows).toHaveLength(1), soon);
     await isTold("ce_id", "must not come twice with two values");

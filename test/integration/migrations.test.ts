@@ -103,6 +103,8 @@ describe("migrate", () => {
 
   it.each([
     ["api", "select * from platform_deliveries"],
+    ["api", "insert into platform_deliveries (position) values ('x')"],
+    ["relay", "select position from platform_deliveries"],
     ["api", "delete from runs"],
     ["api", "update run_events set event = '{}'"],
     ["api", "update audit_log set outcome = 'ok'"],

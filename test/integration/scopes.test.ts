@@ -99,6 +99,7 @@ const roleOf: Partial<Record<Permission, string>> = {
   [Permission.OPERATE]: "operator",
   [Permission.DECLARE]: "admin",
   [Permission.WORK]: "worker",
+  [Permission.PLATFORM]: "platform",
 };
 
 /** What a method answers to a scope: the first message, or the refusal. */
@@ -191,7 +192,7 @@ describe("every method that is served", () => {
     expect(new Set(answers.map(({ told }) => told)).size).toBe(1);
   });
 
-  it.each(everyCall)("%s refuses every org to a token of one", async (name, method) => {
+  it.each(callsOf("org", "tenant", "installation"))("%s refuses every org to a token of one", async (name, method) => {
     const answer = await ask(method, { ...owner, org: "*" }, callOf(name).ask(owned), ["retail"]);
     expect(answer).toEqual({ code: Code.PermissionDenied, told: expect.stringContaining('org "*"') });
   });

@@ -57,6 +57,12 @@ export const eventHeaders = (id: string): Record<string, string> => ({
   ce_orgid: "retail",
 });
 
+/** A table expression: every quarantined delivery with its owner, empty for the platform's, and its first reason. */
+export const quarantined = `(
+  select position, '' as owner, event_id, reasons, reasons->0->>'code' as code from platform_deliveries
+  union all select position, tenant || '/' || org, event_id, reasons, reasons->0->>'code' from deliveries where disposition = 'quarantined'
+) as quarantined`;
+
 let offset = 0;
 /** A binary CloudEvent at the next position of the topic. @param data - bytes and text stand as they are */
 export function aDelivery(id: string, data: unknown = aRequest(), headers: Record<string, string> = {}): Delivery {

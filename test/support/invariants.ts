@@ -49,6 +49,7 @@ export async function findViolations(stack: Stack, signal: AbortSignal): Promise
     const origins = new Set(quarantined.map(({ headers }) => headers["quarantine-origin"]));
     const { rows: quarantinedRows } = await client.query<{ position: string }>(
       `select position from platform_deliveries
+       union all select position from deliveries where disposition = 'quarantined'
        union all select position from run_requests where disposition = 'quarantined' and position like 'kafka:%'`,
     );
     report(

@@ -23,8 +23,8 @@ export interface Ids {
 
 /** How a method is called, and whose what it tells or changes is. */
 export interface ScopedCall {
-  /** `org`: hidden from every other scope · `tenant`: declared, the same for all its orgs · `installation`: the same for all. */
-  readonly belongsTo: "org" | "tenant" | "installation";
+  /** `org`: hidden from every other scope · `tenant`: declared, the same for all its orgs · `installation`: the same for all · `platform`: of no tenant, for its own role alone. */
+  readonly belongsTo: "org" | "tenant" | "installation" | "platform";
   ask(ids: Ids): Readonly<Record<string, unknown>>;
   /** What the owner's call is answered with, when that is no success; it must differ from what a stranger gets. */
   readonly owner?: Code;
@@ -114,6 +114,7 @@ export const scopedCalls: Readonly<Record<string, ScopedCall>> = {
     ...{ belongsTo: "org", isList: true },
     ask: ({ requestId }) => ({ eventId: requestId }),
   },
+  "workflows_runtime.v1.WorkflowService/ListPlatformDeliveries": { belongsTo: "platform", ask: () => ({}) },
   "workflows_runtime.v1.WorkflowService/ListQueue": {
     ...{ belongsTo: "org", isList: true },
     ask: () => ({}),

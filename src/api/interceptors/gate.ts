@@ -1,7 +1,8 @@
 import type { DescMethod } from "@bufbuild/protobuf";
 import type { HandlerContext } from "@connectrpc/connect";
+import { Permission } from "../../gen/automation/v1/method_options_pb.ts";
 import type { Authenticator } from "../../tenancy/authenticate.ts";
-import { bindScope } from "../../tenancy/bind-scope.ts";
+import { bindScope, platformScope } from "../../tenancy/bind-scope.ts";
 import { assertMay, isPrivileged } from "../../tenancy/permissions.ts";
 import type { RecordAudit } from "../../tenancy/record-audit.ts";
 import type { Principal } from "../../tenancy/request-context.ts";
@@ -35,7 +36,11 @@ export function createGate(deps: {
     responseHeader.set(correlationHeader, correlationId);
     try {
       const identity = await deps.authenticate(requestHeader.get("authorization"));
-      const principal = bindScope(identity, (name) => requestHeader.get(name));
+      const { subject, roles } = identity;
+      const principal =
+        permissionOf(method) === Permission.PLATFORM
+          ? { ...platformScope, subject, roles }
+          : bindScope(identity, (name) => requestHeader.get(name));
       await authorize(principal, method, correlationId);
       values.set(requestContextKey, { principal, expiresAt: identity.expiresAt });
     } catch (error) {

@@ -94,8 +94,9 @@ it.each([
   expect(body.error_description).toContain(body.rule);
 });
 
-it("lets the role worker speak for all tenants, and every role for all orgs of one", async () => {
-  expect((await ask({ ...good, tenant: "*", org: "*", role: "worker" })).status).toBe(200);
+it("lets the role worker speak for all tenants and platform for none, and every role for all orgs of one", async () => {
+  for (const role of ["worker", "platform"])
+    expect((await ask({ ...good, tenant: "*", org: "*", role })).status).toBe(200);
   expect((await ask({ ...good, org: "*" })).status).toBe(200);
   expect((await ask({ ...good, tenant: "*" })).status).toBe(400);
 });

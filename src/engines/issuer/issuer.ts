@@ -9,7 +9,9 @@ import { calculateJwkThumbprint, exportJWK, generateKeyPair, importJWK, SignJWT 
 export const audience = "automation";
 export const tokenLifetimeSeconds = 3600;
 
-const roles = ["viewer", "operator", "admin", "worker"];
+const roles = ["viewer", "operator", "admin", "worker", "platform"];
+/** They speak for no tenant, or for each. */
+const rolesOfNoTenant = ["worker", "platform"];
 const name = /^[a-z0-9][a-z0-9-]{0,62}$/;
 const bodyLimitBytes = 16 * 1024;
 
@@ -97,8 +99,8 @@ interface TokenForm {
 const rules: Record<keyof TokenForm, { rule: string; holds: (value: string, role: string) => boolean }> = {
   role: { rule: `must be one of ${roles.join(", ")}`, holds: (value) => roles.includes(value) },
   tenant: {
-    rule: `must match ${name.source}, or be * for role worker`,
-    holds: (value, role) => name.test(value) || (value === "*" && role === "worker"),
+    rule: `must match ${name.source}, or be * for role ${rolesOfNoTenant.join(" or ")}`,
+    holds: (value, role) => name.test(value) || (value === "*" && rolesOfNoTenant.includes(role)),
   },
   org: { rule: `must match ${name.source}, or be *`, holds: (value) => name.test(value) || value === "*" },
   subject: {

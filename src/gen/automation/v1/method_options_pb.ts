@@ -12,7 +12,7 @@ import type { UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file automation/v1/method_options.proto.
  */
 export const file_automation_v1_method_options: GenFile = /*@__PURE__*/
-  fileDesc("CiJhdXRvbWF0aW9uL3YxL21ldGhvZF9vcHRpb25zLnByb3RvEg1hdXRvbWF0aW9uLnYxKoIBCgpQZXJtaXNzaW9uEhoKFlBFUk1JU1NJT05fVU5TUEVDSUZJRUQQABITCg9QRVJNSVNTSU9OX1JFQUQQARIWChJQRVJNSVNTSU9OX09QRVJBVEUQAhIWChJQRVJNSVNTSU9OX0RFQ0xBUkUQAxITCg9QRVJNSVNTSU9OX1dPUksQBDpbCgpwZXJtaXNzaW9uEh4uZ29vZ2xlLnByb3RvYnVmLk1ldGhvZE9wdGlvbnMY0YYDIAEoDjIZLmF1dG9tYXRpb24udjEuUGVybWlzc2lvblIKcGVybWlzc2lvbmIGcHJvdG8z", [file_google_protobuf_descriptor]);
+  fileDesc("CiJhdXRvbWF0aW9uL3YxL21ldGhvZF9vcHRpb25zLnByb3RvEg1hdXRvbWF0aW9uLnYxKpsBCgpQZXJtaXNzaW9uEhoKFlBFUk1JU1NJT05fVU5TUEVDSUZJRUQQABITCg9QRVJNSVNTSU9OX1JFQUQQARIWChJQRVJNSVNTSU9OX09QRVJBVEUQAhIWChJQRVJNSVNTSU9OX0RFQ0xBUkUQAxITCg9QRVJNSVNTSU9OX1dPUksQBBIXChNQRVJNSVNTSU9OX1BMQVRGT1JNEAU6WwoKcGVybWlzc2lvbhIeLmdvb2dsZS5wcm90b2J1Zi5NZXRob2RPcHRpb25zGNGGAyABKA4yGS5hdXRvbWF0aW9uLnYxLlBlcm1pc3Npb25SCnBlcm1pc3Npb25iBnByb3RvMw", [file_google_protobuf_descriptor]);
 
 /**
  * What a caller must be allowed to do. Idempotency is protobuf's own `idempotency_level`.
@@ -52,6 +52,13 @@ export const Permission = {
    * @generated from enum value: PERMISSION_WORK = 4;
    */
   WORK: 4,
+
+  /**
+   * Role platform, for what belongs to no tenant.
+   *
+   * @generated from enum value: PERMISSION_PLATFORM = 5;
+   */
+  PLATFORM: 5,
 } as const;
 
 /**
@@ -66,7 +73,7 @@ export type Permission = (typeof Permission)[keyof typeof Permission] | UnknownE
  *
  * @generated from enum automation.v1.Permission
  */
-export type PermissionJson = "PERMISSION_UNSPECIFIED" | "PERMISSION_READ" | "PERMISSION_OPERATE" | "PERMISSION_DECLARE" | "PERMISSION_WORK";
+export type PermissionJson = "PERMISSION_UNSPECIFIED" | "PERMISSION_READ" | "PERMISSION_OPERATE" | "PERMISSION_DECLARE" | "PERMISSION_WORK" | "PERMISSION_PLATFORM";
 
 /**
  * Describes the enum automation.v1.Permission.

@@ -17,6 +17,8 @@ export const file_automation_v1_run_requested: GenFile = /*@__PURE__*/
 
 /**
  * Payload of `automation.run.requested.v1`: somebody asks for an automation run.
+ * Its schema has version 1.0. An event may name it in the CloudEvents attribute `dataschema`: `urn:automation:schema:run-requested:1.0`; without, and with the URI of another's schema, this version is meant.
+ * A field or name of an enum that the version does not have is refused. Of a newer minor version the new fields are dropped, and named in the request; another major version is refused.
  *
  * @generated from message automation.v1.RunRequested
  */
@@ -101,6 +103,8 @@ export type RunRequested = Message<"automation.v1.RunRequested"> & {
 
 /**
  * Payload of `automation.run.requested.v1`: somebody asks for an automation run.
+ * Its schema has version 1.0. An event may name it in the CloudEvents attribute `dataschema`: `urn:automation:schema:run-requested:1.0`; without, and with the URI of another's schema, this version is meant.
+ * A field or name of an enum that the version does not have is refused. Of a newer minor version the new fields are dropped, and named in the request; another major version is refused.
  *
  * @generated from message automation.v1.RunRequested
  */

@@ -30,7 +30,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file workflows_runtime/v1/workflow_service.proto.
  */
 export const file_workflows_runtime_v1_workflow_service: GenFile = /*@__PURE__*/
-  fileDesc("Cit3b3JrZmxvd3NfcnVudGltZS92MS93b3JrZmxvd19zZXJ2aWNlLnByb3RvEhR3b3JrZmxvd3NfcnVudGltZS52MSJ4ChJXb3JrZmxvd0RlZmluaXRpb24SCgoCaWQYASABKAkSDQoFdGl0bGUYAiABKAkSNQoIY2hhbm5lbHMYAyADKAsyIy53b3JrZmxvd3NfcnVudGltZS52MS5DaGFubmVsVGFyZ2V0EhAKCHZlcnNpb25zGAQgAygJIjEKDUNoYW5uZWxUYXJnZXQSDwoHY2hhbm5lbBgBIAEoCRIPCgd2ZXJzaW9uGAIgASgJIpYCCh1QdWJsaXNoV29ya2Zsb3dWZXJzaW9uUmVxdWVzdBI3Cg1kZWZpbml0aW9uX2lkGAEgASgJQiC6SB1yGzIZXlthLXowLTldW2EtejAtOS1dezAsNjJ9JBI4Cgd2ZXJzaW9uGAIgASgJQie6SCRyIjIgXltBLVphLXowLTldW0EtWmEtejAtOS4tXXswLDYyfSQSNAoHY2hhbm5lbBgDIAEoCUIjukggch4yHF4oW2EtejAtOV1bYS16MC05LV17MCw2Mn0pPyQSFwoFdGl0bGUYBCABKAlCCLpIBXIDGMgBEjMKBHBsYW4YBSABKAsyHS5hdXRvbWF0aW9uLnYxLkF1dG9tYXRpb25QbGFuQga6SAPIAQEiQQoeUHVibGlzaFdvcmtmbG93VmVyc2lvblJlc3BvbnNlEg4KBmRpZ2VzdBgBIAEoCRIPCgdjcmVhdGVkGAIgASgIIlUKGUdldFdvcmtmbG93VmVyc2lvblJlcXVlc3QSOAoKZGVmaW5pdGlvbhgBIAEoCzIcLmF1dG9tYXRpb24udjEuRGVmaW5pdGlvblJlZkIGukgDyAEBIoEBChpHZXRXb3JrZmxvd1ZlcnNpb25SZXNwb25zZRIVCg1kZWZpbml0aW9uX2lkGAEgASgJEg8KB3ZlcnNpb24YAiABKAkSDgoGZGlnZXN0GAMgASgJEisKBHBsYW4YBCABKAsyHS5hdXRvbWF0aW9uLnYxLkF1dG9tYXRpb25QbGFuIiAKHkxpc3RXb3JrZmxvd0RlZmluaXRpb25zUmVxdWVzdCJgCh9MaXN0V29ya2Zsb3dEZWZpbml0aW9uc1Jlc3BvbnNlEj0KC2RlZmluaXRpb25zGAEgAygLMigud29ya2Zsb3dzX3J1bnRpbWUudjEuV29ya2Zsb3dEZWZpbml0aW9uIoMCCgxXb3JrZmxvd1J1bGUSLAoCaWQYASABKAlCILpIHXIbMhleW2EtejAtOV1bYS16MC05LV17MCw2Mn0kEhwKCHByaW9yaXR5GAIgASgFQgq6SAcaBRjoBygAEjQKCnByb2ZpbGVfaWQYAyABKAlCILpIHXIbMhleW2EtejAtOV1bYS16MC05LV17MCw2Mn0kEjgKCmRlZmluaXRpb24YBCABKAsyHC5hdXRvbWF0aW9uLnYxLkRlZmluaXRpb25SZWZCBrpIA8gBARI3CgRvcmdzGAUgAygJQim6SCaSASMQZBgBIh1yGzIZXlthLXowLTldW2EtejAtOS1dezAsNjJ9JCJSChZQdXRXb3JrZmxvd1J1bGVSZXF1ZXN0EjgKBHJ1bGUYASABKAsyIi53b3JrZmxvd3NfcnVudGltZS52MS5Xb3JrZmxvd1J1bGVCBrpIA8gBASIZChdQdXRXb3JrZmxvd1J1bGVSZXNwb25zZSIaChhMaXN0V29ya2Zsb3dSdWxlc1JlcXVlc3QiTgoZTGlzdFdvcmtmbG93UnVsZXNSZXNwb25zZRIxCgVydWxlcxgBIAMoCzIiLndvcmtmbG93c19ydW50aW1lLnYxLldvcmtmbG93UnVsZSLUAQoKUmVwb3NpdG9yeRIsCgJpZBgBIAEoCUIgukgdchsyGV5bYS16MC05XVthLXowLTktXXswLDYyfSQSFwoDdXJsGAIgASgJQgq6SAdyBRABGOgHEh8KC2RlZmF1bHRfcmVmGAMgASgJQgq6SAdyBRABGMgBEiUKBnBvbGljeRgEIAEoCzIVLmF1dG9tYXRpb24udjEuUG9saWN5EjcKBG9yZ3MYBSADKAlCKbpIJpIBIxBkGAEiHXIbMhleW2EtejAtOV1bYS16MC05LV17MCw2Mn0kIlQKFFB1dFJlcG9zaXRvcnlSZXF1ZXN0EjwKCnJlcG9zaXRvcnkYASABKAsyIC53b3JrZmxvd3NfcnVudGltZS52MS5SZXBvc2l0b3J5Qga6SAPIAQEiFwoVUHV0UmVwb3NpdG9yeVJlc3BvbnNlIhkKF0xpc3RSZXBvc2l0b3JpZXNSZXF1ZXN0IlIKGExpc3RSZXBvc2l0b3JpZXNSZXNwb25zZRI2CgxyZXBvc2l0b3JpZXMYASADKAsyIC53b3JrZmxvd3NfcnVudGltZS52MS5SZXBvc2l0b3J5IpEBChdTdGFydFdvcmtmbG93UnVuUmVxdWVzdBIeCgpyZXF1ZXN0X2lkGAEgASgJQgq6SAdyBRABGMgBEjQKB3JlcXVlc3QYAiABKAsyGy5hdXRvbWF0aW9uLnYxLlJ1blJlcXVlc3RlZEIGukgDyAEBEiAKDmNvcnJlbGF0aW9uX2lkGAMgASgJQgi6SAVyAxjIASJiChhTdGFydFdvcmtmbG93UnVuUmVzcG9uc2USDgoGcnVuX2lkGAEgASgJEjYKC2Rpc3Bvc2l0aW9uGAIgASgOMiEud29ya2Zsb3dzX3J1bnRpbWUudjEuRGlzcG9zaXRpb24iNQoaRGVzY3JpYmVXb3JrZmxvd1J1blJlcXVlc3QSFwoGcnVuX2lkGAEgASgJQge6SARyAhABIowCChtEZXNjcmliZVdvcmtmbG93UnVuUmVzcG9uc2USJgoDcnVuGAEgASgLMhkud29ya2Zsb3dzX3J1bnRpbWUudjEuUnVuEiwKB3JlcXVlc3QYAiABKAsyGy5hdXRvbWF0aW9uLnYxLlJ1blJlcXVlc3RlZBInCgd2ZXJkaWN0GAMgASgLMhYuYXV0b21hdGlvbi52MS5WZXJkaWN0EjgKDWhhbmRvZmZfY2FsbHMYBCADKAsyIS53b3JrZmxvd3NfcnVudGltZS52MS5IYW5kb2ZmQ2FsbBI0CgppbXBlZGltZW50GAUgASgLMiAud29ya2Zsb3dzX3J1bnRpbWUudjEuSW1wZWRpbWVudCKCAgoLSGFuZG9mZkNhbGwSEAoIcmVjZWl2ZXIYASABKAkSDgoGbWV0aG9kGAIgASgJEhcKD2lkZW1wb3RlbmN5X2tleRgDIAEoCRIqCgVwaGFzZRgEIAEoDjIbLmF1dG9tYXRpb24udjEuSGFuZG9mZlBoYXNlEjEKBXN0YXRlGAUgASgOMiIud29ya2Zsb3dzX3J1bnRpbWUudjEuSGFuZG9mZlN0YXRlEhAKCGF0dGVtcHRzGAYgASgFEhIKCmxhc3RfZXJyb3IYByABKAkSMwoPbmV4dF9hdHRlbXB0X2F0GAggASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCJgCgpJbXBlZGltZW50EgoKAmlkGAEgASgJEg0KBWNhdXNlGAIgASgJEg8KB3N1bW1hcnkYAyABKAkSEwoLb2NjdXJyZW5jZXMYBCABKAUSEQoJcmVtb3RlX2lkGAUgASgJIrsBChdMaXN0V29ya2Zsb3dSdW5zUmVxdWVzdBIyCgZzdGF0dXMYASABKA4yGC5hdXRvbWF0aW9uLnYxLlJ1blN0YXR1c0IIukgFggECEAESEgoKcHJvZmlsZV9pZBgCIAEoCRIlCglyZWZlcmVuY2UYAyABKAsyEi5hdXRvbWF0aW9uLnYxLlJlZhIdCglwYWdlX3NpemUYBCABKAVCCrpIBxoFGMgBKAASEgoKcGFnZV90b2tlbhgFIAEoCSJcChhMaXN0V29ya2Zsb3dSdW5zUmVzcG9uc2USJwoEcnVucxgBIAMoCzIZLndvcmtmbG93c19ydW50aW1lLnYxLlJ1bhIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkiSgoXV2F0Y2hXb3JrZmxvd1J1blJlcXVlc3QSFwoGcnVuX2lkGAEgASgJQge6SARyAhABEhYKDmFmdGVyX3NlcXVlbmNlGAIgASgDIoQBChhXYXRjaFdvcmtmbG93UnVuUmVzcG9uc2USKAoFZXZlbnQYASABKAsyFy5hdXRvbWF0aW9uLnYxLlJ1bkV2ZW50SAASNAoJaGVhcnRiZWF0GAIgASgLMh8ud29ya2Zsb3dzX3J1bnRpbWUudjEuSGVhcnRiZWF0SABCCAoGdXBkYXRlIiIKCUhlYXJ0YmVhdBIVCg1sYXN0X3NlcXVlbmNlGAEgASgDIk0KGENhbmNlbFdvcmtmbG93UnVuUmVxdWVzdBIXCgZydW5faWQYASABKAlCB7pIBHICEAESGAoGcmVhc29uGAIgASgJQgi6SAVyAxjoByJDChlDYW5jZWxXb3JrZmxvd1J1blJlc3BvbnNlEiYKA3J1bhgBIAEoCzIZLndvcmtmbG93c19ydW50aW1lLnYxLlJ1biKSAgobUmVwb3J0V29ya2Zsb3dTdGF0dXNSZXF1ZXN0EjoKCWV4ZWN1dGlvbhgBIAEoCzIfLndvcmtmbG93c19ydW50aW1lLnYxLkV4ZWN1dGlvbkIGukgDyAEBEhgKB2F0dGVtcHQYAiABKAVCB7pIBBoCKAASOgoGZXZlbnRzGAMgAygLMh8ud29ya2Zsb3dzX3J1bnRpbWUudjEuV29ya0V2ZW50Qgm6SAaSAQMQ9AMSMgoGc3RhdHVzGAQgASgOMhguYXV0b21hdGlvbi52MS5SdW5TdGF0dXNCCLpIBYIBAhABEi0KC2Jhc2VfY29tbWl0GAUgASgJQhi6SBVyEzIRXihbMC05YS1mXXs0MH0pPyQi3AMKCVdvcmtFdmVudBISCgFuGAEgASgDQge6SAQiAigBEi8KB21lc3NhZ2UYCyABKAsyHC5hdXRvbWF0aW9uLnYxLk1lc3NhZ2VMb2dnZWRIABIqCgRzdGVwGA4gASgLMhouYXV0b21hdGlvbi52MS5TdGVwQ2hhbmdlZEgAEikKBHBsYW4YDyABKAsyGS5hdXRvbWF0aW9uLnYxLlBsYW5TdGF0ZWRIABInCgR0b29sGBAgASgLMhcuYXV0b21hdGlvbi52MS5Ub29sVXNlZEgAEjAKCGFydGlmYWN0GBEgASgLMhwuYXV0b21hdGlvbi52MS5BcnRpZmFjdE5vdGVkSAASLwoIcHJvZ3Jlc3MYEiABKAsyGy5hdXRvbWF0aW9uLnYxLlByb2dyZXNzTWFkZUgAEjUKCXdvcmtzcGFjZRgTIAEoCzIgLmF1dG9tYXRpb24udjEuV29ya3NwYWNlUHJlcGFyZWRIABIvCghjYXB0dXJlZBgVIAEoCzIbLmF1dG9tYXRpb24udjEuVHJlZUNhcHR1cmVkSAASLQoHd2FpdGluZxgWIAEoCzIaLmF1dG9tYXRpb24udjEuV29ya1dhaXRpbmdIAEIQCgdwYXlsb2FkEgW6SAIIASLgAQocUmVwb3J0V29ya2Zsb3dTdGF0dXNSZXNwb25zZRI5Cg1kZXNpcmVkX3N0YXRlGAEgASgOMiIud29ya2Zsb3dzX3J1bnRpbWUudjEuRGVzaXJlZFN0YXRlEhMKC2Jhc2VfY29tbWl0GAIgASgJEjsKDmV4Y2VlZGVkX2xpbWl0GAMgASgLMiMud29ya2Zsb3dzX3J1bnRpbWUudjEuRXhjZWVkZWRMaW1pdBIzCg9ub19saW1pdF9iZWZvcmUYBCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wIp8BChZMaXN0UnVuUmVxdWVzdHNSZXF1ZXN0EkAKC2Rpc3Bvc2l0aW9uGAEgASgOMiEud29ya2Zsb3dzX3J1bnRpbWUudjEuRGlzcG9zaXRpb25CCLpIBYIBAhABEhAKCGV2ZW50X2lkGAIgASgJEh0KCXBhZ2Vfc2l6ZRgDIAEoBUIKukgHGgUYyAEoABISCgpwYWdlX3Rva2VuGAQgASgJIm0KF0xpc3RSdW5SZXF1ZXN0c1Jlc3BvbnNlEjkKCmRlbGl2ZXJpZXMYASADKAsyJS53b3JrZmxvd3NfcnVudGltZS52MS5SZXF1ZXN0RGVsaXZlcnkSFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIhIKEExpc3RRdWV1ZVJlcXVlc3QidQoRTGlzdFF1ZXVlUmVzcG9uc2USLgoEcnVucxgBIAMoCzIgLndvcmtmbG93c19ydW50aW1lLnYxLlF1ZXVlZFJ1bnMSMAoHaGVsZF91cBgCIAMoCzIfLndvcmtmbG93c19ydW50aW1lLnYxLkhlbGRVcFJ1biKXAQoKUXVldWVkUnVucxIoCgZzdGF0dXMYASABKA4yGC5hdXRvbWF0aW9uLnYxLlJ1blN0YXR1cxINCgVjb3VudBgCIAEoBRItCglvbGRlc3RfYXQYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEg8KB3dhaXRpbmcYBCABKAUSEAoIc3RhcnRpbmcYBSABKAUisgEKCUhlbGRVcFJ1bhIOCgZydW5faWQYASABKAkSKAoGc3RhdHVzGAIgASgOMhguYXV0b21hdGlvbi52MS5SdW5TdGF0dXMSEgoKZ2VuZXJhdGlvbhgDIAEoBRIPCgdmaW5kaW5nGAQgASgJEg4KBmRldGFpbBgFIAEoCRIpCgVzaW5jZRgGIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASCwoDZHVlGAcgASgIIo4CCg9SZXF1ZXN0RGVsaXZlcnkSEgoKcmVxdWVzdF9pZBgBIAEoCRIOCgZzb3VyY2UYAiABKAkSEAoIZXZlbnRfaWQYAyABKAkSEgoKZXZlbnRfdHlwZRgEIAEoCRI2CgtkaXNwb3NpdGlvbhgFIAEoDjIhLndvcmtmbG93c19ydW50aW1lLnYxLkRpc3Bvc2l0aW9uEiYKB3JlYXNvbnMYBiADKAsyFS5hdXRvbWF0aW9uLnYxLlJlYXNvbhIOCgZydW5faWQYByABKAkSEAoIcG9zaXRpb24YCCABKAkSLwoLcmVjZWl2ZWRfYXQYCSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wIi8KFExpc3RBcnRpZmFjdHNSZXF1ZXN0EhcKBnJ1bl9pZBgBIAEoCUIHukgEcgIQASJDChVMaXN0QXJ0aWZhY3RzUmVzcG9uc2USKgoJYXJ0aWZhY3RzGAEgAygLMhcuYXV0b21hdGlvbi52MS5BcnRpZmFjdCI1ChVHZXRBcnRpZmFjdFVybFJlcXVlc3QSHAoLYXJ0aWZhY3RfaWQYASABKAlCB7pIBHICEAEiUAoWR2V0QXJ0aWZhY3RVcmxSZXNwb25zZRILCgN1cmwYASABKAkSKQoIYXJ0aWZhY3QYAiABKAsyFy5hdXRvbWF0aW9uLnYxLkFydGlmYWN0KpgBCgxIYW5kb2ZmU3RhdGUSHQoZSEFORE9GRl9TVEFURV9VTlNQRUNJRklFRBAAEhUKEUhBTkRPRkZfU1RBVEVfRFVFEAESHgoaSEFORE9GRl9TVEFURV9BQ0tOT1dMRURHRUQQAhIZChVIQU5ET0ZGX1NUQVRFX1JFRlVTRUQQAxIXChNIQU5ET0ZGX1NUQVRFX1NUVUNLEAQqygEKC0Rpc3Bvc2l0aW9uEhsKF0RJU1BPU0lUSU9OX1VOU1BFQ0lGSUVEEAASGAoURElTUE9TSVRJT05fQUNDRVBURUQQARIZChVESVNQT1NJVElPTl9EVVBMSUNBVEUQAhIYChRESVNQT1NJVElPTl9DT05GTElDVBADEhgKFERJU1BPU0lUSU9OX0ZJTFRFUkVEEAQSGAoURElTUE9TSVRJT05fUkVKRUNURUQQBRIbChdESVNQT1NJVElPTl9RVUFSQU5USU5FRBAGMukQCg9Xb3JrZmxvd1NlcnZpY2USjAEKFlB1Ymxpc2hXb3JrZmxvd1ZlcnNpb24SMy53b3JrZmxvd3NfcnVudGltZS52MS5QdWJsaXNoV29ya2Zsb3dWZXJzaW9uUmVxdWVzdBo0LndvcmtmbG93c19ydW50aW1lLnYxLlB1Ymxpc2hXb3JrZmxvd1ZlcnNpb25SZXNwb25zZSIHkAICiLUYAxKAAQoSR2V0V29ya2Zsb3dWZXJzaW9uEi8ud29ya2Zsb3dzX3J1bnRpbWUudjEuR2V0V29ya2Zsb3dWZXJzaW9uUmVxdWVzdBowLndvcmtmbG93c19ydW50aW1lLnYxLkdldFdvcmtmbG93VmVyc2lvblJlc3BvbnNlIgeQAgGItRgBEo8BChdMaXN0V29ya2Zsb3dEZWZpbml0aW9ucxI0LndvcmtmbG93c19ydW50aW1lLnYxLkxpc3RXb3JrZmxvd0RlZmluaXRpb25zUmVxdWVzdBo1LndvcmtmbG93c19ydW50aW1lLnYxLkxpc3RXb3JrZmxvd0RlZmluaXRpb25zUmVzcG9uc2UiB5ACAYi1GAESdwoPUHV0V29ya2Zsb3dSdWxlEiwud29ya2Zsb3dzX3J1bnRpbWUudjEuUHV0V29ya2Zsb3dSdWxlUmVxdWVzdBotLndvcmtmbG93c19ydW50aW1lLnYxLlB1dFdvcmtmbG93UnVsZVJlc3BvbnNlIgeQAgKItRgDEn0KEUxpc3RXb3JrZmxvd1J1bGVzEi4ud29ya2Zsb3dzX3J1bnRpbWUudjEuTGlzdFdvcmtmbG93UnVsZXNSZXF1ZXN0Gi8ud29ya2Zsb3dzX3J1bnRpbWUudjEuTGlzdFdvcmtmbG93UnVsZXNSZXNwb25zZSIHkAIBiLUYARJ6ChBTdGFydFdvcmtmbG93UnVuEi0ud29ya2Zsb3dzX3J1bnRpbWUudjEuU3RhcnRXb3JrZmxvd1J1blJlcXVlc3QaLi53b3JrZmxvd3NfcnVudGltZS52MS5TdGFydFdvcmtmbG93UnVuUmVzcG9uc2UiB5ACAoi1GAISgwEKE0Rlc2NyaWJlV29ya2Zsb3dSdW4SMC53b3JrZmxvd3NfcnVudGltZS52MS5EZXNjcmliZVdvcmtmbG93UnVuUmVxdWVzdBoxLndvcmtmbG93c19ydW50aW1lLnYxLkRlc2NyaWJlV29ya2Zsb3dSdW5SZXNwb25zZSIHkAIBiLUYARJ6ChBMaXN0V29ya2Zsb3dSdW5zEi0ud29ya2Zsb3dzX3J1bnRpbWUudjEuTGlzdFdvcmtmbG93UnVuc1JlcXVlc3QaLi53b3JrZmxvd3NfcnVudGltZS52MS5MaXN0V29ya2Zsb3dSdW5zUmVzcG9uc2UiB5ACAYi1GAESfAoQV2F0Y2hXb3JrZmxvd1J1bhItLndvcmtmbG93c19ydW50aW1lLnYxLldhdGNoV29ya2Zsb3dSdW5SZXF1ZXN0Gi4ud29ya2Zsb3dzX3J1bnRpbWUudjEuV2F0Y2hXb3JrZmxvd1J1blJlc3BvbnNlIgeQAgGItRgBMAESfQoRQ2FuY2VsV29ya2Zsb3dSdW4SLi53b3JrZmxvd3NfcnVudGltZS52MS5DYW5jZWxXb3JrZmxvd1J1blJlcXVlc3QaLy53b3JrZmxvd3NfcnVudGltZS52MS5DYW5jZWxXb3JrZmxvd1J1blJlc3BvbnNlIgeQAgKItRgCEnEKDVB1dFJlcG9zaXRvcnkSKi53b3JrZmxvd3NfcnVudGltZS52MS5QdXRSZXBvc2l0b3J5UmVxdWVzdBorLndvcmtmbG93c19ydW50aW1lLnYxLlB1dFJlcG9zaXRvcnlSZXNwb25zZSIHkAICiLUYAxJ6ChBMaXN0UmVwb3NpdG9yaWVzEi0ud29ya2Zsb3dzX3J1bnRpbWUudjEuTGlzdFJlcG9zaXRvcmllc1JlcXVlc3QaLi53b3JrZmxvd3NfcnVudGltZS52MS5MaXN0UmVwb3NpdG9yaWVzUmVzcG9uc2UiB5ACAYi1GAEShgEKFFJlcG9ydFdvcmtmbG93U3RhdHVzEjEud29ya2Zsb3dzX3J1bnRpbWUudjEuUmVwb3J0V29ya2Zsb3dTdGF0dXNSZXF1ZXN0GjIud29ya2Zsb3dzX3J1bnRpbWUudjEuUmVwb3J0V29ya2Zsb3dTdGF0dXNSZXNwb25zZSIHkAICiLUYBBJ3Cg9MaXN0UnVuUmVxdWVzdHMSLC53b3JrZmxvd3NfcnVudGltZS52MS5MaXN0UnVuUmVxdWVzdHNSZXF1ZXN0Gi0ud29ya2Zsb3dzX3J1bnRpbWUudjEuTGlzdFJ1blJlcXVlc3RzUmVzcG9uc2UiB5ACAYi1GAESZQoJTGlzdFF1ZXVlEiYud29ya2Zsb3dzX3J1bnRpbWUudjEuTGlzdFF1ZXVlUmVxdWVzdBonLndvcmtmbG93c19ydW50aW1lLnYxLkxpc3RRdWV1ZVJlc3BvbnNlIgeQAgGItRgBEnEKDUxpc3RBcnRpZmFjdHMSKi53b3JrZmxvd3NfcnVudGltZS52MS5MaXN0QXJ0aWZhY3RzUmVxdWVzdBorLndvcmtmbG93c19ydW50aW1lLnYxLkxpc3RBcnRpZmFjdHNSZXNwb25zZSIHkAIBiLUYARJ0Cg5HZXRBcnRpZmFjdFVybBIrLndvcmtmbG93c19ydW50aW1lLnYxLkdldEFydGlmYWN0VXJsUmVxdWVzdBosLndvcmtmbG93c19ydW50aW1lLnYxLkdldEFydGlmYWN0VXJsUmVzcG9uc2UiB5ACAYi1GAFiBnByb3RvMw", [file_automation_v1_artifact, file_automation_v1_automation_plan, file_automation_v1_method_options, file_automation_v1_policy, file_automation_v1_ref, file_automation_v1_run_event, file_automation_v1_run_requested, file_automation_v1_verdict, file_buf_validate_validate, file_google_protobuf_timestamp, file_workflows_runtime_v1_run]);
+  fileDesc("Cit3b3JrZmxvd3NfcnVudGltZS92MS93b3JrZmxvd19zZXJ2aWNlLnByb3RvEhR3b3JrZmxvd3NfcnVudGltZS52MSJ4ChJXb3JrZmxvd0RlZmluaXRpb24SCgoCaWQYASABKAkSDQoFdGl0bGUYAiABKAkSNQoIY2hhbm5lbHMYAyADKAsyIy53b3JrZmxvd3NfcnVudGltZS52MS5DaGFubmVsVGFyZ2V0EhAKCHZlcnNpb25zGAQgAygJIjEKDUNoYW5uZWxUYXJnZXQSDwoHY2hhbm5lbBgBIAEoCRIPCgd2ZXJzaW9uGAIgASgJIpYCCh1QdWJsaXNoV29ya2Zsb3dWZXJzaW9uUmVxdWVzdBI3Cg1kZWZpbml0aW9uX2lkGAEgASgJQiC6SB1yGzIZXlthLXowLTldW2EtejAtOS1dezAsNjJ9JBI4Cgd2ZXJzaW9uGAIgASgJQie6SCRyIjIgXltBLVphLXowLTldW0EtWmEtejAtOS4tXXswLDYyfSQSNAoHY2hhbm5lbBgDIAEoCUIjukggch4yHF4oW2EtejAtOV1bYS16MC05LV17MCw2Mn0pPyQSFwoFdGl0bGUYBCABKAlCCLpIBXIDGMgBEjMKBHBsYW4YBSABKAsyHS5hdXRvbWF0aW9uLnYxLkF1dG9tYXRpb25QbGFuQga6SAPIAQEiQQoeUHVibGlzaFdvcmtmbG93VmVyc2lvblJlc3BvbnNlEg4KBmRpZ2VzdBgBIAEoCRIPCgdjcmVhdGVkGAIgASgIIlUKGUdldFdvcmtmbG93VmVyc2lvblJlcXVlc3QSOAoKZGVmaW5pdGlvbhgBIAEoCzIcLmF1dG9tYXRpb24udjEuRGVmaW5pdGlvblJlZkIGukgDyAEBIoEBChpHZXRXb3JrZmxvd1ZlcnNpb25SZXNwb25zZRIVCg1kZWZpbml0aW9uX2lkGAEgASgJEg8KB3ZlcnNpb24YAiABKAkSDgoGZGlnZXN0GAMgASgJEisKBHBsYW4YBCABKAsyHS5hdXRvbWF0aW9uLnYxLkF1dG9tYXRpb25QbGFuIiAKHkxpc3RXb3JrZmxvd0RlZmluaXRpb25zUmVxdWVzdCJgCh9MaXN0V29ya2Zsb3dEZWZpbml0aW9uc1Jlc3BvbnNlEj0KC2RlZmluaXRpb25zGAEgAygLMigud29ya2Zsb3dzX3J1bnRpbWUudjEuV29ya2Zsb3dEZWZpbml0aW9uIoMCCgxXb3JrZmxvd1J1bGUSLAoCaWQYASABKAlCILpIHXIbMhleW2EtejAtOV1bYS16MC05LV17MCw2Mn0kEhwKCHByaW9yaXR5GAIgASgFQgq6SAcaBRjoBygAEjQKCnByb2ZpbGVfaWQYAyABKAlCILpIHXIbMhleW2EtejAtOV1bYS16MC05LV17MCw2Mn0kEjgKCmRlZmluaXRpb24YBCABKAsyHC5hdXRvbWF0aW9uLnYxLkRlZmluaXRpb25SZWZCBrpIA8gBARI3CgRvcmdzGAUgAygJQim6SCaSASMQZBgBIh1yGzIZXlthLXowLTldW2EtejAtOS1dezAsNjJ9JCJSChZQdXRXb3JrZmxvd1J1bGVSZXF1ZXN0EjgKBHJ1bGUYASABKAsyIi53b3JrZmxvd3NfcnVudGltZS52MS5Xb3JrZmxvd1J1bGVCBrpIA8gBASIZChdQdXRXb3JrZmxvd1J1bGVSZXNwb25zZSIaChhMaXN0V29ya2Zsb3dSdWxlc1JlcXVlc3QiTgoZTGlzdFdvcmtmbG93UnVsZXNSZXNwb25zZRIxCgVydWxlcxgBIAMoCzIiLndvcmtmbG93c19ydW50aW1lLnYxLldvcmtmbG93UnVsZSLUAQoKUmVwb3NpdG9yeRIsCgJpZBgBIAEoCUIgukgdchsyGV5bYS16MC05XVthLXowLTktXXswLDYyfSQSFwoDdXJsGAIgASgJQgq6SAdyBRABGOgHEh8KC2RlZmF1bHRfcmVmGAMgASgJQgq6SAdyBRABGMgBEiUKBnBvbGljeRgEIAEoCzIVLmF1dG9tYXRpb24udjEuUG9saWN5EjcKBG9yZ3MYBSADKAlCKbpIJpIBIxBkGAEiHXIbMhleW2EtejAtOV1bYS16MC05LV17MCw2Mn0kIlQKFFB1dFJlcG9zaXRvcnlSZXF1ZXN0EjwKCnJlcG9zaXRvcnkYASABKAsyIC53b3JrZmxvd3NfcnVudGltZS52MS5SZXBvc2l0b3J5Qga6SAPIAQEiFwoVUHV0UmVwb3NpdG9yeVJlc3BvbnNlIhkKF0xpc3RSZXBvc2l0b3JpZXNSZXF1ZXN0IlIKGExpc3RSZXBvc2l0b3JpZXNSZXNwb25zZRI2CgxyZXBvc2l0b3JpZXMYASADKAsyIC53b3JrZmxvd3NfcnVudGltZS52MS5SZXBvc2l0b3J5IpEBChdTdGFydFdvcmtmbG93UnVuUmVxdWVzdBIeCgpyZXF1ZXN0X2lkGAEgASgJQgq6SAdyBRABGMgBEjQKB3JlcXVlc3QYAiABKAsyGy5hdXRvbWF0aW9uLnYxLlJ1blJlcXVlc3RlZEIGukgDyAEBEiAKDmNvcnJlbGF0aW9uX2lkGAMgASgJQgi6SAVyAxjIASJiChhTdGFydFdvcmtmbG93UnVuUmVzcG9uc2USDgoGcnVuX2lkGAEgASgJEjYKC2Rpc3Bvc2l0aW9uGAIgASgOMiEud29ya2Zsb3dzX3J1bnRpbWUudjEuRGlzcG9zaXRpb24iNQoaRGVzY3JpYmVXb3JrZmxvd1J1blJlcXVlc3QSFwoGcnVuX2lkGAEgASgJQge6SARyAhABIowCChtEZXNjcmliZVdvcmtmbG93UnVuUmVzcG9uc2USJgoDcnVuGAEgASgLMhkud29ya2Zsb3dzX3J1bnRpbWUudjEuUnVuEiwKB3JlcXVlc3QYAiABKAsyGy5hdXRvbWF0aW9uLnYxLlJ1blJlcXVlc3RlZBInCgd2ZXJkaWN0GAMgASgLMhYuYXV0b21hdGlvbi52MS5WZXJkaWN0EjgKDWhhbmRvZmZfY2FsbHMYBCADKAsyIS53b3JrZmxvd3NfcnVudGltZS52MS5IYW5kb2ZmQ2FsbBI0CgppbXBlZGltZW50GAUgASgLMiAud29ya2Zsb3dzX3J1bnRpbWUudjEuSW1wZWRpbWVudCKCAgoLSGFuZG9mZkNhbGwSEAoIcmVjZWl2ZXIYASABKAkSDgoGbWV0aG9kGAIgASgJEhcKD2lkZW1wb3RlbmN5X2tleRgDIAEoCRIqCgVwaGFzZRgEIAEoDjIbLmF1dG9tYXRpb24udjEuSGFuZG9mZlBoYXNlEjEKBXN0YXRlGAUgASgOMiIud29ya2Zsb3dzX3J1bnRpbWUudjEuSGFuZG9mZlN0YXRlEhAKCGF0dGVtcHRzGAYgASgFEhIKCmxhc3RfZXJyb3IYByABKAkSMwoPbmV4dF9hdHRlbXB0X2F0GAggASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCJgCgpJbXBlZGltZW50EgoKAmlkGAEgASgJEg0KBWNhdXNlGAIgASgJEg8KB3N1bW1hcnkYAyABKAkSEwoLb2NjdXJyZW5jZXMYBCABKAUSEQoJcmVtb3RlX2lkGAUgASgJIrsBChdMaXN0V29ya2Zsb3dSdW5zUmVxdWVzdBIyCgZzdGF0dXMYASABKA4yGC5hdXRvbWF0aW9uLnYxLlJ1blN0YXR1c0IIukgFggECEAESEgoKcHJvZmlsZV9pZBgCIAEoCRIlCglyZWZlcmVuY2UYAyABKAsyEi5hdXRvbWF0aW9uLnYxLlJlZhIdCglwYWdlX3NpemUYBCABKAVCCrpIBxoFGMgBKAASEgoKcGFnZV90b2tlbhgFIAEoCSJcChhMaXN0V29ya2Zsb3dSdW5zUmVzcG9uc2USJwoEcnVucxgBIAMoCzIZLndvcmtmbG93c19ydW50aW1lLnYxLlJ1bhIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkiSgoXV2F0Y2hXb3JrZmxvd1J1blJlcXVlc3QSFwoGcnVuX2lkGAEgASgJQge6SARyAhABEhYKDmFmdGVyX3NlcXVlbmNlGAIgASgDIoQBChhXYXRjaFdvcmtmbG93UnVuUmVzcG9uc2USKAoFZXZlbnQYASABKAsyFy5hdXRvbWF0aW9uLnYxLlJ1bkV2ZW50SAASNAoJaGVhcnRiZWF0GAIgASgLMh8ud29ya2Zsb3dzX3J1bnRpbWUudjEuSGVhcnRiZWF0SABCCAoGdXBkYXRlIiIKCUhlYXJ0YmVhdBIVCg1sYXN0X3NlcXVlbmNlGAEgASgDIk0KGENhbmNlbFdvcmtmbG93UnVuUmVxdWVzdBIXCgZydW5faWQYASABKAlCB7pIBHICEAESGAoGcmVhc29uGAIgASgJQgi6SAVyAxjoByJDChlDYW5jZWxXb3JrZmxvd1J1blJlc3BvbnNlEiYKA3J1bhgBIAEoCzIZLndvcmtmbG93c19ydW50aW1lLnYxLlJ1biKSAgobUmVwb3J0V29ya2Zsb3dTdGF0dXNSZXF1ZXN0EjoKCWV4ZWN1dGlvbhgBIAEoCzIfLndvcmtmbG93c19ydW50aW1lLnYxLkV4ZWN1dGlvbkIGukgDyAEBEhgKB2F0dGVtcHQYAiABKAVCB7pIBBoCKAASOgoGZXZlbnRzGAMgAygLMh8ud29ya2Zsb3dzX3J1bnRpbWUudjEuV29ya0V2ZW50Qgm6SAaSAQMQ9AMSMgoGc3RhdHVzGAQgASgOMhguYXV0b21hdGlvbi52MS5SdW5TdGF0dXNCCLpIBYIBAhABEi0KC2Jhc2VfY29tbWl0GAUgASgJQhi6SBVyEzIRXihbMC05YS1mXXs0MH0pPyQi3AMKCVdvcmtFdmVudBISCgFuGAEgASgDQge6SAQiAigBEi8KB21lc3NhZ2UYCyABKAsyHC5hdXRvbWF0aW9uLnYxLk1lc3NhZ2VMb2dnZWRIABIqCgRzdGVwGA4gASgLMhouYXV0b21hdGlvbi52MS5TdGVwQ2hhbmdlZEgAEikKBHBsYW4YDyABKAsyGS5hdXRvbWF0aW9uLnYxLlBsYW5TdGF0ZWRIABInCgR0b29sGBAgASgLMhcuYXV0b21hdGlvbi52MS5Ub29sVXNlZEgAEjAKCGFydGlmYWN0GBEgASgLMhwuYXV0b21hdGlvbi52MS5BcnRpZmFjdE5vdGVkSAASLwoIcHJvZ3Jlc3MYEiABKAsyGy5hdXRvbWF0aW9uLnYxLlByb2dyZXNzTWFkZUgAEjUKCXdvcmtzcGFjZRgTIAEoCzIgLmF1dG9tYXRpb24udjEuV29ya3NwYWNlUHJlcGFyZWRIABIvCghjYXB0dXJlZBgVIAEoCzIbLmF1dG9tYXRpb24udjEuVHJlZUNhcHR1cmVkSAASLQoHd2FpdGluZxgWIAEoCzIaLmF1dG9tYXRpb24udjEuV29ya1dhaXRpbmdIAEIQCgdwYXlsb2FkEgW6SAIIASLgAQocUmVwb3J0V29ya2Zsb3dTdGF0dXNSZXNwb25zZRI5Cg1kZXNpcmVkX3N0YXRlGAEgASgOMiIud29ya2Zsb3dzX3J1bnRpbWUudjEuRGVzaXJlZFN0YXRlEhMKC2Jhc2VfY29tbWl0GAIgASgJEjsKDmV4Y2VlZGVkX2xpbWl0GAMgASgLMiMud29ya2Zsb3dzX3J1bnRpbWUudjEuRXhjZWVkZWRMaW1pdBIzCg9ub19saW1pdF9iZWZvcmUYBCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wIp8BChZMaXN0UnVuUmVxdWVzdHNSZXF1ZXN0EkAKC2Rpc3Bvc2l0aW9uGAEgASgOMiEud29ya2Zsb3dzX3J1bnRpbWUudjEuRGlzcG9zaXRpb25CCLpIBYIBAhABEhAKCGV2ZW50X2lkGAIgASgJEh0KCXBhZ2Vfc2l6ZRgDIAEoBUIKukgHGgUYyAEoABISCgpwYWdlX3Rva2VuGAQgASgJIm0KF0xpc3RSdW5SZXF1ZXN0c1Jlc3BvbnNlEjkKCmRlbGl2ZXJpZXMYASADKAsyJS53b3JrZmxvd3NfcnVudGltZS52MS5SZXF1ZXN0RGVsaXZlcnkSFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIm4KHUxpc3RQbGF0Zm9ybURlbGl2ZXJpZXNSZXF1ZXN0EhoKCGV2ZW50X2lkGAEgASgJQgi6SAVyAxjIARIdCglwYWdlX3NpemUYAiABKAVCCrpIBxoFGMgBKAASEgoKcGFnZV90b2tlbhgDIAEoCSJ1Ch5MaXN0UGxhdGZvcm1EZWxpdmVyaWVzUmVzcG9uc2USOgoKZGVsaXZlcmllcxgBIAMoCzImLndvcmtmbG93c19ydW50aW1lLnYxLlBsYXRmb3JtRGVsaXZlcnkSFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIscBChBQbGF0Zm9ybURlbGl2ZXJ5EhAKCHBvc2l0aW9uGAEgASgJEg4KBnNvdXJjZRgCIAEoCRIQCghldmVudF9pZBgDIAEoCRISCgpldmVudF90eXBlGAQgASgJEiYKB3JlYXNvbnMYBSADKAsyFS5hdXRvbWF0aW9uLnYxLlJlYXNvbhISCgpzaXplX2J5dGVzGAYgASgFEi8KC3JlY2VpdmVkX2F0GAcgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCISChBMaXN0UXVldWVSZXF1ZXN0InUKEUxpc3RRdWV1ZVJlc3BvbnNlEi4KBHJ1bnMYASADKAsyIC53b3JrZmxvd3NfcnVudGltZS52MS5RdWV1ZWRSdW5zEjAKB2hlbGRfdXAYAiADKAsyHy53b3JrZmxvd3NfcnVudGltZS52MS5IZWxkVXBSdW4ilwEKClF1ZXVlZFJ1bnMSKAoGc3RhdHVzGAEgASgOMhguYXV0b21hdGlvbi52MS5SdW5TdGF0dXMSDQoFY291bnQYAiABKAUSLQoJb2xkZXN0X2F0GAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIPCgd3YWl0aW5nGAQgASgFEhAKCHN0YXJ0aW5nGAUgASgFIrIBCglIZWxkVXBSdW4SDgoGcnVuX2lkGAEgASgJEigKBnN0YXR1cxgCIAEoDjIYLmF1dG9tYXRpb24udjEuUnVuU3RhdHVzEhIKCmdlbmVyYXRpb24YAyABKAUSDwoHZmluZGluZxgEIAEoCRIOCgZkZXRhaWwYBSABKAkSKQoFc2luY2UYBiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEgsKA2R1ZRgHIAEoCCKmAgoPUmVxdWVzdERlbGl2ZXJ5EhIKCnJlcXVlc3RfaWQYASABKAkSDgoGc291cmNlGAIgASgJEhAKCGV2ZW50X2lkGAMgASgJEhIKCmV2ZW50X3R5cGUYBCABKAkSNgoLZGlzcG9zaXRpb24YBSABKA4yIS53b3JrZmxvd3NfcnVudGltZS52MS5EaXNwb3NpdGlvbhImCgdyZWFzb25zGAYgAygLMhUuYXV0b21hdGlvbi52MS5SZWFzb24SDgoGcnVuX2lkGAcgASgJEhAKCHBvc2l0aW9uGAggASgJEi8KC3JlY2VpdmVkX2F0GAkgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIWCg5kcm9wcGVkX2ZpZWxkcxgKIAMoCSIvChRMaXN0QXJ0aWZhY3RzUmVxdWVzdBIXCgZydW5faWQYASABKAlCB7pIBHICEAEiQwoVTGlzdEFydGlmYWN0c1Jlc3BvbnNlEioKCWFydGlmYWN0cxgBIAMoCzIXLmF1dG9tYXRpb24udjEuQXJ0aWZhY3QiNQoVR2V0QXJ0aWZhY3RVcmxSZXF1ZXN0EhwKC2FydGlmYWN0X2lkGAEgASgJQge6SARyAhABIlAKFkdldEFydGlmYWN0VXJsUmVzcG9uc2USCwoDdXJsGAEgASgJEikKCGFydGlmYWN0GAIgASgLMhcuYXV0b21hdGlvbi52MS5BcnRpZmFjdCqYAQoMSGFuZG9mZlN0YXRlEh0KGUhBTkRPRkZfU1RBVEVfVU5TUEVDSUZJRUQQABIVChFIQU5ET0ZGX1NUQVRFX0RVRRABEh4KGkhBTkRPRkZfU1RBVEVfQUNLTk9XTEVER0VEEAISGQoVSEFORE9GRl9TVEFURV9SRUZVU0VEEAMSFwoTSEFORE9GRl9TVEFURV9TVFVDSxAEKsoBCgtEaXNwb3NpdGlvbhIbChdESVNQT1NJVElPTl9VTlNQRUNJRklFRBAAEhgKFERJU1BPU0lUSU9OX0FDQ0VQVEVEEAESGQoVRElTUE9TSVRJT05fRFVQTElDQVRFEAISGAoURElTUE9TSVRJT05fQ09ORkxJQ1QQAxIYChRESVNQT1NJVElPTl9GSUxURVJFRBAEEhgKFERJU1BPU0lUSU9OX1JFSkVDVEVEEAUSGwoXRElTUE9TSVRJT05fUVVBUkFOVElORUQQBjL4EQoPV29ya2Zsb3dTZXJ2aWNlEowBChZQdWJsaXNoV29ya2Zsb3dWZXJzaW9uEjMud29ya2Zsb3dzX3J1bnRpbWUudjEuUHVibGlzaFdvcmtmbG93VmVyc2lvblJlcXVlc3QaNC53b3JrZmxvd3NfcnVudGltZS52MS5QdWJsaXNoV29ya2Zsb3dWZXJzaW9uUmVzcG9uc2UiB5ACAoi1GAMSgAEKEkdldFdvcmtmbG93VmVyc2lvbhIvLndvcmtmbG93c19ydW50aW1lLnYxLkdldFdvcmtmbG93VmVyc2lvblJlcXVlc3QaMC53b3JrZmxvd3NfcnVudGltZS52MS5HZXRXb3JrZmxvd1ZlcnNpb25SZXNwb25zZSIHkAIBiLUYARKPAQoXTGlzdFdvcmtmbG93RGVmaW5pdGlvbnMSNC53b3JrZmxvd3NfcnVudGltZS52MS5MaXN0V29ya2Zsb3dEZWZpbml0aW9uc1JlcXVlc3QaNS53b3JrZmxvd3NfcnVudGltZS52MS5MaXN0V29ya2Zsb3dEZWZpbml0aW9uc1Jlc3BvbnNlIgeQAgGItRgBEncKD1B1dFdvcmtmbG93UnVsZRIsLndvcmtmbG93c19ydW50aW1lLnYxLlB1dFdvcmtmbG93UnVsZVJlcXVlc3QaLS53b3JrZmxvd3NfcnVudGltZS52MS5QdXRXb3JrZmxvd1J1bGVSZXNwb25zZSIHkAICiLUYAxJ9ChFMaXN0V29ya2Zsb3dSdWxlcxIuLndvcmtmbG93c19ydW50aW1lLnYxLkxpc3RXb3JrZmxvd1J1bGVzUmVxdWVzdBovLndvcmtmbG93c19ydW50aW1lLnYxLkxpc3RXb3JrZmxvd1J1bGVzUmVzcG9uc2UiB5ACAYi1GAESegoQU3RhcnRXb3JrZmxvd1J1bhItLndvcmtmbG93c19ydW50aW1lLnYxLlN0YXJ0V29ya2Zsb3dSdW5SZXF1ZXN0Gi4ud29ya2Zsb3dzX3J1bnRpbWUudjEuU3RhcnRXb3JrZmxvd1J1blJlc3BvbnNlIgeQAgKItRgCEoMBChNEZXNjcmliZVdvcmtmbG93UnVuEjAud29ya2Zsb3dzX3J1bnRpbWUudjEuRGVzY3JpYmVXb3JrZmxvd1J1blJlcXVlc3QaMS53b3JrZmxvd3NfcnVudGltZS52MS5EZXNjcmliZVdvcmtmbG93UnVuUmVzcG9uc2UiB5ACAYi1GAESegoQTGlzdFdvcmtmbG93UnVucxItLndvcmtmbG93c19ydW50aW1lLnYxLkxpc3RXb3JrZmxvd1J1bnNSZXF1ZXN0Gi4ud29ya2Zsb3dzX3J1bnRpbWUudjEuTGlzdFdvcmtmbG93UnVuc1Jlc3BvbnNlIgeQAgGItRgBEnwKEFdhdGNoV29ya2Zsb3dSdW4SLS53b3JrZmxvd3NfcnVudGltZS52MS5XYXRjaFdvcmtmbG93UnVuUmVxdWVzdBouLndvcmtmbG93c19ydW50aW1lLnYxLldhdGNoV29ya2Zsb3dSdW5SZXNwb25zZSIHkAIBiLUYATABEn0KEUNhbmNlbFdvcmtmbG93UnVuEi4ud29ya2Zsb3dzX3J1bnRpbWUudjEuQ2FuY2VsV29ya2Zsb3dSdW5SZXF1ZXN0Gi8ud29ya2Zsb3dzX3J1bnRpbWUudjEuQ2FuY2VsV29ya2Zsb3dSdW5SZXNwb25zZSIHkAICiLUYAhJxCg1QdXRSZXBvc2l0b3J5Eioud29ya2Zsb3dzX3J1bnRpbWUudjEuUHV0UmVwb3NpdG9yeVJlcXVlc3QaKy53b3JrZmxvd3NfcnVudGltZS52MS5QdXRSZXBvc2l0b3J5UmVzcG9uc2UiB5ACAoi1GAMSegoQTGlzdFJlcG9zaXRvcmllcxItLndvcmtmbG93c19ydW50aW1lLnYxLkxpc3RSZXBvc2l0b3JpZXNSZXF1ZXN0Gi4ud29ya2Zsb3dzX3J1bnRpbWUudjEuTGlzdFJlcG9zaXRvcmllc1Jlc3BvbnNlIgeQAgGItRgBEoYBChRSZXBvcnRXb3JrZmxvd1N0YXR1cxIxLndvcmtmbG93c19ydW50aW1lLnYxLlJlcG9ydFdvcmtmbG93U3RhdHVzUmVxdWVzdBoyLndvcmtmbG93c19ydW50aW1lLnYxLlJlcG9ydFdvcmtmbG93U3RhdHVzUmVzcG9uc2UiB5ACAoi1GAQSdwoPTGlzdFJ1blJlcXVlc3RzEiwud29ya2Zsb3dzX3J1bnRpbWUudjEuTGlzdFJ1blJlcXVlc3RzUmVxdWVzdBotLndvcmtmbG93c19ydW50aW1lLnYxLkxpc3RSdW5SZXF1ZXN0c1Jlc3BvbnNlIgeQAgGItRgBEowBChZMaXN0UGxhdGZvcm1EZWxpdmVyaWVzEjMud29ya2Zsb3dzX3J1bnRpbWUudjEuTGlzdFBsYXRmb3JtRGVsaXZlcmllc1JlcXVlc3QaNC53b3JrZmxvd3NfcnVudGltZS52MS5MaXN0UGxhdGZvcm1EZWxpdmVyaWVzUmVzcG9uc2UiB5ACAYi1GAUSZQoJTGlzdFF1ZXVlEiYud29ya2Zsb3dzX3J1bnRpbWUudjEuTGlzdFF1ZXVlUmVxdWVzdBonLndvcmtmbG93c19ydW50aW1lLnYxLkxpc3RRdWV1ZVJlc3BvbnNlIgeQAgGItRgBEnEKDUxpc3RBcnRpZmFjdHMSKi53b3JrZmxvd3NfcnVudGltZS52MS5MaXN0QXJ0aWZhY3RzUmVxdWVzdBorLndvcmtmbG93c19ydW50aW1lLnYxLkxpc3RBcnRpZmFjdHNSZXNwb25zZSIHkAIBiLUYARJ0Cg5HZXRBcnRpZmFjdFVybBIrLndvcmtmbG93c19ydW50aW1lLnYxLkdldEFydGlmYWN0VXJsUmVxdWVzdBosLndvcmtmbG93c19ydW50aW1lLnYxLkdldEFydGlmYWN0VXJsUmVzcG9uc2UiB5ACAYi1GAFiBnByb3RvMw", [file_automation_v1_artifact, file_automation_v1_automation_plan, file_automation_v1_method_options, file_automation_v1_policy, file_automation_v1_ref, file_automation_v1_run_event, file_automation_v1_run_requested, file_automation_v1_verdict, file_buf_validate_validate, file_google_protobuf_timestamp, file_workflows_runtime_v1_run]);
 
 /**
  * A named automation: immutable versions and channels that move between them.
@@ -1762,6 +1762,205 @@ export const ListRunRequestsResponseSchema: GenMessage<ListRunRequestsResponse, 
   messageDesc(file_workflows_runtime_v1_workflow_service, 35);
 
 /**
+ * @generated from message workflows_runtime.v1.ListPlatformDeliveriesRequest
+ */
+export type ListPlatformDeliveriesRequest = Message<"workflows_runtime.v1.ListPlatformDeliveriesRequest"> & {
+  /**
+   * As the record claims it; empty: of every event.
+   *
+   * @generated from field: string event_id = 1;
+   */
+  eventId: string;
+
+  /**
+   * 1–200; 0 counts as 50.
+   *
+   * @generated from field: int32 page_size = 2;
+   */
+  pageSize: number;
+
+  /**
+   * @generated from field: string page_token = 3;
+   */
+  pageToken: string;
+};
+
+/**
+ * @generated from message workflows_runtime.v1.ListPlatformDeliveriesRequest
+ */
+export type ListPlatformDeliveriesRequestJson = {
+  /**
+   * As the record claims it; empty: of every event.
+   *
+   * @generated from field: string event_id = 1;
+   */
+  eventId?: string;
+
+  /**
+   * 1–200; 0 counts as 50.
+   *
+   * @generated from field: int32 page_size = 2;
+   */
+  pageSize?: number;
+
+  /**
+   * @generated from field: string page_token = 3;
+   */
+  pageToken?: string;
+};
+
+/**
+ * Describes the message workflows_runtime.v1.ListPlatformDeliveriesRequest.
+ * Use `create(ListPlatformDeliveriesRequestSchema)` to create a new message.
+ */
+export const ListPlatformDeliveriesRequestSchema: GenMessage<ListPlatformDeliveriesRequest, {jsonType: ListPlatformDeliveriesRequestJson}> = /*@__PURE__*/
+  messageDesc(file_workflows_runtime_v1_workflow_service, 36);
+
+/**
+ * @generated from message workflows_runtime.v1.ListPlatformDeliveriesResponse
+ */
+export type ListPlatformDeliveriesResponse = Message<"workflows_runtime.v1.ListPlatformDeliveriesResponse"> & {
+  /**
+   * @generated from field: repeated workflows_runtime.v1.PlatformDelivery deliveries = 1;
+   */
+  deliveries: PlatformDelivery[];
+
+  /**
+   * @generated from field: string next_page_token = 2;
+   */
+  nextPageToken: string;
+};
+
+/**
+ * @generated from message workflows_runtime.v1.ListPlatformDeliveriesResponse
+ */
+export type ListPlatformDeliveriesResponseJson = {
+  /**
+   * @generated from field: repeated workflows_runtime.v1.PlatformDelivery deliveries = 1;
+   */
+  deliveries?: PlatformDeliveryJson[];
+
+  /**
+   * @generated from field: string next_page_token = 2;
+   */
+  nextPageToken?: string;
+};
+
+/**
+ * Describes the message workflows_runtime.v1.ListPlatformDeliveriesResponse.
+ * Use `create(ListPlatformDeliveriesResponseSchema)` to create a new message.
+ */
+export const ListPlatformDeliveriesResponseSchema: GenMessage<ListPlatformDeliveriesResponse, {jsonType: ListPlatformDeliveriesResponseJson}> = /*@__PURE__*/
+  messageDesc(file_workflows_runtime_v1_workflow_service, 37);
+
+/**
+ * A quarantined delivery that belongs to no tenant. The record itself is on the quarantine topic.
+ *
+ * @generated from message workflows_runtime.v1.PlatformDelivery
+ */
+export type PlatformDelivery = Message<"workflows_runtime.v1.PlatformDelivery"> & {
+  /**
+   * `kafka:<cluster>/<topic>@<topic id>/<partition>/<offset>`.
+   *
+   * @generated from field: string position = 1;
+   */
+  position: string;
+
+  /**
+   * As the record claims it, as the two below, cut to 500 characters, and 200; empty when it can't be read.
+   *
+   * @generated from field: string source = 2;
+   */
+  source: string;
+
+  /**
+   * @generated from field: string event_id = 3;
+   */
+  eventId: string;
+
+  /**
+   * @generated from field: string event_type = 4;
+   */
+  eventType: string;
+
+  /**
+   * At most 20.
+   *
+   * @generated from field: repeated automation.v1.Reason reasons = 5;
+   */
+  reasons: Reason[];
+
+  /**
+   * Of its value.
+   *
+   * @generated from field: int32 size_bytes = 6;
+   */
+  sizeBytes: number;
+
+  /**
+   * @generated from field: google.protobuf.Timestamp received_at = 7;
+   */
+  receivedAt?: Timestamp | undefined;
+};
+
+/**
+ * A quarantined delivery that belongs to no tenant. The record itself is on the quarantine topic.
+ *
+ * @generated from message workflows_runtime.v1.PlatformDelivery
+ */
+export type PlatformDeliveryJson = {
+  /**
+   * `kafka:<cluster>/<topic>@<topic id>/<partition>/<offset>`.
+   *
+   * @generated from field: string position = 1;
+   */
+  position?: string;
+
+  /**
+   * As the record claims it, as the two below, cut to 500 characters, and 200; empty when it can't be read.
+   *
+   * @generated from field: string source = 2;
+   */
+  source?: string;
+
+  /**
+   * @generated from field: string event_id = 3;
+   */
+  eventId?: string;
+
+  /**
+   * @generated from field: string event_type = 4;
+   */
+  eventType?: string;
+
+  /**
+   * At most 20.
+   *
+   * @generated from field: repeated automation.v1.Reason reasons = 5;
+   */
+  reasons?: ReasonJson[];
+
+  /**
+   * Of its value.
+   *
+   * @generated from field: int32 size_bytes = 6;
+   */
+  sizeBytes?: number;
+
+  /**
+   * @generated from field: google.protobuf.Timestamp received_at = 7;
+   */
+  receivedAt?: TimestampJson;
+};
+
+/**
+ * Describes the message workflows_runtime.v1.PlatformDelivery.
+ * Use `create(PlatformDeliverySchema)` to create a new message.
+ */
+export const PlatformDeliverySchema: GenMessage<PlatformDelivery, {jsonType: PlatformDeliveryJson}> = /*@__PURE__*/
+  messageDesc(file_workflows_runtime_v1_workflow_service, 38);
+
+/**
  * @generated from message workflows_runtime.v1.ListQueueRequest
  */
 export type ListQueueRequest = Message<"workflows_runtime.v1.ListQueueRequest"> & {
@@ -1778,7 +1977,7 @@ export type ListQueueRequestJson = {
  * Use `create(ListQueueRequestSchema)` to create a new message.
  */
 export const ListQueueRequestSchema: GenMessage<ListQueueRequest, {jsonType: ListQueueRequestJson}> = /*@__PURE__*/
-  messageDesc(file_workflows_runtime_v1_workflow_service, 36);
+  messageDesc(file_workflows_runtime_v1_workflow_service, 39);
 
 /**
  * @generated from message workflows_runtime.v1.ListQueueResponse
@@ -1819,7 +2018,7 @@ export type ListQueueResponseJson = {
  * Use `create(ListQueueResponseSchema)` to create a new message.
  */
 export const ListQueueResponseSchema: GenMessage<ListQueueResponse, {jsonType: ListQueueResponseJson}> = /*@__PURE__*/
-  messageDesc(file_workflows_runtime_v1_workflow_service, 37);
+  messageDesc(file_workflows_runtime_v1_workflow_service, 40);
 
 /**
  * Runs in one state.
@@ -1902,7 +2101,7 @@ export type QueuedRunsJson = {
  * Use `create(QueuedRunsSchema)` to create a new message.
  */
 export const QueuedRunsSchema: GenMessage<QueuedRuns, {jsonType: QueuedRunsJson}> = /*@__PURE__*/
-  messageDesc(file_workflows_runtime_v1_workflow_service, 38);
+  messageDesc(file_workflows_runtime_v1_workflow_service, 41);
 
 /**
  * A run that does not go on.
@@ -2007,15 +2206,17 @@ export type HeldUpRunJson = {
  * Use `create(HeldUpRunSchema)` to create a new message.
  */
 export const HeldUpRunSchema: GenMessage<HeldUpRun, {jsonType: HeldUpRunJson}> = /*@__PURE__*/
-  messageDesc(file_workflows_runtime_v1_workflow_service, 39);
+  messageDesc(file_workflows_runtime_v1_workflow_service, 42);
 
 /**
- * One delivery and what became of it.
+ * One delivery and what became of it. A quarantined one stands here when its source is bound to the tenant, and under org `*` when it is not bound to one org.
  *
  * @generated from message workflows_runtime.v1.RequestDelivery
  */
 export type RequestDelivery = Message<"workflows_runtime.v1.RequestDelivery"> & {
   /**
+   * Empty for a delivery that could not be read as far as its data.
+   *
    * @generated from field: string request_id = 1;
    */
   requestId: string;
@@ -2063,15 +2264,24 @@ export type RequestDelivery = Message<"workflows_runtime.v1.RequestDelivery"> & 
    * @generated from field: google.protobuf.Timestamp received_at = 9;
    */
   receivedAt?: Timestamp | undefined;
+
+  /**
+   * Paths in the data that were dropped, at most 20: fields and names of enums of a newer minor version of the data's schema, which the event named in `dataschema`.
+   *
+   * @generated from field: repeated string dropped_fields = 10;
+   */
+  droppedFields: string[];
 };
 
 /**
- * One delivery and what became of it.
+ * One delivery and what became of it. A quarantined one stands here when its source is bound to the tenant, and under org `*` when it is not bound to one org.
  *
  * @generated from message workflows_runtime.v1.RequestDelivery
  */
 export type RequestDeliveryJson = {
   /**
+   * Empty for a delivery that could not be read as far as its data.
+   *
    * @generated from field: string request_id = 1;
    */
   requestId?: string;
@@ -2119,6 +2329,13 @@ export type RequestDeliveryJson = {
    * @generated from field: google.protobuf.Timestamp received_at = 9;
    */
   receivedAt?: TimestampJson;
+
+  /**
+   * Paths in the data that were dropped, at most 20: fields and names of enums of a newer minor version of the data's schema, which the event named in `dataschema`.
+   *
+   * @generated from field: repeated string dropped_fields = 10;
+   */
+  droppedFields?: string[];
 };
 
 /**
@@ -2126,7 +2343,7 @@ export type RequestDeliveryJson = {
  * Use `create(RequestDeliverySchema)` to create a new message.
  */
 export const RequestDeliverySchema: GenMessage<RequestDelivery, {jsonType: RequestDeliveryJson}> = /*@__PURE__*/
-  messageDesc(file_workflows_runtime_v1_workflow_service, 40);
+  messageDesc(file_workflows_runtime_v1_workflow_service, 43);
 
 /**
  * @generated from message workflows_runtime.v1.ListArtifactsRequest
@@ -2153,7 +2370,7 @@ export type ListArtifactsRequestJson = {
  * Use `create(ListArtifactsRequestSchema)` to create a new message.
  */
 export const ListArtifactsRequestSchema: GenMessage<ListArtifactsRequest, {jsonType: ListArtifactsRequestJson}> = /*@__PURE__*/
-  messageDesc(file_workflows_runtime_v1_workflow_service, 41);
+  messageDesc(file_workflows_runtime_v1_workflow_service, 44);
 
 /**
  * @generated from message workflows_runtime.v1.ListArtifactsResponse
@@ -2180,7 +2397,7 @@ export type ListArtifactsResponseJson = {
  * Use `create(ListArtifactsResponseSchema)` to create a new message.
  */
 export const ListArtifactsResponseSchema: GenMessage<ListArtifactsResponse, {jsonType: ListArtifactsResponseJson}> = /*@__PURE__*/
-  messageDesc(file_workflows_runtime_v1_workflow_service, 42);
+  messageDesc(file_workflows_runtime_v1_workflow_service, 45);
 
 /**
  * @generated from message workflows_runtime.v1.GetArtifactUrlRequest
@@ -2207,7 +2424,7 @@ export type GetArtifactUrlRequestJson = {
  * Use `create(GetArtifactUrlRequestSchema)` to create a new message.
  */
 export const GetArtifactUrlRequestSchema: GenMessage<GetArtifactUrlRequest, {jsonType: GetArtifactUrlRequestJson}> = /*@__PURE__*/
-  messageDesc(file_workflows_runtime_v1_workflow_service, 43);
+  messageDesc(file_workflows_runtime_v1_workflow_service, 46);
 
 /**
  * @generated from message workflows_runtime.v1.GetArtifactUrlResponse
@@ -2244,7 +2461,7 @@ export type GetArtifactUrlResponseJson = {
  * Use `create(GetArtifactUrlResponseSchema)` to create a new message.
  */
 export const GetArtifactUrlResponseSchema: GenMessage<GetArtifactUrlResponse, {jsonType: GetArtifactUrlResponseJson}> = /*@__PURE__*/
-  messageDesc(file_workflows_runtime_v1_workflow_service, 44);
+  messageDesc(file_workflows_runtime_v1_workflow_service, 47);
 
 /**
  * @generated from enum workflows_runtime.v1.HandoffState
@@ -2371,7 +2588,7 @@ export const DispositionSchema: GenEnum<Disposition, DispositionJson> = /*@__PUR
   enumDesc(file_workflows_runtime_v1_workflow_service, 1);
 
 /**
- * Declared automations, runs, and the ledger of requests. Every call names its tenant in `x-tenant-id` and its org in `x-scope-orgid`.
+ * Declared automations, runs, and the ledger of requests. Every call names its tenant in `x-tenant-id` and its org in `x-scope-orgid`; ListPlatformDeliveries alone does not.
  *
  * @generated from service workflows_runtime.v1.WorkflowService
  */
@@ -2509,6 +2726,17 @@ export const WorkflowService: GenService<{
     methodKind: "unary";
     input: typeof ListRunRequestsRequestSchema;
     output: typeof ListRunRequestsResponseSchema;
+  },
+  /**
+   * Deliveries that belong to no tenant, newest first: not understood and of no source that is bound where they came, or of one that is bound to several tenants and named none of them.
+   * The call is for no tenant: `x-tenant-id` and `x-scope-orgid` are not read.
+   *
+   * @generated from rpc workflows_runtime.v1.WorkflowService.ListPlatformDeliveries
+   */
+  listPlatformDeliveries: {
+    methodKind: "unary";
+    input: typeof ListPlatformDeliveriesRequestSchema;
+    output: typeof ListPlatformDeliveriesResponseSchema;
   },
   /**
    * Runs without an end by state, and those that do not go on, with why.

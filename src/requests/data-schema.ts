@@ -1,0 +1,32 @@
+import type { Reason } from "../definitions/reason.ts";
+import { reason } from "../definitions/reason.ts";
+
+/**
+ * The version of the data schema of `RunRequested` that this program knows. A minor version adds fields or names of enums;
+ * what a request says without them keeps its meaning. A major version changes that.
+ */
+export const knownSchema = { major: 1, minor: 0 };
+
+const prefix = "urn:automation:schema:";
+const name = `${prefix}run-requested:`;
+const remedy = `use ${name}${knownSchema.major}.${knownSchema.minor}, or leave dataschema out, which means the same`;
+
+/**
+ * Reads the CloudEvents attribute `dataschema`. Ours is `urn:automation:schema:run-requested:<major>.<minor>`; a URI that is not ours says nothing here.
+ * @returns whether the data may say more than is known here
+ */
+export function readDataSchema(dataSchema: string | undefined): { readonly isNewer: boolean } | Reason {
+  if (dataSchema === undefined || !dataSchema.toLowerCase().startsWith(prefix)) return { isNewer: false };
+  const [, major, minor] = /:(0|[1-9]\d{0,8})\.(0|[1-9]\d{0,8})$/.exec(dataSchema) ?? [];
+  if (major === undefined || dataSchema.toLowerCase() !== `${name}${major}.${minor}`)
+    return reason("unknown_data_schema", "dataschema", dataSchema, `must be ${name}<major>.<minor>`, remedy);
+  if (Number(major) !== knownSchema.major)
+    return reason(
+      "unknown_data_schema",
+      "dataschema",
+      dataSchema,
+      `has a major version that is not known; known is ${knownSchema.major}, up to ${knownSchema.major}.${knownSchema.minor} in whole`,
+      remedy,
+    );
+  return { isNewer: Number(minor) > knownSchema.minor };
+}

@@ -1,0 +1,77 @@
+import type { Reason } from "../definitions/reason.ts";
+import type { ReasonJson } from "../gen/automation/v1/run_event_pb.ts";
+import type { PageCursor } from "../tenancy/page-token.ts";
+import type { Scope, Transaction } from "../tenancy/transaction.ts";
+import type { OutboxRecord } from "./outbox-record.ts";
+
+/** A delivery that is not understood. */
+export interface QuarantinedRow extends Partial<Scope> {
+  readonly position: string;
+  readonly recordDigest: string;
+  readonly cause: string;
+  readonly reasons: readonly Reason[];
+  readonly sizeBytes: number;
+  readonly source: string;
+  readonly eventId: string;
+  readonly eventType: string;
+  readonly record: OutboxRecord;
+}
+
+/** One that belongs to no tenant. */
+export interface PlatformDeliveryRow {
+  readonly position: string;
+  readonly source: string;
+  readonly eventId: string;
+  readonly eventType: string;
+  readonly reasons: ReasonJson[];
+  readonly sizeBytes: number;
+  readonly receivedAt: Date;
+  readonly cursorId: string;
+}
+
+/** Writes each to its tenant's deliveries, or to those of no tenant; the same record at a position that is known is a no-op. */
+export async function recordQuarantined(transaction: Transaction, rows: readonly QuarantinedRow[]): Promise<void> {
+  if (rows.length > 0) await transaction.query(insert, [JSON.stringify(rows)]);
+}
+
+const insert = `
+  with input as (
+    select * from jsonb_to_recordset($1) as i(tenant text, org text, position text, "recordDigest" text, cause text, reasons jsonb, "sizeBytes" int,
+      source text, "eventId" text, "eventType" text, record jsonb)
+  ), platform as (
+    insert into platform_deliveries (position, record_digest, disposition, cause, reasons, size_bytes, source, event_id, event_type)
+    select position, "recordDigest", 'quarantined', cause, reasons, "sizeBytes", source, "eventId", "eventType" from input
+    where tenant is null order by position
+    on conflict do nothing returning position, record_digest
+  ), owned as (
+    insert into deliveries (tenant, org, position, record_digest, source, event_id, event_type, disposition, reasons)
+    select tenant, org, position, "recordDigest", source, "eventId", "eventType", 'quarantined', reasons from input
+    where tenant is not null order by tenant, position
+    on conflict do nothing returning position, record_digest
+  )
+  insert into outbox (lane, kind, tenant, topic, key, headers, body)
+  select r.lane, 'record', r.tenant, r.topic, r.key, r.headers, decode(r.body, 'base64')
+  from (select * from platform union all select * from owned) as added
+    join input on input.position = added.position and input."recordDigest" = added.record_digest,
+    jsonb_to_record(input.record) as r(lane smallint, tenant text, topic text, key text, headers jsonb, body text)`;
+
+/** Those of no tenant, newest first, after a cursor. @param eventId - null: of every event */
+export async function listPlatformRows(
+  transaction: Transaction,
+  eventId: string | null,
+  after: PageCursor | undefined,
+  limit: number,
+): Promise<PlatformDeliveryRow[]> {
+  const { rows } = await transaction.query<PlatformDeliveryRow>(
+    `select position, source, event_id as "eventId", event_type as "eventType", reasons, size_bytes as "sizeBytes",
+            received_at as "receivedAt", ${cursor} as "cursorId"
+     from platform_deliveries
+     where ($1::text is null or event_id = $1)
+       and ($2::timestamptz is null or (received_at <= $2 and (received_at, ${cursor}) < ($2, $3::uuid)))
+     order by received_at desc, ${cursor} desc limit $4`,
+    [eventId, after?.at ?? null, after?.id ?? null, limit],
+  );
+  return rows;
+}
+
+const cursor = "md5(position || record_digest)::uuid";
