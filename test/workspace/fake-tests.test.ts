@@ -172,8 +172,7 @@ describe("tests are not faked by", () => {
   it.concurrent("a report with wrong counts", async () => {
     const done = await attempt("report-with-wrong-counts");
     expect(done.verdict.passed).toBe(false);
-    expect(done.line("tests-passed")).toMatch(/: the report does not count: report says 5 tests, holds 2/);
-    expect(done.line(kept)).toMatch(/report says 5 tests, holds 2/);
+    expect(done.line("tests-passed")).toMatch(/: 2 passed, 1 failed, 0 errored, 0 skipped: sum$/);
   });
 
   it.concurrent("exit code 0 with failures in the report", async () => {

@@ -1,6 +1,6 @@
-import { mkdirSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { afterAll, beforeAll, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { temporaryFolder } from "../support/repositories.ts";
 import type { WorkDone, WorkWorld } from "../support/work-world.ts";
 import { startWorkWorld } from "../support/work-world.ts";
@@ -125,4 +125,43 @@ it.concurrent("tests are recognised whose names change with each run by an addre
   const fewer = test.replace(/test\("second.*/, "");
   const gone = await work(`writeFileSync("test/refunds.test.js", ${JSON.stringify(fewer)});`, { files: same });
   expect(gone.line(kept)).toMatch(/^FAILED: "second [\w-]+" is not there any more$/);
+});
+
+const corpus = join(import.meta.dirname, "../corpus/reports");
+
+describe("a report by a real runner", () => {
+  it.concurrent.each<["JUNIT" | "TAP", string, string, number]>([
+    ["TAP", "tape/numbers.tap", "ok 2 404 for an unknown path\n", 3],
+    ["TAP", "eslint/tap-green.tap", "ok 2 - /workspace/good.js\n", 2],
+    [
+      "JUNIT",
+      "catch2/assertions.xml",
+      '<testcase classname="cart_tests.global" name="removes" time="0.001" status="run"/>',
+      2,
+    ],
+    ["JUNIT", "pytest/subtests-green.xml", '<testcase classname="test_green_sub" name="test_other" time="0.000" />', 2],
+  ])("passes as it is, and does not with a test taken out: %s, %s", async (format, file, listed, tests) => {
+    const report = readFileSync(join(corpus, file), "utf8");
+    expect(report).toContain(listed);
+    const how = { files: { "kept.txt": report }, tests: "cp kept.txt report", format };
+    const same = await work(`writeFileSync("src.js", "");`, how);
+    expect(same.line("tests-passed")).toMatch(/^MET/);
+    expect(same.line(kept)).toBe(`MET: every test that the base executed was executed (${tests})`);
+    const cut = await work(`writeFileSync("kept.txt", ${JSON.stringify(report.replace(listed, ""))});`, how);
+    expect(cut.line(kept)).toMatch(/^FAILED/);
+    expect(cut.verdict.passed).toBe(false);
+  });
+
+  it.concurrent("lets a suite be mended that failed as a whole on the base, and not be deleted", async () => {
+    const suite = (cases: string) => `<testsuites><testsuite name="example.org/shop">${cases}</testsuite></testsuites>`;
+    const files = { "kept.xml": suite('<testcase classname="" name="TestMain"><failure/></testcase>') };
+    const how = { files, tests: "cp kept.xml report; ! grep -q failure kept.xml" };
+    const passing = (of: string) => suite(`<testcase classname="${of}" name="TestAdds"/>`);
+    const mended = await work(`writeFileSync("kept.xml", ${JSON.stringify(passing("example.org/shop"))});`, how);
+    expect(mended.line(kept)).toMatch(/^MET/);
+    const deleted = await work(`writeFileSync("kept.xml", ${JSON.stringify(passing("example.org/cart"))});`, how);
+    expect(deleted.line(kept)).toBe(
+      'FAILED: no test of "example.org/shop > TestMain", which failed as a whole on the base, is executed',
+    );
+  });
 });

@@ -19,6 +19,8 @@ const skipped = (name: string) => `<testcase name="${name}"><skipped/></testcase
 const nodes = (name: string, file: string, inner = "") =>
   `<testcase name="${name}" classname="test" file="/workspace/${file}">${inner}</testcase>`;
 const tap = (...points: string[]) => read("TAP", `TAP version 13\n${points.join("\n")}\n1..${points.length}\n`);
+/** What node:test says of a file without tests, and of a test of such a name. */
+const standIn = (name: string) => `# Subtest: ${name}\nok 2 - ${name}`;
 const change = (kind: "ADDED" | "MODIFIED" | "DELETED", path: string): PatchChange => ({
   ...{ kind: `CHANGE_KIND_${kind}`, path, added: [] },
 });
@@ -58,8 +60,8 @@ describe("tests that were executed", () => {
   it.each<[string, TestReport, TestReport, number]>([
     [
       "whose objects have other addresses",
-      read("JUNIT", corpus("pytest-addresses-1.xml")),
-      read("JUNIT", corpus("pytest-addresses-2.xml")),
+      read("JUNIT", corpus("pytest/addresses-1.xml")),
+      read("JUNIT", corpus("pytest/addresses-2.xml")),
       2,
     ],
     [
@@ -100,7 +102,7 @@ describe("a test that is named like a file", () => {
     ["vanishes while a file of that name is added", ["ok 1 - adds"], [change("ADDED", "invoice.js")]],
     ["is skipped", ["ok 1 - adds", "ok 2 - invoice.js # SKIP"], []],
   ])("is missed when it %s, in a report that does not say where it is", (_case, after, changes) => {
-    expect(gone(tap("ok 1 - adds", "ok 2 - invoice.js"), tap(...after), changes)).toEqual([
+    expect(gone(tap("ok 1 - adds", standIn("invoice.js")), tap(...after), changes)).toEqual([
       expect.stringMatching(/^"invoice\.js" is (not there any more|skipped now)$/),
     ]);
   });
@@ -108,7 +110,7 @@ describe("a test that is named like a file", () => {
   it.each([change("DELETED", "test/helper.js"), change("MODIFIED", "test/helper.js")])(
     "is a file without tests when the base had it and it changes: %j",
     (changed) => {
-      expect(gone(tap("ok 1 - adds", "ok 2 - test/helper.js"), tap("ok 1 - adds"), [changed])).toEqual([]);
+      expect(gone(tap("ok 1 - adds", standIn("test/helper.js")), tap("ok 1 - adds"), [changed])).toEqual([]);
     },
   );
 });
@@ -138,5 +140,131 @@ describe("a file that could not be loaded", () => {
   it("is an ordinary test where it fails elsewhere", () => {
     const failing = "not ok 1 - invoice.js\n  ---\n  location: '/workspace/test/a.test.js:3:1'\n  ...";
     expect(gone(tap(failing), tap("ok 1 - new"))).toEqual(['"invoice.js" is not there any more']);
+  });
+});
+
+describe("a suite that failed as a whole", () => {
+  const failed = (attributes: string, kind = "failure") => `<testcase ${attributes}><${kind}/></testcase>`;
+  const suites = (name: string, ...cases: string[]) =>
+    read("JUNIT", `<testsuites><testsuite name="${name}">${cases.join("")}</testsuite></testsuites>`);
+  const passed = (classname: string, name: string) => `<testcase classname="${classname}" name="${name}"/>`;
+  const other = passed("other", "test");
+
+  it.each<[string, TestReport, string[]]>([
+    [
+      "gotestsum",
+      suites("example.org/shop", failed('classname="" name="TestMain"')),
+      [passed("example.org/shop", "TestAdds")],
+    ],
+    [
+      "go-junit-report",
+      suites("example.org/shop", failed('classname="example.org/shop" name="[build failed]"', "error")),
+      [passed("example.org/shop", "TestAdds")],
+    ],
+    [
+      "pytest",
+      suites("pytest", failed('classname="" name="tests.test_cart"', "error")),
+      [passed("tests.test_cart.TestCart", "test_adds")],
+    ],
+    [
+      "unittest",
+      suites("s", failed('classname="unittest.loader._FailedTest" name="test_cart"', "error")),
+      [passed("test_cart.CartTest", "test_adds")],
+    ],
+    [
+      "a class fixture of unittest",
+      suites("s", failed('classname="" name="setUpClass (test_cart.CartTest)"', "error")),
+      [passed("test_cart.CartTest", "test_adds")],
+    ],
+    [
+      "a subtest of unittest",
+      suites("s", failed('classname="test_cart.CartTest" name="test_adds (i=1)"')),
+      [passed("test_cart.CartTest", "test_adds")],
+    ],
+    [
+      "Surefire",
+      suites("org.example.CartTest", failed('classname="org.example.CartTest" name=""', "error")),
+      [passed("org.example.CartTest", "adds")],
+    ],
+    [
+      "Gradle",
+      suites("org.example.CartTest", failed('classname="org.example.CartTest" name="initializationError"')),
+      [passed("org.example.CartTest", "adds")],
+    ],
+    [
+      "Vitest",
+      suites("cart.test.js", failed('classname="cart.test.js" name="cart.test.js"')),
+      [passed("cart.test.js", "cart > adds")],
+    ],
+    [
+      "a hook of Vitest",
+      suites(
+        "cart.test.js",
+        failed('classname="cart.test.js" name="cart"'),
+        '<testcase classname="cart.test.js" name="cart > adds"><skipped/></testcase>',
+      ),
+      [passed("cart.test.js", "cart > adds")],
+    ],
+    [
+      "jest-junit",
+      suites("cart.test.js", failed('classname="Test suite failed to run" name="cart.test.js"', "error")),
+      [passed("cart adds", "cart adds")],
+    ],
+    [
+      "ESLint",
+      suites("/workspace/cart.js", failed('classname="/workspace/cart" name="org.eslint.no-undef"')),
+      [passed("/workspace/cart", "/workspace/cart.js")],
+    ],
+    [
+      "a suite that only counts its failures",
+      read("JUNIT", '<testsuite name="s" errors="1"/>'),
+      [passed("cart", "adds")],
+    ],
+    [
+      "a hook of Mocha",
+      suites("s", failed('classname="cart" name="&quot;before all&quot; hook for &quot;adds&quot;"')),
+      [passed("cart", "adds")],
+    ],
+  ])("is no test that can go, by %s, when something of it is executed", (_runner, before, mended) => {
+    expect(before.counts).not.toMatchObject({ failed: 0, errored: 0 });
+    expect(gone(before, junit(...mended, other))).toEqual([]);
+    expect(gone(before, before)).toEqual([]);
+    const nothing = [expect.stringMatching(/^no test of ".*", which failed as a whole on the base, is executed$/)];
+    expect(gone(before, junit())).toEqual(nothing);
+    expect(gone(before, junit(...mended.map((test) => test.replace("/>", "><skipped/></testcase>"))))).toEqual(nothing);
+  });
+
+  it("is missed when only tests of another are executed", () => {
+    const before = suites("example.org/shop", failed('classname="" name="TestMain"'), other);
+    expect(gone(before, junit(other, passed("example.org/cart", "TestAdds")))).toHaveLength(1);
+  });
+
+  it("asks for nothing more than its tests where they are listed", () => {
+    const before = read("JUNIT", `<testsuite name="s" failures="1">${passed("s", "adds")}</testsuite>`);
+    expect(gone(before, junit(passed("s", "adds")))).toEqual([]);
+    expect(gone(before, junit())).toEqual(['"s > adds" is not there any more']);
+    const parent = tap("    ok 1 - child\n    1..1\nnot ok 1 - parent");
+    expect(gone(parent, tap("    ok 1 - child\n    1..1\nok 1 - parent"))).toEqual([]);
+    expect(gone(parent, tap("ok 1 - other"))).toHaveLength(2);
+  });
+
+  it.each([
+    "setup_file failed",
+    "test_cart (unittest.loader._FailedTest.test_cart)",
+    'cart "before all" hook for "adds"',
+  ])("is no test that can go, in TAP: %s", (name) => {
+    expect(gone(tap(`not ok 1 - ${name}`), tap("ok 1 - adds"))).toEqual([]);
+    expect(gone(tap(`not ok 1 - ${name}`, "ok 2 - adds"), tap("ok 1 - adds"))).toHaveLength(1);
+  });
+
+  it("is no name that a test has which failed elsewhere", () => {
+    for (const attributes of [
+      'classname="cart" name="TestMain"',
+      'classname="c" name="adds (twice)"',
+      'classname="c" name="Failure"',
+    ])
+      expect(gone(suites("s", failed(attributes)), junit(other))).toEqual([
+        expect.stringMatching(/is not there any more$/),
+      ]);
   });
 });

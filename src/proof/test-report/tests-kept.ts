@@ -41,14 +41,15 @@ export function testsKept(before: TestReport, after: TestReport, changes: readon
     const hint = like === undefined ? "" : `; ${shown(like)} is new, and may be the same test with another number`;
     gone.push(`${shown(name)} is ${listed.has(name) && same === 0 ? "skipped now" : "not there any more"}${of}${hint}`);
   }
-  return { gone: [...gone, ...unloadedFiles(before, after, changes, spare.isAny)], kept, recognised };
+  const unable = [...unloadedFiles(before, after, changes, spare.isAny), ...failedSuites(before, after, spare.isAny)];
+  return { gone: [...gone, ...unable], kept, recognised };
 }
 
 /** What counts as executed: a pass that may be a test named like a file does. */
 function executed(tests: readonly ReportedTest[]): ReadonlyMap<string, number> {
   const counts = new Map<string, number>();
-  for (const { name, state, standsForFile } of tests)
-    if (standsForFile === "unclear" || (state !== "skipped" && standsForFile === undefined))
+  for (const { name, state, standsForFile, standsForSuite } of tests)
+    if (standsForFile === "unclear" || (state !== "skipped" && standsForFile === undefined && !standsForSuite))
       counts.set(name, (counts.get(name) ?? 0) + 1);
   return counts;
 }
@@ -107,6 +108,18 @@ function unloadedFiles(before: TestReport, after: TestReport, changes: readonly 
   return before.tests
     .filter(({ name, state, standsForFile }) => standsForFile === "surely" && state !== "skipped" && !isThere(name))
     .map(({ name }) => `no test of the file ${shown(name)}, which could not be loaded on the base, is executed`);
+}
+
+/** Suites that failed by themselves before, and of which nothing is executed now. */
+function failedSuites(before: TestReport, after: TestReport, isAnyNew: boolean): string[] {
+  const ran = after.tests.filter(({ state }) => state !== "skipped");
+  const isThere = (beginning: string): boolean =>
+    beginning === "" ? isAnyNew : ran.some(({ name }) => name.startsWith(beginning));
+  return before.tests.flatMap(({ name, standsForSuite: { testsBegin } = {} }) =>
+    testsBegin === undefined || isThere(testsBegin) || ran.some((test) => test.name === name)
+      ? []
+      : `no test of ${shown(name)}, which failed as a whole on the base, is executed`,
+  );
 }
 
 const mostFolders = 32;

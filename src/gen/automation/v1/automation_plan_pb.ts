@@ -462,7 +462,7 @@ export const ReportFormat = {
   JUNIT: 1,
 
   /**
-   * Test Anything Protocol, version 13 or 14.
+   * Test Anything Protocol, version 12, 13 or 14.
    *
    * @generated from enum value: REPORT_FORMAT_TAP = 2;
    */

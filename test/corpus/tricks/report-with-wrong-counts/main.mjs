@@ -1,12 +1,12 @@
 /**
- * Tries: the code under test puts a report in the runner's place that announces more passed tests than it holds.
- * Gets: a report that contradicts itself does not count.
+ * Tries: the code under test puts a report in the runner's place that lists passed tests only, though it counts a failure.
+ * Gets: what is counted and not listed is a failure of the suite.
  */
 import { writeFileSync } from "node:fs";
 
 const names = ["sum adds two numbers", "sum keeps what nothing is added to"];
 const cases = names.map((name) => `<testcase name="${name}"/>`).join("");
-const report = `<testsuites><testsuite name="sum" tests="5" failures="0">${cases}</testsuite></testsuites>\n`;
+const report = `<testsuites><testsuite name="sum" tests="3" failures="1">${cases}</testsuite></testsuites>\n`;
 writeFileSync(
   "src/sum.js",
   `import { rmSync, writeFileSync } from "node:fs";
