@@ -6,7 +6,10 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { connectNodeAdapter } from "@connectrpc/connect-node";
 import type { ReadinessCheck } from "../telemetry/health.ts";
 import { answerHealth, splitAddress } from "../telemetry/health.ts";
+import { shownText } from "../text/strangers-text.ts";
+import type { createCors } from "./cors.ts";
 import { createDefaultDeadline } from "./default-deadline.ts";
+import { answerError } from "./http.ts";
 import { services } from "./routes.ts";
 
 export interface ApiServer {
@@ -27,23 +30,31 @@ const firstBytesMs = 10_000;
 /** A connection without any progress for so long is closed; streams send heartbeats more often. */
 const idleMs = 60_000;
 const drainMs = 3_000;
-/** How HTTP/2 begins ("PRI * HTTP/2.0"), and no method of HTTP/1.1 that is served here. */
-const http2Begin = "PR";
+/** How HTTP/2 begins, and no request of HTTP/1.1 does (RFC 9113, 3.4). */
+const http2Begin = "PRI * HTTP/2.0\r\n";
 
 /**
- * One cleartext port for HTTP/1.1 and HTTP/2 with prior knowledge: the first bytes of a connection say which.
+ * One cleartext port for HTTP/1.1 and HTTP/2 with prior knowledge: the first bytes of a connection say which, in whatever pieces they come.
  * @param options.address - HOST:PORT; port 0 takes a free one
+ * @param options.applyCors - goes before everything else, so that a browser can read each answer
  */
 export async function serveApi(options: {
   readonly address: string;
   readonly handler: Handler;
+  readonly applyCors: ReturnType<typeof createCors>;
   readonly check: ReadinessCheck;
 }): Promise<ApiServer> {
   const applyDeadline = createDefaultDeadline(services);
   const handle = (request: Request, response: Response): void => {
-    if (answerHealth(request, response, options.check)) return;
+    if (options.applyCors(request, response) || answerHealth(request, response, options.check)) return;
     applyDeadline(request);
-    options.handler(request, response);
+    request.headers.host ??= options.address; // HTTP/1.0 has none
+    try {
+      options.handler(request, response);
+    } catch {
+      const message = `the request's host "${shownText(request.headers.host, 200)}" and path make no URL; correct them`;
+      answerError(response, 400, "invalid_argument", message);
+    }
   };
   const http1 = createHttp1(
     {
@@ -72,16 +83,18 @@ export async function serveApi(options: {
     socket.once("close", () => sockets.delete(socket));
     socket.on("error", () => socket.destroy());
     const waiting = setTimeout(() => socket.destroy(), firstBytesMs);
-    socket.once("readable", () => {
+    socket.once("close", () => clearTimeout(waiting));
+    let begun = Buffer.alloc(0);
+    socket.on("readable", function read() {
+      const bytes: Buffer | null = socket.read();
+      if (bytes === null) return; // its end, which closes it
+      begun = Buffer.concat([begun, bytes]);
+      const spoken = begun.toString("latin1", 0, http2Begin.length);
+      if (spoken.length < http2Begin.length && http2Begin.startsWith(spoken)) return;
       clearTimeout(waiting);
-      const first: Buffer | null = socket.read();
-      if (first === null) {
-        socket.destroy(); // closed without a word
-        return;
-      }
-      socket.unshift(first);
-      const speaksHttp2 = first.toString("latin1", 0, http2Begin.length) === http2Begin;
-      (speaksHttp2 ? http2 : http1).emit("connection", socket);
+      socket.off("readable", read);
+      socket.unshift(begun);
+      (spoken === http2Begin ? http2 : http1).emit("connection", socket);
     });
   });
   server.maxConnections = maxConnections;

@@ -1,6 +1,7 @@
 import type { GetArtifactUrlResponseJson } from "../gen/workflows_runtime/v1/workflow_service_pb.ts";
 import { isUuid } from "../tenancy/page-token.ts";
 import type { InScope, Scope } from "../tenancy/transaction.ts";
+import { shownText } from "../text/strangers-text.ts";
 import { findArtifact } from "./artifact-store.ts";
 import { artifactToJson } from "./list-artifacts.ts";
 import type { ObjectStore } from "./object-store.ts";
@@ -10,7 +11,9 @@ export class UnknownArtifactError extends Error {
   override readonly name = "UnknownArtifactError";
   readonly code = "unknown_artifact";
   constructor(artifactId: string) {
-    super(`artifact "${artifactId}" is not known to this tenant; \`automation run describe\` shows those of a run`);
+    super(
+      `artifact "${shownText(artifactId, 80)}" is not known to this tenant; \`automation run describe\` shows those of a run`,
+    );
   }
 }
 

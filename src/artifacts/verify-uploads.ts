@@ -1,5 +1,6 @@
 import type { UploadJson } from "../gen/automation/v1/run_work_pb.ts";
 import type { Scope } from "../tenancy/transaction.ts";
+import { shownText } from "../text/strangers-text.ts";
 import { AlteredObjectError, objectKeyOf } from "./blobs.ts";
 import { mapAtMost } from "./map-at-most.ts";
 import type { ObjectStore } from "./object-store.ts";
@@ -10,7 +11,9 @@ export class MissingUploadError extends Error {
   override readonly name = "MissingUploadError";
   readonly code = "missing_upload";
   constructor(upload: string, sha256: string) {
-    super(`upload "${upload}": nothing is stored under its sha256 ${sha256}; send it with its grant, then complete`);
+    super(
+      `upload "${shownText(upload, 80)}": nothing is stored under its sha256 ${sha256}; send it with its grant, then complete`,
+    );
   }
 }
 

@@ -28,22 +28,22 @@ const progress = createProgress({ live: liveLines, print: say });
  * @throws SetupError that names what is missing or failed, and the remedy
  */
 export async function bootstrap({ root, forUp = false, forTests = false }) {
-  const debianPackages = [...(forUp || forTests ? [sandbox] : []), ...(forTests ? [foreignProducer] : [])];
+  const debianPackages = [...(forUp || forTests ? [sandbox] : []), ...(forTests ? [foreignProducer, browser] : [])];
   const bringing = bringDebianPackages(debianPackages);
   if (!isInstalled(root)) {
     const stop = forUp || forTests ? compileAhead(root) : undefined;
     await installPackages(root).finally(stop);
   }
-  if ((await bringing).includes(foreignProducer.program)) {
-    throw new SetupError(
-      "kcat is missing, a Kafka client that is not ours, which the tests need; install it as shown above and start again",
-    );
+  const missing = (await bringing).filter((program) => program !== sandbox.program);
+  if (missing.length > 0) {
+    throw new SetupError(`the tests need ${missing.join(" and ")}; install as shown above and start again`);
   }
   return join(root, "node_modules", ".bin", "node");
 }
 
 const sandbox = { program: "bwrap", debianPackage: "bubblewrap", reason: "the sandbox of workspace steps" };
 const foreignProducer = { program: "kcat", debianPackage: "kcat", reason: "a foreign Kafka client for the tests" };
+const browser = { program: "chromium", debianPackage: "chromium", reason: "a browser for the tests" };
 
 /** @param {string} root */
 async function installPackages(root) {

@@ -3,6 +3,7 @@ import type { JsonValue } from "@bufbuild/protobuf";
 import type { Document } from "yaml";
 import { isNode, isScalar, LineCounter, parseAllDocuments, visit } from "yaml";
 import { exactRule, isExact } from "../text/exact-json.ts";
+import type { JsonPath } from "../text/json-fault.ts";
 import { CliError } from "./cli-error.ts";
 import { plain } from "./output.ts";
 
@@ -15,10 +16,8 @@ export interface YamlDocument {
   readonly file: string;
   readonly json: JsonValue;
   /** @returns line of the value at a path, or of the nearest thing above it; from 1 */
-  readonly lineOf: (path: FieldPath) => number;
+  readonly lineOf: (path: JsonPath) => number;
 }
-
-export type FieldPath = readonly (string | number)[];
 
 /** Where a text is no tree of values, and what to do. */
 interface Unreadable {
@@ -134,7 +133,7 @@ function unreadableIn(document: Document.Parsed): Unreadable | undefined {
   return found;
 }
 
-function offsetOf(document: Document, path: FieldPath): number {
+function offsetOf(document: Document, path: JsonPath): number {
   for (let length = path.length; length > 0; length -= 1) {
     const node = document.getIn(path.slice(0, length), true);
     if (isNode(node) && node.range) return node.range[0];

@@ -81,6 +81,23 @@ describe("the operator's word on workspaces", () => {
   });
 });
 
+describe("the operator's word on the api's port", () => {
+  it("lets no page call and tells no protos when it says nothing", () => {
+    expect(operatorOf("").api).toEqual({ corsOrigins: [], reflection: false });
+    const origins = ["https://app.example", "http://localhost:*", "http://[::1]:*", "http://127.0.0.1:5173"];
+    expect(operatorOf(`api: { corsOrigins: ${JSON.stringify(origins)} }`).api.corsOrigins).toEqual(origins);
+  });
+
+  it.each([
+    ...["*", "null", "localhost:3000", "https://app.example/", "https://app.example:443", "https://APP.example"],
+    ...["https://*.example", "https://app.example/page", "ftp://app.example", "https://user@app.example", ""],
+  ])("can't name the origin '%s'", (origin) => {
+    expect(() => operatorOf(`api: { corsOrigins: [${JSON.stringify(origin)}] }`)).toThrow(
+      /api\.corsOrigins\.0: must be an origin/,
+    );
+  });
+});
+
 describe("how long a methodology service may take to answer a call", () => {
   const timeoutOf = (line: string) =>
     methodologiesOf(`methodologies: { scrum: { endpoint: "http://scrum", tokenFile: t${line} } }`).scrum?.tryTimeoutMs;

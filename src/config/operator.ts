@@ -106,6 +106,26 @@ const workspaces = z.strictObject({
     .prefault({}),
 });
 
+/** How browsers name where a page comes from; `:*` stands for every port. */
+const origin = z
+  .string()
+  .refine(
+    (text) => isOrigin(text.endsWith(":*") ? text.slice(0, -2) : text),
+    "must be an origin as browsers send it, for example https://app.example, or http://localhost:* for every port",
+  );
+
+function isOrigin(text: string): boolean {
+  return /^https?:[^*]*$/.test(text) && URL.canParse(text) && new URL(text).origin === text;
+}
+
+/** What the api's port answers beside its calls. */
+const api = z.strictObject({
+  /** Pages in browsers that may call it; none unless told. */
+  corsOrigins: z.array(origin).default([]),
+  /** Whether it tells its protos to tools, and to anybody who asks: for development. */
+  reflection: z.boolean().default(false),
+});
+
 /** @returns milliseconds */
 const tryTimeout = z
   .string()
@@ -142,6 +162,7 @@ const operator = z.strictObject({
   methodologies: z.record(z.string(), methodology).default({}),
   /** Roles that people of this installation can hold; an event that expects another one is rejected. */
   roles: z.array(z.string().min(1)).default([]),
+  api: api.prefault({}),
   runs: runs.prefault({}),
   workspaces: workspaces.prefault({}),
   proof: z.strictObject({

@@ -6,6 +6,7 @@ import type {
   ListWorkflowRulesResponseJson,
 } from "../gen/workflows_runtime/v1/workflow_service_pb.ts";
 import type { InScope, Scope } from "../tenancy/transaction.ts";
+import { shownText } from "../text/strangers-text.ts";
 import type { DefinitionSelector } from "./declarations.ts";
 import { findVersion, readDefinitions } from "./definition-store.ts";
 import { findProfile, readNewestProfiles } from "./profile-store.ts";
@@ -17,9 +18,9 @@ export class UnknownDefinitionError extends Error {
   override readonly name = "UnknownDefinitionError";
   readonly code = "unknown_definition";
   constructor({ id, version, channel = "stable" }: DefinitionSelector) {
-    const which = version === undefined ? `channel "${channel}"` : `version "${version}"`;
+    const which = version === undefined ? `channel "${shownText(channel, 80)}"` : `version "${shownText(version, 80)}"`;
     super(
-      `definition "${id}" with ${which} is not known to this tenant; publish it with \`automation apply -f definition.yaml\``,
+      `definition "${shownText(id, 80)}" with ${which} is not known to this tenant; publish it with \`automation apply -f definition.yaml\``,
     );
   }
 }
@@ -29,8 +30,10 @@ export class UnknownProfileError extends Error {
   override readonly name = "UnknownProfileError";
   readonly code = "unknown_profile";
   constructor(id: string, version: string) {
-    const which = version === "" ? "" : ` version "${version}"`;
-    super(`profile "${id}"${which} is not known to this tenant; publish it with \`automation apply -f profile.yaml\``);
+    const which = version === "" ? "" : ` version "${shownText(version, 80)}"`;
+    super(
+      `profile "${shownText(id, 80)}"${which} is not known to this tenant; publish it with \`automation apply -f profile.yaml\``,
+    );
   }
 }
 

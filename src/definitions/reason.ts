@@ -30,9 +30,12 @@ export function reasonsOfViolations(violations: readonly Violation[], message: o
       path.join("."),
       valueAt(
         message,
-        violation.field.map((part) =>
-          "localName" in part ? String(part.localName) : part.kind === "list_sub" ? String(part.index) : "",
-        ),
+        violation.field.flatMap((part) => {
+          if (part.kind === "list_sub") return String(part.index);
+          if (part.kind === "map_sub") return String(part.key);
+          if (part.kind !== "field") return "";
+          return part.oneof === undefined ? part.localName : [part.oneof.localName, "value"];
+        }),
       ),
       violation.message,
       "correct the field and send it again under a new event id",

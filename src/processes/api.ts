@@ -1,10 +1,12 @@
 import { randomUUID } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { createAgentsService } from "../api/agents-service.ts";
+import { createCors } from "../api/cors.ts";
 import { createGovernanceService } from "../api/governance-service.ts";
 import { createGraphService } from "../api/graph-service.ts";
+import { createHealthService } from "../api/health-service.ts";
 import { createProfileService } from "../api/profile-service.ts";
-import { createHandler } from "../api/routes.ts";
+import { createHandler, services as served } from "../api/routes.ts";
 import { createRunWorkerService } from "../api/run-worker-service.ts";
 import { serveApi } from "../api/server.ts";
 import { createWorkflowService } from "../api/workflow-service.ts";
@@ -137,23 +139,27 @@ export async function main(source: NodeJS.ProcessEnv, signal: AbortSignal): Prom
       publishSigningKeys({ inTransaction, now }, signer.publicKeys),
       proveExaminer(AbortSignal.timeout(proofLimitMs)),
     ]);
+    const check = oneAtATime(async () => {
+      const answers = pool.query("select 1").then(
+        () => true,
+        () => false,
+      );
+      const [postgres, storage, issuer] = await Promise.all([answers, s3.reachable(), authenticator.isReachable()]);
+      return { postgres, s3: storage, issuer };
+    });
     const server = await serveApi({
       address: environment.AUTOMATION_API_ADDRESS,
       handler: createHandler({
         ...services,
+        health: createHealthService({ names: served.map(({ typeName }) => typeName), check, ending: signal }),
+        reflection: operator.api.reflection,
         authenticate: authenticator.authenticate,
         recordAudit: createRecordAudit({ inScope }),
         onInternal: (error, facts) => log.error({ err: error, ...facts }, "a call failed"),
         newId: randomUUID,
       }),
-      check: oneAtATime(async () => {
-        const answers = pool.query("select 1").then(
-          () => true,
-          () => false,
-        );
-        const [postgres, storage, issuer] = await Promise.all([answers, s3.reachable(), authenticator.isReachable()]);
-        return { postgres, s3: storage, issuer };
-      }),
+      applyCors: createCors(operator.api.corsOrigins),
+      check,
     });
     log.info({ address: server.address }, "the api listens");
     await Promise.all([deliverLoop.run(signal), reconcileLoop.run(signal)]);

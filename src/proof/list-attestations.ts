@@ -7,6 +7,7 @@ import type {
 } from "../gen/governance/v1/governance_service_pb.ts";
 import { decodePageToken, encodePageToken, isUuid, pageSizeOf } from "../tenancy/page-token.ts";
 import type { InScope, Scope } from "../tenancy/transaction.ts";
+import { shownText } from "../text/strangers-text.ts";
 import type { AttestationRow } from "./attestation-store.ts";
 import { findRegistered, listRegistered } from "./attestation-store.ts";
 
@@ -15,7 +16,9 @@ export class UnknownAttestationError extends Error {
   override readonly name = "UnknownAttestationError";
   readonly code = "unknown_attestation";
   constructor(attestationId: string) {
-    super(`attestation "${attestationId}" is not known to this tenant; \`automation attestation list\` shows them`);
+    super(
+      `attestation "${shownText(attestationId, 80)}" is not known to this tenant; \`automation attestation list\` shows them`,
+    );
   }
 }
 

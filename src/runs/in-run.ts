@@ -1,4 +1,5 @@
 import type { InScope, Scope, Transaction } from "../tenancy/transaction.ts";
+import { shownText } from "../text/strangers-text.ts";
 import type { EventDraft, StreamHead } from "./chain-events.ts";
 import type { RunDraft } from "./run-draft.ts";
 import { draftRun } from "./run-draft.ts";
@@ -17,7 +18,7 @@ export class UnknownRunError extends Error {
   readonly code = "unknown_run";
   readonly runId: string;
   constructor(runId: string) {
-    super(`run "${runId}" is not known to this tenant; \`automation run list\` shows its runs`);
+    super(`run "${shownText(runId, 80)}" is not known to this tenant; \`automation run list\` shows its runs`);
     this.runId = runId;
   }
 }

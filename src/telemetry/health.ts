@@ -23,10 +23,14 @@ export function answerHealth(request: Asked, response: Answer, check: ReadinessC
   }
   if (path !== "/readyz") return false;
   check().then(
-    (parts) => reply(response, Object.values(parts).every((part) => part === true) ? 200 : 503, parts),
+    (parts) => reply(response, isReady(parts) ? 200 : 503, parts),
     (error: unknown) => reply(response, 503, { error: String(error) }),
   );
   return true;
+}
+
+export function isReady(parts: Awaited<ReturnType<ReadinessCheck>>): boolean {
+  return Object.values(parts).every((part) => part === true);
 }
 
 /** Serves the two paths alone, for processes without a port of their own. @param address - HOST:PORT */

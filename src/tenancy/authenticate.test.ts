@@ -37,16 +37,14 @@ async function startIssuer() {
     reopen: async () => {
       server = await open(port);
     },
-    /** Adds a key. @returns the header that a holder of it sends */
-    async issue(kid: string, alg = "EdDSA"): Promise<string> {
+    /** Adds a key. @returns the header that a holder of it sends, whose token claims more, or other things, when told */
+    async issue(kid: string, alg = "EdDSA", claims: object = {}): Promise<string> {
       const { privateKey, publicKey } = await generateKeyPair(alg, { extractable: true });
       keys.push({ ...(await exportJWK(publicKey)), kid, alg });
-      const jwt = await new SignJWT({ tenants: ["acme"], orgs: ["retail"], roles: ["viewer"] })
+      const usual = { iss: url, aud: "automation", sub: "paula", exp: Math.floor(Date.now() / 1_000) + 3_600 };
+      const scope = { tenants: ["acme"], orgs: ["retail"], roles: ["viewer"] };
+      const jwt = await new SignJWT({ ...usual, ...scope, ...claims })
         .setProtectedHeader({ alg, kid })
-        .setIssuer(url)
-        .setAudience("automation")
-        .setSubject("paula")
-        .setExpirationTime("1h")
         .sign(privateKey);
       return `Bearer ${jwt}`;
     },
@@ -104,5 +102,38 @@ describe("the authenticator", () => {
     const at = (ms: number) => createAuthenticator({ issuer: issuer.url, now: () => new Date(Date.now() + ms) });
     expect((await at(3_600_000 + 20_000).authenticate(header)).subject).toBe("paula");
     await expect(at(3_600_000 + 40_000).authenticate(header)).rejects.toThrow(UnauthenticatedError);
+  });
+
+  it.each([
+    [
+      "sub",
+      [undefined, null, 5, true, "", ["paula"], { name: "paula" }, "x".repeat(201), "pau\u0000la", "pau\u202ela"],
+    ],
+    [
+      "tenants",
+      [undefined, null, "acme", 5, [5], [null], [["acme"]], [""], ["x".repeat(201)], ["ac\u001bme"], { 0: "acme" }],
+    ],
+    ["orgs", [undefined, "retail", [{}]]],
+    ["roles", [undefined, "viewer", ["viewer", 5]]],
+    ["exp", [undefined, null, "soon", [1], {}]],
+    ["aud", [undefined, null, 5, {}, ["another"]]],
+    ["iss", [undefined, null, 5, {}, "https://elsewhere.example"]],
+    ["nbf", ["now", {}]],
+    ["iat", ["now", {}]],
+  ])("refuses a token whose claim %s is not of its kind, and names the claim", async (claim, values) => {
+    issuer = await startIssuer();
+    for (const [n, value] of values.entries()) {
+      const header = await issuer.issue(`k${n}`, "EdDSA", { [claim]: value });
+      const refused = createAuthenticator({ issuer: issuer.url, now }).authenticate(header);
+      await expect(refused, JSON.stringify(value)).rejects.toThrow(UnauthenticatedError);
+      await expect(refused, JSON.stringify(value)).rejects.toThrow(`claim "${claim}"`);
+    }
+  });
+
+  it("reads a token without a foreseeable end as one that lasts to the end of time", async () => {
+    issuer = await startIssuer();
+    const header = await issuer.issue("k1", "EdDSA", { exp: 1e300 });
+    const { expiresAt } = await createAuthenticator({ issuer: issuer.url, now }).authenticate(header);
+    expect(expiresAt.getTime()).toBe(8.64e15);
   });
 });

@@ -1,5 +1,6 @@
 import type { JWTPayload, JWTVerifyGetKey, RemoteJWKSet } from "jose";
 import { createRemoteJWKSet, errors, jwtVerify } from "jose";
+import { visible } from "../text/strangers-text.ts";
 
 /** There is no token, or not one to be believed. */
 export class UnauthenticatedError extends Error {
@@ -110,23 +111,31 @@ async function discover(issuer: string): Promise<RemoteJWKSet> {
   return createRemoteJWKSet(new URL(String(document.jwks_uri)), { timeoutDuration: fetchLimitMs });
 }
 
+/** The last moment of a Date, in seconds. */
+const endOfTimeSeconds = 8.64e12;
+
 /** @throws UnauthenticatedError */
 function readIdentity(payload: JWTPayload): Identity {
-  const { sub: subject = "", exp = 0 } = payload;
-  if (subject === "" || subject.length > 200) throw malformed("sub", "1 to 200 characters");
+  const { exp = 0 } = payload;
+  const sub: unknown = payload.sub; // jose looks at its presence only
+  if (!isName(sub)) throw malformed("sub", "1 to 200 characters of text");
   const names = (claim: string): string[] => {
     const value = payload[claim];
-    if (!Array.isArray(value) || !value.every((each) => typeof each === "string"))
-      throw malformed(claim, "a list of names");
+    if (!Array.isArray(value) || !value.every(isName)) throw malformed(claim, "a list of names");
     return value;
   };
   return {
-    subject,
+    subject: sub,
     tenants: names("tenants"),
     orgs: names("orgs"),
     roles: names("roles"),
-    expiresAt: new Date(exp * 1_000),
+    expiresAt: new Date(Math.min(exp, endOfTimeSeconds) * 1_000),
   };
+}
+
+/** @returns whether a value can name somebody in audit and errors: text that is all visible */
+function isName(value: unknown): value is string {
+  return typeof value === "string" && value.length >= 1 && value.length <= 200 && visible(value) === value;
 }
 
 function malformed(claim: string, rule: string): UnauthenticatedError {

@@ -30,8 +30,11 @@ export interface Claims {
   readonly kid?: string;
 }
 
-/** The api process as it is, over a real Postgres and S3 and with the local stack's issuer. */
-export async function startApi() {
+/**
+ * The api process as it is, over a real Postgres and S3 and with the local stack's issuer.
+ * @param more - lines of the operator file beside those that every test needs
+ */
+export async function startApi(more = "") {
   const engines = await startEngines({ postgres: true, s3: true });
   const password = randomUUID();
   const passwords = { migrate: password, api: password, dispatcher: password, relay: password };
@@ -55,7 +58,7 @@ export async function startApi() {
   const operatorFile = join(engines.dir, "operator.yaml");
   const workspaces = "{ isolation: [uid], repositories: { hosts: [github.com] } }";
   const proof = "{ baseUri: https://automation.example/proof }";
-  writeFileSync(operatorFile, `roles: [developer]\nproof: ${proof}\nworkspaces: ${workspaces}\n`);
+  writeFileSync(operatorFile, `roles: [developer]\nproof: ${proof}\nworkspaces: ${workspaces}\n${more}\n`);
   const keysDir = join(engines.dir, "keys");
   mkdirSync(keysDir, { mode: 0o700 });
   const environment = {
