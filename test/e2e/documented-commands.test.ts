@@ -19,6 +19,7 @@ const notRunHere = new Map([
   ["npm start", "the stack of this test was started by what it runs"],
   ["npm run bench -- start", "takes minutes, and wants a machine to itself"],
   ["slsa-verifier verify-vsa", "test/integration/verify.test.ts builds this program and runs the block"],
+  ["grpcurl", "no registry that set-up uses has this program"],
   ["cosign verify-blob-attestation", "no registry that set-up uses has this program"],
 ]);
 /** What the commands of a page print beside much else, each at least once. */
@@ -32,6 +33,7 @@ const printed: Readonly<Record<string, readonly RegExp[]>> = {
     / patch +changes\.patch /m,
     /agent-run\.dsse\.json +sha256:/,
   ],
+  "docs/api.md": [/"runs": ?\[/],
   "docs/personas.md": [
     /"type":"result","result":\{"noted":"Customers pay by invoice"\}/,
     /^created +Persona note-keeper@1 /m,

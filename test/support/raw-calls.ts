@@ -1,6 +1,8 @@
+import { once } from "node:events";
 import type { IncomingHttpHeaders } from "node:http2";
 import { connect as connectHttp2 } from "node:http2";
 import { connect } from "node:net";
+import { setImmediate as nextTurn } from "node:timers/promises";
 
 /** A message as gRPC, gRPC-web and Connect streams put it on the wire. */
 export function envelope(message: Uint8Array | string, flags = 0): Buffer<ArrayBuffer> {
@@ -80,8 +82,11 @@ export function callGrpc({ url, type, body, headers }: RawCall): Promise<Told> {
   });
 }
 
-/** Sends pieces one after the other, each when the one before has left. @returns what is answered until the other side closes, or `enough` of it has come */
-export function sendPieces(
+/**
+ * Sends pieces one after the other. The server is of this process: after some turns of the event loop it has read what was written, so that each piece comes alone.
+ * @returns what is answered until the other side closes, or `enough` of it has come
+ */
+export async function sendPieces(
   url: string,
   pieces: readonly (string | Buffer)[],
   enough = Number.POSITIVE_INFINITY,
@@ -89,16 +94,18 @@ export function sendPieces(
   const { hostname, port } = new URL(url);
   const socket = connect({ host: hostname, port: Number(port), noDelay: true });
   let answer = Buffer.alloc(0);
-  return new Promise((done, fail) => {
+  const answered = new Promise<Buffer>((done, fail) => {
     socket.on("error", fail);
     socket.on("data", (bytes) => {
       answer = Buffer.concat([answer, bytes]);
       if (answer.length >= enough) socket.destroy();
     });
     socket.on("close", () => done(answer));
-    const send = ([piece, ...rest]: readonly (string | Buffer)[]): void => {
-      if (piece !== undefined) socket.write(piece, () => setImmediate(send, rest));
-    };
-    send(pieces);
   });
+  await once(socket, "connect");
+  for (const piece of pieces) {
+    socket.write(piece);
+    for (let turn = 0; turn < 10; turn += 1) await nextTurn();
+  }
+  return answered;
 }
