@@ -1,18 +1,21 @@
 import type { DescMessage, JsonValue } from "@bufbuild/protobuf";
-import { create, fromJsonString } from "@bufbuild/protobuf";
+import { create, fromJson } from "@bufbuild/protobuf";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { reason } from "../definitions/reason.ts";
 import { ReasonSchema } from "../gen/automation/v1/run_event_pb.ts";
-import type { JsonFault } from "../text/json-fault.ts";
-import { findJsonFault, jsonAt } from "../text/json-fault.ts";
+import { readExactJson } from "../text/exact-json.ts";
+import { findUnreadableField, jsonAt } from "../text/unreadable-field.ts";
 
-const notUtf8: JsonFault = { path: [], rule: "JSON is UTF-8", remedy: "send its bytes in UTF-8" };
-const tooDeep: JsonFault = {
-  path: [],
-  rule: "is nested too deeply to be read",
-  remedy: "send the message's own fields",
-};
 const utf8 = new TextDecoder("utf-8", { fatal: true });
+const depthLimit = 100;
+
+/** What is not right in a request's JSON. */
+interface Fault {
+  readonly path: readonly (string | number)[];
+  readonly value: unknown;
+  readonly rule: string;
+  readonly remedy: string;
+}
 
 /**
  * Options of a Connect handler by which JSON that is not wholly understood is refused, with the field, its value, the rule and the remedy.
@@ -23,44 +26,45 @@ export function createJsonReading(schema: DescMessage) {
     ignoreUnknownFields: false,
     textDecoder: {
       decode(bytes?: Uint8Array): string {
-        const text = decodeText(schema, bytes);
-        try {
-          fromJsonString(schema, text);
-        } catch (error) {
-          throw refusalOf(schema, text, error);
-        }
+        const text = decodeUtf8(schema, bytes);
+        const fault = faultIn(schema, text);
+        if (fault !== undefined) throw refusal(schema, fault);
         return text;
       },
     },
   };
 }
 
-function decodeText(schema: DescMessage, bytes: Uint8Array | undefined): string {
+function decodeUtf8(schema: DescMessage, bytes: Uint8Array | undefined): string {
   try {
     return utf8.decode(bytes);
   } catch {
-    throw refusal(schema, "", notUtf8);
+    throw refusal(schema, { path: [], value: "", rule: "JSON is UTF-8", remedy: "send its bytes in UTF-8" });
   }
 }
 
-function refusalOf(schema: DescMessage, text: string, error: unknown): ConnectError {
-  let json: JsonValue;
+function faultIn(schema: DescMessage, text: string): Fault | undefined {
+  let exact: ReturnType<typeof readExactJson>;
   try {
-    json = JSON.parse(text);
-  } catch (fault) {
-    const rule = fault instanceof Error ? fault.message : String(fault);
-    return refusal(schema, text, { path: [], rule, remedy: "send one JSON object" });
+    exact = readExactJson(text, depthLimit);
+  } catch (error) {
+    if (!(error instanceof SyntaxError)) throw error;
+    return { path: [], value: text, rule: error.message, remedy: "send one JSON object" };
   }
+  const [inexact] = exact.faults;
+  if (inexact !== undefined) return { ...inexact, remedy: "correct it, or send a large number as text" };
+  const json = exact.value as JsonValue;
   try {
-    return refusal(schema, json, findJsonFault(schema, json, error));
-  } catch (fault) {
-    if (fault instanceof RangeError) return refusal(schema, "", tooDeep); // the stack has an end
-    throw fault;
+    fromJson(schema, json);
+    return undefined;
+  } catch (error) {
+    const field = findUnreadableField(schema, json, error);
+    return { ...field, value: jsonAt(json, field.path) };
   }
 }
 
-function refusal(schema: DescMessage, json: JsonValue, { path, rule, remedy }: JsonFault): ConnectError {
-  const why = reason("invalid_field", path.join("."), jsonAt(json, path), rule, remedy);
+function refusal(schema: DescMessage, { path, value, rule, remedy }: Fault): ConnectError {
+  const why = reason("invalid_field", path.join("."), value, rule, remedy);
   const where = why.field === "" ? "" : `${why.field} `;
   return new ConnectError(
     `the request is not a ${schema.typeName} in JSON: ${where}"${why.value}": ${why.rule}; ${why.remedy}`,

@@ -3,7 +3,7 @@ import type { JsonValue } from "@bufbuild/protobuf";
 import type { Document } from "yaml";
 import { isNode, isScalar, LineCounter, parseAllDocuments, visit } from "yaml";
 import { exactRule, isExact } from "../text/exact-json.ts";
-import type { JsonPath } from "../text/json-fault.ts";
+import type { JsonPath } from "../text/unreadable-field.ts";
 import { CliError } from "./cli-error.ts";
 import { plain } from "./output.ts";
 

@@ -3,9 +3,9 @@ import { fromJson } from "@bufbuild/protobuf";
 import type { Path } from "@bufbuild/protobuf/reflect";
 import type { Validator } from "@bufbuild/protovalidate";
 import { createValidator } from "@bufbuild/protovalidate";
-import type { JsonFault, JsonPath } from "../text/json-fault.ts";
-import { findJsonFault, isObject, jsonAt } from "../text/json-fault.ts";
 import { cutText } from "../text/strangers-text.ts";
+import type { JsonPath, UnreadableField } from "../text/unreadable-field.ts";
+import { findUnreadableField, isObject, jsonAt } from "../text/unreadable-field.ts";
 import type { Detail } from "./cli-error.ts";
 import type { YamlDocument } from "./read-documents.ts";
 
@@ -28,7 +28,7 @@ export function checkMessage<D extends DescMessage>(
   try {
     message = fromJson(schema, json);
   } catch (error) {
-    return { faults: [detailOf(source, findJsonFault(schema, json, error, at))] };
+    return { faults: [detailOf(source, findUnreadableField(schema, json, error, at))] };
   }
   const result = validate(schema, message);
   if (result.kind === "valid") return { message };
@@ -51,7 +51,7 @@ const validate: Validator["validate"] = (schema, message) => {
 };
 
 /** @returns the fault with file, line, field and value */
-export function detailOf({ file, json, lineOf }: YamlDocument, { path, rule, remedy }: JsonFault): Detail {
+export function detailOf({ file, json, lineOf }: YamlDocument, { path, rule, remedy }: UnreadableField): Detail {
   const value = jsonAt(json, path);
   const shown = value === undefined ? "(absent)" : cutText(JSON.stringify(value), 80);
   const field = path.map((part) => (typeof part === "number" ? `[${part}]` : `.${part}`)).join("");

@@ -4,7 +4,7 @@ import { fromJson } from "@bufbuild/protobuf";
 export type JsonPath = readonly (string | number)[];
 
 /** What is not right in JSON that shall be a message: where, by which rule, and what to do. */
-export interface JsonFault {
+export interface UnreadableField {
   readonly path: JsonPath;
   readonly rule: string;
   readonly remedy: string;
@@ -15,7 +15,12 @@ export interface JsonFault {
  * @param at - path of the value within what its author wrote
  * @param error - what `fromJson` threw
  */
-export function findJsonFault(schema: DescMessage, json: JsonValue, error: unknown, at: JsonPath = []): JsonFault {
+export function findUnreadableField(
+  schema: DescMessage,
+  json: JsonValue,
+  error: unknown,
+  at: JsonPath = [],
+): UnreadableField {
   if (!isObject(json)) return { path: at, rule: `must be a mapping of fields of ${schema.name}`, remedy: "correct it" };
   const keys = new Map<DescField, string>();
   for (const [key, value] of Object.entries(json)) {
@@ -32,7 +37,7 @@ export function findJsonFault(schema: DescMessage, json: JsonValue, error: unkno
       const fault = failureOf(schema, { [key]: alone });
       if (fault === undefined) continue;
       const inner = messageOf(field);
-      return inner === undefined ? faultOfScalar(field, path, fault) : findJsonFault(inner, part, fault, path);
+      return inner === undefined ? faultOfScalar(field, path, fault) : findUnreadableField(inner, part, fault, path);
     }
   }
   return { path: at, rule: ruleOf(error), remedy: "correct it" };
@@ -47,7 +52,7 @@ function partsOf(field: DescField, here: JsonPath, value: JsonValue) {
   return [{ path: here, part: value, alone: value }];
 }
 
-function faultOfScalar(field: DescField, path: JsonPath, fault: Error): JsonFault {
+function faultOfScalar(field: DescField, path: JsonPath, fault: Error): UnreadableField {
   if (field.enum !== undefined) {
     const names = field.enum.values.filter(({ number }) => number !== 0).map(({ name }) => name);
     return { path, rule: `must be a ${field.enum.name}`, remedy: `use one of ${names.join(", ")}` };
