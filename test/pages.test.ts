@@ -1,7 +1,8 @@
-import { readFileSync } from "node:fs";
+import { globSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { Command } from "commander";
 import { expect, it } from "vitest";
+import { commandOf } from "../src/cli/as-typed.ts";
 import { registerCommands } from "../src/cli/commands.ts";
 import { registerProcesses } from "../src/cli/process.ts";
 import { blocksOf, inlineCodeOf, pages } from "./support/pages.ts";
@@ -13,7 +14,10 @@ it.each(pages)("%s says of each block what it is, and has commands in blocks `sh
   for (const { language, label, line, text } of blocksOf(page)) {
     const at = `${page}:${line} \`\`\`${language} ${label}`;
     expect(["sh", "console", "text", "mermaid", "yaml", "json", "js"], at).toContain(language);
-    if (language !== "sh") expect(text, at).not.toMatch(/^\s*(\$ )?(npx|npm|\S*automation|kcat|curl|openssl) /m);
+    if (language !== "sh")
+      expect(text, at).not.toMatch(
+        /^\s*(\$ )?(npx|npm|\S*automation|kcat|curl|openssl|temporal|grpcurl|buf|docker|apt-get) \S/m,
+      );
   }
 });
 
@@ -35,19 +39,40 @@ it.each(pages)("%s names only scripts that package.json has", (page) => {
   }
 });
 
+it("names in the program's own texts only commands that there are", () => {
+  const files = ["src/**/*.ts", "workers/**/*.ts", "src/cli/*.mjs", "proto/**/*.proto"].flatMap((glob) =>
+    globSync(glob, { cwd: clone }),
+  );
+  const named = files
+    .filter((file) => !/\.test\.ts$|^src\/gen\//.test(file))
+    .flatMap((file) =>
+      [...readFileSync(join(clone, file), "utf8").matchAll(/`(?:npx )?automation ([^`\\(]+)\\?`/g)].map(
+        ([, words = ""]) => ({ file, words }),
+      ),
+    );
+  expect(named.length).toBeGreaterThan(20);
+  for (const { file, words } of named)
+    expect(faultOf(words.split(" "), { orGroup: true }), `${file}: automation ${words}`).toBeUndefined();
+});
+
 const program = new Command("automation");
 registerCommands(program);
 registerProcesses(program);
 
-/** @returns the first word that the program would refuse as a command or an option */
-function faultOf(words: readonly string[]): string | undefined {
-  let command = program;
-  for (const word of words) {
-    const below = command.commands.find((each) => each.name() === word);
-    if (below !== undefined) command = below;
-    else if (command.commands.length > 0) return word;
-    else if (/^--?[a-z]/.test(word) && !command.options.some(({ short, long }) => [short, long].includes(word)))
-      return word;
-  }
-  return command.commands.length > 0 ? "a command is missing" : undefined;
+/**
+ * @param orGroup - whether the name of a group of commands will do
+ * @returns the first word that the program would refuse as a command or an option
+ */
+function faultOf(words: readonly string[], { orGroup = false } = {}): string | undefined {
+  const { command, isWhole } = commandOf(program, words);
+  if (!isWhole)
+    return orGroup && command !== program && pathOf(command).length === words.length
+      ? undefined
+      : `after ${command.name()}`;
+  return words.find(
+    (word) => /^--?[a-z]/.test(word) && !command.options.some(({ short, long }) => [short, long].includes(word)),
+  );
 }
+
+const pathOf = (command: Command): string[] =>
+  command.parent === null ? [] : [...pathOf(command.parent), command.name()];

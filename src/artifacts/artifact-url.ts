@@ -12,7 +12,7 @@ export class UnknownArtifactError extends Error {
   readonly code = "unknown_artifact";
   constructor(artifactId: string) {
     super(
-      `artifact "${shownText(artifactId, 80)}" is not known to this tenant; \`automation run describe\` shows those of a run`,
+      `artifact "${shownText(artifactId, 80)}" is not known to this tenant; \`automation artifact list --run RUN\` shows those of a run`,
     );
   }
 }

@@ -1,9 +1,10 @@
 import { Command, CommanderError } from "commander";
+import { programAsTyped } from "./command-line.ts";
 import { isProcess, registerProcesses } from "./process.ts";
 import { commandOutput, endWithReader } from "./terminal.ts";
 import { explainUsage } from "./usage.ts";
 
-const program = new Command("automation")
+const program = new Command(programAsTyped())
   .description("event-driven, methodology-aware automation runs on Temporal")
   .configureOutput(commandOutput);
 
@@ -17,6 +18,10 @@ if (forPeople) {
 }
 registerProcesses(program);
 explainUsage(program);
+let reached = program;
+program.hook("preAction", (_, command) => {
+  reached = command;
+});
 
 try {
   await program.parseAsync();
@@ -28,5 +33,5 @@ async function fail(error: unknown): Promise<number> {
   // Commander has shown the help.
   if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
   const { reportFailure } = await import("./report-failure.ts");
-  return reportFailure(error, process.argv.includes("--json"));
+  return reportFailure(error, process.argv.includes("--json"), reached);
 }

@@ -1,4 +1,5 @@
-import { join, relative } from "node:path";
+import { existsSync } from "node:fs";
+import { dirname, join, relative } from "node:path";
 import { cloneDir, defaultStateDir } from "./local-state.ts";
 
 /**
@@ -10,11 +11,21 @@ export function commandLine(
   scope: { readonly tenant: string; readonly org: string } | undefined,
   stateDir: string = defaultStateDir,
 ): string {
-  const isInClone = !relative(cloneDir, process.cwd()).startsWith("..");
-  const program = isInClone ? ["npx", "automation"] : [join(cloneDir, "automation")];
   const tenant = scope === undefined ? [] : ["--tenant", scope.tenant, "--org", scope.org];
   const state = stateDir === defaultStateDir ? [] : ["--state", stateDir];
-  return [...program, ...words, ...tenant, ...state].map(quote).join(" ");
+  return [programAsTyped(), ...[...words, ...tenant, ...state].map(quote)].join(" ");
+}
+
+/** @returns what this program is called by from this folder: by way of npx where that finds the clone, else by its path */
+export function programAsTyped(from: string = process.cwd()): string {
+  return npmRootOf(from) === cloneDir ? "npx automation" : quote(join(cloneDir, "automation"));
+}
+
+/** @returns the folder whose programs npx runs: the nearest upwards that holds a package, itself if there is none */
+function npmRootOf(folder: string): string {
+  if (["package.json", "node_modules"].some((name) => existsSync(join(folder, name)))) return folder;
+  const above = dirname(folder);
+  return above === folder ? folder : npmRootOf(above);
 }
 
 /** @returns a path of the clone, as this folder names it */

@@ -11,7 +11,13 @@ export interface NextSteps {
   readonly lines: readonly string[];
 }
 
-/** @returns what to do after the demo */
+/** @returns what to do after a demo whose stack ends with it */
+export function stepsWithoutStack({ dir }: LocalState): NextSteps[] {
+  const title = "the stack ends here, and its data stays: start it again for another run, and to look closer";
+  return [{ title, lines: [commandLine(["up", "--demo"], undefined, dir)] }];
+}
+
+/** @returns what to do after the demo, while its stack runs */
 export function nextSteps(after: {
   readonly state: LocalState;
   readonly settings: DemoSettings;

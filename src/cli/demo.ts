@@ -11,7 +11,7 @@ import { appliedLine } from "./apply.ts";
 import { explain, keepToken } from "./call-api.ts";
 import { CliError } from "./cli-error.ts";
 import { declareDemo } from "./demo-declare.ts";
-import { nextSteps } from "./demo-next.ts";
+import { nextSteps, stepsWithoutStack } from "./demo-next.ts";
 import type { DemoScrum } from "./demo-scrum.ts";
 import { boardLines, boardOf, createDemoScrum } from "./demo-scrum.ts";
 import type { DemoSettings } from "./demo-settings.ts";
@@ -39,6 +39,7 @@ interface Demo {
   readonly settings: DemoSettings;
   readonly screen: Screen;
   readonly signal: AbortSignal;
+  readonly stackEnds: boolean;
 }
 
 /** `automation demo`: the whole way of one request, on the running stack. */
@@ -76,6 +77,8 @@ export interface DemoOptions {
   readonly failing: boolean;
   readonly json: boolean;
   readonly signal: AbortSignal;
+  /** Whether the stack ends with the demo: then nothing that needs one is printed. */
+  readonly stackEnds?: boolean;
 }
 
 interface Shown {
@@ -84,14 +87,15 @@ interface Shown {
   readonly reason: string;
 }
 
-async function showDemo({ state, failing, json, signal }: DemoOptions): Promise<Shown> {
+async function showDemo({ state, failing, json, signal, stackEnds = false }: DemoOptions): Promise<Shown> {
   const screen = createScreen(json, () => new Date());
   const settings = readDemoSettings();
   const { tenant, org } = settings;
   const scrum = createDemoScrum(state);
   const who = { tenant, org, role: "admin", subject: userInfo().username } as const;
   const token = keepToken(() => mintToken(state, who, signal));
-  const demo = { api: createApiClient({ apiUrl: state.api.url, token, tenant, org }), scrum, settings, screen, signal };
+  const api = createApiClient({ apiUrl: state.api.url, token, tenant, org });
+  const demo = { api, scrum, settings, screen, signal, stackEnds };
   try {
     return await show(demo, state, failing);
   } catch (error) {
@@ -138,8 +142,8 @@ async function show(demo: Demo, state: LocalState, failing: boolean): Promise<Sh
   await tellPatch(demo, runId);
   await tellAttestations(demo, runId);
   await tellBoard(demo, runId);
-  for (const { title, lines } of nextSteps({ state, settings, runId, failing }))
-    screen.tell("next", under(title, lines), { title, lines });
+  const next = demo.stackEnds ? stepsWithoutStack(state) : nextSteps({ state, settings, runId, failing });
+  for (const { title, lines } of next) screen.tell("next", under(title, lines), { title, lines });
   const wanted = failing ? RunStatus.FAILED : RunStatus.COMPLETED;
   const ended = `the run ended ${shortName(RunStatusSchema.value[end]?.name, "RUN_STATUS_")}: ${reason}`;
   if (end !== wanted) return { end, isAsDesigned: false, reason: ended };

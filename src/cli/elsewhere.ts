@@ -24,7 +24,7 @@ const otherSpeech: Readonly<Record<string, string>> = {
  * @returns undefined when it may well be the api that failed
  */
 export function elsewhereThanApi(error: ConnectError, apiUrl: string): CliError | undefined {
-  const remedy = "is `automation up` running, and --api-url right? `automation status` shows the address";
+  const remedy = "is `automation up` running, and --api-url right? `automation url api` prints the address";
   const silent = (why: string) =>
     new CliError(3, `the api ${apiUrl} does not answer: ${why}`, { remedy, cause: error });
   const other = (why: string) =>

@@ -1,4 +1,6 @@
 import { Code, ConnectError } from "@connectrpc/connect";
+import type { Command } from "commander";
+import { asTyped } from "./as-typed.ts";
 import type { ExitCode } from "./cli-error.ts";
 import { CliError } from "./cli-error.ts";
 import { jsonText, printError } from "./terminal.ts";
@@ -32,14 +34,16 @@ const refusals: Readonly<Record<string, readonly [exitCode: ExitCode, fault: str
 
 /**
  * Says on standard error why a command failed: in one line for people, and one more per detail, or as one JSON object.
+ * @param at - the command that failed; the program itself when none was reached
  * @returns the exit code of the command
  */
-export function reportFailure(error: unknown, json: boolean): ExitCode {
+export function reportFailure(error: unknown, json: boolean, at: Command): ExitCode {
   const { code, fault, remedy, details, exitCode, message } = toCliError(error);
   if (json) {
     const some = details.length === 0 ? {} : { details };
-    printError(jsonText({ code, message: fault, remedy, ...some, exit: exitCode }));
-  } else printError(`automation: ${message}`);
+    const typed = (_: string, value: unknown) => (typeof value === "string" ? asTyped(value, at) : value);
+    printError(jsonText(JSON.parse(JSON.stringify({ code, message: fault, remedy, ...some, exit: exitCode }, typed))));
+  } else printError(asTyped(`automation: ${message}`, at));
   return exitCode;
 }
 

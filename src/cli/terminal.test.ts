@@ -1,3 +1,4 @@
+import { Command } from "commander";
 import { afterEach, expect, it, vi } from "vitest";
 import { CliError } from "./cli-error.ts";
 import { reportFailure } from "./report-failure.ts";
@@ -14,8 +15,8 @@ it("shows what steers or deceives a terminal in every line, fault and JSON text"
   const err = vi.spyOn(console, "error").mockImplementation(() => undefined);
   print(`${hostile}\nnext\tcolumn`);
   createScreen(true, () => new Date(0)).tell(hostile, hostile, { fact: hostile });
-  expect(reportFailure(new CliError(4, hostile), false)).toBe(4);
-  reportFailure(new TypeError(hostile), false);
+  expect(reportFailure(new CliError(4, hostile), false, new Command())).toBe(4);
+  reportFailure(new TypeError(hostile), false, new Command());
   expect(out).toHaveBeenNthCalledWith(1, `${shown}\nnext\tcolumn`);
   const json = String(out.mock.calls[1]?.[0]);
   expect(JSON.parse(json)).toMatchObject({ event: hostile, message: hostile, fact: hostile });

@@ -206,7 +206,7 @@ function tellReady(screen: Screen, stack: Stack, elapsedMs: number, members: { n
 
 /** Lets the demo ask for its run, then waits for Ctrl-C, unless told to end with the demo. */
 async function useStack(options: UpOptions, state: LocalState, screen: Screen, signal: AbortSignal): Promise<void> {
-  const failure = options.demo ? await demoFailure(state, options.json === true, signal) : undefined;
+  const failure = options.demo ? await demoFailure(state, options, signal) : undefined;
   if (options.once) {
     signal.throwIfAborted();
     if (failure !== undefined) throw new CliError(1, failure);
@@ -219,10 +219,14 @@ async function useStack(options: UpOptions, state: LocalState, screen: Screen, s
 }
 
 /** @returns why the demo run did not complete; undefined when it did */
-async function demoFailure(state: LocalState, json: boolean, signal: AbortSignal): Promise<string | undefined> {
+async function demoFailure(
+  state: LocalState,
+  { json = false, once: stackEnds }: UpOptions,
+  signal: AbortSignal,
+): Promise<string | undefined> {
   const { runDemo } = await import("./demo.ts");
   try {
-    const { completed, reason } = await runDemo({ state, failing: false, json, signal });
+    const { completed, reason } = await runDemo({ state, failing: false, json, signal, stackEnds });
     return completed ? undefined : `the demo run did not complete: ${reason ?? "no reason was given"}`;
   } catch (error) {
     return `the demo run did not complete: ${error instanceof Error ? error.message : String(error)}`;

@@ -29,6 +29,7 @@ export function registerUrl(program: Command): void {
 }
 
 function unknownName(name: string, known: readonly string[]): CliError {
-  const why = name === "scrum" ? "; the Scrum service runs with `up --demo`" : "";
-  return new CliError(2, `${JSON.stringify(name)} is no part of this stack; name one of ${known.join(", ")}${why}`);
+  const why = name === "scrum" ? "; the Scrum service is there after `automation up --demo`" : "";
+  const fault = `${JSON.stringify(name)} is no part of this stack`;
+  return new CliError(2, fault, { code: "usage", remedy: `name one of ${known.join(", ")}${why}` });
 }

@@ -20,7 +20,7 @@ export class UnknownDefinitionError extends Error {
   constructor({ id, version, channel = "stable" }: DefinitionSelector) {
     const which = version === undefined ? `channel "${shownText(channel, 80)}"` : `version "${shownText(version, 80)}"`;
     super(
-      `definition "${shownText(id, 80)}" with ${which} is not known to this tenant; publish it with \`automation apply -f definition.yaml\``,
+      `definition "${shownText(id, 80)}" with ${which} is not known to this tenant; publish it with \`automation apply -f FILE\``,
     );
   }
 }
@@ -32,7 +32,7 @@ export class UnknownProfileError extends Error {
   constructor(id: string, version: string) {
     const which = version === "" ? "" : ` version "${shownText(version, 80)}"`;
     super(
-      `profile "${shownText(id, 80)}"${which} is not known to this tenant; publish it with \`automation apply -f profile.yaml\``,
+      `profile "${shownText(id, 80)}"${which} is not known to this tenant; publish it with \`automation apply -f FILE\``,
     );
   }
 }

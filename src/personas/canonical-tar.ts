@@ -88,7 +88,7 @@ export function decodeTar(tar: Uint8Array): BundleFile[] {
   return files;
 }
 
-const remedy = "make the bundle with `automation persona publish`";
+const remedy = "make the bundle with `automation persona publish FOLDER`";
 
 /** Reads one header and compares it, field by field, with the one that its file must have. */
 function readHeader(header: Buffer): { path: string; isExecutable: boolean; sizeBytes: number } {

@@ -35,14 +35,16 @@ export function manifestFile(manifest: PersonaManifest): BundleFile {
 export function readManifest(files: readonly BundleFile[]): PersonaManifest {
   const found = files.find(({ path }) => path === manifestPath);
   if (found === undefined)
-    throw new InvalidBundleError(`the bundle has no ${manifestPath}; make it with \`automation persona publish\``);
+    throw new InvalidBundleError(
+      `the bundle has no ${manifestPath}; make it with \`automation persona publish FOLDER\``,
+    );
   const manifest = parseManifest(found.bytes);
   const invalid = violationsOf(manifest);
   if (invalid.length > 0) throw new InvalidBundleError(`${manifestPath}: ${invalid.join("; ")}`);
   const own = manifestFile(manifest);
   if (found.isExecutable || Buffer.compare(own.bytes, found.bytes) !== 0)
     throw new InvalidBundleError(
-      `${manifestPath} is not in canonical form (RFC 8785 JSON, mode 0644); make the bundle with \`automation persona publish\``,
+      `${manifestPath} is not in canonical form (RFC 8785 JSON, mode 0644); make the bundle with \`automation persona publish FOLDER\``,
     );
   const faults = faultsOfManifest(manifest, files);
   if (faults.length > 0)

@@ -162,7 +162,7 @@ function profileUnknown({ id, version }: { readonly id: string; readonly version
     "profile",
     named,
     "is not published for this tenant",
-    "publish it with `automation apply -f profile.yaml`",
+    "publish it with `automation apply -f FILE`",
   );
 }
 
@@ -172,11 +172,5 @@ function definitionUnknown(
 ): Reason {
   const named = version === undefined ? `${id} on channel ${channel ?? "stable"}` : `${id}@${version}`;
   const rule = isKnown ? "has no such version or channel" : "is not published for this tenant";
-  return reason(
-    "unknown_definition",
-    "definition",
-    named,
-    rule,
-    "publish it with `automation apply -f definition.yaml`",
-  );
+  return reason("unknown_definition", "definition", named, rule, "publish it with `automation apply -f FILE`");
 }

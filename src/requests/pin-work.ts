@@ -113,7 +113,7 @@ function repositoryUnknown(field: string, id: string): Reason {
     field,
     id,
     "is not declared for this tenant",
-    "declare it with `automation apply -f repository.yaml`",
+    "declare it with `automation apply -f FILE`",
   );
 }
 
@@ -149,7 +149,7 @@ function personaUnknown({ id = "", version = "" }: PersonaRefJson, index: number
     `plan.steps.${index}.agent.persona`,
     version === "" ? id : `${id}@${version}`,
     version === "" ? "is not published for this tenant" : "has no such version for this tenant",
-    "publish it with `automation persona publish`",
+    "publish it with `automation persona publish FOLDER`",
   );
 }
 

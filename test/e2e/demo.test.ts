@@ -99,8 +99,10 @@ describe("the demo", () => {
     const evidence = join(clone, "evidence", runOf(stack.told));
     try {
       for (const line of commands) {
-        const { code, stderr } = await shell(line);
+        const { code, stdout, stderr } = await shell(line);
         expect({ line, code, stderr }).toEqual({ line, code: 0, stderr: "" });
+        for (const [further = ""] of stdout.matchAll(/(?<=^ {2})npx automation .*/gm))
+          expect(await shell(further), further).toMatchObject({ code: 0 });
       }
       for (const file of ["agent-run.dsse.json", "provenance.dsse.json", "vsa.dsse.json", "events.ndjson"])
         expect(existsSync(join(evidence, file)), file).toBe(true);
@@ -173,4 +175,7 @@ it("a second start keeps the data, uses a new event and exits 0 once its run COM
   const again = objects<ToldEvent>(stdout);
   expect(statuses(again).at(-1)).toBe("COMPLETED");
   expect(runOf(again)).not.toBe(before);
+  expect(linesOf(again), "prints nothing that needs the stack, which is gone").toEqual([
+    `npx automation up --demo --state ${stack.dir}`,
+  ]);
 });

@@ -1,0 +1,35 @@
+import { resolve } from "node:path";
+import type { Command } from "commander";
+import { commandLine } from "./command-line.ts";
+
+/**
+ * Makes commands in a text run as printed. Wherever they are written, texts name them as `automation up`, between backticks; here each is called as from this folder, with tenant, org and state of the command at hand.
+ * @param at - the command whose text it is; the program itself when none was reached
+ */
+export function asTyped(text: string, at: Command): string {
+  return text.replaceAll(/`automation ([^`]+)`/g, (whole, said: string) => {
+    const words = said.split(" ");
+    const { command, isWhole } = commandOf(rootOf(at), words);
+    if (!isWhole) return whole;
+    const takes = (option: string) => command.options.some(({ long }) => long === option) && !words.includes(option);
+    const { tenant, org, state }: { tenant?: string; org?: string; state?: string } = at.opts();
+    const scope = takes("--tenant") && tenant !== undefined && org !== undefined ? { tenant, org } : undefined;
+    const dir = takes("--state") && state !== undefined ? resolve(state) : undefined;
+    return `\`${commandLine(words, scope, dir)}\``;
+  });
+}
+
+/** @returns the command that words begin with, and whether they name one that can be done */
+export function commandOf(root: Command, words: readonly string[]): { command: Command; isWhole: boolean } {
+  let command = root;
+  for (const word of words) {
+    const below = command.commands.find((each) => each.name() === word);
+    if (below === undefined) break;
+    command = below;
+  }
+  return { command, isWhole: command.commands.length === 0 };
+}
+
+function rootOf(command: Command): Command {
+  return command.parent === null ? command : rootOf(command.parent);
+}
