@@ -5,7 +5,7 @@ import { createHash } from "node:crypto";
 import { accessSync, constants, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { homedir, tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
-import { goBuild } from "../engines/go-build.mjs";
+import { goBuild, goEnvironment } from "../engines/go-build.mjs";
 import { createLiveLines, createProgress } from "./progress.mjs";
 
 const installLimitMs = 15 * 60_000;
@@ -126,7 +126,7 @@ function compileAhead(root) {
   const go = ["--pdeathsig", "KILL", "go", "build", "-o", "/dev/null", ...goBuild];
   const child = spawn("setpriv", go, {
     cwd: join(root, "src", "engines", "s3"),
-    env: { HOME: homedir(), ...process.env, GOTMPDIR: kept },
+    env: goEnvironment(kept),
     detached: true,
     stdio: "ignore",
   });

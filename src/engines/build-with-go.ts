@@ -1,8 +1,7 @@
 import { readFileSync } from "node:fs";
-import { homedir } from "node:os";
 import { join } from "node:path";
 import { EngineError } from "./engine-error.ts";
-import { goBuild } from "./go-build.mjs";
+import { goBuild, goEnvironment } from "./go-build.mjs";
 import { pinnedVersion, requireProgram } from "./programs.ts";
 import { runProgram } from "./run-program.ts";
 
@@ -36,7 +35,7 @@ export async function buildWithGo(build: GoBuild): Promise<void> {
 async function buildNow({ engine, moduleDir, dir, step, signal }: GoBuild): Promise<void> {
   const go = await requireGo(engine, moduleDir, signal);
   // What Go holds on to when it is killed lies in the folder that is removed then.
-  const env = { HOME: homedir(), ...process.env, GOTMPDIR: dir };
+  const env = goEnvironment(dir);
   const run = async (argv: string[], onLine: (line: string) => void) => {
     const killable = ["setpriv", "--pdeathsig", "KILL", go, ...argv];
     return await runProgram(killable, { cwd: moduleDir, env, limitMs: 30 * 60_000, onLine, signal });
