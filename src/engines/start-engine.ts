@@ -35,6 +35,7 @@ export async function startEngine(
   } catch (cause) {
     await running.stop();
     options.signal.throwIfAborted();
+    if (cause instanceof EngineError) throw cause;
     const why = cause instanceof Error ? cause.message : String(cause);
     throw new EngineError(
       options.name,

@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { CreateBucketCommand, GetObjectCommand, PutObjectCommand, S3Client } from "@aws-sdk/client-s3";
@@ -13,6 +13,7 @@ import { freePorts } from "../../src/engines/ports.ts";
 import { findPostgres, postgresUrl, startPostgres } from "../../src/engines/postgres/postgres.ts";
 import { identify } from "../../src/engines/process-identity.ts";
 import { findS3, s3Region, startS3 } from "../../src/engines/s3/s3.ts";
+import { answers, startEngine } from "../../src/engines/start-engine.ts";
 import { findTemporal, startTemporal, temporalNamespace } from "../../src/engines/temporal/temporal.ts";
 import { searchAttributes } from "../../src/temporal/contract.ts";
 import { findBy } from "../support/find.ts";
@@ -144,6 +145,55 @@ it("serves Temporal's namespace with all search attributes, also after kill -9 a
     await connection.close();
   };
   await overARestart(start, check, check);
+});
+
+/** A folder of Temporal as another version of this program left it, with search attributes of its own. */
+async function olderTemporal(name: string, attributes: string[]): Promise<ReturnType<typeof placed>> {
+  const folder = { ...placed(name), dataDir: join(dir, name) };
+  const [port = 0, http = 0] = await freePorts(2);
+  mkdirSync(folder.dataDir);
+  const older = await startEngine({
+    ...folder,
+    name,
+    port,
+    argv: [
+      ...[await findTemporal(find), "server", "start-dev", "--headless", "--ip", "127.0.0.1", "--port", String(port)],
+      ...["--http-port", String(http), "--namespace", temporalNamespace, "--log-level", "error"],
+      ...["--db-filename", join(folder.dataDir, "temporal.db")],
+      ...attributes.flatMap((attribute) => ["--search-attribute", attribute]),
+    ],
+    env: process.env,
+    ready: () =>
+      answers(
+        `http://127.0.0.1:${http}/api/v1/namespaces/${temporalNamespace}/search-attributes`,
+        (status, body) =>
+          status === 200 && attributes.every((attribute) => body.includes(attribute.split("=")[0] ?? "")),
+      ),
+  });
+  await older.stop();
+  return folder;
+}
+
+it("gives Temporal's namespace the search attributes that an older folder lacks", async () => {
+  const folder = await olderTemporal("older-temporal", ["TenantId=Keyword", "WorkItemIds=KeywordList"]);
+  const [grpc = 0, http = 0] = await freePorts(2);
+  const temporal = await startTemporal(await findTemporal(find), { ...folder, ports: { grpc, http } });
+  const connection = await Connection.connect({ address: temporal.address });
+  const listed = await connection.operatorService.listSearchAttributes({ namespace: temporalNamespace });
+  expect(Object.keys(listed.customAttributes ?? {}).sort()).toEqual(
+    [...Object.keys(searchAttributes), "WorkItemIds"].sort(),
+  );
+  await connection.close();
+  await temporal.stop();
+});
+
+it("says at once that an older folder of Temporal has no room for our search attributes, and what to do", async () => {
+  const folder = await olderTemporal("full-temporal", ["A=KeywordList", "B=KeywordList", "C=KeywordList"]);
+  const [grpc = 0, http = 0] = await freePorts(2);
+  await expect(startTemporal(await findTemporal(find), { ...folder, ports: { grpc, http } })).rejects.toMatchObject({
+    code: "start_failed",
+    message: expect.stringMatching(/KeywordList\); to begin with empty data, start again with --fresh$/),
+  });
 });
 
 it("says why an engine does not start: its port is taken", async () => {

@@ -88,7 +88,7 @@ export async function startTemporal(
 ): Promise<Engine> {
   const { grpc, http, ui } = options.ports;
   mkdirSync(options.dataDir, { recursive: true });
-  const attributes = Object.entries(searchAttributes);
+  const address = `${loopback}:${grpc}`;
   const namespaceUrl = `http://${loopback}:${http}/api/v1/namespaces/${temporalNamespace}`;
   const running = await startEngine({
     ...options,
@@ -101,15 +101,38 @@ export async function startTemporal(
       ...["--db-filename", join(options.dataDir, "temporal.db")],
       ...["--sqlite-pragma", "journal_mode=WAL", "--sqlite-pragma", "synchronous=NORMAL"],
       ...["--dynamic-config-value", "matching.enableFairness=true"],
-      ...attributes.flatMap(([name, type]) => ["--search-attribute", `${name}=${type}`]),
     ],
     env: engineEnvironment(),
     ready: async () =>
       (await answers(namespaceUrl, (status) => status === 200)) &&
+      (await addSearchAttributes(program, address, options)) &&
       (await answers(
         `${namespaceUrl}/search-attributes`,
-        (status, body) => status === 200 && attributes.every(([name]) => body.includes(`"${name}"`)),
+        (status, body) => status === 200 && Object.keys(searchAttributes).every((name) => body.includes(`"${name}"`)),
       )),
   });
-  return { ...running, address: `${loopback}:${grpc}` };
+  return { ...running, address };
+}
+
+/**
+ * Adds what the namespace lacks. The server's own flag does so only when it makes a new file.
+ * @returns false when it is too early
+ * @throws EngineError start_failed when the file has others, and no room for ours
+ */
+async function addSearchAttributes(program: string, address: string, options: EngineOptions): Promise<boolean> {
+  const names = Object.entries(searchAttributes).flatMap(([name, type]) => ["--name", name, "--type", type]);
+  const { code, stderr } = await runProgram(
+    [
+      ...[program, "operator", "search-attribute", "create", "--address", address, "--namespace", temporalNamespace],
+      ...names,
+    ],
+    { env: engineEnvironment(), limitMs: 20_000, signal: options.signal },
+  );
+  const full = /cannot have more than \d+ search attribute[^".]*/.exec(stderr)?.[0];
+  if (full === undefined) return code === 0;
+  throw new EngineError(
+    "temporal",
+    "start_failed",
+    `Temporal's data in ${options.dataDir} is of another version of this program, which had other search attributes (${full}); to begin with empty data, start again with --fresh`,
+  );
 }
