@@ -1,5 +1,5 @@
-import { globSync } from "node:fs";
-import { chmod, cp, lstat, mkdir, rm, symlink, writeFile } from "node:fs/promises";
+import { globSync, lstatSync } from "node:fs";
+import { chmod, cp, mkdir, rm, symlink, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 
 /** The one user that a box knows; the host's is another one. */
@@ -59,13 +59,13 @@ const ownLinks = { localtime: "/usr/share/zoneinfo/Etc/UTC", mtab: "/proc/self/m
 export async function writeBoxFiles(from: string, to: string): Promise<void> {
   await rm(to, { recursive: true, force: true });
   await makeReadable(to);
-  const isTaken = async (path: string) => {
-    const stat = await lstat(path);
+  const isTaken = (path: string) => {
+    const stat = lstatSync(path);
     if (stat.isDirectory()) return (stat.mode & 0o005) === 0o005;
     return stat.isSymbolicLink() || (stat.isFile() && (stat.mode & 0o004) !== 0);
   };
   for (const name of globSync([...toolchainFiles], { cwd: from })) {
-    if (!(await isTaken(join(from, name)))) continue;
+    if (!isTaken(join(from, name))) continue;
     await makeReadable(dirname(join(to, name)));
     await cp(join(from, name), join(to, name), { recursive: true, verbatimSymlinks: true, filter: isTaken });
   }

@@ -20,7 +20,7 @@ export interface OpenPipes {
 
 /**
  * Pipes, and not the pairs of sockets that Node makes for a child: a program may open a pipe anew by its path (`/dev/stderr`, `/proc/self/fd/3`), a socket never.
- * Named ones, since Node makes no other; only the user of the box may open them, who knows no name. They are kept for the next box.
+ * Named ones, since Node makes no other. They belong to the user of the box, who finds no name of theirs where it works, and are kept for the next box.
  * @param dir - host folder that nobody but the worker may pass
  */
 export function createBoxPipes(dir: string): {
