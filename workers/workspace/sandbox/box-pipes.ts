@@ -37,34 +37,33 @@ export function createBoxPipes(dir: string): {
         const { exitCode, stderr } = await runProgram(["mkfifo", "--mode=600", "--", ...fresh]);
         if (exitCode !== 0) throw new SandboxError(`a box's pipes can't be made: ${stderr.trim()}`);
       }
-      const pipes = [...kept, ...fresh].map((path) => {
-        if (owner !== undefined) chownSync(path, owner.uid, owner.gid);
-        const reader = new Socket({
-          fd: openSync(path, constants.O_RDONLY | constants.O_NONBLOCK), // else it waits for a writer
-          readable: true,
-          writable: false,
-        });
-        return { path, reader, writer: openSync(path, constants.O_WRONLY) };
-      });
+      const pipes: { readonly path: string; readonly reader: Socket; readonly writer: number }[] = [];
       let hasWriters = true;
       const closeWriters = () => {
         if (hasWriters) for (const { writer } of pipes) closeSync(writer);
         hasWriters = false;
       };
-      return {
-        readers: pipes.map(({ reader }) => reader),
-        writers: pipes.map(({ writer }) => writer),
-        closeWriters,
-        close() {
-          closeWriters();
-          for (const { path, reader } of pipes) {
-            if (reader.readableEnded)
-              free.push(path); // no writer is left
-            else rmSync(path);
-            reader.destroy();
-          }
-        },
+      const close = () => {
+        closeWriters();
+        for (const { path, reader } of pipes) {
+          if (reader.readableEnded) free.push(path);
+          else rmSync(path); // a writer may be left
+          reader.destroy();
+        }
       };
+      try {
+        for (const path of [...kept, ...fresh]) {
+          if (owner !== undefined) chownSync(path, owner.uid, owner.gid);
+          const fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK); // else it waits for a writer
+          const reader = new Socket({ fd, readable: true, writable: false });
+          pipes.push({ path, reader, writer: openSync(path, constants.O_WRONLY) });
+        }
+      } catch (error) {
+        close();
+        throw new SandboxError(`a box's pipes can't be opened: ${(error as Error).message}`, { cause: error });
+      }
+      const [readers, writers] = [pipes.map(({ reader }) => reader), pipes.map(({ writer }) => writer)];
+      return { readers, writers, closeWriters, close };
     },
   };
 }
