@@ -19,7 +19,7 @@ export function createProfileService(deps: {
       deps.publishProfile(profile ?? create(ProfileSchema), principalOf(context)),
     getProfile: async ({ id, version }, context) =>
       fromJson(GetProfileResponseSchema, await deps.readDeclared.profile(principalOf(context), id, version), stored),
-    listProfiles: async (_, context) =>
-      fromJson(ListProfilesResponseSchema, await deps.readDeclared.profiles(principalOf(context)), stored),
+    listProfiles: async (page, context) =>
+      fromJson(ListProfilesResponseSchema, await deps.readDeclared.profiles(principalOf(context), page), stored),
   };
 }

@@ -71,24 +71,28 @@ export function createWorkflowService(deps: WorkflowServiceDeps): ServiceImpl<ty
       const found = await deps.readDeclared.version(principalOf(context), { id, ...named });
       return fromJson(GetWorkflowVersionResponseSchema, found, stored);
     },
-    listWorkflowDefinitions: async (_, context) =>
+    listWorkflowDefinitions: async (page, context) =>
       fromJson(
         ListWorkflowDefinitionsResponseSchema,
-        await deps.readDeclared.definitions(principalOf(context)),
+        await deps.readDeclared.definitions(principalOf(context), page),
         stored,
       ),
     putWorkflowRule: async ({ rule }, context) => {
       await deps.putRule(rule ?? create(WorkflowRuleSchema), principalOf(context));
       return {};
     },
-    listWorkflowRules: async (_, context) =>
-      fromJson(ListWorkflowRulesResponseSchema, await deps.readDeclared.rules(principalOf(context)), stored),
+    listWorkflowRules: async (page, context) =>
+      fromJson(ListWorkflowRulesResponseSchema, await deps.readDeclared.rules(principalOf(context), page), stored),
     putRepository: async ({ repository }, context) => {
       await deps.putRepository(repository ?? create(RepositorySchema), principalOf(context));
       return {};
     },
-    listRepositories: async (_, context) =>
-      fromJson(ListRepositoriesResponseSchema, await deps.readDeclared.repositories(principalOf(context)), stored),
+    listRepositories: async (page, context) =>
+      fromJson(
+        ListRepositoriesResponseSchema,
+        await deps.readDeclared.repositories(principalOf(context), page),
+        stored,
+      ),
 
     startWorkflowRun: async (request, context) => {
       const { runId, disposition } = await deps.startRun(request, principalOf(context), traceOf(context));
@@ -131,8 +135,8 @@ export function createWorkflowService(deps: WorkflowServiceDeps): ServiceImpl<ty
       fromJson(ListPlatformDeliveriesResponseSchema, await deps.listPlatformDeliveries(request), stored),
     listQueue: async (_, context) =>
       fromJson(ListQueueResponseSchema, await deps.listQueue(principalOf(context)), stored),
-    listArtifacts: async ({ runId }, context) =>
-      fromJson(ListArtifactsResponseSchema, await deps.listArtifacts(principalOf(context), runId), stored),
+    listArtifacts: async ({ runId, idPrefix }, context) =>
+      fromJson(ListArtifactsResponseSchema, await deps.listArtifacts(principalOf(context), runId, idPrefix), stored),
     getArtifactUrl: async ({ artifactId }, context) =>
       fromJson(GetArtifactUrlResponseSchema, await deps.artifactUrl(principalOf(context), artifactId), stored),
   };

@@ -1,3 +1,4 @@
+import type { IdRange } from "../tenancy/id-prefix.ts";
 import type { Transaction } from "../tenancy/transaction.ts";
 
 /** An artifact as stored. */
@@ -36,6 +37,19 @@ export async function listArtifacts(transaction: Transaction, tenant: string, ru
   const { rows } = await transaction.query<ArtifactRow>(
     `select ${columns} from artifacts where tenant = $1 and run_id = $2 order by name, artifact_id`,
     [tenant, runId],
+  );
+  return rows;
+}
+
+/** Artifacts of any run by id, at most ten. */
+export async function findArtifactsBetween(
+  transaction: Transaction,
+  tenant: string,
+  { first, last }: IdRange,
+): Promise<ArtifactRow[]> {
+  const { rows } = await transaction.query<ArtifactRow>(
+    `select ${columns} from artifacts where tenant = $1 and artifact_id between $2 and $3 order by artifact_id limit 10`,
+    [tenant, first, last],
   );
   return rows;
 }

@@ -1,19 +1,20 @@
 import type { GetArtifactUrlResponseJson } from "../gen/workflows_runtime/v1/workflow_service_pb.ts";
 import { isUuid } from "../tenancy/page-token.ts";
 import type { InScope, Scope } from "../tenancy/transaction.ts";
-import { shownText } from "../text/strangers-text.ts";
+import { UnknownIdError } from "../tenancy/unknown-id-error.ts";
 import { findArtifact } from "./artifact-store.ts";
 import { artifactToJson } from "./list-artifacts.ts";
 import type { ObjectStore } from "./object-store.ts";
 
 /** The tenant has no artifact of that id. */
-export class UnknownArtifactError extends Error {
+export class UnknownArtifactError extends UnknownIdError {
   override readonly name = "UnknownArtifactError";
   readonly code = "unknown_artifact";
   constructor(artifactId: string) {
-    super(
-      `artifact "${shownText(artifactId, 80)}" is not known to this tenant; \`automation artifact list --run RUN\` shows those of a run`,
-    );
+    super("artifact_id", artifactId, {
+      rule: "the id of an artifact of this tenant and org",
+      remedy: "`automation artifact list --run RUN` shows those of a run",
+    });
   }
 }
 

@@ -1,15 +1,27 @@
 import type { ArtifactJson } from "../gen/automation/v1/artifact_pb.ts";
 import type { ListArtifactsResponseJson } from "../gen/workflows_runtime/v1/workflow_service_pb.ts";
-import { isUuid } from "../tenancy/page-token.ts";
-import type { InScope, Scope } from "../tenancy/transaction.ts";
+import { idsThatBegin } from "../tenancy/id-prefix.ts";
+import type { InScope, Scope, Transaction } from "../tenancy/transaction.ts";
 import type { ArtifactRow } from "./artifact-store.ts";
-import { listArtifacts } from "./artifact-store.ts";
+import { findArtifactsBetween, listArtifacts } from "./artifact-store.ts";
 
-/** What a run left behind; nothing before the run's end is sealed, and nothing for an unknown run. */
-export function createListArtifacts(deps: { readonly inScope: InScope }) {
-  return async (scope: Scope, runId: string): Promise<ListArtifactsResponseJson> => {
-    if (!isUuid(runId)) return { artifacts: [] };
-    const rows = await deps.inScope(scope, (transaction) => listArtifacts(transaction, scope.tenant, runId));
+/**
+ * What a run left behind, nothing before its end is sealed; or artifacts of any run whose id begins so.
+ * @param deps.assertRun - throws when the scope has no such run
+ */
+export function createListArtifacts(deps: {
+  readonly inScope: InScope;
+  readonly assertRun: (transaction: Transaction, tenant: string, runId: string) => Promise<void>;
+}) {
+  return async (scope: Scope, runId: string, idPrefix = ""): Promise<ListArtifactsResponseJson> => {
+    const ids = idsThatBegin(idPrefix);
+    const rows = await deps.inScope(scope, async (transaction) => {
+      if (runId !== "" || idPrefix === "") {
+        await deps.assertRun(transaction, scope.tenant, runId);
+        return listArtifacts(transaction, scope.tenant, runId);
+      }
+      return ids === undefined ? [] : findArtifactsBetween(transaction, scope.tenant, ids);
+    });
     return { artifacts: rows.map(artifactToJson) };
   };
 }

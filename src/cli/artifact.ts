@@ -3,6 +3,7 @@ import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import type { Command } from "commander";
 import { Argument } from "commander";
+import type { ApiClient } from "../client/api-client.ts";
 import { ArtifactSchema } from "../gen/automation/v1/artifact_pb.ts";
 import { withApi } from "./call-api.ts";
 import { CliError } from "./cli-error.ts";
@@ -12,15 +13,16 @@ import { printList, shortTime } from "./output.ts";
 import type { ScopeOptions } from "./scope.ts";
 import { withScope } from "./scope.ts";
 import { jsonText, print, visiblePieces } from "./terminal.ts";
+import { byItsBeginning, wholeArtifactId, wholeRunId } from "./whole-id.ts";
 
 /** `automation artifact`: what runs left behind, byte for byte. */
 export function registerArtifact(program: Command): void {
   const artifact = program.command("artifact").description("what a run left behind: list, get");
   withScope(artifact.command("list").description("list a run's artifacts; there are none before its end is sealed"))
-    .requiredOption("--run <id>", "the run")
+    .requiredOption("--run <id>", `the run: its id, ${byItsBeginning}`)
     .action((options: ScopeOptions & { run: string }) =>
       withApi(options, "viewer", async (api, { json }) => {
-        const { artifacts } = await api.workflows.listArtifacts({ runId: options.run });
+        const { artifacts } = await api.workflows.listArtifacts({ runId: await wholeRunId(api, options.run) });
         printList(json, ArtifactSchema, { items: artifacts, hasMore: false }, [
           { title: "ARTIFACT", of: ({ id }) => id },
           { title: "KIND", of: ({ kind }) => kind },
@@ -32,12 +34,17 @@ export function registerArtifact(program: Command): void {
       }),
     );
   withScope(artifact.command("get").description("get an artifact and check that it has the size and sha256 it should"))
-    .addArgument(new Argument("<artifact>", "id of the artifact"))
-    .option("--out <file>", "file to write to, which must not exist yet; else standard output")
-    .action((artifactId: string, options: ScopeOptions & { out?: string }) =>
+    .addArgument(new Argument("<artifact>", `id of the artifact, ${byItsBeginning}; with --run its name`))
+    .option("--run <id>", `the run that left it: its id, ${byItsBeginning}`)
+    .option("--out <file>", "file to write to, which must not exist yet; - or nothing for standard output")
+    .action((artifact: string, options: ScopeOptions & { run?: string; out?: string }) =>
       withApi(options, "viewer", async (api, { json }) => {
-        const { out } = options;
+        const out = options.out === "-" ? undefined : options.out;
         if (out !== undefined) assertFree(out);
+        const artifactId =
+          options.run === undefined
+            ? await wholeArtifactId(api, artifact)
+            : await idOfName(api, await wholeRunId(api, options.run), artifact);
         const { url, artifact: named } = await api.workflows.getArtifactUrl({ artifactId });
         if (named === undefined)
           throw new CliError(1, `the api names no artifact for ${artifactId}; tell its operator`);
@@ -47,6 +54,21 @@ export function registerArtifact(program: Command): void {
         print(json ? jsonText({ path: out, name, sha256 }) : `${out}  sha256:${sha256}`);
       }),
     );
+}
+
+/** @throws CliError 2 with the names there are */
+async function idOfName({ workflows }: ApiClient, runId: string, name: string): Promise<string> {
+  const { artifacts } = await workflows.listArtifacts({ runId });
+  const found = artifacts.find((artifact) => artifact.name === name);
+  if (found !== undefined) return found.id;
+  const what = `run ${runId} left no artifact ${JSON.stringify(name)}`;
+  if (artifacts.length === 0)
+    throw new CliError(2, `${what}, nor any other`, {
+      code: "not_found",
+      remedy: "there are none before its end is sealed",
+    });
+  const details = artifacts.map((artifact) => ({ field: artifact.name }));
+  throw new CliError(2, what, { code: "not_found", remedy: "name one of these", details });
 }
 
 /**

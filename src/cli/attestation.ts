@@ -11,16 +11,17 @@ import { factLines, listUpTo, printList, printMessage, shortName, shortTime } fr
 import type { ScopeOptions } from "./scope.ts";
 import { withScope } from "./scope.ts";
 import { jsonText, print } from "./terminal.ts";
+import { byItsBeginning, wholeAttestationId, wholeRunId } from "./whole-id.ts";
 
 /** `automation attestation`: signed evidence, to read and to take along. */
 export function registerAttestation(program: Command): void {
   const attestation = program.command("attestation").description("signed evidence: list, get, export");
   registerList(attestation);
   withScope(attestation.command("get").description("show one attestation and its statement"))
-    .addArgument(new Argument("<attestation>", "id of the attestation"))
+    .addArgument(new Argument("<attestation>", `id of the attestation, ${byItsBeginning}`))
     .action((id: string, options: ScopeOptions) =>
       withApi(options, "viewer", async (api, { json }) => {
-        const { attestation: found } = await api.governance.getAttestation({ id });
+        const { attestation: found } = await api.governance.getAttestation({ id: await wholeAttestationId(api, id) });
         if (found === undefined) return;
         if (json) return printMessage(AttestationSchema, found);
         const { status, registeredAt, subjects = [], ...rest } = toJson(AttestationSchema, found);
@@ -45,11 +46,11 @@ export function registerAttestation(program: Command): void {
   withScope(
     attestation.command("export").description("write a run's evidence to a folder, for tools that are not ours"),
   )
-    .requiredOption("--run <id>", "the run")
+    .requiredOption("--run <id>", `the run: its id, ${byItsBeginning}`)
     .requiredOption("--out <dir>", "folder to write to; made if need be")
     .action((options: ScopeOptions & { run: string; out: string }) =>
       withApi(options, "viewer", async (api, { json }) => {
-        for await (const written of exportAttestations(api, options.run, options.out))
+        for await (const written of exportAttestations(api, await wholeRunId(api, options.run), options.out))
           print(json ? jsonText(written) : `${written.path}  sha256:${written.sha256}`);
         if (!json) print(`${clonePath("docs", "verify.md")} has the commands that check them with openssl`);
       }),
@@ -60,15 +61,16 @@ function registerList(attestation: Command): void {
   const command = attestation
     .command("list")
     .description("list registered attestations, newest first")
-    .option("--run <id>", "those of a run")
+    .option("--run <id>", `those of a run: its id, ${byItsBeginning}`)
     .addOption(refOption("those of runs with this reference, for example backlog_item:PBI-1"))
-    .option("--subject <sha256>", "those about this digest")
+    .option("--subject <sha256>", "those about this digest, or about those that begin so: 4 characters or more")
     .addOption(limitOption());
   withScope(command).action(
     (options: ScopeOptions & { run?: string; ref?: KindAndId; subject?: string; limit: number }) =>
       withApi(options, "viewer", async (api, { json }) => {
+        const runId = options.run === undefined ? "" : await wholeRunId(api, options.run);
         const listed = await listUpTo(options.limit, async (pageSize, pageToken) => {
-          const { run: runId, ref: reference, subject: subjectSha256 } = options;
+          const { ref: reference, subject: subjectSha256 } = options;
           const page = await api.governance.listAttestations({ runId, reference, subjectSha256, pageSize, pageToken });
           return { items: page.attestations, nextPageToken: page.nextPageToken };
         });

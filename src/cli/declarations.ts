@@ -12,6 +12,7 @@ import {
 } from "../gen/workflows_runtime/v1/workflow_service_pb.ts";
 import type { Detail } from "./cli-error.ts";
 import { CliError } from "./cli-error.ts";
+import { listUpTo } from "./output.ts";
 import type { YamlDocument } from "./read-documents.ts";
 import { readDocuments } from "./read-documents.ts";
 import { checkMessage, detailOf } from "./yaml-message.ts";
@@ -40,8 +41,13 @@ const kinds: Readonly<Record<string, Read>> = {
   Repository: kind(RepositorySchema, {
     nameOf: ({ id }) => id,
     send: async (api, repository) => {
-      const { repositories } = await api.workflows.listRepositories({});
-      const known = repositories.find(({ id }) => id === repository.id);
+      const known = await findListed(
+        async (pageSize, pageToken) => {
+          const page = await api.workflows.listRepositories({ pageSize, pageToken });
+          return { items: page.repositories, nextPageToken: page.nextPageToken };
+        },
+        ({ id }) => id === repository.id,
+      );
       if (known !== undefined && equals(RepositorySchema, known, repository)) return "unchanged";
       await api.workflows.putRepository({ repository });
       return known === undefined ? "created" : "replaced";
@@ -58,14 +64,24 @@ const kinds: Readonly<Record<string, Read>> = {
   WorkflowRule: kind(WorkflowRuleSchema, {
     nameOf: ({ id }) => id,
     send: async (api, rule) => {
-      const { rules } = await api.workflows.listWorkflowRules({});
-      const known = rules.find(({ id }) => id === rule.id);
+      const known = await findListed(
+        async (pageSize, pageToken) => {
+          const page = await api.workflows.listWorkflowRules({ pageSize, pageToken });
+          return { items: page.rules, nextPageToken: page.nextPageToken };
+        },
+        ({ id }) => id === rule.id,
+      );
       if (known !== undefined && equals(WorkflowRuleSchema, known, rule)) return "unchanged";
       await api.workflows.putWorkflowRule({ rule });
       return known === undefined ? "created" : "replaced";
     },
   }),
 };
+
+async function findListed<T>(page: Parameters<typeof listUpTo<T>>[1], isIt: (item: T) => boolean) {
+  const { items } = await listUpTo(Number.POSITIVE_INFINITY, page);
+  return items.find(isIt);
+}
 
 const createdOr = (created: boolean): Outcome => (created ? "created" : "unchanged");
 

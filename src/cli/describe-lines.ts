@@ -35,7 +35,7 @@ function runFacts(run: RunJson, goal: string | undefined): [string, string | und
     ["status", shortName(run.status, "RUN_STATUS_")],
     ["reason", run.reason],
     ["cancel", run.cancel && cancelText(run.cancel)],
-    ["attempt", run.attempt && attemptText(run.attempt)],
+    ["attempt", run.attempt && attemptText(run.attempt).replace("attempt ", "")],
     ["goal", goal],
     ["definition", versioned(run.definitionId, run.definitionVersion)],
     ["profile", versioned(run.profileId, run.profileVersion)],

@@ -40,7 +40,7 @@ describe("what a run event says", () => {
     const run = { cancel: { principal: "paula", reason: "wrong item", at }, attempt: takenUp, generation: 2 };
     expect(describeLines({ run })).toEqual([
       `cancel      asked by paula at ${at}: wrong item`,
-      `attempt     ${told}`,
+      `attempt     ${told.replace("attempt ", "")}`,
       "generation  2: the Temporal workflow before it was lost",
     ]);
     expect(describeLines({ run: { attempt: { attempt: 1 }, generation: 1 } })).toEqual([]);

@@ -17,9 +17,9 @@ export function refOption(description: string): Option {
   });
 }
 
-/** `--limit N` */
-export function limitOption(): Option {
-  return new Option("--limit <n>", "at most so many, newest first").default(50).argParser(wholeNumber(1, 10_000));
+/** `--limit N` @param order - which ones are first */
+export function limitOption(order = "newest first"): Option {
+  return new Option("--limit <n>", `at most so many, ${order}`).default(50).argParser(wholeNumber(1, 10_000));
 }
 
 /** @returns a parser of whole numbers from `least` to `most` */
@@ -29,6 +29,12 @@ export function wholeNumber(least: number, most: number): (text: string) => numb
     if (value >= least && value <= most) return value;
     throw new InvalidArgumentError(`Give a whole number from ${least} to ${most}.`);
   };
+}
+
+/** @returns both parts of `ID@VERSION`; the version is empty when none is named */
+export function idAndVersion(text: string): { id: string; version: string } {
+  const at = text.indexOf("@");
+  return at === -1 ? { id: text, version: "" } : { id: text.slice(0, at), version: text.slice(at + 1) };
 }
 
 /** Collects an option that may be given more than once. */

@@ -30,6 +30,7 @@ import type { ScopeOptions } from "./scope.ts";
 import { withScope } from "./scope.ts";
 import { jsonText, print, printError, tint } from "./terminal.ts";
 import { withCheck, withExample } from "./usage.ts";
+import { byItsBeginning, wholeRunId } from "./whole-id.ts";
 import { checkMessage } from "./yaml-message.ts";
 
 interface StartOptions extends ScopeOptions {
@@ -55,9 +56,9 @@ export function registerRun(program: Command): void {
   registerList(run);
   withScope(run.command("describe").description("show one run with its verdict and hand-offs"))
     .addArgument(runArgument())
-    .action((runId: string, options: ScopeOptions) =>
+    .action((run: string, options: ScopeOptions) =>
       withApi(options, "viewer", async (api, { json }) => {
-        const described = await api.workflows.describeWorkflowRun({ runId });
+        const described = await api.workflows.describeWorkflowRun({ runId: await wholeRunId(api, run) });
         if (json) printMessage(DescribeWorkflowRunResponseSchema, described);
         else for (const line of describeLines(toJson(DescribeWorkflowRunResponseSchema, described))) print(line);
       }),
@@ -69,14 +70,17 @@ export function registerRun(program: Command): void {
         .default(0)
         .argParser(wholeNumber(0, Number.MAX_SAFE_INTEGER)),
     )
-    .action((runId: string, options: ScopeOptions & { after: number }) =>
-      withApi(options, "viewer", (api, { json }) => watch(api, runId, BigInt(options.after), json)),
+    .action((run: string, options: ScopeOptions & { after: number }) =>
+      withApi(options, "viewer", async (api, { json }) =>
+        watch(api, await wholeRunId(api, run), BigInt(options.after), json),
+      ),
     );
   withScope(run.command("cancel").description("ask a run to end CANCELLED"))
     .addArgument(runArgument())
     .option("--reason <text>", "why, for those who read the run later")
-    .action((runId: string, options: ScopeOptions & { reason?: string }) =>
+    .action((run: string, options: ScopeOptions & { reason?: string }) =>
       withApi(options, "operator", async (api, { json }) => {
+        const runId = await wholeRunId(api, run);
         const answer = await api.workflows.cancelWorkflowRun({ runId, reason: options.reason ?? "" });
         if (json) printMessage(CancelWorkflowRunResponseSchema, answer);
         else print(`run ${runId} was asked to end CANCELLED`);
@@ -84,7 +88,7 @@ export function registerRun(program: Command): void {
     );
 }
 
-const runArgument = () => new Argument("<run>", "id of the run");
+const runArgument = () => new Argument("<run>", `id of the run, ${byItsBeginning}`);
 
 function registerStart(run: Command): void {
   const command = run

@@ -56,12 +56,18 @@ export const lookUpChannels: LookUp<StoredDefinition["channels"]> = async (trans
   return rows;
 };
 
-export async function readDefinitions(transaction: Transaction, tenant: string): Promise<StoredDefinition[]> {
+/** Definitions by id, at most `limit` of those after one. */
+export async function readDefinitions(
+  transaction: Transaction,
+  tenant: string,
+  after: string | undefined,
+  limit: number,
+): Promise<StoredDefinition[]> {
   const { rows } = await transaction.query<StoredDefinition>(
     `select d.definition_id as id, d.title, d.channels,
             array(select v.version from workflow_versions v where v.tenant = d.tenant and v.definition_id = d.definition_id order by v.created_at) as versions
-     from workflow_definitions d where d.tenant = $1 order by d.definition_id`,
-    [tenant],
+     from workflow_definitions d where d.tenant = $1 and ($2::text is null or d.definition_id > $2) order by d.definition_id limit $3`,
+    [tenant, after ?? null, limit],
   );
   return rows;
 }

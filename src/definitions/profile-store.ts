@@ -40,14 +40,17 @@ export const lookUpProfiles: LookUp<StoredProfile> = async (transaction, wanted)
   return rows.map(({ index, ...value }) => ({ index, value }));
 };
 
-/** The newest version of each, the one published last first. */
-export async function readNewestProfiles(transaction: Transaction, tenant: string): Promise<ProfileJson[]> {
+/** The newest version of each by id, at most `limit` of those after one. */
+export async function readNewestProfiles(
+  transaction: Transaction,
+  tenant: string,
+  after: string | undefined,
+  limit: number,
+): Promise<ProfileJson[]> {
   const { rows } = await transaction.query<{ profile: ProfileJson }>(
-    `select p.profile from methodology_profiles p
-     join (select profile_id, max(ordinal) as ordinal from methodology_profiles where tenant = $1 group by profile_id) as newest
-       using (profile_id, ordinal)
-     where p.tenant = $1 order by p.ordinal desc`,
-    [tenant],
+    `select distinct on (profile_id) profile from methodology_profiles
+     where tenant = $1 and ($2::text is null or profile_id > $2) order by profile_id, ordinal desc limit $3`,
+    [tenant, after ?? null, limit],
   );
   return rows.map(({ profile }) => profile);
 }

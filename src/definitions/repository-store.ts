@@ -2,11 +2,17 @@ import type { RepositoryJson } from "../gen/workflows_runtime/v1/workflow_servic
 import { wantedRows, wantedValues } from "../postgres/look-up.ts";
 import type { LookUp, Transaction } from "../tenancy/transaction.ts";
 
-/** Repositories of a tenant, by id. */
-export async function readRepositories(transaction: Transaction, tenant: string): Promise<RepositoryJson[]> {
+/** Repositories of a tenant by id, at most `limit` of those after one. */
+export async function readRepositories(
+  transaction: Transaction,
+  tenant: string,
+  after: string | undefined,
+  limit: number,
+): Promise<RepositoryJson[]> {
   const { rows } = await transaction.query<{ repository: RepositoryJson }>(
-    "select repository from repositories where tenant = $1 order by repository_id",
-    [tenant],
+    `select repository from repositories
+     where tenant = $1 and ($2::text is null or repository_id > $2) order by repository_id limit $3`,
+    [tenant, after ?? null, limit],
   );
   return rows.map((row) => row.repository);
 }

@@ -2,11 +2,17 @@ import type { WorkflowRuleJson } from "../gen/workflows_runtime/v1/workflow_serv
 import { wantedRows, wantedValues } from "../postgres/look-up.ts";
 import type { LookUp, Transaction } from "../tenancy/transaction.ts";
 
-/** Rules in the order in which they are asked. */
-export async function readRules(transaction: Transaction, tenant: string): Promise<WorkflowRuleJson[]> {
+/** Rules in the order in which they are asked, at most `limit` of those after one. */
+export async function readRules(
+  transaction: Transaction,
+  tenant: string,
+  after: { readonly priority: number; readonly id: string } | undefined,
+  limit: number,
+): Promise<WorkflowRuleJson[]> {
   const { rows } = await transaction.query<{ rule: WorkflowRuleJson }>(
-    "select rule from workflow_rules where tenant = $1 order by priority, rule_id",
-    [tenant],
+    `select rule from workflow_rules
+     where tenant = $1 and ($2::int is null or (priority, rule_id) > ($2, $3)) order by priority, rule_id limit $4`,
+    [tenant, after?.priority ?? null, after?.id ?? null, limit],
   );
   return rows.map((row) => row.rule);
 }

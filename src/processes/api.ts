@@ -49,7 +49,7 @@ import { createStartRun } from "../requests/start-run.ts";
 import { createBeginRun } from "../runs/begin-run.ts";
 import { createCancelRun } from "../runs/cancel-run.ts";
 import { createDescribeRun } from "../runs/describe-run.ts";
-import { createInRun } from "../runs/in-run.ts";
+import { assertRun, createInRun } from "../runs/in-run.ts";
 import { createListRuns } from "../runs/list-runs.ts";
 import { createPinnedDigests } from "../runs/pinned-digests.ts";
 import { createReportStatus } from "../runs/report-status.ts";
@@ -234,7 +234,7 @@ function createServices(deps: {
       listRequests: createListRequests(deps),
       listPlatformDeliveries: createListPlatformDeliveries(deps),
       listQueue: createListQueue(deps),
-      listArtifacts: createListArtifacts(deps),
+      listArtifacts: createListArtifacts({ inScope, assertRun }),
       artifactUrl: createArtifactUrl({ inScope, urlFor: s3.urlFor }),
       now: deps.now,
     }),

@@ -1,5 +1,6 @@
 import type { SubjectDigestJson } from "../gen/governance/v1/governance_service_pb.ts";
 import type { RunOutcome } from "../runs/run-status.ts";
+import type { IdRange } from "../tenancy/id-prefix.ts";
 import type { PageCursor } from "../tenancy/page-token.ts";
 import type { Transaction } from "../tenancy/transaction.ts";
 import type { SignedStatement, StoredStatement } from "./sign-statement.ts";
@@ -157,7 +158,9 @@ export async function findRegistered(
 export interface AttestationFilter {
   readonly runId: string | null;
   readonly reference: { readonly kind: string; readonly id: string } | null;
+  /** How the digest begins, lower-case hex. */
   readonly subjectSha256: string | null;
+  readonly ids: IdRange | null;
 }
 
 /** Registered attestations, newest first, at most `limit`. */
@@ -175,7 +178,8 @@ export async function listRegistered(
        and ($3::text is null or exists (
          select from run_references r where r.tenant = a.tenant and r.run_id = a.run_id and r.kind = $3 and r.id = $4))
        and ($5::text is null or exists (
-         select from attestation_subjects s where s.tenant = a.tenant and s.attestation_id = a.attestation_id and s.algorithm = 'sha256' and s.value = $5))
+         select from attestation_subjects s where s.tenant = a.tenant and s.attestation_id = a.attestation_id and s.algorithm = 'sha256' and s.value between $5 and rpad($5, 64, 'f')))
+       and ($9::uuid is null or a.attestation_id between $9 and $10::uuid)
        and ($6::timestamptz is null or (a.registered_at, a.attestation_id) < ($6, $7::uuid))
      order by a.registered_at desc, a.attestation_id desc limit $8`,
     [
@@ -187,6 +191,8 @@ export async function listRegistered(
       after?.at ?? null,
       after?.id ?? null,
       limit,
+      filter.ids?.first ?? null,
+      filter.ids?.last ?? null,
     ],
   );
   return rows;

@@ -5,38 +5,44 @@ import type {
   ListAttestationsRequest,
   ListAttestationsResponseJson,
 } from "../gen/governance/v1/governance_service_pb.ts";
+import { assertRun } from "../runs/in-run.ts";
+import { idsThatBegin } from "../tenancy/id-prefix.ts";
 import { decodePageToken, encodePageToken, isUuid, pageSizeOf } from "../tenancy/page-token.ts";
 import type { InScope, Scope } from "../tenancy/transaction.ts";
-import { shownText } from "../text/strangers-text.ts";
+import { UnknownIdError } from "../tenancy/unknown-id-error.ts";
 import type { AttestationRow } from "./attestation-store.ts";
 import { findRegistered, listRegistered } from "./attestation-store.ts";
 
 /** The tenant has no registered attestation of that id. */
-export class UnknownAttestationError extends Error {
+export class UnknownAttestationError extends UnknownIdError {
   override readonly name = "UnknownAttestationError";
   readonly code = "unknown_attestation";
   constructor(attestationId: string) {
-    super(
-      `attestation "${shownText(attestationId, 80)}" is not known to this tenant; \`automation attestation list\` shows them`,
-    );
+    super("id", attestationId, {
+      rule: "the id of a registered attestation of this tenant and org",
+      remedy: "`automation attestation list` shows them",
+    });
   }
 }
 
 /** Lists what is registered, newest first. What is only prepared, or was discarded, is never served. */
 export function createListAttestations(deps: { readonly inScope: InScope }) {
   return async (request: ListAttestationsRequest, scope: Scope): Promise<ListAttestationsResponseJson> => {
-    const { runId, reference, subjectSha256 } = request;
-    if (runId !== "" && !isUuid(runId)) return { attestations: [] };
+    const { runId, reference, subjectSha256, idPrefix } = request;
+    const ids = idPrefix === "" ? null : idsThatBegin(idPrefix);
+    if (ids === undefined) return {};
     const after = decodePageToken(request.pageToken);
     const size = pageSizeOf(request.pageSize);
     const filter = {
       runId: runId || null,
       reference: reference ?? null,
       subjectSha256: subjectSha256 === "" ? null : subjectSha256.toLowerCase(),
+      ids,
     };
-    const rows = await deps.inScope(scope, (transaction) =>
-      listRegistered(transaction, scope.tenant, filter, after, size + 1),
-    );
+    const rows = await deps.inScope(scope, async (transaction) => {
+      if (runId !== "") await assertRun(transaction, scope.tenant, runId);
+      return listRegistered(transaction, scope.tenant, filter, after, size + 1);
+    });
     const page = rows.slice(0, size);
     const last = page.at(-1);
     const nextPageToken =

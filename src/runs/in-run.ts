@@ -1,5 +1,6 @@
+import { isUuid } from "../tenancy/page-token.ts";
 import type { InScope, Scope, Transaction } from "../tenancy/transaction.ts";
-import { shownText } from "../text/strangers-text.ts";
+import { UnknownIdError } from "../tenancy/unknown-id-error.ts";
 import type { EventDraft, StreamHead } from "./chain-events.ts";
 import type { RunDraft } from "./run-draft.ts";
 import { draftRun } from "./run-draft.ts";
@@ -10,15 +11,18 @@ import { appendEvents, lockStream } from "./run-event-store.ts";
 import type { RunOutcome, RunStatus } from "./run-status.ts";
 import { isEnded } from "./run-status.ts";
 import type { RunRow } from "./run-store.ts";
-import { findRun, updateRunStatus } from "./run-store.ts";
+import { findRun, hasRun, updateRunStatus } from "./run-store.ts";
 
 /** The scope has no run of that id. */
-export class UnknownRunError extends Error {
+export class UnknownRunError extends UnknownIdError {
   override readonly name = "UnknownRunError";
   readonly code = "unknown_run";
   readonly runId: string;
   constructor(runId: string) {
-    super(`run "${shownText(runId, 80)}" is not known to this tenant; \`automation run list\` shows its runs`);
+    super("run_id", runId, {
+      rule: "the id of a run of this tenant and org",
+      remedy: "`automation run list` shows them",
+    });
     this.runId = runId;
   }
 }
@@ -39,6 +43,12 @@ export class StreamMovedError extends Error {
   constructor(runId: string) {
     super(`the event stream of run ${runId} moved on while its next events were prepared; ask again`);
   }
+}
+
+/** @throws UnknownRunError when the bound scope has no such run */
+export async function assertRun(transaction: Transaction, tenant: string, runId: string): Promise<void> {
+  const isKnown = isUuid(runId) && (await hasRun(transaction, tenant, runId));
+  if (!isKnown) throw new UnknownRunError(runId);
 }
 
 /** Which Temporal execution is calling. */

@@ -5,6 +5,7 @@ import type {
   ListWorkflowRunsRequest,
   ListWorkflowRunsResponseJson,
 } from "../gen/workflows_runtime/v1/workflow_service_pb.ts";
+import { idsThatBegin } from "../tenancy/id-prefix.ts";
 import { decodePageToken, encodePageToken, pageSizeOf } from "../tenancy/page-token.ts";
 import type { InScope, Scope } from "../tenancy/transaction.ts";
 import type { WorkflowIdOf } from "./run-json.ts";
@@ -26,13 +27,16 @@ function withoutPolicy({ pins, ...run }: RunJson): RunJson {
  * @throws InvalidPageTokenError
  */
 export function createListRuns(deps: { readonly inScope: InScope; readonly workflowIdOf: WorkflowIdOf }): ListRuns {
-  return async ({ status, profileId, reference, pageSize, pageToken }, scope) => {
+  return async ({ status, profileId, reference, idPrefix, pageSize, pageToken }, scope) => {
     const after = decodePageToken(pageToken);
     const size = pageSizeOf(pageSize);
+    const ids = idPrefix === "" ? null : idsThatBegin(idPrefix);
+    if (ids === undefined) return {};
     const filter = {
       status: statusOf(status),
       profileId: profileId === "" ? null : profileId,
       reference: reference === undefined ? null : { kind: reference.kind, id: reference.id.normalize("NFC").trim() },
+      ids,
     };
     const rows = await deps.inScope(scope, (transaction) =>
       listRuns(transaction, scope.tenant, filter, after, size + 1),

@@ -1,3 +1,4 @@
+import type { IdRange } from "../tenancy/id-prefix.ts";
 import type { PageCursor } from "../tenancy/page-token.ts";
 import type { Transaction } from "../tenancy/transaction.ts";
 import type { RunWithHead } from "./run-json.ts";
@@ -9,6 +10,7 @@ export interface RunFilter {
   readonly status: RunStatus | null;
   readonly profileId: string | null;
   readonly reference: { readonly kind: string; readonly id: string } | null;
+  readonly ids: IdRange | null;
 }
 
 const selectRuns = `select ${runColumns}, s.last_sequence as "lastSequence" from runs as r join run_streams as s using (tenant, run_id)`;
@@ -27,6 +29,7 @@ export async function listRuns(
        and ($4::text is null or exists (
          select from run_references f where f.tenant = r.tenant and f.run_id = r.run_id and f.kind = $4 and f.id = $5))
        and ($6::timestamptz is null or (r.created_at <= $6 and (r.created_at < $6 or r.run_id > $7::uuid)))
+       and ($9::uuid is null or r.run_id between $9 and $10::uuid)
      order by r.created_at desc, r.run_id limit $8`,
     [
       tenant,
@@ -37,6 +40,8 @@ export async function listRuns(
       after?.at ?? null,
       after?.id ?? null,
       limit,
+      filter.ids?.first ?? null,
+      filter.ids?.last ?? null,
     ],
   );
   return rows;

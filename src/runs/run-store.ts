@@ -72,6 +72,11 @@ export async function findRun(transaction: Transaction, tenant: string, runId: s
   return rows[0];
 }
 
+export async function hasRun(transaction: Transaction, tenant: string, runId: string): Promise<boolean> {
+  const { rowCount } = await transaction.query("select from runs where tenant = $1 and run_id = $2", [tenant, runId]);
+  return rowCount === 1;
+}
+
 /** Writes a new status, with its times. The caller holds the stream's lock and has asked the state machine. */
 export async function updateRunStatus(transaction: Transaction, run: RunRow): Promise<void> {
   await transaction.query(

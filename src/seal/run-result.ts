@@ -23,7 +23,7 @@ export async function readRunResult(
   transaction: Transaction,
   { tenant, runId, reason, attempt }: Pick<RunRow, "tenant" | "runId" | "reason" | "attempt">,
 ): Promise<RunResultJson & { readonly outcome: ReturnType<typeof statusToJson<RunOutcome>> }> {
-  const filter = { runId, reference: null, subjectSha256: null };
+  const filter = { runId, reference: null, subjectSha256: null, ids: null };
   const [seal, artifacts, attestations] = await Promise.all([
     findSeal(transaction, tenant, runId),
     listArtifacts(transaction, tenant, runId),

@@ -3,7 +3,7 @@ export class InvalidPageTokenError extends Error {
   override readonly name = "InvalidPageTokenError";
   readonly code = "invalid_page_token";
   constructor() {
-    super("page_token is not one that this list gave out; leave it empty to start from the newest");
+    super("page_token is not one that this list gave out; leave it empty to start anew");
   }
 }
 
@@ -27,6 +27,34 @@ export function decodePageToken(token: string): PageCursor | undefined {
   const at = new Date(moment);
   if (Number.isNaN(at.getTime()) || !isUuid(id)) throw new InvalidPageTokenError();
   return { at, id };
+}
+
+/** @returns the token of a list that is sorted by names, after the row of these */
+export function encodeNamesToken(names: readonly string[]): string {
+  return Buffer.from(JSON.stringify(names)).toString("base64url");
+}
+
+/**
+ * @param count - of names that a row of the list is sorted by
+ * @returns undefined for an empty token: the first page
+ * @throws InvalidPageTokenError
+ */
+export function decodeNamesToken(token: string, count: number): string[] | undefined {
+  if (token === "") return undefined;
+  const names = parsed(Buffer.from(token, "base64url").toString());
+  const isOurs = Array.isArray(names) && names.length === count && names.every((name) => isName.test(String(name)));
+  if (!isOurs) throw new InvalidPageTokenError();
+  return names.map(String);
+}
+
+const isName = /^[a-z0-9][a-z0-9-]{0,62}$/;
+
+function parsed(json: string): unknown {
+  try {
+    return JSON.parse(json);
+  } catch {
+    return undefined;
+  }
 }
 
 /** @returns 1–200 as asked, 50 for 0 */

@@ -148,7 +148,7 @@ describe("what is declared", () => {
     const missing = await errorOf(get({ id: "evidence", selector: { case: "channel", value: "beta" } }));
     expect({ code: missing.code, message: missing.rawMessage }).toEqual({
       code: Code.NotFound,
-      message: expect.stringMatching(/channel "beta"/),
+      message: expect.stringMatching(/^definition "evidence@beta" is not known here: /),
     });
     expect((await errorOf(acme.profiles.getProfile({ id: "team", version: "9" }))).code).toBe(Code.NotFound);
     const rule = { id: "r1", priority: 5, profileId: "ruled", definition: { id: "evidence" } };

@@ -4,6 +4,7 @@ import { createArtifactUrl, UnknownArtifactError } from "../../src/artifacts/art
 import { createListArtifacts } from "../../src/artifacts/list-artifacts.ts";
 import { GetAttestationRequestSchema } from "../../src/gen/governance/v1/governance_service_pb.ts";
 import { createGetAttestation, UnknownAttestationError } from "../../src/proof/list-attestations.ts";
+import { UnknownRunError } from "../../src/runs/in-run.ts";
 import type { AbortedEnd } from "../../src/seal/abort-seal.ts";
 import { InvalidPageTokenError } from "../../src/tenancy/page-token.ts";
 import { scopeOf } from "../support/declared.ts";
@@ -53,9 +54,10 @@ describe("registered attestations", () => {
     const paged = await look.list("list-tenant", { pageSize: 2 });
     expect(new Set(paged.map((each) => each.id)).size).toBe(5);
     expect(paged).toEqual(await look.list("list-tenant", {}));
-    for (const nothing of [{ runId: "none" }, { reference: { kind: "sprint", id: "S-8" } }, { subjectSha256: "00" }])
+    for (const nothing of [{ reference: { kind: "sprint", id: "S-8" } }, { subjectSha256: "00ff" }])
       expect(await look.list("list-tenant", nothing)).toEqual([]);
-    expect(await look.list("other-tenant", { runId: scope.runId })).toEqual([]);
+    for (const runId of [scope.runId, "none"])
+      await expect(look.list("other-tenant", { runId })).rejects.toThrow(UnknownRunError);
     await expect(look.list("list-tenant", { pageToken: "garbage" })).rejects.toThrow(InvalidPageTokenError);
   });
 

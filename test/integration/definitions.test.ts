@@ -9,6 +9,7 @@ import { createPublishProfile, UnknownReceiverError } from "../../src/definition
 import type { InvalidRepositoryError } from "../../src/definitions/put-repository.ts";
 import { createPutRepository } from "../../src/definitions/put-repository.ts";
 import { createPutRule } from "../../src/definitions/put-rule.ts";
+import type { Page } from "../../src/definitions/read-declared.ts";
 import {
   createReadDeclared,
   UnknownDefinitionError,
@@ -29,10 +30,11 @@ import {
 } from "../../src/gen/workflows_runtime/v1/workflow_service_pb.ts";
 import { insertPersona } from "../../src/personas/persona-store.ts";
 import { createInScope, createInTransaction } from "../../src/postgres/in-scope.ts";
+import { InvalidPageTokenError } from "../../src/tenancy/page-token.ts";
 import type { InScope, InTransaction, Transaction } from "../../src/tenancy/transaction.ts";
 import type { TestDatabase } from "../support/database.ts";
 import { createDatabase } from "../support/database.ts";
-import { aPrincipal, aProfile, scopeOf } from "../support/declared.ts";
+import { aPrincipal, aProfile, declare, scopeOf } from "../support/declared.ts";
 import type { TestEngines } from "../support/engines.ts";
 import { startEngines } from "../support/engines.ts";
 
@@ -219,6 +221,60 @@ describe("a published profile", () => {
     const handoff = { receiver: "nobody", onRefusal: "REFUSAL_POLICY_FAIL" } as const;
     await expect(publishProfile({ handoff })).rejects.toThrow(UnknownReceiverError);
     expect((await declared().profiles(scopeOf(tenant))).profiles).toEqual([]);
+  });
+});
+
+describe("lists of what is declared", () => {
+  it("come page by page, each item once and in the list's order", async () => {
+    const many = `many-${tenant}`;
+    await declare(inScope, many);
+    const ids = ["a", "a-b", "a0", "b", "c"];
+    const byThem = aPrincipal(many);
+    for (const id of ids) {
+      await createPutRepository({ inScope, bounds: { hosts: ["github.com"], roots: [] } })(
+        fromJson(RepositorySchema, { id, url: `https://github.com/acme/${id}`, defaultRef: "main" }),
+        byThem,
+      );
+      const rule = { id, priority: id.length, profileId: "nobody", definition: { id: "increment-evidence" } };
+      await createPutRule({ inScope })(fromJson(WorkflowRuleSchema, rule), byThem);
+    }
+    const read = declared();
+    const lists = {
+      repositories: async (page: Page) => {
+        const { repositories, nextPageToken } = await read.repositories(scopeOf(many), page);
+        return { items: repositories ?? [], nextPageToken };
+      },
+      rules: async (page: Page) => {
+        const { rules, nextPageToken } = await read.rules(scopeOf(many), page);
+        return { items: rules ?? [], nextPageToken };
+      },
+      definitions: async (page: Page) => {
+        const { definitions, nextPageToken } = await read.definitions(scopeOf(many), page);
+        return { items: definitions ?? [], nextPageToken };
+      },
+      profiles: async (page: Page) => {
+        const { profiles, nextPageToken } = await read.profiles(scopeOf(many), page);
+        return { items: profiles ?? [], nextPageToken };
+      },
+    };
+    for (const [name, list] of Object.entries(lists)) {
+      const whole = (await list({ pageSize: 200, pageToken: "" })).items.map(({ id }) => id);
+      const paged: (string | undefined)[] = [];
+      let pageToken = "";
+      do {
+        const { items, nextPageToken = "" } = await list({ pageSize: 2, pageToken });
+        expect(items.length).toBeLessThanOrEqual(2);
+        paged.push(...items.map(({ id }) => id));
+        pageToken = nextPageToken;
+      } while (pageToken !== "");
+      expect({ name, paged }).toEqual({ name, paged: whole });
+      for (const bad of ["garbage", Buffer.from('["a","b","c"]').toString("base64url")])
+        await expect(list({ pageSize: 2, pageToken: bad })).rejects.toThrow(InvalidPageTokenError);
+    }
+    expect((await lists.repositories({ pageSize: 0, pageToken: "" })).items).toHaveLength(5);
+    const rules = (await lists.rules({ pageSize: 0, pageToken: "" })).items.map(({ id }) => id);
+    expect(rules.slice(0, 3).sort()).toEqual(["a", "b", "c"]); // priority 1 goes before 2 and 3
+    expect(rules.slice(3)).toEqual(["a0", "a-b"]);
   });
 });
 

@@ -120,7 +120,7 @@ export const scopedCalls: Readonly<Record<string, ScopedCall>> = {
     ask: () => ({}),
   },
   "workflows_runtime.v1.WorkflowService/ListArtifacts": {
-    ...{ belongsTo: "org", isList: true },
+    belongsTo: "org",
     ask: ({ completed }) => ({ runId: completed }),
   },
   "workflows_runtime.v1.WorkflowService/GetArtifactUrl": {

@@ -9,7 +9,7 @@ import { createExaminer } from "../../src/proof/examination/examiner.ts";
 import { examinerLimits } from "../../src/proof/examination/run-examiner.ts";
 import { publishSigningKeys } from "../../src/proof/signing-keys.ts";
 import type { ReportedWork } from "../../src/proof/work-report-store.ts";
-import { createInRun } from "../../src/runs/in-run.ts";
+import { assertRun, createInRun } from "../../src/runs/in-run.ts";
 import { createAssertMayUpload } from "../../src/runs/work-attempt.ts";
 import { createS3 } from "../../src/s3/s3.ts";
 import type { AbortedEnd } from "../../src/seal/abort-seal.ts";
@@ -109,7 +109,7 @@ export async function startSealing() {
   const beginRun = createBeginRun(admin);
 
   return {
-    ...{ engines, admin, s3, signer, stuck, heldUp, lastForms, wire, beginRun, inTransaction },
+    ...{ assertRun, engines, admin, s3, signer, stuck, heldUp, lastForms, wire, beginRun, inTransaction },
     inScope: createInScope(pool),
     async stop() {
       s3.close();

@@ -32,6 +32,7 @@ const codes: Readonly<Record<string, Code>> = {
   unknown_run: Code.NotFound,
   unknown_definition: Code.NotFound,
   unknown_profile: Code.NotFound,
+  unknown_persona: Code.NotFound,
   unknown_artifact: Code.NotFound,
   unknown_attestation: Code.NotFound,
   version_exists: Code.AlreadyExists,

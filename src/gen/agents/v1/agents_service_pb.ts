@@ -361,7 +361,7 @@ export const PersonaSchema: GenMessage<Persona, {jsonType: PersonaJson}> = /*@__
  */
 export type ListPersonasRequest = Message<"agents.v1.ListPersonasRequest"> & {
   /**
-   * Only this one's versions.
+   * Only this one's versions; `not_found` when there are none.
    *
    * @generated from field: string persona_id = 1;
    */
@@ -373,7 +373,7 @@ export type ListPersonasRequest = Message<"agents.v1.ListPersonasRequest"> & {
  */
 export type ListPersonasRequestJson = {
   /**
-   * Only this one's versions.
+   * Only this one's versions; `not_found` when there are none.
    *
    * @generated from field: string persona_id = 1;
    */

@@ -16,7 +16,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file governance/v1/governance_service.proto.
  */
 export const file_governance_v1_governance_service: GenFile = /*@__PURE__*/
-  fileDesc("CiZnb3Zlcm5hbmNlL3YxL2dvdmVybmFuY2Vfc2VydmljZS5wcm90bxINZ292ZXJuYW5jZS52MSK1AwoLQXR0ZXN0YXRpb24SCgoCaWQYASABKAkSDgoGdGVuYW50GAIgASgJEgsKA29yZxgDIAEoCRIMCgRraW5kGAQgASgJEhYKDnByZWRpY2F0ZV90eXBlGAUgASgJEgwKBG5hbWUYBiABKAkSDgoGcnVuX2lkGAcgASgJEi4KCHN1YmplY3RzGAggAygLMhwuZ292ZXJuYW5jZS52MS5TdWJqZWN0RGlnZXN0EhgKEHN0YXRlbWVudF9zaGEyNTYYCSABKAkSDgoGa2V5X2lkGAogASgJEg8KB3ZhbnRhZ2UYCyABKAkSDwoHb3V0Y29tZRgMIAEoCRIwCgZzdGF0dXMYDSABKA4yIC5nb3Zlcm5hbmNlLnYxLkF0dGVzdGF0aW9uU3RhdHVzEhYKDnByb2ZpbGVfZGlnZXN0GA4gASgJEi4KCmNyZWF0ZWRfYXQYDyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEjEKDXJlZ2lzdGVyZWRfYXQYECABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhAKCGVudmVsb3BlGBEgASgMIj8KDVN1YmplY3REaWdlc3QSDAoEbmFtZRgBIAEoCRIRCglhbGdvcml0aG0YAiABKAkSDQoFdmFsdWUYAyABKAkiLAoVR2V0QXR0ZXN0YXRpb25SZXF1ZXN0EhMKAmlkGAEgASgJQge6SARyAhABIkkKFkdldEF0dGVzdGF0aW9uUmVzcG9uc2USLwoLYXR0ZXN0YXRpb24YASABKAsyGi5nb3Zlcm5hbmNlLnYxLkF0dGVzdGF0aW9uIpsBChdMaXN0QXR0ZXN0YXRpb25zUmVxdWVzdBIOCgZydW5faWQYASABKAkSJQoJcmVmZXJlbmNlGAIgASgLMhIuYXV0b21hdGlvbi52MS5SZWYSFgoOc3ViamVjdF9zaGEyNTYYAyABKAkSHQoJcGFnZV9zaXplGAQgASgFQgq6SAcaBRjIASgAEhIKCnBhZ2VfdG9rZW4YBSABKAkiZQoYTGlzdEF0dGVzdGF0aW9uc1Jlc3BvbnNlEjAKDGF0dGVzdGF0aW9ucxgBIAMoCzIaLmdvdmVybmFuY2UudjEuQXR0ZXN0YXRpb24SFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIhgKFkxpc3RTaWduaW5nS2V5c1JlcXVlc3QiQgoXTGlzdFNpZ25pbmdLZXlzUmVzcG9uc2USJwoEa2V5cxgBIAMoCzIZLmdvdmVybmFuY2UudjEuU2lnbmluZ0tleSK/AQoKU2lnbmluZ0tleRIOCgZrZXlfaWQYASABKAkSKgoHcHVycG9zZRgCIAEoDjIZLmdvdmVybmFuY2UudjEuS2V5UHVycG9zZRIWCg5wdWJsaWNfa2V5X3BlbRgDIAEoCRIuCgpub3RfYmVmb3JlGAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBItCglub3RfYWZ0ZXIYBSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wKqABChFBdHRlc3RhdGlvblN0YXR1cxIiCh5BVFRFU1RBVElPTl9TVEFUVVNfVU5TUEVDSUZJRUQQABIiCh5BVFRFU1RBVElPTl9TVEFUVVNfUFJPVklTSU9OQUwQARIhCh1BVFRFU1RBVElPTl9TVEFUVVNfUkVHSVNURVJFRBACEiAKHEFUVEVTVEFUSU9OX1NUQVRVU19ESVNDQVJERUQQAypcCgpLZXlQdXJwb3NlEhsKF0tFWV9QVVJQT1NFX1VOU1BFQ0lGSUVEEAASFwoTS0VZX1BVUlBPU0VfQlVJTERFUhABEhgKFEtFWV9QVVJQT1NFX1ZFUklGSUVSEAIy1AIKEUdvdmVybmFuY2VTZXJ2aWNlEmYKDkdldEF0dGVzdGF0aW9uEiQuZ292ZXJuYW5jZS52MS5HZXRBdHRlc3RhdGlvblJlcXVlc3QaJS5nb3Zlcm5hbmNlLnYxLkdldEF0dGVzdGF0aW9uUmVzcG9uc2UiB5ACAYi1GAESbAoQTGlzdEF0dGVzdGF0aW9ucxImLmdvdmVybmFuY2UudjEuTGlzdEF0dGVzdGF0aW9uc1JlcXVlc3QaJy5nb3Zlcm5hbmNlLnYxLkxpc3RBdHRlc3RhdGlvbnNSZXNwb25zZSIHkAIBiLUYARJpCg9MaXN0U2lnbmluZ0tleXMSJS5nb3Zlcm5hbmNlLnYxLkxpc3RTaWduaW5nS2V5c1JlcXVlc3QaJi5nb3Zlcm5hbmNlLnYxLkxpc3RTaWduaW5nS2V5c1Jlc3BvbnNlIgeQAgGItRgBYgZwcm90bzM", [file_automation_v1_method_options, file_automation_v1_ref, file_buf_validate_validate, file_google_protobuf_timestamp]);
+  fileDesc("CiZnb3Zlcm5hbmNlL3YxL2dvdmVybmFuY2Vfc2VydmljZS5wcm90bxINZ292ZXJuYW5jZS52MSK1AwoLQXR0ZXN0YXRpb24SCgoCaWQYASABKAkSDgoGdGVuYW50GAIgASgJEgsKA29yZxgDIAEoCRIMCgRraW5kGAQgASgJEhYKDnByZWRpY2F0ZV90eXBlGAUgASgJEgwKBG5hbWUYBiABKAkSDgoGcnVuX2lkGAcgASgJEi4KCHN1YmplY3RzGAggAygLMhwuZ292ZXJuYW5jZS52MS5TdWJqZWN0RGlnZXN0EhgKEHN0YXRlbWVudF9zaGEyNTYYCSABKAkSDgoGa2V5X2lkGAogASgJEg8KB3ZhbnRhZ2UYCyABKAkSDwoHb3V0Y29tZRgMIAEoCRIwCgZzdGF0dXMYDSABKA4yIC5nb3Zlcm5hbmNlLnYxLkF0dGVzdGF0aW9uU3RhdHVzEhYKDnByb2ZpbGVfZGlnZXN0GA4gASgJEi4KCmNyZWF0ZWRfYXQYDyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEjEKDXJlZ2lzdGVyZWRfYXQYECABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhAKCGVudmVsb3BlGBEgASgMIj8KDVN1YmplY3REaWdlc3QSDAoEbmFtZRgBIAEoCRIRCglhbGdvcml0aG0YAiABKAkSDQoFdmFsdWUYAyABKAkiIwoVR2V0QXR0ZXN0YXRpb25SZXF1ZXN0EgoKAmlkGAEgASgJIkkKFkdldEF0dGVzdGF0aW9uUmVzcG9uc2USLwoLYXR0ZXN0YXRpb24YASABKAsyGi5nb3Zlcm5hbmNlLnYxLkF0dGVzdGF0aW9uIuoBChdMaXN0QXR0ZXN0YXRpb25zUmVxdWVzdBIOCgZydW5faWQYASABKAkSJQoJcmVmZXJlbmNlGAIgASgLMhIuYXV0b21hdGlvbi52MS5SZWYSNQoOc3ViamVjdF9zaGEyNTYYAyABKAlCHbpIGnIYMhZeKFswLTlBLUZhLWZdezQsNjR9KT8kEh0KCXBhZ2Vfc2l6ZRgEIAEoBUIKukgHGgUYyAEoABISCgpwYWdlX3Rva2VuGAUgASgJEi4KCWlkX3ByZWZpeBgGIAEoCUIbukgYchYyFF4oWzAtOWEtZi1dezQsMzZ9KT8kImUKGExpc3RBdHRlc3RhdGlvbnNSZXNwb25zZRIwCgxhdHRlc3RhdGlvbnMYASADKAsyGi5nb3Zlcm5hbmNlLnYxLkF0dGVzdGF0aW9uEhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSIYChZMaXN0U2lnbmluZ0tleXNSZXF1ZXN0IkIKF0xpc3RTaWduaW5nS2V5c1Jlc3BvbnNlEicKBGtleXMYASADKAsyGS5nb3Zlcm5hbmNlLnYxLlNpZ25pbmdLZXkivwEKClNpZ25pbmdLZXkSDgoGa2V5X2lkGAEgASgJEioKB3B1cnBvc2UYAiABKA4yGS5nb3Zlcm5hbmNlLnYxLktleVB1cnBvc2USFgoOcHVibGljX2tleV9wZW0YAyABKAkSLgoKbm90X2JlZm9yZRgEIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLQoJbm90X2FmdGVyGAUgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCqgAQoRQXR0ZXN0YXRpb25TdGF0dXMSIgoeQVRURVNUQVRJT05fU1RBVFVTX1VOU1BFQ0lGSUVEEAASIgoeQVRURVNUQVRJT05fU1RBVFVTX1BST1ZJU0lPTkFMEAESIQodQVRURVNUQVRJT05fU1RBVFVTX1JFR0lTVEVSRUQQAhIgChxBVFRFU1RBVElPTl9TVEFUVVNfRElTQ0FSREVEEAMqXAoKS2V5UHVycG9zZRIbChdLRVlfUFVSUE9TRV9VTlNQRUNJRklFRBAAEhcKE0tFWV9QVVJQT1NFX0JVSUxERVIQARIYChRLRVlfUFVSUE9TRV9WRVJJRklFUhACMtQCChFHb3Zlcm5hbmNlU2VydmljZRJmCg5HZXRBdHRlc3RhdGlvbhIkLmdvdmVybmFuY2UudjEuR2V0QXR0ZXN0YXRpb25SZXF1ZXN0GiUuZ292ZXJuYW5jZS52MS5HZXRBdHRlc3RhdGlvblJlc3BvbnNlIgeQAgGItRgBEmwKEExpc3RBdHRlc3RhdGlvbnMSJi5nb3Zlcm5hbmNlLnYxLkxpc3RBdHRlc3RhdGlvbnNSZXF1ZXN0GicuZ292ZXJuYW5jZS52MS5MaXN0QXR0ZXN0YXRpb25zUmVzcG9uc2UiB5ACAYi1GAESaQoPTGlzdFNpZ25pbmdLZXlzEiUuZ292ZXJuYW5jZS52MS5MaXN0U2lnbmluZ0tleXNSZXF1ZXN0GiYuZ292ZXJuYW5jZS52MS5MaXN0U2lnbmluZ0tleXNSZXNwb25zZSIHkAIBiLUYAWIGcHJvdG8z", [file_automation_v1_method_options, file_automation_v1_ref, file_buf_validate_validate, file_google_protobuf_timestamp]);
 
 /**
  * A signed in-toto statement and where it came from.
@@ -351,7 +351,7 @@ export const GetAttestationResponseSchema: GenMessage<GetAttestationResponse, {j
  */
 export type ListAttestationsRequest = Message<"governance.v1.ListAttestationsRequest"> & {
   /**
-   * Any of these narrows the list; none lists all of the tenant.
+   * Any of these narrows the list; none lists all of the tenant. A run that is not known is `not_found`.
    *
    * @generated from field: string run_id = 1;
    */
@@ -365,7 +365,7 @@ export type ListAttestationsRequest = Message<"governance.v1.ListAttestationsReq
   reference?: Ref | undefined;
 
   /**
-   * sha256 of a subject, lower-case hex.
+   * sha256 of a subject, hex, or how it begins: at least 4 characters.
    *
    * @generated from field: string subject_sha256 = 3;
    */
@@ -382,6 +382,13 @@ export type ListAttestationsRequest = Message<"governance.v1.ListAttestationsReq
    * @generated from field: string page_token = 5;
    */
   pageToken: string;
+
+  /**
+   * Attestations whose id begins so: 4 to 36 characters of a lower-case UUID.
+   *
+   * @generated from field: string id_prefix = 6;
+   */
+  idPrefix: string;
 };
 
 /**
@@ -389,7 +396,7 @@ export type ListAttestationsRequest = Message<"governance.v1.ListAttestationsReq
  */
 export type ListAttestationsRequestJson = {
   /**
-   * Any of these narrows the list; none lists all of the tenant.
+   * Any of these narrows the list; none lists all of the tenant. A run that is not known is `not_found`.
    *
    * @generated from field: string run_id = 1;
    */
@@ -403,7 +410,7 @@ export type ListAttestationsRequestJson = {
   reference?: RefJson;
 
   /**
-   * sha256 of a subject, lower-case hex.
+   * sha256 of a subject, hex, or how it begins: at least 4 characters.
    *
    * @generated from field: string subject_sha256 = 3;
    */
@@ -420,6 +427,13 @@ export type ListAttestationsRequestJson = {
    * @generated from field: string page_token = 5;
    */
   pageToken?: string;
+
+  /**
+   * Attestations whose id begins so: 4 to 36 characters of a lower-case UUID.
+   *
+   * @generated from field: string id_prefix = 6;
+   */
+  idPrefix?: string;
 };
 
 /**

@@ -14,7 +14,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file governance/v1/profile_service.proto.
  */
 export const file_governance_v1_profile_service: GenFile = /*@__PURE__*/
-  fileDesc("CiNnb3Zlcm5hbmNlL3YxL3Byb2ZpbGVfc2VydmljZS5wcm90bxINZ292ZXJuYW5jZS52MSJIChVQdWJsaXNoUHJvZmlsZVJlcXVlc3QSLwoHcHJvZmlsZRgBIAEoCzIWLmdvdmVybmFuY2UudjEuUHJvZmlsZUIGukgDyAEBIjkKFlB1Ymxpc2hQcm9maWxlUmVzcG9uc2USDgoGZGlnZXN0GAEgASgJEg8KB2NyZWF0ZWQYAiABKAgiOQoRR2V0UHJvZmlsZVJlcXVlc3QSEwoCaWQYASABKAlCB7pIBHICEAESDwoHdmVyc2lvbhgCIAEoCSJNChJHZXRQcm9maWxlUmVzcG9uc2USJwoHcHJvZmlsZRgBIAEoCzIWLmdvdmVybmFuY2UudjEuUHJvZmlsZRIOCgZkaWdlc3QYAiABKAkiFQoTTGlzdFByb2ZpbGVzUmVxdWVzdCJAChRMaXN0UHJvZmlsZXNSZXNwb25zZRIoCghwcm9maWxlcxgBIAMoCzIWLmdvdmVybmFuY2UudjEuUHJvZmlsZTK2AgoOUHJvZmlsZVNlcnZpY2USZgoOUHVibGlzaFByb2ZpbGUSJC5nb3Zlcm5hbmNlLnYxLlB1Ymxpc2hQcm9maWxlUmVxdWVzdBolLmdvdmVybmFuY2UudjEuUHVibGlzaFByb2ZpbGVSZXNwb25zZSIHkAICiLUYAxJaCgpHZXRQcm9maWxlEiAuZ292ZXJuYW5jZS52MS5HZXRQcm9maWxlUmVxdWVzdBohLmdvdmVybmFuY2UudjEuR2V0UHJvZmlsZVJlc3BvbnNlIgeQAgGItRgBEmAKDExpc3RQcm9maWxlcxIiLmdvdmVybmFuY2UudjEuTGlzdFByb2ZpbGVzUmVxdWVzdBojLmdvdmVybmFuY2UudjEuTGlzdFByb2ZpbGVzUmVzcG9uc2UiB5ACAYi1GAFiBnByb3RvMw", [file_automation_v1_method_options, file_buf_validate_validate, file_governance_v1_profile]);
+  fileDesc("CiNnb3Zlcm5hbmNlL3YxL3Byb2ZpbGVfc2VydmljZS5wcm90bxINZ292ZXJuYW5jZS52MSJIChVQdWJsaXNoUHJvZmlsZVJlcXVlc3QSLwoHcHJvZmlsZRgBIAEoCzIWLmdvdmVybmFuY2UudjEuUHJvZmlsZUIGukgDyAEBIjkKFlB1Ymxpc2hQcm9maWxlUmVzcG9uc2USDgoGZGlnZXN0GAEgASgJEg8KB2NyZWF0ZWQYAiABKAgiMAoRR2V0UHJvZmlsZVJlcXVlc3QSCgoCaWQYASABKAkSDwoHdmVyc2lvbhgCIAEoCSJNChJHZXRQcm9maWxlUmVzcG9uc2USJwoHcHJvZmlsZRgBIAEoCzIWLmdvdmVybmFuY2UudjEuUHJvZmlsZRIOCgZkaWdlc3QYAiABKAkiSAoTTGlzdFByb2ZpbGVzUmVxdWVzdBIdCglwYWdlX3NpemUYASABKAVCCrpIBxoFGMgBKAASEgoKcGFnZV90b2tlbhgCIAEoCSJZChRMaXN0UHJvZmlsZXNSZXNwb25zZRIoCghwcm9maWxlcxgBIAMoCzIWLmdvdmVybmFuY2UudjEuUHJvZmlsZRIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkytgIKDlByb2ZpbGVTZXJ2aWNlEmYKDlB1Ymxpc2hQcm9maWxlEiQuZ292ZXJuYW5jZS52MS5QdWJsaXNoUHJvZmlsZVJlcXVlc3QaJS5nb3Zlcm5hbmNlLnYxLlB1Ymxpc2hQcm9maWxlUmVzcG9uc2UiB5ACAoi1GAMSWgoKR2V0UHJvZmlsZRIgLmdvdmVybmFuY2UudjEuR2V0UHJvZmlsZVJlcXVlc3QaIS5nb3Zlcm5hbmNlLnYxLkdldFByb2ZpbGVSZXNwb25zZSIHkAIBiLUYARJgCgxMaXN0UHJvZmlsZXMSIi5nb3Zlcm5hbmNlLnYxLkxpc3RQcm9maWxlc1JlcXVlc3QaIy5nb3Zlcm5hbmNlLnYxLkxpc3RQcm9maWxlc1Jlc3BvbnNlIgeQAgGItRgBYgZwcm90bzM", [file_automation_v1_method_options, file_buf_validate_validate, file_governance_v1_profile]);
 
 /**
  * @generated from message governance.v1.PublishProfileRequest
@@ -170,12 +170,34 @@ export const GetProfileResponseSchema: GenMessage<GetProfileResponse, {jsonType:
  * @generated from message governance.v1.ListProfilesRequest
  */
 export type ListProfilesRequest = Message<"governance.v1.ListProfilesRequest"> & {
+  /**
+   * 1–200; 0 counts as 50.
+   *
+   * @generated from field: int32 page_size = 1;
+   */
+  pageSize: number;
+
+  /**
+   * @generated from field: string page_token = 2;
+   */
+  pageToken: string;
 };
 
 /**
  * @generated from message governance.v1.ListProfilesRequest
  */
 export type ListProfilesRequestJson = {
+  /**
+   * 1–200; 0 counts as 50.
+   *
+   * @generated from field: int32 page_size = 1;
+   */
+  pageSize?: number;
+
+  /**
+   * @generated from field: string page_token = 2;
+   */
+  pageToken?: string;
 };
 
 /**
@@ -193,6 +215,11 @@ export type ListProfilesResponse = Message<"governance.v1.ListProfilesResponse">
    * @generated from field: repeated governance.v1.Profile profiles = 1;
    */
   profiles: Profile[];
+
+  /**
+   * @generated from field: string next_page_token = 2;
+   */
+  nextPageToken: string;
 };
 
 /**
@@ -203,6 +230,11 @@ export type ListProfilesResponseJson = {
    * @generated from field: repeated governance.v1.Profile profiles = 1;
    */
   profiles?: ProfileJson[];
+
+  /**
+   * @generated from field: string next_page_token = 2;
+   */
+  nextPageToken?: string;
 };
 
 /**
@@ -239,7 +271,7 @@ export const ProfileService: GenService<{
     output: typeof GetProfileResponseSchema;
   },
   /**
-   * Newest version of each profile.
+   * Newest version of each profile, by id.
    *
    * @generated from rpc governance.v1.ProfileService.ListProfiles
    */
