@@ -71,9 +71,12 @@ export function requireTenant(
   return { tenant: need("tenant", name), org: need("org", orgName) };
 }
 
-/** @returns what a token of the role names: `*` for role `platform`, which speaks for no tenant */
+/** What a token of role `platform` names, which speaks for no tenant. */
+export const noTenant = { tenant: "*", org: "*" };
+
+/** @returns what a token of the role names */
 export function tenantFor(role: Role, options: Pick<ScopeOptions, "tenant" | "org">): { tenant: string; org: string } {
-  return role === "platform" ? { tenant: "*", org: "*" } : requireTenant(options, orgOrEvery);
+  return role === "platform" ? noTenant : requireTenant(options, orgOrEvery);
 }
 
 /**

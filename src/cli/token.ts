@@ -2,7 +2,7 @@ import type { Command } from "commander";
 import { Option } from "commander";
 import type { Role } from "./local-state.ts";
 import { mintToken, requireLocalState } from "./local-state.ts";
-import { tenantFor, withTenant } from "./scope.ts";
+import { noTenant, tenantFor, withTenant } from "./scope.ts";
 import { jsonText, print } from "./terminal.ts";
 
 /** `automation token`: a bearer token from the issuer of the local stack. */
@@ -18,6 +18,9 @@ export function registerToken(program: Command): void {
     .requiredOption("--subject <subject>", "who it speaks for")
     .option("--state <dir>", "folder of the local stack; else .automation upwards from here, else the clone's")
     .option("--json", "print JSON");
+  command.on("option:role", (role) => {
+    if (role === "platform") command.setOptionValue("tenant", noTenant.tenant).setOptionValue("org", noTenant.org);
+  });
   withTenant(command).action(
     async (options: { tenant?: string; org?: string; role: Role; subject: string; state?: string; json?: boolean }) => {
       const { tenant, org } = tenantFor(options.role, options);

@@ -31,6 +31,16 @@ describe("a command that can't be done as it is typed", () => {
     );
   });
 
+  it("wants a tenant for a token, but for one of role platform", async () => {
+    const state = ["--subject", "me", "--state", "/nowhere"];
+    expect(fields(await fault("token", "--role", "viewer", ...state))).toEqual(["--tenant", "--org"]);
+    for (const words of [
+      ["token", "--role", "platform", ...state],
+      ["delivery", "list", "--state", "/nowhere"],
+    ])
+      expect((await fault(...words)).message).toContain("no local stack is running");
+  });
+
   it("takes an empty variable for none", async () => {
     expect(fields(await fault("run", "list", "--tenant", "", "--org", "retail"))).toEqual(["--tenant"]);
   });

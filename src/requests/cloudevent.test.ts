@@ -192,7 +192,20 @@ describe("a CloudEvent", () => {
     const claims = { id: "evt-1", source: "urn:team", type: "asked", tenant: "acme", org: "retail" };
     expect(decodeCloudEvent(binary({}, "{"))).toMatchObject({ claims });
     expect(decodeCloudEvent(structured({ id: 7, data: 1 }))).toMatchObject({ claims: { ...claims, id: undefined } });
-    expect(decodeCloudEvent({ ...structured(), value: Buffer.from("{") })).toMatchObject({ claims: {} });
+    const batch = Buffer.from(`[${structured().value},7]`);
+    for (const [type, value] of [
+      ["application/json", structured().value],
+      ["", structured().value],
+      ["application/cloudevents+avro", structured().value],
+      ["application/cloudevents-batch+json", batch],
+      ["application/cloudevents+json", batch],
+    ] as const)
+      expect(decodeCloudEvent(delivered({ "content-type": type }, value))).toMatchObject({ claims });
+    for (const value of ["{", "7", "[]", "[[7]]", Uint8Array.of(0xff)])
+      for (const type of ["application/cloudevents+json", "application/cloudevents-batch+json", "text/json"])
+        expect(decodeCloudEvent(delivered({ "content-type": type }, value))).toMatchObject({
+          claims: { id: undefined, source: undefined, tenant: undefined },
+        });
   });
 
   it.each([

@@ -58,6 +58,8 @@ export type Decoded = { readonly event: CloudEvent } | Undecodable;
 export const dataLimitBytes = 256 * 1024;
 /** Room for the attributes of a structured event, bytes. */
 const envelopeBytes = 16 * 1024;
+/** With the data in base64. */
+const structuredLimitBytes = Math.ceil((dataLimitBytes * 4) / 3) + envelopeBytes;
 const depthLimit = 32;
 const toldReasons = 20;
 
@@ -109,7 +111,7 @@ export function decodeCloudEvent(delivery: Delivery): Decoded {
   const twoTypes = headerFaultsOf(delivery, (name) => name === "content-type");
   if (twoTypes.length > 0) return undecodable(fromHeaders, "unsupported_content_type", twoTypes);
   const mode = contentModeOf(delivery.headers["content-type"] ?? "");
-  if (typeof mode !== "string") return undecodable(fromHeaders, mode.code, [mode]);
+  if (typeof mode !== "string") return undecodable(likelyAttributes(delivery, fromHeaders), mode.code, [mode]);
   return mode === "binary" ? decodeBinary(delivery, fromHeaders) : decodeStructured(delivery);
 }
 
@@ -129,22 +131,22 @@ function decodeBinary(delivery: Delivery, attributes: Attributes): Decoded {
     ...headerFaultsOf(delivery, (name) => name.startsWith("ce_")),
     ...attributeFaults(attributes),
   ];
-  if (reasons.length > 0) return undecodable(attributes, "invalid_attribute", reasons);
+  if (reasons.length > 0) return undecodable(likelyAttributes(delivery, attributes), "invalid_attribute", reasons);
   return assemble(attributes, readData(value));
 }
 
-function decodeStructured({ value }: Delivery): Decoded {
+function decodeStructured(delivery: Delivery): Decoded {
+  const { value } = delivery;
   const nothing: Attributes = new Map();
   if (value === null || value.length === 0)
     return undecodable(nothing, "empty", [
       reason("empty", "value", "", "the record must have a value", "send a CloudEvents 1.0 JSON object"),
     ]);
-  if (value.length > Math.ceil((dataLimitBytes * 4) / 3) + envelopeBytes)
-    return undecodable(nothing, "too_large", [tooLarge(value.length)]);
+  if (value.length > structuredLimitBytes) return undecodable(nothing, "too_large", [tooLarge(value.length)]);
   const body = readJson(value, "", depthLimit + 1);
   if ("cause" in body) return undecodable(nothing, body.cause, body.reasons);
   if (typeof body.value !== "object" || body.value === null || Array.isArray(body.value))
-    return undecodable(nothing, "not_an_event", [
+    return undecodable(likelyAttributes(delivery, nothing), "not_an_event", [
       reason(
         "not_an_event",
         "value",
@@ -154,7 +156,7 @@ function decodeStructured({ value }: Delivery): Decoded {
       ),
     ]);
   const { data, data_base64: base64 = null, ...fields } = body.value as Record<string, unknown>;
-  const attributes: Attributes = new Map(Object.entries(fields).filter(([, field]) => field !== null && field !== ""));
+  const attributes = fieldAttributes(fields);
   const faults = body.faults.filter(({ field }) => !traceAttributes.includes(field));
   if (faults.length > 0) return undecodable(attributes, "invalid_data", faults);
   const reasons = attributeFaults(attributes);
@@ -215,6 +217,22 @@ const headerFaultsOf = ({ headers, headerFaults = [] }: Delivery, isMeant: (name
   headerFaults
     .filter(({ name }) => isMeant(name))
     .map(({ name, rule }) => reason("invalid_attribute", name, headers[name], rule, "send it once, as UTF-8 text"));
+
+function fieldAttributes(fields: object): Attributes {
+  return new Map(Object.entries(fields).filter(([, field]) => field !== null && field !== ""));
+}
+
+/** The attributes of a structured event, or the first of a batch, whose `content-type` does not make it one that is read; else those of the headers. */
+function likelyAttributes({ value }: Delivery, fromHeaders: Attributes): Attributes {
+  if (fromHeaders.size > 0 || value === null || value.length > structuredLimitBytes) return fromHeaders;
+  try {
+    const body: unknown = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(value));
+    const event: unknown = Array.isArray(body) ? body[0] : body;
+    return typeof event === "object" && event !== null ? fieldAttributes(event) : fromHeaders;
+  } catch {
+    return fromHeaders;
+  }
+}
 
 /** @returns why the attributes are not those of an event that is read here, all at once */
 function attributeFaults(attributes: Attributes): Reason[] {

@@ -44,7 +44,9 @@ export function readRunRequested({
     if (deadline !== undefined) return { reasons: [deadline] };
     return { message, droppedFields: unknown.map(({ path }) => storable(cutText(path, 200))) };
   } catch (error) {
-    const rule = error instanceof Error ? error.message : String(error);
+    const isObject = typeof data === "object" && data !== null && !Array.isArray(data);
+    const why = error instanceof Error ? error.message : String(error);
+    const rule = isObject ? why : `must be a JSON object of the fields of ${RunRequestedSchema.typeName}`;
     const remedy = "send an automation.v1.RunRequested as proto JSON";
     return { reasons: [reason("not_a_run_request", "data", data, rule, remedy)] };
   }

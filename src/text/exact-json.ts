@@ -66,8 +66,8 @@ function pathBelow(value: unknown, depth: number): (string | number)[] | undefin
 
 /** Whether the double that a decimal is read as is written as the same decimal (ECMAScript's shortest form, which RFC 8785 takes). */
 export function isExact(written: string): boolean {
-  const read = Number(written);
-  return Number.isFinite(read) && decimalOf(written) === decimalOf(String(read));
+  const read = String(Number(written));
+  return read === written || (Number.isFinite(Number(read)) && decimalOf(written) === decimalOf(read));
 }
 
 /** @returns sign, digits without zeros around, and the power of ten before them: the same for `1.50e1` and `15` */
