@@ -89,7 +89,7 @@ export function readJunit(text: string): readonly ReportedTest[] {
     if (!harmless.test(message) || forgiven > mostForgiven)
       throw new ReportFault(`the report is not well-formed XML: ${message}`);
   });
-  parser.write(withoutControls(text)).close();
+  parser.write(withoutControls(text.trimStart())).close();
   return list.tests;
 }
 

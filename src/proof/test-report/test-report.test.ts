@@ -43,6 +43,7 @@ const longName = "n".repeat(60_000);
 describe("JUnit XML", () => {
   it("is read with what every dialect has", () => {
     expect(junit(`<?xml version="1.0"?>\n<!-- hello -- -->\n${suite(one)}`)).toEqual(["passed c > a"]);
+    expect(junit(`\n <?xml version="1.0"?>${suite(one)}`)).toEqual(["passed c > a"]);
     expect(junit(suite('<testcase name="&lt;&#65;&#x42;&gt;"/>', ' name="s"'))).toEqual(["passed s > <AB>"]);
     expect(junit(suite('<testcase name="a"><failure/><skipped/></testcase>'))).toEqual(["failed a"]);
     expect(junit(suite('<testcase name="a" classname="a"/><testcase name="" classname="c"/>'))).toEqual([
