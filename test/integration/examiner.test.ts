@@ -4,22 +4,24 @@ import { existsSync, readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
 import { sha256Hex } from "../../src/artifacts/blobs.ts";
-import type { ReportFormatJson } from "../../src/gen/automation/v1/automation_plan_pb.ts";
 import { createExaminer } from "../../src/proof/examination/examiner.ts";
 import type { ExaminerLimits } from "../../src/proof/examination/run-examiner.ts";
 import { examinerLimits, proveExaminer } from "../../src/proof/examination/run-examiner.ts";
 import type { ReportedWork } from "../../src/proof/work-report-store.ts";
 import { waitUntil } from "../support/api.ts";
 
-/** Work that left one test report, and where its object is read. */
-function reported(text: string, format: ReportFormatJson = "REPORT_FORMAT_JUNIT") {
+/** Work that left one test report so many times, and where its object is read. */
+function reported(text: string, times = 1) {
   const bytes = Buffer.from(text);
   const sha256 = sha256Hex(bytes);
   const work: ReportedWork = {
     report: {
       attempt: 1,
       outcome: "WORK_OUTCOME_DONE",
-      tests: [{ stepId: "unit", format, gitTree: "1".repeat(40), exitCode: 0, reportSha256: sha256 }],
+      tests: Array.from({ length: times }, () => ({
+        ...{ stepId: "unit", format: "REPORT_FORMAT_JUNIT" as const, gitTree: "1".repeat(40) },
+        ...{ exitCode: 0, reportSha256: sha256 },
+      })),
     },
     uploads: [{ name: "tests/unit.xml", kind: "report", sha256, sizeBytes: String(bytes.byteLength) }],
   };
@@ -29,6 +31,8 @@ function reported(text: string, format: ReportFormatJson = "REPORT_FORMAT_JUNIT"
 const suite = (cases: string) => `<testsuites>${cases}</testsuites>`;
 const small = reported(suite('<testcase name="adds" classname="sum"/>'));
 const large = reported(suite('<testcase name="adds" classname="sum"/>'.repeat(40_000)));
+/** Characters that XML does not allow, by number: the most that a report can cost. */
+const costly = reported(suite(`<system-out>${"&#27;".repeat(800_000)}</system-out>`), 5);
 const run = { tenant: "acme", org: "retail", pins: null };
 const limit = () => AbortSignal.timeout(110_000);
 const examine = ({ work, objects }: typeof small, limits: ExaminerLimits = examinerLimits, signal = limit()) =>
@@ -61,13 +65,13 @@ describe("the process that examines work", () => {
     ["CPU", { ...examinerLimits, cpuSeconds: 1 }, "it takes more than 1 s of CPU"],
     ["memory", { ...examinerLimits, dataBytes: 630 * 1024 ** 2 }, "it takes more than 512 MiB of memory"],
   ])("makes a line that fails of a case that breaks the limit of %s", async (_, limits, fault) => {
-    const found = await examine(large, limits);
+    const found = await examine(costly, limits);
     expect(await faultOf(Promise.resolve(found))).toMatchObject({
       state: "LINE_STATE_FAILED",
       detail: fault,
       remedy: expect.stringContaining("smaller or simpler"),
     });
-    expect(found.tests).toMatchObject([{ outcome: "FAILED", detail: expect.stringContaining(fault) }]);
+    expect(found.tests?.[0]).toMatchObject({ outcome: "FAILED", detail: expect.stringContaining(fault) });
     expect(found.evidence).toEqual([]);
   });
 
