@@ -25,7 +25,7 @@ it.each(pages)("%s names only commands that there are, in a way that runs in the
   const lines = blocksOf(page).flatMap(({ language, text }) => (language === "sh" ? text.split("\n") : []));
   const named = inlineCodeOf(page).filter((code) => /^(npx |\.\/)?automation( |$)/.test(code));
   for (const code of named)
-    expect(code, "automation alone is in nobody's path").toMatch(/^(npx automation |automation$)/);
+    expect(code, "automation alone is in nobody's path").toMatch(/^(npx automation( |$)|automation$)/);
   const calls = [...named, ...lines].flatMap((code) => [...code.matchAll(/\bnpx automation ([^`)|&;]*)/g)]);
   for (const [call, words = ""] of calls) expect(faultOf(words.split(/\s+/).filter(Boolean)), call).toBeUndefined();
 });
