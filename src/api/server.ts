@@ -1,4 +1,4 @@
-import { createServer as createHttp1 } from "node:http";
+import { createServer as createHttp1, IncomingMessage } from "node:http";
 import { createServer as createHttp2 } from "node:http2";
 import type { AddressInfo, Socket } from "node:net";
 import { createServer } from "node:net";
@@ -34,6 +34,15 @@ const drainMs = 3_000;
 const http2Begin = "PRI * HTTP/2.0\r\n";
 
 /**
+ * Lets a call be answered before its body has come whole: whoever stops reading it leaves the connection open, and what still comes is taken and thrown away.
+ * Else the connection is reset under a client that sends, and it never reads the answer. The time of a request bounds what comes.
+ */
+function lingerOver(request: IncomingMessage, response: Response): void {
+  request[Symbol.asyncIterator] = () => request.iterator({ destroyOnReturn: false });
+  response.once("finish", () => request.resume());
+}
+
+/**
  * One cleartext port for HTTP/1.1 and HTTP/2 with prior knowledge: the first bytes of a connection say which, in whatever pieces they come.
  * @param options.address - HOST:PORT; port 0 takes a free one
  * @param options.applyCors - goes before everything else, so that a browser can read each answer
@@ -49,6 +58,7 @@ export async function serveApi(options: {
     if (options.applyCors(request, response) || answerHealth(request, response, options.check)) return;
     applyDeadline(request);
     request.headers.host ??= options.address; // HTTP/1.0 has none
+    if (request instanceof IncomingMessage) lingerOver(request, response);
     try {
       options.handler(request, response);
     } catch {

@@ -213,6 +213,24 @@ describe("what a caller sent", () => {
   });
 });
 
+describe("a call that is too large", () => {
+  it("is told so over HTTP/1.1 while it still sends, and its connection serves on", async () => {
+    const head = (length: string) =>
+      `POST /${service}/ListWorkflowRuns HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n${length}\r\n${lines(headers)}\r\n\r\n`;
+    const chunk = `10000\r\n${"x".repeat(0x10000)}\r\n`;
+    const large = [head("transfer-encoding: chunked"), ...Array.from({ length: 200 }, () => chunk), "0\r\n\r\n"];
+    const next = head("connection: close\r\ncontent-length: 2");
+    const answers = (await sendPieces(api.url, [...large, `${next}{}`])).toString();
+    expect(answers.match(/(?<=HTTP\/1\.1 )\d+/g)).toEqual(["429", "200"]);
+    expect(answers).toMatch(/"resource_exhausted".*6291456/);
+  });
+});
+
+const lines = (fields: object): string =>
+  Object.entries(fields)
+    .map(([name, value]) => `${name}: ${value}`)
+    .join("\r\n");
+
 describe("what is not served", () => {
   it.each(doors)("such as an unknown method or service is unimplemented over %s", async (name, call) => {
     for (const path of [`${service}/Nothing`, "scrum.v1.ScrumService/RaiseImpediment", "x".repeat(9_000)]) {
