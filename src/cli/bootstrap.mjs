@@ -272,7 +272,7 @@ async function bringDebianPackages(wanted) {
  */
 async function runApt(args, step) {
   const env = { ...process.env, DEBIAN_FRONTEND: "noninteractive" };
-  const child = spawn("apt-get", ["-qq", "-o", "APT::Status-Fd=1", ...args], {
+  const child = spawn("apt-get", ["-qq", "-o", "APT::Status-Fd=1", "-o", "DPkg::Lock::Timeout=120", ...args], {
     env,
     timeout: 5 * 60_000,
     stdio: ["ignore", "pipe", "pipe"],

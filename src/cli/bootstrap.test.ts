@@ -115,6 +115,32 @@ describe("the launcher", () => {
     expect(stdout.split("\u001b[J").at(-1)).toMatch(/^installed packages in \d+ s\r\nhanded over: .* run\r\n$/);
   });
 
+  it("brings a Debian package while packages come, as root, and prints the command to others", async () => {
+    const asked = join(root, "asked-of-apt");
+    programDoes(
+      "apt-get",
+      `echo "$*" >> ${asked}; while [ ! -s ${npmRuns} ]; do sleep 0.05; done; cp ${root}/own-node ${root}/bin/bwrap`,
+    );
+    const isRoot = process.getuid?.() === 0;
+    npmDoes(`${isRoot ? `while [ ! -s ${asked} ]; do sleep 0.05; done;` : ""} ${installs}`);
+    const { code, stderr } = await launch("up").done;
+    expect(code).toBe(7);
+    expect(stderr).toMatch(
+      isRoot
+        ? /^installed bwrap \(the sandbox of workspace steps\) in \d+ s$/m
+        : /^missing: bwrap .*; install with `sudo apt-get install -y bubblewrap`$/m,
+    );
+    if (isRoot) expect(readFileSync(asked, "utf8")).toMatch(/ install -y --no-install-recommends bubblewrap\n$/);
+  });
+
+  it("says what could not be installed, and goes on without it", async () => {
+    programDoes("apt-get", "echo 'E: Could not get lock' >&2; exit 100");
+    npmDoes(installs);
+    const { code, stderr } = await launch("up").done;
+    expect(code).toBe(7);
+    expect(stderr).toMatch(/apt-get install -y bubblewrap`/);
+  });
+
   it("has Go compile the S3 server while packages come, and ends that when they are there", async () => {
     const goRuns = join(root, "go-runs");
     programDoes("go", `mkdir "$GOTMPDIR/half"; echo "$$;$PWD;$GOTMPDIR;$*" >> ${goRuns}; exec sleep 60`);

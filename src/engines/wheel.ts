@@ -60,6 +60,6 @@ function reasonOf(complaint: string): string | undefined {
   if (/Failed to establish a new connection|name resolution|ConnectTimeout|ProxyError|SSLError/i.test(complaint))
     return "pip cannot reach the package index (its settings: `python3 -m pip config list`)";
   const lines = complaint.trim().split("\n");
-  const telling = lines.find((line) => line.startsWith("ERROR: ")) ?? lines.at(-1);
+  const telling = lines.find((line) => /^ERROR: (?!Exception:)/.test(line)) ?? lines.at(-1);
   return telling?.replace("ERROR: ", "").split(". ", 1)[0]?.slice(0, 200) || undefined;
 }

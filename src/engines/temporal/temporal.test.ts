@@ -83,6 +83,11 @@ it.each([
   expect(cached()).toEqual(["temporal-1.5.1", "temporal-1.5.1.lock", "temporal-1.9.1.lock"]);
 });
 
+it("names a disk that fills up while pip fetches, instead of building on it", async () => {
+  has("python3", "echo 'ERROR: Exception:' >&2; echo 'OSError: [Errno 28] No space left on device' >&2; exit 2");
+  await expect(find()).rejects.toMatchObject({ code: "disk_full" });
+});
+
 it("asks nobody while the cache holds either version", async () => {
   has("go", go);
   await find();
