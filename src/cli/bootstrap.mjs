@@ -50,10 +50,9 @@ async function installPackages(root) {
   requireProgram("git", "install git (Debian: apt-get install git)");
   requireProgram("npm", "install Node 20 or newer with npm from https://nodejs.org");
   requireProgram("flock", "install the package util-linux");
-  const task = progress.begin("installing packages and Node 24", "about a minute the first time");
-  const total = countPackages(root);
+  const task = progress.begin("installing packages", "about a minute the first time");
   try {
-    await install(root, (fetched) => task.step(`${fetched} of ${total} packages fetched`));
+    await install(root, task.step);
     if (!isInstalled(root)) {
       throw new SetupError(
         `npm ci ended well, and ${join(root, "node_modules")} still differs from package-lock.json; remove node_modules and start again`,
@@ -144,9 +143,9 @@ function compileAhead(root) {
 /**
  * Runs `npm ci` under a lock that the kernel frees when its holder is gone; who waited for it finds everything done.
  * @param {string} root
- * @param {(count: number) => void} fetched - hears of each package that has come
+ * @param {(text: string) => void} step - hears how far it is
  */
-async function install(root, fetched) {
+async function install(root, step) {
   const locks = join(cacheDir(), "locks");
   try {
     mkdirSync(locks, { recursive: true });
@@ -165,11 +164,14 @@ async function install(root, fetched) {
     stdio: ["ignore", "pipe", "pipe"],
   });
   let output = "";
+  const total = countPackages(root);
   let count = 0;
   for (const stream of [child.stdout, child.stderr])
     stream.setEncoding("utf8").on("data", (chunk) => {
       count += chunk.match(/^npm http (fetch GET 200|cache) .*\.tgz /gm)?.length ?? 0;
-      if (count > 0) fetched(count);
+      const failure = /^npm http fetch .* attempt \d+ failed with (\w+)/m.exec(chunk)?.[1];
+      if (failure !== undefined) step(`the registry is silent (${failure}); trying again`);
+      else if (count > 0) step(`${count} of ${total} packages fetched`);
       output = (output + chunk).slice(-64 * 1024);
     });
   const kill = () => {
