@@ -106,6 +106,20 @@ describe("the result of a run", () => {
     expect(result?.artifactsLeftOut).toBe(151 - (result?.artifacts?.length ?? 0));
   });
 
+  it("tells how often its work was begun anew, and so does the impediment", async () => {
+    const scope = await begin([ran], "result-tenant");
+    await sealing.admin.query("update runs set attempt = $2 where run_id = $1", [
+      scope.runId,
+      JSON.stringify({ attempt: 2, previousEnd: "its worker was lost" }),
+    ]);
+    const { result } = await seal.abort(scope, { outcome: "FAILED", cause: "gave_up", reason: "no idea" });
+    expect(result?.attempts).toBe(2);
+    const { impediment } = await seal.describe(scopeOf("result-tenant"), scope.runId);
+    expect(impediment?.summary).toMatch(
+      / ended FAILED: no idea \(attempt 2 of its work; how the one before ended: its worker was lost\)$/,
+    );
+  });
+
   it("tells who cancelled it and why, whoever seals that end", async () => {
     const scope = await begin([ran], "result-tenant");
     await sealing.admin.query(`update runs set desired_state = 'CANCEL', cancel = $2 where run_id = $1`, [
