@@ -93,14 +93,16 @@ describe("an id", () => {
       ["definition", "get", id],
       ["profile", "get", id],
     ];
-    for (const id of [crypto.randomUUID(), "ffffffff", "nonsense"])
-      for (const command of commands(id)) {
-        const { code, stderr } = await here(...command);
-        expect({ command, code, stderr }).toEqual({
-          ...{ command, code: 2 },
-          stderr: expect.stringMatching(/ "[^"]*" is not known here: it must be the id of .*; `automation .* list/),
-        });
-      }
+    const others = ["ffffffff", "nonsense"].map((id) => ["run", "describe", id]);
+    for (const command of [...commands(crypto.randomUUID()), ...others]) {
+      const { code, stderr } = await here(...command);
+      expect({ command, code, stderr }).toEqual({
+        ...{ command, code: 2 },
+        stderr: expect.stringMatching(
+          / "[^"]*" is not known here: it must be the id of .*; `npx automation [a-z]+ list .*` shows/,
+        ),
+      });
+    }
     // an empty one is nobody's: to a list it would mean every run
     expect(await here("attestation", "list", "--run", "")).toMatchObject({
       code: 2,
