@@ -3,7 +3,7 @@
 import { spawn, spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { accessSync, constants, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
-import { homedir, tmpdir } from "node:os";
+import { homedir, constants as osConstants, tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
 import { goBuild, goEnvironment } from "../engines/go-build.mjs";
 import { createLiveLines, createProgress } from "./progress.mjs";
@@ -179,10 +179,11 @@ async function install(root, step) {
       process.kill(-child.pid, "SIGKILL");
   };
   const limit = setTimeout(kill, installLimitMs);
-  const interrupt = () => {
+  /** @param {NodeJS.Signals} signal */
+  const interrupt = (signal) => {
     kill();
     say("the installation of packages was interrupted; start again and it is done anew");
-    process.exit(130);
+    process.exit(128 + osConstants.signals[signal]);
   };
   for (const signal of /** @type {const} */ (["SIGINT", "SIGTERM", "SIGHUP"])) process.once(signal, interrupt);
   const code = await new Promise((resolve) => child.once("close", resolve));

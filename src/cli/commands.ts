@@ -8,6 +8,7 @@ import { registerDemo } from "./demo.ts";
 import { registerEvent } from "./event.ts";
 import { registerGraph } from "./graph.ts";
 import { registerKey } from "./key.ts";
+import { registerLogs } from "./logs.ts";
 import { registerPersona } from "./persona.ts";
 import { registerProfile } from "./profile.ts";
 import { registerQueue } from "./queue.ts";
@@ -15,13 +16,19 @@ import { registerRepository } from "./repository.ts";
 import { registerRequest } from "./request.ts";
 import { registerRule } from "./rule.ts";
 import { registerRun } from "./run.ts";
+import { registerStatus } from "./status.ts";
+import { registerStop } from "./stop.ts";
 import { registerToken } from "./token.ts";
 import { registerUp } from "./up.ts";
 import { registerUrl } from "./url.ts";
+import { registerVersion } from "./version.ts";
 
 /** What people type; each command is in the file of its name. */
 export function registerCommands(program: Command): void {
   registerUp(program);
+  registerStatus(program);
+  registerLogs(program);
+  registerStop(program);
   registerRun(program);
   registerRequest(program);
   registerDelivery(program);
@@ -40,4 +47,5 @@ export function registerCommands(program: Command): void {
   registerDemo(program);
   registerUrl(program);
   registerToken(program);
+  registerVersion(program);
 }

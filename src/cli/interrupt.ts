@@ -1,18 +1,36 @@
-/** Exit code of a command that Ctrl-C ended. */
-const interruptedCode = 130;
+import { constants } from "node:os";
 
-/** Runs work until it ends or Ctrl-C aborts its signal; then the command leaves quietly with exit code 130. */
-export async function untilInterrupted<T>(work: (signal: AbortSignal) => Promise<T>): Promise<T | undefined> {
+/** One Ctrl-C may come several times: from the terminal, from npm, from our launcher; a person is slower. */
+const sameMs = 400;
+
+/**
+ * Runs work until it ends or a signal aborts it; then the command ends with 128 and the number of the signal: 130 for Ctrl-C.
+ * @param hurry - called by every further one; ends the program unless told
+ * @returns undefined when it was interrupted
+ */
+export async function untilInterrupted<T>(
+  work: (signal: AbortSignal) => Promise<T>,
+  hurry: (exitCode: number) => void = (exitCode) => process.exit(exitCode),
+): Promise<T | undefined> {
   const stop = new AbortController();
-  const end = () => stop.abort();
+  let exitCode = 0;
+  let firstAt = 0;
+  const end = (name: NodeJS.Signals) => {
+    if (exitCode === 0) {
+      exitCode = 128 + constants.signals[name];
+      firstAt = performance.now();
+      stop.abort();
+    } else if (performance.now() - firstAt > sameMs) hurry(exitCode);
+  };
   for (const name of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(name, end);
   try {
-    return await work(stop.signal);
+    const done = await work(stop.signal);
+    if (!stop.signal.aborted) return done;
   } catch (error) {
     if (!stop.signal.aborted) throw error;
-    process.exitCode = interruptedCode;
-    return undefined;
   } finally {
     for (const name of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.off(name, end);
   }
+  process.exitCode = exitCode;
+  return undefined;
 }

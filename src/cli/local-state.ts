@@ -1,4 +1,4 @@
-import { readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { CliError } from "./cli-error.ts";
@@ -74,6 +74,12 @@ export function requireLocalState(from: string, dir?: string): LocalState {
     throw new CliError(3, `no local stack is running${where}; start one with \`automation up\``);
   }
   return state;
+}
+
+/** @returns the folder of the stack that is meant, whether it runs or not */
+export function findStateDir(from: string, dir?: string): string {
+  if (dir !== undefined) return resolve(from, dir);
+  return statesUpwards(from).find((candidate) => existsSync(join(candidate, "up.lock"))) ?? defaultStateDir;
 }
 
 function statesUpwards(from: string): string[] {

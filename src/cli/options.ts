@@ -37,6 +37,21 @@ export function idAndVersion(text: string): { id: string; version: string } {
   return at === -1 ? { id: text, version: "" } : { id: text.slice(0, at), version: text.slice(at + 1) };
 }
 
+const unitMs: Readonly<Record<string, number>> = { s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 };
+
+/** @returns a parser of `10m` (ago) or a time, in milliseconds since 1970 */
+export function sinceTime(now: () => number): (text: string) => number {
+  return (text) => {
+    const [, count, unit = ""] = /^(\d{1,6})([smhd])$/.exec(text) ?? [];
+    if (count !== undefined) return now() - Number(count) * (unitMs[unit] ?? 0);
+    const at = /^\d{4}-\d\d-\d\d/.test(text) ? Date.parse(text) : Number.NaN;
+    if (Number.isFinite(at)) return at;
+    throw new InvalidArgumentError(
+      "Give how long ago, such as 30s, 10m, 2h or 1d, or a time such as 2026-01-31T12:00:00Z.",
+    );
+  };
+}
+
 /** Collects an option that may be given more than once. */
 export function collect(value: string, earlier: readonly string[] | undefined): string[] {
   return [...(earlier ?? []), value];

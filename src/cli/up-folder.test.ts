@@ -68,8 +68,12 @@ it("wipes what the stack has made and nothing that is somebody else's", () => {
   readSecrets(folder);
   prepareFolder(folder);
   writeFileSync(join(folder.dir, "notes.txt"), "mine");
-  wipe(folder);
+  writeFileSync(folder.portsFile, "{}");
+  wipe(folder, { newKeys: false });
   expect(() => statSync(folder.secretsFile)).toThrow("ENOENT");
-  expect(() => statSync(folder.keys)).toThrow("ENOENT");
+  expect(() => statSync(folder.scrumToken)).toThrow("ENOENT");
+  for (const kept of [folder.keys, folder.portsFile]) expect(statSync(kept)).toBeDefined();
+  wipe(folder, { newKeys: true });
+  for (const gone of [folder.keys, folder.portsFile]) expect(() => statSync(gone)).toThrow("ENOENT");
   expect(readFileSync(join(folder.dir, "notes.txt"), "utf8")).toBe("mine");
 });

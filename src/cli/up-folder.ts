@@ -47,9 +47,11 @@ export const folderOf = (dir: string) => ({
 
 export type Folder = ReturnType<typeof folderOf>;
 
+/** What a stack is known by: whoever has a token, an address or exported evidence relies on it. */
+const identity = ["keys", "issuer", "ports.json"];
 const contents = [
-  ...["up.json", "ports.json", "secrets.json", "operator.yaml"],
-  ...["data", "logs", "pids", "keys", "tokens", "issuer", "scrum", "repositories"],
+  ...["up.json", "secrets.json", "operator.yaml"],
+  ...["data", "logs", "pids", "tokens", "scrum", "repositories"],
 ];
 
 /**
@@ -111,9 +113,13 @@ export function noteOwner(folder: Folder, apiUrl = ""): void {
   writeFileSync(folder.lock, `${process.pid}\n${apiUrl}\n`);
 }
 
-/** Removes all that `up` and its processes have put there, and nothing else. */
-export function wipe(folder: Folder): void {
-  for (const entry of contents) rmSync(join(folder.dir, entry), { recursive: true, force: true });
+/**
+ * Removes what `up` and its processes have put there, and nothing else.
+ * @param options.newKeys - also the keys of evidence and tokens, and the ports
+ */
+export function wipe(folder: Folder, { newKeys }: { newKeys: boolean }): void {
+  for (const entry of [...contents, ...(newKeys ? identity : [])])
+    rmSync(join(folder.dir, entry), { recursive: true, force: true });
   // base trees are read-only; what a box made impassable is left to the worker, who removes it at its start
   if (!existsSync(folder.runArea)) return;
   spawnSync("chmod", ["-R", "u+rwX", folder.runArea]);

@@ -87,6 +87,11 @@ export async function reservePorts(
   }
 }
 
+/** @returns the ports that a stack has noted */
+export function readPorts(file: string): Ports {
+  return { ...defaultPorts, ...Object.fromEntries(readRecord<number>(file)) };
+}
+
 function readRecord<T>(path: string): [string, T][] {
   if (!existsSync(path)) return [];
   try {

@@ -4,7 +4,9 @@ import type { Command } from "commander";
 import { stopLeftovers } from "../engines/engine-process.ts";
 import { familyOf, memoryBytesOf } from "../engines/process-identity.ts";
 import { addressesOf, shownAddresses } from "./addresses.ts";
+import type { Detail } from "./cli-error.ts";
 import { CliError } from "./cli-error.ts";
+import { untilInterrupted } from "./interrupt.ts";
 import type { LocalState } from "./local-state.ts";
 import { defaultStateDir } from "./local-state.ts";
 import type { Screen } from "./screen.ts";
@@ -28,12 +30,14 @@ import {
 import type { PortName } from "./up-ports.ts";
 import { defaultPorts, reservePorts } from "./up-ports.ts";
 import { migrate, processUnits } from "./up-processes.ts";
+import { withCheck } from "./usage.ts";
 import { keepWorkerToken, writeWorkerToken } from "./worker-token.ts";
 
 interface UpOptions {
   demo?: boolean;
   once?: boolean;
   fresh?: boolean;
+  newKeys?: boolean;
   state?: string;
   json?: boolean;
 }
@@ -47,30 +51,34 @@ const silenceMs = 30_000;
 
 /** `automation up`: the whole stack on this machine, until Ctrl-C. */
 export function registerUp(program: Command): void {
-  program
+  const command = program
     .command("up")
     .description("run engines and processes on this machine, supervised, until Ctrl-C")
     .option("--demo", "also run the example Scrum service, and let it ask for a run")
     .option("--once", "stop when the demo run has ended; exit 0 when it COMPLETED (without --demo: stop when ready)")
-    .option("--fresh", "begin with empty data")
+    .option("--fresh", "begin with empty data; ports, and the keys of evidence and tokens, stay")
+    .option("--new-keys", "with --fresh: make new keys, too; tokens end, and evidence of before is not this stack's")
     .option("--state <dir>", "folder of the stack; the clone's .automation unless told")
-    .option("--json", "print JSON, one object a line")
-    .action(async (options: UpOptions) => {
-      const stop = new AbortController();
-      for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, () => stop.abort());
-      outliveReader(); // the stack stays
-      const screen = createScreen(options.json === true, () => new Date());
-      try {
-        await up(options, screen, stop.signal);
-      } catch (error) {
-        if (!stop.signal.aborted) throw error;
-        screen.tell("interrupted", "interrupted");
-        process.exitCode = 130;
-      }
-    });
+    .option("--json", "print JSON, one object a line");
+  withCheck(command, upFaults).action(async (options: UpOptions) => {
+    outliveReader(); // the stack stays
+    const screen = createScreen(options.json === true, () => new Date());
+    const hurry = new AbortController();
+    await untilInterrupted(
+      (signal) => up(options, screen, signal, hurry.signal),
+      () => hurry.abort(),
+    );
+  });
 }
 
-async function up(options: UpOptions, screen: Screen, signal: AbortSignal): Promise<void> {
+/** Data that was signed is not kept without its keys. */
+function upFaults({ fresh, newKeys }: UpOptions): Detail[] {
+  if (!newKeys || fresh) return [];
+  return [{ field: "--new-keys", rule: "needs --fresh", remedy: "give both, or neither" }];
+}
+
+/** @param hurry - kills what is still ending */
+async function up(options: UpOptions, screen: Screen, signal: AbortSignal, hurry: AbortSignal): Promise<void> {
   const folder = folderOf(options.state === undefined ? defaultStateDir : resolve(options.state));
   const lock = await takeFolder(folder, signal);
   const began = performance.now();
@@ -109,10 +117,12 @@ async function up(options: UpOptions, screen: Screen, signal: AbortSignal): Prom
   } finally {
     ending.abort();
     looking.end();
-    screen.tell("stopping", "stopping");
+    screen.tell("stopping", signal.aborted ? "stopping; Ctrl-C again kills at once" : "stopping");
+    hurry.addEventListener("abort", () => void Promise.all([processes.stop(0), engines.stop(0)]));
     rmSync(folder.upFile, { force: true });
-    await processes.stop(processGraceMs);
-    await engines.stop(engineGraceMs);
+    const graceMs = (most: number) => (hurry.aborted ? 0 : most);
+    await processes.stop(graceMs(processGraceMs));
+    await engines.stop(graceMs(engineGraceMs));
     await Promise.allSettled([starting]);
     await lock.release();
     screen.tell("stopped", "stopped");
@@ -154,7 +164,7 @@ async function startAll(
 }
 
 async function prepareStack(folder: Folder, options: UpOptions, screen: Screen, signal: AbortSignal): Promise<Stack> {
-  if (options.fresh) wipe(folder);
+  if (options.fresh) wipe(folder, { newKeys: options.newKeys === true });
   const { ports, previous } = await reservePorts(folder.portsFile, signal);
   noteOwner(folder, `http://127.0.0.1:${ports.api}`);
   for (const name of Object.keys(ports) as PortName[]) {

@@ -145,7 +145,8 @@ async function endLeftover(left: ProcessIdentity, graceMs: number, signal: Abort
   }
 }
 
-function readNote(path: string): ProcessIdentity | undefined {
+/** @returns the process that was noted, which may have ended since */
+export function readNote(path: string): ProcessIdentity | undefined {
   try {
     const note: unknown = JSON.parse(readFileSync(path, "utf8"));
     if (typeof note !== "object" || note === null || !("pid" in note) || !("started" in note)) return undefined;

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import type { DescribeWorkflowRunResponseJson } from "../../src/gen/workflows_runtime/v1/workflow_service_pb.ts";
 import type { Ended, RunningStack } from "../support/stack.ts";
-import { automation, newStateDir, objects, removeStateDir, startStack } from "../support/stack.ts";
+import { automation, newStateDir, objects, removeStateDir, shell, startStack } from "../support/stack.ts";
 
 const acme = ["--tenant", "acme", "--org", "retail"];
 const asked = ["--profile", "scrum-team", "--product", "webshop", "--sprint", "S-7", "--backlog-item", "PBI-50"];
@@ -99,6 +99,28 @@ it("shows that nothing waits, and nothing is held up, when all runs have ended",
   expect(objects((await here("queue", "--json")).stdout)).toEqual([{}]);
 });
 
+describe("logs", () => {
+  const logs = (...args: string[]) => automation("logs", ...args, "--state", stack.dir);
+
+  it("tell what processes and engines wrote, as JSON or for people, of those that are named", async () => {
+    const all = objects<{ process?: string; name?: string }>((await logs("--json", "--lines", "100000")).stdout);
+    const writers = new Set(all.map(({ process, name }) => process ?? name));
+    for (const writer of ["api", "worker-control", "scrum", "postgres", "temporal"]) expect(writers).toContain(writer);
+    const { stdout } = await logs("api", "--lines", "2");
+    expect(
+      stdout
+        .trimEnd()
+        .split("\n")
+        .filter((line) => /^\d\d:\d\d:\d\d\.\d{3} {2}api /.test(line)),
+    ).toHaveLength(2);
+    expect(await logs("api", "--since", "2099-01-01T00:00:00Z")).toMatchObject({
+      code: 0,
+      stdout: "",
+      stderr: "none\n",
+    });
+  });
+});
+
 describe("apply", () => {
   const profile = (remedy: string, version = "1") => `
 kind: MethodologyProfile
@@ -123,6 +145,15 @@ spec: { id: cli-rule, priority: ${priority}, profileId: cli-profile, definition:
     expect(await apply(profile("Other."), rule(6))).toEqual({ code: 1, outcomes: ["conflict", "replaced"] });
   });
 
+  it("reads several files, and standard input", async () => {
+    const first = file("first.yaml", profile("Ask again.", "4"));
+    const { code, stdout } = await shell(
+      `printf '%s' "$(cat ${file("second.yaml", rule(7))})" | ./automation apply -f ${first} -f - ${[...acme, "--state", stack.dir].join(" ")}`,
+    );
+    expect(code).toBe(0);
+    expect(stdout).toMatch(/^created {4}MethodologyProfile cli-profile@4\nreplaced {3}WorkflowRule cli-rule\n$/);
+  });
+
   it("sends nothing when one of its documents is bad", async () => {
     const bad = [profile("Ask again.", "2"), profile("Ask again.", "3").replace("METHOD_SCRUM", "SCRUM")].join("---");
     const { code, stderr } = await here("apply", "-f", file("bad.yaml", bad));
@@ -131,6 +162,53 @@ spec: { id: cli-rule, priority: ${priority}, profileId: cli-profile, definition:
     const good = await here("apply", "-f", file("good.yaml", profile("Ask again.", "2")), "--json");
     expect(objects<{ outcome: string }>(good.stdout)).toMatchObject([{ outcome: "created" }]);
   });
+});
+
+describe("with --json a failure is one JSON object on standard error", () => {
+  it.each<[string, object, string[]]>([
+    ["of an answer of the api", { code: "not_found", exit: 2 }, ["artifact", "get", "nope"]],
+    ["of what was typed", { code: "usage", exit: 2 }, ["run", "list", "--limit", "x"]],
+    ["of what is missing", { code: "usage", exit: 2, details: [{ field: "--run" }] }, ["artifact", "list"]],
+    [
+      "of a refused request, with every reason",
+      {
+        code: "failed_precondition",
+        exit: 1,
+        details: expect.arrayContaining([expect.objectContaining({ code: "no_definition" })]),
+      },
+      ["run", "start", "--profile", "scrum-team", "--sprint", "S-7", "--backlog-item", "PBI-50"],
+    ],
+    ["of an address of somebody else", { code: "not_the_api", exit: 3 }, ["run", "list", "--token", "x", "--api-url"]],
+  ])("%s", async (_, failure, words) => {
+    const more =
+      words.at(-1) === "--api-url" ? [stack.state.kafka.brokers.map((broker) => `http://${broker}`).join()] : [];
+    const { code, stdout, stderr } = await here(...words, ...more, "--json");
+    const said = objects<{ exit: number; message: string }>(stderr);
+    expect(said).toMatchObject([failure]);
+    expect(said[0]?.message).not.toBe("");
+    expect({ code, stdout }).toEqual({ code: said[0]?.exit, stdout: "" });
+  });
+});
+
+it("tells which of two options a request lacks", async () => {
+  const { stderr } = await here(
+    "run",
+    "start",
+    "--profile",
+    "scrum-team",
+    "--sprint",
+    "S-7",
+    "--backlog-item",
+    "PBI-50",
+  );
+  expect(stderr).toMatch(/give --definition ID, or --work-kind KIND/);
+});
+
+it("ends quietly when its reader goes away, and in one line when the disk is full", async () => {
+  const list = `./automation request list ${[...acme, "--state", stack.dir].join(" ")}`;
+  expect(await shell(`${list} | head -c 1`)).toMatchObject({ code: 0, stderr: "" });
+  const full = await shell(`${list} > /dev/full`);
+  expect(full).toMatchObject({ code: 1, stderr: expect.stringMatching(/^automation: .*no space is left.*\n$/) });
 });
 
 describe("an exit code says what went wrong", () => {

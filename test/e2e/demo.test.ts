@@ -169,7 +169,7 @@ describe("the failing demo", () => {
 
 it("a second start keeps the data, uses a new event and exits 0 once its run COMPLETED", async () => {
   const before = runOf(stack.told);
-  expect(await stack.stop()).toBe(0);
+  expect(await stack.stop()).toBe(130);
   const { code, stdout, stderr } = await automation("up", "--demo", "--once", "--state", stack.dir, "--json");
   expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
   const again = objects<ToldEvent>(stdout);

@@ -1,4 +1,4 @@
-import { mkdtempSync, statSync } from "node:fs";
+import { mkdtempSync, readFileSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import pg from "pg";
@@ -48,6 +48,25 @@ describe("a stack that runs", () => {
     expect([...notedProcesses(dir).keys()].sort()).toEqual(parts);
   });
 
+  it("is told by status: what runs where, ready or not, with the reason", async () => {
+    const status = async () => {
+      const { code, stdout } = await runCli(["status", "--state", dir, "--json"]);
+      return { code, ...JSON.parse(stdout) };
+    };
+    const whole = await status();
+    expect(whole).toMatchObject({ code: 0, state: "ready", dir, pid: up.process.pid });
+    expect(whole.parts.map(({ name }: { name: string }) => name).sort()).toEqual(parts);
+    expect(whole.parts.find(({ name }: { name: string }) => name === "temporal").version).toMatch(/^1\.\d+\./);
+    const relay = notedProcesses(dir).get("relay")?.pid ?? 0;
+    process.kill(relay, "SIGSTOP");
+    const without = await status().finally(() => process.kill(relay, "SIGCONT"));
+    expect(without).toMatchObject({ code: 1, state: "degraded" });
+    expect(without.parts.filter(({ state }: { state: string }) => state !== "ready")).toMatchObject([
+      { name: "relay", state: "degraded", reasons: [expect.stringMatching(/does not answer/)] },
+    ]);
+    expect(await runCli(["status", "--state", tmpdir()])).toMatchObject({ code: 3, stdout: "" });
+  });
+
   it("refuses a second up on the same folder and says who runs", async () => {
     const second = await runCli(["up", "--state", dir]);
     expect(second.code).toBe(1);
@@ -60,8 +79,9 @@ describe("a stack that runs", () => {
     await other.until(ready);
     expect(readUpFile(otherDir).api.url).not.toBe(readUpFile(dir).api.url);
     expect((await fetch(`${readUpFile(dir).api.url}/healthz`)).status).toBe(200);
-    other.process.kill("SIGINT");
-    expect(await other.exited).toBe(0);
+    expect(await runCli(["stop", "--state", otherDir])).toMatchObject({ code: 0 });
+    expect(await other.exited).toBe(143);
+    expect(await runCli(["stop", "--state", otherDir])).toMatchObject({ code: 3 });
     removeStateDir(otherDir);
   });
 
@@ -112,7 +132,7 @@ it("goes on after kill -9 of up: what was left is gone, ports and data are the s
   expect(readUpFile(dir).api).toEqual(api);
   expect((await query("select * from public.kept")).rowCount).toBe(0);
   second.process.kill("SIGINT");
-  expect(await second.exited).toBe(0);
+  expect(await second.exited).toBe(130);
 });
 
 it("stops all at Ctrl-C, also while it is starting, and leaves no process and no up.json", async () => {
@@ -122,19 +142,27 @@ it("stops all at Ctrl-C, also while it is starting, and leaves no process and no
     else await waitUntil("its first processes", async () => notedProcesses(dir).size >= 3, { limitMs: 60_000, signal });
     const noted = [...notedProcesses(dir).values()];
     up.process.kill("SIGINT");
-    expect(await up.exited).toBe(moment === "ready" ? 0 : 130);
+    expect(await up.exited).toBe(130);
     expect(noted.filter(lives)).toEqual([]);
     expect(notedProcesses(dir).size).toBe(0);
     expect(() => readUpFile(dir)).toThrow("ENOENT");
   }
 });
 
-it("begins with empty data when told --fresh", async () => {
+it("begins with empty data when told --fresh, with the ports and keys of before unless told --new-keys", async () => {
+  const keys = () => ["keys/builder.pem", "issuer/key.json"].map((key) => readFileSync(join(dir, key), "utf8"));
+  const [before, ports] = [keys(), readFileSync(join(dir, "ports.json"), "utf8")];
   const up = startUp("--state", dir, "--fresh");
   await up.until(ready);
   await expect(query("select * from public.kept")).rejects.toMatchObject({ code: "42P01" });
+  expect(keys()).toEqual(before);
+  expect(readFileSync(join(dir, "ports.json"), "utf8")).toBe(ports);
   up.process.kill("SIGINT");
-  expect(await up.exited).toBe(0);
+  expect(await up.exited).toBe(130);
+  expect(await runCli(["up", "--state", dir, "--new-keys"])).toMatchObject({ code: 2 });
+  expect(keys()).toEqual(before);
+  expect((await runCli(["up", "--state", dir, "--fresh", "--new-keys", "--once"])).code).toBe(0);
+  for (const [index, key] of keys().entries()) expect(key).not.toBe(before[index]);
 });
 
 it("names an unknown option, and a folder that cannot be made", async () => {

@@ -54,7 +54,7 @@ export const newStateDir = (): string => mkdtempSync(join(tmpdir(), "automation-
 
 /** Removes a stack's folder, and its run area with it; the stack has ended. */
 export function removeStateDir(dir: string): void {
-  wipe(folderOf(dir));
+  wipe(folderOf(dir), { newKeys: true });
   rmSync(dir, { recursive: true, force: true });
 }
 

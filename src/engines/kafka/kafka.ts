@@ -100,7 +100,7 @@ export async function startKafka(
     name: "kafka",
     port: options.ports.broker,
     argv: [
-      ...[program.java, "-Xms96m", "-Xmx384m", ...quickStart, "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn"],
+      ...[program.java, "-Xms96m", "-Xmx384m", ...quickStart, ...logSettings],
       ...["-cp", join(program.libraries, "*"), "kafka.Kafka", properties],
     ],
     env: engineEnvironment(),
@@ -109,6 +109,10 @@ export async function startKafka(
   return { ...running, address };
 }
 
+/** Warnings and worse, each with its time. */
+const logSettings = ["defaultLogLevel=warn", "showDateTime=true", "dateTimeFormat=yyyy-MM-dd'T'HH:mm:ss.SSSXXX"].map(
+  (setting) => `-Dorg.slf4j.simpleLogger.${setting}`,
+);
 const quickStart = ["-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xshare:auto"] as const;
 
 async function format(
