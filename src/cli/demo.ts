@@ -209,12 +209,16 @@ async function tellAttestations({ api, screen, signal }: Demo, runId: string): P
   const rows = attestations
     .map((attestation) => toJson(AttestationSchema, attestation))
     .toSorted((a, b) => (a.name ?? "").localeCompare(b.name ?? ""));
-  const lines = tableLines(rows, [
-    { title: "NAME", of: ({ name }) => name },
-    { title: "OUTCOME", of: ({ outcome }) => outcome },
-    { title: "KEY", of: ({ keyId }) => keyId },
-    { title: "STATEMENT SHA256", of: ({ statementSha256 }) => statementSha256?.slice(0, 16) },
-  ]);
+  const lines = tableLines(
+    rows,
+    [
+      { title: "NAME", of: ({ name }) => name },
+      { title: "OUTCOME", of: ({ outcome }) => outcome },
+      { title: "KEY", of: ({ keyId }) => keyId },
+      { title: "STATEMENT SHA256", of: ({ statementSha256 }) => statementSha256?.slice(0, 16) },
+    ],
+    2,
+  );
   screen.tell("attestations", under("attestations, signed and registered with the end", lines), { attestations: rows });
 }
 

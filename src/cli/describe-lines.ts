@@ -5,7 +5,7 @@ import type {
   HandoffCallJson,
 } from "../gen/workflows_runtime/v1/workflow_service_pb.ts";
 import { attemptText, cancelText, limitText, refText, verdictLines, waitingText } from "./event-lines.ts";
-import { factLines, plain, shortName, shortTime, tableLines } from "./output.ts";
+import { factLines, plain, shortName, shortTime, tableLines, wrapLine } from "./output.ts";
 import { tint } from "./terminal.ts";
 
 /** @returns a run with its verdict, hand-offs and impediment, for people */
@@ -13,20 +13,30 @@ export function describeLines(described: DescribeWorkflowRunResponseJson): strin
   const { run = {}, request = {}, verdict, handoffCalls = [], impediment } = described;
   return [
     ...factLines(runFacts(run, request.goal)),
-    ...(verdict === undefined ? [] : ["", ...verdictLines(verdict)]),
+    ...(verdict === undefined ? [] : ["", ...verdictLines(verdict).flatMap(wrapped)]),
     ...(handoffCalls.length === 0 ? [] : ["", ...tableLines(handoffCalls, callColumns)]),
     ...(impediment === undefined
       ? []
       : [
           "",
           tint("red", plain(`impediment ${impediment.id ?? ""}: ${impediment.cause ?? ""}`)),
-          ...factLines([
-            ["summary", impediment.summary],
-            ["occurrences", impediment.occurrences],
-            ["theirs", impediment.remoteId],
-          ]).map((line) => `  ${line}`),
+          ...factLines(
+            [
+              ["summary", impediment.summary],
+              ["occurrences", impediment.occurrences],
+              ["theirs", impediment.remoteId],
+            ],
+            2,
+          ).map((line) => `  ${line}`),
         ]),
   ];
+}
+
+/** What does not fit goes on below, two columns further in. */
+function wrapped(line: string): string[] {
+  const begin = /^ */.exec(line)?.[0] ?? "";
+  const [first = "", ...more] = wrapLine(line.slice(begin.length), begin.length + 2);
+  return [`${begin}${first}`, ...more.map((next) => `${begin}  ${next}`)];
 }
 
 function runFacts(run: RunJson, goal: string | undefined): [string, string | undefined][] {

@@ -1,8 +1,10 @@
 import type { DescMessage, MessageJsonType, MessageShape } from "@bufbuild/protobuf";
 import { toJson } from "@bufbuild/protobuf";
 import type { TimestampJson } from "@bufbuild/protobuf/wkt";
+import wrapAnsi from "wrap-ansi";
 import { visible } from "../text/strangers-text.ts";
-import { jsonText, print, printError, tint } from "./terminal.ts";
+import { alignColumns, fitColumns } from "./fit-table.ts";
+import { jsonText, print, printError, terminalWidth, tint } from "./terminal.ts";
 
 /** A column of a table for people. */
 export interface Column<T> {
@@ -35,27 +37,54 @@ export function printList<D extends DescMessage>(
 ): void {
   const rows = items.map((item) => toJson(schema, item));
   if (json) for (const row of rows) print(jsonText(row));
-  else if (rows.length === 0) print("none");
+  else if (rows.length === 0) printError("none");
   else for (const line of tableLines(rows, columns)) print(line);
   if (hasMore) printError("there are more; a greater --limit shows them");
 }
 
-/** Lines of an aligned table, its head first; columns that are empty in every row are left out. */
-export function tableLines<T>(rows: readonly T[], columns: readonly Column<T>[]): string[] {
+/**
+ * Lines of an aligned table, its head first; columns that are empty in every row are left out. On a terminal it fits: ids become prefixes, times ages, texts are cut; where too little room is left, each row becomes lines of its own.
+ * @param indent - columns of the terminal that stand before each line
+ */
+export function tableLines<T>(rows: readonly T[], columns: readonly Column<T>[], indent = 0): string[] {
   const cells = columns.map(({ title, of }) => [title, ...rows.map((row) => plain(String(of(row) ?? "")))]);
   const shown = cells.filter(([, ...values]) => values.some((value) => value !== ""));
-  const widths = shown.map((column) => Math.max(...column.map((cell) => cell.length)));
-  return Array.from({ length: rows.length + 1 }, (_, index) => {
-    const line = shown.map((column, at) => (column[index] ?? "").padEnd(widths[at] ?? 0)).join("  ");
-    return index === 0 ? tint("dim", line.trimEnd()) : line.trimEnd();
+  const width = terminalWidth();
+  const fitted = width === undefined ? shown : fitColumns(shown, width - indent, Date.now());
+  if (fitted === undefined) return recordLines(shown, rows.length, indent);
+  const [head = "", ...lines] = alignColumns(fitted);
+  return [tint("dim", head), ...lines];
+}
+
+/** Each row as facts, a line between them. */
+function recordLines(columns: readonly (readonly string[])[], rows: number, indent: number): string[] {
+  return Array.from({ length: rows }, (_, row) => [
+    ...(row === 0 ? [] : [""]),
+    ...factLines(
+      columns.map((column) => [column[0] ?? "", column[row + 1]] as const),
+      indent,
+    ),
+  ]).flat();
+}
+
+/** Lines of `name  value`, aligned, and wrapped on a terminal; facts without a value are left out. */
+export function factLines(
+  facts: readonly (readonly [name: string, value: string | number | undefined])[],
+  indent = 0,
+): string[] {
+  const known = facts.filter(([, value]) => value !== undefined && value !== "");
+  const width = Math.max(0, ...known.map(([name]) => name.length));
+  return known.flatMap(([name, value]) => {
+    const [first = "", ...more] = wrapLine(plain(String(value)), indent + width + 2);
+    return [`${tint("dim", name.padEnd(width))}  ${first}`, ...more.map((line) => `${" ".repeat(width + 2)}${line}`)];
   });
 }
 
-/** Lines of `name  value`, aligned; facts without a value are left out. */
-export function factLines(facts: readonly (readonly [name: string, value: string | number | undefined])[]): string[] {
-  const known = facts.filter(([, value]) => value !== undefined && value !== "");
-  const width = Math.max(0, ...known.map(([name]) => name.length));
-  return known.map(([name, value]) => `${tint("dim", name.padEnd(width))}  ${plain(String(value))}`);
+/** @returns the text as lines that fit the terminal between words; a long word stays whole, so that it can be copied */
+export function wrapLine(text: string, indent: number): string[] {
+  const width = terminalWidth();
+  if (width === undefined) return [text];
+  return wrapAnsi(text, Math.max(20, width - indent), { hard: false }).split("\n");
 }
 
 /**

@@ -47,6 +47,11 @@ export function jsonText(value: unknown, indent?: number): string {
   return visibleJson(JSON.stringify(value, undefined, indent));
 }
 
+/** @returns columns of the terminal that standard output is, undefined when it is none */
+export function terminalWidth(): number | undefined {
+  return process.stdout.isTTY ? process.stdout.columns || undefined : undefined;
+}
+
 /** Colours a text when standard output is a terminal and NO_COLOR is not set. */
 export function tint(format: "red" | "green" | "yellow" | "dim" | "bold", text: string): string {
   return styleText(format, text, { stream: process.stdout });

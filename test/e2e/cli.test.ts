@@ -94,7 +94,7 @@ context: { scrum: { product: webshop, sprint: S-7, backlogItems: [PBI-51] } }
 });
 
 it("shows that nothing waits, and nothing is held up, when all runs have ended", async () => {
-  const look = async () => expect(await here("queue")).toMatchObject({ code: 0, stdout: "none\n" });
+  const look = async () => expect(await here("queue")).toMatchObject({ code: 0, stdout: "", stderr: "none\n" });
   await vi.waitFor(look, { timeout: 60_000, interval: 500 });
   expect(objects((await here("queue", "--json")).stdout)).toEqual([{}]);
 });
