@@ -4,6 +4,7 @@ import { registerArtifact } from "./artifact.ts";
 import { registerAttestation } from "./attestation.ts";
 import { registerDefinition } from "./definition.ts";
 import { registerDelivery } from "./delivery.ts";
+import { registerCompletion } from "./completion.ts";
 import { registerDemo } from "./demo.ts";
 import { registerEvent } from "./event.ts";
 import { registerGraph } from "./graph.ts";
@@ -48,4 +49,5 @@ export function registerCommands(program: Command): void {
   registerUrl(program);
   registerToken(program);
   registerVersion(program);
+  registerCompletion(program);
 }

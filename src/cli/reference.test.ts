@@ -1,0 +1,43 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import type { Option } from "commander";
+import { Command } from "commander";
+import { expect, it } from "vitest";
+import { registerCommands } from "./commands.ts";
+import { cloneDir } from "./local-state.ts";
+import { explainUsage } from "./usage.ts";
+
+const page = join(cloneDir, "docs", "cli.md");
+const marker = "-u src/cli/reference.test.ts`. -->\n";
+/** They are the same everywhere, and told above. */
+const told = new Set(["--tenant", "--org", "--token", "--api-url", "--state", "--json", "--version"]);
+
+const cell = (text: string) => text.replaceAll("|", "\\|").replaceAll("<", "&lt;").replaceAll(">", "&gt;");
+
+function optionRow({ flags, description, argChoices, defaultValue }: Option): string {
+  const choices = argChoices === undefined ? "" : `: ${argChoices.join(", ")}`;
+  const unless = defaultValue === undefined ? "" : `; ${String(defaultValue)} unless told`;
+  return `| \`${flags}\` | ${cell(`${description}${choices}${unless}`)} |`;
+}
+
+function reference(command: Command, path: string): string[] {
+  if (command.commands.length > 0)
+    return command.commands.flatMap((below) => reference(below, `${path} ${below.name()}`));
+  const words = command.registeredArguments.map((argument) => {
+    const name = `${argument.name()}${argument.variadic ? "..." : ""}`;
+    return argument.required ? ` <${name}>` : ` [${name}]`;
+  });
+  const options = command.options.filter(({ long }) => !told.has(long ?? ""));
+  return [
+    `### \`${path}${words.join("")}\`\n\n${cell(command.description())}\n`,
+    ...(options.length === 0 ? [] : [`| Option | What |\n| --- | --- |\n${options.map(optionRow).join("\n")}\n`]),
+  ];
+}
+
+it("docs/cli.md tells every command and option as it is defined", async () => {
+  const program = new Command("automation");
+  registerCommands(program);
+  explainUsage(program);
+  const [before = ""] = readFileSync(page, "utf8").split(marker);
+  await expect(`${before}${marker}\n${reference(program, "automation").join("\n")}`).toMatchFileSnapshot(page);
+});
