@@ -107,7 +107,11 @@ function kind<D extends DescMessage>(
 export function readDeclarations(...paths: readonly string[]): Declaration[] {
   const documents = paths.flatMap(filesOf).flatMap(readDocuments);
   if (documents.length === 0)
-    throw new CliError(2, `${paths.join(", ")} holds no document`, { remedy: "add one with kind and spec" });
+    throw new CliError(
+      2,
+      `${paths.map((path) => (path === "-" ? "standard input" : path)).join(", ")} holds no document`,
+      { remedy: "add one with kind and spec" },
+    );
   const details: Detail[] = [];
   const declarations = documents.flatMap((source) => {
     const found = readDeclaration(source);

@@ -1,4 +1,3 @@
-import { userInfo } from "node:os";
 import { setTimeout as sleep } from "node:timers/promises";
 import { toJson } from "@bufbuild/protobuf";
 import type { Command } from "commander";
@@ -20,7 +19,7 @@ import { createEventTeller, reasonText } from "./event-lines.ts";
 import { followRun } from "./follow-run.ts";
 import { untilInterrupted } from "./interrupt.ts";
 import type { LocalState } from "./local-state.ts";
-import { mintToken, requireLocalState } from "./local-state.ts";
+import { mintToken, requireLocalState, userName } from "./local-state.ts";
 import { plain, shortName, tableLines } from "./output.ts";
 import { patchLines } from "./patch-lines.ts";
 import type { Screen } from "./screen.ts";
@@ -92,7 +91,7 @@ async function showDemo({ state, failing, json, signal, stackEnds = false }: Dem
   const settings = readDemoSettings();
   const { tenant, org } = settings;
   const scrum = createDemoScrum(state);
-  const who = { tenant, org, role: "admin", subject: userInfo().username } as const;
+  const who = { tenant, org, role: "admin", subject: userName() } as const;
   const token = keepToken(() => mintToken(state, who, signal));
   const api = createApiClient({ apiUrl: state.api.url, token, tenant, org });
   const demo = { api, scrum, settings, screen, signal, stackEnds };

@@ -1,4 +1,5 @@
 import { existsSync, readFileSync } from "node:fs";
+import { userInfo } from "node:os";
 import { dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { CliError } from "./cli-error.ts";
@@ -35,6 +36,15 @@ function hasShape(value: unknown, shape: unknown): boolean {
   if (typeof value !== "object" || value === null) return false;
   const parts = new Map(Object.entries(value));
   return Object.entries(shape).every(([key, below]) => hasShape(parts.get(key), below));
+}
+
+/** @returns the user of this machine; one without an account by its number */
+export function userName(): string {
+  try {
+    return userInfo().username;
+  } catch {
+    return `uid-${process.getuid?.()}`;
+  }
 }
 
 /** A running local stack: its `up.json`, and the folder it lies in. */

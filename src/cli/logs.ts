@@ -1,4 +1,4 @@
-import { existsSync, readdirSync } from "node:fs";
+import { readdirSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { setInterval } from "node:timers/promises";
 import type { Command } from "commander";
@@ -100,7 +100,7 @@ function createReader(folder: string, { since, level }: LogsOptions) {
 }
 
 function namesIn(folder: string): string[] {
-  if (!existsSync(folder)) return [];
+  if (statSync(folder, { throwIfNoEntry: false }) === undefined) return [];
   return readdirSync(folder)
     .filter((name) => name.endsWith(".log"))
     .map((name) => name.slice(0, -".log".length))

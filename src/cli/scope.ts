@@ -1,9 +1,8 @@
-import { userInfo } from "node:os";
 import type { Command } from "commander";
 import { Option } from "commander";
 import { CliError } from "./cli-error.ts";
 import type { LocalState, Role } from "./local-state.ts";
-import { findLocalState, mintToken } from "./local-state.ts";
+import { findLocalState, mintToken, userName } from "./local-state.ts";
 
 /** The options that `withScope` adds, as commander hands them to an action. */
 export interface ScopeOptions {
@@ -102,8 +101,7 @@ export async function resolveScope(options: ScopeOptions, role: Role): Promise<S
       "--token is required with --api-url when no local stack is running: give --token JWT or set AUTOMATION_TOKEN",
     );
   }
-  const token =
-    options.token ?? (state && (await mintToken(state, { tenant, org, role, subject: userInfo().username }))) ?? "";
+  const token = options.token ?? (state && (await mintToken(state, { tenant, org, role, subject: userName() }))) ?? "";
   return { tenant, org, token, apiUrl, json: options.json === true, state };
 }
 

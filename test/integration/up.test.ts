@@ -167,5 +167,13 @@ it("begins with empty data when told --fresh, with the ports and keys of before 
 
 it("names an unknown option, and a folder that cannot be made", async () => {
   expect(await runCli(["up", "--nothing"])).toMatchObject({ code: 2, stderr: expect.stringContaining("--nothing") });
-  expect((await runCli(["up", "--state", "/dev/null/state"])).code).toBe(1);
+  for (const [dir, why] of [
+    ["/dev/null/state", "is a file"],
+    ["/proc/state", "can't be made"],
+    [`/tmp/${"x".repeat(300)}`, "ENAMETOOLONG"],
+  ])
+    expect(await runCli(["up", "--state", dir ?? ""])).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining(why ?? ""),
+    });
 });
