@@ -63,6 +63,11 @@ it("finds the verb behind options, and begun words", () => {
   ]);
 });
 
+it("completes after npx, too", () => {
+  const asked = "COMP_WORDS=(npx automation run li); COMP_CWORD=3; _automation_npx; echo $COMPREPLY";
+  expect(spawnSync("bash", ["-c", `${script}\n${asked}`], { encoding: "utf8" }).stdout).toBe("list\n");
+});
+
 it("offers files where one is wanted, with spaces in their names", () => {
   expect(offered(["apply", "-f", "my"], ["persona", "publish", "lo"])).toEqual([["my file.yaml"], ["logs"]]);
 });

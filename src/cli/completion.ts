@@ -11,9 +11,7 @@ type Shell = (typeof shells)[number];
 export function registerCompletion(program: Command): void {
   const command = program
     .command("completion")
-    .description(
-      'print a completion script: for bash and zsh `eval "$(automation completion bash)"`, for fish `automation completion fish | source`',
-    )
+    .description("print a script for a shell to read, that completes verbs, options and their fixed values")
     .addArgument(new Argument("<shell>", "of the shell").choices(shells));
   withExample(command, "bash").action((shell: Shell) => print(completionScript(program, shell)));
 }
@@ -88,7 +86,14 @@ ${words.join("\n")}
   fi
   return 0
 }
-complete -F _automation automation`;
+complete -F _automation automation
+_automation_npx() {
+  [ "\${COMP_WORDS[1]}" = automation ] && [ "$COMP_CWORD" -gt 1 ] || return 0
+  COMP_WORDS=("\${COMP_WORDS[@]:1}")
+  COMP_CWORD=$((COMP_CWORD - 1))
+  _automation
+}
+complete -o default -F _automation_npx npx`;
 }
 
 function fishScript(places: readonly Place[]): string {

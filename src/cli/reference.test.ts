@@ -39,5 +39,5 @@ it("docs/cli.md tells every command and option as it is defined", async () => {
   registerCommands(program);
   explainUsage(program);
   const [before = ""] = readFileSync(page, "utf8").split(marker);
-  await expect(`${before}${marker}\n${reference(program, "automation").join("\n")}`).toMatchFileSnapshot(page);
+  await expect(`${before}${marker}\n${reference(program, "npx automation").join("\n")}`).toMatchFileSnapshot(page);
 });

@@ -9,7 +9,7 @@ export function registerVersion(program: Command): void {
   program
     .version(line(), "--version", "show the version of this program and its Node")
     .command("version")
-    .description("show the version of this program and its Node; `automation status` shows those of the engines")
+    .description("show the version of this program and its Node; the verb status shows those of the engines")
     .option("--json", "print JSON")
     .action(({ json }: { json?: boolean }) =>
       print(json ? jsonText({ automation: programVersion(), node: process.versions.node }) : line()),
