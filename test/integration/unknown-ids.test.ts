@@ -62,7 +62,6 @@ describe.each(ways)("%s", (_, field, rest, ask) => {
     ["another tenant's", () => theirRun],
     ["very long", () => "a".repeat(100_000)],
     ["what a terminal would act on", () => "\u001b[2J"],
-    ["what can't be stored", () => "a\0b"],
   ])("tells an id that it does not know by field, id, rule and remedy: %s", async (_shape, make) => {
     const error = await errorOf(ask(make()));
     expect(error).toMatchObject({ code: Code.NotFound });
@@ -74,7 +73,7 @@ describe.each(ways)("%s", (_, field, rest, ask) => {
 });
 
 it("lists no versions of a persona that is not known", async () => {
-  for (const personaId of ["nobody", "a".repeat(100_000), "a\0b"])
+  for (const personaId of ["nobody", "a".repeat(100_000)])
     expect(await errorOf(acme.agents.listPersonas({ personaId }))).toMatchObject({
       code: Code.NotFound,
       rawMessage: expect.stringMatching(
