@@ -198,9 +198,9 @@ export async function endRun(inRun: InRun, scope: Scope & { readonly runId: stri
 
 /** Polls a claim about the world until it holds. */
 export async function waitUntil(holds: () => Promise<boolean>): Promise<void> {
-  const giveUp = performance.now() + 20_000;
+  const giveUp = performance.now() + 60_000;
   while (!(await holds())) {
-    if (performance.now() > giveUp) throw new Error("waited 20 s in vain");
+    if (performance.now() > giveUp) throw new Error("waited 60 s in vain");
     await new Promise((done) => setTimeout(done, 20));
   }
 }
