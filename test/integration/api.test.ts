@@ -234,8 +234,10 @@ describe("a run that is asked for", () => {
       ...{ workflowId: `automation-run/acme/${runId}/g1`, source: "api:paula", profileId: "team" },
     });
     expect(described.request?.workKind).toBe("story");
-    for (const unknown of [randomUUID(), "no uuid", "a\0b"])
-      expect((await errorOf(acme.workflows.describeWorkflowRun({ runId: unknown }))).code).toBe(Code.NotFound);
+    const codeFor = async (unknown: string) =>
+      (await errorOf(acme.workflows.describeWorkflowRun({ runId: unknown }))).code;
+    for (const unknown of [randomUUID(), "no uuid"]) expect(await codeFor(unknown)).toBe(Code.NotFound);
+    expect(await codeFor("a\0b"), "no text of a run").toBe(Code.InvalidArgument);
   });
 });
 
