@@ -4,7 +4,8 @@ import { Code, ConnectError } from "@connectrpc/connect";
 import { reason } from "../definitions/reason.ts";
 import { ReasonSchema } from "../gen/automation/v1/run_event_pb.ts";
 import { readExactJson } from "../text/exact-json.ts";
-import { findUnreadableField, jsonAt } from "../text/unreadable-field.ts";
+import type { UnreadableField } from "../text/unreadable-field.ts";
+import { findImpossibleTime, findUnreadableField, jsonAt } from "../text/unreadable-field.ts";
 
 const utf8 = new TextDecoder("utf-8", { fatal: true });
 const depthLimit = 100;
@@ -56,12 +57,14 @@ function faultIn(schema: DescMessage, text: string): Fault | undefined {
   const json = exact.value as JsonValue;
   try {
     fromJson(schema, json);
-    return undefined;
   } catch (error) {
-    const field = findUnreadableField(schema, json, error);
-    return { ...field, value: jsonAt(json, field.path) };
+    return faultAt(json, findUnreadableField(schema, json, error));
   }
+  const time = findImpossibleTime(schema, json);
+  return time && faultAt(json, time);
 }
+
+const faultAt = (json: JsonValue, field: UnreadableField): Fault => ({ ...field, value: jsonAt(json, field.path) });
 
 function refusal(schema: DescMessage, { path, value, rule, remedy }: Fault): ConnectError {
   const why = reason("invalid_field", path.join("."), value, rule, remedy);

@@ -5,7 +5,7 @@ import type { Validator } from "@bufbuild/protovalidate";
 import { createValidator } from "@bufbuild/protovalidate";
 import { cutText } from "../text/strangers-text.ts";
 import type { JsonPath, UnreadableField } from "../text/unreadable-field.ts";
-import { findUnreadableField, isObject, jsonAt } from "../text/unreadable-field.ts";
+import { findImpossibleTime, findUnreadableField, isObject, jsonAt } from "../text/unreadable-field.ts";
 import type { Detail } from "./cli-error.ts";
 import type { YamlDocument } from "./read-documents.ts";
 
@@ -30,6 +30,8 @@ export function checkMessage<D extends DescMessage>(
   } catch (error) {
     return { faults: [detailOf(source, findUnreadableField(schema, json, error, at))] };
   }
+  const time = findImpossibleTime(schema, json, at);
+  if (time !== undefined) return { faults: [detailOf(source, time)] };
   const result = validate(schema, message);
   if (result.kind === "valid") return { message };
   if (result.kind === "error") throw result.error;

@@ -2,8 +2,8 @@ import type { Reason } from "../definitions/reason.ts";
 import { reason } from "../definitions/reason.ts";
 import { isScopeName, namePattern } from "../tenancy/bind-scope.ts";
 import { readExactJson } from "../text/exact-json.ts";
+import { utcOf } from "../text/rfc3339.ts";
 import { contentModeOf, dataTypeFault } from "./content-type.ts";
-import { utcOf } from "./rfc3339.ts";
 import type { TraceContext } from "./trace-context.ts";
 import { traceContextOf } from "./trace-context.ts";
 

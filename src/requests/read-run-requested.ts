@@ -5,9 +5,10 @@ import { reason } from "../definitions/reason.ts";
 import type { RunRequested } from "../gen/automation/v1/run_requested_pb.ts";
 import { RunRequestedSchema } from "../gen/automation/v1/run_requested_pb.ts";
 import { cutText, storable } from "../text/strangers-text.ts";
+import type { UnreadableField } from "../text/unreadable-field.ts";
+import { findImpossibleTime, jsonAt } from "../text/unreadable-field.ts";
 import type { CloudEvent } from "./cloudevent.ts";
 import { readDataSchema } from "./data-schema.ts";
-import { utcOf } from "./rfc3339.ts";
 import { unknownFields } from "./unknown-fields.ts";
 
 /** Reasons and dropped fields that are told at most. */
@@ -40,8 +41,8 @@ export function readRunRequested({
     };
   try {
     const message = fromJson(RunRequestedSchema, data as JsonValue, { ignoreUnknownFields: true });
-    const deadline = deadlineFault(data);
-    if (deadline !== undefined) return { reasons: [deadline] };
+    const time = findImpossibleTime(RunRequestedSchema, data as JsonValue, ["data"]);
+    if (time !== undefined) return { reasons: [timeFault(data as JsonValue, time)] };
     return { message, droppedFields: unknown.map(({ path }) => storable(cutText(path, 200))) };
   } catch (error) {
     const isObject = typeof data === "object" && data !== null && !Array.isArray(data);
@@ -52,16 +53,5 @@ export function readRunRequested({
   }
 }
 
-/** Proto JSON takes the 30th of February for the 2nd of March. */
-function deadlineFault(data: unknown): Reason | undefined {
-  const { deadline } = data as { readonly deadline?: unknown };
-  return typeof deadline !== "string" || utcOf(deadline) !== undefined
-    ? undefined
-    : reason(
-        "not_a_run_request",
-        "data.deadline",
-        deadline,
-        "must be a day and time that exist",
-        "correct the deadline",
-      );
-}
+const timeFault = (data: JsonValue, { path, rule, remedy }: UnreadableField): Reason =>
+  reason("not_a_run_request", path.join("."), jsonAt(data, path.slice(1)), rule, remedy);

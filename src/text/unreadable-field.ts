@@ -1,5 +1,7 @@
 import type { DescField, DescMessage, JsonValue } from "@bufbuild/protobuf";
 import { fromJson } from "@bufbuild/protobuf";
+import { TimestampSchema } from "@bufbuild/protobuf/wkt";
+import { utcOf } from "./rfc3339.ts";
 
 export type JsonPath = readonly (string | number)[];
 
@@ -41,6 +43,31 @@ export function findUnreadableField(
     }
   }
   return { path: at, rule: ruleOf(error), remedy: "correct it" };
+}
+
+/**
+ * Finds a time that `fromJson` takes for another one: the 30th of February for the 2nd of March.
+ * @param at - as of `findUnreadableField`
+ */
+export function findImpossibleTime(
+  schema: DescMessage,
+  json: JsonValue,
+  at: JsonPath = [],
+): UnreadableField | undefined {
+  if (!isObject(json)) return undefined;
+  for (const [key, value] of Object.entries(json)) {
+    const field = schema.fields.find(({ name, jsonName }) => key === name || key === jsonName);
+    if (field?.message === undefined) continue;
+    for (const { path, part } of partsOf(field, [...at, key], value)) {
+      const isTime = field.message.typeName === TimestampSchema.typeName && typeof part === "string";
+      if (isTime && utcOf(part) === undefined)
+        return { path, rule: "must be a day and time that exist", remedy: "correct it" };
+      const inner = messageOf(field);
+      const fault = inner && findImpossibleTime(inner, part, path);
+      if (fault !== undefined) return fault;
+    }
+  }
+  return undefined;
 }
 
 /** A field's value, or each item of its list or map, and the smallest value that holds it alone. */

@@ -63,6 +63,15 @@ describe("JSON that is not wholly understood", () => {
     expect(name.message).toContain('status "RUNNIN": must be a RunStatus; use one of RUN_STATUS_');
   });
 
+  it("is refused for a day that does not exist", async () => {
+    const json = JSON.stringify({ requestId: "r", request: { deadline: "2027-02-30T00:00:00Z" } });
+    const told = await callHttp1(
+      raw({ url: `${api.url}/${service}/StartWorkflowRun`, json }, "application/", Buffer.from),
+    );
+    expect(told.code).toBe("invalid_argument");
+    expect(told.message).toContain('request.deadline "2027-02-30T00:00:00Z": must be a day and time that exist');
+  });
+
   it("is refused in a stream and in a query, too", async () => {
     const stream = { url: watched, type: "application/connect+json", headers };
     expect(await callHttp1({ ...stream, body: envelope('{"runId":"r","fromSequence":1}') })).toMatchObject({
