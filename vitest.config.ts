@@ -16,6 +16,7 @@ export default defineConfig({
           include: [
             "src/**/*.test.ts",
             "workers/**/*.test.ts",
+            "local/**/*.test.ts",
             "examples/**/*.test.ts",
             "test/architecture.test.ts",
             "test/expressions.test.ts",

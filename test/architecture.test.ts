@@ -14,35 +14,61 @@ const rooms = [
   "definitions",
   "graph",
   "methodology",
+  "rules",
   "runs",
   "requests",
+  "work",
   "proof",
   "seal",
-  "dispatch",
+  "admission",
 ];
 
-/** The sole importer of each engine's driver. */
-const drivers: Record<string, readonly RegExp[]> = {
-  bus: [/^@platformatic\/kafka$/],
-  postgres: [/^pg$/, /^node-pg-migrate/],
-  s3: [/^@aws-sdk\//],
-  temporal: [/^@temporalio\/(client|common)/],
-  signing: [],
+const validateOptions = "@bufbuild/protovalidate/gen/buf/validate/validate_pb.js";
+
+/** Packages by who may import them, exactly as they are named in the import; nobody else may, and no other package may be imported at all. */
+const packages: Record<string, readonly string[]> = {
+  text: ["canonicalize", "jsonc-parser"],
+  tenancy: ["jose"],
+  personas: ["@bufbuild/protovalidate", "ajv/dist/2020.js"],
+  definitions: ["@bufbuild/protovalidate", "lru-cache"],
+  graph: ["uuid"],
+  methodology: ["@connectrpc/connect", "@connectrpc/connect-node"],
+  requests: ["@bufbuild/protovalidate", "uuid"],
+  work: ["saxes"],
+  kafka: ["@platformatic/kafka"],
+  postgres: ["pg", "node-pg-migrate"],
+  s3: ["@aws-sdk/client-s3", "@aws-sdk/s3-request-presigner"],
+  temporal: ["@temporalio/client", "@temporalio/common"],
+  api: ["@bufbuild/protovalidate", "@connectrpc/connect", "@connectrpc/connect-node"],
+  client: ["@connectrpc/connect", "@connectrpc/connect-node"],
+  cli: [
+    "@bufbuild/protovalidate",
+    "@connectrpc/connect",
+    validateOptions,
+    "commander",
+    "string-width",
+    "wrap-ansi",
+    "yaml",
+  ],
+  local: ["@connectrpc/connect", "jose", "yaml"],
+  config: ["@bufbuild/protovalidate", "yaml", "zod"],
+  telemetry: ["pino"],
+  gen: [validateOptions],
+  "workers/automation": ["@connectrpc/connect", "@temporalio/activity", "@temporalio/worker", "@temporalio/workflow"],
+  "workers/workspace": [
+    ...["@connectrpc/connect", "@temporalio/activity", "@temporalio/worker"],
+    ...["ajv/dist/2020.js", "canonicalize", "tar-stream"],
+  ],
+  workers: ["@connectrpc/connect", "@temporalio/worker"],
 };
 
-const allSource = [
-  ...rooms,
-  ...Object.keys(drivers),
-  "api",
-  "processes",
-  "client",
-  "check",
-  "cli",
-  "config",
-  "telemetry",
-  "engines",
-  "gen",
-];
+/** Everybody speaks protobuf. */
+const protobuf = /^@bufbuild\/protobuf(\/(wkt|wire|reflect|codegenv2))?$/;
+
+/** The sole importer of each engine's driver. */
+const drivers = ["kafka", "postgres", "s3", "temporal", "signing"];
+
+const allSource = [...rooms, "drivers", "api", "processes", "client", "cli", "config", "telemetry", "gen"];
 
 interface Import {
   readonly from: string;
@@ -53,9 +79,9 @@ interface Import {
   readonly isDynamic: boolean;
 }
 
-const files = globSync(["src/**/*.{ts,mjs}", "workers/**/*.ts", "examples/**/*.ts"], { cwd: root }).filter(
-  (file) => !file.includes("node_modules"),
-);
+const files = globSync(["src/**/*.{ts,mjs}", "workers/**/*.ts", "local/**/*.{ts,mjs}", "examples/**/*.ts"], {
+  cwd: root,
+}).filter((file) => !file.includes("node_modules"));
 const code = files.filter((file) => !file.endsWith(".test.ts"));
 const imports = code.flatMap(importsOf);
 
@@ -85,7 +111,7 @@ describe("the import table", () => {
   it("keeps SQL in stores and in postgres/", () => {
     const sql = /\b(insert into|update|delete from|select)\b[^"'`]*\b(set|values|from|where|select)\b/;
     const offenders = code
-      .filter((file) => file.startsWith("src/") && !/-store\.ts$|^src\/(postgres|gen|check|engines)\//.test(file))
+      .filter((file) => file.startsWith("src/") && !/-store\.ts$|^src\/(drivers\/postgres|gen)\//.test(file))
       .filter((file) => literals(read(file)).some((literal) => sql.test(literal)));
     expect(offenders).toEqual([]);
   });
@@ -99,7 +125,7 @@ describe("the import table", () => {
 
   it("lets only the configuration read the environment", () => {
     const offenders = code
-      .filter((file) => /^(src|workers)\//.test(file) && !/^src\/(config|engines|cli|gen)\//.test(file))
+      .filter((file) => /^(src|workers)\//.test(file) && !/^src\/(config|cli|gen)\//.test(file))
       .filter((file) => read(file).includes("process.env"));
     expect(offenders).toEqual([]);
   });
@@ -110,10 +136,10 @@ function isAllowed(each: Import): boolean {
   if (from.startsWith("workers/automation/workflows/"))
     return each.isPackage
       ? to === "@temporalio/workflow"
-      : ["src/temporal/contract.ts", "src/text/strangers-text.ts"].includes(to) ||
+      : ["src/drivers/temporal/contract.ts", "src/text/strangers-text.ts"].includes(to) ||
           to.startsWith("workers/automation/workflows/");
   if (from === "src/text/strangers-text.ts") return false;
-  if (from === "src/temporal/contract.ts") return each.isTypeOnly && zoneOf(to) === "gen";
+  if (from === "src/drivers/temporal/contract.ts") return each.isTypeOnly && zoneOf(to) === "gen";
   if (from.startsWith("workers/")) return isAllowedToWorkers(each);
   if (from.startsWith("examples/")) return each.isPackage || to.startsWith("examples/") || zoneOf(to) === "gen";
   const zone = zoneOf(from);
@@ -125,17 +151,17 @@ function isAllowed(each: Import): boolean {
     if (target === "postgres") return from.endsWith("-store.ts");
     return target === "telemetry" || (rooms.includes(target) && rooms.indexOf(target) < room);
   }
-  if (zone in drivers) return target === "telemetry" || (each.isTypeOnly && rooms.includes(target));
+  if (drivers.includes(zone)) return target === "telemetry" || (each.isTypeOnly && rooms.includes(target));
   switch (zone) {
     case "api":
       return (rooms.includes(target) && !to.endsWith("-store.ts")) || target === "telemetry";
     case "processes":
-      return !["cli", "engines", "check"].includes(target) && to.startsWith("src/");
-    case "check":
-      return ["postgres", "s3", "bus", "temporal", "proof"].includes(target);
+      return target !== "cli" && to.startsWith("src/");
     case "cli":
-      if (each.isDynamic && (["check", "processes"].includes(target) || to === "workers/main.ts")) return true;
-      return ["client", "proof", "personas", "bus", "config", "telemetry", "engines", "text"].includes(target);
+    case "local":
+      if (each.isDynamic && (["processes", "local"].includes(target) || to === "workers/main.ts")) return true;
+      if ([zone, target].toSorted().join() === "cli,local") return true;
+      return ["client", "proof", "personas", "kafka", "config", "telemetry", "text"].includes(target);
     case "telemetry":
       return target === "text";
     default:
@@ -143,31 +169,25 @@ function isAllowed(each: Import): boolean {
   }
 }
 
-function isAllowedToWorkers({ to, isPackage }: Import): boolean {
-  if (isPackage) return !/^(pg|@platformatic\/kafka|@aws-sdk\/.*|@temporalio\/client)$/.test(to);
+function isAllowedToWorkers({ from, to, isPackage }: Import): boolean {
+  if (isPackage) return mayUsePackage(from.split("/").length > 2 ? from.split("/", 2).join("/") : "workers", to);
   return (
     to.startsWith("workers/") ||
-    to === "src/temporal/contract.ts" ||
+    to === "src/drivers/temporal/contract.ts" ||
     ["gen", "client", "config", "telemetry", "text"].includes(zoneOf(to))
   );
 }
 
 function mayUsePackage(zone: string, name: string): boolean {
-  if (name.startsWith("node:")) return true;
-  const owner = Object.keys(drivers).find((engine) => drivers[engine]?.some((driver) => driver.test(name)));
-  if (owner !== undefined) return owner === zone;
-  if (name.startsWith("@temporalio/")) return false;
-  if (name.startsWith("@connectrpc/"))
-    return ["methodology", "graph", "api", "processes", "client", "cli"].includes(zone);
-  if (name === "yaml") return ["cli", "config"].includes(zone);
-  if (name === "zod") return zone === "config";
-  return true;
+  if (name.startsWith("node:") || protobuf.test(name)) return true;
+  return packages[zone]?.includes(name) === true;
 }
 
-/** First folder below src, else the top folder. */
+/** First folder below src, of a driver the one below that, else the top folder. */
 function zoneOf(path: string): string {
-  const [top = "", second = ""] = path.split("/");
-  return top === "src" ? second : top;
+  const [top = "", second = "", third = ""] = path.split("/");
+  if (top !== "src") return top;
+  return second === "drivers" ? third : second;
 }
 
 function read(file: string): string {

@@ -5,13 +5,14 @@ import { describe, expect, it } from "vitest";
 import { parseAst } from "vitest/node";
 import { withoutEscapes } from "../src/text/escape-sequences.ts";
 import { createRedactor } from "../workers/workspace/runtimes/redact.ts";
-import { hostileTexts } from "./support/hostile-texts.ts";
+import { hostileTexts } from "./support/builders/hostile-texts.ts";
 
 /** Every regular expression but those of personas, which run in boxes, may meet strangers' text: the time that one takes must grow with the text, and no faster. */
 const root = resolve(import.meta.dirname, "..");
-const files = globSync(["src/**/*.{ts,mjs}", "workers/**/*.{ts,mjs}", "examples/**/*.{ts,mjs}"], { cwd: root }).filter(
-  (file) => !/node_modules|\.test\.ts$|^src\/gen\/|\/personas\/[\w-]+\/\w+\.mjs$/.test(file),
-);
+const files = globSync(
+  ["src/**/*.{ts,mjs}", "workers/**/*.{ts,mjs}", "local/**/*.{ts,mjs}", "examples/**/*.{ts,mjs}"],
+  { cwd: root },
+).filter((file) => !/node_modules|\.test\.ts$|^src\/gen\/|\/personas\/[\w-]+\/\w+\.mjs$/.test(file));
 const length = 8_000;
 const growth = 4;
 /** CPU time of one search; whatever goes over all of the text again from each of its characters needs more. */

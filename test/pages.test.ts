@@ -3,10 +3,10 @@ import { join } from "node:path";
 import { Command } from "commander";
 import { expect, it } from "vitest";
 import { commandOf } from "../src/cli/as-typed.ts";
+import { registerProcesses } from "../src/cli/commands/process.ts";
 import { registerCommands } from "../src/cli/commands.ts";
-import { registerProcesses } from "../src/cli/process.ts";
-import { blocksOf, inlineCodeOf, pages } from "./support/pages.ts";
-import { clone } from "./support/stack.ts";
+import { clone } from "./support/engines/stack.ts";
+import { blocksOf, inlineCodeOf, pages } from "./support/probes/pages.ts";
 
 /** What can be told of the pages' commands without running them; test/e2e/documented-commands.test.ts runs them. */
 
@@ -40,8 +40,8 @@ it.each(pages)("%s names only scripts that package.json has", (page) => {
 });
 
 it("names in the program's own texts only commands that there are", () => {
-  const files = ["src/**/*.ts", "workers/**/*.ts", "src/cli/*.mjs", "proto/**/*.proto"].flatMap((glob) =>
-    globSync(glob, { cwd: clone }),
+  const files = ["src/**/*.ts", "workers/**/*.ts", "local/**/*.ts", "src/cli/*.mjs", "proto/**/*.proto"].flatMap(
+    (glob) => globSync(glob, { cwd: clone }),
   );
   const named = files
     .filter((file) => !/\.test\.ts$|^src\/gen\//.test(file))

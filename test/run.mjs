@@ -71,7 +71,7 @@ function run(name, command, args) {
   });
 }
 
-await check("engines", node, ["test/support/prepare-engines.ts"]);
+await check("engines", node, ["test/support/engines/prepare-engines.ts"]);
 await check("format and lint", bin("biome"), ["check", "--error-on-warnings", "."]);
 await check("types", node, [bin("tsc"), "--noEmit", "-p", "."]);
 await check("types of the workflows", node, [bin("tsc"), "--noEmit", "-p", "workers/automation/workflows"]);

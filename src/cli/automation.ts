@@ -1,6 +1,6 @@
 import { Command, CommanderError } from "commander";
 import { programAsTyped } from "./command-line.ts";
-import { isProcess, registerProcesses } from "./process.ts";
+import { isProcess, registerProcesses } from "./commands/process.ts";
 import { commandOutput, endWithReader } from "./terminal.ts";
 import { explainUsage } from "./usage.ts";
 

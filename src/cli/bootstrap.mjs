@@ -5,7 +5,7 @@ import { createHash } from "node:crypto";
 import { accessSync, constants, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { homedir, constants as osConstants, tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
-import { goBuild, goEnvironment } from "../engines/go-build.mjs";
+import { goBuild, goEnvironment } from "../../local/engines/go-build.mjs";
 import { createLiveLines, createProgress } from "./progress.mjs";
 
 const installLimitMs = 15 * 60_000;
@@ -124,7 +124,7 @@ function compileAhead(root) {
   const kept = mkdtempSync(join(tmpdir(), "automation-go-"));
   const go = ["--pdeathsig", "KILL", "go", "build", "-o", "/dev/null", ...goBuild];
   const child = spawn("setpriv", go, {
-    cwd: join(root, "src", "engines", "s3"),
+    cwd: join(root, "local", "engines", "s3"),
     env: goEnvironment(kept),
     detached: true,
     stdio: "ignore",

@@ -13,9 +13,9 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { goBuild } from "../engines/go-build.mjs";
-import { identify } from "../engines/process-identity.ts";
-import { waitUntil } from "../engines/wait-until.ts";
+import { goBuild } from "../../local/engines/go-build.mjs";
+import { identify } from "../../local/engines/process-identity.ts";
+import { waitUntil } from "../../local/engines/wait-until.ts";
 
 /** A clone that needs one package, and a PATH with nothing but what the launcher asks for; its npm does what the test says. */
 let root: string;
@@ -32,11 +32,11 @@ exit 7
 beforeEach(() => {
   root = mkdtempSync(join(tmpdir(), "automation-clone-"));
   npmRuns = join(root, "npm-runs");
-  mkdirSync(join(root, "src", "engines", "s3"), { recursive: true });
+  for (const folder of ["src/cli", "local/engines/s3"]) mkdirSync(join(root, folder), { recursive: true });
   mkdirSync(join(root, "bin"));
-  for (const file of ["cli/automation.mjs", "cli/bootstrap.mjs", "cli/progress.mjs", "engines/go-build.mjs"])
-    cpSync(join(import.meta.dirname, "..", file), join(root, "src", file));
-  cpSync(join(import.meta.dirname, "..", "..", "automation"), join(root, "automation"));
+  const clone = join(import.meta.dirname, "../..");
+  const cli = ["automation.mjs", "bootstrap.mjs", "progress.mjs"].map((file) => `src/cli/${file}`);
+  for (const file of [...cli, "local/engines/go-build.mjs", "automation"]) cpSync(join(clone, file), join(root, file));
   writeFileSync(join(root, "package-lock.json"), lock);
   writeFileSync(join(root, "own-node"), ownNode, { mode: 0o755 });
   symlinkSync(process.execPath, join(root, "bin", "node"));
@@ -152,7 +152,7 @@ describe("the launcher", () => {
     npmDoes(`while [ ! -s ${goRuns} ]; do sleep 0.05; done; ${installs}`);
     expect((await launch("up").done).code).toBe(7);
     const [pid, dir, kept = "", args] = readFileSync(goRuns, "utf8").split(";");
-    expect(dir).toBe(join(root, "src", "engines", "s3"));
+    expect(dir).toBe(join(root, "local", "engines", "s3"));
     expect(args?.trim()).toBe(["build", "-o", "/dev/null", ...goBuild].join(" "));
     expect(existsSync(kept)).toBe(false);
     const signal = AbortSignal.timeout(60_000);

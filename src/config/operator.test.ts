@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
-import { assertWorkspaceRules } from "../definitions/workspace-rules.ts";
+import { assertWorkspaceRules } from "../definitions/policy/workspace-rules.ts";
 import { readOperator } from "./operator.ts";
 import { platformPaths } from "./platform-paths.ts";
 

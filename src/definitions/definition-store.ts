@@ -1,5 +1,5 @@
+import { wantedRows, wantedValues } from "../drivers/postgres/look-up.ts";
 import type { AutomationPlanJson } from "../gen/automation/v1/automation_plan_pb.ts";
-import { wantedRows, wantedValues } from "../postgres/look-up.ts";
 import type { LookUp, Transaction } from "../tenancy/transaction.ts";
 
 export interface StoredVersion {

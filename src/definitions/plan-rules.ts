@@ -4,8 +4,8 @@ import { durationMs } from "@bufbuild/protobuf/wkt";
 import type { AutomationPlan, Step } from "../gen/automation/v1/automation_plan_pb.ts";
 import { AutomationPlanSchema } from "../gen/automation/v1/automation_plan_pb.ts";
 import { faultOfSize } from "./declared-size.ts";
-import { faultOfTreePath } from "./match-patterns.ts";
-import { faultOfTime, faultsOfPolicy } from "./policy-rules.ts";
+import { faultOfTreePath } from "./policy/match-patterns.ts";
+import { faultOfTime, faultsOfPolicy } from "./policy/policy-rules.ts";
 import { faultOfRef } from "./repository-rules.ts";
 
 const longestLimitMs = 30 * 24 * 3_600_000;

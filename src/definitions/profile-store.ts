@@ -1,5 +1,5 @@
+import { wantedRows, wantedValues } from "../drivers/postgres/look-up.ts";
 import type { ProfileJson } from "../gen/governance/v1/profile_pb.ts";
-import { wantedRows, wantedValues } from "../postgres/look-up.ts";
 import type { LookUp, Transaction } from "../tenancy/transaction.ts";
 
 export interface StoredProfile {

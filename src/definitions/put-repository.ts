@@ -6,7 +6,7 @@ import type { InScope } from "../tenancy/transaction.ts";
 import { shownText } from "../text/strangers-text.ts";
 import { bumpRevision } from "./declaration-revision-store.ts";
 import { faultOfSize } from "./declared-size.ts";
-import { faultsOfPolicy } from "./policy-rules.ts";
+import { faultsOfPolicy } from "./policy/policy-rules.ts";
 import type { RepositoryBounds } from "./repository-rules.ts";
 import { faultOfRef, faultOfUrl } from "./repository-rules.ts";
 import { upsertRepository } from "./repository-store.ts";

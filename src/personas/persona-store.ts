@@ -1,5 +1,5 @@
+import { wantedRows, wantedValues } from "../drivers/postgres/look-up.ts";
 import type { PersonaManifestJson } from "../gen/agents/v1/agents_service_pb.ts";
-import { wantedRows, wantedValues } from "../postgres/look-up.ts";
 import type { LookUp, Transaction } from "../tenancy/transaction.ts";
 
 /** A published version of a persona. */

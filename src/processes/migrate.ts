@@ -1,8 +1,8 @@
-import { ensureTopics } from "../bus/kafka-admin.ts";
 import { readEnvironment } from "../config/environment.ts";
-import { migrateDatabase } from "../postgres/migrate.ts";
-import { quarantineTopic, requestTopic, runEventTopic } from "../runs/topics.ts";
-import { createS3 } from "../s3/s3.ts";
+import { ensureTopics } from "../drivers/kafka/kafka-admin.ts";
+import { migrateDatabase } from "../drivers/postgres/migrate.ts";
+import { createS3 } from "../drivers/s3/s3.ts";
+import { quarantineTopic, requestTopic, runEventTopic } from "../runs/outbox/topics.ts";
 import { createLog } from "../telemetry/log.ts";
 
 /** Brings database, topics and bucket up to what this version needs, then ends. Safe to repeat and to run twice at once. */

@@ -1,12 +1,12 @@
 import { randomUUID } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
-import type { KafkaProducer } from "../bus/kafka-producer.ts";
-import { createKafkaProducer } from "../bus/kafka-producer.ts";
 import { readEnvironment } from "../config/environment.ts";
-import { createInTransaction } from "../postgres/in-scope.ts";
-import { createListener } from "../postgres/listener.ts";
-import { createPool } from "../postgres/pool.ts";
-import { createPublishRunEvents } from "../runs/publish-run-events.ts";
+import type { KafkaProducer } from "../drivers/kafka/kafka-producer.ts";
+import { createKafkaProducer } from "../drivers/kafka/kafka-producer.ts";
+import { createInTransaction } from "../drivers/postgres/in-scope.ts";
+import { createListener } from "../drivers/postgres/listener.ts";
+import { createPool } from "../drivers/postgres/pool.ts";
+import { createPublishRunEvents } from "../runs/outbox/publish-run-events.ts";
 import { serveHealth } from "../telemetry/health.ts";
 import type { Log } from "../telemetry/log.ts";
 import { createLog } from "../telemetry/log.ts";

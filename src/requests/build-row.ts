@@ -1,9 +1,9 @@
 import { everyRef } from "../definitions/static-guards.ts";
 import type { ReferencesJson, RefJson } from "../gen/automation/v1/ref_pb.ts";
-import { chainEvents, genesis } from "../runs/chain-events.ts";
+import { laneOf, runEventTopic } from "../runs/outbox/topics.ts";
 import { eventContextOf, limitToJson } from "../runs/run-draft.ts";
+import { chainEvents, genesis } from "../runs/stream/chain-events.ts";
 import { nextLimit } from "../runs/time-limits.ts";
-import { laneOf, runEventTopic } from "../runs/topics.ts";
 import { shownText } from "../text/strangers-text.ts";
 import type { CloudEvent, Delivery } from "./cloudevent.ts";
 import type { DecidedRun, Decision } from "./decide-request.ts";

@@ -1,6 +1,6 @@
 import type { Reason } from "../definitions/reason.ts";
-import { contextHeaders } from "../runs/event-record.ts";
-import { laneOf, quarantineTopic, runEventTopic } from "../runs/topics.ts";
+import { contextHeaders } from "../runs/outbox/event-record.ts";
+import { laneOf, quarantineTopic, runEventTopic } from "../runs/outbox/topics.ts";
 import { storable } from "../text/strangers-text.ts";
 import type { CloudEvent, Delivery } from "./cloudevent.ts";
 

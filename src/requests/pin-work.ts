@@ -1,21 +1,21 @@
 import type { Declarations } from "../definitions/declarations.ts";
-import type { Denial, PolicyLayer } from "../definitions/effective-policy.ts";
-import { chooseIsolation, compilePolicy, judgeCommand } from "../definitions/effective-policy.ts";
-import { faultsOfPolicy } from "../definitions/policy-rules.ts";
+import type { Denial, PolicyLayer } from "../definitions/policy/effective-policy.ts";
+import { chooseIsolation, compilePolicy, judgeCommand } from "../definitions/policy/effective-policy.ts";
+import { faultsOfPolicy } from "../definitions/policy/policy-rules.ts";
+import type { WorkspaceRules } from "../definitions/policy/workspace-rules.ts";
+import { operatorLayers } from "../definitions/policy/workspace-rules.ts";
 import type { Reason } from "../definitions/reason.ts";
 import { reason } from "../definitions/reason.ts";
 import { faultOfRef } from "../definitions/repository-rules.ts";
-import type { WorkspaceRules } from "../definitions/workspace-rules.ts";
-import { operatorLayers } from "../definitions/workspace-rules.ts";
 import type { AutomationPlanJson, PersonaRefJson, StepJson } from "../gen/automation/v1/automation_plan_pb.ts";
 import type { EffectivePolicyJson, IsolationClassJson } from "../gen/automation/v1/policy_pb.ts";
 import type { RunRequestedJson } from "../gen/automation/v1/run_requested_pb.ts";
 import type { PinnedPersonaJson, PinnedRepositoryJson, RunPinsJson } from "../gen/automation/v1/run_work_pb.ts";
 import type { RepositoryJson } from "../gen/workflows_runtime/v1/workflow_service_pb.ts";
 import type { StoredPersona } from "../personas/persona-store.ts";
+import { isFor } from "../rules/match-rule.ts";
 import type { Scope } from "../tenancy/transaction.ts";
 import { canonicalDigest } from "../text/canonical-json.ts";
-import { isFor } from "./match-rule.ts";
 
 export interface PinnedWork {
   /** Absent for a plan without steps. */

@@ -1,17 +1,17 @@
 import { isUuid } from "../tenancy/page-token.ts";
 import type { InScope, Scope, Transaction } from "../tenancy/transaction.ts";
 import { UnknownIdError } from "../tenancy/unknown-id-error.ts";
-import type { EventDraft, StreamHead } from "./chain-events.ts";
 import type { RunDraft } from "./run-draft.ts";
 import { draftRun } from "./run-draft.ts";
+import type { EventDraft, StreamHead } from "./stream/chain-events.ts";
 
 export { eventContextOf } from "./run-draft.ts";
 
-import { appendEvents, lockStream } from "./run-event-store.ts";
 import type { RunOutcome, RunStatus } from "./run-status.ts";
 import { isEnded } from "./run-status.ts";
 import type { RunRow } from "./run-store.ts";
 import { findRun, hasRun, updateRunStatus } from "./run-store.ts";
+import { appendEvents, lockStream } from "./stream/run-event-store.ts";
 
 /** The scope has no run of that id. */
 export class UnknownRunError extends UnknownIdError {

@@ -1,9 +1,9 @@
 import { describe, expect, it } from "vitest";
 import { canonicalJson } from "../text/canonical-json.ts";
-import { genesis, hashEvent } from "./chain-events.ts";
 import { draftRun } from "./run-draft.ts";
 import { IllegalTransitionError } from "./run-status.ts";
 import type { RunRow } from "./run-store.ts";
+import { genesis, hashEvent } from "./stream/chain-events.ts";
 
 const at = new Date("2026-01-02T03:04:05.678Z");
 const run = {

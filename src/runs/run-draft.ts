@@ -1,9 +1,9 @@
 import type { EventContextJson, TimeLimitJson } from "../gen/automation/v1/run_event_pb.ts";
-import type { ChainedEvent, EventDraft, StreamHead } from "./chain-events.ts";
-import { chainEvents } from "./chain-events.ts";
 import type { RunOutcome, RunStatus } from "./run-status.ts";
 import { assertTransition, isEnded, statusToJson } from "./run-status.ts";
 import type { RunRow } from "./run-store.ts";
+import type { ChainedEvent, EventDraft, StreamHead } from "./stream/chain-events.ts";
+import { chainEvents } from "./stream/chain-events.ts";
 import type { TimeLimit } from "./time-limits.ts";
 import { nextLimit } from "./time-limits.ts";
 

@@ -1,9 +1,9 @@
 import type { ObjectStore } from "../artifacts/object-store.ts";
 import type { RunEventJson } from "../gen/automation/v1/run_event_pb.ts";
-import type { EventLog } from "../proof/event-log.ts";
-import { keepEventLog } from "../proof/event-log.ts";
+import type { EventLog } from "../proof/statements/event-log.ts";
+import { keepEventLog } from "../proof/statements/event-log.ts";
 import type { RunDraft } from "../runs/run-draft.ts";
-import { readEvents } from "../runs/run-event-store.ts";
+import { readEvents } from "../runs/stream/run-event-store.ts";
 import type { InScope } from "../tenancy/transaction.ts";
 
 /** An event has 64 KiB at most, and its context: what one page costs is a moment of everybody's time. */

@@ -1,10 +1,10 @@
 import type { ReferencesJson, RefJson } from "../gen/automation/v1/ref_pb.ts";
 import type { DeliverHandoffResponseJson } from "../gen/workflows_runtime/v1/run_worker_service_pb.ts";
 import type { CallAnswer } from "../methodology/methodology.ts";
-import type { EventDraft } from "../runs/chain-events.ts";
 import type { InRun, OpenRun } from "../runs/in-run.ts";
 import { assertSpeaksFor } from "../runs/in-run.ts";
 import { setWaiting } from "../runs/run-store.ts";
+import type { EventDraft } from "../runs/stream/chain-events.ts";
 import type { CallRow } from "./handoff-store.ts";
 import { addReferences, listCalls, recordAnswer, recordSilence } from "./handoff-store.ts";
 import type { Receivers } from "./receivers.ts";

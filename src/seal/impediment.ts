@@ -1,4 +1,4 @@
-import { subjectOf } from "../proof/resource-uri.ts";
+import { subjectOf } from "../proof/statements/resource-uri.ts";
 import type { RunRow } from "../runs/run-store.ts";
 
 /** One impediment per cause on a work item of a method and an org: the same cause again is another occurrence of it. */

@@ -1,13 +1,13 @@
 import type { ObjectStore } from "../artifacts/object-store.ts";
 import type { PrepareSealResponseJson } from "../gen/workflows_runtime/v1/run_worker_service_pb.ts";
-import { insertStatements } from "../proof/attestation-store.ts";
-import { findingsOf } from "../proof/examine-work.ts";
-import { statementsOfEnd } from "../proof/statements-of-end.ts";
-import { decideVerdict } from "../proof/verdict.ts";
+import { insertStatements } from "../proof/attestations/attestation-store.ts";
+import { decideVerdict } from "../proof/gates/verdict.ts";
+import { statementsOfEnd } from "../proof/statements/statements-of-end.ts";
 import type { InRun } from "../runs/in-run.ts";
 import { assertSpeaksFor } from "../runs/in-run.ts";
 import { draftRun } from "../runs/run-draft.ts";
 import type { InScope } from "../tenancy/transaction.ts";
+import { findingsOf } from "../work/examine/examine-work.ts";
 import { closeLog } from "./close-log.ts";
 import type { HandoffScope, MethodologyOf } from "./handoff-request.ts";
 import { tryCall, UnknownReceiverError } from "./handoff-request.ts";

@@ -2,9 +2,9 @@ import { randomUUID } from "node:crypto";
 import type { ArtifactRow } from "../artifacts/artifact-store.ts";
 import { objectKeyOf } from "../artifacts/blobs.ts";
 import type { ObjectDigest } from "../artifacts/object-store.ts";
-import { sizeOf } from "../artifacts/upload-rules.ts";
 import type { UploadJson } from "../gen/automation/v1/run_work_pb.ts";
-import { eventLogMediaType, eventLogName } from "../proof/event-log.ts";
+import { eventLogMediaType, eventLogName } from "../proof/statements/event-log.ts";
+import { sizeOf } from "../work/upload-rules.ts";
 
 /** What a run leaves behind, as artifacts: its closed event log and the objects of its work. They become artifacts when the end is sealed, not before. */
 export function runArtifacts(

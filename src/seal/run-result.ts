@@ -1,8 +1,8 @@
 import { listArtifacts } from "../artifacts/artifact-store.ts";
 import type { ResultVerdictJson, RunResultJson } from "../gen/automation/v1/run_result_pb.ts";
 import type { VerdictJson } from "../gen/automation/v1/verdict_pb.ts";
-import { listRegistered } from "../proof/attestation-store.ts";
-import { resourceUri } from "../proof/resource-uri.ts";
+import { listRegistered } from "../proof/attestations/attestation-store.ts";
+import { resourceUri } from "../proof/statements/resource-uri.ts";
 import type { RunOutcome } from "../runs/run-status.ts";
 import { statusToJson } from "../runs/run-status.ts";
 import type { RunRow } from "../runs/run-store.ts";

@@ -1,5 +1,5 @@
 import type { VerdictJson } from "../gen/automation/v1/verdict_pb.ts";
-import type { EventLog } from "../proof/event-log.ts";
+import type { EventLog } from "../proof/statements/event-log.ts";
 import type { RunOutcome } from "../runs/run-status.ts";
 import type { Transaction } from "../tenancy/transaction.ts";
 

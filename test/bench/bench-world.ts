@@ -1,14 +1,14 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import pg from "pg";
 import { pino } from "pino";
-import { ensureTopics } from "../../src/bus/kafka-admin.ts";
-import { createInScope } from "../../src/postgres/in-scope.ts";
-import { requestTopic } from "../../src/runs/topics.ts";
-import type { TestDatabase } from "../support/database.ts";
-import { createDatabase } from "../support/database.ts";
-import { declare } from "../support/declared.ts";
-import type { TestEngines } from "../support/engines.ts";
-import { startEngines } from "../support/engines.ts";
+import { ensureTopics } from "../../src/drivers/kafka/kafka-admin.ts";
+import { createInScope } from "../../src/drivers/postgres/in-scope.ts";
+import { requestTopic } from "../../src/runs/outbox/topics.ts";
+import { declare } from "../support/builders/declared.ts";
+import type { TestDatabase } from "../support/engines/database.ts";
+import { createDatabase } from "../support/engines/database.ts";
+import type { TestEngines } from "../support/engines/engines.ts";
+import { startEngines } from "../support/engines/engines.ts";
 
 export const tenant = "acme";
 export const source = "urn:bench";

@@ -2,7 +2,7 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { createBubblewrap } from "../../workers/workspace/sandbox/bubblewrap.ts";
 import type { BoxSpec } from "../../workers/workspace/sandbox/sandbox.ts";
-import { openTestArea, roomyLimits } from "../support/boxes.ts";
+import { openTestArea, roomyLimits } from "../support/worlds/boxes.ts";
 import { show, spreadOf, table } from "./statistics.ts";
 
 const rounds = 60;

@@ -2,7 +2,7 @@ import { execFileSync } from "node:child_process";
 import { mkdir, mkdtemp, rm, unlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { startCaptureWorld } from "../support/capture-world.ts";
+import { startCaptureWorld } from "../support/worlds/capture-world.ts";
 import { show, spreadOf, table } from "./statistics.ts";
 
 const files = 10_000;

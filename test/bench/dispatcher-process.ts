@@ -5,10 +5,10 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { stringify } from "yaml";
-import { createKafkaProducer } from "../../src/bus/kafka-producer.ts";
-import { freePorts } from "../../src/engines/ports.ts";
-import { requestTopic } from "../../src/runs/topics.ts";
-import { aRequest } from "../support/declared.ts";
+import { freePorts } from "../../local/engines/ports.ts";
+import { createKafkaProducer } from "../../src/drivers/kafka/kafka-producer.ts";
+import { requestTopic } from "../../src/runs/outbox/topics.ts";
+import { aRequest } from "../support/builders/declared.ts";
 import type { BenchWorld } from "./bench-world.ts";
 import { eventType, source, tenant } from "./bench-world.ts";
 

@@ -1,9 +1,9 @@
 import { randomUUID } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
 import { Client, Connection } from "@temporalio/client";
-import { automationRunType } from "../../src/temporal/contract.ts";
-import { startOptionsOf } from "../../src/temporal/start-options.ts";
-import { aRun } from "../support/workflow-world.ts";
+import { automationRunType } from "../../src/drivers/temporal/contract.ts";
+import { startOptionsOf } from "../../src/drivers/temporal/start-options.ts";
+import { aRun } from "../support/worlds/workflow-world.ts";
 import type { BenchWorld } from "./bench-world.ts";
 import { untilCount } from "./bench-world.ts";
 import { createRequestProducer, startDispatcher } from "./dispatcher-process.ts";

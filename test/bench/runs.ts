@@ -1,12 +1,12 @@
 import { Client, Connection } from "@temporalio/client";
 import { bundleWorkflowCode, NativeConnection, Worker } from "@temporalio/worker";
 import pg from "pg";
-import { createKafkaProducer } from "../../src/bus/kafka-producer.ts";
 import type { UpState } from "../../src/cli/local-state.ts";
-import { requestTopic } from "../../src/runs/topics.ts";
-import { scrumEvent } from "../support/scrum-event.ts";
-import { muteTemporal } from "../support/silent-temporal.ts";
-import { newStateDir, removeStateDir, startStack } from "../support/stack.ts";
+import { createKafkaProducer } from "../../src/drivers/kafka/kafka-producer.ts";
+import { requestTopic } from "../../src/runs/outbox/topics.ts";
+import { scrumEvent } from "../support/builders/scrum-event.ts";
+import { muteTemporal } from "../support/engines/silent-temporal.ts";
+import { newStateDir, removeStateDir, startStack } from "../support/engines/stack.ts";
 import { untilCount } from "./bench-world.ts";
 import { show, spreadOf, table } from "./statistics.ts";
 

@@ -1,13 +1,13 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { Client, Connection } from "@temporalio/client";
-import { createReleaseRuns } from "../../src/dispatch/release-runs.ts";
-import { claimRuns } from "../../src/dispatch/release-store.ts";
-import type { RunToStart } from "../../src/dispatch/workflows.ts";
-import { createInTransaction } from "../../src/postgres/in-scope.ts";
-import { automationRunType } from "../../src/temporal/contract.ts";
-import { startOptionsOf } from "../../src/temporal/start-options.ts";
-import { createTemporal } from "../../src/temporal/start-run.ts";
-import { insertAdmittedRuns } from "../support/admitted-runs.ts";
+import { createReleaseRuns } from "../../src/admission/release-runs.ts";
+import { claimRuns } from "../../src/admission/release-store.ts";
+import type { RunToStart } from "../../src/admission/workflows.ts";
+import { createInTransaction } from "../../src/drivers/postgres/in-scope.ts";
+import { automationRunType } from "../../src/drivers/temporal/contract.ts";
+import { startOptionsOf } from "../../src/drivers/temporal/start-options.ts";
+import { createTemporal } from "../../src/drivers/temporal/start-run.ts";
+import { insertAdmittedRuns } from "../support/builders/admitted-runs.ts";
 import type { BenchWorld } from "./bench-world.ts";
 import { silentLog, untilCount } from "./bench-world.ts";
 

@@ -3,8 +3,8 @@ import { mkdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { copyTree } from "../../workers/workspace/repo/copy-tree.ts";
 import { createGitRepositories } from "../../workers/workspace/repo/git-repositories.ts";
-import { createRepository, git, temporaryFolder } from "../support/repositories.ts";
-import { makeRepositoryArea } from "../support/repository-world.ts";
+import { createRepository, git, temporaryFolder } from "../support/builders/repositories.ts";
+import { makeRepositoryArea } from "../support/worlds/repository-world.ts";
 import { show, spreadOf, table } from "./statistics.ts";
 
 const rounds = 7;

@@ -4,8 +4,8 @@ import { tmpdir, userInfo } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { runIdOf } from "../../src/requests/request-identity.ts";
-import type { Ended, RunningStack } from "../support/stack.ts";
-import { automation, newStateDir, objects, removeStateDir, startStack } from "../support/stack.ts";
+import type { Ended, RunningStack } from "../support/engines/stack.ts";
+import { automation, newStateDir, objects, removeStateDir, startStack } from "../support/engines/stack.ts";
 
 const acme = ["--tenant", "acme", "--org", "retail"];
 let stack: RunningStack;

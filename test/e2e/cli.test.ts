@@ -3,8 +3,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import type { DescribeWorkflowRunResponseJson } from "../../src/gen/workflows_runtime/v1/workflow_service_pb.ts";
-import type { Ended, RunningStack } from "../support/stack.ts";
-import { automation, newStateDir, objects, removeStateDir, shell, startStack } from "../support/stack.ts";
+import type { Ended, RunningStack } from "../support/engines/stack.ts";
+import { automation, newStateDir, objects, removeStateDir, shell, startStack } from "../support/engines/stack.ts";
 
 const acme = ["--tenant", "acme", "--org", "retail"];
 const asked = ["--profile", "scrum-team", "--product", "webshop", "--sprint", "S-7", "--backlog-item", "PBI-50"];

@@ -4,11 +4,11 @@ import { cpSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, relative } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { defaultPorts, writeWhole } from "../../src/cli/up-ports.ts";
-import type { Block } from "../support/pages.ts";
-import { blocksOf, pages, saveFilesOf } from "../support/pages.ts";
-import type { RunningStack } from "../support/stack.ts";
-import { clone, removeStateDir, shell, startCloneOf } from "../support/stack.ts";
+import { defaultPorts, writeWhole } from "../../local/up/stack-ports.ts";
+import type { RunningStack } from "../support/engines/stack.ts";
+import { clone, removeStateDir, shell, startCloneOf } from "../support/engines/stack.ts";
+import type { Block } from "../support/probes/pages.ts";
+import { blocksOf, pages, saveFilesOf } from "../support/probes/pages.ts";
 
 /**
  * Follows every page as a new user does: in a clone where the demo runs, with its state where it lies unless told, and on other ports than the pages may think of.

@@ -4,14 +4,14 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
-import { folderOf } from "../../src/cli/up-folder.ts";
+import { folderOf } from "../../local/up/state-folder.ts";
 import type { ArtifactJson } from "../../src/gen/automation/v1/artifact_pb.ts";
 import type { RunEventJson } from "../../src/gen/automation/v1/run_event_pb.ts";
 import type { DescribeWorkflowRunResponseJson } from "../../src/gen/workflows_runtime/v1/workflow_service_pb.ts";
-import type { RunningStack } from "../support/stack.ts";
-import { automation, newStateDir, objects, removeStateDir, startStack } from "../support/stack.ts";
-import { notedProcesses } from "../support/up.ts";
-import { leftOfBoxes, must, publishWork, startWork } from "../support/work-scene.ts";
+import type { RunningStack } from "../support/engines/stack.ts";
+import { automation, newStateDir, objects, removeStateDir, startStack } from "../support/engines/stack.ts";
+import { notedProcesses } from "../support/engines/up.ts";
+import { leftOfBoxes, must, publishWork, startWork } from "../support/worlds/work-scene.ts";
 
 /** Says all it can find out, in every way it has, and leaves it in the workspace too. */
 const looker = `

@@ -6,13 +6,13 @@ import { join } from "node:path";
 import pg from "pg";
 import { afterAll, afterEach, beforeAll, expect, it, vi } from "vitest";
 import { stringify } from "yaml";
-import { folderOf } from "../../src/cli/up-folder.ts";
+import { folderOf } from "../../local/up/state-folder.ts";
 import type { RunEventJson } from "../../src/gen/automation/v1/run_event_pb.ts";
 import type { DescribeWorkflowRunResponseJson } from "../../src/gen/workflows_runtime/v1/workflow_service_pb.ts";
-import { newStateDir, removeStateDir } from "../support/stack.ts";
-import type { RunningUp } from "../support/up.ts";
-import { notedProcesses, readUpFile, startUp } from "../support/up.ts";
-import { must, publishWork, startWork } from "../support/work-scene.ts";
+import { newStateDir, removeStateDir } from "../support/engines/stack.ts";
+import type { RunningUp } from "../support/engines/up.ts";
+import { notedProcesses, readUpFile, startUp } from "../support/engines/up.ts";
+import { must, publishWork, startWork } from "../support/worlds/work-scene.ts";
 
 /** Says that it has begun, and takes its time. */
 const slow = (ms: number) => `

@@ -1,14 +1,14 @@
 import { readdirSync, readFileSync } from "node:fs";
 import pg from "pg";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
-import { folderOf } from "../../src/cli/up-folder.ts";
+import { folderOf } from "../../local/up/state-folder.ts";
 import type { ArtifactJson } from "../../src/gen/automation/v1/artifact_pb.ts";
 import type { RunEventJson } from "../../src/gen/automation/v1/run_event_pb.ts";
-import { findViolations } from "../support/invariants.ts";
-import { newStateDir, objects, removeStateDir } from "../support/stack.ts";
-import type { RunningUp } from "../support/up.ts";
-import { notedProcesses, readUpFile, startUp } from "../support/up.ts";
-import { leftOfBoxes, must, publishWork, startWork } from "../support/work-scene.ts";
+import { newStateDir, objects, removeStateDir } from "../support/engines/stack.ts";
+import type { RunningUp } from "../support/engines/up.ts";
+import { notedProcesses, readUpFile, startUp } from "../support/engines/up.ts";
+import { findViolations } from "../support/probes/invariants.ts";
+import { leftOfBoxes, must, publishWork, startWork } from "../support/worlds/work-scene.ts";
 
 /** Makes a change, says so, and takes its time. */
 const taking = (ms: number) => `

@@ -4,13 +4,13 @@ import { setTimeout as sleep } from "node:timers/promises";
 import pg from "pg";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import type { Board } from "../../examples/scrum-service/board.ts";
-import { createKafkaProducer } from "../../src/bus/kafka-producer.ts";
 import type { UpState } from "../../src/cli/local-state.ts";
-import { findViolations } from "../support/invariants.ts";
-import { scrumEvent } from "../support/scrum-event.ts";
-import { newStateDir, removeStateDir } from "../support/stack.ts";
-import type { RunningUp } from "../support/up.ts";
-import { notedProcesses, readUpFile, startUp } from "../support/up.ts";
+import { createKafkaProducer } from "../../src/drivers/kafka/kafka-producer.ts";
+import { scrumEvent } from "../support/builders/scrum-event.ts";
+import { newStateDir, removeStateDir } from "../support/engines/stack.ts";
+import type { RunningUp } from "../support/engines/up.ts";
+import { notedProcesses, readUpFile, startUp } from "../support/engines/up.ts";
+import { findViolations } from "../support/probes/invariants.ts";
 
 /** One process after another is killed outright while requests flow; afterwards every invariant is proven over Postgres, bus and the Scrum service. */
 const requestCount = 100;

@@ -3,13 +3,13 @@ import { join } from "node:path";
 import pg from "pg";
 import { afterAll, beforeAll, expect, it, vi } from "vitest";
 import type { Board } from "../../examples/scrum-service/board.ts";
+import { folderOf } from "../../local/up/state-folder.ts";
 import type { UpState } from "../../src/cli/local-state.ts";
-import { folderOf } from "../../src/cli/up-folder.ts";
-import { findViolations } from "../support/invariants.ts";
-import { newStateDir, objects, removeStateDir } from "../support/stack.ts";
-import type { RunningUp } from "../support/up.ts";
-import { notedProcesses, readUpFile, startUp } from "../support/up.ts";
-import { leftOfBoxes, must, publishWork, startWork } from "../support/work-scene.ts";
+import { newStateDir, objects, removeStateDir } from "../support/engines/stack.ts";
+import type { RunningUp } from "../support/engines/up.ts";
+import { notedProcesses, readUpFile, startUp } from "../support/engines/up.ts";
+import { findViolations } from "../support/probes/invariants.ts";
+import { leftOfBoxes, must, publishWork, startWork } from "../support/worlds/work-scene.ts";
 
 /** Temporal loses all it knew, on the whole stack, while runs wait, work, and are handed over. */
 const works = `

@@ -1,14 +1,14 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import pg from "pg";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
-import type { KafkaProducer } from "../../src/bus/kafka-producer.ts";
-import { createKafkaProducer } from "../../src/bus/kafka-producer.ts";
 import type { UpState } from "../../src/cli/local-state.ts";
-import { findViolations } from "../support/invariants.ts";
-import { scrumEvent } from "../support/scrum-event.ts";
-import { newStateDir, removeStateDir } from "../support/stack.ts";
-import type { RunningUp } from "../support/up.ts";
-import { notedProcesses, readUpFile, startUp } from "../support/up.ts";
+import type { KafkaProducer } from "../../src/drivers/kafka/kafka-producer.ts";
+import { createKafkaProducer } from "../../src/drivers/kafka/kafka-producer.ts";
+import { scrumEvent } from "../support/builders/scrum-event.ts";
+import { newStateDir, removeStateDir } from "../support/engines/stack.ts";
+import type { RunningUp } from "../support/engines/up.ts";
+import { notedProcesses, readUpFile, startUp } from "../support/engines/up.ts";
+import { findViolations } from "../support/probes/invariants.ts";
 
 /** A process that stands still is not dead: it goes on where it was, with what it knew. Every invariant is proven after each pause. */
 const burstCount = 2_000;

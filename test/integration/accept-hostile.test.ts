@@ -1,14 +1,14 @@
 import type { Pool } from "pg";
 import pg from "pg";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { createInScope } from "../../src/postgres/in-scope.ts";
+import { createInScope } from "../../src/drivers/postgres/in-scope.ts";
 import type { Delivery } from "../../src/requests/cloudevent.ts";
-import { acceptInto, aDelivery, quarantined } from "../support/accepting.ts";
-import type { TestDatabase } from "../support/database.ts";
-import { createDatabase } from "../support/database.ts";
-import { aRequest, declare } from "../support/declared.ts";
-import type { TestEngines } from "../support/engines.ts";
-import { startEngines } from "../support/engines.ts";
+import { aRequest, declare } from "../support/builders/declared.ts";
+import type { TestDatabase } from "../support/engines/database.ts";
+import { createDatabase } from "../support/engines/database.ts";
+import type { TestEngines } from "../support/engines/engines.ts";
+import { startEngines } from "../support/engines/engines.ts";
+import { acceptInto, aDelivery, quarantined } from "../support/worlds/accepting.ts";
 
 let engines: TestEngines;
 let database: TestDatabase;

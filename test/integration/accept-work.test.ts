@@ -2,11 +2,12 @@ import { fromJson } from "@bufbuild/protobuf";
 import type { Pool } from "pg";
 import pg from "pg";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { claimRuns } from "../../src/admission/release-store.ts";
 import { bumpRevision } from "../../src/definitions/declaration-revision-store.ts";
+import type { WorkspaceRules } from "../../src/definitions/policy/workspace-rules.ts";
 import { createPublishVersion } from "../../src/definitions/put-definition.ts";
 import { createPutRepository } from "../../src/definitions/put-repository.ts";
-import type { WorkspaceRules } from "../../src/definitions/workspace-rules.ts";
-import { claimRuns } from "../../src/dispatch/release-store.ts";
+import { createInScope, createInTransaction } from "../../src/drivers/postgres/in-scope.ts";
 import type { PersonaManifestJson } from "../../src/gen/agents/v1/agents_service_pb.ts";
 import type { AutomationPlanJson, TestStepJson } from "../../src/gen/automation/v1/automation_plan_pb.ts";
 import type { ReasonJson } from "../../src/gen/automation/v1/run_event_pb.ts";
@@ -17,15 +18,14 @@ import {
   RepositorySchema,
 } from "../../src/gen/workflows_runtime/v1/workflow_service_pb.ts";
 import { insertPersona } from "../../src/personas/persona-store.ts";
-import { createInScope, createInTransaction } from "../../src/postgres/in-scope.ts";
 import type { InScope } from "../../src/tenancy/transaction.ts";
 import { canonicalDigest } from "../../src/text/canonical-json.ts";
-import { acceptInto, aDelivery } from "../support/accepting.ts";
-import type { TestDatabase } from "../support/database.ts";
-import { createDatabase } from "../support/database.ts";
-import { aPrincipal, aRequest, declare, scopeOf, workspaces } from "../support/declared.ts";
-import type { TestEngines } from "../support/engines.ts";
-import { startEngines } from "../support/engines.ts";
+import { aPrincipal, aRequest, declare, scopeOf, workspaces } from "../support/builders/declared.ts";
+import type { TestDatabase } from "../support/engines/database.ts";
+import { createDatabase } from "../support/engines/database.ts";
+import type { TestEngines } from "../support/engines/engines.ts";
+import { startEngines } from "../support/engines/engines.ts";
+import { acceptInto, aDelivery } from "../support/worlds/accepting.ts";
 
 const tenant = "acme";
 let engines: TestEngines;

@@ -3,12 +3,12 @@ import { Code, createClient } from "@connectrpc/connect";
 import { createGrpcTransport } from "@connectrpc/connect-node";
 import { generateKeyPair, SignJWT } from "jose";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { permissionOf } from "../../src/api/interceptors/permission-of.ts";
-import { services } from "../../src/api/routes.ts";
+import { permissionOf } from "../../src/api/connect/interceptors/permission-of.ts";
+import { services } from "../../src/api/connect/routes.ts";
 import { Permission } from "../../src/gen/automation/v1/method_options_pb.ts";
 import { WorkflowService } from "../../src/gen/workflows_runtime/v1/workflow_service_pb.ts";
-import type { ApiClient, Claims, Post, RunningApi } from "../support/api.ts";
-import { declare, errorOf, postJson, scope, startApi, startCapabilityOf, startRun } from "../support/api.ts";
+import type { ApiClient, Claims, Post, RunningApi } from "../support/worlds/api.ts";
+import { declare, errorOf, postJson, scope, startApi, startCapabilityOf, startRun } from "../support/worlds/api.ts";
 
 let api: RunningApi;
 let acme: ApiClient;

@@ -8,8 +8,8 @@ import { ReasonSchema, RunStatus } from "../../src/gen/automation/v1/run_event_p
 import { RefusalPolicy } from "../../src/gen/governance/v1/profile_pb.ts";
 import type { Run } from "../../src/gen/workflows_runtime/v1/run_pb.ts";
 import { Disposition, WorkflowService } from "../../src/gen/workflows_runtime/v1/workflow_service_pb.ts";
-import type { ApiClient, Claims, Post, RunningApi } from "../support/api.ts";
-import { declare, errorOf, postJson, profileOf, scope, startApi, startRun } from "../support/api.ts";
+import type { ApiClient, Claims, Post, RunningApi } from "../support/worlds/api.ts";
+import { declare, errorOf, postJson, profileOf, scope, startApi, startRun } from "../support/worlds/api.ts";
 
 let api: RunningApi;
 let acme: ApiClient;

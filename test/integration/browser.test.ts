@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import type { RunningApi } from "../support/api.ts";
-import { declare, scope, startApi, startRun } from "../support/api.ts";
-import { inBrowser } from "../support/browser.ts";
-import { callGrpc, envelope } from "../support/raw-calls.ts";
+import { inBrowser } from "../support/engines/browser.ts";
+import { callGrpc, envelope } from "../support/probes/raw-calls.ts";
+import type { RunningApi } from "../support/worlds/api.ts";
+import { declare, scope, startApi, startRun } from "../support/worlds/api.ts";
 
 let api: RunningApi;
 let work: string;

@@ -16,6 +16,7 @@ import {
   UnknownProfileError,
 } from "../../src/definitions/read-declared.ts";
 import { VersionExistsError } from "../../src/definitions/version-exists-error.ts";
+import { createInScope, createInTransaction } from "../../src/drivers/postgres/in-scope.ts";
 import type { AutomationPlanJson, TestStepJson } from "../../src/gen/automation/v1/automation_plan_pb.ts";
 import type { ProfileJson } from "../../src/gen/governance/v1/profile_pb.ts";
 import { ProfileSchema } from "../../src/gen/governance/v1/profile_pb.ts";
@@ -29,14 +30,13 @@ import {
   WorkflowRuleSchema,
 } from "../../src/gen/workflows_runtime/v1/workflow_service_pb.ts";
 import { insertPersona } from "../../src/personas/persona-store.ts";
-import { createInScope, createInTransaction } from "../../src/postgres/in-scope.ts";
 import { InvalidPageTokenError } from "../../src/tenancy/page-token.ts";
 import type { InScope, InTransaction, Transaction } from "../../src/tenancy/transaction.ts";
-import type { TestDatabase } from "../support/database.ts";
-import { createDatabase } from "../support/database.ts";
-import { aPrincipal, aProfile, declare, scopeOf } from "../support/declared.ts";
-import type { TestEngines } from "../support/engines.ts";
-import { startEngines } from "../support/engines.ts";
+import { aPrincipal, aProfile, declare, scopeOf } from "../support/builders/declared.ts";
+import type { TestDatabase } from "../support/engines/database.ts";
+import { createDatabase } from "../support/engines/database.ts";
+import type { TestEngines } from "../support/engines/engines.ts";
+import { startEngines } from "../support/engines/engines.ts";
 
 let engines: TestEngines;
 let database: TestDatabase;

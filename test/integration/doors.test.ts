@@ -11,10 +11,10 @@ import {
   ListWorkflowRunsRequestSchema,
   WorkflowService,
 } from "../../src/gen/workflows_runtime/v1/workflow_service_pb.ts";
-import type { RunningApi } from "../support/api.ts";
-import { errorOf, scope, startApi } from "../support/api.ts";
-import type { RawCall, Told } from "../support/raw-calls.ts";
-import { callGrpc, callHttp1, envelope, sendPieces } from "../support/raw-calls.ts";
+import type { RawCall, Told } from "../support/probes/raw-calls.ts";
+import { callGrpc, callHttp1, envelope, sendPieces } from "../support/probes/raw-calls.ts";
+import type { RunningApi } from "../support/worlds/api.ts";
+import { errorOf, scope, startApi } from "../support/worlds/api.ts";
 
 let api: RunningApi;
 let headers: Record<string, string>;

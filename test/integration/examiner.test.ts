@@ -4,11 +4,11 @@ import { existsSync, readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
 import { sha256Hex } from "../../src/artifacts/blobs.ts";
-import { createExaminer } from "../../src/proof/examination/examiner.ts";
-import type { ExaminerLimits } from "../../src/proof/examination/run-examiner.ts";
-import { examinerLimits, proveExaminer } from "../../src/proof/examination/run-examiner.ts";
-import type { ReportedWork } from "../../src/proof/work-report-store.ts";
-import { waitUntil } from "../support/api.ts";
+import { createExaminer } from "../../src/work/examine/examiner.ts";
+import type { ExaminerLimits } from "../../src/work/examine/run-examiner.ts";
+import { examinerLimits, proveExaminer } from "../../src/work/examine/run-examiner.ts";
+import type { ReportedWork } from "../../src/work/work-report-store.ts";
+import { waitUntil } from "../support/worlds/api.ts";
 
 /** Work that left one test report so many times, and where its object is read. */
 function reported(text: string, times = 1) {
@@ -88,7 +88,7 @@ describe("the process that examines work", () => {
   });
 
   it("has no environment, and is gone with the process that started it, whatever kills that", async () => {
-    const program = fileURLToPath(new URL("../support/examine-for-ever.ts", import.meta.url));
+    const program = fileURLToPath(new URL("../support/builders/examine-for-ever.ts", import.meta.url));
     const api = spawn(process.execPath, [program], { env: { TOKEN: "secret" }, stdio: ["ignore", "pipe", "inherit"] });
     await once(api.stdout, "data");
     const examiner = readFileSync(`/proc/${api.pid}/task/${api.pid}/children`, "utf8").trim();

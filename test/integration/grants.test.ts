@@ -1,14 +1,14 @@
 import type { Client } from "pg";
 import pg from "pg";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import type { Role } from "../../src/postgres/migrate.ts";
+import type { Role } from "../../src/drivers/postgres/migrate.ts";
 import type { RunStatus } from "../../src/runs/run-status.ts";
 import { assertTransition } from "../../src/runs/run-status.ts";
-import { insertAdmittedRuns } from "../support/admitted-runs.ts";
-import type { TestDatabase } from "../support/database.ts";
-import { createDatabase } from "../support/database.ts";
-import type { TestEngines } from "../support/engines.ts";
-import { startEngines } from "../support/engines.ts";
+import { insertAdmittedRuns } from "../support/builders/admitted-runs.ts";
+import type { TestDatabase } from "../support/engines/database.ts";
+import { createDatabase } from "../support/engines/database.ts";
+import type { TestEngines } from "../support/engines/engines.ts";
+import { startEngines } from "../support/engines/engines.ts";
 
 let engines: TestEngines;
 let database: TestDatabase;

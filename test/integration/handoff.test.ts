@@ -8,10 +8,10 @@ import type { AbortedEnd } from "../../src/seal/abort-seal.ts";
 import type { MethodologyOf } from "../../src/seal/handoff-request.ts";
 import { UnknownReceiverError } from "../../src/seal/handoff-request.ts";
 import type { SealScope } from "../../src/seal/run-so-far.ts";
-import { scopeOf } from "../support/declared.ts";
-import type { RunningScrumService } from "../support/scrum-service-process.ts";
-import { scrumToken, startScrumService } from "../support/scrum-service-process.ts";
-import { ran, startSealing, tested } from "../support/sealing.ts";
+import { scopeOf } from "../support/builders/declared.ts";
+import type { RunningScrumService } from "../support/engines/scrum-service-process.ts";
+import { scrumToken, startScrumService } from "../support/engines/scrum-service-process.ts";
+import { ran, startSealing, tested } from "../support/worlds/sealing.ts";
 
 type Sealing = Awaited<ReturnType<typeof startSealing>>;
 

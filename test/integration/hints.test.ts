@@ -1,13 +1,13 @@
 import pg from "pg";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
-import type { HintChannel } from "../../src/postgres/hints.ts";
-import type { Listener } from "../../src/postgres/listener.ts";
-import { createListener } from "../../src/postgres/listener.ts";
-import type { Notifier } from "../../src/postgres/notifier.ts";
-import { createNotifier } from "../../src/postgres/notifier.ts";
-import { waitUntil } from "../support/api.ts";
-import type { TestEngines } from "../support/engines.ts";
-import { startEngines } from "../support/engines.ts";
+import type { HintChannel } from "../../src/drivers/postgres/hints.ts";
+import type { Listener } from "../../src/drivers/postgres/listener.ts";
+import { createListener } from "../../src/drivers/postgres/listener.ts";
+import type { Notifier } from "../../src/drivers/postgres/notifier.ts";
+import { createNotifier } from "../../src/drivers/postgres/notifier.ts";
+import type { TestEngines } from "../support/engines/engines.ts";
+import { startEngines } from "../support/engines/engines.ts";
+import { waitUntil } from "../support/worlds/api.ts";
 
 let engines: TestEngines;
 let admin: pg.Client;

@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { AbortedEnd } from "../../src/seal/abort-seal.ts";
-import { lookAt } from "../support/seal-state.ts";
-import type { Sealing } from "../support/sealing.ts";
-import { ran, startSealing } from "../support/sealing.ts";
-import { complete, makeWork, otherReport, suite, worked } from "../support/worked-run.ts";
+import { complete, makeWork, otherReport, suite, worked } from "../support/builders/worked-run.ts";
+import { lookAt } from "../support/probes/seal-state.ts";
+import type { Sealing } from "../support/worlds/sealing.ts";
+import { ran, startSealing } from "../support/worlds/sealing.ts";
 
 let sealing: Sealing;
 let seal: ReturnType<Sealing["wire"]>;

@@ -11,12 +11,12 @@ import { UploadSchema, WorkReportSchema } from "../../src/gen/automation/v1/run_
 import { ExecutionSchema } from "../../src/gen/workflows_runtime/v1/run_pb.ts";
 import { PrepareSealResponseSchema } from "../../src/gen/workflows_runtime/v1/run_worker_service_pb.ts";
 import { askApi } from "../../workers/workspace/activities/ask-api.ts";
-import type { ApiClient, RunningApi } from "../support/api.ts";
-import { startApi } from "../support/api.ts";
-import { createBeginRun } from "../support/begun-run.ts";
-import { ran } from "../support/sealing.ts";
-import type { Sent } from "../support/worked-run.ts";
-import { makeWork, uploadOf, worked } from "../support/worked-run.ts";
+import { createBeginRun } from "../support/builders/begun-run.ts";
+import type { Sent } from "../support/builders/worked-run.ts";
+import { makeWork, uploadOf, worked } from "../support/builders/worked-run.ts";
+import type { ApiClient, RunningApi } from "../support/worlds/api.ts";
+import { startApi } from "../support/worlds/api.ts";
+import { ran } from "../support/worlds/sealing.ts";
 
 let api: RunningApi;
 let worker: ApiClient;

@@ -1,24 +1,24 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import { create } from "@bufbuild/protobuf";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { createInScope } from "../../src/drivers/postgres/in-scope.ts";
 import type { RequestDeliveryJson } from "../../src/gen/workflows_runtime/v1/workflow_service_pb.ts";
 import {
   Disposition,
   ListPlatformDeliveriesRequestSchema,
   ListRunRequestsRequestSchema,
 } from "../../src/gen/workflows_runtime/v1/workflow_service_pb.ts";
-import { createInScope } from "../../src/postgres/in-scope.ts";
 import { createListPlatformDeliveries } from "../../src/requests/list-platform-deliveries.ts";
 import type { ListRequests } from "../../src/requests/list-requests.ts";
 import { createListRequests } from "../../src/requests/list-requests.ts";
 import { platformScope } from "../../src/tenancy/bind-scope.ts";
 import { InvalidPageTokenError } from "../../src/tenancy/page-token.ts";
-import { acceptInto, aDelivery } from "../support/accepting.ts";
-import type { TestDatabase } from "../support/database.ts";
-import { createDatabase } from "../support/database.ts";
-import { aRequest, declare, scopeOf } from "../support/declared.ts";
-import type { TestEngines } from "../support/engines.ts";
-import { startEngines } from "../support/engines.ts";
+import { aRequest, declare, scopeOf } from "../support/builders/declared.ts";
+import type { TestDatabase } from "../support/engines/database.ts";
+import { createDatabase } from "../support/engines/database.ts";
+import type { TestEngines } from "../support/engines/engines.ts";
+import { startEngines } from "../support/engines/engines.ts";
+import { acceptInto, aDelivery } from "../support/worlds/accepting.ts";
 
 let engines: TestEngines;
 let database: TestDatabase;

@@ -3,12 +3,12 @@ import { once } from "node:events";
 import { Admin, ConfigResourceTypes } from "@platformatic/kafka";
 import pg from "pg";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
-import { ensureTopics, TopicConfigError } from "../../src/bus/kafka-admin.ts";
-import { createKafkaConsumer } from "../../src/bus/kafka-consumer.ts";
+import { ensureTopics, TopicConfigError } from "../../src/drivers/kafka/kafka-admin.ts";
+import { createKafkaConsumer } from "../../src/drivers/kafka/kafka-consumer.ts";
 import { main } from "../../src/processes/migrate.ts";
-import { requestTopic } from "../../src/runs/topics.ts";
-import type { TestEngines } from "../support/engines.ts";
-import { startEngines } from "../support/engines.ts";
+import { requestTopic } from "../../src/runs/outbox/topics.ts";
+import type { TestEngines } from "../support/engines/engines.ts";
+import { startEngines } from "../support/engines/engines.ts";
 
 let engines: TestEngines;
 let superuser: pg.Client;

@@ -2,12 +2,12 @@ import { createHash, randomUUID } from "node:crypto";
 import { join } from "node:path";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { compilePersona } from "../../src/cli/persona.ts";
+import { compilePersona } from "../../src/cli/commands/persona.ts";
+import { createS3 } from "../../src/drivers/s3/s3.ts";
 import type { BundleFile } from "../../src/personas/canonical-tar.ts";
 import { decodeTar, encodeTar } from "../../src/personas/canonical-tar.ts";
-import { createS3 } from "../../src/s3/s3.ts";
-import type { ApiClient, RunningApi } from "../support/api.ts";
-import { declare, startApi, startRun } from "../support/api.ts";
+import type { ApiClient, RunningApi } from "../support/worlds/api.ts";
+import { declare, startApi, startRun } from "../support/worlds/api.ts";
 
 let api: RunningApi;
 let admin: ApiClient;

@@ -1,10 +1,10 @@
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
-import { ensureTopics } from "../../src/bus/kafka-admin.ts";
-import type { KafkaProducer } from "../../src/bus/kafka-producer.ts";
-import { createKafkaProducer } from "../../src/bus/kafka-producer.ts";
-import type { TestEngines } from "../support/engines.ts";
-import { startEngines } from "../support/engines.ts";
-import { readTopic } from "../support/invariants.ts";
+import { ensureTopics } from "../../src/drivers/kafka/kafka-admin.ts";
+import type { KafkaProducer } from "../../src/drivers/kafka/kafka-producer.ts";
+import { createKafkaProducer } from "../../src/drivers/kafka/kafka-producer.ts";
+import type { TestEngines } from "../support/engines/engines.ts";
+import { startEngines } from "../support/engines/engines.ts";
+import { readTopic } from "../support/probes/invariants.ts";
 
 const topic = "acknowledged";
 let engines: TestEngines;

@@ -1,15 +1,15 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { createListQueue } from "../../src/admission/list-queue.ts";
 import type { Methodology } from "../../src/methodology/methodology.ts";
 import { createScrum } from "../../src/methodology/scrum.ts";
 import type { AbortedEnd } from "../../src/seal/abort-seal.ts";
 import type { DeliverLoop } from "../../src/seal/deliver-loop.ts";
-import { createListQueue } from "../../src/seal/list-queue.ts";
 import type { SealScope } from "../../src/seal/run-so-far.ts";
-import { scopeOf } from "../support/declared.ts";
-import type { RunningScrumService } from "../support/scrum-service-process.ts";
-import { scrumToken, startScrumService } from "../support/scrum-service-process.ts";
-import type { Sealing } from "../support/sealing.ts";
-import { ran, startSealing, tested } from "../support/sealing.ts";
+import { scopeOf } from "../support/builders/declared.ts";
+import type { RunningScrumService } from "../support/engines/scrum-service-process.ts";
+import { scrumToken, startScrumService } from "../support/engines/scrum-service-process.ts";
+import type { Sealing } from "../support/worlds/sealing.ts";
+import { ran, startSealing, tested } from "../support/worlds/sealing.ts";
 
 let sealing: Sealing;
 let scrum: RunningScrumService;

@@ -3,11 +3,11 @@ import { createScrum } from "../../src/methodology/scrum.ts";
 import { SupersededExecutionError } from "../../src/runs/in-run.ts";
 import type { Finding } from "../../src/seal/judge-lost-run.ts";
 import type { SealScope } from "../../src/seal/run-so-far.ts";
-import { until } from "../support/reconcile-world.ts";
-import type { RunningScrumService } from "../support/scrum-service-process.ts";
-import { scrumToken, startScrumService } from "../support/scrum-service-process.ts";
-import type { Sealing } from "../support/sealing.ts";
-import { ran, startSealing } from "../support/sealing.ts";
+import type { RunningScrumService } from "../support/engines/scrum-service-process.ts";
+import { scrumToken, startScrumService } from "../support/engines/scrum-service-process.ts";
+import { until } from "../support/worlds/reconcile-world.ts";
+import type { Sealing } from "../support/worlds/sealing.ts";
+import { ran, startSealing } from "../support/worlds/sealing.ts";
 
 /** The reconciler acts on what was found while the execution that was thought to be gone still speaks. */
 let sealing: Sealing;

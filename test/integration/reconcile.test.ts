@@ -1,12 +1,12 @@
 import { randomUUID } from "node:crypto";
 import { Code } from "@connectrpc/connect";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
+import { controlTaskQueue, workflowIdOf } from "../../src/drivers/temporal/contract.ts";
 import { RunStatus } from "../../src/gen/automation/v1/run_event_pb.ts";
-import { controlTaskQueue, workflowIdOf } from "../../src/temporal/contract.ts";
-import type { ApiClient } from "../support/api.ts";
-import { declare, errorOf, profileOf, startCapabilityOf, startRun } from "../support/api.ts";
-import type { ReconcileWorld } from "../support/reconcile-world.ts";
-import { startReconcileWorld, until } from "../support/reconcile-world.ts";
+import type { ApiClient } from "../support/worlds/api.ts";
+import { declare, errorOf, profileOf, startCapabilityOf, startRun } from "../support/worlds/api.ts";
+import type { ReconcileWorld } from "../support/worlds/reconcile-world.ts";
+import { startReconcileWorld, until } from "../support/worlds/reconcile-world.ts";
 
 /** What Postgres and Temporal say of runs is made one again: with the api as it is, real loops, a real Temporal, and workers that are there when a test says so. */
 let world: ReconcileWorld;

@@ -1,9 +1,9 @@
 import type { ConnectRouter, Interceptor } from "@connectrpc/connect";
 import { createClient, createRouterTransport } from "@connectrpc/connect";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { createGraphService } from "../../src/api/graph-service.ts";
-import { requestContextKey } from "../../src/api/interceptors/request-context.ts";
-import { createRunWorkerService } from "../../src/api/run-worker-service.ts";
+import { createGraphService } from "../../src/api/connect/graph-service.ts";
+import { requestContextKey } from "../../src/api/connect/interceptors/request-context.ts";
+import { createRunWorkerService } from "../../src/api/connect/run-worker-service.ts";
 import { RunStatus } from "../../src/gen/automation/v1/run_event_pb.ts";
 import { LineState } from "../../src/gen/automation/v1/verdict_pb.ts";
 import { GraphService } from "../../src/gen/graph/v1/graph_service_pb.ts";
@@ -13,9 +13,9 @@ import { createListElements } from "../../src/graph/list-elements.ts";
 import type { Methodology } from "../../src/methodology/methodology.ts";
 import type { MethodologyOf } from "../../src/seal/handoff-request.ts";
 import type { SealScope } from "../../src/seal/run-so-far.ts";
-import { scopeOf } from "../support/declared.ts";
-import type { Sealing } from "../support/sealing.ts";
-import { ran, startSealing, tested } from "../support/sealing.ts";
+import { scopeOf } from "../support/builders/declared.ts";
+import type { Sealing } from "../support/worlds/sealing.ts";
+import { ran, startSealing, tested } from "../support/worlds/sealing.ts";
 
 let sealing: Sealing;
 const context = { scrum: { product: "shop", sprint: "S-7", backlogItems: ["B-1"] } };

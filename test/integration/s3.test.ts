@@ -3,11 +3,11 @@ import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { AlteredObjectError, assertBlob, keepBlob, objectKeyOf, sha256Hex } from "../../src/artifacts/blobs.ts";
-import type { S3 } from "../../src/s3/s3.ts";
-import { createS3 } from "../../src/s3/s3.ts";
-import { scopeOf } from "../support/declared.ts";
-import type { TestEngines } from "../support/engines.ts";
-import { startEngines } from "../support/engines.ts";
+import type { S3 } from "../../src/drivers/s3/s3.ts";
+import { createS3 } from "../../src/drivers/s3/s3.ts";
+import { scopeOf } from "../support/builders/declared.ts";
+import type { TestEngines } from "../support/engines/engines.ts";
+import { startEngines } from "../support/engines/engines.ts";
 
 let engines: TestEngines;
 let s3: S3;

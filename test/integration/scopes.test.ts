@@ -5,14 +5,12 @@ import type { Interceptor } from "@connectrpc/connect";
 import { Code, ConnectError, createClient } from "@connectrpc/connect";
 import { createConnectTransport } from "@connectrpc/connect-node";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { methodName, permissionOf } from "../../src/api/interceptors/permission-of.ts";
-import { services } from "../../src/api/routes.ts";
+import { methodName, permissionOf } from "../../src/api/connect/interceptors/permission-of.ts";
+import { services } from "../../src/api/connect/routes.ts";
 import { sha256Hex } from "../../src/artifacts/blobs.ts";
 import { Permission } from "../../src/gen/automation/v1/method_options_pb.ts";
 import type { Scope } from "../../src/tenancy/transaction.ts";
-import type { ApiClient, RunningApi } from "../support/api.ts";
-import { profileOf, startApi, startCapabilityOf } from "../support/api.ts";
-import type { Ids } from "../support/scoped-calls.ts";
+import type { Ids } from "../support/builders/scoped-calls.ts";
 import {
   executionOf,
   personaBundle,
@@ -21,7 +19,9 @@ import {
   scopedCalls,
   versionOf,
   workPlan,
-} from "../support/scoped-calls.ts";
+} from "../support/builders/scoped-calls.ts";
+import type { ApiClient, RunningApi } from "../support/worlds/api.ts";
+import { profileOf, startApi, startCapabilityOf } from "../support/worlds/api.ts";
 
 let api: RunningApi;
 let owned: Ids;

@@ -3,12 +3,12 @@ import { once } from "node:events";
 import type { JsonObject } from "@bufbuild/protobuf";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { Published } from "../../examples/scrum-service/request-run.ts";
-import { ensureTopics } from "../../src/bus/kafka-admin.ts";
-import type { TestEngines } from "../support/engines.ts";
-import { startEngines } from "../support/engines.ts";
-import { readTopic } from "../support/invariants.ts";
-import type { RunningScrumService } from "../support/scrum-service-process.ts";
-import { scrumProgram, scrumToken, startScrumService } from "../support/scrum-service-process.ts";
+import { ensureTopics } from "../../src/drivers/kafka/kafka-admin.ts";
+import type { TestEngines } from "../support/engines/engines.ts";
+import { startEngines } from "../support/engines/engines.ts";
+import type { RunningScrumService } from "../support/engines/scrum-service-process.ts";
+import { scrumProgram, scrumToken, startScrumService } from "../support/engines/scrum-service-process.ts";
+import { readTopic } from "../support/probes/invariants.ts";
 
 const topic = "automation.run.requested";
 

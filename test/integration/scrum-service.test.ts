@@ -1,9 +1,14 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import type { Board } from "../../examples/scrum-service/board.ts";
-import { freePorts } from "../../src/engines/ports.ts";
+import { freePorts } from "../../local/engines/ports.ts";
 import { createScrum } from "../../src/methodology/scrum.ts";
-import type { Changes, MethodName, Phase, RunningScrumService } from "../support/scrum-service-process.ts";
-import { scrumRequest, scrumToken, startScrumService, statementSha256 } from "../support/scrum-service-process.ts";
+import type { Changes, MethodName, Phase, RunningScrumService } from "../support/engines/scrum-service-process.ts";
+import {
+  scrumRequest,
+  scrumToken,
+  startScrumService,
+  statementSha256,
+} from "../support/engines/scrum-service-process.ts";
 
 let service: RunningScrumService;
 let keys = 0;

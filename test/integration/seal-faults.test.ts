@@ -1,14 +1,14 @@
 import { DeleteObjectCommand, GetObjectCommand, PutObjectCommand, S3Client } from "@aws-sdk/client-s3";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { AlteredObjectError, objectKeyOf } from "../../src/artifacts/blobs.ts";
-import { UnsignableStatementError } from "../../src/proof/sign-statement.ts";
+import { UnsignableStatementError } from "../../src/proof/attestations/sign-statement.ts";
 import type { AbortedEnd } from "../../src/seal/abort-seal.ts";
 import type { SealScope } from "../../src/seal/run-so-far.ts";
 import type { InScope, Transaction } from "../../src/tenancy/transaction.ts";
-import { scopeOf } from "../support/declared.ts";
-import { lookAt } from "../support/seal-state.ts";
-import type { Sealing } from "../support/sealing.ts";
-import { ran, startSealing } from "../support/sealing.ts";
+import { scopeOf } from "../support/builders/declared.ts";
+import { lookAt } from "../support/probes/seal-state.ts";
+import type { Sealing } from "../support/worlds/sealing.ts";
+import { ran, startSealing } from "../support/worlds/sealing.ts";
 
 let sealing: Sealing;
 let seal: ReturnType<Sealing["wire"]>;

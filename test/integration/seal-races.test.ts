@@ -2,9 +2,9 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { createInRun, StreamMovedError } from "../../src/runs/in-run.ts";
 import type { AbortedEnd } from "../../src/seal/abort-seal.ts";
 import type { SealScope } from "../../src/seal/run-so-far.ts";
-import { lookAt } from "../support/seal-state.ts";
-import type { Sealing } from "../support/sealing.ts";
-import { ran, startSealing, tested } from "../support/sealing.ts";
+import { lookAt } from "../support/probes/seal-state.ts";
+import type { Sealing } from "../support/worlds/sealing.ts";
+import { ran, startSealing, tested } from "../support/worlds/sealing.ts";
 
 /** Each use case looks at a run, works, and writes. Here something happens to the run between its look and its write. */
 let sealing: Sealing;

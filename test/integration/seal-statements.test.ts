@@ -2,12 +2,12 @@ import { afterAll, beforeAll, expect, it } from "vitest";
 import { sha256Hex } from "../../src/artifacts/blobs.ts";
 import type { AbortedEnd } from "../../src/seal/abort-seal.ts";
 import type { SealScope } from "../../src/seal/run-so-far.ts";
-import { contradictionsOf } from "../support/contradictions.ts";
-import { lookAt } from "../support/seal-state.ts";
-import type { Sealing } from "../support/sealing.ts";
-import { ran, startSealing } from "../support/sealing.ts";
-import type { Sent } from "../support/worked-run.ts";
-import { complete, makeWork, suite, worked } from "../support/worked-run.ts";
+import type { Sent } from "../support/builders/worked-run.ts";
+import { complete, makeWork, suite, worked } from "../support/builders/worked-run.ts";
+import { contradictionsOf } from "../support/probes/contradictions.ts";
+import { lookAt } from "../support/probes/seal-state.ts";
+import type { Sealing } from "../support/worlds/sealing.ts";
+import { ran, startSealing } from "../support/worlds/sealing.ts";
 
 let sealing: Sealing;
 let seal: ReturnType<Sealing["wire"]>;

@@ -3,7 +3,7 @@ import { chmodSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, s
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { fingerprintOf, openFileSigner } from "../../src/signing/file-signer.ts";
+import { fingerprintOf, openFileSigner } from "../../src/drivers/signing/file-signer.ts";
 
 let root: string;
 let dir: string;

@@ -1,7 +1,7 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
-import { scopeOf } from "../support/declared.ts";
-import type { Reporting } from "../support/reporting.ts";
-import { message, startReporting } from "../support/reporting.ts";
+import { scopeOf } from "../support/builders/declared.ts";
+import type { Reporting } from "../support/worlds/reporting.ts";
+import { message, startReporting } from "../support/worlds/reporting.ts";
 
 let reporting: Reporting;
 let state: Reporting["state"];

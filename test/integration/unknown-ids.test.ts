@@ -1,7 +1,7 @@
 import { Code, ConnectError } from "@connectrpc/connect";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import type { ApiClient, RunningApi } from "../support/api.ts";
-import { declare, startApi, startRun } from "../support/api.ts";
+import type { ApiClient, RunningApi } from "../support/worlds/api.ts";
+import { declare, startApi, startRun } from "../support/worlds/api.ts";
 
 let api: RunningApi;
 let acme: ApiClient;

@@ -3,11 +3,11 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import pg from "pg";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { lives } from "../../src/engines/process-identity.ts";
-import { waitUntil } from "../../src/engines/wait-until.ts";
-import { removeStateDir } from "../support/stack.ts";
-import type { RunningUp } from "../support/up.ts";
-import { notedProcesses, readUpFile, runCli, startUp } from "../support/up.ts";
+import { lives } from "../../local/engines/process-identity.ts";
+import { waitUntil } from "../../local/engines/wait-until.ts";
+import { removeStateDir } from "../support/engines/stack.ts";
+import type { RunningUp } from "../support/engines/up.ts";
+import { notedProcesses, readUpFile, runCli, startUp } from "../support/engines/up.ts";
 
 const signal = AbortSignal.timeout(20 * 60_000);
 const dir = mkdtempSync(join(tmpdir(), "automation-up-"));

@@ -6,12 +6,12 @@ import { join, resolve } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { sha256Hex } from "../../src/artifacts/blobs.ts";
 import type { SealScope } from "../../src/seal/run-so-far.ts";
-import { exportRun } from "../support/export-run.ts";
-import { findBy } from "../support/find.ts";
-import { baseUri, ran, startSealing } from "../support/sealing.ts";
-import { findSlsaVerifier } from "../support/slsa-verifier/slsa-verifier.ts";
-import type { Sent } from "../support/worked-run.ts";
-import { complete, makeWork, worked } from "../support/worked-run.ts";
+import type { Sent } from "../support/builders/worked-run.ts";
+import { complete, makeWork, worked } from "../support/builders/worked-run.ts";
+import { findSlsaVerifier } from "../support/engines/slsa-verifier/slsa-verifier.ts";
+import { exportRun } from "../support/probes/export-run.ts";
+import { findBy } from "../support/probes/find.ts";
+import { baseUri, ran, startSealing } from "../support/worlds/sealing.ts";
 
 /** The commands that `docs/verify.md` tells auditors to run, run as they stand there on real exports and on forged ones. */
 const doc = readFileSync(resolve(import.meta.dirname, "../../docs/verify.md"), "utf8");

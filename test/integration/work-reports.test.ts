@@ -7,15 +7,15 @@ import type {
   WorkEventJson,
 } from "../../src/gen/workflows_runtime/v1/workflow_service_pb.ts";
 import { ListWorkflowRunsRequestSchema } from "../../src/gen/workflows_runtime/v1/workflow_service_pb.ts";
-import { genesis, hashEvent } from "../../src/runs/chain-events.ts";
 import { createDescribeRun } from "../../src/runs/describe-run.ts";
 import { createListRuns } from "../../src/runs/list-runs.ts";
-import { logBounds } from "../../src/runs/log-bounds.ts";
-import { createPinnedDigests } from "../../src/runs/pinned-digests.ts";
-import { scopeOf, workspaces } from "../support/declared.ts";
+import { genesis, hashEvent } from "../../src/runs/stream/chain-events.ts";
+import { logBounds } from "../../src/runs/stream/log-bounds.ts";
+import { createPinnedDigests } from "../../src/work/pinned-digests.ts";
+import { scopeOf, workspaces } from "../support/builders/declared.ts";
 
-import type { Reporting } from "../support/reporting.ts";
-import { execution, message, startReporting, workflowIdOf } from "../support/reporting.ts";
+import type { Reporting } from "../support/worlds/reporting.ts";
+import { execution, message, startReporting, workflowIdOf } from "../support/worlds/reporting.ts";
 
 let reporting: Reporting;
 let superuser: Reporting["superuser"];

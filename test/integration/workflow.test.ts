@@ -4,16 +4,23 @@ import { timestampFromMs, timestampNow } from "@bufbuild/protobuf/wkt";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { ApplicationFailure, Context } from "@temporalio/activity";
 import { afterAll, beforeAll, expect, it } from "vitest";
-import type { RunToStart } from "../../src/dispatch/workflows.ts";
+import type { RunToStart } from "../../src/admission/workflows.ts";
+import { workFailed } from "../../src/drivers/temporal/contract.ts";
 import { IsolationClass } from "../../src/gen/automation/v1/policy_pb.ts";
 import { RunStatus } from "../../src/gen/automation/v1/run_event_pb.ts";
 import { DesiredState } from "../../src/gen/workflows_runtime/v1/run_pb.ts";
 import { HandoffProgress } from "../../src/gen/workflows_runtime/v1/run_worker_service_pb.ts";
-import { workFailed } from "../../src/temporal/contract.ts";
-import { waitUntil } from "../support/api.ts";
-import { failedVerdict, inAnHour, limitIn, never, withWork } from "../support/scripted-api.ts";
-import type { WorkflowWorld } from "../support/workflow-world.ts";
-import { aRun, startRun, startWorkflowWorld, untilPending, untilStopped, workDone } from "../support/workflow-world.ts";
+import { waitUntil } from "../support/worlds/api.ts";
+import { failedVerdict, inAnHour, limitIn, never, withWork } from "../support/worlds/scripted-api.ts";
+import type { WorkflowWorld } from "../support/worlds/workflow-world.ts";
+import {
+  aRun,
+  startRun,
+  startWorkflowWorld,
+  untilPending,
+  untilStopped,
+  workDone,
+} from "../support/worlds/workflow-world.ts";
 
 let world: WorkflowWorld;
 beforeAll(async () => {

@@ -1,13 +1,20 @@
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { historyToJSON } from "@temporalio/common/lib/proto-utils.js";
-import type { RunToStart } from "../../src/dispatch/workflows.ts";
+import type { RunToStart } from "../../src/admission/workflows.ts";
 import { DesiredState } from "../../src/gen/workflows_runtime/v1/run_pb.ts";
 import { HandoffProgress } from "../../src/gen/workflows_runtime/v1/run_worker_service_pb.ts";
-import type { Script } from "../support/scripted-api.ts";
-import { failedVerdict, limitIn, withWork } from "../support/scripted-api.ts";
-import type { WorkflowWorld } from "../support/workflow-world.ts";
-import { aRun, startRun, startWorkflowWorld, untilPending, untilStopped, workDone } from "../support/workflow-world.ts";
+import type { Script } from "../support/worlds/scripted-api.ts";
+import { failedVerdict, limitIn, withWork } from "../support/worlds/scripted-api.ts";
+import type { WorkflowWorld } from "../support/worlds/workflow-world.ts";
+import {
+  aRun,
+  startRun,
+  startWorkflowWorld,
+  untilPending,
+  untilStopped,
+  workDone,
+} from "../support/worlds/workflow-world.ts";
 
 /**
  * Records the histories that the replay test replays: `node test/replay/record.ts [name…]`, all of them unless named. A new turn of the workflow gets a history of its own;

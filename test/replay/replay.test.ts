@@ -5,7 +5,7 @@ import { Worker } from "@temporalio/worker";
 import { DeterminismViolationError } from "@temporalio/workflow";
 import { beforeAll, describe, expect, it } from "vitest";
 import { bundleWorkflows } from "../../workers/automation/control-worker.ts";
-import { muteTemporal, silent } from "../support/silent-temporal.ts";
+import { muteTemporal, silent } from "../support/engines/silent-temporal.ts";
 
 const folder = join(import.meta.dirname, "histories");
 const names = readdirSync(folder).map((file) => file.replace(/\.json$/, ""));

@@ -16,8 +16,8 @@ import { writeBoxFiles } from "../../workers/workspace/sandbox/box-files.ts";
 import { createBubblewrap } from "../../workers/workspace/sandbox/bubblewrap.ts";
 import type { RunArea } from "../../workers/workspace/sandbox/run-area.ts";
 import type { Sandbox } from "../../workers/workspace/sandbox/sandbox.ts";
-import type { RanBox } from "../support/boxes.ts";
-import { openTestArea, runInBox } from "../support/boxes.ts";
+import type { RanBox } from "../support/worlds/boxes.ts";
+import { openTestArea, runInBox } from "../support/worlds/boxes.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "box-files-"));
 let boxes: { readonly area: RunArea; readonly sandbox: Sandbox };

@@ -5,7 +5,7 @@ import type { Header } from "tar-stream";
 import { pack } from "tar-stream";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { createBundleCache } from "../../workers/workspace/runtimes/bundle-cache.ts";
-import { digestOf, tarOf } from "../support/persona-world.ts";
+import { digestOf, tarOf } from "../support/worlds/persona-world.ts";
 
 const never = new AbortController().signal;
 const manifest = JSON.stringify({ id: "tried", version: "1", runtime: { command: { argv: ["node"] } } });

@@ -2,8 +2,8 @@ import { fromJson, toJsonString } from "@bufbuild/protobuf";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { StepJson } from "../../src/gen/automation/v1/automation_plan_pb.ts";
 import { WorkReportSchema } from "../../src/gen/automation/v1/run_work_pb.ts";
-import type { WorkWorld } from "../support/work-world.ts";
-import { startWorkWorld } from "../support/work-world.ts";
+import type { WorkWorld } from "../support/worlds/work-world.ts";
+import { startWorkWorld } from "../support/worlds/work-world.ts";
 
 const mebibyte = 1024 ** 2;
 const command = (script: string): StepJson => ({ id: "change", command: { argv: ["sh", "-ec", script] } });

@@ -6,8 +6,8 @@ import { changesFile, evidenceFile } from "../../workers/workspace/capture/evide
 import { readCaptured } from "../../workers/workspace/capture/read-captured.ts";
 import { createReadOut } from "../../workers/workspace/capture/read-out.ts";
 import type { Sandbox } from "../../workers/workspace/sandbox/sandbox.ts";
-import type { CaptureWorld, Tree } from "../support/capture-world.ts";
-import { startCaptureWorld } from "../support/capture-world.ts";
+import type { CaptureWorld, Tree } from "../support/worlds/capture-world.ts";
+import { startCaptureWorld } from "../support/worlds/capture-world.ts";
 
 const utf8 = (path: string) => Buffer.from(path).toString("latin1");
 const binary = Buffer.from(Array.from({ length: 5_000 }, (_, at) => (at * 7 + (at >> 3)) % 256));

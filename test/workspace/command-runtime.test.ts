@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import type { PersonaWorld } from "../support/persona-world.ts";
-import { startPersonaWorld } from "../support/persona-world.ts";
+import type { PersonaWorld } from "../support/worlds/persona-world.ts";
+import { startPersonaWorld } from "../support/worlds/persona-world.ts";
 
 const secret = "token-of-the-worker";
 const MiB = 1024 * 1024;

@@ -2,8 +2,8 @@ import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { isRoot } from "../../workers/workspace/sandbox/slot-owner.ts";
-import type { StagedBoxes } from "../support/boxes.ts";
-import { stageBoxes } from "../support/boxes.ts";
+import type { StagedBoxes } from "../support/worlds/boxes.ts";
+import { stageBoxes } from "../support/worlds/boxes.ts";
 import type { Attempt } from "./scripts/attempt-escapes.ts";
 
 /** Each program's header says what it tries and how it must end: `refused: <expression over its output>`, `ends: <limit>` or `stops: <signal>`. */

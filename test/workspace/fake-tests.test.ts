@@ -1,8 +1,8 @@
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { PolicyJson } from "../../src/gen/automation/v1/policy_pb.ts";
-import type { WorkDone, WorkWorld } from "../support/work-world.ts";
-import { startWorkWorld } from "../support/work-world.ts";
+import type { WorkDone, WorkWorld } from "../support/worlds/work-world.ts";
+import { startWorkWorld } from "../support/worlds/work-world.ts";
 
 const corpus = join(import.meta.dirname, "../corpus/tricks");
 const reporter = ["--test-reporter=junit", "--test-reporter-destination=report.xml"];

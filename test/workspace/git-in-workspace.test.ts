@@ -2,9 +2,9 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import type { StepJson } from "../../src/gen/automation/v1/automation_plan_pb.ts";
-import { temporaryFolder } from "../support/repositories.ts";
-import type { WorkWorld } from "../support/work-world.ts";
-import { startWorkWorld } from "../support/work-world.ts";
+import { temporaryFolder } from "../support/builders/repositories.ts";
+import type { WorkWorld } from "../support/worlds/work-world.ts";
+import { startWorkWorld } from "../support/worlds/work-world.ts";
 
 const files = {
   ".gitignore": "node_modules/\n",

@@ -6,9 +6,9 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { Repositories } from "../../workers/workspace/repo/git-repositories.ts";
 import { createGitRepositories } from "../../workers/workspace/repo/git-repositories.ts";
 import { materialise } from "../../workers/workspace/repo/materialise.ts";
-import type { RawEntry, TestRepository } from "../support/repositories.ts";
-import { createRepository, putFile, temporaryFolder } from "../support/repositories.ts";
-import { makeRepositoryArea } from "../support/repository-world.ts";
+import type { RawEntry, TestRepository } from "../support/builders/repositories.ts";
+import { createRepository, putFile, temporaryFolder } from "../support/builders/repositories.ts";
+import { makeRepositoryArea } from "../support/worlds/repository-world.ts";
 
 const folder = temporaryFolder();
 const root = join(folder.path, "repositories");

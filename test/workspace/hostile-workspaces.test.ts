@@ -2,8 +2,8 @@ import { execFileSync } from "node:child_process";
 import { existsSync } from "node:fs";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { createReadOut } from "../../workers/workspace/capture/read-out.ts";
-import type { CaptureWorld } from "../support/capture-world.ts";
-import { startCaptureWorld } from "../support/capture-world.ts";
+import type { CaptureWorld } from "../support/worlds/capture-world.ts";
+import { startCaptureWorld } from "../support/worlds/capture-world.ts";
 
 let world: CaptureWorld;
 beforeAll(async () => {

@@ -3,10 +3,10 @@ import { join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
 import type { GitRepositoriesDeps } from "../../workers/workspace/repo/git-repositories.ts";
 import { createGitRepositories } from "../../workers/workspace/repo/git-repositories.ts";
-import { nameOf, putPack, treeEntry, zeroBlob } from "../support/hostile-objects.ts";
-import type { TestRepository } from "../support/repositories.ts";
-import { createRepository, temporaryFolder } from "../support/repositories.ts";
-import { makeRepositoryArea, prepareBase } from "../support/repository-world.ts";
+import { nameOf, putPack, treeEntry, zeroBlob } from "../support/builders/hostile-objects.ts";
+import type { TestRepository } from "../support/builders/repositories.ts";
+import { createRepository, temporaryFolder } from "../support/builders/repositories.ts";
+import { makeRepositoryArea, prepareBase } from "../support/worlds/repository-world.ts";
 
 const mebibyte = 1024 * 1024;
 const folder = temporaryFolder();

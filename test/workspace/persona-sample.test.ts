@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { dirname, join, resolve } from "node:path";
 import { Ajv2020 } from "ajv/dist/2020.js";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
-import { compilePersona } from "../../src/cli/persona.ts";
+import { compilePersona } from "../../src/cli/commands/persona.ts";
 import { createBundleCache } from "../../workers/workspace/runtimes/bundle-cache.ts";
 import { createCommandRuntime } from "../../workers/workspace/runtimes/command-runtime.ts";
 import { createListen } from "../../workers/workspace/runtimes/listen.ts";
@@ -14,7 +14,7 @@ import type { RunArea } from "../../workers/workspace/sandbox/run-area.ts";
 import { openRunArea } from "../../workers/workspace/sandbox/run-area.ts";
 import type { RunFolder } from "../../workers/workspace/sandbox/run-folder.ts";
 import { ownerOfSlot } from "../../workers/workspace/sandbox/slot-owner.ts";
-import { saveFilesOf } from "../support/pages.ts";
+import { saveFilesOf } from "../support/probes/pages.ts";
 
 /** Runs the persona that docs/personas.md shows, and those of the demo: by hand, as the page says to try them, and published, in a box. */
 const root = resolve(import.meta.dirname, "../..");

@@ -1,8 +1,8 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import type { PersonaAsked, PersonaWorld, Worked } from "../support/persona-world.ts";
-import { startPersonaWorld } from "../support/persona-world.ts";
+import type { PersonaAsked, PersonaWorld, Worked } from "../support/worlds/persona-world.ts";
+import { startPersonaWorld } from "../support/worlds/persona-world.ts";
 
 const corpus = join(import.meta.dirname, "../corpus/personas");
 const files = Object.fromEntries(readdirSync(corpus).map((name) => [name, readFileSync(join(corpus, name))]));

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { isRoot } from "../../workers/workspace/sandbox/slot-owner.ts";
-import type { StagedBoxes } from "../support/boxes.ts";
-import { stageBoxes } from "../support/boxes.ts";
+import type { StagedBoxes } from "../support/worlds/boxes.ts";
+import { stageBoxes } from "../support/worlds/boxes.ts";
 import type { Filled } from "./scripts/fill-disk.ts";
 
 const limitBytes = 32 * 2 ** 20;

@@ -6,8 +6,8 @@ import { afterAll, describe, expect, it } from "vitest";
 import { copyTree } from "../../workers/workspace/repo/copy-tree.ts";
 import { underLock } from "../../workers/workspace/repo/file-lock.ts";
 import { runGit } from "../../workers/workspace/repo/run-git.ts";
-import { createRepository } from "../support/repositories.ts";
-import { prepareBase, startRepositoryWorld } from "../support/repository-world.ts";
+import { createRepository } from "../support/builders/repositories.ts";
+import { prepareBase, startRepositoryWorld } from "../support/worlds/repository-world.ts";
 
 const world = await startRepositoryWorld();
 const { folder, root, server, demo, first, repositories } = world;

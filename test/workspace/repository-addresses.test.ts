@@ -1,8 +1,8 @@
 import { readdirSync, renameSync, rmSync, symlinkSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
-import { createRepository, putFile } from "../support/repositories.ts";
-import { prepareBase, startRepositoryWorld } from "../support/repository-world.ts";
+import { createRepository, putFile } from "../support/builders/repositories.ts";
+import { prepareBase, startRepositoryWorld } from "../support/worlds/repository-world.ts";
 
 const world = await startRepositoryWorld();
 const { folder, root, demo, repositories } = world;

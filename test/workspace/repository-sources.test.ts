@@ -3,11 +3,11 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { commitOnBase, openCaptureRepository } from "../../workers/workspace/capture/captured-commit.ts";
 import type { Base } from "../../workers/workspace/repo/git-repositories.ts";
-import type { CaptureWorld } from "../support/capture-world.ts";
-import { startCaptureWorld } from "../support/capture-world.ts";
-import type { TestRepository } from "../support/repositories.ts";
-import { createRepository, git } from "../support/repositories.ts";
-import { prepareBase, startRepositoryWorld } from "../support/repository-world.ts";
+import type { TestRepository } from "../support/builders/repositories.ts";
+import { createRepository, git } from "../support/builders/repositories.ts";
+import type { CaptureWorld } from "../support/worlds/capture-world.ts";
+import { startCaptureWorld } from "../support/worlds/capture-world.ts";
+import { prepareBase, startRepositoryWorld } from "../support/worlds/repository-world.ts";
 
 const world = await startRepositoryWorld();
 const { root, server, repositories } = world;

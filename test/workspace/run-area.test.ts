@@ -16,7 +16,7 @@ import { createBubblewrap } from "../../workers/workspace/sandbox/bubblewrap.ts"
 import { boxesOf, mountsBelow } from "../../workers/workspace/sandbox/reap-leftovers.ts";
 import { openRunArea } from "../../workers/workspace/sandbox/run-area.ts";
 import { isRoot, ownerOfSlot } from "../../workers/workspace/sandbox/slot-owner.ts";
-import { makePassableFolder, nodeDir, processesMarked, runInBox, stageBoxes } from "../support/boxes.ts";
+import { makePassableFolder, nodeDir, processesMarked, runInBox, stageBoxes } from "../support/worlds/boxes.ts";
 
 const signal = new AbortController().signal;
 let folder: string;

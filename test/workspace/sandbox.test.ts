@@ -5,7 +5,7 @@ import { createBubblewrap } from "../../workers/workspace/sandbox/bubblewrap.ts"
 import { boxesOf } from "../../workers/workspace/sandbox/reap-leftovers.ts";
 import type { RunArea } from "../../workers/workspace/sandbox/run-area.ts";
 import type { Sandbox } from "../../workers/workspace/sandbox/sandbox.ts";
-import { openTestArea, processesMarked, runInBox } from "../support/boxes.ts";
+import { openTestArea, processesMarked, runInBox } from "../support/worlds/boxes.ts";
 
 let boxes: { readonly area: RunArea; readonly sandbox: Sandbox };
 let remove: () => Promise<void>;

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, expect, it } from "vitest";
 import { createBubblewrap } from "../../workers/workspace/sandbox/bubblewrap.ts";
 import type { RunArea } from "../../workers/workspace/sandbox/run-area.ts";
 import type { Sandbox } from "../../workers/workspace/sandbox/sandbox.ts";
-import { openTestArea, runInBox } from "../support/boxes.ts";
+import { openTestArea, runInBox } from "../support/worlds/boxes.ts";
 
 let boxes: { readonly area: RunArea; readonly sandbox: Sandbox };
 let remove: () => Promise<void>;

@@ -2,9 +2,9 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { StepJson } from "../../src/gen/automation/v1/automation_plan_pb.ts";
-import { temporaryFolder } from "../support/repositories.ts";
-import type { Told, WorkAsked, WorkDone, WorkWorld } from "../support/work-world.ts";
-import { startWorkWorld } from "../support/work-world.ts";
+import { temporaryFolder } from "../support/builders/repositories.ts";
+import type { Told, WorkAsked, WorkDone, WorkWorld } from "../support/worlds/work-world.ts";
+import { startWorkWorld } from "../support/worlds/work-world.ts";
 
 const files = {
   "package.json": '{ "type": "module" }\n',

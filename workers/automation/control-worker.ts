@@ -1,8 +1,8 @@
 import { fileURLToPath } from "node:url";
 import type { Logger, NativeConnection, WorkflowBundleWithSourceMap } from "@temporalio/worker";
 import { bundleWorkflowCode, Worker } from "@temporalio/worker";
-import type { ControlActivities } from "../../src/temporal/contract.ts";
-import { controlTaskQueue } from "../../src/temporal/contract.ts";
+import type { ControlActivities } from "../../src/drivers/temporal/contract.ts";
+import { controlTaskQueue } from "../../src/drivers/temporal/contract.ts";
 
 /** Compiles the workflows with all they import; a Node built-in or a driver among it fails here. Takes about a second. */
 export function bundleWorkflows(logger: Logger): Promise<WorkflowBundleWithSourceMap> {

@@ -1,4 +1,4 @@
-import { resourceUri } from "../resource-uri.ts";
+import { resourceUri } from "./resource-uri.ts";
 import type { RunEnd, Statement } from "./statement.ts";
 import { writeStatement } from "./statement.ts";
 import { workFacts } from "./work-facts.ts";

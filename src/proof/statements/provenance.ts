@@ -1,4 +1,4 @@
-import { resourceUri } from "../resource-uri.ts";
+import { resourceUri } from "./resource-uri.ts";
 import type { RunEnd, Statement } from "./statement.ts";
 import { builderIdOf, writeStatement } from "./statement.ts";
 

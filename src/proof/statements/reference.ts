@@ -1,4 +1,4 @@
-import { resourceUri } from "../resource-uri.ts";
+import { resourceUri } from "./resource-uri.ts";
 import type { KeptBlob, RunEnd, Statement } from "./statement.ts";
 import { builderIdOf, writeStatement } from "./statement.ts";
 

@@ -6,8 +6,8 @@ import type { RunOutcome } from "../../runs/run-status.ts";
 import type { RunRow } from "../../runs/run-store.ts";
 import { canonicalJson } from "../../text/canonical-json.ts";
 import { storableJson } from "../../text/strangers-text.ts";
-import type { EventLog } from "../event-log.ts";
-import type { ExaminedWork } from "../work-report-store.ts";
+import type { ExaminedWork } from "../../work/work-report-store.ts";
+import type { EventLog } from "./event-log.ts";
 
 /** What every statement about the end of a run is made from. */
 export interface RunEnd {

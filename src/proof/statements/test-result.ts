@@ -1,6 +1,6 @@
 import type { FoundTestsJson } from "../../gen/automation/v1/work_findings_pb.ts";
-import { mostNames } from "../evaluate-work.ts";
-import { resourceUri } from "../resource-uri.ts";
+import { mostNames } from "../../work/examine/evaluate-work.ts";
+import { resourceUri } from "./resource-uri.ts";
 import type { RunEnd, Statement } from "./statement.ts";
 import { writeStatement } from "./statement.ts";
 

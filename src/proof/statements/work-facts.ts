@@ -1,5 +1,5 @@
 import type { StepReportJson } from "../../gen/automation/v1/run_work_pb.ts";
-import { resourceUri } from "../resource-uri.ts";
+import { resourceUri } from "./resource-uri.ts";
 import type { RunEnd } from "./statement.ts";
 
 /**

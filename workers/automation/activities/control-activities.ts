@@ -2,6 +2,7 @@ import { fromJson, toJson } from "@bufbuild/protobuf";
 import type { CallOptions } from "@connectrpc/connect";
 import { ApplicationFailure, Context } from "@temporalio/activity";
 import type { createApiClient } from "../../../src/client/api-client.ts";
+import type { ControlActivities, RunScope } from "../../../src/drivers/temporal/contract.ts";
 import {
   AbortSealRequestSchema,
   AbortSealResponseSchema,
@@ -11,7 +12,6 @@ import {
   PrepareSealResponseSchema,
 } from "../../../src/gen/workflows_runtime/v1/run_worker_service_pb.ts";
 import { ReportWorkflowStatusResponseSchema } from "../../../src/gen/workflows_runtime/v1/workflow_service_pb.ts";
-import type { ControlActivities, RunScope } from "../../../src/temporal/contract.ts";
 import { storableJson } from "../../../src/text/strangers-text.ts";
 import { failureOf } from "./failure-of.ts";
 

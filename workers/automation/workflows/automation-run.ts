@@ -23,8 +23,13 @@ import type {
   WorkEnd,
   WorkFault,
   WorkspaceActivities,
-} from "../../../src/temporal/contract.ts";
-import { doorbellSignal, outcomeName, workFailures, workspaceTaskQueue } from "../../../src/temporal/contract.ts";
+} from "../../../src/drivers/temporal/contract.ts";
+import {
+  doorbellSignal,
+  outcomeName,
+  workFailures,
+  workspaceTaskQueue,
+} from "../../../src/drivers/temporal/contract.ts";
 import { cutText } from "../../../src/text/strangers-text.ts";
 import { describeFailure, failedAttempt, isSuperseded, maxReasonLength, mayTryAgain } from "./failures.ts";
 import { unmetLines } from "./verdict-reason.ts";

@@ -1,5 +1,5 @@
 import { ActivityFailure, ApplicationFailure, isCancellation, TimeoutFailure } from "@temporalio/workflow";
-import { supersededExecution, workFailed } from "../../../src/temporal/contract.ts";
+import { supersededExecution, workFailed } from "../../../src/drivers/temporal/contract.ts";
 import { cutText, storable } from "../../../src/text/strangers-text.ts";
 
 /** Longest reason that the api takes, in characters. */

@@ -1,4 +1,4 @@
-import type { ControlActivities } from "../../../src/temporal/contract.ts";
+import type { ControlActivities } from "../../../src/drivers/temporal/contract.ts";
 import { cutText } from "../../../src/text/strangers-text.ts";
 import { maxReasonLength } from "./failures.ts";
 

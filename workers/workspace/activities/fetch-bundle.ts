@@ -1,4 +1,4 @@
-import type { RunScope } from "../../../src/temporal/contract.ts";
+import type { RunScope } from "../../../src/drivers/temporal/contract.ts";
 import { executionOf } from "../../automation/activities/control-activities.ts";
 import { isFinalAnswer } from "./ask-api.ts";
 import type { RunApi } from "./run-api.ts";

@@ -1,5 +1,5 @@
 import type { ApiClient } from "../../../src/client/api-client.ts";
-import type { RunScope } from "../../../src/temporal/contract.ts";
+import type { RunScope } from "../../../src/drivers/temporal/contract.ts";
 
 /** The api, as far as work needs it. */
 export type RunApi = Pick<ApiClient, "runWorker" | "workflows" | "agents">;

@@ -1,6 +1,6 @@
 import { ConnectError } from "@connectrpc/connect";
 import { ApplicationFailure, CancelledFailure } from "@temporalio/activity";
-import { workFailed } from "../../../src/temporal/contract.ts";
+import { workFailed } from "../../../src/drivers/temporal/contract.ts";
 import { failureOf } from "../../automation/activities/failure-of.ts";
 import { hostFaultOf } from "../sandbox/host-fault.ts";
 

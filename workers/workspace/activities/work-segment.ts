@@ -1,10 +1,10 @@
 import { toJson } from "@bufbuild/protobuf";
 import { ConnectError } from "@connectrpc/connect";
 import { ApplicationFailure, CancelledFailure, Context } from "@temporalio/activity";
+import type { RunScope, WorkEnd, WorkFault, WorkspaceActivities } from "../../../src/drivers/temporal/contract.ts";
+import { supersededExecution } from "../../../src/drivers/temporal/contract.ts";
 import type { SandboxReportJson, WorkReportJson } from "../../../src/gen/automation/v1/run_work_pb.ts";
 import { BeginRunResponseSchema } from "../../../src/gen/workflows_runtime/v1/run_worker_service_pb.ts";
-import type { RunScope, WorkEnd, WorkFault, WorkspaceActivities } from "../../../src/temporal/contract.ts";
-import { supersededExecution } from "../../../src/temporal/contract.ts";
 import { cutText, storable } from "../../../src/text/strangers-text.ts";
 import { executionOf } from "../../automation/activities/control-activities.ts";
 import type { RunArea } from "../sandbox/run-area.ts";

@@ -1,0 +1,194 @@
+import { spawnSync } from "node:child_process";
+import { createHash, randomBytes } from "node:crypto";
+import {
+  accessSync,
+  chmodSync,
+  constants,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
+import { dirname, join } from "node:path";
+import { parseDocument } from "yaml";
+import { CliError } from "../../src/cli/cli-error.ts";
+import type { UpState } from "../../src/cli/local-state.ts";
+import { cloneDir } from "../../src/cli/local-state.ts";
+import type { FileLock } from "../engines/file-lock.ts";
+import { lockFile } from "../engines/file-lock.ts";
+import { writeWhole } from "./stack-ports.ts";
+
+/** Where boxes, their trees and their toolchains lie: outside homes, since a box may run as a user who can't enter one. */
+const runAreaOf = (dir: string): string =>
+  join("/var/tmp", `automation-${createHash("sha256").update(dir).digest("hex").slice(0, 12)}`);
+
+/** Where a stack keeps what. */
+export const folderOf = (dir: string) => ({
+  dir,
+  lock: join(dir, "up.lock"),
+  upFile: join(dir, "up.json"),
+  portsFile: join(dir, "ports.json"),
+  secretsFile: join(dir, "secrets.json"),
+  operatorFile: join(dir, "operator.yaml"),
+  data: (engine: string) => join(dir, "data", engine),
+  log: (name: string) => join(dir, "logs", `${name}.log`),
+  pids: join(dir, "pids"),
+  keys: join(dir, "keys"),
+  issuer: join(dir, "issuer"),
+  scrum: join(dir, "scrum"),
+  workerToken: join(dir, "tokens", "worker.jwt"),
+  scrumToken: join(dir, "tokens", "scrum.token"),
+  /** Local repositories that runs of the demo's tenant may work on. */
+  repositories: join(dir, "repositories"),
+  runArea: runAreaOf(dir),
+});
+
+export type Folder = ReturnType<typeof folderOf>;
+
+/** What a stack is known by: whoever has a token, an address or exported evidence relies on it. */
+const identity = ["keys", "issuer", "ports.json"];
+const contents = [
+  ...["up.json", "secrets.json", "operator.yaml"],
+  ...["data", "logs", "pids", "tokens", "scrum", "repositories"],
+];
+
+/**
+ * Makes the folder ours until we are gone.
+ * @throws CliError 1 `already running, pid N, url`
+ */
+export async function takeFolder(folder: Folder, signal: AbortSignal): Promise<FileLock> {
+  makeFolder(folder.dir);
+  assertWritable(folder.dir);
+  const lock = await lockFile(folder.lock, { wait: false, signal });
+  if (lock === undefined) {
+    const [pid, url] = readFileSync(folder.lock, "utf8").split("\n");
+    throw new CliError(1, `already running, pid ${pid || "unknown"}, ${url || "still starting"}`);
+  }
+  noteOwner(folder);
+  return lock;
+}
+
+/**
+ * Makes a folder and those above it, one by one: below /proc a recursive `mkdir` of Node never ends.
+ * @throws CliError 2 when the path is no folder or may not be written
+ */
+function makeFolder(dir: string): void {
+  const refuse = (why: string, cause?: unknown) =>
+    new CliError(2, `--state ${dir} can't be the folder of a stack: ${why}`, { remedy: "name another one", cause });
+  const found = statOf(dir, refuse);
+  if (found === undefined) {
+    makeFolder(dirname(dir));
+    try {
+      mkdirSync(dir, { mode: 0o700 });
+    } catch (cause) {
+      if ((cause as NodeJS.ErrnoException).code !== "EEXIST")
+        throw refuse(`it can't be made (${codeOf(cause)})`, cause);
+    }
+  } else if (!found.isDirectory()) throw refuse(`${dir} is a file`);
+}
+
+function assertWritable(dir: string): void {
+  try {
+    accessSync(dir, constants.W_OK | constants.X_OK);
+  } catch (cause) {
+    const fault = `--state ${dir} can't be written by this user (${codeOf(cause)})`;
+    throw new CliError(2, fault, { remedy: "name another folder, or start as its owner", cause });
+  }
+}
+
+function statOf(dir: string, refuse: (why: string, cause: unknown) => CliError) {
+  try {
+    return statSync(dir, { throwIfNoEntry: false });
+  } catch (cause) {
+    throw refuse(`it can't be looked at (${codeOf(cause)})`, cause);
+  }
+}
+
+const codeOf = (cause: unknown) => (cause as NodeJS.ErrnoException).code ?? "";
+
+/** Notes who holds the folder, for whoever finds it locked. */
+export function noteOwner(folder: Folder, apiUrl = ""): void {
+  writeFileSync(folder.lock, `${process.pid}\n${apiUrl}\n`);
+}
+
+/**
+ * Removes what `up` and its processes have put there, and nothing else.
+ * @param options.newKeys - also the keys of evidence and tokens, and the ports
+ */
+export function wipe(folder: Folder, { newKeys }: { newKeys: boolean }): void {
+  for (const entry of [...contents, ...(newKeys ? identity : [])])
+    rmSync(join(folder.dir, entry), { recursive: true, force: true });
+  // base trees are read-only; what a box made impassable is left to the worker, who removes it at its start
+  if (!existsSync(folder.runArea)) return;
+  spawnSync("chmod", ["-R", "u+rwX", folder.runArea]);
+  spawnSync("rm", ["-rf", folder.runArea]);
+}
+
+const secretNames = [
+  "superuser",
+  "migrate",
+  "api",
+  "dispatcher",
+  "relay",
+  "s3AccessKeyId",
+  "s3SecretAccessKey",
+] as const;
+export type Secrets = Record<(typeof secretNames)[number], string>;
+
+/** Passwords and keys of the engines, made at the first start. */
+export function readSecrets(folder: Folder): Secrets {
+  if (!existsSync(folder.secretsFile)) {
+    const made = secretNames.map((name) => [name, randomBytes(24).toString("base64url").replaceAll(/[-_]/g, "x")]);
+    writeWhole(folder.secretsFile, Object.fromEntries(made));
+  }
+  const secrets: Partial<Secrets> = JSON.parse(readFileSync(folder.secretsFile, "utf8"));
+  for (const name of secretNames) {
+    if (typeof secrets[name] === "string") continue;
+    throw new CliError(
+      1,
+      `${folder.secretsFile} holds no ${name}; restore the file, or start with --fresh and lose the data`,
+    );
+  }
+  return secrets as Secrets;
+}
+
+/** Folders and files that the processes expect to find. */
+export function prepareFolder(folder: Folder): void {
+  for (const dir of [folder.keys, join(folder.workerToken, ".."), folder.scrum, folder.repositories])
+    mkdirSync(dir, { recursive: true, mode: 0o700 });
+  if (!existsSync(folder.scrumToken)) writeWhole(folder.scrumToken, randomBytes(32).toString("base64url"));
+  chmodSync(folder.scrumToken, 0o600);
+}
+
+/**
+ * Writes the operator file at the first start; later only follows the local Scrum service to another port, and leaves the operator's own edits.
+ * @param previousScrumUrl - where the Scrum service was at the last start
+ */
+export function writeOperatorFile(folder: Folder, scrumUrl: string, previousScrumUrl: string | undefined): void {
+  const endpoint = ["methodologies", "scrum", "endpoint"];
+  const first = !existsSync(folder.operatorFile);
+  const template = first ? join(cloneDir, "examples", "demo", "operator.yaml") : folder.operatorFile;
+  const document = parseDocument(readFileSync(template, "utf8"));
+  if (document.errors.length > 0) {
+    throw new CliError(
+      2,
+      `${folder.operatorFile} is not YAML: ${document.errors[0]?.message.split("\n")[0]}; mend it and start again`,
+    );
+  }
+  if (first) {
+    document.setIn(endpoint, scrumUrl);
+    document.setIn(["methodologies", "scrum", "tokenFile"], folder.scrumToken);
+    document.setIn(["workspaces", "isolation"], [process.getuid?.() === 0 ? "uid" : "userns"]);
+    document.setIn(["workspaces", "repositories", "roots", 0, "path"], folder.repositories);
+  } else {
+    if (previousScrumUrl === scrumUrl || document.getIn(endpoint) !== previousScrumUrl) return;
+    document.setIn(endpoint, scrumUrl);
+  }
+  writeWhole(folder.operatorFile, document.toString({ lineWidth: 0, flowCollectionPadding: false }));
+}
+
+export function writeUpFile(folder: Folder, state: UpState): void {
+  writeWhole(folder.upFile, state);
+}

@@ -1,0 +1,38 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import type { LocalState } from "../../src/cli/local-state.ts";
+import { mintToken } from "../../src/cli/local-state.ts";
+import { writeWhole } from "./stack-ports.ts";
+
+const renewAfterMs = 20 * 60_000;
+const retryAfterMs = 10_000;
+
+/** Writes a token for the worker, which speaks for all tenants, to a file that only its owner may read. */
+export async function writeWorkerToken(
+  state: Pick<LocalState, "dir" | "issuer">,
+  path: string,
+  signal: AbortSignal,
+): Promise<void> {
+  const limit = AbortSignal.any([signal, AbortSignal.timeout(60_000)]);
+  writeWhole(path, await mintToken(state, { tenant: "*", org: "*", role: "worker", subject: "worker-control" }, limit));
+}
+
+/** Renews that token a third into its life until the signal aborts; a renewal that fails is reported and tried again. */
+export async function keepWorkerToken(
+  state: Pick<LocalState, "dir" | "issuer">,
+  path: string,
+  report: (line: string) => void,
+  signal: AbortSignal,
+): Promise<void> {
+  let waitMs = renewAfterMs;
+  for (;;) {
+    try {
+      await sleep(waitMs, undefined, { signal });
+      await writeWorkerToken(state, path, signal);
+      waitMs = renewAfterMs;
+    } catch (error) {
+      if (signal.aborted) return;
+      report(`the worker's token could not be renewed: ${error instanceof Error ? error.message : String(error)}`);
+      waitMs = retryAfterMs;
+    }
+  }
+}

@@ -1,0 +1,40 @@
+import type { HeldUpRunJson, ListQueueResponseJson } from "../gen/workflows_runtime/v1/workflow_service_pb.ts";
+import { statusToJson } from "../runs/run-status.ts";
+import { listHeldUpCalls } from "../seal/handoff-store.ts";
+import { countOpenRuns, listHeldUp } from "../seal/reconciliation-store.ts";
+import type { InScope, Scope } from "../tenancy/transaction.ts";
+
+const maxHeldUp = 200;
+
+/** What has no end yet, by state, and what does not go on, longest first. */
+export function createListQueue(deps: { readonly inScope: InScope }) {
+  return (scope: Scope): Promise<ListQueueResponseJson> =>
+    deps.inScope(scope, async (transaction) => {
+      const [open, lost, calls] = await Promise.all([
+        countOpenRuns(transaction, scope.tenant),
+        listHeldUp(transaction, scope.tenant),
+        listHeldUpCalls(transaction, scope.tenant),
+      ]);
+      const unanswered = calls.map(({ receiver, method, phase, lastError, attempts, ...run }) => ({
+        ...run,
+        finding: "receiver_silent",
+        detail: `${receiver} ${method} (${phase}): ${lastError || "not tried yet"} (tried ${attempts} times)`,
+        due: true,
+      }));
+      const heldUp = [...lost, ...unanswered].sort((a, b) => a.since.getTime() - b.since.getTime()).slice(0, maxHeldUp);
+      return {
+        runs: open.map(({ status, oldestAt, ...counts }) => ({
+          status: statusToJson(status),
+          oldestAt: oldestAt.toISOString(),
+          ...counts,
+        })),
+        heldUp: heldUp.map(
+          ({ status, since, ...facts }): HeldUpRunJson => ({
+            ...facts,
+            status: statusToJson(status),
+            since: since.toISOString(),
+          }),
+        ),
+      };
+    });
+}

@@ -1,0 +1,37 @@
+import { fromJson } from "@bufbuild/protobuf";
+import type { ServiceImpl } from "@connectrpc/connect";
+import type { AgentsService } from "../../gen/agents/v1/agents_service_pb.ts";
+import {
+  GetBundleUrlResponseSchema,
+  ListPersonasResponseSchema,
+  PublishBundleResponseSchema,
+} from "../../gen/agents/v1/agents_service_pb.ts";
+import type { createBundleUrl } from "../../personas/bundle-url.ts";
+import type { createListPersonas } from "../../personas/list-personas.ts";
+import type { PublishBundle } from "../../personas/publish-bundle.ts";
+import { UnknownRunError } from "../../runs/in-run.ts";
+import { isUuid } from "../../tenancy/page-token.ts";
+import { principalOf } from "./interceptors/request-context.ts";
+
+const stored = { ignoreUnknownFields: true };
+
+/** Personas: published by people, listed, and handed to the workers of the runs that pinned them. */
+export function createAgentsService(deps: {
+  readonly publishBundle: PublishBundle;
+  readonly listPersonas: ReturnType<typeof createListPersonas>;
+  readonly bundleUrl: ReturnType<typeof createBundleUrl>;
+}): ServiceImpl<typeof AgentsService> {
+  return {
+    publishBundle: async ({ bundle }, context) =>
+      fromJson(PublishBundleResponseSchema, await deps.publishBundle(bundle, principalOf(context)), stored),
+    listPersonas: async ({ personaId }, context) =>
+      fromJson(ListPersonasResponseSchema, await deps.listPersonas(principalOf(context), personaId), stored),
+    getBundleUrl: async ({ execution, digest }, context) => {
+      const { runId = "", generation = 0, firstExecutionRunId = "" } = execution ?? {};
+      if (!isUuid(runId)) throw new UnknownRunError(runId);
+      const { tenant, org } = principalOf(context);
+      const scope = { tenant, org, runId, execution: { generation, firstExecutionRunId } };
+      return fromJson(GetBundleUrlResponseSchema, await deps.bundleUrl(scope, digest));
+    },
+  };
+}

@@ -1,0 +1,26 @@
+import { fromJson } from "@bufbuild/protobuf";
+import type { ServiceImpl } from "@connectrpc/connect";
+import type { GovernanceService } from "../../gen/governance/v1/governance_service_pb.ts";
+import {
+  GetAttestationResponseSchema,
+  ListAttestationsResponseSchema,
+  ListSigningKeysResponseSchema,
+} from "../../gen/governance/v1/governance_service_pb.ts";
+import type { createGetAttestation, createListAttestations } from "../../proof/attestations/list-attestations.ts";
+import type { createListSigningKeys } from "../../proof/attestations/signing-keys.ts";
+import { principalOf } from "./interceptors/request-context.ts";
+
+/** Signed evidence, to be read and checked elsewhere. */
+export function createGovernanceService(deps: {
+  readonly getAttestation: ReturnType<typeof createGetAttestation>;
+  readonly listAttestations: ReturnType<typeof createListAttestations>;
+  readonly listSigningKeys: ReturnType<typeof createListSigningKeys>;
+}): ServiceImpl<typeof GovernanceService> {
+  return {
+    getAttestation: async (request, context) =>
+      fromJson(GetAttestationResponseSchema, await deps.getAttestation(request, principalOf(context))),
+    listAttestations: async (request, context) =>
+      fromJson(ListAttestationsResponseSchema, await deps.listAttestations(request, principalOf(context))),
+    listSigningKeys: async () => fromJson(ListSigningKeysResponseSchema, await deps.listSigningKeys()),
+  };
+}

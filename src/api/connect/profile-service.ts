@@ -1,0 +1,25 @@
+import { create, fromJson } from "@bufbuild/protobuf";
+import type { ServiceImpl } from "@connectrpc/connect";
+import type { PublishProfile } from "../../definitions/put-profile.ts";
+import type { ReadDeclared } from "../../definitions/read-declared.ts";
+import { ProfileSchema } from "../../gen/governance/v1/profile_pb.ts";
+import type { ProfileService } from "../../gen/governance/v1/profile_service_pb.ts";
+import { GetProfileResponseSchema, ListProfilesResponseSchema } from "../../gen/governance/v1/profile_service_pb.ts";
+import { principalOf } from "./interceptors/request-context.ts";
+
+const stored = { ignoreUnknownFields: true };
+
+/** What methodologies require of a run's end. */
+export function createProfileService(deps: {
+  readonly publishProfile: PublishProfile;
+  readonly readDeclared: Pick<ReadDeclared, "profile" | "profiles">;
+}): ServiceImpl<typeof ProfileService> {
+  return {
+    publishProfile: ({ profile }, context) =>
+      deps.publishProfile(profile ?? create(ProfileSchema), principalOf(context)),
+    getProfile: async ({ id, version }, context) =>
+      fromJson(GetProfileResponseSchema, await deps.readDeclared.profile(principalOf(context), id, version), stored),
+    listProfiles: async (page, context) =>
+      fromJson(ListProfilesResponseSchema, await deps.readDeclared.profiles(principalOf(context), page), stored),
+  };
+}

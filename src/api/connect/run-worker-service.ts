@@ -1,0 +1,99 @@
+import { fromJson, toJson } from "@bufbuild/protobuf";
+import type { HandlerContext, ServiceImpl } from "@connectrpc/connect";
+import { UploadSchema, WorkReportSchema } from "../../gen/automation/v1/run_work_pb.ts";
+import type { Execution } from "../../gen/workflows_runtime/v1/run_pb.ts";
+import {
+  AbortSealResponseSchema,
+  CommitSealResponseSchema,
+  CompleteArtifactUploadsResponseSchema,
+  CreateArtifactUploadsResponseSchema,
+  DeliverHandoffResponseSchema,
+  PrepareSealResponseSchema,
+  RunWorkerService,
+  WorkFaultSchema,
+} from "../../gen/workflows_runtime/v1/run_worker_service_pb.ts";
+import { UnknownRunError } from "../../runs/in-run.ts";
+import type { createAbortSeal } from "../../seal/abort-seal.ts";
+import { abortedEndOf } from "../../seal/abort-seal.ts";
+import type { createCommitSeal } from "../../seal/commit-seal.ts";
+import type { createDeliverHandoff } from "../../seal/deliver-handoff.ts";
+import type { createPrepareSeal } from "../../seal/prepare-seal.ts";
+import type { SealScope } from "../../seal/run-so-far.ts";
+import { isUuid } from "../../tenancy/page-token.ts";
+import type { BeginRun } from "../../work/begin-run.ts";
+import type { createCompleteWork } from "../../work/complete-work.ts";
+import type { createGrantUploads } from "../../work/grant-uploads.ts";
+import { auditEntry } from "./interceptors/audit.ts";
+import { correlationIdKey, principalOf } from "./interceptors/request-context.ts";
+import { createRunningCalls } from "./running-calls.ts";
+
+export interface RunWorkerServiceDeps {
+  readonly beginRun: BeginRun;
+  readonly grantUploads: ReturnType<typeof createGrantUploads<SealScope>>;
+  readonly completeWork: ReturnType<typeof createCompleteWork>;
+  readonly prepareSeal: ReturnType<typeof createPrepareSeal>;
+  readonly deliverHandoff: ReturnType<typeof createDeliverHandoff>;
+  readonly commitSeal: ReturnType<typeof createCommitSeal>;
+  readonly abortSeal: ReturnType<typeof createAbortSeal>;
+}
+
+/** Two calls of one key are one call that is repeated. */
+function keyOf({ method }: HandlerContext, { tenant, org, runId, execution }: SealScope, attempt = 0): string {
+  const { generation, firstExecutionRunId } = execution;
+  return JSON.stringify([method.name, tenant, org, runId, generation, firstExecutionRunId, attempt]);
+}
+
+/** The worker's side of a run: each call names the execution that speaks, in the tenant and org of the caller's scope. */
+export function createRunWorkerService(deps: RunWorkerServiceDeps): ServiceImpl<typeof RunWorkerService> {
+  const scopeOf = (request: { readonly execution?: Execution }, context: HandlerContext) => {
+    const { runId = "", generation = 0, firstExecutionRunId = "" } = request.execution ?? {};
+    if (!isUuid(runId)) throw new UnknownRunError(runId);
+    const { tenant, org } = principalOf(context);
+    return { tenant, org, runId, execution: { generation, firstExecutionRunId } };
+  };
+  const joinCall = createRunningCalls();
+  const joined = <T>(
+    request: { readonly execution?: Execution },
+    context: HandlerContext,
+    work: (scope: SealScope, signal: AbortSignal) => Promise<T>,
+  ): Promise<T> => {
+    const scope = scopeOf(request, context);
+    return joinCall(keyOf(context, scope), context.signal, (signal) => work(scope, signal));
+  };
+  return {
+    beginRun: (request, context) => {
+      const { attempt, startCapability } = request;
+      const fault = request.fault === undefined ? undefined : toJson(WorkFaultSchema, request.fault);
+      const correlationId = context.values.get(correlationIdKey);
+      const { beginRun } = RunWorkerService.method;
+      const forgery = auditEntry(principalOf(context), beginRun, "wrong_start_capability", correlationId);
+      return deps.beginRun(scopeOf(request, context), { attempt, fault, startCapability, forgery });
+    },
+    createArtifactUploads: async (request, context) => {
+      const { attempt, uploads } = request;
+      const named = { attempt, uploads: uploads.map((upload) => toJson(UploadSchema, upload)) };
+      const answer = await deps.grantUploads(scopeOf(request, context), named);
+      return fromJson(CreateArtifactUploadsResponseSchema, answer);
+    },
+    completeArtifactUploads: async (request, context) => {
+      const report = request.report === undefined ? {} : toJson(WorkReportSchema, request.report);
+      const uploads = request.uploads.map((upload) => toJson(UploadSchema, upload));
+      const scope = scopeOf(request, context);
+      const answer = await joinCall(keyOf(context, scope, report.attempt), context.signal, (signal) =>
+        deps.completeWork(scope, { report, uploads }, signal),
+      );
+      return fromJson(CompleteArtifactUploadsResponseSchema, answer);
+    },
+    prepareSeal: async (request, context) =>
+      fromJson(PrepareSealResponseSchema, await joined(request, context, deps.prepareSeal)),
+    deliverHandoff: async (request, context) =>
+      fromJson(DeliverHandoffResponseSchema, await joined(request, context, deps.deliverHandoff)),
+    commitSeal: async (request, context) =>
+      fromJson(CommitSealResponseSchema, await joined(request, context, deps.commitSeal)),
+    abortSeal: async (request, context) => {
+      const end = abortedEndOf(request);
+      const answer = await joined(request, context, (scope, signal) => deps.abortSeal(scope, end, signal));
+      return fromJson(AbortSealResponseSchema, answer);
+    },
+  };
+}

@@ -1,0 +1,151 @@
+import { create, fromJson } from "@bufbuild/protobuf";
+import type { HandlerContext, ServiceImpl } from "@connectrpc/connect";
+import type { createListQueue } from "../../admission/list-queue.ts";
+import type { createArtifactUrl } from "../../artifacts/artifact-url.ts";
+import type { createListArtifacts } from "../../artifacts/list-artifacts.ts";
+import type { PublishVersion } from "../../definitions/put-definition.ts";
+import type { PutRepository } from "../../definitions/put-repository.ts";
+import type { PutRule } from "../../definitions/put-rule.ts";
+import type { ReadDeclared } from "../../definitions/read-declared.ts";
+import { RunSchema } from "../../gen/workflows_runtime/v1/run_pb.ts";
+import type { WorkflowService } from "../../gen/workflows_runtime/v1/workflow_service_pb.ts";
+import {
+  DescribeWorkflowRunResponseSchema,
+  Disposition,
+  GetArtifactUrlResponseSchema,
+  GetWorkflowVersionResponseSchema,
+  ListArtifactsResponseSchema,
+  ListPlatformDeliveriesResponseSchema,
+  ListQueueResponseSchema,
+  ListRepositoriesResponseSchema,
+  ListRunRequestsResponseSchema,
+  ListWorkflowDefinitionsResponseSchema,
+  ListWorkflowRulesResponseSchema,
+  ListWorkflowRunsResponseSchema,
+  RepositorySchema,
+  WorkflowRuleSchema,
+} from "../../gen/workflows_runtime/v1/workflow_service_pb.ts";
+import type { ListPlatformDeliveries } from "../../requests/list-platform-deliveries.ts";
+import type { ListRequests } from "../../requests/list-requests.ts";
+import type { StartRun } from "../../requests/start-run.ts";
+import type { TraceContext } from "../../requests/trace-context.ts";
+import type { CancelRun } from "../../runs/cancel-run.ts";
+import type { DescribeRun } from "../../runs/describe-run.ts";
+import type { ListRuns } from "../../runs/list-runs.ts";
+import type { WatchRuns } from "../../runs/stream/watch-run.ts";
+import type { createDescribeSeal } from "../../seal/describe-seal.ts";
+import type { ReportStatus } from "../../work/report-status.ts";
+import { expiryOf } from "./interceptors/expiry.ts";
+import { principalOf } from "./interceptors/request-context.ts";
+
+export interface WorkflowServiceDeps {
+  readonly publishVersion: PublishVersion;
+  readonly putRule: PutRule;
+  readonly putRepository: PutRepository;
+  readonly readDeclared: Pick<ReadDeclared, "version" | "definitions" | "rules" | "repositories">;
+  readonly startRun: StartRun;
+  readonly describeRun: DescribeRun;
+  readonly describeSeal: ReturnType<typeof createDescribeSeal>;
+  readonly listRuns: ListRuns;
+  readonly watchRuns: Pick<WatchRuns, "watch">;
+  readonly cancelRun: CancelRun;
+  readonly reportStatus: ReportStatus;
+  readonly listRequests: ListRequests;
+  readonly listPlatformDeliveries: ListPlatformDeliveries;
+  readonly listQueue: ReturnType<typeof createListQueue>;
+  readonly listArtifacts: ReturnType<typeof createListArtifacts>;
+  readonly artifactUrl: ReturnType<typeof createArtifactUrl>;
+  readonly now: () => Date;
+}
+
+/** What is stored may have been written by a newer version. */
+const stored = { ignoreUnknownFields: true };
+
+/** Declared automations, runs, and the ledger of requests. */
+export function createWorkflowService(deps: WorkflowServiceDeps): ServiceImpl<typeof WorkflowService> {
+  return {
+    publishWorkflowVersion: (request, context) => deps.publishVersion(request, principalOf(context)),
+    getWorkflowVersion: async ({ definition }, context) => {
+      const { id = "", selector } = definition ?? {};
+      const named = selector?.case === undefined ? {} : { [selector.case]: selector.value };
+      const found = await deps.readDeclared.version(principalOf(context), { id, ...named });
+      return fromJson(GetWorkflowVersionResponseSchema, found, stored);
+    },
+    listWorkflowDefinitions: async (page, context) =>
+      fromJson(
+        ListWorkflowDefinitionsResponseSchema,
+        await deps.readDeclared.definitions(principalOf(context), page),
+        stored,
+      ),
+    putWorkflowRule: async ({ rule }, context) => {
+      await deps.putRule(rule ?? create(WorkflowRuleSchema), principalOf(context));
+      return {};
+    },
+    listWorkflowRules: async (page, context) =>
+      fromJson(ListWorkflowRulesResponseSchema, await deps.readDeclared.rules(principalOf(context), page), stored),
+    putRepository: async ({ repository }, context) => {
+      await deps.putRepository(repository ?? create(RepositorySchema), principalOf(context));
+      return {};
+    },
+    listRepositories: async (page, context) =>
+      fromJson(
+        ListRepositoriesResponseSchema,
+        await deps.readDeclared.repositories(principalOf(context), page),
+        stored,
+      ),
+
+    startWorkflowRun: async (request, context) => {
+      const { runId, disposition } = await deps.startRun(request, principalOf(context), traceOf(context));
+      return { runId, disposition: disposition === "accepted" ? Disposition.ACCEPTED : Disposition.DUPLICATE };
+    },
+    describeWorkflowRun: async ({ runId }, context) => {
+      // the run first: a seal that is newer than its run adds a verdict, an older one would lack that of a run that has ended
+      const run = await deps.describeRun(principalOf(context), runId);
+      const seal = await deps.describeSeal(principalOf(context), runId);
+      return fromJson(DescribeWorkflowRunResponseSchema, { ...run, ...seal }, stored);
+    },
+    listWorkflowRuns: async (request, context) =>
+      fromJson(ListWorkflowRunsResponseSchema, await deps.listRuns(request, principalOf(context)), stored),
+    async *watchWorkflowRun({ runId, afterSequence }, context) {
+      const expiry = expiryOf(context, deps.now());
+      try {
+        const signal = AbortSignal.any([context.signal, expiry.signal]);
+        const updates = deps.watchRuns.watch({ who: principalOf(context), runId, afterSequence, signal });
+        for await (const update of updates)
+          yield "event" in update
+            ? { update: { case: "event", value: update.event } }
+            : { update: { case: "heartbeat", value: { lastSequence: BigInt(update.heartbeat.lastSequence) } } };
+      } finally {
+        expiry.forget();
+      }
+    },
+    cancelWorkflowRun: async (request, context) => ({
+      run: fromJson(RunSchema, await deps.cancelRun(request, principalOf(context)), stored),
+    }),
+    reportWorkflowStatus: ({ execution, ...report }, context) => {
+      const { runId = "", generation = 0, firstExecutionRunId = "" } = execution ?? {};
+      const { tenant, org } = principalOf(context);
+      const scope = { tenant, org, runId, execution: { generation, firstExecutionRunId } };
+      return deps.reportStatus(scope, report);
+    },
+
+    listRunRequests: async (request, context) =>
+      fromJson(ListRunRequestsResponseSchema, await deps.listRequests(request, principalOf(context)), stored),
+    listPlatformDeliveries: async (request) =>
+      fromJson(ListPlatformDeliveriesResponseSchema, await deps.listPlatformDeliveries(request), stored),
+    listQueue: async (_, context) =>
+      fromJson(ListQueueResponseSchema, await deps.listQueue(principalOf(context)), stored),
+    listArtifacts: async ({ runId, idPrefix }, context) =>
+      fromJson(ListArtifactsResponseSchema, await deps.listArtifacts(principalOf(context), runId, idPrefix), stored),
+    getArtifactUrl: async ({ artifactId }, context) =>
+      fromJson(GetArtifactUrlResponseSchema, await deps.artifactUrl(principalOf(context), artifactId), stored),
+  };
+}
+
+/** A proxy or a client with tracing sends these. */
+function traceOf({ requestHeader }: HandlerContext): TraceContext {
+  return {
+    traceparent: requestHeader.get("traceparent") ?? undefined,
+    tracestate: requestHeader.get("tracestate") ?? undefined,
+  };
+}

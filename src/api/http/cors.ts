@@ -1,0 +1,55 @@
+import { cors } from "@connectrpc/connect";
+import { orgHeader, tenantHeader } from "../../tenancy/bind-scope.ts";
+import { shownText } from "../../text/strangers-text.ts";
+import { correlationHeader } from "../connect/interceptors/gate.ts";
+import type { HttpRequest, HttpResponse } from "./http.ts";
+import { answerError } from "./http.ts";
+
+const allowed = {
+  "access-control-allow-methods": cors.allowedMethods.join(", "),
+  "access-control-allow-headers": [
+    ...cors.allowedHeaders,
+    ...["authorization", tenantHeader, orgHeader, correlationHeader, "traceparent", "tracestate"],
+  ].join(", "),
+  /** Seconds; browsers keep it for two hours at most. */
+  "access-control-max-age": "7200",
+};
+const exposed = [...cors.exposedHeaders, correlationHeader].join(", ");
+const anyPort = ":*";
+
+/**
+ * Says which pages in browsers may read answers, as the Fetch standard has it. Tokens are sent by the page itself, so nothing is allowed that a browser adds on its own (no credentials).
+ * @param origins - as browsers send them; `http://localhost:*` stands for every port
+ * @returns a function that marks an answer before it begins, and is true when it was a preflight and is answered
+ */
+export function createCors(origins: readonly string[]): (request: HttpRequest, response: HttpResponse) => boolean {
+  const isAllowed = (origin: string): boolean =>
+    origins.some(
+      (each) => each === origin || (each.endsWith(anyPort) && each.slice(0, -anyPort.length) === portless(origin)),
+    );
+  return ({ method, headers }, response) => {
+    const { origin } = headers;
+    if (origins.length > 0) response.setHeader("vary", "origin");
+    if (origin === undefined) return false;
+    const isPreflight = method === "OPTIONS" && headers["access-control-request-method"] !== undefined;
+    if (!isAllowed(origin)) {
+      if (isPreflight) answerError(response, 403, "permission_denied", refusal(origin));
+      return isPreflight;
+    }
+    response.setHeader("access-control-allow-origin", origin);
+    response.setHeader("access-control-expose-headers", exposed);
+    if (!isPreflight) return false;
+    for (const [name, value] of Object.entries(allowed)) response.setHeader(name, value);
+    response.statusCode = 204;
+    response.end();
+    return true;
+  };
+}
+
+function portless(origin: string): string {
+  return origin.replace(/:[0-9]{1,5}$/, "");
+}
+
+function refusal(origin: string): string {
+  return `pages of origin "${shownText(origin, 200)}" may not call this api; the operator lists origins in api.corsOrigins`;
+}

@@ -1,0 +1,104 @@
+import { createWriteStream, existsSync, renameSync, rmSync } from "node:fs";
+import { Readable } from "node:stream";
+import { pipeline } from "node:stream/promises";
+import type { Command } from "commander";
+import { Argument } from "commander";
+import type { ApiClient } from "../../client/api-client.ts";
+import { ArtifactSchema } from "../../gen/automation/v1/artifact_pb.ts";
+import { withApi } from "../call-api.ts";
+import { CliError } from "../cli-error.ts";
+import type { NamedArtifact } from "../fetch-artifact.ts";
+import { fetchArtifact } from "../fetch-artifact.ts";
+import { printList, shortTime } from "../output.ts";
+import type { ScopeOptions } from "../scope.ts";
+import { withScope } from "../scope.ts";
+import { jsonText, print, visiblePieces } from "../terminal.ts";
+import { byItsBeginning, wholeArtifactId, wholeRunId } from "../whole-id.ts";
+
+/** `automation artifact`: what runs left behind, byte for byte. */
+export function registerArtifact(program: Command): void {
+  const artifact = program.command("artifact").description("what a run left behind: list, get");
+  withScope(artifact.command("list").description("list a run's artifacts; there are none before its end is sealed"))
+    .requiredOption("--run <id>", `the run: its id, ${byItsBeginning}`)
+    .action((options: ScopeOptions & { run: string }) =>
+      withApi(options, "viewer", async (api, { json }) => {
+        const { artifacts } = await api.workflows.listArtifacts({ runId: await wholeRunId(api, options.run) });
+        printList(json, ArtifactSchema, { items: artifacts, hasMore: false }, [
+          { title: "ARTIFACT", of: ({ id }) => id },
+          { title: "KIND", of: ({ kind }) => kind },
+          { title: "NAME", of: ({ name }) => name },
+          { title: "BYTES", of: ({ sizeBytes }) => sizeBytes },
+          { title: "SHA256", of: ({ sha256 }) => sha256?.slice(0, 16) },
+          { title: "CREATED", of: ({ createdAt }) => shortTime(createdAt) },
+        ]);
+      }),
+    );
+  withScope(artifact.command("get").description("get an artifact and check that it has the size and sha256 it should"))
+    .addArgument(new Argument("<artifact>", `id of the artifact, ${byItsBeginning}; with --run its name`))
+    .option("--run <id>", `the run that left it: its id, ${byItsBeginning}`)
+    .option("--out <file>", "file to write to, which must not exist yet; - or nothing for standard output")
+    .action((artifact: string, options: ScopeOptions & { run?: string; out?: string }) =>
+      withApi(options, "viewer", async (api, { json }) => {
+        const out = options.out === "-" ? undefined : options.out;
+        if (out !== undefined) assertFree(out);
+        const artifactId =
+          options.run === undefined
+            ? await wholeArtifactId(api, artifact)
+            : await idOfName(api, await wholeRunId(api, options.run), artifact);
+        const { url, artifact: named } = await api.workflows.getArtifactUrl({ artifactId });
+        if (named === undefined)
+          throw new CliError(1, `the api names no artifact for ${artifactId}; tell its operator`);
+        if (out === undefined) return toStandardOutput(url, named);
+        await writeArtifact(url, named, out);
+        const { name, sha256 } = named;
+        print(json ? jsonText({ path: out, name, sha256 }) : `${out}  sha256:${sha256}`);
+      }),
+    );
+}
+
+/** @throws CliError 2 with the names there are */
+async function idOfName({ workflows }: ApiClient, runId: string, name: string): Promise<string> {
+  const { artifacts } = await workflows.listArtifacts({ runId });
+  const found = artifacts.find((artifact) => artifact.name === name);
+  if (found !== undefined) return found.id;
+  const what = `run ${runId} left no artifact ${JSON.stringify(name)}`;
+  if (artifacts.length === 0)
+    throw new CliError(2, `${what}, nor any other`, {
+      code: "not_found",
+      remedy: "there are none before its end is sealed",
+    });
+  const details = artifacts.map((artifact) => ({ field: artifact.name }));
+  throw new CliError(2, what, { code: "not_found", remedy: "name one of these", details });
+}
+
+/**
+ * Writes an artifact to a new file; the file is there only when all of it is and was checked.
+ * @throws CliError 1 when the store has other bytes · 2 when the file can't be made · 3 when the store does not answer
+ */
+export async function writeArtifact(url: string, artifact: NamedArtifact, out: string): Promise<void> {
+  assertFree(out);
+  const part = `${out}.part`;
+  try {
+    await pipeline(Readable.from(fetchArtifact(url, artifact)), createWriteStream(part, { flags: "wx" }));
+    assertFree(out);
+    renameSync(part, out);
+  } catch (cause) {
+    const { code, syscall } = cause as NodeJS.ErrnoException;
+    if (code === "EEXIST")
+      throw new CliError(2, `${part} exists: another command writes it, or was stopped while it did; remove it then`, {
+        cause,
+      });
+    rmSync(part, { force: true });
+    throw syscall === undefined ? cause : Object.assign(cause as Error, { path: out });
+  }
+}
+
+/** What was printed can't be taken back; the exit code and the last line on standard error say whether it was right. A terminal gets it visible, all else byte for byte. */
+async function toStandardOutput(url: string, artifact: NamedArtifact): Promise<void> {
+  const pieces = fetchArtifact(url, artifact);
+  await pipeline(Readable.from(process.stdout.isTTY ? visiblePieces(pieces) : pieces), process.stdout, { end: false });
+}
+
+function assertFree(out: string): void {
+  if (existsSync(out)) throw new CliError(2, `${out} exists and is not overwritten; name another file with --out`);
+}

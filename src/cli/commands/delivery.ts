@@ -1,0 +1,36 @@
+import type { Command } from "commander";
+import { PlatformDeliverySchema } from "../../gen/workflows_runtime/v1/workflow_service_pb.ts";
+import { withApi } from "../call-api.ts";
+import { reasonText } from "../event-lines.ts";
+import { limitOption } from "../options.ts";
+import { listUpTo, printList, shortTime } from "../output.ts";
+import type { ScopeOptions } from "../scope.ts";
+import { withAccess } from "../scope.ts";
+
+/** `automation delivery`: what came on the bus and belongs to no tenant; those of a tenant are in `automation request list`. */
+export function registerDelivery(program: Command): void {
+  const command = program
+    .command("delivery")
+    .description("what came on the bus and belongs to no tenant")
+    .command("list")
+    .description("list quarantined deliveries of no tenant, newest first; needs a token of role platform")
+    .option("--event-id <id>", "deliveries that claim to be this event")
+    .addOption(limitOption());
+  withAccess(command).action((options: ScopeOptions & { eventId?: string; limit: number }) =>
+    withApi(options, "platform", async (api, { json }) => {
+      const listed = await listUpTo(options.limit, async (pageSize, pageToken) => {
+        const asked = { eventId: options.eventId, pageSize, pageToken };
+        const { deliveries, nextPageToken } = await api.workflows.listPlatformDeliveries(asked);
+        return { items: deliveries, nextPageToken };
+      });
+      printList(json, PlatformDeliverySchema, listed, [
+        { title: "RECEIVED", of: ({ receivedAt }) => shortTime(receivedAt) },
+        { title: "EVENT", of: ({ eventId }) => eventId },
+        { title: "SOURCE", of: ({ source }) => source },
+        { title: "BYTES", of: ({ sizeBytes }) => String(sizeBytes ?? 0) },
+        { title: "POSITION", of: ({ position }) => position },
+        { title: "REASONS", of: ({ reasons }) => reasons?.map(reasonText).join("; ") },
+      ]);
+    }),
+  );
+}

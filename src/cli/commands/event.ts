@@ -1,0 +1,137 @@
+import type { JsonObject } from "@bufbuild/protobuf";
+import type { Command } from "commander";
+import { Option } from "commander";
+import { CliError } from "../cli-error.ts";
+import { commandLine } from "../command-line.ts";
+import { findLocalState } from "../local-state.ts";
+import { readDocuments } from "../read-documents.ts";
+import type { ScopeOptions } from "../scope.ts";
+import { requireTenant, withTenant } from "../scope.ts";
+import { jsonText, print } from "../terminal.ts";
+
+interface PublishOptions extends Pick<ScopeOptions, "tenant" | "org" | "state" | "json"> {
+  file: string;
+  brokers?: string;
+  topic: string;
+  source?: string;
+  id?: string;
+}
+
+/** A record as Kafka takes it. */
+export interface EventRecord {
+  readonly key: string;
+  readonly value: Uint8Array;
+  readonly headers: Record<string, string>;
+}
+
+/** `automation event publish`: asks for a run as a methodology service does. */
+export function registerEvent(program: Command): void {
+  const command = program
+    .command("event")
+    .description("speak on the bus as a methodology service does")
+    .command("publish")
+    .description("publish a CloudEvent to Kafka, in binary mode")
+    .requiredOption("-f, --file <path>", "CloudEvent in structured form, JSON or YAML; - for standard input")
+    .addOption(new Option("--brokers <list>", "HOST:PORT,…; else the local stack's").env("AUTOMATION_KAFKA_BROKERS"))
+    .option("--topic <topic>", "topic", "automation.run.requested")
+    .option("--source <uri>", "source, instead of the file's")
+    .option("--id <id>", "event id, instead of the file's")
+    .option("--state <dir>", "folder of the local stack; else .automation upwards from here, else the clone's")
+    .option("--json", "print JSON");
+  withTenant(command).action(publish);
+}
+
+async function publish(options: PublishOptions): Promise<void> {
+  const scope = requireTenant(options);
+  const record = toBinaryRecord(readEvent(options.file), { ...scope, source: options.source, id: options.id });
+  const { createKafkaProducer } = await import("../../drivers/kafka/kafka-producer.ts");
+  const { brokers, stateDir } = busOf(options);
+  const producer = createKafkaProducer({ brokers, clientId: "automation-cli" });
+  const failed = (fate: string, remedy: string) => (cause: unknown) => {
+    const why = cause instanceof Error ? cause.message : String(cause);
+    throw new CliError(3, `${fate} ${options.topic} at ${brokers.join(",")}: ${why}; ${remedy}`, { cause });
+  };
+  const again = `publish it again under the same id, ${record.headers.ce_id}: twice is one request`;
+  try {
+    await producer.connect().catch(failed("the event was not published to", "start Kafka, or correct --brokers"));
+    await producer.send(options.topic, [record]).catch(failed("it is not known whether the event is on", again));
+  } finally {
+    await producer.close();
+  }
+  const { ce_id: id, ce_source: source } = record.headers;
+  if (options.json) print(jsonText({ topic: options.topic, id, source, ...scope }));
+  else {
+    const asked = ["--event-id", id ?? ""];
+    print(`published event ${id} of ${source} to ${options.topic}; what became of it:`);
+    print(`  ${commandLine(["request", "list", ...asked], scope, stateDir)}`);
+    print(
+      `not there: quarantined since its source may not speak for org ${scope.org}, or not for ${scope.tenant} at all; then it is in one of`,
+    );
+    print(`  ${commandLine(["request", "list", ...asked], { ...scope, org: "*" }, stateDir)}`);
+    print(`  ${commandLine(["delivery", "list", ...asked], undefined, stateDir)}`);
+  }
+}
+
+function readEvent(file: string): JsonObject {
+  const [document, second] = readDocuments(file);
+  const json = document?.json;
+  if (second !== undefined || typeof json !== "object" || json === null || Array.isArray(json))
+    throw new CliError(2, `${file} must hold exactly one CloudEvent: specversion, id, source, type, data`);
+  return json;
+}
+
+/**
+ * Makes the binary form of a CloudEvent: attributes as `ce_` headers, `data` as the value. Data is not judged here: that is what accept is for.
+ * @throws CliError 2 that names the attribute, its value, the rule and the remedy
+ */
+export function toBinaryRecord(
+  event: JsonObject,
+  as: { readonly tenant: string; readonly org: string; readonly source?: string; readonly id?: string },
+): EventRecord {
+  const { data, ...given } = event;
+  if (data === undefined) throw new CliError(2, "data (absent): a CloudEvent here carries its payload in data; add it");
+  const attributes: JsonObject = { ...given, ...(as.source === undefined ? {} : { source: as.source }) };
+  if (as.id !== undefined) attributes.id = as.id;
+  for (const [name, value] of [
+    ["tenantid", as.tenant],
+    ["orgid", as.org],
+  ] as const) {
+    const said = attributes[name] ?? value;
+    if (said !== value) {
+      const message = `${name} ${JSON.stringify(said)}: the file must name the tenant and org of the command, ${value} here; correct one of them`;
+      throw new CliError(2, message);
+    }
+    attributes[name] = value;
+  }
+  for (const name of ["specversion", "id", "source", "type"]) {
+    if (typeof attributes[name] === "string" && attributes[name] !== "") continue;
+    const shown = JSON.stringify(attributes[name]) ?? "(absent)";
+    throw new CliError(2, `${name} ${shown}: a CloudEvent has it as a text; add it to the file, in quotes`);
+  }
+  const { datacontenttype, ...others } = attributes;
+  const headers: Record<string, string> = { "content-type": String(datacontenttype ?? "application/json") };
+  for (const [name, value] of Object.entries(others)) {
+    if (value === null) continue;
+    if (!/^[a-z0-9]+$/.test(name))
+      throw new CliError(2, `${name}: attribute names of a CloudEvent are lower-case letters and digits; rename it`);
+    if (typeof value === "object") {
+      const message = `${name} ${JSON.stringify(value)}: an attribute is a text, number or truth value; move it to data`;
+      throw new CliError(2, message);
+    }
+    headers[`ce_${name}`] = String(value);
+  }
+  return { key: String(attributes.id), value: Buffer.from(JSON.stringify(data)), headers };
+}
+
+/** @returns where to publish, and the local stack that it belongs to, if it was found by it */
+function busOf({ brokers, state }: PublishOptions): { brokers: readonly string[]; stateDir?: string } {
+  if (brokers === undefined) {
+    const found = findLocalState(process.cwd(), state);
+    if (found !== undefined) return { brokers: found.kafka.brokers, stateDir: found.dir };
+    throw new CliError(3, "no local stack is running; start one with `automation up`, or give --brokers HOST:PORT");
+  }
+  const list = brokers.split(",");
+  const bad = list.find((broker) => !/^[^:\s]+:\d{1,5}$/.test(broker));
+  if (bad === undefined) return { brokers: list };
+  throw new CliError(2, `--brokers ${JSON.stringify(bad)}: must be HOST:PORT, separated by commas; correct it`);
+}

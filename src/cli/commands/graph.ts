@@ -1,0 +1,40 @@
+import type { Command } from "commander";
+import { ElementSchema } from "../../gen/graph/v1/graph_service_pb.ts";
+import { withApi } from "../call-api.ts";
+import { refText } from "../event-lines.ts";
+import type { KindAndId } from "../options.ts";
+import { limitOption, refOption } from "../options.ts";
+import { listUpTo, printList, shortTime } from "../output.ts";
+import type { ScopeOptions } from "../scope.ts";
+import { withScope } from "../scope.ts";
+
+/** `automation graph`: what runs left in the graph. */
+export function registerGraph(program: Command): void {
+  const command = program
+    .command("graph")
+    .description("what runs left in the graph")
+    .command("list")
+    .description("list the elements that are evidence of a reference")
+    .addOption(refOption("for example backlog_item:PBI-1").makeOptionMandatory())
+    .addOption(limitOption());
+  withScope(command).action((options: ScopeOptions & { ref: KindAndId; limit: number }) =>
+    withApi(options, "viewer", async (api, { json }) => {
+      const listed = await listUpTo(options.limit, async (pageSize, pageToken) => {
+        const page = await api.graph.listElements({ reference: options.ref, pageSize, pageToken });
+        return { items: page.elements, nextPageToken: page.nextPageToken };
+      });
+      printList(json, ElementSchema, listed, [
+        { title: "ELEMENT", of: ({ id }) => id },
+        { title: "TYPE", of: ({ typeKey }) => typeKey },
+        { title: "NAME", of: ({ name }) => name },
+        { title: "VERSION", of: ({ latest }) => latest?.version },
+        { title: "RUN", of: ({ latest }) => latest?.runId },
+        { title: "CREATED", of: ({ latest }) => shortTime(latest?.createdAt) },
+        {
+          title: "EVIDENCES",
+          of: ({ relationships }) => relationships?.map(({ target }) => refText(target ?? {})).join(" "),
+        },
+      ]);
+    }),
+  );
+}

@@ -1,0 +1,58 @@
+import type { Command } from "commander";
+import {
+  HeldUpRunSchema,
+  ListQueueResponseSchema,
+  QueuedRunsSchema,
+} from "../../gen/workflows_runtime/v1/workflow_service_pb.ts";
+import { withApi } from "../call-api.ts";
+import { printList, printMessage, shortName, shortTime } from "../output.ts";
+import type { ScopeOptions } from "../scope.ts";
+import { withScope } from "../scope.ts";
+import { print } from "../terminal.ts";
+
+/** `automation queue`: what waits, and what does not go on. */
+export function registerQueue(program: Command): void {
+  const command = program
+    .command("queue")
+    .description("runs without an end by state, and those that do not go on, with why");
+  withScope(command).action((options: ScopeOptions) =>
+    withApi(options, "viewer", async (api, { json }) => {
+      const queue = await api.workflows.listQueue({});
+      if (json) return printMessage(ListQueueResponseSchema, queue);
+      printList(false, QueuedRunsSchema, { items: queue.runs, hasMore: false }, [
+        { title: "STATE", of: ({ status }) => shortName(status, "RUN_STATUS_") },
+        { title: "RUNS", of: ({ count }) => count },
+        { title: "WAITING", of: ({ waiting }) => waiting },
+        { title: "STARTING", of: ({ starting }) => starting },
+        { title: "OLDEST", of: ({ oldestAt }) => shortTime(oldestAt) },
+      ]);
+      if (queue.heldUp.length === 0) return;
+      print("");
+      printList(false, HeldUpRunSchema, { items: queue.heldUp, hasMore: false }, [
+        { title: "HELD UP", of: ({ runId }) => runId },
+        { title: "STATE", of: ({ status }) => shortName(status, "RUN_STATUS_") },
+        { title: "SINCE", of: ({ since }) => shortTime(since) },
+        {
+          title: "WHY",
+          of: ({ finding = "", detail = "" }) => [whyOf[finding] ?? finding, detail].filter(Boolean).join(": "),
+        },
+        { title: "WHAT FOLLOWS", of: ({ due }) => (due ? "is acted on" : "") },
+      ]);
+    }),
+  );
+}
+
+const whyOf: Readonly<Record<string, string>> = {
+  unbegun: "its workflow waits for a control worker",
+  silent: "its workflow is open, and nothing is heard of it",
+  completed: "its workflow has ended without an end of the run",
+  failed: "its workflow failed",
+  terminated: "its workflow was terminated",
+  cancelled: "its workflow was cancelled at Temporal",
+  timed_out: "its workflow timed out at Temporal",
+  absent: "Temporal has no workflow of it",
+  start_refused: "Temporal refuses to start its workflow",
+  cancel_wished: "it is asked to end, and has not begun",
+  limit_passed: "a limit of time has passed",
+  receiver_silent: "a receiver does not answer",
+};

@@ -1,0 +1,28 @@
+import type { Command } from "commander";
+import { RepositorySchema } from "../../gen/workflows_runtime/v1/workflow_service_pb.ts";
+import { withApi } from "../call-api.ts";
+import { limitOption } from "../options.ts";
+import { listUpTo, printList } from "../output.ts";
+import type { ScopeOptions } from "../scope.ts";
+import { withScope } from "../scope.ts";
+
+/** `automation repository`: what work begins from. */
+export function registerRepository(program: Command): void {
+  const repository = program.command("repository").description("what work begins from: list");
+  withScope(repository.command("list").description("list repositories by id"))
+    .addOption(limitOption("by id"))
+    .action((options: ScopeOptions & { limit: number }) =>
+      withApi(options, "viewer", async (api, { json }) => {
+        const listed = await listUpTo(options.limit, async (pageSize, pageToken) => {
+          const page = await api.workflows.listRepositories({ pageSize, pageToken });
+          return { items: page.repositories, nextPageToken: page.nextPageToken };
+        });
+        printList(json, RepositorySchema, listed, [
+          { title: "REPOSITORY", of: ({ id }) => id },
+          { title: "REF", of: ({ defaultRef }) => defaultRef },
+          { title: "ORGS", of: ({ orgs = ["*"] }) => orgs.join(" ") },
+          { title: "URL", of: ({ url }) => url },
+        ]);
+      }),
+    );
+}

@@ -1,0 +1,49 @@
+import type { Command } from "commander";
+import { Option } from "commander";
+import { Disposition, RequestDeliverySchema } from "../../gen/workflows_runtime/v1/workflow_service_pb.ts";
+import { asTyped } from "../as-typed.ts";
+import { withApi } from "../call-api.ts";
+import { reasonText } from "../event-lines.ts";
+import { limitOption } from "../options.ts";
+import { listUpTo, printList, shortName, shortTime } from "../output.ts";
+import type { ScopeOptions } from "../scope.ts";
+import { withScope } from "../scope.ts";
+
+/** `automation request`: what was asked for, and what became of it. */
+export function registerRequest(program: Command): void {
+  const named = Object.keys(Disposition)
+    .filter((name) => name !== "UNSPECIFIED")
+    .map((name) => name.toLowerCase());
+  const list = program
+    .command("request")
+    .description("what was asked for, and what became of it")
+    .command("list")
+    .description("list deliveries with their disposition, newest first")
+    .addOption(new Option("--disposition <disposition>", "deliveries that ended so").choices(named))
+    .option("--event-id <id>", "deliveries of this event, or of this request id")
+    .addOption(limitOption());
+  withScope(list).action(
+    (options: ScopeOptions & { disposition?: string; eventId?: string; limit: number }, command: Command) =>
+      withApi(options, "viewer", async (api, { json }) => {
+        const disposition = Disposition[options.disposition?.toUpperCase() as keyof typeof Disposition];
+        const listed = await listUpTo(options.limit, async (pageSize, pageToken) => {
+          const asked = { disposition, eventId: options.eventId, pageSize, pageToken };
+          const { deliveries, nextPageToken } = await api.workflows.listRunRequests(asked);
+          return { items: deliveries, nextPageToken };
+        });
+        printList(json, RequestDeliverySchema, listed, [
+          { title: "RECEIVED", of: ({ receivedAt }) => shortTime(receivedAt) },
+          { title: "DISPOSITION", of: (row) => shortName(row.disposition, "DISPOSITION_").toLowerCase() },
+          { title: "EVENT", of: ({ eventId }) => eventId },
+          { title: "SOURCE", of: ({ source }) => source },
+          { title: "RUN", of: ({ runId }) => runId },
+          { title: "POSITION", of: ({ position }) => position },
+          { title: "DROPPED FIELDS", of: ({ droppedFields }) => droppedFields?.join(" ") },
+          {
+            title: "REASONS",
+            of: ({ reasons }) => reasons?.map((reason) => asTyped(reasonText(reason), command)).join("; "),
+          },
+        ]);
+      }),
+  );
+}

@@ -1,0 +1,32 @@
+import type { Command } from "commander";
+import { Option } from "commander";
+import type { Role } from "../local-state.ts";
+import { mintToken, requireLocalState } from "../local-state.ts";
+import { noTenant, tenantFor, withTenant } from "../scope.ts";
+import { jsonText, print } from "../terminal.ts";
+
+/** `automation token`: a bearer token from the issuer of the local stack. */
+export function registerToken(program: Command): void {
+  const command = program
+    .command("token")
+    .description("print a bearer token of the local stack's issuer, valid for an hour")
+    .addOption(
+      new Option("--role <role>", "what it may do; `platform` is for no tenant, and needs none")
+        .choices(["viewer", "operator", "admin", "worker", "platform"])
+        .makeOptionMandatory(),
+    )
+    .requiredOption("--subject <subject>", "who it speaks for")
+    .option("--state <dir>", "folder of the local stack; else .automation upwards from here, else the clone's")
+    .option("--json", "print JSON");
+  command.on("option:role", (role) => {
+    if (role === "platform") command.setOptionValue("tenant", noTenant.tenant).setOptionValue("org", noTenant.org);
+  });
+  withTenant(command).action(
+    async (options: { tenant?: string; org?: string; role: Role; subject: string; state?: string; json?: boolean }) => {
+      const { tenant, org } = tenantFor(options.role, options);
+      const state = requireLocalState(process.cwd(), options.state);
+      const token = await mintToken(state, { tenant, org, role: options.role, subject: options.subject });
+      print(options.json ? jsonText({ token }) : token);
+    },
+  );
+}

@@ -1,0 +1,76 @@
+import type { Pool, PoolClient } from "pg";
+import type { InScope, InTransaction, Transaction } from "../../tenancy/transaction.ts";
+
+export type { InScope, InTransaction, Transaction };
+
+/** COMMIT was answered with ROLLBACK: a query of the transaction had failed. */
+export class NotCommittedError extends Error {
+  override readonly name = "NotCommittedError";
+  readonly code = "not_committed";
+}
+
+const bind = "select set_config('app.tenant_id', $1, true), set_config('app.org_id', $2, true)";
+
+export function createInScope(pool: Pool): InScope {
+  return ({ tenant, org }, work) => transact(pool, (client) => client.query(bind, [tenant, org]), work);
+}
+
+export function createInTransaction(pool: Pool): InTransaction {
+  return (work) => transact(pool, undefined, work);
+}
+
+/**
+ * Begin, bind and the first queries of `work` share a round trip. A failed transaction is rolled back; a client that pg itself gave up on is dropped, since its state is unknown.
+ * @throws NotCommittedError, and whatever `work` throws
+ */
+async function transact<T>(
+  pool: Pool,
+  bind: ((client: PoolClient) => Promise<unknown>) | undefined,
+  work: (transaction: Transaction) => Promise<T>,
+): Promise<T> {
+  const client = await pool.connect();
+  let broken: Error | undefined;
+  const onLost = (error: Error) => {
+    broken = error; // its queries fail as well; unheard, this event would end the process
+  };
+  client.on("error", onLost);
+  try {
+    const opening = [client.query("begin"), ...(bind ? [bind(client)] : [])];
+    const [opened, worked] = await Promise.allSettled([Promise.all(opening), work(client)]);
+    if (opened.status === "rejected") throw opened.reason;
+    if (worked.status === "rejected") throw worked.reason;
+    const commit = await client.query("commit");
+    if (commit.command !== "COMMIT") throw new NotCommittedError("the transaction was rolled back by the server");
+    return worked.value;
+  } catch (error) {
+    // pg answers a query timeout while the server still works on it: such a client is never reused
+    broken ??= await client.query("rollback").then(() => (isAnswered(error) ? undefined : asError(error)), asError);
+    throw error;
+  } finally {
+    if (broken === undefined) client.off("error", onLost);
+    client.release(broken);
+  }
+}
+
+/** @returns whether Postgres itself refused (five characters of SQLSTATE), as opposed to a failure on the way */
+function hasSqlState(error: unknown): error is Error & { readonly code: string } {
+  return (
+    error instanceof Error &&
+    "code" in error &&
+    typeof error.code === "string" &&
+    /^[0-9A-Z]{5}$/.test(error.code) &&
+    "severity" in error
+  );
+}
+
+/**
+ * @returns whether Postgres refused the rows themselves: SQLSTATE class 22 (data exception) or 23 (integrity).
+ * A missing partition has the code of a check violation, but names no constraint: it is upkeep that is missing, and the rows are fine.
+ */
+export function isDataError(error: unknown): boolean {
+  if (!hasSqlState(error) || !/^2[23]/.test(error.code)) return false;
+  return error.code !== "23514" || ("constraint" in error && error.constraint !== undefined);
+}
+
+const isAnswered = (error: unknown): boolean => hasSqlState(error) || !/timeout|connection/i.test(String(error));
+const asError = (error: unknown): Error => (error instanceof Error ? error : new Error(String(error)));

@@ -1,0 +1,83 @@
+import { Client, Connection, isGrpcServiceError, ServiceError, WorkflowNotFoundError } from "@temporalio/client";
+import { WorkflowExecutionAlreadyStartedError } from "@temporalio/common";
+import type { Closed, RunToStart, Workflows } from "../../admission/workflows.ts";
+import { automationRunType, doorbellSignal, workflowIdOf } from "./contract.ts";
+import { startOptionsOf } from "./start-options.ts";
+
+/** Longest wait for one answer, milliseconds; half of a release claim. */
+const callLimitMs = 5_000;
+const lookLimitMs = 2_000;
+const invalidArgument = 3;
+
+export interface Temporal extends Workflows {
+  close(): Promise<void>;
+}
+
+/** Temporal for the dispatcher; it connects with the first call, and again whenever it has to. */
+export function createTemporal(options: { readonly address: string; readonly namespace: string }): Temporal {
+  const { namespace } = options;
+  const connection = Connection.lazy({ address: options.address });
+  const { workflow: workflows } = new Client({ connection, namespace });
+  const limited = <T>(limitMs: number, call: () => Promise<T>) => connection.withDeadline(Date.now() + limitMs, call);
+  return {
+    async start(run: RunToStart) {
+      try {
+        await limited(callLimitMs, () => workflows.start(automationRunType, startOptionsOf(run)));
+        return { state: "started" };
+      } catch (cause) {
+        if (cause instanceof WorkflowExecutionAlreadyStartedError) return { state: "started" };
+        return { state: isRefusal(cause) ? "refused" : "away", cause };
+      }
+    },
+    async ring({ tenant, runId, generation }) {
+      try {
+        const handle = workflows.getHandle(workflowIdOf(tenant, runId, generation));
+        await limited(callLimitMs, () => handle.signal(doorbellSignal));
+        return { state: "rung" };
+      } catch (cause) {
+        return cause instanceof WorkflowNotFoundError ? { state: "absent" } : { state: "away", cause };
+      }
+    },
+    async look({ tenant, runId, generation }) {
+      const handle = workflows.getHandle(workflowIdOf(tenant, runId, generation));
+      try {
+        const { status, runId: executionRunId } = await limited(callLimitMs, () => handle.describe());
+        const how = closedAs.get(status.name);
+        if (how === undefined) return { state: "open" };
+        const { history } = await limited(callLimitMs, () =>
+          connection.workflowService.getWorkflowExecutionHistoryReverse({
+            namespace,
+            execution: { workflowId: handle.workflowId, runId: executionRunId },
+            maximumPageSize: 1,
+          }),
+        );
+        const [last] = history?.events ?? [];
+        const terminated = last?.workflowExecutionTerminatedEventAttributes?.reason;
+        const failed = last?.workflowExecutionFailedEventAttributes?.failure?.message;
+        return { state: "closed", how, reason: terminated ?? failed ?? "" };
+      } catch (cause) {
+        return cause instanceof WorkflowNotFoundError ? { state: "absent" } : { state: "away", cause };
+      }
+    },
+    reachable: () =>
+      limited(lookLimitMs, () => connection.workflowService.describeNamespace({ namespace })).then(
+        () => true,
+        () => false,
+      ),
+    close: () => connection.close(),
+  };
+}
+
+/** What the server finds wrong with the request, or the client with the payload; anything else is no answer to this run. */
+function isRefusal(error: unknown): boolean {
+  const cause = error instanceof ServiceError ? error.cause : error;
+  return isGrpcServiceError(cause) ? cause.code === invalidArgument : !(error instanceof ServiceError);
+}
+
+const closedAs: ReadonlyMap<string, Closed> = new Map([
+  ["COMPLETED", "completed"],
+  ["FAILED", "failed"],
+  ["TERMINATED", "terminated"],
+  ["CANCELLED", "cancelled"],
+  ["TIMED_OUT", "timed_out"],
+]);

@@ -1,0 +1,60 @@
+import { sha256Hex } from "../../artifacts/blobs.ts";
+import { provenanceType } from "../statements/provenance.ts";
+import { referenceType } from "../statements/reference.ts";
+import { testResultType } from "../statements/test-result.ts";
+import { verificationSummaryType } from "../statements/verification-summary.ts";
+import { encodeEnvelope, inTotoPayloadType, preAuthEncoding } from "./dsse.ts";
+import type { KeyPurpose, Sign } from "./signer.ts";
+
+/** A stored statement may not be signed: it is not what was prepared, or no key has its purpose. */
+export class UnsignableStatementError extends Error {
+  override readonly name = "UnsignableStatementError";
+  readonly code = "unsignable_statement";
+}
+
+/** Statement bytes and the digest that was recorded for them. */
+export interface StoredStatement {
+  readonly attestationId: string;
+  readonly name: string;
+  readonly bytes: Uint8Array;
+  readonly sha256: string;
+}
+
+export interface SignedStatement {
+  readonly attestationId: string;
+  readonly statementSha256: string;
+  readonly keyId: string;
+  readonly envelope: Uint8Array;
+}
+
+/**
+ * Signs the very bytes with the key of their predicate's purpose.
+ * @throws UnsignableStatementError when the bytes do not have the recorded digest, or state a predicate that no purpose covers
+ */
+export async function signStatement(sign: Sign, statement: StoredStatement): Promise<SignedStatement> {
+  const { attestationId, bytes, sha256 } = statement;
+  if (sha256Hex(bytes) !== sha256)
+    throw new UnsignableStatementError(
+      `statement ${attestationId} is not the one that was prepared: its sha256 is ${sha256Hex(bytes)}, recorded is ${sha256}`,
+    );
+  const purpose = purposeOf(predicateTypeOf(bytes));
+  const signature = await sign(purpose, preAuthEncoding(inTotoPayloadType, bytes));
+  return { attestationId, statementSha256: sha256, keyId: signature.keyId, envelope: encodeEnvelope(bytes, signature) };
+}
+
+const builderTypes: ReadonlySet<string> = new Set([provenanceType, testResultType, referenceType]);
+
+/**
+ * A verifier key states verdicts and nothing else, a builder key never states one.
+ * @throws UnsignableStatementError
+ */
+export function purposeOf(predicateType: string): KeyPurpose {
+  if (predicateType === verificationSummaryType) return "verifier";
+  if (builderTypes.has(predicateType) || predicateType.endsWith("/agent-run/v1")) return "builder";
+  throw new UnsignableStatementError(`no signing key covers predicate type "${predicateType}"`);
+}
+
+function predicateTypeOf(bytes: Uint8Array): string {
+  const { predicateType } = JSON.parse(Buffer.from(bytes).toString()) as { predicateType?: unknown };
+  return typeof predicateType === "string" ? predicateType : "";
+}

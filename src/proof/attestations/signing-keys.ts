@@ -1,0 +1,28 @@
+import type { ListSigningKeysResponseJson } from "../../gen/governance/v1/governance_service_pb.ts";
+import type { InTransaction } from "../../tenancy/transaction.ts";
+import type { PublicKey } from "./signer.ts";
+import { insertSigningKeys, listKeys } from "./signing-key-store.ts";
+
+/** Publishes the public halves, before anything is signed with them: what is signed can always be checked. */
+export async function publishSigningKeys(
+  deps: { readonly inTransaction: InTransaction; readonly now: () => Date },
+  keys: readonly PublicKey[],
+): Promise<void> {
+  await deps.inTransaction((transaction) => insertSigningKeys(transaction, keys, deps.now()));
+}
+
+/** Keys belong to the installation: every tenant sees the same ones. */
+export function createListSigningKeys(deps: { readonly inTransaction: InTransaction }) {
+  return async (): Promise<ListSigningKeysResponseJson> => {
+    const keys = await deps.inTransaction(listKeys);
+    return {
+      keys: keys.map(({ keyId, purpose, pem, notBefore, notAfter }) => ({
+        keyId,
+        purpose: purpose === "verifier" ? "KEY_PURPOSE_VERIFIER" : "KEY_PURPOSE_BUILDER",
+        publicKeyPem: pem,
+        notBefore: notBefore.toISOString(),
+        ...(notAfter === null ? {} : { notAfter: notAfter.toISOString() }),
+      })),
+    };
+  };
+}

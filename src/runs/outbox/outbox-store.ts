@@ -1,0 +1,161 @@
+import type { Transaction } from "../../tenancy/transaction.ts";
+
+/** A lane that a relay holds, by the epoch of its lease. */
+export interface HeldLane {
+  readonly lane: number;
+  readonly epoch: number;
+}
+
+/** What waits in a lane: a pointer at events of a run, or a record that stands here whole. */
+export interface OutboxRow {
+  readonly id: number;
+  readonly kind: "run_events" | "record";
+  readonly tenant: string | null;
+  readonly runId: string | null;
+  readonly throughSequence: number | null;
+  readonly topic: string;
+  readonly key: string;
+  readonly headers: Record<string, string> | null;
+  readonly body: Buffer | null;
+}
+
+/** Where an event belongs among others; what is not known is absent. */
+export interface EventContext {
+  readonly correlationId?: string | null;
+  /** Id of the event that caused it. */
+  readonly causationId?: string | null;
+  /** W3C trace context. */
+  readonly traceparent?: string | null;
+  readonly tracestate?: string | null;
+}
+
+/** An event that is to be published, in its stored form. */
+export interface UnpublishedEvent extends EventContext {
+  readonly tenant: string;
+  readonly org: string;
+  readonly runId: string;
+  readonly sequence: number;
+  readonly at: Date;
+  /** RunEvent as proto JSON. */
+  readonly json: string;
+}
+
+/** How far a run's events are to be published. */
+export interface Goal {
+  readonly tenant: string;
+  readonly runId: string;
+  readonly throughSequence: number;
+}
+
+/** How long a lease lasts, in seconds of database time. */
+export const leaseSeconds = 10;
+
+/** Takes every lane whose lease has ended. */
+export async function takeFreeLanes(transaction: Transaction, owner: string): Promise<HeldLane[]> {
+  const { rows } = await transaction.query<HeldLane>(
+    `update relay_lanes as l set owner = $1, epoch = l.epoch + 1, leased_until = clock_timestamp() + make_interval(secs => $2)
+     from (select lane from relay_lanes where leased_until <= clock_timestamp() for update skip locked) as free
+     where l.lane = free.lane returning l.lane, l.epoch`,
+    [owner, leaseSeconds],
+  );
+  return rows;
+}
+
+/** Prolongs leases. @returns the lanes that are still held; the others have another owner */
+export async function renewLanes(transaction: Transaction, lanes: readonly HeldLane[]): Promise<number[]> {
+  const { rows } = await transaction.query<{ lane: number }>(
+    `update relay_lanes as l set leased_until = clock_timestamp() + make_interval(secs => $3)
+     from unnest($1::int[], $2::bigint[]) as held (lane, epoch)
+     where l.lane = held.lane and l.epoch = held.epoch returning l.lane`,
+    [...columns(lanes), leaseSeconds],
+  );
+  return rows.map((row) => row.lane);
+}
+
+/** Lets lanes go before their lease ends. */
+export async function freeLanes(transaction: Transaction, lanes: readonly HeldLane[]): Promise<void> {
+  await transaction.query(
+    `update relay_lanes as l set leased_until = '-infinity'
+     from unnest($1::int[], $2::bigint[]) as held (lane, epoch) where l.lane = held.lane and l.epoch = held.epoch`,
+    columns(lanes),
+  );
+}
+
+/** The oldest rows of a lane, until either limit is reached; at least one when there is any. */
+export async function readOutbox(
+  transaction: Transaction,
+  lane: number,
+  limits: { readonly rows: number; readonly bytes: number },
+): Promise<OutboxRow[]> {
+  const { rows } = await transaction.query<OutboxRow>(
+    `select id, kind, tenant, run_id as "runId", through_sequence as "throughSequence", topic, key, headers, body
+     from (
+       select *, row_number() over oldest as place, sum(coalesce(octet_length(body), 0)) over oldest as bytes
+       from (select id, kind, tenant, run_id, through_sequence, topic, key, headers, body from outbox where lane = $1 order by id limit $2) as head
+       window oldest as (order by id)
+     ) as measured
+     where bytes <= $3 or place = 1 order by id`,
+    [lane, limits.rows, limits.bytes],
+  );
+  return rows;
+}
+
+/** Events of runs that are not yet published, run by run in the order given, until either limit is reached; at least one when there is any. */
+export async function readUnpublished(
+  transaction: Transaction,
+  goals: readonly Goal[],
+  limits: { readonly rows: number; readonly bytes: number },
+): Promise<UnpublishedEvent[]> {
+  const { rows } = await transaction.query<UnpublishedEvent>(
+    `select tenant, "runId", org, sequence, at, json, "correlationId", "causationId", traceparent, tracestate
+     from (
+       select *, row_number() over oldest as number, sum(octet_length(json)) over oldest as bytes
+       from (
+         select goal.tenant, goal.run_id as "runId", goal.place, e.sequence, e.at,
+           e.event->'context'->>'org' as org, e.event::text as json,
+           r.correlation_id as "correlationId", r.event_id as "causationId", r.traceparent, r.tracestate
+         from unnest($1::text[], $2::uuid[], $3::bigint[]) with ordinality as goal (tenant, run_id, through_sequence, place)
+         join runs as r on r.tenant = goal.tenant and r.run_id = goal.run_id
+         join run_streams as s on s.tenant = goal.tenant and s.run_id = goal.run_id
+         join run_events as e on e.day = r.day and e.tenant = goal.tenant and e.run_id = goal.run_id
+           and e.sequence > s.published_sequence and e.sequence <= goal.through_sequence
+         order by goal.place, e.sequence limit $4
+       ) as head
+       window oldest as (order by place, sequence)
+     ) as measured
+     where bytes <= $5 or number = 1 order by place, sequence`,
+    [...goalColumns(goals), limits.rows, limits.bytes],
+  );
+  return rows;
+}
+
+/**
+ * Writes down what the bus has: how far each run is published, and that these rows are done.
+ * @returns false, and then the caller must roll back, when the lane has another owner by now
+ */
+export async function settle(
+  transaction: Transaction,
+  lane: HeldLane,
+  published: readonly Goal[],
+  doneIds: readonly number[],
+): Promise<boolean> {
+  const [held] = await Promise.all([
+    renewLanes(transaction, [lane]),
+    transaction.query(
+      `update run_streams as s set published_sequence = goal.through_sequence
+       from unnest($1::text[], $2::uuid[], $3::bigint[]) as goal (tenant, run_id, through_sequence)
+       where s.tenant = goal.tenant and s.run_id = goal.run_id and s.published_sequence < goal.through_sequence`,
+      goalColumns(published),
+    ),
+    transaction.query("delete from outbox where lane = $1 and id = any($2::bigint[])", [lane.lane, doneIds]),
+  ]);
+  return held.length === 1;
+}
+
+const columns = (lanes: readonly HeldLane[]) => [lanes.map(({ lane }) => lane), lanes.map(({ epoch }) => epoch)];
+
+const goalColumns = (goals: readonly Goal[]) => [
+  goals.map(({ tenant }) => tenant),
+  goals.map(({ runId }) => runId),
+  goals.map(({ throughSequence }) => throughSequence),
+];

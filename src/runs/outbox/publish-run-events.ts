@@ -1,0 +1,203 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import type { Log } from "../../telemetry/log.ts";
+import type { InTransaction } from "../../tenancy/transaction.ts";
+import type { Alarm } from "../alarm.ts";
+import { createAlarm } from "../alarm.ts";
+import type { BusRecord } from "./event-record.ts";
+import { splitByBytes, toBusRecord } from "./event-record.ts";
+import type { Goal, HeldLane, OutboxRow, UnpublishedEvent } from "./outbox-store.ts";
+import { freeLanes, readOutbox, readUnpublished, renewLanes, settle, takeFreeLanes } from "./outbox-store.ts";
+import { runEventTopic } from "./topics.ts";
+
+const sweepMs = 1_000;
+const firstPauseMs = 250;
+const longestPauseMs = 5_000;
+/** A quarter of a lease. */
+const renewEveryMs = 2_500;
+/** Longest wait for sends in flight at the end. */
+const drainMs = 5_000;
+/** One round of one lane, so that memory stays bounded: rows, and bytes of what they hold. */
+const round = { rows: 500, bytes: 2_097_152 };
+/** Kafka refuses a batch above 1 MiB. */
+const sendBytes = 786_432;
+
+export interface PublishRunEventsDeps {
+  readonly inTransaction: InTransaction;
+  /** Called once for each lane that is held: lanes never share one. */
+  readonly openProducer: () => LaneProducer;
+  /** Names this relay in the leases. */
+  readonly owner: string;
+  readonly log: Log;
+}
+
+export interface LaneProducer {
+  /** Resolves when the bus has them; records of one key stay in order. */
+  send(topic: string, records: readonly BusRecord[]): Promise<void>;
+  close(): Promise<void>;
+}
+
+export interface PublishRunEvents {
+  /** There may be something to publish. */
+  wake(): void;
+  /** Publishes until the signal aborts, then lets its lanes go. */
+  run(signal: AbortSignal): Promise<void>;
+}
+
+/** Another relay owns the lane by now. */
+class LostLaneError extends Error {
+  override readonly name = "LostLaneError";
+  readonly code = "lost_lane";
+}
+
+interface Publisher {
+  readonly lane: HeldLane;
+  readonly alarm: Alarm;
+  readonly stop: AbortController;
+  readonly work: Promise<void>;
+}
+
+/**
+ * Publishes the outbox: each committed event of a run at least once, in order.
+ *
+ *   free   its lease has ended                        a live relay takes every free lane, epoch + 1 → held
+ *   held   read → send → settle, one send in flight   settle asks for the epoch in the transaction that writes down what was sent
+ *   lost   another epoch                              what was sent and not settled is sent again by the new owner
+ *
+ * Bus or Postgres away: the same rows are read and sent again later. Memory holds one round per lane, whatever waits.
+ */
+export function createPublishRunEvents(deps: PublishRunEventsDeps): PublishRunEvents {
+  const publishers = new Map<number, Publisher>();
+
+  const hold = (lane: HeldLane, signal: AbortSignal): void => {
+    const alarm = createAlarm();
+    const stop = new AbortController();
+    const producer = deps.openProducer();
+    const work = publishLane(deps, lane, producer, alarm, AbortSignal.any([signal, stop.signal])).finally(async () => {
+      if (publishers.get(lane.lane)?.lane === lane) publishers.delete(lane.lane);
+      await producer.close();
+    });
+    publishers.set(lane.lane, { lane, alarm, stop, work });
+  };
+
+  const tendLeases = async (signal: AbortSignal): Promise<void> => {
+    const lanes = [...publishers.values()].map((publisher) => publisher.lane);
+    const [kept, taken] = await deps.inTransaction((transaction) =>
+      Promise.all([renewLanes(transaction, lanes), takeFreeLanes(transaction, deps.owner)]),
+    );
+    for (const { lane } of lanes) if (!kept.includes(lane)) publishers.get(lane)?.stop.abort();
+    for (const lane of taken) hold(lane, signal);
+    if (taken.length > 0) deps.log.info({ lanes: taken.map(({ lane }) => lane) }, "publishing these lanes");
+  };
+
+  const letGo = async (): Promise<void> => {
+    const left = [...publishers.values()];
+    const drained = Promise.all(left.map(({ work, lane }) => work.then(() => lane)));
+    const lanes = await Promise.race([drained, sleep(drainMs, [], { ref: false })]);
+    if (lanes.length > 0) await deps.inTransaction((transaction) => freeLanes(transaction, lanes));
+  };
+
+  return {
+    wake: () => {
+      for (const { alarm } of publishers.values()) alarm.wake();
+    },
+    run: async (signal) => {
+      while (!signal.aborted) {
+        try {
+          await tendLeases(signal);
+        } catch (error) {
+          deps.log.warn({ err: error }, "leases can't be renewed; trying on");
+        }
+        await sleep(renewEveryMs, undefined, { signal }).catch(() => undefined);
+      }
+      await letGo().catch((error: unknown) =>
+        deps.log.warn({ err: error }, "lanes stay leased until their lease ends"),
+      );
+    },
+  };
+}
+
+async function publishLane(
+  deps: PublishRunEventsDeps,
+  lane: HeldLane,
+  producer: LaneProducer,
+  alarm: Alarm,
+  signal: AbortSignal,
+): Promise<void> {
+  let pauseMs = firstPauseMs;
+  while (!signal.aborted) {
+    try {
+      if (!(await publishRound(deps, lane, producer))) await alarm.wait(sweepMs, signal);
+      pauseMs = firstPauseMs;
+    } catch (error) {
+      if (error instanceof LostLaneError) return;
+      deps.log.warn({ err: error, lane: lane.lane }, "a lane can't be published; trying on");
+      await sleep(pauseMs, undefined, { signal }).catch(() => undefined);
+      pauseMs = Math.min(pauseMs * 2, longestPauseMs);
+    }
+  }
+}
+
+/** @returns whether there was anything */
+async function publishRound(
+  { inTransaction }: PublishRunEventsDeps,
+  lane: HeldLane,
+  producer: LaneProducer,
+): Promise<boolean> {
+  const rows = await inTransaction((transaction) => readOutbox(transaction, lane.lane, round));
+  if (rows.length === 0) return false;
+  const goals = goalsOf(rows);
+  const events =
+    goals.length === 0 ? [] : await inTransaction((transaction) => readUnpublished(transaction, goals, round));
+  const byTopic = Map.groupBy(
+    rows.filter(({ kind }) => kind === "record"),
+    ({ topic }) => topic,
+  );
+  const batches: [string, BusRecord[]][] = [
+    [runEventTopic, events.map(toBusRecord)],
+    ...[...byTopic].map(([topic, records]): [string, BusRecord[]] => [topic, records.map(recordOf)]),
+  ];
+  for (const [topic, records] of batches)
+    for (const part of splitByBytes(records, sendBytes)) await producer.send(topic, part);
+  const { published, doneIds } = progressOf(rows, goals, events);
+  await inTransaction(async (transaction) => {
+    if (!(await settle(transaction, lane, published, doneIds)))
+      throw new LostLaneError(`lane ${lane.lane} has another owner than epoch ${lane.epoch}`);
+  });
+  return true;
+}
+
+/** Per run the furthest that a row points to, in the order in which runs first appear. */
+function goalsOf(rows: readonly OutboxRow[]): Goal[] {
+  const goals = new Map<string, Goal>();
+  for (const { tenant, runId, throughSequence } of rows) {
+    if (tenant === null || runId === null || throughSequence === null) continue;
+    const known = goals.get(runId)?.throughSequence ?? 0;
+    goals.set(runId, { tenant, runId, throughSequence: Math.max(known, throughSequence) });
+  }
+  return [...goals.values()];
+}
+
+/**
+ * What a round has done. Events come goal by goal, so that all goals before the last event's are reached, and that one as far as the event.
+ * Without any event all goals had been reached before.
+ */
+function progressOf(
+  rows: readonly OutboxRow[],
+  goals: readonly Goal[],
+  events: readonly UnpublishedEvent[],
+): { published: Goal[]; doneIds: number[] } {
+  const last = events.at(-1);
+  const lastGoal = last === undefined ? goals.length : goals.findIndex(({ runId }) => runId === last.runId);
+  const published = goals.slice(0, lastGoal);
+  if (last !== undefined) published.push({ tenant: last.tenant, runId: last.runId, throughSequence: last.sequence });
+  const reached = new Map(published.map(({ runId, throughSequence }) => [runId, throughSequence]));
+  const isDone = ({ kind, runId, throughSequence }: OutboxRow): boolean =>
+    kind === "record" || (reached.get(runId ?? "") ?? 0) >= (throughSequence ?? 0);
+  return { published, doneIds: rows.filter(isDone).map(({ id }) => id) };
+}
+
+const recordOf = ({ key, headers, body }: OutboxRow): BusRecord => ({
+  key,
+  value: body ?? new Uint8Array(),
+  headers: headers ?? {},
+});

@@ -1,0 +1,146 @@
+import { fromJson } from "@bufbuild/protobuf";
+import type { RunEvent, RunEventJson } from "../../gen/automation/v1/run_event_pb.ts";
+import { RunEventSchema, RunStatus } from "../../gen/automation/v1/run_event_pb.ts";
+import { createAlarm } from "../alarm.ts";
+
+/** Reads events of one run after a sequence, in order, at most so many. */
+export type ReadAfter = (sequence: number, limit: number) => Promise<readonly RunEventJson[]>;
+
+/** What one watcher of a run has not been told yet. */
+export interface Follower {
+  /** Forgets what is kept; what comes from here on is kept again. */
+  restart(): void;
+  /** @returns what was kept, and keeps none of it */
+  take(): readonly RunEvent[];
+  /** More came than is kept for one reader. */
+  readonly isBehind: boolean;
+  /** Why nothing will come any more. */
+  readonly failure: unknown;
+  wait(atMostMs: number, signal: AbortSignal): Promise<void>;
+  leave(): void;
+}
+
+/** The end of one run's stream, read once for all who watch it here. */
+export interface RunTail {
+  follow(): Follower;
+  wake(): void;
+}
+
+export const pageSize = 200;
+const keptPerFollower = 512;
+const pollMs = 1_000;
+/** Reads that fail in a row before the followers are told; each takes up to a few seconds by itself. */
+const failuresInARow = 3;
+
+/**
+ * Reads on until the run has ended or nobody follows: when woken, and by itself every second.
+ * @param after - the last sequence that is known to be there
+ * @param onEmpty - nobody follows any more, or nothing will come
+ */
+export function createRunTail(deps: {
+  readonly after: number;
+  readonly readAfter: ReadAfter;
+  readonly onEmpty: () => void;
+  readonly onError: (error: unknown) => void;
+}): RunTail {
+  const followers = new Set<Kept>();
+  const alarm = createAlarm();
+  const stopping = new AbortController();
+  let position = deps.after;
+
+  const end = (failure?: unknown): void => {
+    stopping.abort();
+    deps.onEmpty();
+    for (const follower of followers) follower.fail(failure);
+  };
+  const readOn = async (): Promise<void> => {
+    for (let isMore = true; isMore && !stopping.signal.aborted; ) {
+      const page = await deps.readAfter(position, pageSize);
+      const events = page.map(readEvent);
+      position = Number(events.at(-1)?.sequence ?? position);
+      for (const follower of followers) follower.keep(events);
+      if (events.some(isEnd)) end();
+      isMore = page.length === pageSize;
+    }
+  };
+  const run = async (): Promise<void> => {
+    for (let failures = 0; !stopping.signal.aborted; ) {
+      try {
+        await readOn();
+        failures = 0;
+      } catch (error) {
+        deps.onError(error);
+        failures += 1;
+        if (failures === failuresInARow) end(error);
+      }
+      await alarm.wait(pollMs, stopping.signal);
+    }
+  };
+  const running = run();
+  running.catch(deps.onError);
+
+  return {
+    wake: alarm.wake,
+    follow() {
+      const kept = keepEvents(() => {
+        followers.delete(kept);
+        if (followers.size === 0 && !stopping.signal.aborted) end();
+      });
+      followers.add(kept);
+      return kept;
+    },
+  };
+}
+
+interface Kept extends Follower {
+  keep(events: readonly RunEvent[]): void;
+  fail(error: unknown): void;
+}
+
+function keepEvents(leave: () => void): Kept {
+  const alarm = createAlarm();
+  let kept: RunEvent[] = [];
+  let isBehind = false;
+  let failure: unknown;
+  return {
+    restart() {
+      kept = [];
+      isBehind = false;
+    },
+    take() {
+      const taken = kept;
+      kept = [];
+      return taken;
+    },
+    get isBehind() {
+      return isBehind;
+    },
+    get failure() {
+      return failure;
+    },
+    wait: alarm.wait,
+    leave,
+    keep(events) {
+      if (isBehind || events.length === 0) return;
+      isBehind = kept.length + events.length > keptPerFollower;
+      kept = isBehind ? [] : [...kept, ...events];
+      alarm.wake();
+    },
+    fail(error) {
+      failure = error;
+      alarm.wake();
+    },
+  };
+}
+
+/** @returns the event as a message; fields of a newer version are left out */
+export function readEvent(event: RunEventJson): RunEvent {
+  return fromJson(RunEventSchema, event, { ignoreUnknownFields: true });
+}
+
+const ends: readonly RunStatus[] = [RunStatus.COMPLETED, RunStatus.FAILED, RunStatus.CANCELLED, RunStatus.TIMED_OUT];
+
+/** @returns whether nothing follows this event in its run */
+export function isEnd({ payload }: RunEvent): boolean {
+  return payload.case === "status" && ends.includes(payload.value.status);
+}

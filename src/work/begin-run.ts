@@ -1,0 +1,106 @@
+import { createHash, timingSafeEqual } from "node:crypto";
+import type { MessageInitShape } from "@bufbuild/protobuf";
+import { fromJson } from "@bufbuild/protobuf";
+import { findVersion } from "../definitions/definition-store.ts";
+import { AutomationPlanSchema } from "../gen/automation/v1/automation_plan_pb.ts";
+import { RunRequestedSchema } from "../gen/automation/v1/run_requested_pb.ts";
+import type { WorkReportJson } from "../gen/automation/v1/run_work_pb.ts";
+import { RunPinsSchema, WorkReportSchema } from "../gen/automation/v1/run_work_pb.ts";
+import { DesiredState } from "../gen/workflows_runtime/v1/run_pb.ts";
+import type { BeginRunResponseSchema, WorkFaultJson } from "../gen/workflows_runtime/v1/run_worker_service_pb.ts";
+import type { ExecutionId, InRun, OpenRun } from "../runs/in-run.ts";
+import { isEnded } from "../runs/run-status.ts";
+import { admitExecution, findStartCapability } from "../runs/run-store.ts";
+import type { AuditEntry } from "../tenancy/audit-store.ts";
+import { insertAudit } from "../tenancy/audit-store.ts";
+import type { Scope, Transaction } from "../tenancy/transaction.ts";
+import { answerLimits } from "./answer-limits.ts";
+import { noteWorkTry } from "./take-up-work.ts";
+
+/** What is stored may have been written by a newer version. */
+const stored = { ignoreUnknownFields: true };
+
+export type BeginRun = (
+  scope: Scope & { readonly runId: string; readonly execution: ExecutionId },
+  call: {
+    /** Which try of the work is taken up, from 1; 0: the workflow begins. */
+    readonly attempt: number;
+    /** How the work failed before, when that was a fault of ours. */
+    readonly fault?: WorkFaultJson | undefined;
+    readonly startCapability: string;
+    /** Kept when the capability is wrong. */
+    readonly forgery: AuditEntry;
+  },
+) => Promise<MessageInitShape<typeof BeginRunResponseSchema>>;
+
+/**
+ * Admits the one execution that speaks for a generation of a run, and hands it the plan with what was pinned. It must know the capability that its workflow was started with; the first
+ * one wins, and its repeated call gets the same answer, and the work once that is complete. Any other one, an older
+ * generation, and any call after the end are refused: such an execution ends without effects. After a limit of time nothing begins: the answer names it.
+ * @param deps.onBegun - called when a generation has begun: another run may be released
+ * @param deps.onForgery - called when the capability is wrong; the audit log has it, too
+ * @throws UnknownRunError
+ */
+export function createBeginRun(deps: {
+  readonly inRun: InRun;
+  readonly now: () => Date;
+  /** The report of the run's work, once it stands. */
+  readonly findWork: (transaction: Transaction, tenant: string, runId: string) => Promise<WorkReportJson | undefined>;
+  readonly onBegun: (run: { readonly tenant: string; readonly runId: string }) => void;
+  readonly onForgery: (run: { readonly tenant: string; readonly runId: string; readonly principal: string }) => void;
+}): BeginRun {
+  return async (scope, { attempt, fault, startCapability, forgery }) => {
+    const { tenant, runId, execution } = scope;
+    let hasBegun = false;
+    let isForged = false;
+    const answer = await deps.inRun(scope, async (open) => {
+      const { run, transaction } = open;
+      if (isEnded(run.status) || run.generation !== execution.generation) return { refused: true };
+      if (!isSame(startCapability, await findStartCapability(transaction, run))) {
+        await insertAudit(transaction, forgery);
+        isForged = true;
+        return { refused: true };
+      }
+      const now = deps.now();
+      if (!(await admitExecution(transaction, run, { ...execution, begunAt: now }))) return { refused: true };
+      const limits = answerLimits(run, now, run.waiting?.reason);
+      const desiredState = run.desiredState === "CANCEL" ? DesiredState.CANCEL : DesiredState.RUN;
+      if (limits.exceededLimit !== undefined) return { ...limits, desiredState };
+      const [found, work] = await Promise.all([
+        findVersion(transaction, tenant, { id: run.definitionId, version: run.definitionVersion }),
+        run.pins === null ? undefined : deps.findWork(transaction, tenant, runId),
+      ]);
+      if (found?.digest !== run.definitionDigest)
+        throw new Error(
+          `definition ${run.definitionId}@${run.definitionVersion} is not the one that run ${runId} pinned`,
+        );
+      hasBegun = run.begunAt === null;
+      if (hasBegun) await sayBegun(open);
+      const begun = attempt === 0 ? open.run : await noteWorkTry(open, { attempt, fault }, now);
+      return {
+        desiredState,
+        plan: fromJson(AutomationPlanSchema, found.plan, stored),
+        ...answerLimits(begun, now),
+        request: fromJson(RunRequestedSchema, run.requested, stored),
+        ...(run.pins === null ? {} : { pins: fromJson(RunPinsSchema, run.pins, stored) }),
+        ...(work === undefined ? {} : { work: fromJson(WorkReportSchema, work, stored) }),
+      };
+    });
+    if (hasBegun) deps.onBegun({ tenant, runId });
+    if (isForged) deps.onForgery({ tenant, runId, principal: forgery.principal });
+    return answer;
+  };
+}
+
+/** Compares without telling by its duration how much is right. */
+function isSame(told: string, kept: string): boolean {
+  const digest = (text: string) => createHash("sha256").update(text).digest();
+  return timingSafeEqual(digest(told), digest(kept));
+}
+
+/** A later generation finds the run where its forerunner left it. */
+async function sayBegun({ run, append, moveTo }: OpenRun): Promise<void> {
+  const writerKey = `begin/${run.generation}`;
+  if (run.status === "ADMITTED") await moveTo("PREPARING", writerKey);
+  else await append([{ writerKey, message: { text: `generation ${run.generation} goes on from ${run.status}` } }]);
+}

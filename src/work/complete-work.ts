@@ -1,0 +1,109 @@
+import type { ObjectStore } from "../artifacts/object-store.ts";
+import { findVersion } from "../definitions/definition-store.ts";
+import type { StepJson } from "../gen/automation/v1/automation_plan_pb.ts";
+import type { UploadJson, WorkReportJson } from "../gen/automation/v1/run_work_pb.ts";
+import type { FoundTestsJson } from "../gen/automation/v1/work_findings_pb.ts";
+import type { CompleteArtifactUploadsResponseJson } from "../gen/workflows_runtime/v1/run_worker_service_pb.ts";
+import type { ExecutionId, InRun, OpenRun } from "../runs/in-run.ts";
+import { assertSpeaksFor } from "../runs/in-run.ts";
+import type { RunRow } from "../runs/run-store.ts";
+import type { EventDraft } from "../runs/stream/chain-events.ts";
+import { shownText, storableJson } from "../text/strangers-text.ts";
+import type { Examine } from "./examine/examiner.ts";
+import { assertReport } from "./report-rules.ts";
+import { assertUploads } from "./upload-rules.ts";
+import { verifyUploads } from "./verify-uploads.ts";
+import { assertAttempt } from "./work-attempt.ts";
+import type { ExaminedWork, ReportedWork } from "./work-report-store.ts";
+import { findWorkReport, insertWorkReport } from "./work-report-store.ts";
+
+export interface WorkScope {
+  readonly tenant: string;
+  readonly org: string;
+  readonly runId: string;
+  readonly execution: ExecutionId;
+}
+
+const toldNames = 50;
+const toldNameLength = 200;
+
+/**
+ * Closes the work of a run. Every object is digested again and the work is examined, in no transaction; then, in one, the report stands with what was found, and what its tests said becomes events.
+ * The first report counts: a repeated call, and a later attempt's, get that one. Nothing is listed before the run is sealed.
+ * @throws UnknownRunError, SupersededExecutionError, InvalidUploadsError, InvalidReportError, MissingUploadError, AlteredObjectError, NoTurnError, the signal's reason
+ */
+export function createCompleteWork(deps: {
+  readonly inRun: InRun;
+  readonly objects: Pick<ObjectStore, "digestOf">;
+  readonly examine: Examine;
+}) {
+  return async (
+    scope: WorkScope,
+    told: ReportedWork,
+    signal: AbortSignal,
+  ): Promise<CompleteArtifactUploadsResponseJson> => {
+    const work = storableJson<{ readonly report: WorkReportJson; readonly uploads: UploadJson[] }>({
+      report: told.report,
+      uploads: [...told.uploads],
+    });
+    const attempt = work.report.attempt ?? 0;
+    const before = await deps.inRun(scope, (open) => lookBefore(open, scope, attempt));
+    if ("answer" in before) return before.answer;
+    assertUploads(work.uploads);
+    assertReport(work.report, work.uploads, before.run, before.steps);
+    await verifyUploads(deps.objects, scope, work.uploads, signal);
+    const findings = await deps.examine(before.run, work, signal);
+
+    return deps.inRun(scope, async (open) => {
+      const recorded = await recordedAnswer(open, scope);
+      if (recorded !== undefined) return recorded;
+      await assertAttempt(open, attempt);
+      await keep(open, { ...work, findings });
+      return { desiredState: `DESIRED_STATE_${open.run.desiredState}`, report: work.report };
+    });
+  };
+}
+
+/** @returns the answer when it is recorded; else what the report is checked by */
+async function lookBefore(
+  open: OpenRun,
+  scope: WorkScope,
+  attempt: number,
+): Promise<
+  | { readonly answer: CompleteArtifactUploadsResponseJson }
+  | { readonly run: RunRow; readonly steps: readonly StepJson[] }
+> {
+  const answer = await recordedAnswer(open, scope);
+  if (answer !== undefined) return { answer };
+  const { run, transaction } = open;
+  await assertAttempt(open, attempt);
+  const selector = { id: run.definitionId, version: run.definitionVersion };
+  const version = await findVersion(transaction, run.tenant, selector);
+  return { run, steps: version?.plan.steps ?? [] };
+}
+
+async function recordedAnswer(
+  { run, transaction }: OpenRun,
+  { tenant, runId, execution }: WorkScope,
+): Promise<CompleteArtifactUploadsResponseJson | undefined> {
+  assertSpeaksFor(run, execution);
+  const recorded = await findWorkReport(transaction, tenant, runId);
+  return recorded && { desiredState: `DESIRED_STATE_${run.desiredState}`, report: recorded.report };
+}
+
+async function keep(open: OpenRun, work: ExaminedWork): Promise<void> {
+  const events = (work.findings.tests ?? []).map(testsRead);
+  await Promise.all([
+    insertWorkReport(open.transaction, open.run, work),
+    ...(events.length === 0 ? [] : [open.append(events)]),
+  ]);
+}
+
+function testsRead({ run = {}, counts, detail = "", failed = [], errored = [] }: FoundTestsJson): EventDraft {
+  const { stepId, onBase = false } = run;
+  const names = [...failed, ...errored].slice(0, toldNames).map((name) => shownText(name, toldNameLength));
+  return {
+    writerKey: `work/tests/${stepId}${onBase ? "/base" : ""}`,
+    tests: { stepId, onBase, ...(counts === undefined ? { fault: detail } : { counts, failed: names }) },
+  };
+}

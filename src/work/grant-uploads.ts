@@ -1,0 +1,49 @@
+import { AlteredObjectError, objectKeyOf } from "../artifacts/blobs.ts";
+import { mapAtMost } from "../artifacts/map-at-most.ts";
+import type { ObjectStore } from "../artifacts/object-store.ts";
+import type { UploadJson } from "../gen/automation/v1/run_work_pb.ts";
+import type {
+  CreateArtifactUploadsResponseJson,
+  UploadGrantJson,
+} from "../gen/workflows_runtime/v1/run_worker_service_pb.ts";
+import type { Scope } from "../tenancy/transaction.ts";
+import { assertUploads, sizeOf } from "./upload-rules.ts";
+
+const expiresSeconds = 600;
+const readAtOnce = 4;
+
+/**
+ * Lets a worker store what its run leaves behind: each grant takes the very bytes that were named, by sha256 and length, at the key of their digest, once, within 10 minutes.
+ * What is stored is no artifact yet: it becomes one when the run is sealed.
+ * @throws InvalidUploadsError, AlteredObjectError, and what `assertMayUpload` throws
+ */
+export function createGrantUploads<RunScope extends Scope>(deps: {
+  readonly objects: Pick<ObjectStore, "digestOf" | "grantPut">;
+  /** @throws when the execution does not speak for the run, or a later attempt of its work was heard */
+  readonly assertMayUpload: (scope: RunScope, attempt: number) => Promise<void>;
+}) {
+  return async (
+    scope: RunScope,
+    { attempt, uploads }: { readonly attempt: number; readonly uploads: readonly UploadJson[] },
+  ): Promise<CreateArtifactUploadsResponseJson> => {
+    await deps.assertMayUpload(scope, attempt);
+    assertUploads(uploads);
+    return { grants: await mapAtMost(readAtOnce, uploads, (upload) => grant(deps.objects, scope, upload)) };
+  };
+}
+
+async function grant(
+  objects: Pick<ObjectStore, "digestOf" | "grantPut">,
+  scope: Scope,
+  upload: UploadJson,
+): Promise<UploadGrantJson> {
+  const { sha256 = "", mediaType = "" } = upload;
+  const key = objectKeyOf(scope, sha256);
+  const found = await objects.digestOf(key);
+  if (found === undefined) {
+    const what = { sha256, sizeBytes: sizeOf(upload), contentType: mediaType, expiresSeconds };
+    return { sha256, ...(await objects.grantPut(key, what)) };
+  }
+  if (found.sha256 !== sha256) throw new AlteredObjectError(key, found, sha256);
+  return { sha256, present: true };
+}

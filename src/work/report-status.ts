@@ -1,0 +1,93 @@
+import type { MessageInitShape } from "@bufbuild/protobuf";
+import { enumToJson } from "@bufbuild/protobuf";
+import { RunStatus, RunStatusSchema } from "../gen/automation/v1/run_event_pb.ts";
+import { DesiredState } from "../gen/workflows_runtime/v1/run_pb.ts";
+import type {
+  ReportWorkflowStatusRequest,
+  ReportWorkflowStatusResponseSchema,
+} from "../gen/workflows_runtime/v1/workflow_service_pb.ts";
+import type { ExecutionId, InRun, OpenRun } from "../runs/in-run.ts";
+import { assertSpeaksFor, UnknownRunError } from "../runs/in-run.ts";
+import type { RunRow } from "../runs/run-store.ts";
+import { findRun, keepBaseCommit, setWaiting } from "../runs/run-store.ts";
+import { appendUnknown } from "../runs/stream/append-unknown.ts";
+import type { EventDraft } from "../runs/stream/chain-events.ts";
+import { isUuid } from "../tenancy/page-token.ts";
+import type { InScope, Scope, Transaction } from "../tenancy/transaction.ts";
+import { answerLimits } from "./answer-limits.ts";
+import { assertAttempt } from "./work-attempt.ts";
+import { draftWorkEvents } from "./work-events.ts";
+
+/** A report that says what its sender may not say. */
+export class InvalidReportError extends Error {
+  override readonly name = "InvalidReportError";
+  readonly code = "invalid_report";
+}
+
+export type ReportStatus = (
+  scope: Scope & { readonly runId: string; readonly execution: ExecutionId },
+  report: Pick<ReportWorkflowStatusRequest, "attempt" | "events" | "status" | "baseCommit">,
+) => Promise<MessageInitShape<typeof ReportWorkflowStatusResponseSchema>>;
+
+/**
+ * Takes what a worker reports of a run, and tells it what the run shall do.
+ *
+ * Attempt 0 is the workflow, which only asks: the answer also says whether a limit of time has passed. Any other is a try of the work: its events are appended, once each; then RUNNING moves the run on, if that has not happened; the first
+ * base commit stays. A report of an earlier attempt, or after the work, is refused whole.
+ * @throws UnknownRunError, SupersededExecutionError, InvalidReportError, InvalidEventError; nothing was written
+ */
+export function createReportStatus(deps: {
+  readonly inScope: InScope;
+  readonly inRun: InRun;
+  readonly now: () => Date;
+  /** The try of a run's hand-off that has no answer yet, with its last error; undefined when there is none. */
+  readonly unansweredTry: (transaction: Transaction, tenant: string, runId: string) => Promise<string | undefined>;
+}): ReportStatus {
+  return async (scope, report) => {
+    const { tenant, runId, execution } = scope;
+    if (!isUuid(runId)) throw new UnknownRunError(runId);
+    const { attempt, events, status, baseCommit } = report;
+    if (attempt === 0) {
+      if (events.length > 0 || status !== RunStatus.UNSPECIFIED || baseCommit !== "")
+        throw new InvalidReportError("attempt 0 has no events, status or base_commit; name the attempt that speaks");
+      return deps.inScope(scope, async (transaction) => {
+        const run = await findRun(transaction, tenant, runId);
+        if (run === undefined) throw new UnknownRunError(runId);
+        assertSpeaksFor(run, execution);
+        const waitsFor =
+          run.status === "SEALING" ? await deps.unansweredTry(transaction, tenant, runId) : run.waiting?.reason;
+        return { ...answerOf(run, run.baseCommit), ...answerLimits(run, deps.now(), waitsFor) };
+      });
+    }
+    if (status !== RunStatus.UNSPECIFIED && status !== RunStatus.RUNNING)
+      throw new InvalidReportError(
+        `status ${enumToJson(RunStatusSchema, status)} can't be reported; report RUNNING or none`,
+      );
+    const drafts = draftWorkEvents(events, { generation: execution.generation, attempt });
+    return deps.inRun(scope, async (open) => {
+      assertSpeaksFor(open.run, execution);
+      await assertAttempt(open, attempt);
+      const kept =
+        baseCommit === "" ? open.run.baseCommit : await keepBaseCommit(open.transaction, open.run, baseCommit);
+      await appendUnknown(open, drafts);
+      await noteWaiting(open, drafts);
+      if (status === RunStatus.RUNNING && open.run.status === "PREPARING")
+        await open.moveTo("RUNNING", `work/${execution.generation}/${attempt}/running`);
+      return answerOf(open.run, kept);
+    });
+  };
+}
+
+/** A step that begins or ends, or a workspace that stands, says that the work goes on. */
+async function noteWaiting(open: OpenRun, drafts: readonly EventDraft[]): Promise<void> {
+  const last = drafts.findLast(({ waiting, step, workspace }) => (waiting ?? step ?? workspace) !== undefined);
+  if (last === undefined || (last.waiting === undefined && open.run.waiting === null)) return;
+  await setWaiting(open.transaction, open.run, last.waiting ?? null);
+}
+
+function answerOf({ desiredState }: RunRow, baseCommit: string | null | undefined) {
+  return {
+    desiredState: desiredState === "CANCEL" ? DesiredState.CANCEL : DesiredState.RUN,
+    baseCommit: baseCommit ?? "",
+  };
+}

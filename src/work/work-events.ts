@@ -1,0 +1,43 @@
+import { toJson } from "@bufbuild/protobuf";
+import type { WorkEvent, WorkEventJson } from "../gen/workflows_runtime/v1/workflow_service_pb.ts";
+import { WorkEventSchema } from "../gen/workflows_runtime/v1/workflow_service_pb.ts";
+import type { EventDraft } from "../runs/stream/chain-events.ts";
+import { canonicalJson } from "../text/canonical-json.ts";
+import { storableJson } from "../text/strangers-text.ts";
+
+/** A worker's event that can't be taken; none of its batch was. */
+export class InvalidEventError extends Error {
+  override readonly name = "InvalidEventError";
+  readonly code = "invalid_event";
+  readonly n: string;
+  constructor(n: bigint, rule: string) {
+    super(`event n ${n} ${rule}`);
+    this.n = String(n);
+  }
+}
+
+/** Largest event, bytes of its RFC 8785 JSON. */
+export const largestEventBytes = 64 * 1024;
+
+/**
+ * Makes drafts of what a worker saw; their keys are its own count within its attempt. Text that Postgres can't keep is shown in a form that it can: a persona may say anything.
+ * @throws InvalidEventError
+ */
+export function draftWorkEvents(
+  events: readonly WorkEvent[],
+  by: { readonly generation: number; readonly attempt: number },
+): EventDraft[] {
+  let last = 0n;
+  return events.map((event) => {
+    if (event.n <= last) throw new InvalidEventError(event.n, `comes after n ${last}; send events in the order of n`);
+    last = event.n;
+    const { n, ...payload } = storableJson<WorkEventJson>(toJson(WorkEventSchema, event));
+    const bytes = Buffer.byteLength(canonicalJson(payload));
+    if (bytes > largestEventBytes)
+      throw new InvalidEventError(
+        event.n,
+        `has ${bytes} bytes; ${largestEventBytes} are allowed: cut the text and say that it is truncated`,
+      );
+    return { writerKey: `work/${by.generation}/${by.attempt}/${n}`, ...payload };
+  });
+}

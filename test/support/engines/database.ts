@@ -1,0 +1,58 @@
+import type { Pool } from "pg";
+import pg from "pg";
+import type { Role } from "../../../src/drivers/postgres/migrate.ts";
+import { migrateDatabase, roleName, roles } from "../../../src/drivers/postgres/migrate.ts";
+import { createPool } from "../../../src/drivers/postgres/pool.ts";
+
+export interface TestDatabase {
+  /** Sees every row, and writes what no trigger would let through: what a test begins with, or alters on purpose. */
+  readonly superuserUrl: string;
+  urlOf(role: Role): string;
+  /** Pool of one process's role; closed by `close`. */
+  poolOf(role: Role): Pool;
+  close(): Promise<void>;
+}
+
+/** A migrated database of its own on a running server, so that tests can't see each other's rows. */
+export async function createDatabase(serverUrl: string): Promise<TestDatabase> {
+  const name = `test_${crypto.randomUUID().replaceAll("-", "")}`;
+  const server = new pg.Client({ connectionString: serverUrl });
+  await server.connect();
+  await server.query(`create database ${name}`);
+  await server.end();
+  const databaseUrl = withPath(serverUrl, name);
+  const passwords = Object.fromEntries(roles.map((role) => [role, `${role}-password`])) as Record<Role, string>;
+  await migrateDatabase({ adminUrl: databaseUrl, passwords, log: () => undefined });
+  const pools: Pool[] = [];
+  const urlOf = (role: Role): string => {
+    const url = new URL(databaseUrl);
+    url.username = roleName(role);
+    url.password = passwords[role];
+    return url.href;
+  };
+  return {
+    superuserUrl: withoutTriggers(databaseUrl),
+    urlOf,
+    poolOf(role) {
+      const pool = createPool({ url: urlOf(role), applicationName: `test-${role}`, max: 8, onError: () => undefined });
+      pools.push(pool);
+      return pool;
+    },
+    close: async () => {
+      await Promise.all(pools.map((pool) => pool.end()));
+    },
+  };
+}
+
+/** A superuser's URL, for sessions in which no trigger fires. */
+export function withoutTriggers(url: string): string {
+  const changed = new URL(url);
+  changed.searchParams.set("options", "-c session_replication_role=replica");
+  return changed.href;
+}
+
+function withPath(url: string, database: string): string {
+  const changed = new URL(url);
+  changed.pathname = `/${database}`;
+  return changed.href;
+}

@@ -1,0 +1,133 @@
+import type { Pool } from "pg";
+import { createDecideByDeclarations } from "../../../src/definitions/declarations.ts";
+import type { WorkspaceRules } from "../../../src/definitions/policy/workspace-rules.ts";
+import type { KafkaConsumer } from "../../../src/drivers/kafka/kafka-consumer.ts";
+import { createKafkaConsumer } from "../../../src/drivers/kafka/kafka-consumer.ts";
+import { createKafkaProducer } from "../../../src/drivers/kafka/kafka-producer.ts";
+import { createInTransaction, isDataError } from "../../../src/drivers/postgres/in-scope.ts";
+import type { AcceptRequests } from "../../../src/requests/accept-requests.ts";
+import { createAcceptRequests } from "../../../src/requests/accept-requests.ts";
+import type { Delivery } from "../../../src/requests/cloudevent.ts";
+import { createConsumeRequests } from "../../../src/requests/consume-requests.ts";
+import { aRequest, runs, workspaces } from "../builders/declared.ts";
+
+/** The one that `urn:team` may speak on. */
+export const topic = "requests";
+
+/** Accepts what `urn:team` asks for two orgs of tenant acme on the topic `requests`, as the dispatcher does. */
+export const acceptInto = (
+  dispatcher: Pool,
+  change: {
+    knownRoles?: readonly string[];
+    workspaces?: WorkspaceRules;
+    onDefect?: (error: unknown) => void;
+  } = {},
+): AcceptRequests =>
+  createAcceptRequests({
+    inTransaction: createInTransaction(dispatcher),
+    decideByDeclarations: createDecideByDeclarations(),
+    bindings: [
+      {
+        cluster: "local",
+        topic,
+        source: "urn:team",
+        tenants: ["acme"],
+        orgs: ["retail", "wholesale"],
+        types: ["asked"],
+      },
+    ],
+    operator: { knownRoles: change.knownRoles ?? [], workspaces: change.workspaces ?? workspaces, runs },
+    isDataError,
+    onDefect: change.onDefect ?? rethrow,
+    now: () => new Date(),
+  });
+
+function rethrow(error: unknown): never {
+  throw error;
+}
+
+/** Headers of a binary event that `acceptInto` takes. */
+export const eventHeaders = (id: string): Record<string, string> => ({
+  "content-type": "application/json",
+  ce_specversion: "1.0",
+  ce_id: id,
+  ce_source: "urn:team",
+  ce_type: "asked",
+  ce_tenantid: "acme",
+  ce_orgid: "retail",
+});
+
+/** A table expression: every quarantined delivery with its owner, empty for the platform's, and its first reason. */
+export const quarantined = `(
+  select position, '' as owner, event_id, reasons, reasons->0->>'code' as code from platform_deliveries
+  union all select position, tenant || '/' || org, event_id, reasons, reasons->0->>'code' from deliveries where disposition = 'quarantined'
+) as quarantined`;
+
+let offset = 0;
+/** A binary CloudEvent at the next position of the topic. @param data - bytes and text stand as they are */
+export function aDelivery(id: string, data: unknown = aRequest(), headers: Record<string, string> = {}): Delivery {
+  offset += 1;
+  return {
+    position: `kafka:local/${topic}@one/0/${offset}`,
+    cluster: "local",
+    topic,
+    key: id,
+    headers: { ...eventHeaders(id), ...headers },
+    value: data instanceof Uint8Array ? data : Buffer.from(typeof data === "string" ? data : JSON.stringify(data)),
+  };
+}
+
+/** Consumes the topic as the dispatcher does. */
+export function consumeInto(
+  dispatcher: Pool,
+  brokers: readonly string[],
+  {
+    onPause = () => undefined,
+    onRejoin = () => undefined,
+  }: { onPause?: (error: unknown) => void; onRejoin?: (error: unknown) => void } = {},
+): { readonly consumer: KafkaConsumer; readonly running: Promise<void>; stop(): Promise<void> } {
+  const consumer = createKafkaConsumer({
+    brokers,
+    clientId: "test",
+    groupId: "dispatcher",
+    topic,
+    batchSize: 100,
+    handle: createConsumeRequests({
+      accept: acceptInto(dispatcher),
+      cluster: "local",
+      onAccepted: () => undefined,
+      onCounts: () => undefined,
+    }),
+    canGoOn: () =>
+      dispatcher.query("select 1").then(
+        () => true,
+        () => false,
+      ),
+    onPause,
+    onRejoin,
+    now: () => new Date(),
+  });
+  const ended = new AbortController();
+  const running = consumer.run(ended.signal);
+  running.catch(() => undefined);
+  return {
+    consumer,
+    running,
+    stop: async () => {
+      ended.abort();
+      await running;
+    },
+  };
+}
+
+/** Asks once per id, each a binary event with the same data. */
+export async function publishRequests(brokers: readonly string[], ids: readonly string[]): Promise<void> {
+  const producer = createKafkaProducer({ brokers, clientId: "test-producer" });
+  await producer.connect();
+  const value = Buffer.from(JSON.stringify(aRequest()));
+  await producer.send(
+    topic,
+    ids.map((id) => ({ key: id, value, headers: eventHeaders(id) })),
+  );
+  await producer.close();
+}

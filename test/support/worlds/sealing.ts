@@ -1,0 +1,120 @@
+import { join } from "node:path";
+import pg from "pg";
+import type { ObjectStore } from "../../../src/artifacts/object-store.ts";
+import { createInScope, createInTransaction } from "../../../src/drivers/postgres/in-scope.ts";
+import { createS3 } from "../../../src/drivers/s3/s3.ts";
+import { openFileSigner } from "../../../src/drivers/signing/file-signer.ts";
+import type { RequirementJson } from "../../../src/gen/governance/v1/profile_pb.ts";
+import { publishSigningKeys } from "../../../src/proof/attestations/signing-keys.ts";
+import { assertRun, createInRun } from "../../../src/runs/in-run.ts";
+import type { AbortedEnd } from "../../../src/seal/abort-seal.ts";
+import { createAbortSeal } from "../../../src/seal/abort-seal.ts";
+import { createCommitSeal } from "../../../src/seal/commit-seal.ts";
+import type { StuckCall } from "../../../src/seal/deliver-due-call.ts";
+import { createDeliverHandoff } from "../../../src/seal/deliver-handoff.ts";
+import { createDeliverLoop } from "../../../src/seal/deliver-loop.ts";
+import { createDescribeSeal } from "../../../src/seal/describe-seal.ts";
+import type { MethodologyOf } from "../../../src/seal/handoff-request.ts";
+import type { HeldUpCall } from "../../../src/seal/handoff-store.ts";
+import { createPrepareSeal } from "../../../src/seal/prepare-seal.ts";
+import { createReceivers } from "../../../src/seal/receivers.ts";
+import { createReconcileRun } from "../../../src/seal/reconcile-run.ts";
+import type { EndScope, SealScope } from "../../../src/seal/run-so-far.ts";
+import type { InScope } from "../../../src/tenancy/transaction.ts";
+import { createCompleteWork } from "../../../src/work/complete-work.ts";
+import { createExaminer } from "../../../src/work/examine/examiner.ts";
+import { examinerLimits } from "../../../src/work/examine/run-examiner.ts";
+import { createGrantUploads } from "../../../src/work/grant-uploads.ts";
+import { createAssertMayUpload } from "../../../src/work/work-attempt.ts";
+import type { ReportedWork } from "../../../src/work/work-report-store.ts";
+import { createBeginRun } from "../builders/begun-run.ts";
+import { createDatabase } from "../engines/database.ts";
+import { startEngines } from "../engines/engines.ts";
+
+export const baseUri = "https://automation.example/proof";
+export const ran: RequirementJson = {
+  id: "run-completed",
+  kind: "agent-run",
+  outcome: "COMPLETED",
+  remedy: "Mend what stopped it.",
+};
+export const tested: RequirementJson = {
+  id: "tests-passed",
+  kind: "test-result",
+  outcome: "PASSED",
+  remedy: "Add a test step.",
+};
+
+const limitMs = 120_000;
+
+export type Sealing = Awaited<ReturnType<typeof startSealing>>;
+
+/** Everything that ends runs, over a real Postgres with the api's role and a real S3. */
+export async function startSealing() {
+  const engines = await startEngines({ postgres: true, s3: true });
+  const database = await createDatabase(engines.postgres.url);
+  const admin = new pg.Pool({ connectionString: database.superuserUrl, max: 4 });
+  admin.on("error", () => {}); // clients that are still closing when Postgres stops say so
+  const pool = database.poolOf("api");
+  const s3 = createS3({ ...engines.s3, bucket: "automation" });
+  await s3.ensureBucket();
+  const now = () => new Date();
+  const signer = await openFileSigner(join(engines.dir, "keys"));
+  const inTransaction = createInTransaction(pool);
+  await publishSigningKeys({ inTransaction, now }, signer.publicKeys);
+  const stuck: StuckCall[] = [];
+  const heldUp: HeldUpCall[] = [];
+  const lastForms: unknown[] = [];
+
+  /** The use cases, wired as the api does; what a test changes is named. */
+  const wire = (
+    methodologyOf: MethodologyOf,
+    change: { inScope?: InScope; onDue?: () => void; objects?: Partial<ObjectStore>; receiverNow?: () => Date } = {},
+  ) => {
+    const inScope = change.inScope ?? createInScope(pool);
+    const objects = { ...s3, ...change.objects };
+    const onDue = change.onDue ?? (() => {});
+    const receivers = createReceivers({ methodologyOf, now: change.receiverNow ?? now, random: () => 0 });
+    const deps = {
+      receivers,
+      ...{ inScope, inTransaction, inRun: createInRun({ inScope, now }), objects, methodologyOf, baseUri, now },
+      ...{
+        sign: signer.sign,
+        onDue,
+        onStuck: (call: StuckCall) => stuck.push(call),
+        onHeldUp: (call: HeldUpCall) => heldUp.push(call),
+        onError: console.error,
+      },
+      ...{ random: () => 0, onLastForm: (error: unknown) => void lastForms.push(error) },
+    };
+    const examine = createExaminer({ objects, limits: examinerLimits });
+    const completeWork = createCompleteWork({ ...deps, examine });
+    const limit = () => AbortSignal.timeout(limitMs);
+    const abortSeal = createAbortSeal(deps);
+    const prepare = createPrepareSeal(deps);
+    const commit = createCommitSeal(deps);
+    return {
+      grant: createGrantUploads({ ...deps, assertMayUpload: createAssertMayUpload(deps) }),
+      complete: (scope: SealScope, told: ReportedWork) => completeWork(scope, told, limit()),
+      prepare: (scope: SealScope) => prepare(scope, limit()),
+      deliver: createDeliverHandoff(deps),
+      commit: (scope: SealScope) => commit(scope, limit()),
+      abort: (scope: EndScope, end: AbortedEnd) => abortSeal(scope, end, limit()),
+      reconcile: createReconcileRun({ ...deps, abortSeal, onReconciled: () => undefined }),
+      describe: createDescribeSeal(deps),
+      loop: createDeliverLoop(deps),
+    };
+  };
+
+  const beginRun = createBeginRun(admin);
+
+  return {
+    ...{ assertRun, engines, admin, s3, signer, stuck, heldUp, lastForms, wire, beginRun, inTransaction },
+    inScope: createInScope(pool),
+    async stop() {
+      s3.close();
+      await Promise.all([database.close(), admin.end()]);
+      await engines.stop();
+    },
+  };
+}
