@@ -7,7 +7,7 @@ import type { Applied } from "../../src/cli/declarations.ts";
 import { applyDeclarations, readDeclarations } from "../../src/cli/declarations.ts";
 import type { LocalState } from "../../src/cli/local-state.ts";
 import type { ApiClient } from "../../src/client/api-client.ts";
-import { RepositorySchema } from "../../src/gen/workflows_runtime/v1/workflow_service_pb.ts";
+import { RepositorySchema } from "../../src/gen/workflows_runtime/v1/repository_pb.ts";
 import { makeDemoRepository } from "./demo-repository.ts";
 import type { DemoSettings } from "./demo-settings.ts";
 import { declarationsDir, personasDir, repositoryDir } from "./demo-settings.ts";

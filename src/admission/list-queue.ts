@@ -1,4 +1,5 @@
-import type { HeldUpRunJson, ListQueueResponseJson } from "../gen/workflows_runtime/v1/workflow_service_pb.ts";
+import type { HeldUpRunJson } from "../gen/workflows_runtime/v1/queue_pb.ts";
+import type { ListQueueResponseJson } from "../gen/workflows_runtime/v1/request_service_pb.ts";
 import { statusToJson } from "../runs/run-status.ts";
 import { listHeldUpCalls } from "../seal/handoff-store.ts";
 import { countOpenRuns, listHeldUp } from "../seal/reconciliation-store.ts";

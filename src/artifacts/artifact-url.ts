@@ -1,4 +1,4 @@
-import type { GetArtifactUrlResponseJson } from "../gen/workflows_runtime/v1/workflow_service_pb.ts";
+import type { GetArtifactUrlResponseJson } from "../gen/workflows_runtime/v1/artifact_service_pb.ts";
 import { isUuid } from "../tenancy/page-token.ts";
 import type { InScope, Scope } from "../tenancy/transaction.ts";
 import { UnknownIdError } from "../tenancy/unknown-id-error.ts";

@@ -5,11 +5,9 @@ import { equals } from "@bufbuild/protobuf";
 import { Code, ConnectError } from "@connectrpc/connect";
 import type { ApiClient } from "../client/api-client.ts";
 import { ProfileSchema } from "../gen/governance/v1/profile_pb.ts";
-import {
-  PublishWorkflowVersionRequestSchema,
-  RepositorySchema,
-  WorkflowRuleSchema,
-} from "../gen/workflows_runtime/v1/workflow_service_pb.ts";
+import { RepositorySchema } from "../gen/workflows_runtime/v1/repository_pb.ts";
+import { WorkflowRuleSchema } from "../gen/workflows_runtime/v1/workflow_rule_pb.ts";
+import { PublishWorkflowVersionRequestSchema } from "../gen/workflows_runtime/v1/workflow_service_pb.ts";
 import type { Detail } from "./cli-error.ts";
 import { CliError } from "./cli-error.ts";
 import { listUpTo } from "./output.ts";

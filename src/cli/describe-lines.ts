@@ -1,9 +1,7 @@
 import type { ReferencesJson } from "../gen/automation/v1/ref_pb.ts";
+import type { HandoffCallJson } from "../gen/workflows_runtime/v1/handoff_call_pb.ts";
 import type { RunJson } from "../gen/workflows_runtime/v1/run_pb.ts";
-import type {
-  DescribeWorkflowRunResponseJson,
-  HandoffCallJson,
-} from "../gen/workflows_runtime/v1/workflow_service_pb.ts";
+import type { DescribeWorkflowRunResponseJson } from "../gen/workflows_runtime/v1/workflow_service_pb.ts";
 import { attemptText, cancelText, limitText, refText, verdictLines, waitingText } from "./event-lines.ts";
 import { factLines, plain, shortName, shortTime, tableLines, wrapLine } from "./output.ts";
 import { tint } from "./terminal.ts";

@@ -69,7 +69,7 @@ async function collectFiles(api: ApiClient, runId: string): Promise<ExportFile[]
       const page = await api.governance.listAttestations({ runId, pageSize, pageToken });
       return { items: page.attestations, nextPageToken: page.nextPageToken };
     }),
-    api.workflows.listArtifacts({ runId }),
+    api.artifacts.listArtifacts({ runId }),
     api.governance.listSigningKeys({}),
   ]);
   if (items.length === 0) {
@@ -87,7 +87,7 @@ async function collectFiles(api: ApiClient, runId: string): Promise<ExportFile[]
     for (const { value } of subjects) named.add(value);
   }
   for (const artifact of artifacts.filter(({ sha256 }) => named.has(sha256))) {
-    const { url } = await api.workflows.getArtifactUrl({ artifactId: artifact.id });
+    const { url } = await api.artifacts.getArtifactUrl({ artifactId: artifact.id });
     files.push({ name: safePath(artifact.name), bytes: await download(url, artifact) });
   }
   assertApart(files);

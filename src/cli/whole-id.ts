@@ -33,9 +33,9 @@ export async function wholeRunId({ workflows }: ApiClient, text: string): Promis
 }
 
 /** @throws CliError 2 with those that begin so, when there are several */
-export function wholeArtifactId({ workflows }: ApiClient, text: string): Promise<string> {
+export function wholeArtifactId(api: ApiClient, text: string): Promise<string> {
   return wholeId("artifacts", text, async (idPrefix) => {
-    const { artifacts } = await workflows.listArtifacts({ idPrefix });
+    const { artifacts } = await api.artifacts.listArtifacts({ idPrefix });
     return artifacts.map(({ id, name, runId }) => ({ id, told: `${name} of run ${runId}` }));
   });
 }

@@ -5,6 +5,8 @@ import { AgentsService } from "../gen/agents/v1/agents_service_pb.ts";
 import { GovernanceService } from "../gen/governance/v1/governance_service_pb.ts";
 import { ProfileService } from "../gen/governance/v1/profile_service_pb.ts";
 import { GraphService } from "../gen/graph/v1/graph_service_pb.ts";
+import { ArtifactService } from "../gen/workflows_runtime/v1/artifact_service_pb.ts";
+import { RequestService } from "../gen/workflows_runtime/v1/request_service_pb.ts";
 import { RunWorkerService } from "../gen/workflows_runtime/v1/run_worker_service_pb.ts";
 import { WorkflowService } from "../gen/workflows_runtime/v1/workflow_service_pb.ts";
 
@@ -21,6 +23,8 @@ export interface ApiClientOptions {
 /** One client per service of the facade, all speaking for one tenant. */
 export interface ApiClient {
   readonly workflows: Client<typeof WorkflowService>;
+  readonly requests: Client<typeof RequestService>;
+  readonly artifacts: Client<typeof ArtifactService>;
   readonly runWorker: Client<typeof RunWorkerService>;
   readonly profiles: Client<typeof ProfileService>;
   readonly governance: Client<typeof GovernanceService>;
@@ -45,6 +49,8 @@ export function createApiClient({ apiUrl, token, tenant, org, timeoutMs = 10_000
   });
   return {
     workflows: createClient(WorkflowService, transport),
+    requests: createClient(RequestService, transport),
+    artifacts: createClient(ArtifactService, transport),
     runWorker: createClient(RunWorkerService, transport),
     profiles: createClient(ProfileService, transport),
     governance: createClient(GovernanceService, transport),

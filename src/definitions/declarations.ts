@@ -1,5 +1,6 @@
 import { LRUCache } from "lru-cache";
-import type { RepositoryJson, WorkflowRuleJson } from "../gen/workflows_runtime/v1/workflow_service_pb.ts";
+import type { RepositoryJson } from "../gen/workflows_runtime/v1/repository_pb.ts";
+import type { WorkflowRuleJson } from "../gen/workflows_runtime/v1/workflow_rule_pb.ts";
 import type { StoredPersona } from "../personas/persona-store.ts";
 import { lookUpPersonas } from "../personas/persona-store.ts";
 import type { FoundRow, LookUp, Transaction, Wanted } from "../tenancy/transaction.ts";

@@ -1,6 +1,6 @@
 import { toJson } from "@bufbuild/protobuf";
-import type { Repository } from "../gen/workflows_runtime/v1/workflow_service_pb.ts";
-import { RepositorySchema } from "../gen/workflows_runtime/v1/workflow_service_pb.ts";
+import type { Repository } from "../gen/workflows_runtime/v1/repository_pb.ts";
+import { RepositorySchema } from "../gen/workflows_runtime/v1/repository_pb.ts";
 import type { Principal } from "../tenancy/request-context.ts";
 import type { InScope } from "../tenancy/transaction.ts";
 import { shownText } from "../text/strangers-text.ts";

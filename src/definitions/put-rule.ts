@@ -1,6 +1,6 @@
 import { toJson } from "@bufbuild/protobuf";
-import type { WorkflowRule } from "../gen/workflows_runtime/v1/workflow_service_pb.ts";
-import { WorkflowRuleSchema } from "../gen/workflows_runtime/v1/workflow_service_pb.ts";
+import type { WorkflowRule } from "../gen/workflows_runtime/v1/workflow_rule_pb.ts";
+import { WorkflowRuleSchema } from "../gen/workflows_runtime/v1/workflow_rule_pb.ts";
 import type { Principal } from "../tenancy/request-context.ts";
 import type { InScope } from "../tenancy/transaction.ts";
 import { bumpRevision } from "./declaration-revision-store.ts";

@@ -1,10 +1,10 @@
 import type { GetProfileResponseJson, ListProfilesResponseJson } from "../gen/governance/v1/profile_service_pb.ts";
+import type { WorkflowRuleJson } from "../gen/workflows_runtime/v1/workflow_rule_pb.ts";
 import type {
   GetWorkflowVersionResponseJson,
   ListRepositoriesResponseJson,
   ListWorkflowDefinitionsResponseJson,
   ListWorkflowRulesResponseJson,
-  WorkflowRuleJson,
 } from "../gen/workflows_runtime/v1/workflow_service_pb.ts";
 import { decodeNamesToken, encodeNamesToken, InvalidPageTokenError, pageSizeOf } from "../tenancy/page-token.ts";
 import type { InScope, Scope } from "../tenancy/transaction.ts";

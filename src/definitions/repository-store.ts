@@ -1,5 +1,5 @@
 import { wantedRows, wantedValues } from "../drivers/postgres/look-up.ts";
-import type { RepositoryJson } from "../gen/workflows_runtime/v1/workflow_service_pb.ts";
+import type { RepositoryJson } from "../gen/workflows_runtime/v1/repository_pb.ts";
 import type { LookUp, Transaction } from "../tenancy/transaction.ts";
 
 /** Repositories of a tenant by id, at most `limit` of those after one. */

@@ -1,5 +1,5 @@
 import { wantedRows, wantedValues } from "../drivers/postgres/look-up.ts";
-import type { WorkflowRuleJson } from "../gen/workflows_runtime/v1/workflow_service_pb.ts";
+import type { WorkflowRuleJson } from "../gen/workflows_runtime/v1/workflow_rule_pb.ts";
 import type { LookUp, Transaction } from "../tenancy/transaction.ts";
 
 /** Rules in the order in which they are asked, at most `limit` of those after one. */

@@ -1,7 +1,7 @@
 import type {
   ListPlatformDeliveriesRequest,
   ListPlatformDeliveriesResponseJson,
-} from "../gen/workflows_runtime/v1/workflow_service_pb.ts";
+} from "../gen/workflows_runtime/v1/request_service_pb.ts";
 import { platformScope } from "../tenancy/bind-scope.ts";
 import { decodePageToken, encodePageToken, pageSizeOf } from "../tenancy/page-token.ts";
 import type { InScope } from "../tenancy/transaction.ts";

@@ -1,10 +1,9 @@
+import type { DispositionJson, RequestDeliveryJson } from "../gen/workflows_runtime/v1/delivery_pb.ts";
+import { Disposition } from "../gen/workflows_runtime/v1/delivery_pb.ts";
 import type {
-  DispositionJson,
   ListRunRequestsRequest,
   ListRunRequestsResponseJson,
-  RequestDeliveryJson,
-} from "../gen/workflows_runtime/v1/workflow_service_pb.ts";
-import { Disposition } from "../gen/workflows_runtime/v1/workflow_service_pb.ts";
+} from "../gen/workflows_runtime/v1/request_service_pb.ts";
 import { decodePageToken, encodePageToken, pageSizeOf } from "../tenancy/page-token.ts";
 import type { InScope, Scope } from "../tenancy/transaction.ts";
 import type { DeliveryRow } from "./delivery-store.ts";

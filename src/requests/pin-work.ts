@@ -11,7 +11,7 @@ import type { AutomationPlanJson, PersonaRefJson, StepJson } from "../gen/automa
 import type { EffectivePolicyJson, IsolationClassJson } from "../gen/automation/v1/policy_pb.ts";
 import type { RunRequestedJson } from "../gen/automation/v1/run_requested_pb.ts";
 import type { PinnedPersonaJson, PinnedRepositoryJson, RunPinsJson } from "../gen/automation/v1/run_work_pb.ts";
-import type { RepositoryJson } from "../gen/workflows_runtime/v1/workflow_service_pb.ts";
+import type { RepositoryJson } from "../gen/workflows_runtime/v1/repository_pb.ts";
 import type { StoredPersona } from "../personas/persona-store.ts";
 import { isFor } from "../rules/match-rule.ts";
 import type { Scope } from "../tenancy/transaction.ts";

@@ -1,6 +1,6 @@
 import type { RunRequestedJson } from "../gen/automation/v1/run_requested_pb.ts";
 import type { ProfileJson } from "../gen/governance/v1/profile_pb.ts";
-import type { WorkflowRuleJson } from "../gen/workflows_runtime/v1/workflow_service_pb.ts";
+import type { WorkflowRuleJson } from "../gen/workflows_runtime/v1/workflow_rule_pb.ts";
 
 /** @returns whether a declared thing is meant for an org: it names it, or none */
 export function isFor(org: string, { orgs = [] }: { readonly orgs?: readonly string[] }): boolean {

@@ -1,5 +1,5 @@
 import type { VerdictJson } from "../gen/automation/v1/verdict_pb.ts";
-import type { HandoffCallJson, ImpedimentJson } from "../gen/workflows_runtime/v1/workflow_service_pb.ts";
+import type { HandoffCallJson, ImpedimentJson } from "../gen/workflows_runtime/v1/handoff_call_pb.ts";
 import { findRun } from "../runs/run-store.ts";
 import type { InScope, Scope } from "../tenancy/transaction.ts";
 import type { CallRow } from "./handoff-store.ts";

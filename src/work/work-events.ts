@@ -1,6 +1,6 @@
 import { toJson } from "@bufbuild/protobuf";
-import type { WorkEvent, WorkEventJson } from "../gen/workflows_runtime/v1/workflow_service_pb.ts";
-import { WorkEventSchema } from "../gen/workflows_runtime/v1/workflow_service_pb.ts";
+import type { WorkEvent, WorkEventJson } from "../gen/workflows_runtime/v1/work_event_pb.ts";
+import { WorkEventSchema } from "../gen/workflows_runtime/v1/work_event_pb.ts";
 import type { EventDraft } from "../runs/stream/chain-events.ts";
 import { canonicalJson } from "../text/canonical-json.ts";
 import { storableJson } from "../text/strangers-text.ts";

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { RunEventJson } from "../../src/gen/automation/v1/run_event_pb.ts";
 import type { AttestationJson } from "../../src/gen/governance/v1/governance_service_pb.ts";
-import type { RequestDeliveryJson } from "../../src/gen/workflows_runtime/v1/workflow_service_pb.ts";
+import type { RequestDeliveryJson } from "../../src/gen/workflows_runtime/v1/delivery_pb.ts";
 import type { RunningStack, ToldEvent } from "../support/engines/stack.ts";
 import {
   automation,

@@ -12,11 +12,9 @@ import type { PersonaManifestJson } from "../../src/gen/agents/v1/agents_service
 import type { AutomationPlanJson, TestStepJson } from "../../src/gen/automation/v1/automation_plan_pb.ts";
 import type { ReasonJson } from "../../src/gen/automation/v1/run_event_pb.ts";
 import type { RunPinsJson } from "../../src/gen/automation/v1/run_work_pb.ts";
-import type { RepositoryJson } from "../../src/gen/workflows_runtime/v1/workflow_service_pb.ts";
-import {
-  PublishWorkflowVersionRequestSchema,
-  RepositorySchema,
-} from "../../src/gen/workflows_runtime/v1/workflow_service_pb.ts";
+import type { RepositoryJson } from "../../src/gen/workflows_runtime/v1/repository_pb.ts";
+import { RepositorySchema } from "../../src/gen/workflows_runtime/v1/repository_pb.ts";
+import { PublishWorkflowVersionRequestSchema } from "../../src/gen/workflows_runtime/v1/workflow_service_pb.ts";
 import { insertPersona } from "../../src/personas/persona-store.ts";
 import type { InScope } from "../../src/tenancy/transaction.ts";
 import { canonicalDigest } from "../../src/text/canonical-json.ts";

@@ -146,7 +146,7 @@ describe("who may call", () => {
   });
 
   it("lets the role platform list deliveries of no tenant, without a tenant, and no other role or method; each try is kept", async () => {
-    const method = "workflows_runtime.v1.WorkflowService/ListPlatformDeliveries";
+    const method = "workflows_runtime.v1.RequestService/ListPlatformDeliveries";
     const platform = await bearer({ tenants: [], orgs: [], roles: ["platform"] });
     for (const headers of [platform, { ...platform, ...scope }])
       expect(await post(method, {}, headers)).toMatchObject({ status: 200, body: {} });
@@ -205,7 +205,7 @@ describe("another tenant", () => {
     const runId = await startRun(acme);
     const reference = { kind: "backlog_item", id: "B-1" };
     expect((await globex.workflows.listWorkflowRuns({ reference })).runs).toEqual([]);
-    expect((await globex.workflows.listRunRequests({})).deliveries).toEqual([]);
+    expect((await globex.requests.listRunRequests({})).deliveries).toEqual([]);
     const execution = { runId, generation: 1, firstExecutionRunId: "theirs" };
     const startCapability = await startCapabilityOf(api.admin, runId);
     const worker = await api.clientOf({ tenant: "globex", roles: ["worker"] });

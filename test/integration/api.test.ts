@@ -6,8 +6,9 @@ import { createConnectTransport, createGrpcTransport, createGrpcWebTransport } f
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { ReasonSchema, RunStatus } from "../../src/gen/automation/v1/run_event_pb.ts";
 import { RefusalPolicy } from "../../src/gen/governance/v1/profile_pb.ts";
+import { Disposition } from "../../src/gen/workflows_runtime/v1/delivery_pb.ts";
 import type { Run } from "../../src/gen/workflows_runtime/v1/run_pb.ts";
-import { Disposition, WorkflowService } from "../../src/gen/workflows_runtime/v1/workflow_service_pb.ts";
+import { WorkflowService } from "../../src/gen/workflows_runtime/v1/workflow_service_pb.ts";
 import type { ApiClient, Claims, Post, RunningApi } from "../support/worlds/api.ts";
 import { declare, errorOf, postJson, profileOf, scope, startApi, startRun } from "../support/worlds/api.ts";
 
@@ -212,7 +213,7 @@ describe("a run that is asked for", () => {
     const runId = await startRun(acme, { requestId: "r-1" });
     expect(await startRun(acme, { requestId: "r-1" })).toBe(runId);
     expect((await errorOf(startRun(acme, { requestId: "r-1", sprint: "S-8" }))).code).toBe(Code.AlreadyExists);
-    const { deliveries } = await acme.workflows.listRunRequests({ eventId: "r-1" });
+    const { deliveries } = await acme.requests.listRunRequests({ eventId: "r-1" });
     expect(deliveries.map((each) => each.disposition).sort()).toEqual([
       Disposition.ACCEPTED,
       Disposition.DUPLICATE,

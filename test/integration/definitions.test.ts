@@ -20,15 +20,11 @@ import { createInScope, createInTransaction } from "../../src/drivers/postgres/i
 import type { AutomationPlanJson, TestStepJson } from "../../src/gen/automation/v1/automation_plan_pb.ts";
 import type { ProfileJson } from "../../src/gen/governance/v1/profile_pb.ts";
 import { ProfileSchema } from "../../src/gen/governance/v1/profile_pb.ts";
-import type {
-  PublishWorkflowVersionRequestJson,
-  RepositoryJson,
-} from "../../src/gen/workflows_runtime/v1/workflow_service_pb.ts";
-import {
-  PublishWorkflowVersionRequestSchema,
-  RepositorySchema,
-  WorkflowRuleSchema,
-} from "../../src/gen/workflows_runtime/v1/workflow_service_pb.ts";
+import type { RepositoryJson } from "../../src/gen/workflows_runtime/v1/repository_pb.ts";
+import { RepositorySchema } from "../../src/gen/workflows_runtime/v1/repository_pb.ts";
+import { WorkflowRuleSchema } from "../../src/gen/workflows_runtime/v1/workflow_rule_pb.ts";
+import type { PublishWorkflowVersionRequestJson } from "../../src/gen/workflows_runtime/v1/workflow_service_pb.ts";
+import { PublishWorkflowVersionRequestSchema } from "../../src/gen/workflows_runtime/v1/workflow_service_pb.ts";
 import { insertPersona } from "../../src/personas/persona-store.ts";
 import { InvalidPageTokenError } from "../../src/tenancy/page-token.ts";
 import type { InScope, InTransaction, Transaction } from "../../src/tenancy/transaction.ts";

@@ -7,6 +7,7 @@ import { createGrpcTransport } from "@connectrpc/connect-node";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { Health, HealthCheckResponse_ServingStatus as Status } from "../../src/gen/grpc/health/v1/health_pb.ts";
 import { ServerReflection, ServerReflectionRequestSchema } from "../../src/gen/grpc/reflection/v1/reflection_pb.ts";
+import { ArtifactService } from "../../src/gen/workflows_runtime/v1/artifact_service_pb.ts";
 import {
   ListWorkflowRunsRequestSchema,
   WorkflowService,
@@ -189,7 +190,7 @@ describe("what a caller sent", () => {
       [`${service}/DescribeWorkflowRun`, { runId: long }],
       [`${service}/CancelWorkflowRun`, { runId: long }],
       [`${service}/CancelWorkflowRun`, { runId: "r", reason: long }],
-      [`${service}/GetArtifactUrl`, { artifactId: long }],
+      [`${ArtifactService.typeName}/GetArtifactUrl`, { artifactId: long }],
       [`${service}/GetWorkflowVersion`, { definition: { id: "d", version: long } }],
       [`${service}/StartWorkflowRun`, { requestId: long }],
       [`governance.v1.GovernanceService/GetAttestation`, { id: long }],

@@ -2,12 +2,12 @@ import type { MessageInitShape } from "@bufbuild/protobuf";
 import { create } from "@bufbuild/protobuf";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { createInScope } from "../../src/drivers/postgres/in-scope.ts";
-import type { RequestDeliveryJson } from "../../src/gen/workflows_runtime/v1/workflow_service_pb.ts";
+import type { RequestDeliveryJson } from "../../src/gen/workflows_runtime/v1/delivery_pb.ts";
+import { Disposition } from "../../src/gen/workflows_runtime/v1/delivery_pb.ts";
 import {
-  Disposition,
   ListPlatformDeliveriesRequestSchema,
   ListRunRequestsRequestSchema,
-} from "../../src/gen/workflows_runtime/v1/workflow_service_pb.ts";
+} from "../../src/gen/workflows_runtime/v1/request_service_pb.ts";
 import { createListPlatformDeliveries } from "../../src/requests/list-platform-deliveries.ts";
 import type { ListRequests } from "../../src/requests/list-requests.ts";
 import { createListRequests } from "../../src/requests/list-requests.ts";

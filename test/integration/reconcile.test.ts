@@ -137,20 +137,20 @@ describe("a run whose workflow Temporal has lost", () => {
     await Promise.all(lost.map(isStarted));
     const waiting = await startRun(globex);
     await until(async () => reconcile.isReleaseStuck());
-    await until(async () => (await acme.workflows.listQueue({})).heldUp.length === lost.length);
-    const { runs, heldUp } = await acme.workflows.listQueue({});
+    await until(async () => (await acme.requests.listQueue({})).heldUp.length === lost.length);
+    const { runs, heldUp } = await acme.requests.listQueue({});
     expect(runs).toMatchObject([{ status: RunStatus.ADMITTED, count: 2, waiting: 0, starting: 2 }]);
     expect(heldUp.map(({ runId, finding, due }) => ({ runId, finding, due })).toSorted(byRun)).toEqual(
       lost.map((runId) => ({ runId, finding: "unbegun", due: false })).toSorted(byRun),
     );
-    expect((await globex.workflows.listQueue({})).runs).toMatchObject([{ count: 1, waiting: 1, starting: 0 }]);
+    expect((await globex.requests.listQueue({})).runs).toMatchObject([{ count: 1, waiting: 1, starting: 0 }]);
 
     await Promise.all(lost.map((runId) => remove(runId)));
     await work();
     expect(await endOf(waiting)).toBe("COMPLETED g1");
     expect(await Promise.all(lost.map(endOf))).toEqual(["COMPLETED g2", "COMPLETED g2"]);
     await until(async () => !reconcile.isReleaseStuck());
-    expect(await acme.workflows.listQueue({})).toMatchObject({ runs: [], heldUp: [] });
+    expect(await acme.requests.listQueue({})).toMatchObject({ runs: [], heldUp: [] });
   });
 
   it("ends CANCELLED when that is asked, and what it had prepared is discarded", async () => {

@@ -79,7 +79,7 @@ async function makeRuns(scope: Scope): Promise<Ids> {
   await runWorker.prepareSeal({ execution });
   await runWorker.deliverHandoff({ execution });
   expect((await runWorker.commitSeal({ execution })).committed).toBe(true);
-  const [artifact] = (await people.workflows.listArtifacts({ runId: completed })).artifacts;
+  const [artifact] = (await people.artifacts.listArtifacts({ runId: completed })).artifacts;
   const [attestation] = (await people.governance.listAttestations({ runId: completed })).attestations;
   const begun = await start("work");
   const startCapability = await begin(begun);
@@ -229,7 +229,7 @@ describe("a request id that another org of the tenant used", () => {
       told: `request_id "${owned.requestId}" was used before with another request; use a new id for another request`,
     });
     const theirs = await api.clientOf(sibling);
-    const { deliveries } = await theirs.workflows.listRunRequests({ eventId: owned.requestId });
+    const { deliveries } = await theirs.requests.listRunRequests({ eventId: owned.requestId });
     expect(deliveries).toMatchObject([{ disposition: 3, runId: "", eventId: owned.requestId, source: "api:paula" }]);
     expect((await theirs.workflows.listWorkflowRuns({})).runs).toEqual([]);
     expect(await rowsOf(owner, "org")).toEqual(before);

@@ -31,8 +31,8 @@ const ways: readonly (readonly [string, field: string, rest: string, (id: string
   ["DescribeWorkflowRun", ...ofRun, (runId) => acme.workflows.describeWorkflowRun({ runId })],
   ["CancelWorkflowRun", ...ofRun, (runId) => acme.workflows.cancelWorkflowRun({ runId })],
   ["WatchWorkflowRun", ...ofRun, async (runId) => (await firstOf(acme.workflows.watchWorkflowRun({ runId }))) ?? ""],
-  ["ListArtifacts", ...ofRun, (runId) => acme.workflows.listArtifacts({ runId })],
-  ["GetArtifactUrl", "artifact_id", artifactList, (artifactId) => acme.workflows.getArtifactUrl({ artifactId })],
+  ["ListArtifacts", ...ofRun, (runId) => acme.artifacts.listArtifacts({ runId })],
+  ["GetArtifactUrl", "artifact_id", artifactList, (artifactId) => acme.artifacts.getArtifactUrl({ artifactId })],
   ["GetAttestation", "id", attestationList, (id) => acme.governance.getAttestation({ id })],
   [
     "GetWorkflowVersion",

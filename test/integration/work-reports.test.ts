@@ -2,10 +2,8 @@ import { create } from "@bufbuild/protobuf";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { WorkOutcome } from "../../src/gen/automation/v1/run_work_pb.ts";
 import { DesiredState } from "../../src/gen/workflows_runtime/v1/run_pb.ts";
-import type {
-  ReportWorkflowStatusRequestJson,
-  WorkEventJson,
-} from "../../src/gen/workflows_runtime/v1/workflow_service_pb.ts";
+import type { WorkEventJson } from "../../src/gen/workflows_runtime/v1/work_event_pb.ts";
+import type { ReportWorkflowStatusRequestJson } from "../../src/gen/workflows_runtime/v1/workflow_service_pb.ts";
 import { ListWorkflowRunsRequestSchema } from "../../src/gen/workflows_runtime/v1/workflow_service_pb.ts";
 import { createDescribeRun } from "../../src/runs/describe-run.ts";
 import { createListRuns } from "../../src/runs/list-runs.ts";

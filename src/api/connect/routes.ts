@@ -7,6 +7,8 @@ import { ProfileService } from "../../gen/governance/v1/profile_service_pb.ts";
 import { GraphService } from "../../gen/graph/v1/graph_service_pb.ts";
 import { Health } from "../../gen/grpc/health/v1/health_pb.ts";
 import { ServerReflection } from "../../gen/grpc/reflection/v1/reflection_pb.ts";
+import { ArtifactService } from "../../gen/workflows_runtime/v1/artifact_service_pb.ts";
+import { RequestService } from "../../gen/workflows_runtime/v1/request_service_pb.ts";
 import { RunWorkerService } from "../../gen/workflows_runtime/v1/run_worker_service_pb.ts";
 import { WorkflowService } from "../../gen/workflows_runtime/v1/workflow_service_pb.ts";
 import type { Authenticator } from "../../tenancy/authenticate.ts";
@@ -25,6 +27,8 @@ import { createReflection, reflectionMethods } from "./reflection-service.ts";
 /** What asks for a token. */
 export const services: readonly DescService[] = [
   WorkflowService,
+  RequestService,
+  ArtifactService,
   RunWorkerService,
   ProfileService,
   GovernanceService,
@@ -45,6 +49,8 @@ const maxTimeoutMs = 3_600_000;
  */
 export function createHandler(deps: {
   readonly workflows: ServiceImpl<typeof WorkflowService>;
+  readonly requests: ServiceImpl<typeof RequestService>;
+  readonly artifacts: ServiceImpl<typeof ArtifactService>;
   readonly runWorker: ServiceImpl<typeof RunWorkerService>;
   readonly profiles: ServiceImpl<typeof ProfileService>;
   readonly governance: ServiceImpl<typeof GovernanceService>;
@@ -75,6 +81,8 @@ export function createHandler(deps: {
     interceptors: [createErrors(toConnectError), createAudit(deps), createValidation()],
     routes: (router) => {
       serve(router, WorkflowService, deps.workflows);
+      serve(router, RequestService, deps.requests);
+      serve(router, ArtifactService, deps.artifacts);
       serve(router, RunWorkerService, deps.runWorker);
       serve(router, ProfileService, deps.profiles);
       serve(router, GovernanceService, deps.governance);

@@ -1,32 +1,22 @@
 import { create, fromJson } from "@bufbuild/protobuf";
 import type { HandlerContext, ServiceImpl } from "@connectrpc/connect";
-import type { createListQueue } from "../../admission/list-queue.ts";
-import type { createArtifactUrl } from "../../artifacts/artifact-url.ts";
-import type { createListArtifacts } from "../../artifacts/list-artifacts.ts";
 import type { PublishVersion } from "../../definitions/put-definition.ts";
 import type { PutRepository } from "../../definitions/put-repository.ts";
 import type { PutRule } from "../../definitions/put-rule.ts";
 import type { ReadDeclared } from "../../definitions/read-declared.ts";
+import { Disposition } from "../../gen/workflows_runtime/v1/delivery_pb.ts";
+import { RepositorySchema } from "../../gen/workflows_runtime/v1/repository_pb.ts";
 import { RunSchema } from "../../gen/workflows_runtime/v1/run_pb.ts";
+import { WorkflowRuleSchema } from "../../gen/workflows_runtime/v1/workflow_rule_pb.ts";
 import type { WorkflowService } from "../../gen/workflows_runtime/v1/workflow_service_pb.ts";
 import {
   DescribeWorkflowRunResponseSchema,
-  Disposition,
-  GetArtifactUrlResponseSchema,
   GetWorkflowVersionResponseSchema,
-  ListArtifactsResponseSchema,
-  ListPlatformDeliveriesResponseSchema,
-  ListQueueResponseSchema,
   ListRepositoriesResponseSchema,
-  ListRunRequestsResponseSchema,
   ListWorkflowDefinitionsResponseSchema,
   ListWorkflowRulesResponseSchema,
   ListWorkflowRunsResponseSchema,
-  RepositorySchema,
-  WorkflowRuleSchema,
 } from "../../gen/workflows_runtime/v1/workflow_service_pb.ts";
-import type { ListPlatformDeliveries } from "../../requests/list-platform-deliveries.ts";
-import type { ListRequests } from "../../requests/list-requests.ts";
 import type { StartRun } from "../../requests/start-run.ts";
 import type { TraceContext } from "../../requests/trace-context.ts";
 import type { CancelRun } from "../../runs/cancel-run.ts";
@@ -50,18 +40,13 @@ export interface WorkflowServiceDeps {
   readonly watchRuns: Pick<WatchRuns, "watch">;
   readonly cancelRun: CancelRun;
   readonly reportStatus: ReportStatus;
-  readonly listRequests: ListRequests;
-  readonly listPlatformDeliveries: ListPlatformDeliveries;
-  readonly listQueue: ReturnType<typeof createListQueue>;
-  readonly listArtifacts: ReturnType<typeof createListArtifacts>;
-  readonly artifactUrl: ReturnType<typeof createArtifactUrl>;
   readonly now: () => Date;
 }
 
 /** What is stored may have been written by a newer version. */
 const stored = { ignoreUnknownFields: true };
 
-/** Declared automations, runs, and the ledger of requests. */
+/** Definitions, rules, repositories and runs. */
 export function createWorkflowService(deps: WorkflowServiceDeps): ServiceImpl<typeof WorkflowService> {
   return {
     publishWorkflowVersion: (request, context) => deps.publishVersion(request, principalOf(context)),
@@ -128,17 +113,6 @@ export function createWorkflowService(deps: WorkflowServiceDeps): ServiceImpl<ty
       const scope = { tenant, org, runId, execution: { generation, firstExecutionRunId } };
       return deps.reportStatus(scope, report);
     },
-
-    listRunRequests: async (request, context) =>
-      fromJson(ListRunRequestsResponseSchema, await deps.listRequests(request, principalOf(context)), stored),
-    listPlatformDeliveries: async (request) =>
-      fromJson(ListPlatformDeliveriesResponseSchema, await deps.listPlatformDeliveries(request), stored),
-    listQueue: async (_, context) =>
-      fromJson(ListQueueResponseSchema, await deps.listQueue(principalOf(context)), stored),
-    listArtifacts: async ({ runId, idPrefix }, context) =>
-      fromJson(ListArtifactsResponseSchema, await deps.listArtifacts(principalOf(context), runId, idPrefix), stored),
-    getArtifactUrl: async ({ artifactId }, context) =>
-      fromJson(GetArtifactUrlResponseSchema, await deps.artifactUrl(principalOf(context), artifactId), stored),
   };
 }
 

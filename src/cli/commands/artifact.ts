@@ -22,7 +22,7 @@ export function registerArtifact(program: Command): void {
     .requiredOption("--run <id>", `the run: its id, ${byItsBeginning}`)
     .action((options: ScopeOptions & { run: string }) =>
       withApi(options, "viewer", async (api, { json }) => {
-        const { artifacts } = await api.workflows.listArtifacts({ runId: await wholeRunId(api, options.run) });
+        const { artifacts } = await api.artifacts.listArtifacts({ runId: await wholeRunId(api, options.run) });
         printList(json, ArtifactSchema, { items: artifacts, hasMore: false }, [
           { title: "ARTIFACT", of: ({ id }) => id },
           { title: "KIND", of: ({ kind }) => kind },
@@ -45,7 +45,7 @@ export function registerArtifact(program: Command): void {
           options.run === undefined
             ? await wholeArtifactId(api, artifact)
             : await idOfName(api, await wholeRunId(api, options.run), artifact);
-        const { url, artifact: named } = await api.workflows.getArtifactUrl({ artifactId });
+        const { url, artifact: named } = await api.artifacts.getArtifactUrl({ artifactId });
         if (named === undefined)
           throw new CliError(1, `the api names no artifact for ${artifactId}; tell its operator`);
         if (out === undefined) return toStandardOutput(url, named);
@@ -57,8 +57,8 @@ export function registerArtifact(program: Command): void {
 }
 
 /** @throws CliError 2 with the names there are */
-async function idOfName({ workflows }: ApiClient, runId: string, name: string): Promise<string> {
-  const { artifacts } = await workflows.listArtifacts({ runId });
+async function idOfName(api: ApiClient, runId: string, name: string): Promise<string> {
+  const { artifacts } = await api.artifacts.listArtifacts({ runId });
   const found = artifacts.find((artifact) => artifact.name === name);
   if (found !== undefined) return found.id;
   const what = `run ${runId} left no artifact ${JSON.stringify(name)}`;

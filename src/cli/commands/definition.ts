@@ -1,10 +1,10 @@
 import type { Command } from "commander";
 import { Argument } from "commander";
-import type { WorkflowDefinitionJson } from "../../gen/workflows_runtime/v1/workflow_service_pb.ts";
+import type { WorkflowDefinitionJson } from "../../gen/workflows_runtime/v1/workflow_definition_pb.ts";
+import { WorkflowDefinitionSchema } from "../../gen/workflows_runtime/v1/workflow_definition_pb.ts";
 import {
   GetWorkflowVersionResponseSchema,
   PublishWorkflowVersionRequestSchema,
-  WorkflowDefinitionSchema,
 } from "../../gen/workflows_runtime/v1/workflow_service_pb.ts";
 import { withApi } from "../call-api.ts";
 import { CliError } from "../cli-error.ts";

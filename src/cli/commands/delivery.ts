@@ -1,5 +1,5 @@
 import type { Command } from "commander";
-import { PlatformDeliverySchema } from "../../gen/workflows_runtime/v1/workflow_service_pb.ts";
+import { PlatformDeliverySchema } from "../../gen/workflows_runtime/v1/delivery_pb.ts";
 import { withApi } from "../call-api.ts";
 import { reasonText } from "../event-lines.ts";
 import { limitOption } from "../options.ts";
@@ -20,7 +20,7 @@ export function registerDelivery(program: Command): void {
     withApi(options, "platform", async (api, { json }) => {
       const listed = await listUpTo(options.limit, async (pageSize, pageToken) => {
         const asked = { eventId: options.eventId, pageSize, pageToken };
-        const { deliveries, nextPageToken } = await api.workflows.listPlatformDeliveries(asked);
+        const { deliveries, nextPageToken } = await api.requests.listPlatformDeliveries(asked);
         return { items: deliveries, nextPageToken };
       });
       printList(json, PlatformDeliverySchema, listed, [

@@ -11,11 +11,8 @@ import type { ApiClient } from "../../client/api-client.ts";
 import { createApiClient } from "../../client/api-client.ts";
 import { RunEventSchema, RunStatus, RunStatusSchema } from "../../gen/automation/v1/run_event_pb.ts";
 import { AttestationSchema } from "../../gen/governance/v1/governance_service_pb.ts";
-import {
-  Disposition,
-  HandoffState,
-  RequestDeliverySchema,
-} from "../../gen/workflows_runtime/v1/workflow_service_pb.ts";
+import { Disposition, RequestDeliverySchema } from "../../gen/workflows_runtime/v1/delivery_pb.ts";
+import { HandoffState } from "../../gen/workflows_runtime/v1/handoff_call_pb.ts";
 import { explain, keepToken } from "../call-api.ts";
 import { CliError } from "../cli-error.ts";
 import { createEventTeller, reasonText } from "../event-lines.ts";
@@ -158,7 +155,7 @@ async function show(demo: Demo, state: LocalState, failing: boolean): Promise<Sh
 async function awaitDecision({ api, signal }: Demo, eventId: string) {
   const giveUpAt = performance.now() + decisionLimitMs;
   while (performance.now() < giveUpAt) {
-    const { deliveries } = await api.workflows.listRunRequests({ eventId, pageSize: 1 }, { signal });
+    const { deliveries } = await api.requests.listRunRequests({ eventId, pageSize: 1 }, { signal });
     if (deliveries[0] !== undefined) return deliveries[0];
     await sleep(pollMs, undefined, { signal });
   }
@@ -195,10 +192,10 @@ async function settle(
 
 /** Shows what the persona changed, as it was captured and kept. */
 async function tellPatch({ api, screen, signal }: Demo, runId: string): Promise<void> {
-  const { artifacts } = await api.workflows.listArtifacts({ runId }, { signal });
+  const { artifacts } = await api.artifacts.listArtifacts({ runId }, { signal });
   const patch = artifacts.find(({ kind }) => kind === "patch");
   if (patch === undefined) return;
-  const { url } = await api.workflows.getArtifactUrl({ artifactId: patch.id }, { signal });
+  const { url } = await api.artifacts.getArtifactUrl({ artifactId: patch.id }, { signal });
   const answer = await fetch(url, { signal: AbortSignal.any([signal, AbortSignal.timeout(patchLimitMs)]) });
   if (!answer.ok) throw new CliError(3, `the object store answered ${answer.status} for ${patch.name}`);
   const text = await answer.text();

@@ -1,9 +1,6 @@
 import type { Command } from "commander";
-import {
-  HeldUpRunSchema,
-  ListQueueResponseSchema,
-  QueuedRunsSchema,
-} from "../../gen/workflows_runtime/v1/workflow_service_pb.ts";
+import { HeldUpRunSchema, QueuedRunsSchema } from "../../gen/workflows_runtime/v1/queue_pb.ts";
+import { ListQueueResponseSchema } from "../../gen/workflows_runtime/v1/request_service_pb.ts";
 import { withApi } from "../call-api.ts";
 import { printList, printMessage, shortName, shortTime } from "../output.ts";
 import type { ScopeOptions } from "../scope.ts";
@@ -17,7 +14,7 @@ export function registerQueue(program: Command): void {
     .description("runs without an end by state, and those that do not go on, with why");
   withScope(command).action((options: ScopeOptions) =>
     withApi(options, "viewer", async (api, { json }) => {
-      const queue = await api.workflows.listQueue({});
+      const queue = await api.requests.listQueue({});
       if (json) return printMessage(ListQueueResponseSchema, queue);
       printList(false, QueuedRunsSchema, { items: queue.runs, hasMore: false }, [
         { title: "STATE", of: ({ status }) => shortName(status, "RUN_STATUS_") },

@@ -1,5 +1,5 @@
 import type { Command } from "commander";
-import { RepositorySchema } from "../../gen/workflows_runtime/v1/workflow_service_pb.ts";
+import { RepositorySchema } from "../../gen/workflows_runtime/v1/repository_pb.ts";
 import { withApi } from "../call-api.ts";
 import { limitOption } from "../options.ts";
 import { listUpTo, printList } from "../output.ts";

@@ -1,6 +1,6 @@
 import type { Command } from "commander";
 import { Option } from "commander";
-import { Disposition, RequestDeliverySchema } from "../../gen/workflows_runtime/v1/workflow_service_pb.ts";
+import { Disposition, RequestDeliverySchema } from "../../gen/workflows_runtime/v1/delivery_pb.ts";
 import { asTyped } from "../as-typed.ts";
 import { withApi } from "../call-api.ts";
 import { reasonText } from "../event-lines.ts";
@@ -28,7 +28,7 @@ export function registerRequest(program: Command): void {
         const disposition = Disposition[options.disposition?.toUpperCase() as keyof typeof Disposition];
         const listed = await listUpTo(options.limit, async (pageSize, pageToken) => {
           const asked = { disposition, eventId: options.eventId, pageSize, pageToken };
-          const { deliveries, nextPageToken } = await api.workflows.listRunRequests(asked);
+          const { deliveries, nextPageToken } = await api.requests.listRunRequests(asked);
           return { items: deliveries, nextPageToken };
         });
         printList(json, RequestDeliverySchema, listed, [

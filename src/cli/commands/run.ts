@@ -7,12 +7,12 @@ import type { ApiClient } from "../../client/api-client.ts";
 import { RunEventSchema, RunStatus } from "../../gen/automation/v1/run_event_pb.ts";
 import type { RunRequested } from "../../gen/automation/v1/run_requested_pb.ts";
 import { RunRequestedSchema } from "../../gen/automation/v1/run_requested_pb.ts";
+import { Disposition } from "../../gen/workflows_runtime/v1/delivery_pb.ts";
 import type { RunJson } from "../../gen/workflows_runtime/v1/run_pb.ts";
 import { RunSchema } from "../../gen/workflows_runtime/v1/run_pb.ts";
 import {
   CancelWorkflowRunResponseSchema,
   DescribeWorkflowRunResponseSchema,
-  Disposition,
   StartWorkflowRunResponseSchema,
 } from "../../gen/workflows_runtime/v1/workflow_service_pb.ts";
 import { withApi } from "../call-api.ts";

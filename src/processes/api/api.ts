@@ -2,10 +2,12 @@ import { randomUUID } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { createListQueue } from "../../admission/list-queue.ts";
 import { createAgentsService } from "../../api/connect/agents-service.ts";
+import { createArtifactService } from "../../api/connect/artifact-service.ts";
 import { createGovernanceService } from "../../api/connect/governance-service.ts";
 import { createGraphService } from "../../api/connect/graph-service.ts";
 import { createHealthService } from "../../api/connect/health-service.ts";
 import { createProfileService } from "../../api/connect/profile-service.ts";
+import { createRequestService } from "../../api/connect/request-service.ts";
 import { createHandler, services as served } from "../../api/connect/routes.ts";
 import { createRunWorkerService } from "../../api/connect/run-worker-service.ts";
 import { createWorkflowService } from "../../api/connect/workflow-service.ts";
@@ -231,12 +233,16 @@ function createServices(deps: {
         onCommand: () => hint("automation_commands"),
       }),
       reportStatus: createReportStatus({ inScope, inRun, now: deps.now, unansweredTry: findUnansweredTry }),
+      now: deps.now,
+    }),
+    requests: createRequestService({
       listRequests: createListRequests(deps),
       listPlatformDeliveries: createListPlatformDeliveries(deps),
       listQueue: createListQueue(deps),
+    }),
+    artifacts: createArtifactService({
       listArtifacts: createListArtifacts({ inScope, assertRun }),
       artifactUrl: createArtifactUrl({ inScope, urlFor: s3.urlFor }),
-      now: deps.now,
     }),
     runWorker: createRunWorkerService({
       beginRun: createBeginRun({

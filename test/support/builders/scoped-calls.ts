@@ -110,20 +110,20 @@ export const scopedCalls: Readonly<Record<string, ScopedCall>> = {
       events: [{ n: 1n, payload: { case: "message", value: { text: "hello", stepId: "mend" } } }],
     }),
   },
-  "workflows_runtime.v1.WorkflowService/ListRunRequests": {
+  "workflows_runtime.v1.RequestService/ListRunRequests": {
     ...{ belongsTo: "org", isList: true },
     ask: ({ requestId }) => ({ eventId: requestId }),
   },
-  "workflows_runtime.v1.WorkflowService/ListPlatformDeliveries": { belongsTo: "platform", ask: () => ({}) },
-  "workflows_runtime.v1.WorkflowService/ListQueue": {
+  "workflows_runtime.v1.RequestService/ListPlatformDeliveries": { belongsTo: "platform", ask: () => ({}) },
+  "workflows_runtime.v1.RequestService/ListQueue": {
     ...{ belongsTo: "org", isList: true },
     ask: () => ({}),
   },
-  "workflows_runtime.v1.WorkflowService/ListArtifacts": {
+  "workflows_runtime.v1.ArtifactService/ListArtifacts": {
     belongsTo: "org",
     ask: ({ completed }) => ({ runId: completed }),
   },
-  "workflows_runtime.v1.WorkflowService/GetArtifactUrl": {
+  "workflows_runtime.v1.ArtifactService/GetArtifactUrl": {
     belongsTo: "org",
     ask: ({ artifact }) => ({ artifactId: artifact }),
   },

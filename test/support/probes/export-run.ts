@@ -1,6 +1,6 @@
-import { fromJson } from "@bufbuild/protobuf";
 import type { ConnectRouter, Interceptor } from "@connectrpc/connect";
 import { createClient, createRouterTransport } from "@connectrpc/connect";
+import { createArtifactService } from "../../../src/api/connect/artifact-service.ts";
 import { createGovernanceService } from "../../../src/api/connect/governance-service.ts";
 import { requestContextKey } from "../../../src/api/connect/interceptors/request-context.ts";
 import { createArtifactUrl } from "../../../src/artifacts/artifact-url.ts";
@@ -8,11 +8,7 @@ import { createListArtifacts } from "../../../src/artifacts/list-artifacts.ts";
 import { exportAttestations } from "../../../src/cli/export-attestations.ts";
 import type { ApiClient } from "../../../src/client/api-client.ts";
 import { GovernanceService } from "../../../src/gen/governance/v1/governance_service_pb.ts";
-import {
-  GetArtifactUrlResponseSchema,
-  ListArtifactsResponseSchema,
-  WorkflowService,
-} from "../../../src/gen/workflows_runtime/v1/workflow_service_pb.ts";
+import { ArtifactService } from "../../../src/gen/workflows_runtime/v1/artifact_service_pb.ts";
 import { createGetAttestation, createListAttestations } from "../../../src/proof/attestations/list-attestations.ts";
 import { createListSigningKeys } from "../../../src/proof/attestations/signing-keys.ts";
 import type { SealScope } from "../../../src/seal/run-so-far.ts";
@@ -26,8 +22,6 @@ export async function exportRun(sealing: Sealing, dir: string, { tenant, runId }
     request.contextValues.set(requestContextKey, { principal, expiresAt: new Date(Date.now() + 60_000) });
     return next(request);
   };
-  const listArtifacts = createListArtifacts(sealing);
-  const artifactUrl = createArtifactUrl({ ...sealing, urlFor: sealing.s3.urlFor });
   const routes = (router: ConnectRouter) => {
     const governance = createGovernanceService({
       getAttestation: createGetAttestation(sealing),
@@ -35,17 +29,16 @@ export async function exportRun(sealing: Sealing, dir: string, { tenant, runId }
       listSigningKeys: createListSigningKeys(sealing),
     });
     router.service(GovernanceService, governance);
-    router.service(WorkflowService, {
-      listArtifacts: async (request) =>
-        fromJson(ListArtifactsResponseSchema, await listArtifacts(scopeOf(tenant), request.runId)),
-      getArtifactUrl: async (request) =>
-        fromJson(GetArtifactUrlResponseSchema, await artifactUrl(scopeOf(tenant), request.artifactId)),
+    const artifacts = createArtifactService({
+      listArtifacts: createListArtifacts(sealing),
+      artifactUrl: createArtifactUrl({ ...sealing, urlFor: sealing.s3.urlFor }),
     });
+    router.service(ArtifactService, artifacts);
   };
   const transport = createRouterTransport(routes, { router: { interceptors: [asAuditor] } });
   const api = {
     governance: createClient(GovernanceService, transport),
-    workflows: createClient(WorkflowService, transport),
+    artifacts: createClient(ArtifactService, transport),
   } as ApiClient;
   for await (const _ of exportAttestations(api, runId, dir));
 }

@@ -8,15 +8,13 @@ import type { AutomationPlanJson } from "../../../src/gen/automation/v1/automati
 import type { RunEventJson } from "../../../src/gen/automation/v1/run_event_pb.ts";
 import { RunRequestedSchema } from "../../../src/gen/automation/v1/run_requested_pb.ts";
 import type { WorkReportJson } from "../../../src/gen/automation/v1/run_work_pb.ts";
+import { RepositorySchema } from "../../../src/gen/workflows_runtime/v1/repository_pb.ts";
 import type { WorkFaultJson } from "../../../src/gen/workflows_runtime/v1/run_worker_service_pb.ts";
-import type {
-  ReportWorkflowStatusRequestJson,
-  WorkEventJson,
-} from "../../../src/gen/workflows_runtime/v1/workflow_service_pb.ts";
+import type { WorkEventJson } from "../../../src/gen/workflows_runtime/v1/work_event_pb.ts";
+import type { ReportWorkflowStatusRequestJson } from "../../../src/gen/workflows_runtime/v1/workflow_service_pb.ts";
 import {
   PublishWorkflowVersionRequestSchema,
   ReportWorkflowStatusRequestSchema,
-  RepositorySchema,
   StartWorkflowRunRequestSchema,
 } from "../../../src/gen/workflows_runtime/v1/workflow_service_pb.ts";
 import { createStartRun } from "../../../src/requests/start-run.ts";

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import type { WorkEventJson } from "../../../src/gen/workflows_runtime/v1/workflow_service_pb.ts";
+import type { WorkEventJson } from "../../../src/gen/workflows_runtime/v1/work_event_pb.ts";
 import { untilItPasses } from "./until-it-passes.ts";
 
 /** What a report tells beside events; both are sent again with every try until the api has them. */

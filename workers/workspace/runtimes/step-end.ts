@@ -1,5 +1,5 @@
 import type { LimitHitJson } from "../../../src/gen/automation/v1/run_work_pb.ts";
-import type { WorkEventJson } from "../../../src/gen/workflows_runtime/v1/workflow_service_pb.ts";
+import type { WorkEventJson } from "../../../src/gen/workflows_runtime/v1/work_event_pb.ts";
 
 /** How a step that ran in a box ended. */
 export interface StepEnd {

@@ -2,18 +2,14 @@
 // @generated from file workflows_runtime/v1/workflow_service.proto (package workflows_runtime.v1, syntax proto3)
 /* eslint-disable */
 
-import type { GenEnum, GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
-import { enumDesc, fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
-import type { Artifact, ArtifactJson } from "../../automation/v1/artifact_pb.ts";
-import { file_automation_v1_artifact } from "../../automation/v1/artifact_pb.ts";
+import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
+import { fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
 import type { AutomationPlan, AutomationPlanJson } from "../../automation/v1/automation_plan_pb.ts";
 import { file_automation_v1_automation_plan } from "../../automation/v1/automation_plan_pb.ts";
 import { file_automation_v1_method_options } from "../../automation/v1/method_options_pb.ts";
-import type { Policy, PolicyJson } from "../../automation/v1/policy_pb.ts";
-import { file_automation_v1_policy } from "../../automation/v1/policy_pb.ts";
 import type { Ref, RefJson } from "../../automation/v1/ref_pb.ts";
 import { file_automation_v1_ref } from "../../automation/v1/ref_pb.ts";
-import type { ArtifactNoted, ArtifactNotedJson, HandoffPhase, HandoffPhaseJson, MessageLogged, MessageLoggedJson, PlanStated, PlanStatedJson, ProgressMade, ProgressMadeJson, Reason, ReasonJson, RunEvent, RunEventJson, RunStatus, RunStatusJson, StepChanged, StepChangedJson, ToolUsed, ToolUsedJson, TreeCaptured, TreeCapturedJson, WorkspacePrepared, WorkspacePreparedJson, WorkWaiting, WorkWaitingJson } from "../../automation/v1/run_event_pb.ts";
+import type { RunEvent, RunEventJson, RunStatus, RunStatusJson } from "../../automation/v1/run_event_pb.ts";
 import { file_automation_v1_run_event } from "../../automation/v1/run_event_pb.ts";
 import type { DefinitionRef, DefinitionRefJson, RunRequested, RunRequestedJson } from "../../automation/v1/run_requested_pb.ts";
 import { file_automation_v1_run_requested } from "../../automation/v1/run_requested_pb.ts";
@@ -22,113 +18,27 @@ import { file_automation_v1_verdict } from "../../automation/v1/verdict_pb.ts";
 import { file_buf_validate_validate } from "@bufbuild/protovalidate/gen/buf/validate/validate_pb.js";
 import type { Timestamp, TimestampJson } from "@bufbuild/protobuf/wkt";
 import { file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
+import type { Disposition, DispositionJson } from "./delivery_pb.ts";
+import { file_workflows_runtime_v1_delivery } from "./delivery_pb.ts";
+import type { HandoffCall, HandoffCallJson, Impediment, ImpedimentJson } from "./handoff_call_pb.ts";
+import { file_workflows_runtime_v1_handoff_call } from "./handoff_call_pb.ts";
+import type { Repository, RepositoryJson } from "./repository_pb.ts";
+import { file_workflows_runtime_v1_repository } from "./repository_pb.ts";
 import type { DesiredState, DesiredStateJson, ExceededLimit, ExceededLimitJson, Execution, ExecutionJson, Run, RunJson } from "./run_pb.ts";
 import { file_workflows_runtime_v1_run } from "./run_pb.ts";
-import type { Message, UnknownEnum } from "@bufbuild/protobuf";
+import type { WorkEvent, WorkEventJson } from "./work_event_pb.ts";
+import { file_workflows_runtime_v1_work_event } from "./work_event_pb.ts";
+import type { WorkflowDefinition, WorkflowDefinitionJson } from "./workflow_definition_pb.ts";
+import { file_workflows_runtime_v1_workflow_definition } from "./workflow_definition_pb.ts";
+import type { WorkflowRule, WorkflowRuleJson } from "./workflow_rule_pb.ts";
+import { file_workflows_runtime_v1_workflow_rule } from "./workflow_rule_pb.ts";
+import type { Message } from "@bufbuild/protobuf";
 
 /**
  * Describes the file workflows_runtime/v1/workflow_service.proto.
  */
 export const file_workflows_runtime_v1_workflow_service: GenFile = /*@__PURE__*/
-  fileDesc("Cit3b3JrZmxvd3NfcnVudGltZS92MS93b3JrZmxvd19zZXJ2aWNlLnByb3RvEhR3b3JrZmxvd3NfcnVudGltZS52MSJ4ChJXb3JrZmxvd0RlZmluaXRpb24SCgoCaWQYASABKAkSDQoFdGl0bGUYAiABKAkSNQoIY2hhbm5lbHMYAyADKAsyIy53b3JrZmxvd3NfcnVudGltZS52MS5DaGFubmVsVGFyZ2V0EhAKCHZlcnNpb25zGAQgAygJIjEKDUNoYW5uZWxUYXJnZXQSDwoHY2hhbm5lbBgBIAEoCRIPCgd2ZXJzaW9uGAIgASgJIpYCCh1QdWJsaXNoV29ya2Zsb3dWZXJzaW9uUmVxdWVzdBI3Cg1kZWZpbml0aW9uX2lkGAEgASgJQiC6SB1yGzIZXlthLXowLTldW2EtejAtOS1dezAsNjJ9JBI4Cgd2ZXJzaW9uGAIgASgJQie6SCRyIjIgXltBLVphLXowLTldW0EtWmEtejAtOS4tXXswLDYyfSQSNAoHY2hhbm5lbBgDIAEoCUIjukggch4yHF4oW2EtejAtOV1bYS16MC05LV17MCw2Mn0pPyQSFwoFdGl0bGUYBCABKAlCCLpIBXIDGMgBEjMKBHBsYW4YBSABKAsyHS5hdXRvbWF0aW9uLnYxLkF1dG9tYXRpb25QbGFuQga6SAPIAQEiQQoeUHVibGlzaFdvcmtmbG93VmVyc2lvblJlc3BvbnNlEg4KBmRpZ2VzdBgBIAEoCRIPCgdjcmVhdGVkGAIgASgIIlUKGUdldFdvcmtmbG93VmVyc2lvblJlcXVlc3QSOAoKZGVmaW5pdGlvbhgBIAEoCzIcLmF1dG9tYXRpb24udjEuRGVmaW5pdGlvblJlZkIGukgD2AEDIoEBChpHZXRXb3JrZmxvd1ZlcnNpb25SZXNwb25zZRIVCg1kZWZpbml0aW9uX2lkGAEgASgJEg8KB3ZlcnNpb24YAiABKAkSDgoGZGlnZXN0GAMgASgJEisKBHBsYW4YBCABKAsyHS5hdXRvbWF0aW9uLnYxLkF1dG9tYXRpb25QbGFuIlMKHkxpc3RXb3JrZmxvd0RlZmluaXRpb25zUmVxdWVzdBIdCglwYWdlX3NpemUYASABKAVCCrpIBxoFGMgBKAASEgoKcGFnZV90b2tlbhgCIAEoCSJ5Ch9MaXN0V29ya2Zsb3dEZWZpbml0aW9uc1Jlc3BvbnNlEj0KC2RlZmluaXRpb25zGAEgAygLMigud29ya2Zsb3dzX3J1bnRpbWUudjEuV29ya2Zsb3dEZWZpbml0aW9uEhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSKDAgoMV29ya2Zsb3dSdWxlEiwKAmlkGAEgASgJQiC6SB1yGzIZXlthLXowLTldW2EtejAtOS1dezAsNjJ9JBIcCghwcmlvcml0eRgCIAEoBUIKukgHGgUY6AcoABI0Cgpwcm9maWxlX2lkGAMgASgJQiC6SB1yGzIZXlthLXowLTldW2EtejAtOS1dezAsNjJ9JBI4CgpkZWZpbml0aW9uGAQgASgLMhwuYXV0b21hdGlvbi52MS5EZWZpbml0aW9uUmVmQga6SAPIAQESNwoEb3JncxgFIAMoCUIpukgmkgEjEGQYASIdchsyGV5bYS16MC05XVthLXowLTktXXswLDYyfSQiUgoWUHV0V29ya2Zsb3dSdWxlUmVxdWVzdBI4CgRydWxlGAEgASgLMiIud29ya2Zsb3dzX3J1bnRpbWUudjEuV29ya2Zsb3dSdWxlQga6SAPIAQEiGQoXUHV0V29ya2Zsb3dSdWxlUmVzcG9uc2UiTQoYTGlzdFdvcmtmbG93UnVsZXNSZXF1ZXN0Eh0KCXBhZ2Vfc2l6ZRgBIAEoBUIKukgHGgUYyAEoABISCgpwYWdlX3Rva2VuGAIgASgJImcKGUxpc3RXb3JrZmxvd1J1bGVzUmVzcG9uc2USMQoFcnVsZXMYASADKAsyIi53b3JrZmxvd3NfcnVudGltZS52MS5Xb3JrZmxvd1J1bGUSFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJItQBCgpSZXBvc2l0b3J5EiwKAmlkGAEgASgJQiC6SB1yGzIZXlthLXowLTldW2EtejAtOS1dezAsNjJ9JBIXCgN1cmwYAiABKAlCCrpIB3IFEAEY6AcSHwoLZGVmYXVsdF9yZWYYAyABKAlCCrpIB3IFEAEYyAESJQoGcG9saWN5GAQgASgLMhUuYXV0b21hdGlvbi52MS5Qb2xpY3kSNwoEb3JncxgFIAMoCUIpukgmkgEjEGQYASIdchsyGV5bYS16MC05XVthLXowLTktXXswLDYyfSQiVAoUUHV0UmVwb3NpdG9yeVJlcXVlc3QSPAoKcmVwb3NpdG9yeRgBIAEoCzIgLndvcmtmbG93c19ydW50aW1lLnYxLlJlcG9zaXRvcnlCBrpIA8gBASIXChVQdXRSZXBvc2l0b3J5UmVzcG9uc2UiTAoXTGlzdFJlcG9zaXRvcmllc1JlcXVlc3QSHQoJcGFnZV9zaXplGAEgASgFQgq6SAcaBRjIASgAEhIKCnBhZ2VfdG9rZW4YAiABKAkiawoYTGlzdFJlcG9zaXRvcmllc1Jlc3BvbnNlEjYKDHJlcG9zaXRvcmllcxgBIAMoCzIgLndvcmtmbG93c19ydW50aW1lLnYxLlJlcG9zaXRvcnkSFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIpEBChdTdGFydFdvcmtmbG93UnVuUmVxdWVzdBIeCgpyZXF1ZXN0X2lkGAEgASgJQgq6SAdyBRABGMgBEjQKB3JlcXVlc3QYAiABKAsyGy5hdXRvbWF0aW9uLnYxLlJ1blJlcXVlc3RlZEIGukgDyAEBEiAKDmNvcnJlbGF0aW9uX2lkGAMgASgJQgi6SAVyAxjIASJiChhTdGFydFdvcmtmbG93UnVuUmVzcG9uc2USDgoGcnVuX2lkGAEgASgJEjYKC2Rpc3Bvc2l0aW9uGAIgASgOMiEud29ya2Zsb3dzX3J1bnRpbWUudjEuRGlzcG9zaXRpb24iLAoaRGVzY3JpYmVXb3JrZmxvd1J1blJlcXVlc3QSDgoGcnVuX2lkGAEgASgJIowCChtEZXNjcmliZVdvcmtmbG93UnVuUmVzcG9uc2USJgoDcnVuGAEgASgLMhkud29ya2Zsb3dzX3J1bnRpbWUudjEuUnVuEiwKB3JlcXVlc3QYAiABKAsyGy5hdXRvbWF0aW9uLnYxLlJ1blJlcXVlc3RlZBInCgd2ZXJkaWN0GAMgASgLMhYuYXV0b21hdGlvbi52MS5WZXJkaWN0EjgKDWhhbmRvZmZfY2FsbHMYBCADKAsyIS53b3JrZmxvd3NfcnVudGltZS52MS5IYW5kb2ZmQ2FsbBI0CgppbXBlZGltZW50GAUgASgLMiAud29ya2Zsb3dzX3J1bnRpbWUudjEuSW1wZWRpbWVudCKCAgoLSGFuZG9mZkNhbGwSEAoIcmVjZWl2ZXIYASABKAkSDgoGbWV0aG9kGAIgASgJEhcKD2lkZW1wb3RlbmN5X2tleRgDIAEoCRIqCgVwaGFzZRgEIAEoDjIbLmF1dG9tYXRpb24udjEuSGFuZG9mZlBoYXNlEjEKBXN0YXRlGAUgASgOMiIud29ya2Zsb3dzX3J1bnRpbWUudjEuSGFuZG9mZlN0YXRlEhAKCGF0dGVtcHRzGAYgASgFEhIKCmxhc3RfZXJyb3IYByABKAkSMwoPbmV4dF9hdHRlbXB0X2F0GAggASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCJgCgpJbXBlZGltZW50EgoKAmlkGAEgASgJEg0KBWNhdXNlGAIgASgJEg8KB3N1bW1hcnkYAyABKAkSEwoLb2NjdXJyZW5jZXMYBCABKAUSEQoJcmVtb3RlX2lkGAUgASgJIusBChdMaXN0V29ya2Zsb3dSdW5zUmVxdWVzdBIyCgZzdGF0dXMYASABKA4yGC5hdXRvbWF0aW9uLnYxLlJ1blN0YXR1c0IIukgFggECEAESEgoKcHJvZmlsZV9pZBgCIAEoCRIlCglyZWZlcmVuY2UYAyABKAsyEi5hdXRvbWF0aW9uLnYxLlJlZhIdCglwYWdlX3NpemUYBCABKAVCCrpIBxoFGMgBKAASEgoKcGFnZV90b2tlbhgFIAEoCRIuCglpZF9wcmVmaXgYBiABKAlCG7pIGHIWMhReKFswLTlhLWYtXXs0LDM2fSk/JCJcChhMaXN0V29ya2Zsb3dSdW5zUmVzcG9uc2USJwoEcnVucxgBIAMoCzIZLndvcmtmbG93c19ydW50aW1lLnYxLlJ1bhIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkiQQoXV2F0Y2hXb3JrZmxvd1J1blJlcXVlc3QSDgoGcnVuX2lkGAEgASgJEhYKDmFmdGVyX3NlcXVlbmNlGAIgASgDIoQBChhXYXRjaFdvcmtmbG93UnVuUmVzcG9uc2USKAoFZXZlbnQYASABKAsyFy5hdXRvbWF0aW9uLnYxLlJ1bkV2ZW50SAASNAoJaGVhcnRiZWF0GAIgASgLMh8ud29ya2Zsb3dzX3J1bnRpbWUudjEuSGVhcnRiZWF0SABCCAoGdXBkYXRlIiIKCUhlYXJ0YmVhdBIVCg1sYXN0X3NlcXVlbmNlGAEgASgDIkQKGENhbmNlbFdvcmtmbG93UnVuUmVxdWVzdBIOCgZydW5faWQYASABKAkSGAoGcmVhc29uGAIgASgJQgi6SAVyAxjoByJDChlDYW5jZWxXb3JrZmxvd1J1blJlc3BvbnNlEiYKA3J1bhgBIAEoCzIZLndvcmtmbG93c19ydW50aW1lLnYxLlJ1biKSAgobUmVwb3J0V29ya2Zsb3dTdGF0dXNSZXF1ZXN0EjoKCWV4ZWN1dGlvbhgBIAEoCzIfLndvcmtmbG93c19ydW50aW1lLnYxLkV4ZWN1dGlvbkIGukgDyAEBEhgKB2F0dGVtcHQYAiABKAVCB7pIBBoCKAASOgoGZXZlbnRzGAMgAygLMh8ud29ya2Zsb3dzX3J1bnRpbWUudjEuV29ya0V2ZW50Qgm6SAaSAQMQ9AMSMgoGc3RhdHVzGAQgASgOMhguYXV0b21hdGlvbi52MS5SdW5TdGF0dXNCCLpIBYIBAhABEi0KC2Jhc2VfY29tbWl0GAUgASgJQhi6SBVyEzIRXihbMC05YS1mXXs0MH0pPyQi3AMKCVdvcmtFdmVudBISCgFuGAEgASgDQge6SAQiAigBEi8KB21lc3NhZ2UYCyABKAsyHC5hdXRvbWF0aW9uLnYxLk1lc3NhZ2VMb2dnZWRIABIqCgRzdGVwGA4gASgLMhouYXV0b21hdGlvbi52MS5TdGVwQ2hhbmdlZEgAEikKBHBsYW4YDyABKAsyGS5hdXRvbWF0aW9uLnYxLlBsYW5TdGF0ZWRIABInCgR0b29sGBAgASgLMhcuYXV0b21hdGlvbi52MS5Ub29sVXNlZEgAEjAKCGFydGlmYWN0GBEgASgLMhwuYXV0b21hdGlvbi52MS5BcnRpZmFjdE5vdGVkSAASLwoIcHJvZ3Jlc3MYEiABKAsyGy5hdXRvbWF0aW9uLnYxLlByb2dyZXNzTWFkZUgAEjUKCXdvcmtzcGFjZRgTIAEoCzIgLmF1dG9tYXRpb24udjEuV29ya3NwYWNlUHJlcGFyZWRIABIvCghjYXB0dXJlZBgVIAEoCzIbLmF1dG9tYXRpb24udjEuVHJlZUNhcHR1cmVkSAASLQoHd2FpdGluZxgWIAEoCzIaLmF1dG9tYXRpb24udjEuV29ya1dhaXRpbmdIAEIQCgdwYXlsb2FkEgW6SAIIASLgAQocUmVwb3J0V29ya2Zsb3dTdGF0dXNSZXNwb25zZRI5Cg1kZXNpcmVkX3N0YXRlGAEgASgOMiIud29ya2Zsb3dzX3J1bnRpbWUudjEuRGVzaXJlZFN0YXRlEhMKC2Jhc2VfY29tbWl0GAIgASgJEjsKDmV4Y2VlZGVkX2xpbWl0GAMgASgLMiMud29ya2Zsb3dzX3J1bnRpbWUudjEuRXhjZWVkZWRMaW1pdBIzCg9ub19saW1pdF9iZWZvcmUYBCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wIp8BChZMaXN0UnVuUmVxdWVzdHNSZXF1ZXN0EkAKC2Rpc3Bvc2l0aW9uGAEgASgOMiEud29ya2Zsb3dzX3J1bnRpbWUudjEuRGlzcG9zaXRpb25CCLpIBYIBAhABEhAKCGV2ZW50X2lkGAIgASgJEh0KCXBhZ2Vfc2l6ZRgDIAEoBUIKukgHGgUYyAEoABISCgpwYWdlX3Rva2VuGAQgASgJIm0KF0xpc3RSdW5SZXF1ZXN0c1Jlc3BvbnNlEjkKCmRlbGl2ZXJpZXMYASADKAsyJS53b3JrZmxvd3NfcnVudGltZS52MS5SZXF1ZXN0RGVsaXZlcnkSFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIm4KHUxpc3RQbGF0Zm9ybURlbGl2ZXJpZXNSZXF1ZXN0EhoKCGV2ZW50X2lkGAEgASgJQgi6SAVyAxjIARIdCglwYWdlX3NpemUYAiABKAVCCrpIBxoFGMgBKAASEgoKcGFnZV90b2tlbhgDIAEoCSJ1Ch5MaXN0UGxhdGZvcm1EZWxpdmVyaWVzUmVzcG9uc2USOgoKZGVsaXZlcmllcxgBIAMoCzImLndvcmtmbG93c19ydW50aW1lLnYxLlBsYXRmb3JtRGVsaXZlcnkSFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIscBChBQbGF0Zm9ybURlbGl2ZXJ5EhAKCHBvc2l0aW9uGAEgASgJEg4KBnNvdXJjZRgCIAEoCRIQCghldmVudF9pZBgDIAEoCRISCgpldmVudF90eXBlGAQgASgJEiYKB3JlYXNvbnMYBSADKAsyFS5hdXRvbWF0aW9uLnYxLlJlYXNvbhISCgpzaXplX2J5dGVzGAYgASgFEi8KC3JlY2VpdmVkX2F0GAcgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCISChBMaXN0UXVldWVSZXF1ZXN0InUKEUxpc3RRdWV1ZVJlc3BvbnNlEi4KBHJ1bnMYASADKAsyIC53b3JrZmxvd3NfcnVudGltZS52MS5RdWV1ZWRSdW5zEjAKB2hlbGRfdXAYAiADKAsyHy53b3JrZmxvd3NfcnVudGltZS52MS5IZWxkVXBSdW4ilwEKClF1ZXVlZFJ1bnMSKAoGc3RhdHVzGAEgASgOMhguYXV0b21hdGlvbi52MS5SdW5TdGF0dXMSDQoFY291bnQYAiABKAUSLQoJb2xkZXN0X2F0GAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIPCgd3YWl0aW5nGAQgASgFEhAKCHN0YXJ0aW5nGAUgASgFIrIBCglIZWxkVXBSdW4SDgoGcnVuX2lkGAEgASgJEigKBnN0YXR1cxgCIAEoDjIYLmF1dG9tYXRpb24udjEuUnVuU3RhdHVzEhIKCmdlbmVyYXRpb24YAyABKAUSDwoHZmluZGluZxgEIAEoCRIOCgZkZXRhaWwYBSABKAkSKQoFc2luY2UYBiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEgsKA2R1ZRgHIAEoCCKmAgoPUmVxdWVzdERlbGl2ZXJ5EhIKCnJlcXVlc3RfaWQYASABKAkSDgoGc291cmNlGAIgASgJEhAKCGV2ZW50X2lkGAMgASgJEhIKCmV2ZW50X3R5cGUYBCABKAkSNgoLZGlzcG9zaXRpb24YBSABKA4yIS53b3JrZmxvd3NfcnVudGltZS52MS5EaXNwb3NpdGlvbhImCgdyZWFzb25zGAYgAygLMhUuYXV0b21hdGlvbi52MS5SZWFzb24SDgoGcnVuX2lkGAcgASgJEhAKCHBvc2l0aW9uGAggASgJEi8KC3JlY2VpdmVkX2F0GAkgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIWCg5kcm9wcGVkX2ZpZWxkcxgKIAMoCSJWChRMaXN0QXJ0aWZhY3RzUmVxdWVzdBIOCgZydW5faWQYASABKAkSLgoJaWRfcHJlZml4GAIgASgJQhu6SBhyFjIUXihbMC05YS1mLV17NCwzNn0pPyQiQwoVTGlzdEFydGlmYWN0c1Jlc3BvbnNlEioKCWFydGlmYWN0cxgBIAMoCzIXLmF1dG9tYXRpb24udjEuQXJ0aWZhY3QiLAoVR2V0QXJ0aWZhY3RVcmxSZXF1ZXN0EhMKC2FydGlmYWN0X2lkGAEgASgJIlAKFkdldEFydGlmYWN0VXJsUmVzcG9uc2USCwoDdXJsGAEgASgJEikKCGFydGlmYWN0GAIgASgLMhcuYXV0b21hdGlvbi52MS5BcnRpZmFjdCqYAQoMSGFuZG9mZlN0YXRlEh0KGUhBTkRPRkZfU1RBVEVfVU5TUEVDSUZJRUQQABIVChFIQU5ET0ZGX1NUQVRFX0RVRRABEh4KGkhBTkRPRkZfU1RBVEVfQUNLTk9XTEVER0VEEAISGQoVSEFORE9GRl9TVEFURV9SRUZVU0VEEAMSFwoTSEFORE9GRl9TVEFURV9TVFVDSxAEKsoBCgtEaXNwb3NpdGlvbhIbChdESVNQT1NJVElPTl9VTlNQRUNJRklFRBAAEhgKFERJU1BPU0lUSU9OX0FDQ0VQVEVEEAESGQoVRElTUE9TSVRJT05fRFVQTElDQVRFEAISGAoURElTUE9TSVRJT05fQ09ORkxJQ1QQAxIYChRESVNQT1NJVElPTl9GSUxURVJFRBAEEhgKFERJU1BPU0lUSU9OX1JFSkVDVEVEEAUSGwoXRElTUE9TSVRJT05fUVVBUkFOVElORUQQBjL4EQoPV29ya2Zsb3dTZXJ2aWNlEowBChZQdWJsaXNoV29ya2Zsb3dWZXJzaW9uEjMud29ya2Zsb3dzX3J1bnRpbWUudjEuUHVibGlzaFdvcmtmbG93VmVyc2lvblJlcXVlc3QaNC53b3JrZmxvd3NfcnVudGltZS52MS5QdWJsaXNoV29ya2Zsb3dWZXJzaW9uUmVzcG9uc2UiB5ACAoi1GAMSgAEKEkdldFdvcmtmbG93VmVyc2lvbhIvLndvcmtmbG93c19ydW50aW1lLnYxLkdldFdvcmtmbG93VmVyc2lvblJlcXVlc3QaMC53b3JrZmxvd3NfcnVudGltZS52MS5HZXRXb3JrZmxvd1ZlcnNpb25SZXNwb25zZSIHkAIBiLUYARKPAQoXTGlzdFdvcmtmbG93RGVmaW5pdGlvbnMSNC53b3JrZmxvd3NfcnVudGltZS52MS5MaXN0V29ya2Zsb3dEZWZpbml0aW9uc1JlcXVlc3QaNS53b3JrZmxvd3NfcnVudGltZS52MS5MaXN0V29ya2Zsb3dEZWZpbml0aW9uc1Jlc3BvbnNlIgeQAgGItRgBEncKD1B1dFdvcmtmbG93UnVsZRIsLndvcmtmbG93c19ydW50aW1lLnYxLlB1dFdvcmtmbG93UnVsZVJlcXVlc3QaLS53b3JrZmxvd3NfcnVudGltZS52MS5QdXRXb3JrZmxvd1J1bGVSZXNwb25zZSIHkAICiLUYAxJ9ChFMaXN0V29ya2Zsb3dSdWxlcxIuLndvcmtmbG93c19ydW50aW1lLnYxLkxpc3RXb3JrZmxvd1J1bGVzUmVxdWVzdBovLndvcmtmbG93c19ydW50aW1lLnYxLkxpc3RXb3JrZmxvd1J1bGVzUmVzcG9uc2UiB5ACAYi1GAESegoQU3RhcnRXb3JrZmxvd1J1bhItLndvcmtmbG93c19ydW50aW1lLnYxLlN0YXJ0V29ya2Zsb3dSdW5SZXF1ZXN0Gi4ud29ya2Zsb3dzX3J1bnRpbWUudjEuU3RhcnRXb3JrZmxvd1J1blJlc3BvbnNlIgeQAgKItRgCEoMBChNEZXNjcmliZVdvcmtmbG93UnVuEjAud29ya2Zsb3dzX3J1bnRpbWUudjEuRGVzY3JpYmVXb3JrZmxvd1J1blJlcXVlc3QaMS53b3JrZmxvd3NfcnVudGltZS52MS5EZXNjcmliZVdvcmtmbG93UnVuUmVzcG9uc2UiB5ACAYi1GAESegoQTGlzdFdvcmtmbG93UnVucxItLndvcmtmbG93c19ydW50aW1lLnYxLkxpc3RXb3JrZmxvd1J1bnNSZXF1ZXN0Gi4ud29ya2Zsb3dzX3J1bnRpbWUudjEuTGlzdFdvcmtmbG93UnVuc1Jlc3BvbnNlIgeQAgGItRgBEnwKEFdhdGNoV29ya2Zsb3dSdW4SLS53b3JrZmxvd3NfcnVudGltZS52MS5XYXRjaFdvcmtmbG93UnVuUmVxdWVzdBouLndvcmtmbG93c19ydW50aW1lLnYxLldhdGNoV29ya2Zsb3dSdW5SZXNwb25zZSIHkAIBiLUYATABEn0KEUNhbmNlbFdvcmtmbG93UnVuEi4ud29ya2Zsb3dzX3J1bnRpbWUudjEuQ2FuY2VsV29ya2Zsb3dSdW5SZXF1ZXN0Gi8ud29ya2Zsb3dzX3J1bnRpbWUudjEuQ2FuY2VsV29ya2Zsb3dSdW5SZXNwb25zZSIHkAICiLUYAhJxCg1QdXRSZXBvc2l0b3J5Eioud29ya2Zsb3dzX3J1bnRpbWUudjEuUHV0UmVwb3NpdG9yeVJlcXVlc3QaKy53b3JrZmxvd3NfcnVudGltZS52MS5QdXRSZXBvc2l0b3J5UmVzcG9uc2UiB5ACAoi1GAMSegoQTGlzdFJlcG9zaXRvcmllcxItLndvcmtmbG93c19ydW50aW1lLnYxLkxpc3RSZXBvc2l0b3JpZXNSZXF1ZXN0Gi4ud29ya2Zsb3dzX3J1bnRpbWUudjEuTGlzdFJlcG9zaXRvcmllc1Jlc3BvbnNlIgeQAgGItRgBEoYBChRSZXBvcnRXb3JrZmxvd1N0YXR1cxIxLndvcmtmbG93c19ydW50aW1lLnYxLlJlcG9ydFdvcmtmbG93U3RhdHVzUmVxdWVzdBoyLndvcmtmbG93c19ydW50aW1lLnYxLlJlcG9ydFdvcmtmbG93U3RhdHVzUmVzcG9uc2UiB5ACAoi1GAQSdwoPTGlzdFJ1blJlcXVlc3RzEiwud29ya2Zsb3dzX3J1bnRpbWUudjEuTGlzdFJ1blJlcXVlc3RzUmVxdWVzdBotLndvcmtmbG93c19ydW50aW1lLnYxLkxpc3RSdW5SZXF1ZXN0c1Jlc3BvbnNlIgeQAgGItRgBEowBChZMaXN0UGxhdGZvcm1EZWxpdmVyaWVzEjMud29ya2Zsb3dzX3J1bnRpbWUudjEuTGlzdFBsYXRmb3JtRGVsaXZlcmllc1JlcXVlc3QaNC53b3JrZmxvd3NfcnVudGltZS52MS5MaXN0UGxhdGZvcm1EZWxpdmVyaWVzUmVzcG9uc2UiB5ACAYi1GAUSZQoJTGlzdFF1ZXVlEiYud29ya2Zsb3dzX3J1bnRpbWUudjEuTGlzdFF1ZXVlUmVxdWVzdBonLndvcmtmbG93c19ydW50aW1lLnYxLkxpc3RRdWV1ZVJlc3BvbnNlIgeQAgGItRgBEnEKDUxpc3RBcnRpZmFjdHMSKi53b3JrZmxvd3NfcnVudGltZS52MS5MaXN0QXJ0aWZhY3RzUmVxdWVzdBorLndvcmtmbG93c19ydW50aW1lLnYxLkxpc3RBcnRpZmFjdHNSZXNwb25zZSIHkAIBiLUYARJ0Cg5HZXRBcnRpZmFjdFVybBIrLndvcmtmbG93c19ydW50aW1lLnYxLkdldEFydGlmYWN0VXJsUmVxdWVzdBosLndvcmtmbG93c19ydW50aW1lLnYxLkdldEFydGlmYWN0VXJsUmVzcG9uc2UiB5ACAYi1GAFiBnByb3RvMw", [file_automation_v1_artifact, file_automation_v1_automation_plan, file_automation_v1_method_options, file_automation_v1_policy, file_automation_v1_ref, file_automation_v1_run_event, file_automation_v1_run_requested, file_automation_v1_verdict, file_buf_validate_validate, file_google_protobuf_timestamp, file_workflows_runtime_v1_run]);
-
-/**
- * A named automation: immutable versions and channels that move between them.
- *
- * @generated from message workflows_runtime.v1.WorkflowDefinition
- */
-export type WorkflowDefinition = Message<"workflows_runtime.v1.WorkflowDefinition"> & {
-  /**
-   * @generated from field: string id = 1;
-   */
-  id: string;
-
-  /**
-   * @generated from field: string title = 2;
-   */
-  title: string;
-
-  /**
-   * @generated from field: repeated workflows_runtime.v1.ChannelTarget channels = 3;
-   */
-  channels: ChannelTarget[];
-
-  /**
-   * @generated from field: repeated string versions = 4;
-   */
-  versions: string[];
-};
-
-/**
- * A named automation: immutable versions and channels that move between them.
- *
- * @generated from message workflows_runtime.v1.WorkflowDefinition
- */
-export type WorkflowDefinitionJson = {
-  /**
-   * @generated from field: string id = 1;
-   */
-  id?: string;
-
-  /**
-   * @generated from field: string title = 2;
-   */
-  title?: string;
-
-  /**
-   * @generated from field: repeated workflows_runtime.v1.ChannelTarget channels = 3;
-   */
-  channels?: ChannelTargetJson[];
-
-  /**
-   * @generated from field: repeated string versions = 4;
-   */
-  versions?: string[];
-};
-
-/**
- * Describes the message workflows_runtime.v1.WorkflowDefinition.
- * Use `create(WorkflowDefinitionSchema)` to create a new message.
- */
-export const WorkflowDefinitionSchema: GenMessage<WorkflowDefinition, {jsonType: WorkflowDefinitionJson}> = /*@__PURE__*/
-  messageDesc(file_workflows_runtime_v1_workflow_service, 0);
-
-/**
- * @generated from message workflows_runtime.v1.ChannelTarget
- */
-export type ChannelTarget = Message<"workflows_runtime.v1.ChannelTarget"> & {
-  /**
-   * @generated from field: string channel = 1;
-   */
-  channel: string;
-
-  /**
-   * @generated from field: string version = 2;
-   */
-  version: string;
-};
-
-/**
- * @generated from message workflows_runtime.v1.ChannelTarget
- */
-export type ChannelTargetJson = {
-  /**
-   * @generated from field: string channel = 1;
-   */
-  channel?: string;
-
-  /**
-   * @generated from field: string version = 2;
-   */
-  version?: string;
-};
-
-/**
- * Describes the message workflows_runtime.v1.ChannelTarget.
- * Use `create(ChannelTargetSchema)` to create a new message.
- */
-export const ChannelTargetSchema: GenMessage<ChannelTarget, {jsonType: ChannelTargetJson}> = /*@__PURE__*/
-  messageDesc(file_workflows_runtime_v1_workflow_service, 1);
+  fileDesc("Cit3b3JrZmxvd3NfcnVudGltZS92MS93b3JrZmxvd19zZXJ2aWNlLnByb3RvEhR3b3JrZmxvd3NfcnVudGltZS52MSKWAgodUHVibGlzaFdvcmtmbG93VmVyc2lvblJlcXVlc3QSNwoNZGVmaW5pdGlvbl9pZBgBIAEoCUIgukgdchsyGV5bYS16MC05XVthLXowLTktXXswLDYyfSQSOAoHdmVyc2lvbhgCIAEoCUInukgkciIyIF5bQS1aYS16MC05XVtBLVphLXowLTkuLV17MCw2Mn0kEjQKB2NoYW5uZWwYAyABKAlCI7pIIHIeMhxeKFthLXowLTldW2EtejAtOS1dezAsNjJ9KT8kEhcKBXRpdGxlGAQgASgJQgi6SAVyAxjIARIzCgRwbGFuGAUgASgLMh0uYXV0b21hdGlvbi52MS5BdXRvbWF0aW9uUGxhbkIGukgDyAEBIkEKHlB1Ymxpc2hXb3JrZmxvd1ZlcnNpb25SZXNwb25zZRIOCgZkaWdlc3QYASABKAkSDwoHY3JlYXRlZBgCIAEoCCJVChlHZXRXb3JrZmxvd1ZlcnNpb25SZXF1ZXN0EjgKCmRlZmluaXRpb24YASABKAsyHC5hdXRvbWF0aW9uLnYxLkRlZmluaXRpb25SZWZCBrpIA9gBAyKBAQoaR2V0V29ya2Zsb3dWZXJzaW9uUmVzcG9uc2USFQoNZGVmaW5pdGlvbl9pZBgBIAEoCRIPCgd2ZXJzaW9uGAIgASgJEg4KBmRpZ2VzdBgDIAEoCRIrCgRwbGFuGAQgASgLMh0uYXV0b21hdGlvbi52MS5BdXRvbWF0aW9uUGxhbiJTCh5MaXN0V29ya2Zsb3dEZWZpbml0aW9uc1JlcXVlc3QSHQoJcGFnZV9zaXplGAEgASgFQgq6SAcaBRjIASgAEhIKCnBhZ2VfdG9rZW4YAiABKAkieQofTGlzdFdvcmtmbG93RGVmaW5pdGlvbnNSZXNwb25zZRI9CgtkZWZpbml0aW9ucxgBIAMoCzIoLndvcmtmbG93c19ydW50aW1lLnYxLldvcmtmbG93RGVmaW5pdGlvbhIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkiUgoWUHV0V29ya2Zsb3dSdWxlUmVxdWVzdBI4CgRydWxlGAEgASgLMiIud29ya2Zsb3dzX3J1bnRpbWUudjEuV29ya2Zsb3dSdWxlQga6SAPIAQEiGQoXUHV0V29ya2Zsb3dSdWxlUmVzcG9uc2UiTQoYTGlzdFdvcmtmbG93UnVsZXNSZXF1ZXN0Eh0KCXBhZ2Vfc2l6ZRgBIAEoBUIKukgHGgUYyAEoABISCgpwYWdlX3Rva2VuGAIgASgJImcKGUxpc3RXb3JrZmxvd1J1bGVzUmVzcG9uc2USMQoFcnVsZXMYASADKAsyIi53b3JrZmxvd3NfcnVudGltZS52MS5Xb3JrZmxvd1J1bGUSFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIlQKFFB1dFJlcG9zaXRvcnlSZXF1ZXN0EjwKCnJlcG9zaXRvcnkYASABKAsyIC53b3JrZmxvd3NfcnVudGltZS52MS5SZXBvc2l0b3J5Qga6SAPIAQEiFwoVUHV0UmVwb3NpdG9yeVJlc3BvbnNlIkwKF0xpc3RSZXBvc2l0b3JpZXNSZXF1ZXN0Eh0KCXBhZ2Vfc2l6ZRgBIAEoBUIKukgHGgUYyAEoABISCgpwYWdlX3Rva2VuGAIgASgJImsKGExpc3RSZXBvc2l0b3JpZXNSZXNwb25zZRI2CgxyZXBvc2l0b3JpZXMYASADKAsyIC53b3JrZmxvd3NfcnVudGltZS52MS5SZXBvc2l0b3J5EhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSKRAQoXU3RhcnRXb3JrZmxvd1J1blJlcXVlc3QSHgoKcmVxdWVzdF9pZBgBIAEoCUIKukgHcgUQARjIARI0CgdyZXF1ZXN0GAIgASgLMhsuYXV0b21hdGlvbi52MS5SdW5SZXF1ZXN0ZWRCBrpIA8gBARIgCg5jb3JyZWxhdGlvbl9pZBgDIAEoCUIIukgFcgMYyAEiYgoYU3RhcnRXb3JrZmxvd1J1blJlc3BvbnNlEg4KBnJ1bl9pZBgBIAEoCRI2CgtkaXNwb3NpdGlvbhgCIAEoDjIhLndvcmtmbG93c19ydW50aW1lLnYxLkRpc3Bvc2l0aW9uIiwKGkRlc2NyaWJlV29ya2Zsb3dSdW5SZXF1ZXN0Eg4KBnJ1bl9pZBgBIAEoCSKMAgobRGVzY3JpYmVXb3JrZmxvd1J1blJlc3BvbnNlEiYKA3J1bhgBIAEoCzIZLndvcmtmbG93c19ydW50aW1lLnYxLlJ1bhIsCgdyZXF1ZXN0GAIgASgLMhsuYXV0b21hdGlvbi52MS5SdW5SZXF1ZXN0ZWQSJwoHdmVyZGljdBgDIAEoCzIWLmF1dG9tYXRpb24udjEuVmVyZGljdBI4Cg1oYW5kb2ZmX2NhbGxzGAQgAygLMiEud29ya2Zsb3dzX3J1bnRpbWUudjEuSGFuZG9mZkNhbGwSNAoKaW1wZWRpbWVudBgFIAEoCzIgLndvcmtmbG93c19ydW50aW1lLnYxLkltcGVkaW1lbnQi6wEKF0xpc3RXb3JrZmxvd1J1bnNSZXF1ZXN0EjIKBnN0YXR1cxgBIAEoDjIYLmF1dG9tYXRpb24udjEuUnVuU3RhdHVzQgi6SAWCAQIQARISCgpwcm9maWxlX2lkGAIgASgJEiUKCXJlZmVyZW5jZRgDIAEoCzISLmF1dG9tYXRpb24udjEuUmVmEh0KCXBhZ2Vfc2l6ZRgEIAEoBUIKukgHGgUYyAEoABISCgpwYWdlX3Rva2VuGAUgASgJEi4KCWlkX3ByZWZpeBgGIAEoCUIbukgYchYyFF4oWzAtOWEtZi1dezQsMzZ9KT8kIlwKGExpc3RXb3JrZmxvd1J1bnNSZXNwb25zZRInCgRydW5zGAEgAygLMhkud29ya2Zsb3dzX3J1bnRpbWUudjEuUnVuEhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSJBChdXYXRjaFdvcmtmbG93UnVuUmVxdWVzdBIOCgZydW5faWQYASABKAkSFgoOYWZ0ZXJfc2VxdWVuY2UYAiABKAMihAEKGFdhdGNoV29ya2Zsb3dSdW5SZXNwb25zZRIoCgVldmVudBgBIAEoCzIXLmF1dG9tYXRpb24udjEuUnVuRXZlbnRIABI0CgloZWFydGJlYXQYAiABKAsyHy53b3JrZmxvd3NfcnVudGltZS52MS5IZWFydGJlYXRIAEIICgZ1cGRhdGUiIgoJSGVhcnRiZWF0EhUKDWxhc3Rfc2VxdWVuY2UYASABKAMiRAoYQ2FuY2VsV29ya2Zsb3dSdW5SZXF1ZXN0Eg4KBnJ1bl9pZBgBIAEoCRIYCgZyZWFzb24YAiABKAlCCLpIBXIDGOgHIkMKGUNhbmNlbFdvcmtmbG93UnVuUmVzcG9uc2USJgoDcnVuGAEgASgLMhkud29ya2Zsb3dzX3J1bnRpbWUudjEuUnVuIpICChtSZXBvcnRXb3JrZmxvd1N0YXR1c1JlcXVlc3QSOgoJZXhlY3V0aW9uGAEgASgLMh8ud29ya2Zsb3dzX3J1bnRpbWUudjEuRXhlY3V0aW9uQga6SAPIAQESGAoHYXR0ZW1wdBgCIAEoBUIHukgEGgIoABI6CgZldmVudHMYAyADKAsyHy53b3JrZmxvd3NfcnVudGltZS52MS5Xb3JrRXZlbnRCCbpIBpIBAxD0AxIyCgZzdGF0dXMYBCABKA4yGC5hdXRvbWF0aW9uLnYxLlJ1blN0YXR1c0IIukgFggECEAESLQoLYmFzZV9jb21taXQYBSABKAlCGLpIFXITMhFeKFswLTlhLWZdezQwfSk/JCLgAQocUmVwb3J0V29ya2Zsb3dTdGF0dXNSZXNwb25zZRI5Cg1kZXNpcmVkX3N0YXRlGAEgASgOMiIud29ya2Zsb3dzX3J1bnRpbWUudjEuRGVzaXJlZFN0YXRlEhMKC2Jhc2VfY29tbWl0GAIgASgJEjsKDmV4Y2VlZGVkX2xpbWl0GAMgASgLMiMud29ya2Zsb3dzX3J1bnRpbWUudjEuRXhjZWVkZWRMaW1pdBIzCg9ub19saW1pdF9iZWZvcmUYBCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wMqANCg9Xb3JrZmxvd1NlcnZpY2USjAEKFlB1Ymxpc2hXb3JrZmxvd1ZlcnNpb24SMy53b3JrZmxvd3NfcnVudGltZS52MS5QdWJsaXNoV29ya2Zsb3dWZXJzaW9uUmVxdWVzdBo0LndvcmtmbG93c19ydW50aW1lLnYxLlB1Ymxpc2hXb3JrZmxvd1ZlcnNpb25SZXNwb25zZSIHkAICiLUYAxKAAQoSR2V0V29ya2Zsb3dWZXJzaW9uEi8ud29ya2Zsb3dzX3J1bnRpbWUudjEuR2V0V29ya2Zsb3dWZXJzaW9uUmVxdWVzdBowLndvcmtmbG93c19ydW50aW1lLnYxLkdldFdvcmtmbG93VmVyc2lvblJlc3BvbnNlIgeQAgGItRgBEo8BChdMaXN0V29ya2Zsb3dEZWZpbml0aW9ucxI0LndvcmtmbG93c19ydW50aW1lLnYxLkxpc3RXb3JrZmxvd0RlZmluaXRpb25zUmVxdWVzdBo1LndvcmtmbG93c19ydW50aW1lLnYxLkxpc3RXb3JrZmxvd0RlZmluaXRpb25zUmVzcG9uc2UiB5ACAYi1GAESdwoPUHV0V29ya2Zsb3dSdWxlEiwud29ya2Zsb3dzX3J1bnRpbWUudjEuUHV0V29ya2Zsb3dSdWxlUmVxdWVzdBotLndvcmtmbG93c19ydW50aW1lLnYxLlB1dFdvcmtmbG93UnVsZVJlc3BvbnNlIgeQAgKItRgDEn0KEUxpc3RXb3JrZmxvd1J1bGVzEi4ud29ya2Zsb3dzX3J1bnRpbWUudjEuTGlzdFdvcmtmbG93UnVsZXNSZXF1ZXN0Gi8ud29ya2Zsb3dzX3J1bnRpbWUudjEuTGlzdFdvcmtmbG93UnVsZXNSZXNwb25zZSIHkAIBiLUYARJ6ChBTdGFydFdvcmtmbG93UnVuEi0ud29ya2Zsb3dzX3J1bnRpbWUudjEuU3RhcnRXb3JrZmxvd1J1blJlcXVlc3QaLi53b3JrZmxvd3NfcnVudGltZS52MS5TdGFydFdvcmtmbG93UnVuUmVzcG9uc2UiB5ACAoi1GAISgwEKE0Rlc2NyaWJlV29ya2Zsb3dSdW4SMC53b3JrZmxvd3NfcnVudGltZS52MS5EZXNjcmliZVdvcmtmbG93UnVuUmVxdWVzdBoxLndvcmtmbG93c19ydW50aW1lLnYxLkRlc2NyaWJlV29ya2Zsb3dSdW5SZXNwb25zZSIHkAIBiLUYARJ6ChBMaXN0V29ya2Zsb3dSdW5zEi0ud29ya2Zsb3dzX3J1bnRpbWUudjEuTGlzdFdvcmtmbG93UnVuc1JlcXVlc3QaLi53b3JrZmxvd3NfcnVudGltZS52MS5MaXN0V29ya2Zsb3dSdW5zUmVzcG9uc2UiB5ACAYi1GAESfAoQV2F0Y2hXb3JrZmxvd1J1bhItLndvcmtmbG93c19ydW50aW1lLnYxLldhdGNoV29ya2Zsb3dSdW5SZXF1ZXN0Gi4ud29ya2Zsb3dzX3J1bnRpbWUudjEuV2F0Y2hXb3JrZmxvd1J1blJlc3BvbnNlIgeQAgGItRgBMAESfQoRQ2FuY2VsV29ya2Zsb3dSdW4SLi53b3JrZmxvd3NfcnVudGltZS52MS5DYW5jZWxXb3JrZmxvd1J1blJlcXVlc3QaLy53b3JrZmxvd3NfcnVudGltZS52MS5DYW5jZWxXb3JrZmxvd1J1blJlc3BvbnNlIgeQAgKItRgCEnEKDVB1dFJlcG9zaXRvcnkSKi53b3JrZmxvd3NfcnVudGltZS52MS5QdXRSZXBvc2l0b3J5UmVxdWVzdBorLndvcmtmbG93c19ydW50aW1lLnYxLlB1dFJlcG9zaXRvcnlSZXNwb25zZSIHkAICiLUYAxJ6ChBMaXN0UmVwb3NpdG9yaWVzEi0ud29ya2Zsb3dzX3J1bnRpbWUudjEuTGlzdFJlcG9zaXRvcmllc1JlcXVlc3QaLi53b3JrZmxvd3NfcnVudGltZS52MS5MaXN0UmVwb3NpdG9yaWVzUmVzcG9uc2UiB5ACAYi1GAEShgEKFFJlcG9ydFdvcmtmbG93U3RhdHVzEjEud29ya2Zsb3dzX3J1bnRpbWUudjEuUmVwb3J0V29ya2Zsb3dTdGF0dXNSZXF1ZXN0GjIud29ya2Zsb3dzX3J1bnRpbWUudjEuUmVwb3J0V29ya2Zsb3dTdGF0dXNSZXNwb25zZSIHkAICiLUYBGIGcHJvdG8z", [file_automation_v1_automation_plan, file_automation_v1_method_options, file_automation_v1_ref, file_automation_v1_run_event, file_automation_v1_run_requested, file_automation_v1_verdict, file_buf_validate_validate, file_google_protobuf_timestamp, file_workflows_runtime_v1_delivery, file_workflows_runtime_v1_handoff_call, file_workflows_runtime_v1_repository, file_workflows_runtime_v1_run, file_workflows_runtime_v1_work_event, file_workflows_runtime_v1_workflow_definition, file_workflows_runtime_v1_workflow_rule]);
 
 /**
  * @generated from message workflows_runtime.v1.PublishWorkflowVersionRequest
@@ -199,7 +109,7 @@ export type PublishWorkflowVersionRequestJson = {
  * Use `create(PublishWorkflowVersionRequestSchema)` to create a new message.
  */
 export const PublishWorkflowVersionRequestSchema: GenMessage<PublishWorkflowVersionRequest, {jsonType: PublishWorkflowVersionRequestJson}> = /*@__PURE__*/
-  messageDesc(file_workflows_runtime_v1_workflow_service, 2);
+  messageDesc(file_workflows_runtime_v1_workflow_service, 0);
 
 /**
  * @generated from message workflows_runtime.v1.PublishWorkflowVersionResponse
@@ -240,7 +150,7 @@ export type PublishWorkflowVersionResponseJson = {
  * Use `create(PublishWorkflowVersionResponseSchema)` to create a new message.
  */
 export const PublishWorkflowVersionResponseSchema: GenMessage<PublishWorkflowVersionResponse, {jsonType: PublishWorkflowVersionResponseJson}> = /*@__PURE__*/
-  messageDesc(file_workflows_runtime_v1_workflow_service, 3);
+  messageDesc(file_workflows_runtime_v1_workflow_service, 1);
 
 /**
  * @generated from message workflows_runtime.v1.GetWorkflowVersionRequest
@@ -271,7 +181,7 @@ export type GetWorkflowVersionRequestJson = {
  * Use `create(GetWorkflowVersionRequestSchema)` to create a new message.
  */
 export const GetWorkflowVersionRequestSchema: GenMessage<GetWorkflowVersionRequest, {jsonType: GetWorkflowVersionRequestJson}> = /*@__PURE__*/
-  messageDesc(file_workflows_runtime_v1_workflow_service, 4);
+  messageDesc(file_workflows_runtime_v1_workflow_service, 2);
 
 /**
  * @generated from message workflows_runtime.v1.GetWorkflowVersionResponse
@@ -328,7 +238,7 @@ export type GetWorkflowVersionResponseJson = {
  * Use `create(GetWorkflowVersionResponseSchema)` to create a new message.
  */
 export const GetWorkflowVersionResponseSchema: GenMessage<GetWorkflowVersionResponse, {jsonType: GetWorkflowVersionResponseJson}> = /*@__PURE__*/
-  messageDesc(file_workflows_runtime_v1_workflow_service, 5);
+  messageDesc(file_workflows_runtime_v1_workflow_service, 3);
 
 /**
  * @generated from message workflows_runtime.v1.ListWorkflowDefinitionsRequest
@@ -369,7 +279,7 @@ export type ListWorkflowDefinitionsRequestJson = {
  * Use `create(ListWorkflowDefinitionsRequestSchema)` to create a new message.
  */
 export const ListWorkflowDefinitionsRequestSchema: GenMessage<ListWorkflowDefinitionsRequest, {jsonType: ListWorkflowDefinitionsRequestJson}> = /*@__PURE__*/
-  messageDesc(file_workflows_runtime_v1_workflow_service, 6);
+  messageDesc(file_workflows_runtime_v1_workflow_service, 4);
 
 /**
  * @generated from message workflows_runtime.v1.ListWorkflowDefinitionsResponse
@@ -406,90 +316,7 @@ export type ListWorkflowDefinitionsResponseJson = {
  * Use `create(ListWorkflowDefinitionsResponseSchema)` to create a new message.
  */
 export const ListWorkflowDefinitionsResponseSchema: GenMessage<ListWorkflowDefinitionsResponse, {jsonType: ListWorkflowDefinitionsResponseJson}> = /*@__PURE__*/
-  messageDesc(file_workflows_runtime_v1_workflow_service, 7);
-
-/**
- * Sends requests to a definition. The first match in order of priority, then id, wins.
- *
- * @generated from message workflows_runtime.v1.WorkflowRule
- */
-export type WorkflowRule = Message<"workflows_runtime.v1.WorkflowRule"> & {
-  /**
-   * @generated from field: string id = 1;
-   */
-  id: string;
-
-  /**
-   * Lower is asked first; 0–1000.
-   *
-   * @generated from field: int32 priority = 2;
-   */
-  priority: number;
-
-  /**
-   * Requests of this profile match.
-   *
-   * @generated from field: string profile_id = 3;
-   */
-  profileId: string;
-
-  /**
-   * @generated from field: automation.v1.DefinitionRef definition = 4;
-   */
-  definition?: DefinitionRef | undefined;
-
-  /**
-   * Requests of these orgs are asked by the rule; empty: of every org of the tenant.
-   *
-   * @generated from field: repeated string orgs = 5;
-   */
-  orgs: string[];
-};
-
-/**
- * Sends requests to a definition. The first match in order of priority, then id, wins.
- *
- * @generated from message workflows_runtime.v1.WorkflowRule
- */
-export type WorkflowRuleJson = {
-  /**
-   * @generated from field: string id = 1;
-   */
-  id?: string;
-
-  /**
-   * Lower is asked first; 0–1000.
-   *
-   * @generated from field: int32 priority = 2;
-   */
-  priority?: number;
-
-  /**
-   * Requests of this profile match.
-   *
-   * @generated from field: string profile_id = 3;
-   */
-  profileId?: string;
-
-  /**
-   * @generated from field: automation.v1.DefinitionRef definition = 4;
-   */
-  definition?: DefinitionRefJson;
-
-  /**
-   * Requests of these orgs are asked by the rule; empty: of every org of the tenant.
-   *
-   * @generated from field: repeated string orgs = 5;
-   */
-  orgs?: string[];
-};
-
-/**
- * Describes the message workflows_runtime.v1.WorkflowRule.
- * Use `create(WorkflowRuleSchema)` to create a new message.
- */
-export const WorkflowRuleSchema: GenMessage<WorkflowRule, {jsonType: WorkflowRuleJson}> = /*@__PURE__*/
-  messageDesc(file_workflows_runtime_v1_workflow_service, 8);
+  messageDesc(file_workflows_runtime_v1_workflow_service, 5);
 
 /**
  * @generated from message workflows_runtime.v1.PutWorkflowRuleRequest
@@ -516,7 +343,7 @@ export type PutWorkflowRuleRequestJson = {
  * Use `create(PutWorkflowRuleRequestSchema)` to create a new message.
  */
 export const PutWorkflowRuleRequestSchema: GenMessage<PutWorkflowRuleRequest, {jsonType: PutWorkflowRuleRequestJson}> = /*@__PURE__*/
-  messageDesc(file_workflows_runtime_v1_workflow_service, 9);
+  messageDesc(file_workflows_runtime_v1_workflow_service, 6);
 
 /**
  * @generated from message workflows_runtime.v1.PutWorkflowRuleResponse
@@ -535,7 +362,7 @@ export type PutWorkflowRuleResponseJson = {
  * Use `create(PutWorkflowRuleResponseSchema)` to create a new message.
  */
 export const PutWorkflowRuleResponseSchema: GenMessage<PutWorkflowRuleResponse, {jsonType: PutWorkflowRuleResponseJson}> = /*@__PURE__*/
-  messageDesc(file_workflows_runtime_v1_workflow_service, 10);
+  messageDesc(file_workflows_runtime_v1_workflow_service, 7);
 
 /**
  * @generated from message workflows_runtime.v1.ListWorkflowRulesRequest
@@ -576,7 +403,7 @@ export type ListWorkflowRulesRequestJson = {
  * Use `create(ListWorkflowRulesRequestSchema)` to create a new message.
  */
 export const ListWorkflowRulesRequestSchema: GenMessage<ListWorkflowRulesRequest, {jsonType: ListWorkflowRulesRequestJson}> = /*@__PURE__*/
-  messageDesc(file_workflows_runtime_v1_workflow_service, 11);
+  messageDesc(file_workflows_runtime_v1_workflow_service, 8);
 
 /**
  * @generated from message workflows_runtime.v1.ListWorkflowRulesResponse
@@ -613,90 +440,7 @@ export type ListWorkflowRulesResponseJson = {
  * Use `create(ListWorkflowRulesResponseSchema)` to create a new message.
  */
 export const ListWorkflowRulesResponseSchema: GenMessage<ListWorkflowRulesResponse, {jsonType: ListWorkflowRulesResponseJson}> = /*@__PURE__*/
-  messageDesc(file_workflows_runtime_v1_workflow_service, 12);
-
-/**
- * A place that work begins from.
- *
- * @generated from message workflows_runtime.v1.Repository
- */
-export type Repository = Message<"workflows_runtime.v1.Repository"> & {
-  /**
-   * @generated from field: string id = 1;
-   */
-  id: string;
-
-  /**
-   * `https://host/path` without user or password, or `file:///folder`; the operator lists the hosts and folders that a tenant may name.
-   *
-   * @generated from field: string url = 2;
-   */
-  url: string;
-
-  /**
-   * Branch or tag that a request without a ref means.
-   *
-   * @generated from field: string default_ref = 3;
-   */
-  defaultRef: string;
-
-  /**
-   * @generated from field: automation.v1.Policy policy = 4;
-   */
-  policy?: Policy | undefined;
-
-  /**
-   * Runs of these orgs may work on it; empty: of every org of the tenant. Another org's request is rejected with `foreign_org`.
-   *
-   * @generated from field: repeated string orgs = 5;
-   */
-  orgs: string[];
-};
-
-/**
- * A place that work begins from.
- *
- * @generated from message workflows_runtime.v1.Repository
- */
-export type RepositoryJson = {
-  /**
-   * @generated from field: string id = 1;
-   */
-  id?: string;
-
-  /**
-   * `https://host/path` without user or password, or `file:///folder`; the operator lists the hosts and folders that a tenant may name.
-   *
-   * @generated from field: string url = 2;
-   */
-  url?: string;
-
-  /**
-   * Branch or tag that a request without a ref means.
-   *
-   * @generated from field: string default_ref = 3;
-   */
-  defaultRef?: string;
-
-  /**
-   * @generated from field: automation.v1.Policy policy = 4;
-   */
-  policy?: PolicyJson;
-
-  /**
-   * Runs of these orgs may work on it; empty: of every org of the tenant. Another org's request is rejected with `foreign_org`.
-   *
-   * @generated from field: repeated string orgs = 5;
-   */
-  orgs?: string[];
-};
-
-/**
- * Describes the message workflows_runtime.v1.Repository.
- * Use `create(RepositorySchema)` to create a new message.
- */
-export const RepositorySchema: GenMessage<Repository, {jsonType: RepositoryJson}> = /*@__PURE__*/
-  messageDesc(file_workflows_runtime_v1_workflow_service, 13);
+  messageDesc(file_workflows_runtime_v1_workflow_service, 9);
 
 /**
  * @generated from message workflows_runtime.v1.PutRepositoryRequest
@@ -723,7 +467,7 @@ export type PutRepositoryRequestJson = {
  * Use `create(PutRepositoryRequestSchema)` to create a new message.
  */
 export const PutRepositoryRequestSchema: GenMessage<PutRepositoryRequest, {jsonType: PutRepositoryRequestJson}> = /*@__PURE__*/
-  messageDesc(file_workflows_runtime_v1_workflow_service, 14);
+  messageDesc(file_workflows_runtime_v1_workflow_service, 10);
 
 /**
  * @generated from message workflows_runtime.v1.PutRepositoryResponse
@@ -742,7 +486,7 @@ export type PutRepositoryResponseJson = {
  * Use `create(PutRepositoryResponseSchema)` to create a new message.
  */
 export const PutRepositoryResponseSchema: GenMessage<PutRepositoryResponse, {jsonType: PutRepositoryResponseJson}> = /*@__PURE__*/
-  messageDesc(file_workflows_runtime_v1_workflow_service, 15);
+  messageDesc(file_workflows_runtime_v1_workflow_service, 11);
 
 /**
  * @generated from message workflows_runtime.v1.ListRepositoriesRequest
@@ -783,7 +527,7 @@ export type ListRepositoriesRequestJson = {
  * Use `create(ListRepositoriesRequestSchema)` to create a new message.
  */
 export const ListRepositoriesRequestSchema: GenMessage<ListRepositoriesRequest, {jsonType: ListRepositoriesRequestJson}> = /*@__PURE__*/
-  messageDesc(file_workflows_runtime_v1_workflow_service, 16);
+  messageDesc(file_workflows_runtime_v1_workflow_service, 12);
 
 /**
  * @generated from message workflows_runtime.v1.ListRepositoriesResponse
@@ -820,7 +564,7 @@ export type ListRepositoriesResponseJson = {
  * Use `create(ListRepositoriesResponseSchema)` to create a new message.
  */
 export const ListRepositoriesResponseSchema: GenMessage<ListRepositoriesResponse, {jsonType: ListRepositoriesResponseJson}> = /*@__PURE__*/
-  messageDesc(file_workflows_runtime_v1_workflow_service, 17);
+  messageDesc(file_workflows_runtime_v1_workflow_service, 13);
 
 /**
  * @generated from message workflows_runtime.v1.StartWorkflowRunRequest
@@ -871,7 +615,7 @@ export type StartWorkflowRunRequestJson = {
  * Use `create(StartWorkflowRunRequestSchema)` to create a new message.
  */
 export const StartWorkflowRunRequestSchema: GenMessage<StartWorkflowRunRequest, {jsonType: StartWorkflowRunRequestJson}> = /*@__PURE__*/
-  messageDesc(file_workflows_runtime_v1_workflow_service, 18);
+  messageDesc(file_workflows_runtime_v1_workflow_service, 14);
 
 /**
  * @generated from message workflows_runtime.v1.StartWorkflowRunResponse
@@ -908,7 +652,7 @@ export type StartWorkflowRunResponseJson = {
  * Use `create(StartWorkflowRunResponseSchema)` to create a new message.
  */
 export const StartWorkflowRunResponseSchema: GenMessage<StartWorkflowRunResponse, {jsonType: StartWorkflowRunResponseJson}> = /*@__PURE__*/
-  messageDesc(file_workflows_runtime_v1_workflow_service, 19);
+  messageDesc(file_workflows_runtime_v1_workflow_service, 15);
 
 /**
  * @generated from message workflows_runtime.v1.DescribeWorkflowRunRequest
@@ -935,7 +679,7 @@ export type DescribeWorkflowRunRequestJson = {
  * Use `create(DescribeWorkflowRunRequestSchema)` to create a new message.
  */
 export const DescribeWorkflowRunRequestSchema: GenMessage<DescribeWorkflowRunRequest, {jsonType: DescribeWorkflowRunRequestJson}> = /*@__PURE__*/
-  messageDesc(file_workflows_runtime_v1_workflow_service, 20);
+  messageDesc(file_workflows_runtime_v1_workflow_service, 16);
 
 /**
  * @generated from message workflows_runtime.v1.DescribeWorkflowRunResponse
@@ -1002,183 +746,7 @@ export type DescribeWorkflowRunResponseJson = {
  * Use `create(DescribeWorkflowRunResponseSchema)` to create a new message.
  */
 export const DescribeWorkflowRunResponseSchema: GenMessage<DescribeWorkflowRunResponse, {jsonType: DescribeWorkflowRunResponseJson}> = /*@__PURE__*/
-  messageDesc(file_workflows_runtime_v1_workflow_service, 21);
-
-/**
- * One call to a methodology, with its last answer.
- *
- * @generated from message workflows_runtime.v1.HandoffCall
- */
-export type HandoffCall = Message<"workflows_runtime.v1.HandoffCall"> & {
-  /**
-   * @generated from field: string receiver = 1;
-   */
-  receiver: string;
-
-  /**
-   * @generated from field: string method = 2;
-   */
-  method: string;
-
-  /**
-   * @generated from field: string idempotency_key = 3;
-   */
-  idempotencyKey: string;
-
-  /**
-   * @generated from field: automation.v1.HandoffPhase phase = 4;
-   */
-  phase: HandoffPhase;
-
-  /**
-   * @generated from field: workflows_runtime.v1.HandoffState state = 5;
-   */
-  state: HandoffState;
-
-  /**
-   * @generated from field: int32 attempts = 6;
-   */
-  attempts: number;
-
-  /**
-   * @generated from field: string last_error = 7;
-   */
-  lastError: string;
-
-  /**
-   * @generated from field: google.protobuf.Timestamp next_attempt_at = 8;
-   */
-  nextAttemptAt?: Timestamp | undefined;
-};
-
-/**
- * One call to a methodology, with its last answer.
- *
- * @generated from message workflows_runtime.v1.HandoffCall
- */
-export type HandoffCallJson = {
-  /**
-   * @generated from field: string receiver = 1;
-   */
-  receiver?: string;
-
-  /**
-   * @generated from field: string method = 2;
-   */
-  method?: string;
-
-  /**
-   * @generated from field: string idempotency_key = 3;
-   */
-  idempotencyKey?: string;
-
-  /**
-   * @generated from field: automation.v1.HandoffPhase phase = 4;
-   */
-  phase?: HandoffPhaseJson;
-
-  /**
-   * @generated from field: workflows_runtime.v1.HandoffState state = 5;
-   */
-  state?: HandoffStateJson;
-
-  /**
-   * @generated from field: int32 attempts = 6;
-   */
-  attempts?: number;
-
-  /**
-   * @generated from field: string last_error = 7;
-   */
-  lastError?: string;
-
-  /**
-   * @generated from field: google.protobuf.Timestamp next_attempt_at = 8;
-   */
-  nextAttemptAt?: TimestampJson;
-};
-
-/**
- * Describes the message workflows_runtime.v1.HandoffCall.
- * Use `create(HandoffCallSchema)` to create a new message.
- */
-export const HandoffCallSchema: GenMessage<HandoffCall, {jsonType: HandoffCallJson}> = /*@__PURE__*/
-  messageDesc(file_workflows_runtime_v1_workflow_service, 22);
-
-/**
- * Our record of what stands in the way, one per (work item, cause).
- *
- * @generated from message workflows_runtime.v1.Impediment
- */
-export type Impediment = Message<"workflows_runtime.v1.Impediment"> & {
-  /**
-   * @generated from field: string id = 1;
-   */
-  id: string;
-
-  /**
-   * @generated from field: string cause = 2;
-   */
-  cause: string;
-
-  /**
-   * @generated from field: string summary = 3;
-   */
-  summary: string;
-
-  /**
-   * @generated from field: int32 occurrences = 4;
-   */
-  occurrences: number;
-
-  /**
-   * The methodology's own id; empty until it answered.
-   *
-   * @generated from field: string remote_id = 5;
-   */
-  remoteId: string;
-};
-
-/**
- * Our record of what stands in the way, one per (work item, cause).
- *
- * @generated from message workflows_runtime.v1.Impediment
- */
-export type ImpedimentJson = {
-  /**
-   * @generated from field: string id = 1;
-   */
-  id?: string;
-
-  /**
-   * @generated from field: string cause = 2;
-   */
-  cause?: string;
-
-  /**
-   * @generated from field: string summary = 3;
-   */
-  summary?: string;
-
-  /**
-   * @generated from field: int32 occurrences = 4;
-   */
-  occurrences?: number;
-
-  /**
-   * The methodology's own id; empty until it answered.
-   *
-   * @generated from field: string remote_id = 5;
-   */
-  remoteId?: string;
-};
-
-/**
- * Describes the message workflows_runtime.v1.Impediment.
- * Use `create(ImpedimentSchema)` to create a new message.
- */
-export const ImpedimentSchema: GenMessage<Impediment, {jsonType: ImpedimentJson}> = /*@__PURE__*/
-  messageDesc(file_workflows_runtime_v1_workflow_service, 23);
+  messageDesc(file_workflows_runtime_v1_workflow_service, 17);
 
 /**
  * @generated from message workflows_runtime.v1.ListWorkflowRunsRequest
@@ -1267,7 +835,7 @@ export type ListWorkflowRunsRequestJson = {
  * Use `create(ListWorkflowRunsRequestSchema)` to create a new message.
  */
 export const ListWorkflowRunsRequestSchema: GenMessage<ListWorkflowRunsRequest, {jsonType: ListWorkflowRunsRequestJson}> = /*@__PURE__*/
-  messageDesc(file_workflows_runtime_v1_workflow_service, 24);
+  messageDesc(file_workflows_runtime_v1_workflow_service, 18);
 
 /**
  * @generated from message workflows_runtime.v1.ListWorkflowRunsResponse
@@ -1304,7 +872,7 @@ export type ListWorkflowRunsResponseJson = {
  * Use `create(ListWorkflowRunsResponseSchema)` to create a new message.
  */
 export const ListWorkflowRunsResponseSchema: GenMessage<ListWorkflowRunsResponse, {jsonType: ListWorkflowRunsResponseJson}> = /*@__PURE__*/
-  messageDesc(file_workflows_runtime_v1_workflow_service, 25);
+  messageDesc(file_workflows_runtime_v1_workflow_service, 19);
 
 /**
  * @generated from message workflows_runtime.v1.WatchWorkflowRunRequest
@@ -1345,7 +913,7 @@ export type WatchWorkflowRunRequestJson = {
  * Use `create(WatchWorkflowRunRequestSchema)` to create a new message.
  */
 export const WatchWorkflowRunRequestSchema: GenMessage<WatchWorkflowRunRequest, {jsonType: WatchWorkflowRunRequestJson}> = /*@__PURE__*/
-  messageDesc(file_workflows_runtime_v1_workflow_service, 26);
+  messageDesc(file_workflows_runtime_v1_workflow_service, 20);
 
 /**
  * @generated from message workflows_runtime.v1.WatchWorkflowRunResponse
@@ -1389,7 +957,7 @@ export type WatchWorkflowRunResponseJson = {
  * Use `create(WatchWorkflowRunResponseSchema)` to create a new message.
  */
 export const WatchWorkflowRunResponseSchema: GenMessage<WatchWorkflowRunResponse, {jsonType: WatchWorkflowRunResponseJson}> = /*@__PURE__*/
-  messageDesc(file_workflows_runtime_v1_workflow_service, 27);
+  messageDesc(file_workflows_runtime_v1_workflow_service, 21);
 
 /**
  * @generated from message workflows_runtime.v1.Heartbeat
@@ -1416,7 +984,7 @@ export type HeartbeatJson = {
  * Use `create(HeartbeatSchema)` to create a new message.
  */
 export const HeartbeatSchema: GenMessage<Heartbeat, {jsonType: HeartbeatJson}> = /*@__PURE__*/
-  messageDesc(file_workflows_runtime_v1_workflow_service, 28);
+  messageDesc(file_workflows_runtime_v1_workflow_service, 22);
 
 /**
  * @generated from message workflows_runtime.v1.CancelWorkflowRunRequest
@@ -1453,7 +1021,7 @@ export type CancelWorkflowRunRequestJson = {
  * Use `create(CancelWorkflowRunRequestSchema)` to create a new message.
  */
 export const CancelWorkflowRunRequestSchema: GenMessage<CancelWorkflowRunRequest, {jsonType: CancelWorkflowRunRequestJson}> = /*@__PURE__*/
-  messageDesc(file_workflows_runtime_v1_workflow_service, 29);
+  messageDesc(file_workflows_runtime_v1_workflow_service, 23);
 
 /**
  * @generated from message workflows_runtime.v1.CancelWorkflowRunResponse
@@ -1480,7 +1048,7 @@ export type CancelWorkflowRunResponseJson = {
  * Use `create(CancelWorkflowRunResponseSchema)` to create a new message.
  */
 export const CancelWorkflowRunResponseSchema: GenMessage<CancelWorkflowRunResponse, {jsonType: CancelWorkflowRunResponseJson}> = /*@__PURE__*/
-  messageDesc(file_workflows_runtime_v1_workflow_service, 30);
+  messageDesc(file_workflows_runtime_v1_workflow_service, 24);
 
 /**
  * @generated from message workflows_runtime.v1.ReportWorkflowStatusRequest
@@ -1563,150 +1131,7 @@ export type ReportWorkflowStatusRequestJson = {
  * Use `create(ReportWorkflowStatusRequestSchema)` to create a new message.
  */
 export const ReportWorkflowStatusRequestSchema: GenMessage<ReportWorkflowStatusRequest, {jsonType: ReportWorkflowStatusRequestJson}> = /*@__PURE__*/
-  messageDesc(file_workflows_runtime_v1_workflow_service, 31);
-
-/**
- * Something a worker saw or a persona said; ≤ 64 KiB.
- *
- * @generated from message workflows_runtime.v1.WorkEvent
- */
-export type WorkEvent = Message<"workflows_runtime.v1.WorkEvent"> & {
-  /**
-   * The worker's own count within the attempt, from 1.
-   *
-   * @generated from field: int64 n = 1;
-   */
-  n: bigint;
-
-  /**
-   * @generated from oneof workflows_runtime.v1.WorkEvent.payload
-   */
-  payload: {
-    /**
-     * @generated from field: automation.v1.MessageLogged message = 11;
-     */
-    value: MessageLogged;
-    case: "message";
-  } | {
-    /**
-     * @generated from field: automation.v1.StepChanged step = 14;
-     */
-    value: StepChanged;
-    case: "step";
-  } | {
-    /**
-     * @generated from field: automation.v1.PlanStated plan = 15;
-     */
-    value: PlanStated;
-    case: "plan";
-  } | {
-    /**
-     * @generated from field: automation.v1.ToolUsed tool = 16;
-     */
-    value: ToolUsed;
-    case: "tool";
-  } | {
-    /**
-     * @generated from field: automation.v1.ArtifactNoted artifact = 17;
-     */
-    value: ArtifactNoted;
-    case: "artifact";
-  } | {
-    /**
-     * @generated from field: automation.v1.ProgressMade progress = 18;
-     */
-    value: ProgressMade;
-    case: "progress";
-  } | {
-    /**
-     * @generated from field: automation.v1.WorkspacePrepared workspace = 19;
-     */
-    value: WorkspacePrepared;
-    case: "workspace";
-  } | {
-    /**
-     * @generated from field: automation.v1.TreeCaptured captured = 21;
-     */
-    value: TreeCaptured;
-    case: "captured";
-  } | {
-    /**
-     * The same reason again is no new event: only the run's `waiting` says how long it goes on.
-     *
-     * @generated from field: automation.v1.WorkWaiting waiting = 22;
-     */
-    value: WorkWaiting;
-    case: "waiting";
-  } | { case: undefined; value?: undefined };
-};
-
-/**
- * Something a worker saw or a persona said; ≤ 64 KiB.
- *
- * @generated from message workflows_runtime.v1.WorkEvent
- */
-export type WorkEventJson = {
-  /**
-   * The worker's own count within the attempt, from 1.
-   *
-   * @generated from field: int64 n = 1;
-   */
-  n?: string;
-
-  /**
-   * @generated from field: automation.v1.MessageLogged message = 11;
-   */
-  message?: MessageLoggedJson;
-
-  /**
-   * @generated from field: automation.v1.StepChanged step = 14;
-   */
-  step?: StepChangedJson;
-
-  /**
-   * @generated from field: automation.v1.PlanStated plan = 15;
-   */
-  plan?: PlanStatedJson;
-
-  /**
-   * @generated from field: automation.v1.ToolUsed tool = 16;
-   */
-  tool?: ToolUsedJson;
-
-  /**
-   * @generated from field: automation.v1.ArtifactNoted artifact = 17;
-   */
-  artifact?: ArtifactNotedJson;
-
-  /**
-   * @generated from field: automation.v1.ProgressMade progress = 18;
-   */
-  progress?: ProgressMadeJson;
-
-  /**
-   * @generated from field: automation.v1.WorkspacePrepared workspace = 19;
-   */
-  workspace?: WorkspacePreparedJson;
-
-  /**
-   * @generated from field: automation.v1.TreeCaptured captured = 21;
-   */
-  captured?: TreeCapturedJson;
-
-  /**
-   * The same reason again is no new event: only the run's `waiting` says how long it goes on.
-   *
-   * @generated from field: automation.v1.WorkWaiting waiting = 22;
-   */
-  waiting?: WorkWaitingJson;
-};
-
-/**
- * Describes the message workflows_runtime.v1.WorkEvent.
- * Use `create(WorkEventSchema)` to create a new message.
- */
-export const WorkEventSchema: GenMessage<WorkEvent, {jsonType: WorkEventJson}> = /*@__PURE__*/
-  messageDesc(file_workflows_runtime_v1_workflow_service, 32);
+  messageDesc(file_workflows_runtime_v1_workflow_service, 25);
 
 /**
  * @generated from message workflows_runtime.v1.ReportWorkflowStatusResponse
@@ -1771,956 +1196,10 @@ export type ReportWorkflowStatusResponseJson = {
  * Use `create(ReportWorkflowStatusResponseSchema)` to create a new message.
  */
 export const ReportWorkflowStatusResponseSchema: GenMessage<ReportWorkflowStatusResponse, {jsonType: ReportWorkflowStatusResponseJson}> = /*@__PURE__*/
-  messageDesc(file_workflows_runtime_v1_workflow_service, 33);
+  messageDesc(file_workflows_runtime_v1_workflow_service, 26);
 
 /**
- * @generated from message workflows_runtime.v1.ListRunRequestsRequest
- */
-export type ListRunRequestsRequest = Message<"workflows_runtime.v1.ListRunRequestsRequest"> & {
-  /**
-   * Any of these narrows the list.
-   *
-   * @generated from field: workflows_runtime.v1.Disposition disposition = 1;
-   */
-  disposition: Disposition;
-
-  /**
-   * @generated from field: string event_id = 2;
-   */
-  eventId: string;
-
-  /**
-   * 1–200; 0 counts as 50.
-   *
-   * @generated from field: int32 page_size = 3;
-   */
-  pageSize: number;
-
-  /**
-   * @generated from field: string page_token = 4;
-   */
-  pageToken: string;
-};
-
-/**
- * @generated from message workflows_runtime.v1.ListRunRequestsRequest
- */
-export type ListRunRequestsRequestJson = {
-  /**
-   * Any of these narrows the list.
-   *
-   * @generated from field: workflows_runtime.v1.Disposition disposition = 1;
-   */
-  disposition?: DispositionJson;
-
-  /**
-   * @generated from field: string event_id = 2;
-   */
-  eventId?: string;
-
-  /**
-   * 1–200; 0 counts as 50.
-   *
-   * @generated from field: int32 page_size = 3;
-   */
-  pageSize?: number;
-
-  /**
-   * @generated from field: string page_token = 4;
-   */
-  pageToken?: string;
-};
-
-/**
- * Describes the message workflows_runtime.v1.ListRunRequestsRequest.
- * Use `create(ListRunRequestsRequestSchema)` to create a new message.
- */
-export const ListRunRequestsRequestSchema: GenMessage<ListRunRequestsRequest, {jsonType: ListRunRequestsRequestJson}> = /*@__PURE__*/
-  messageDesc(file_workflows_runtime_v1_workflow_service, 34);
-
-/**
- * @generated from message workflows_runtime.v1.ListRunRequestsResponse
- */
-export type ListRunRequestsResponse = Message<"workflows_runtime.v1.ListRunRequestsResponse"> & {
-  /**
-   * @generated from field: repeated workflows_runtime.v1.RequestDelivery deliveries = 1;
-   */
-  deliveries: RequestDelivery[];
-
-  /**
-   * @generated from field: string next_page_token = 2;
-   */
-  nextPageToken: string;
-};
-
-/**
- * @generated from message workflows_runtime.v1.ListRunRequestsResponse
- */
-export type ListRunRequestsResponseJson = {
-  /**
-   * @generated from field: repeated workflows_runtime.v1.RequestDelivery deliveries = 1;
-   */
-  deliveries?: RequestDeliveryJson[];
-
-  /**
-   * @generated from field: string next_page_token = 2;
-   */
-  nextPageToken?: string;
-};
-
-/**
- * Describes the message workflows_runtime.v1.ListRunRequestsResponse.
- * Use `create(ListRunRequestsResponseSchema)` to create a new message.
- */
-export const ListRunRequestsResponseSchema: GenMessage<ListRunRequestsResponse, {jsonType: ListRunRequestsResponseJson}> = /*@__PURE__*/
-  messageDesc(file_workflows_runtime_v1_workflow_service, 35);
-
-/**
- * @generated from message workflows_runtime.v1.ListPlatformDeliveriesRequest
- */
-export type ListPlatformDeliveriesRequest = Message<"workflows_runtime.v1.ListPlatformDeliveriesRequest"> & {
-  /**
-   * As the record claims it; empty: of every event.
-   *
-   * @generated from field: string event_id = 1;
-   */
-  eventId: string;
-
-  /**
-   * 1–200; 0 counts as 50.
-   *
-   * @generated from field: int32 page_size = 2;
-   */
-  pageSize: number;
-
-  /**
-   * @generated from field: string page_token = 3;
-   */
-  pageToken: string;
-};
-
-/**
- * @generated from message workflows_runtime.v1.ListPlatformDeliveriesRequest
- */
-export type ListPlatformDeliveriesRequestJson = {
-  /**
-   * As the record claims it; empty: of every event.
-   *
-   * @generated from field: string event_id = 1;
-   */
-  eventId?: string;
-
-  /**
-   * 1–200; 0 counts as 50.
-   *
-   * @generated from field: int32 page_size = 2;
-   */
-  pageSize?: number;
-
-  /**
-   * @generated from field: string page_token = 3;
-   */
-  pageToken?: string;
-};
-
-/**
- * Describes the message workflows_runtime.v1.ListPlatformDeliveriesRequest.
- * Use `create(ListPlatformDeliveriesRequestSchema)` to create a new message.
- */
-export const ListPlatformDeliveriesRequestSchema: GenMessage<ListPlatformDeliveriesRequest, {jsonType: ListPlatformDeliveriesRequestJson}> = /*@__PURE__*/
-  messageDesc(file_workflows_runtime_v1_workflow_service, 36);
-
-/**
- * @generated from message workflows_runtime.v1.ListPlatformDeliveriesResponse
- */
-export type ListPlatformDeliveriesResponse = Message<"workflows_runtime.v1.ListPlatformDeliveriesResponse"> & {
-  /**
-   * @generated from field: repeated workflows_runtime.v1.PlatformDelivery deliveries = 1;
-   */
-  deliveries: PlatformDelivery[];
-
-  /**
-   * @generated from field: string next_page_token = 2;
-   */
-  nextPageToken: string;
-};
-
-/**
- * @generated from message workflows_runtime.v1.ListPlatformDeliveriesResponse
- */
-export type ListPlatformDeliveriesResponseJson = {
-  /**
-   * @generated from field: repeated workflows_runtime.v1.PlatformDelivery deliveries = 1;
-   */
-  deliveries?: PlatformDeliveryJson[];
-
-  /**
-   * @generated from field: string next_page_token = 2;
-   */
-  nextPageToken?: string;
-};
-
-/**
- * Describes the message workflows_runtime.v1.ListPlatformDeliveriesResponse.
- * Use `create(ListPlatformDeliveriesResponseSchema)` to create a new message.
- */
-export const ListPlatformDeliveriesResponseSchema: GenMessage<ListPlatformDeliveriesResponse, {jsonType: ListPlatformDeliveriesResponseJson}> = /*@__PURE__*/
-  messageDesc(file_workflows_runtime_v1_workflow_service, 37);
-
-/**
- * A quarantined delivery that belongs to no tenant. The record itself is on the quarantine topic.
- *
- * @generated from message workflows_runtime.v1.PlatformDelivery
- */
-export type PlatformDelivery = Message<"workflows_runtime.v1.PlatformDelivery"> & {
-  /**
-   * `kafka:<cluster>/<topic>@<topic id>/<partition>/<offset>`.
-   *
-   * @generated from field: string position = 1;
-   */
-  position: string;
-
-  /**
-   * As the record claims it, as the two below, cut to 500 characters, and 200; empty when it can't be read.
-   *
-   * @generated from field: string source = 2;
-   */
-  source: string;
-
-  /**
-   * @generated from field: string event_id = 3;
-   */
-  eventId: string;
-
-  /**
-   * @generated from field: string event_type = 4;
-   */
-  eventType: string;
-
-  /**
-   * At most 20.
-   *
-   * @generated from field: repeated automation.v1.Reason reasons = 5;
-   */
-  reasons: Reason[];
-
-  /**
-   * Of its value.
-   *
-   * @generated from field: int32 size_bytes = 6;
-   */
-  sizeBytes: number;
-
-  /**
-   * @generated from field: google.protobuf.Timestamp received_at = 7;
-   */
-  receivedAt?: Timestamp | undefined;
-};
-
-/**
- * A quarantined delivery that belongs to no tenant. The record itself is on the quarantine topic.
- *
- * @generated from message workflows_runtime.v1.PlatformDelivery
- */
-export type PlatformDeliveryJson = {
-  /**
-   * `kafka:<cluster>/<topic>@<topic id>/<partition>/<offset>`.
-   *
-   * @generated from field: string position = 1;
-   */
-  position?: string;
-
-  /**
-   * As the record claims it, as the two below, cut to 500 characters, and 200; empty when it can't be read.
-   *
-   * @generated from field: string source = 2;
-   */
-  source?: string;
-
-  /**
-   * @generated from field: string event_id = 3;
-   */
-  eventId?: string;
-
-  /**
-   * @generated from field: string event_type = 4;
-   */
-  eventType?: string;
-
-  /**
-   * At most 20.
-   *
-   * @generated from field: repeated automation.v1.Reason reasons = 5;
-   */
-  reasons?: ReasonJson[];
-
-  /**
-   * Of its value.
-   *
-   * @generated from field: int32 size_bytes = 6;
-   */
-  sizeBytes?: number;
-
-  /**
-   * @generated from field: google.protobuf.Timestamp received_at = 7;
-   */
-  receivedAt?: TimestampJson;
-};
-
-/**
- * Describes the message workflows_runtime.v1.PlatformDelivery.
- * Use `create(PlatformDeliverySchema)` to create a new message.
- */
-export const PlatformDeliverySchema: GenMessage<PlatformDelivery, {jsonType: PlatformDeliveryJson}> = /*@__PURE__*/
-  messageDesc(file_workflows_runtime_v1_workflow_service, 38);
-
-/**
- * @generated from message workflows_runtime.v1.ListQueueRequest
- */
-export type ListQueueRequest = Message<"workflows_runtime.v1.ListQueueRequest"> & {
-};
-
-/**
- * @generated from message workflows_runtime.v1.ListQueueRequest
- */
-export type ListQueueRequestJson = {
-};
-
-/**
- * Describes the message workflows_runtime.v1.ListQueueRequest.
- * Use `create(ListQueueRequestSchema)` to create a new message.
- */
-export const ListQueueRequestSchema: GenMessage<ListQueueRequest, {jsonType: ListQueueRequestJson}> = /*@__PURE__*/
-  messageDesc(file_workflows_runtime_v1_workflow_service, 39);
-
-/**
- * @generated from message workflows_runtime.v1.ListQueueResponse
- */
-export type ListQueueResponse = Message<"workflows_runtime.v1.ListQueueResponse"> & {
-  /**
-   * @generated from field: repeated workflows_runtime.v1.QueuedRuns runs = 1;
-   */
-  runs: QueuedRuns[];
-
-  /**
-   * Longest first, at most 200.
-   *
-   * @generated from field: repeated workflows_runtime.v1.HeldUpRun held_up = 2;
-   */
-  heldUp: HeldUpRun[];
-};
-
-/**
- * @generated from message workflows_runtime.v1.ListQueueResponse
- */
-export type ListQueueResponseJson = {
-  /**
-   * @generated from field: repeated workflows_runtime.v1.QueuedRuns runs = 1;
-   */
-  runs?: QueuedRunsJson[];
-
-  /**
-   * Longest first, at most 200.
-   *
-   * @generated from field: repeated workflows_runtime.v1.HeldUpRun held_up = 2;
-   */
-  heldUp?: HeldUpRunJson[];
-};
-
-/**
- * Describes the message workflows_runtime.v1.ListQueueResponse.
- * Use `create(ListQueueResponseSchema)` to create a new message.
- */
-export const ListQueueResponseSchema: GenMessage<ListQueueResponse, {jsonType: ListQueueResponseJson}> = /*@__PURE__*/
-  messageDesc(file_workflows_runtime_v1_workflow_service, 40);
-
-/**
- * Runs in one state.
- *
- * @generated from message workflows_runtime.v1.QueuedRuns
- */
-export type QueuedRuns = Message<"workflows_runtime.v1.QueuedRuns"> & {
-  /**
-   * @generated from field: automation.v1.RunStatus status = 1;
-   */
-  status: RunStatus;
-
-  /**
-   * @generated from field: int32 count = 2;
-   */
-  count: number;
-
-  /**
-   * When the oldest of them was accepted.
-   *
-   * @generated from field: google.protobuf.Timestamp oldest_at = 3;
-   */
-  oldestAt?: Timestamp | undefined;
-
-  /**
-   * Of these, have no workflow yet: they wait for a place.
-   *
-   * @generated from field: int32 waiting = 4;
-   */
-  waiting: number;
-
-  /**
-   * Of these, have a workflow that has not begun: each holds a place.
-   *
-   * @generated from field: int32 starting = 5;
-   */
-  starting: number;
-};
-
-/**
- * Runs in one state.
- *
- * @generated from message workflows_runtime.v1.QueuedRuns
- */
-export type QueuedRunsJson = {
-  /**
-   * @generated from field: automation.v1.RunStatus status = 1;
-   */
-  status?: RunStatusJson;
-
-  /**
-   * @generated from field: int32 count = 2;
-   */
-  count?: number;
-
-  /**
-   * When the oldest of them was accepted.
-   *
-   * @generated from field: google.protobuf.Timestamp oldest_at = 3;
-   */
-  oldestAt?: TimestampJson;
-
-  /**
-   * Of these, have no workflow yet: they wait for a place.
-   *
-   * @generated from field: int32 waiting = 4;
-   */
-  waiting?: number;
-
-  /**
-   * Of these, have a workflow that has not begun: each holds a place.
-   *
-   * @generated from field: int32 starting = 5;
-   */
-  starting?: number;
-};
-
-/**
- * Describes the message workflows_runtime.v1.QueuedRuns.
- * Use `create(QueuedRunsSchema)` to create a new message.
- */
-export const QueuedRunsSchema: GenMessage<QueuedRuns, {jsonType: QueuedRunsJson}> = /*@__PURE__*/
-  messageDesc(file_workflows_runtime_v1_workflow_service, 41);
-
-/**
- * A run that does not go on.
- *
- * @generated from message workflows_runtime.v1.HeldUpRun
- */
-export type HeldUpRun = Message<"workflows_runtime.v1.HeldUpRun"> & {
-  /**
-   * @generated from field: string run_id = 1;
-   */
-  runId: string;
-
-  /**
-   * @generated from field: automation.v1.RunStatus status = 2;
-   */
-  status: RunStatus;
-
-  /**
-   * @generated from field: int32 generation = 3;
-   */
-  generation: number;
-
-  /**
-   * `unbegun`, `silent`: its workflow is open at Temporal · `completed`, `failed`, `terminated`, `cancelled`, `timed_out`: closed there · `absent`: not there ·
-   * `start_refused`, `cancel_wished`, `limit_passed` · `receiver_silent`: a call of its end has no answer after 15 minutes; the run itself may have ended.
-   *
-   * @generated from field: string finding = 4;
-   */
-  finding: string;
-
-  /**
-   * In the words of Temporal, or of what the call met.
-   *
-   * @generated from field: string detail = 5;
-   */
-  detail: string;
-
-  /**
-   * @generated from field: google.protobuf.Timestamp since = 6;
-   */
-  since?: Timestamp | undefined;
-
-  /**
-   * It is being acted on: driven anew, or ended.
-   *
-   * @generated from field: bool due = 7;
-   */
-  due: boolean;
-};
-
-/**
- * A run that does not go on.
- *
- * @generated from message workflows_runtime.v1.HeldUpRun
- */
-export type HeldUpRunJson = {
-  /**
-   * @generated from field: string run_id = 1;
-   */
-  runId?: string;
-
-  /**
-   * @generated from field: automation.v1.RunStatus status = 2;
-   */
-  status?: RunStatusJson;
-
-  /**
-   * @generated from field: int32 generation = 3;
-   */
-  generation?: number;
-
-  /**
-   * `unbegun`, `silent`: its workflow is open at Temporal · `completed`, `failed`, `terminated`, `cancelled`, `timed_out`: closed there · `absent`: not there ·
-   * `start_refused`, `cancel_wished`, `limit_passed` · `receiver_silent`: a call of its end has no answer after 15 minutes; the run itself may have ended.
-   *
-   * @generated from field: string finding = 4;
-   */
-  finding?: string;
-
-  /**
-   * In the words of Temporal, or of what the call met.
-   *
-   * @generated from field: string detail = 5;
-   */
-  detail?: string;
-
-  /**
-   * @generated from field: google.protobuf.Timestamp since = 6;
-   */
-  since?: TimestampJson;
-
-  /**
-   * It is being acted on: driven anew, or ended.
-   *
-   * @generated from field: bool due = 7;
-   */
-  due?: boolean;
-};
-
-/**
- * Describes the message workflows_runtime.v1.HeldUpRun.
- * Use `create(HeldUpRunSchema)` to create a new message.
- */
-export const HeldUpRunSchema: GenMessage<HeldUpRun, {jsonType: HeldUpRunJson}> = /*@__PURE__*/
-  messageDesc(file_workflows_runtime_v1_workflow_service, 42);
-
-/**
- * One delivery and what became of it. A quarantined one stands here when its source is bound to the tenant, and under org `*` when it is not bound to one org.
- *
- * @generated from message workflows_runtime.v1.RequestDelivery
- */
-export type RequestDelivery = Message<"workflows_runtime.v1.RequestDelivery"> & {
-  /**
-   * Empty for a delivery that could not be read as far as its data.
-   *
-   * @generated from field: string request_id = 1;
-   */
-  requestId: string;
-
-  /**
-   * @generated from field: string source = 2;
-   */
-  source: string;
-
-  /**
-   * @generated from field: string event_id = 3;
-   */
-  eventId: string;
-
-  /**
-   * @generated from field: string event_type = 4;
-   */
-  eventType: string;
-
-  /**
-   * @generated from field: workflows_runtime.v1.Disposition disposition = 5;
-   */
-  disposition: Disposition;
-
-  /**
-   * @generated from field: repeated automation.v1.Reason reasons = 6;
-   */
-  reasons: Reason[];
-
-  /**
-   * Set when a run was made or found.
-   *
-   * @generated from field: string run_id = 7;
-   */
-  runId: string;
-
-  /**
-   * `kafka:<cluster>/<topic>@<topic id>/<partition>/<offset>` or `api:<uuid>`.
-   *
-   * @generated from field: string position = 8;
-   */
-  position: string;
-
-  /**
-   * @generated from field: google.protobuf.Timestamp received_at = 9;
-   */
-  receivedAt?: Timestamp | undefined;
-
-  /**
-   * Paths in the data that were dropped, at most 20: fields and names of enums of a newer minor version of the data's schema, which the event named in `dataschema`.
-   *
-   * @generated from field: repeated string dropped_fields = 10;
-   */
-  droppedFields: string[];
-};
-
-/**
- * One delivery and what became of it. A quarantined one stands here when its source is bound to the tenant, and under org `*` when it is not bound to one org.
- *
- * @generated from message workflows_runtime.v1.RequestDelivery
- */
-export type RequestDeliveryJson = {
-  /**
-   * Empty for a delivery that could not be read as far as its data.
-   *
-   * @generated from field: string request_id = 1;
-   */
-  requestId?: string;
-
-  /**
-   * @generated from field: string source = 2;
-   */
-  source?: string;
-
-  /**
-   * @generated from field: string event_id = 3;
-   */
-  eventId?: string;
-
-  /**
-   * @generated from field: string event_type = 4;
-   */
-  eventType?: string;
-
-  /**
-   * @generated from field: workflows_runtime.v1.Disposition disposition = 5;
-   */
-  disposition?: DispositionJson;
-
-  /**
-   * @generated from field: repeated automation.v1.Reason reasons = 6;
-   */
-  reasons?: ReasonJson[];
-
-  /**
-   * Set when a run was made or found.
-   *
-   * @generated from field: string run_id = 7;
-   */
-  runId?: string;
-
-  /**
-   * `kafka:<cluster>/<topic>@<topic id>/<partition>/<offset>` or `api:<uuid>`.
-   *
-   * @generated from field: string position = 8;
-   */
-  position?: string;
-
-  /**
-   * @generated from field: google.protobuf.Timestamp received_at = 9;
-   */
-  receivedAt?: TimestampJson;
-
-  /**
-   * Paths in the data that were dropped, at most 20: fields and names of enums of a newer minor version of the data's schema, which the event named in `dataschema`.
-   *
-   * @generated from field: repeated string dropped_fields = 10;
-   */
-  droppedFields?: string[];
-};
-
-/**
- * Describes the message workflows_runtime.v1.RequestDelivery.
- * Use `create(RequestDeliverySchema)` to create a new message.
- */
-export const RequestDeliverySchema: GenMessage<RequestDelivery, {jsonType: RequestDeliveryJson}> = /*@__PURE__*/
-  messageDesc(file_workflows_runtime_v1_workflow_service, 43);
-
-/**
- * @generated from message workflows_runtime.v1.ListArtifactsRequest
- */
-export type ListArtifactsRequest = Message<"workflows_runtime.v1.ListArtifactsRequest"> & {
-  /**
-   * Required, unless `id_prefix` is given.
-   *
-   * @generated from field: string run_id = 1;
-   */
-  runId: string;
-
-  /**
-   * Artifacts of any run whose id begins so, at most ten: 4 to 36 characters of a lower-case UUID.
-   *
-   * @generated from field: string id_prefix = 2;
-   */
-  idPrefix: string;
-};
-
-/**
- * @generated from message workflows_runtime.v1.ListArtifactsRequest
- */
-export type ListArtifactsRequestJson = {
-  /**
-   * Required, unless `id_prefix` is given.
-   *
-   * @generated from field: string run_id = 1;
-   */
-  runId?: string;
-
-  /**
-   * Artifacts of any run whose id begins so, at most ten: 4 to 36 characters of a lower-case UUID.
-   *
-   * @generated from field: string id_prefix = 2;
-   */
-  idPrefix?: string;
-};
-
-/**
- * Describes the message workflows_runtime.v1.ListArtifactsRequest.
- * Use `create(ListArtifactsRequestSchema)` to create a new message.
- */
-export const ListArtifactsRequestSchema: GenMessage<ListArtifactsRequest, {jsonType: ListArtifactsRequestJson}> = /*@__PURE__*/
-  messageDesc(file_workflows_runtime_v1_workflow_service, 44);
-
-/**
- * @generated from message workflows_runtime.v1.ListArtifactsResponse
- */
-export type ListArtifactsResponse = Message<"workflows_runtime.v1.ListArtifactsResponse"> & {
-  /**
-   * @generated from field: repeated automation.v1.Artifact artifacts = 1;
-   */
-  artifacts: Artifact[];
-};
-
-/**
- * @generated from message workflows_runtime.v1.ListArtifactsResponse
- */
-export type ListArtifactsResponseJson = {
-  /**
-   * @generated from field: repeated automation.v1.Artifact artifacts = 1;
-   */
-  artifacts?: ArtifactJson[];
-};
-
-/**
- * Describes the message workflows_runtime.v1.ListArtifactsResponse.
- * Use `create(ListArtifactsResponseSchema)` to create a new message.
- */
-export const ListArtifactsResponseSchema: GenMessage<ListArtifactsResponse, {jsonType: ListArtifactsResponseJson}> = /*@__PURE__*/
-  messageDesc(file_workflows_runtime_v1_workflow_service, 45);
-
-/**
- * @generated from message workflows_runtime.v1.GetArtifactUrlRequest
- */
-export type GetArtifactUrlRequest = Message<"workflows_runtime.v1.GetArtifactUrlRequest"> & {
-  /**
-   * @generated from field: string artifact_id = 1;
-   */
-  artifactId: string;
-};
-
-/**
- * @generated from message workflows_runtime.v1.GetArtifactUrlRequest
- */
-export type GetArtifactUrlRequestJson = {
-  /**
-   * @generated from field: string artifact_id = 1;
-   */
-  artifactId?: string;
-};
-
-/**
- * Describes the message workflows_runtime.v1.GetArtifactUrlRequest.
- * Use `create(GetArtifactUrlRequestSchema)` to create a new message.
- */
-export const GetArtifactUrlRequestSchema: GenMessage<GetArtifactUrlRequest, {jsonType: GetArtifactUrlRequestJson}> = /*@__PURE__*/
-  messageDesc(file_workflows_runtime_v1_workflow_service, 46);
-
-/**
- * @generated from message workflows_runtime.v1.GetArtifactUrlResponse
- */
-export type GetArtifactUrlResponse = Message<"workflows_runtime.v1.GetArtifactUrlResponse"> & {
-  /**
-   * @generated from field: string url = 1;
-   */
-  url: string;
-
-  /**
-   * @generated from field: automation.v1.Artifact artifact = 2;
-   */
-  artifact?: Artifact | undefined;
-};
-
-/**
- * @generated from message workflows_runtime.v1.GetArtifactUrlResponse
- */
-export type GetArtifactUrlResponseJson = {
-  /**
-   * @generated from field: string url = 1;
-   */
-  url?: string;
-
-  /**
-   * @generated from field: automation.v1.Artifact artifact = 2;
-   */
-  artifact?: ArtifactJson;
-};
-
-/**
- * Describes the message workflows_runtime.v1.GetArtifactUrlResponse.
- * Use `create(GetArtifactUrlResponseSchema)` to create a new message.
- */
-export const GetArtifactUrlResponseSchema: GenMessage<GetArtifactUrlResponse, {jsonType: GetArtifactUrlResponseJson}> = /*@__PURE__*/
-  messageDesc(file_workflows_runtime_v1_workflow_service, 47);
-
-/**
- * @generated from enum workflows_runtime.v1.HandoffState
- */
-export const HandoffState = {
-  /**
-   * @generated from enum value: HANDOFF_STATE_UNSPECIFIED = 0;
-   */
-  UNSPECIFIED: 0,
-
-  /**
-   * To be sent, or sent and not answered.
-   *
-   * @generated from enum value: HANDOFF_STATE_DUE = 1;
-   */
-  DUE: 1,
-
-  /**
-   * @generated from enum value: HANDOFF_STATE_ACKNOWLEDGED = 2;
-   */
-  ACKNOWLEDGED: 2,
-
-  /**
-   * @generated from enum value: HANDOFF_STATE_REFUSED = 3;
-   */
-  REFUSED: 3,
-
-  /**
-   * A confirm or cancel was refused: needs a person.
-   *
-   * @generated from enum value: HANDOFF_STATE_STUCK = 4;
-   */
-  STUCK: 4,
-} as const;
-
-/**
- * @generated from enum workflows_runtime.v1.HandoffState
- */
-export type HandoffState = (typeof HandoffState)[keyof typeof HandoffState] | UnknownEnum;
-
-/**
- * @generated from enum workflows_runtime.v1.HandoffState
- */
-export type HandoffStateJson = "HANDOFF_STATE_UNSPECIFIED" | "HANDOFF_STATE_DUE" | "HANDOFF_STATE_ACKNOWLEDGED" | "HANDOFF_STATE_REFUSED" | "HANDOFF_STATE_STUCK";
-
-/**
- * Describes the enum workflows_runtime.v1.HandoffState.
- */
-export const HandoffStateSchema: GenEnum<HandoffState, HandoffStateJson> = /*@__PURE__*/
-  enumDesc(file_workflows_runtime_v1_workflow_service, 0);
-
-/**
- * What became of a delivery; each has exactly one.
- *
- * @generated from enum workflows_runtime.v1.Disposition
- */
-export const Disposition = {
-  /**
-   * @generated from enum value: DISPOSITION_UNSPECIFIED = 0;
-   */
-  UNSPECIFIED: 0,
-
-  /**
-   * Made a run.
-   *
-   * @generated from enum value: DISPOSITION_ACCEPTED = 1;
-   */
-  ACCEPTED: 1,
-
-  /**
-   * Seen before, same payload.
-   *
-   * @generated from enum value: DISPOSITION_DUPLICATE = 2;
-   */
-  DUPLICATE: 2,
-
-  /**
-   * Seen before, other payload.
-   *
-   * @generated from enum value: DISPOSITION_CONFLICT = 3;
-   */
-  CONFLICT: 3,
-
-  /**
-   * No definition is meant by it.
-   *
-   * @generated from enum value: DISPOSITION_FILTERED = 4;
-   */
-  FILTERED: 4,
-
-  /**
-   * Understood, and can't become a run.
-   *
-   * @generated from enum value: DISPOSITION_REJECTED = 5;
-   */
-  REJECTED: 5,
-
-  /**
-   * Not understood, or its source may not speak for the tenant.
-   *
-   * @generated from enum value: DISPOSITION_QUARANTINED = 6;
-   */
-  QUARANTINED: 6,
-} as const;
-
-/**
- * What became of a delivery; each has exactly one.
- *
- * @generated from enum workflows_runtime.v1.Disposition
- */
-export type Disposition = (typeof Disposition)[keyof typeof Disposition] | UnknownEnum;
-
-/**
- * What became of a delivery; each has exactly one.
- *
- * @generated from enum workflows_runtime.v1.Disposition
- */
-export type DispositionJson = "DISPOSITION_UNSPECIFIED" | "DISPOSITION_ACCEPTED" | "DISPOSITION_DUPLICATE" | "DISPOSITION_CONFLICT" | "DISPOSITION_FILTERED" | "DISPOSITION_REJECTED" | "DISPOSITION_QUARANTINED";
-
-/**
- * Describes the enum workflows_runtime.v1.Disposition.
- */
-export const DispositionSchema: GenEnum<Disposition, DispositionJson> = /*@__PURE__*/
-  enumDesc(file_workflows_runtime_v1_workflow_service, 1);
-
-/**
- * Declared automations, runs, and the ledger of requests. Every call names its tenant in `x-tenant-id` and its org in `x-scope-orgid`; ListPlatformDeliveries alone does not.
+ * Definitions, rules, repositories and runs. Every call names its tenant in `x-tenant-id` and its org in `x-scope-orgid`.
  *
  * @generated from service workflows_runtime.v1.WorkflowService
  */
@@ -2852,57 +1331,6 @@ export const WorkflowService: GenService<{
     methodKind: "unary";
     input: typeof ReportWorkflowStatusRequestSchema;
     output: typeof ReportWorkflowStatusResponseSchema;
-  },
-  /**
-   * Requests and deliveries with what became of them, newest first.
-   *
-   * @generated from rpc workflows_runtime.v1.WorkflowService.ListRunRequests
-   */
-  listRunRequests: {
-    methodKind: "unary";
-    input: typeof ListRunRequestsRequestSchema;
-    output: typeof ListRunRequestsResponseSchema;
-  },
-  /**
-   * Deliveries that belong to no tenant, newest first: not understood and of no source that is bound where they came, or of one that is bound to several tenants and named none of them.
-   * The call is for no tenant: `x-tenant-id` and `x-scope-orgid` are not read.
-   *
-   * @generated from rpc workflows_runtime.v1.WorkflowService.ListPlatformDeliveries
-   */
-  listPlatformDeliveries: {
-    methodKind: "unary";
-    input: typeof ListPlatformDeliveriesRequestSchema;
-    output: typeof ListPlatformDeliveriesResponseSchema;
-  },
-  /**
-   * Runs without an end by state, and those that do not go on, with why.
-   *
-   * @generated from rpc workflows_runtime.v1.WorkflowService.ListQueue
-   */
-  listQueue: {
-    methodKind: "unary";
-    input: typeof ListQueueRequestSchema;
-    output: typeof ListQueueResponseSchema;
-  },
-  /**
-   * Of a run, by name; `not_found` for a run that is not known.
-   *
-   * @generated from rpc workflows_runtime.v1.WorkflowService.ListArtifacts
-   */
-  listArtifacts: {
-    methodKind: "unary";
-    input: typeof ListArtifactsRequestSchema;
-    output: typeof ListArtifactsResponseSchema;
-  },
-  /**
-   * A URL that gives the bytes for 5 minutes.
-   *
-   * @generated from rpc workflows_runtime.v1.WorkflowService.GetArtifactUrl
-   */
-  getArtifactUrl: {
-    methodKind: "unary";
-    input: typeof GetArtifactUrlRequestSchema;
-    output: typeof GetArtifactUrlResponseSchema;
   },
 }> = /*@__PURE__*/
   serviceDesc(file_workflows_runtime_v1_workflow_service, 0);

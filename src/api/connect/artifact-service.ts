@@ -1,0 +1,25 @@
+import { fromJson } from "@bufbuild/protobuf";
+import type { ServiceImpl } from "@connectrpc/connect";
+import type { createArtifactUrl } from "../../artifacts/artifact-url.ts";
+import type { createListArtifacts } from "../../artifacts/list-artifacts.ts";
+import type { ArtifactService } from "../../gen/workflows_runtime/v1/artifact_service_pb.ts";
+import {
+  GetArtifactUrlResponseSchema,
+  ListArtifactsResponseSchema,
+} from "../../gen/workflows_runtime/v1/artifact_service_pb.ts";
+import { principalOf } from "./interceptors/request-context.ts";
+
+const stored = { ignoreUnknownFields: true };
+
+/** The files that runs leave behind: their list, and URLs to their bytes. */
+export function createArtifactService(deps: {
+  readonly listArtifacts: ReturnType<typeof createListArtifacts>;
+  readonly artifactUrl: ReturnType<typeof createArtifactUrl>;
+}): ServiceImpl<typeof ArtifactService> {
+  return {
+    listArtifacts: async ({ runId, idPrefix }, context) =>
+      fromJson(ListArtifactsResponseSchema, await deps.listArtifacts(principalOf(context), runId, idPrefix), stored),
+    getArtifactUrl: async ({ artifactId }, context) =>
+      fromJson(GetArtifactUrlResponseSchema, await deps.artifactUrl(principalOf(context), artifactId), stored),
+  };
+}
