@@ -26,8 +26,8 @@ import type { RunRow } from "../runs/run-store.ts";
 import type { EventDraft } from "../runs/stream/chain-events.ts";
 import type { InScope } from "../tenancy/transaction.ts";
 import { storableJson } from "../text/strangers-text.ts";
-import { findingsOf } from "../work/examine/examine-work.ts";
-import { lineOf } from "../work/examine/exit-gate/check-patch.ts";
+import { lineOf } from "../work/examine/verdict-line.ts";
+import { findingsOf } from "../work/findings.ts";
 import { closeLog } from "./close-log.ts";
 import type { MethodologyOf } from "./handoff-request.ts";
 import { followUp, tryCall } from "./handoff-request.ts";
@@ -142,7 +142,7 @@ interface Form {
 /** An end with all that the run left. */
 function fullForm(deps: AbortSealDeps, soFar: RunSoFar, end: AbortedEnd, signal: AbortSignal): Promise<Form> {
   const { run, work } = soFar;
-  return formOf(deps, soFar, { end, judge: async (by) => verdictOfEnd(by, end, await findingsOf(run, work)) }, signal);
+  return formOf(deps, soFar, { end, judge: async (by) => verdictOfEnd(by, end, findingsOf(run, work)) }, signal);
 }
 
 /** Leaves out whatever strangers wrote and a worker left, and says so in the log and in a line: so its log is another object, and nothing that failed in the full form is in it. */

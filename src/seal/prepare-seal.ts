@@ -7,7 +7,7 @@ import type { InRun } from "../runs/in-run.ts";
 import { assertSpeaksFor } from "../runs/in-run.ts";
 import { draftRun } from "../runs/run-draft.ts";
 import type { InScope } from "../tenancy/transaction.ts";
-import { findingsOf } from "../work/examine/examine-work.ts";
+import { findingsOf } from "../work/findings.ts";
 import { closeLog } from "./close-log.ts";
 import type { HandoffScope, MethodologyOf } from "./handoff-request.ts";
 import { tryCall, UnknownReceiverError } from "./handoff-request.ts";
@@ -58,7 +58,7 @@ async function prepare(
 ): Promise<PrepareSealResponseJson> {
   const { run, head, profile } = soFar;
   const { work } = soFar;
-  const judged = decideVerdict(profile, await findingsOf(run, work));
+  const judged = decideVerdict(profile, findingsOf(run, work));
   const at = deps.now();
   const draft = draftRun(run, head, at);
   draft.moveTo("EVALUATING", "seal/evaluating");

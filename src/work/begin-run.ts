@@ -4,24 +4,24 @@ import { fromJson } from "@bufbuild/protobuf";
 import { findVersion } from "../definitions/definition-store.ts";
 import { AutomationPlanSchema } from "../gen/automation/v1/automation_plan_pb.ts";
 import { RunRequestedSchema } from "../gen/automation/v1/run_requested_pb.ts";
-import type { WorkReportJson } from "../gen/automation/v1/run_work_pb.ts";
 import { RunPinsSchema, WorkReportSchema } from "../gen/automation/v1/run_work_pb.ts";
 import { DesiredState } from "../gen/workflows_runtime/v1/run_pb.ts";
 import type { BeginRunResponseSchema, WorkFaultJson } from "../gen/workflows_runtime/v1/run_worker_service_pb.ts";
-import type { ExecutionId, InRun, OpenRun } from "../runs/in-run.ts";
+import type { InRun, OpenRun } from "../runs/in-run.ts";
 import { isEnded } from "../runs/run-status.ts";
 import { admitExecution, findStartCapability } from "../runs/run-store.ts";
 import type { AuditEntry } from "../tenancy/audit-store.ts";
 import { insertAudit } from "../tenancy/audit-store.ts";
-import type { Scope, Transaction } from "../tenancy/transaction.ts";
 import { answerLimits } from "./answer-limits.ts";
-import { noteWorkTry } from "./take-up-work.ts";
+import { beginAttempt } from "./begin-attempt.ts";
+import type { WorkScope } from "./late-attempt.ts";
+import { findWorkReport } from "./work-report-store.ts";
 
 /** What is stored may have been written by a newer version. */
 const stored = { ignoreUnknownFields: true };
 
 export type BeginRun = (
-  scope: Scope & { readonly runId: string; readonly execution: ExecutionId },
+  scope: WorkScope,
   call: {
     /** Which try of the work is taken up, from 1; 0: the workflow begins. */
     readonly attempt: number;
@@ -44,8 +44,6 @@ export type BeginRun = (
 export function createBeginRun(deps: {
   readonly inRun: InRun;
   readonly now: () => Date;
-  /** The report of the run's work, once it stands. */
-  readonly findWork: (transaction: Transaction, tenant: string, runId: string) => Promise<WorkReportJson | undefined>;
   readonly onBegun: (run: { readonly tenant: string; readonly runId: string }) => void;
   readonly onForgery: (run: { readonly tenant: string; readonly runId: string; readonly principal: string }) => void;
 }): BeginRun {
@@ -68,7 +66,7 @@ export function createBeginRun(deps: {
       if (limits.exceededLimit !== undefined) return { ...limits, desiredState };
       const [found, work] = await Promise.all([
         findVersion(transaction, tenant, { id: run.definitionId, version: run.definitionVersion }),
-        run.pins === null ? undefined : deps.findWork(transaction, tenant, runId),
+        run.pins === null ? undefined : findWorkReport(transaction, tenant, runId),
       ]);
       if (found?.digest !== run.definitionDigest)
         throw new Error(
@@ -76,14 +74,14 @@ export function createBeginRun(deps: {
         );
       hasBegun = run.begunAt === null;
       if (hasBegun) await sayBegun(open);
-      const begun = attempt === 0 ? open.run : await noteWorkTry(open, { attempt, fault }, now);
+      const begun = attempt === 0 ? open.run : await beginAttempt(open, { attempt, fault }, now);
       return {
         desiredState,
         plan: fromJson(AutomationPlanSchema, found.plan, stored),
         ...answerLimits(begun, now),
         request: fromJson(RunRequestedSchema, run.requested, stored),
         ...(run.pins === null ? {} : { pins: fromJson(RunPinsSchema, run.pins, stored) }),
-        ...(work === undefined ? {} : { work: fromJson(WorkReportSchema, work, stored) }),
+        ...(work === undefined ? {} : { work: fromJson(WorkReportSchema, work.report, stored) }),
       };
     });
     if (hasBegun) deps.onBegun({ tenant, runId });

@@ -4,25 +4,19 @@ import type { StepJson } from "../gen/automation/v1/automation_plan_pb.ts";
 import type { UploadJson, WorkReportJson } from "../gen/automation/v1/run_work_pb.ts";
 import type { FoundTestsJson } from "../gen/automation/v1/work_findings_pb.ts";
 import type { CompleteArtifactUploadsResponseJson } from "../gen/workflows_runtime/v1/run_worker_service_pb.ts";
-import type { ExecutionId, InRun, OpenRun } from "../runs/in-run.ts";
+import type { InRun, OpenRun } from "../runs/in-run.ts";
 import { assertSpeaksFor } from "../runs/in-run.ts";
 import type { RunRow } from "../runs/run-store.ts";
 import type { EventDraft } from "../runs/stream/chain-events.ts";
 import { shownText, storableJson } from "../text/strangers-text.ts";
-import type { Examine } from "./examine/examiner.ts";
-import { assertReport } from "./report-rules.ts";
+import type { Examine } from "./examine/examiner/examiner.ts";
+import type { WorkScope } from "./late-attempt.ts";
+import { assertAttempt } from "./late-attempt.ts";
 import { assertUploads } from "./upload-rules.ts";
 import { verifyUploads } from "./verify-uploads.ts";
-import { assertAttempt } from "./work-attempt.ts";
+import { assertReport } from "./work-report-rules.ts";
 import type { ExaminedWork, ReportedWork } from "./work-report-store.ts";
 import { findWorkReport, insertWorkReport } from "./work-report-store.ts";
-
-export interface WorkScope {
-  readonly tenant: string;
-  readonly org: string;
-  readonly runId: string;
-  readonly execution: ExecutionId;
-}
 
 const toldNames = 50;
 const toldNameLength = 200;

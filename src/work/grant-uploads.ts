@@ -6,7 +6,11 @@ import type {
   CreateArtifactUploadsResponseJson,
   UploadGrantJson,
 } from "../gen/workflows_runtime/v1/run_worker_service_pb.ts";
+import type { InRun } from "../runs/in-run.ts";
+import { assertSpeaksFor } from "../runs/in-run.ts";
 import type { Scope } from "../tenancy/transaction.ts";
+import type { WorkScope } from "./late-attempt.ts";
+import { assertAttempt } from "./late-attempt.ts";
 import { assertUploads, sizeOf } from "./upload-rules.ts";
 
 const expiresSeconds = 600;
@@ -15,18 +19,20 @@ const readAtOnce = 4;
 /**
  * Lets a worker store what its run leaves behind: each grant takes the very bytes that were named, by sha256 and length, at the key of their digest, once, within 10 minutes.
  * What is stored is no artifact yet: it becomes one when the run is sealed.
- * @throws InvalidUploadsError, AlteredObjectError, and what `assertMayUpload` throws
+ * @throws UnknownRunError, SupersededExecutionError, InvalidUploadsError, AlteredObjectError
  */
-export function createGrantUploads<RunScope extends Scope>(deps: {
+export function createGrantUploads(deps: {
   readonly objects: Pick<ObjectStore, "digestOf" | "grantPut">;
-  /** @throws when the execution does not speak for the run, or a later attempt of its work was heard */
-  readonly assertMayUpload: (scope: RunScope, attempt: number) => Promise<void>;
+  readonly inRun: InRun;
 }) {
   return async (
-    scope: RunScope,
+    scope: WorkScope,
     { attempt, uploads }: { readonly attempt: number; readonly uploads: readonly UploadJson[] },
   ): Promise<CreateArtifactUploadsResponseJson> => {
-    await deps.assertMayUpload(scope, attempt);
+    await deps.inRun(scope, async (open) => {
+      assertSpeaksFor(open.run, scope.execution);
+      await assertAttempt(open, attempt);
+    });
     assertUploads(uploads);
     return { grants: await mapAtMost(readAtOnce, uploads, (upload) => grant(deps.objects, scope, upload)) };
   };

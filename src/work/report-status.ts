@@ -6,26 +6,22 @@ import type {
   ReportWorkflowStatusRequest,
   ReportWorkflowStatusResponseSchema,
 } from "../gen/workflows_runtime/v1/workflow_service_pb.ts";
-import type { ExecutionId, InRun, OpenRun } from "../runs/in-run.ts";
+import type { InRun, OpenRun } from "../runs/in-run.ts";
 import { assertSpeaksFor, UnknownRunError } from "../runs/in-run.ts";
 import type { RunRow } from "../runs/run-store.ts";
 import { findRun, keepBaseCommit, setWaiting } from "../runs/run-store.ts";
 import { appendUnknown } from "../runs/stream/append-unknown.ts";
 import type { EventDraft } from "../runs/stream/chain-events.ts";
 import { isUuid } from "../tenancy/page-token.ts";
-import type { InScope, Scope, Transaction } from "../tenancy/transaction.ts";
+import type { InScope, Transaction } from "../tenancy/transaction.ts";
 import { answerLimits } from "./answer-limits.ts";
-import { assertAttempt } from "./work-attempt.ts";
-import { draftWorkEvents } from "./work-events.ts";
-
-/** A report that says what its sender may not say. */
-export class InvalidReportError extends Error {
-  override readonly name = "InvalidReportError";
-  readonly code = "invalid_report";
-}
+import type { WorkScope } from "./late-attempt.ts";
+import { assertAttempt } from "./late-attempt.ts";
+import { draftWorkEvents } from "./reported-events.ts";
+import { InvalidReportError } from "./work-report-rules.ts";
 
 export type ReportStatus = (
-  scope: Scope & { readonly runId: string; readonly execution: ExecutionId },
+  scope: WorkScope,
   report: Pick<ReportWorkflowStatusRequest, "attempt" | "events" | "status" | "baseCommit">,
 ) => Promise<MessageInitShape<typeof ReportWorkflowStatusResponseSchema>>;
 

@@ -4,9 +4,9 @@ import { existsSync, readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
 import { sha256Hex } from "../../src/artifacts/blobs.ts";
-import { createExaminer } from "../../src/work/examine/examiner.ts";
-import type { ExaminerLimits } from "../../src/work/examine/run-examiner.ts";
-import { examinerLimits, proveExaminer } from "../../src/work/examine/run-examiner.ts";
+import { createExaminer } from "../../src/work/examine/examiner/examiner.ts";
+import type { ExaminerLimits } from "../../src/work/examine/examiner/run-examiner.ts";
+import { examinerLimits, proveExaminer } from "../../src/work/examine/examiner/run-examiner.ts";
 import type { ReportedWork } from "../../src/work/work-report-store.ts";
 import { waitUntil } from "../support/worlds/api.ts";
 

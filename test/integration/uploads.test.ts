@@ -4,10 +4,10 @@ import { createListArtifacts } from "../../src/artifacts/list-artifacts.ts";
 import type { TestRunJson, UploadJson, WorkReportJson } from "../../src/gen/automation/v1/run_work_pb.ts";
 import { SupersededExecutionError, UnknownRunError } from "../../src/runs/in-run.ts";
 import type { SealScope } from "../../src/seal/run-so-far.ts";
-import { findWork } from "../../src/work/find-work.ts";
-import { InvalidReportError } from "../../src/work/report-status.ts";
 import { InvalidUploadsError, largestUpload } from "../../src/work/upload-rules.ts";
 import { MissingUploadError } from "../../src/work/verify-uploads.ts";
+import { InvalidReportError } from "../../src/work/work-report-rules.ts";
+import { findWorkReport } from "../../src/work/work-report-store.ts";
 import { scopeOf } from "../support/builders/declared.ts";
 import type { Sent } from "../support/builders/worked-run.ts";
 import { complete, makeWork, put, uploadOf } from "../support/builders/worked-run.ts";
@@ -89,6 +89,9 @@ describe("a grant to upload", () => {
 });
 
 describe("completing the work", () => {
+  const recorded = ({ runId }: SealScope) =>
+    sealing.inScope(scopeOf("acme"), (transaction) => findWorkReport(transaction, "acme", runId));
+
   it("keeps the report, says what the tests said, and lists nothing yet", async () => {
     const scope = await begin();
     expect(await complete(seal, scope, made.honest)).toEqual({
@@ -100,9 +103,7 @@ describe("completing the work", () => {
       { stepId: "unit", onBase: false, counts: { passed: 1, failed: 0, errored: 0, skipped: 1 }, failed: [] },
     ]);
     expect((await createListArtifacts(sealing)(scopeOf("acme"), scope.runId)).artifacts).toEqual([]);
-    expect(await sealing.inScope(scopeOf("acme"), (transaction) => findWork(transaction, "acme", scope.runId))).toEqual(
-      made.honest.report,
-    );
+    expect((await recorded(scope))?.report).toEqual(made.honest.report);
   });
 
   it("answers a repeated call and a later attempt with the first report, and appends nothing again", async () => {
@@ -146,9 +147,7 @@ describe("completing the work", () => {
     await expect(seal.complete(scope, { report: made.honest.report, uploads })).rejects.toThrow(
       SupersededExecutionError,
     );
-    expect(
-      await sealing.inScope(scopeOf("acme"), (transaction) => findWork(transaction, "acme", scope.runId)),
-    ).toBeUndefined();
+    expect(await recorded(scope)).toBeUndefined();
   });
 
   it("refuses what was not stored, is longer than named, or is not what its key names", async () => {

@@ -9,11 +9,10 @@ import { createDescribeRun } from "../../src/runs/describe-run.ts";
 import { createListRuns } from "../../src/runs/list-runs.ts";
 import { genesis, hashEvent } from "../../src/runs/stream/chain-events.ts";
 import { logBounds } from "../../src/runs/stream/log-bounds.ts";
-import { createPinnedDigests } from "../../src/work/pinned-digests.ts";
 import { scopeOf, workspaces } from "../support/builders/declared.ts";
 
 import type { Reporting } from "../support/worlds/reporting.ts";
-import { execution, message, startReporting, workflowIdOf } from "../support/worlds/reporting.ts";
+import { message, startReporting, workflowIdOf } from "../support/worlds/reporting.ts";
 
 let reporting: Reporting;
 let superuser: Reporting["superuser"];
@@ -22,12 +21,13 @@ let inRun: Reporting["inRun"];
 let beginRun: Reporting["beginRun"];
 let begunRun: Reporting["begunRun"];
 let report: Reporting["report"];
+let complete: Reporting["complete"];
 let eventsOf: Reporting["eventsOf"];
 const tenant = "acme";
 
 beforeAll(async () => {
   reporting = await startReporting();
-  ({ superuser, inScope, inRun, beginRun, begunRun, report, eventsOf } = reporting);
+  ({ superuser, inScope, inRun, beginRun, begunRun, report, complete, eventsOf } = reporting);
 });
 afterAll(() => reporting?.stop());
 
@@ -236,10 +236,9 @@ describe("a run with pinned work", () => {
       request: { goal: "show the evidence" },
     });
     expect(first.work).toBeUndefined();
-    reporting.state.work = { attempt: 2, outcome: "WORK_OUTCOME_DONE" };
-    expect((await beginRun(runId)).work).toMatchObject({ attempt: 2, outcome: WorkOutcome.DONE });
-    expect((await beginRun(await begunRun("evidence"))).work).toBeUndefined();
-    delete reporting.state.work;
+    await complete(runId, { attempt: 2, outcome: "WORK_OUTCOME_FAILED", cause: "gave_up" });
+    expect((await beginRun(runId)).work).toMatchObject({ attempt: 2, outcome: WorkOutcome.FAILED });
+    expect((await beginRun(await begunRun())).work).toBeUndefined();
   });
 
   it("is described with pins and base commit; a list leaves the policy out", async () => {
@@ -255,16 +254,5 @@ describe("a run with pinned work", () => {
     const { policy: _, ...named } = run.pins ?? {};
     expect(found?.pins).toEqual(named);
     expect(found?.pins?.policyDigest).toMatch(/^[0-9a-f]{64}$/);
-  });
-
-  it("tells its digests to the execution that speaks for it only", async () => {
-    const runId = await begunRun();
-    const digests = createPinnedDigests({ inScope });
-    const pins = { personas: [{ digest: "d".repeat(64) }] };
-    await superuser.query("update runs set pins = pins || $2 where run_id = $1", [runId, pins]);
-    expect(await digests({ ...scopeOf(tenant), runId, execution })).toEqual(["d".repeat(64)]);
-    const other = { generation: 2, firstExecutionRunId: "first" };
-    expect(await refusalOf(digests({ ...scopeOf(tenant), runId, execution: other }))).toBe("superseded_execution");
-    expect(await refusalOf(digests({ ...scopeOf("other"), runId, execution }))).toBe("unknown_run");
   });
 });

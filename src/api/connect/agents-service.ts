@@ -6,11 +6,11 @@ import {
   ListPersonasResponseSchema,
   PublishBundleResponseSchema,
 } from "../../gen/agents/v1/agents_service_pb.ts";
-import type { createBundleUrl } from "../../personas/bundle-url.ts";
 import type { createListPersonas } from "../../personas/list-personas.ts";
 import type { PublishBundle } from "../../personas/publish-bundle.ts";
 import { UnknownRunError } from "../../runs/in-run.ts";
 import { isUuid } from "../../tenancy/page-token.ts";
+import type { createBundleUrl } from "../../work/persona-bundle-url.ts";
 import { principalOf } from "./interceptors/request-context.ts";
 
 const stored = { ignoreUnknownFields: true };

@@ -29,7 +29,7 @@ import { createRunningCalls } from "./running-calls.ts";
 
 export interface RunWorkerServiceDeps {
   readonly beginRun: BeginRun;
-  readonly grantUploads: ReturnType<typeof createGrantUploads<SealScope>>;
+  readonly grantUploads: ReturnType<typeof createGrantUploads>;
   readonly completeWork: ReturnType<typeof createCompleteWork>;
   readonly prepareSeal: ReturnType<typeof createPrepareSeal>;
   readonly deliverHandoff: ReturnType<typeof createDeliverHandoff>;

@@ -39,7 +39,6 @@ import { workflowIdOf } from "../../drivers/temporal/contract.ts";
 import { createListElements } from "../../graph/list-elements.ts";
 import type { Methodology } from "../../methodology/methodology.ts";
 import { createScrum } from "../../methodology/scrum.ts";
-import { createBundleUrl } from "../../personas/bundle-url.ts";
 import { createListPersonas } from "../../personas/list-personas.ts";
 import { createPublishBundle } from "../../personas/publish-bundle.ts";
 import { createGetAttestation, createListAttestations } from "../../proof/attestations/list-attestations.ts";
@@ -79,13 +78,11 @@ import { createAuthenticator } from "../../tenancy/authenticate.ts";
 import { createRecordAudit } from "../../tenancy/record-audit.ts";
 import { createBeginRun } from "../../work/begin-run.ts";
 import { createCompleteWork } from "../../work/complete-work.ts";
-import { createExaminer } from "../../work/examine/examiner.ts";
-import { examinerLimits, proveExaminer } from "../../work/examine/run-examiner.ts";
-import { findWork } from "../../work/find-work.ts";
+import { createExaminer } from "../../work/examine/examiner/examiner.ts";
+import { examinerLimits, proveExaminer } from "../../work/examine/examiner/run-examiner.ts";
 import { createGrantUploads } from "../../work/grant-uploads.ts";
-import { createPinnedDigests } from "../../work/pinned-digests.ts";
+import { createBundleUrl } from "../../work/persona-bundle-url.ts";
 import { createReportStatus } from "../../work/report-status.ts";
-import { createAssertMayUpload } from "../../work/work-attempt.ts";
 
 const applicationName = "automation-api";
 const heartbeatMs = 10_000;
@@ -248,14 +245,13 @@ function createServices(deps: {
       beginRun: createBeginRun({
         inRun,
         now: deps.now,
-        findWork,
         onBegun: (run) => {
           hint("automation_release");
           runBegun(deps.log, run);
         },
         onForgery: (run) => beginForged(deps.log, run),
       }),
-      grantUploads: createGrantUploads({ objects: s3, assertMayUpload: createAssertMayUpload({ inRun }) }),
+      grantUploads: createGrantUploads({ objects: s3, inRun }),
       completeWork: createCompleteWork({
         inRun,
         objects: s3,
@@ -287,7 +283,7 @@ function createServices(deps: {
     agents: createAgentsService({
       publishBundle: createPublishBundle({ inScope, objects: s3, bumpRevision }),
       listPersonas: createListPersonas(deps),
-      bundleUrl: createBundleUrl({ inScope, urlFor: s3.urlFor, pinnedDigests: createPinnedDigests(deps) }),
+      bundleUrl: createBundleUrl({ inScope, urlFor: s3.urlFor }),
     }),
   };
 }

@@ -2,8 +2,8 @@ import { outcomesOfKind } from "../../definitions/evidence-kinds.ts";
 import type { VerdictJson, VerdictLineJson } from "../../gen/automation/v1/verdict_pb.ts";
 import type { ProfileJson, RequirementJson } from "../../gen/governance/v1/profile_pb.ts";
 import { shownText } from "../../text/strangers-text.ts";
-import type { Evidence } from "../../work/evidence.ts";
 import { acceptUntestedBase } from "../../work/examine/tests-kept-line.ts";
+import type { Evidence } from "../../work/findings.ts";
 
 /**
  * Judges evidence by a profile's gate, requirement by requirement. Absence never passes, and a gate that asks for nothing does not pass either.

@@ -1,5 +1,5 @@
 import type { FoundTestsJson } from "../../gen/automation/v1/work_findings_pb.ts";
-import { mostNames } from "../../work/examine/evaluate-work.ts";
+import { mostNames } from "../../work/examine/tests-passed.ts";
 import { resourceUri } from "./resource-uri.ts";
 import type { RunEnd, Statement } from "./statement.ts";
 import { writeStatement } from "./statement.ts";

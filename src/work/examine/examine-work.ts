@@ -1,35 +1,55 @@
 import type { EffectivePolicyJson } from "../../gen/automation/v1/policy_pb.ts";
 import type { VerdictLineJson } from "../../gen/automation/v1/verdict_pb.ts";
 import type { WorkFindingsJson } from "../../gen/automation/v1/work_findings_pb.ts";
-import type { RunRow } from "../../runs/run-store.ts";
-import type { Evidence } from "../evidence.ts";
-import { evidenceOf } from "../evidence.ts";
-import type { ExaminedWork, ReportedWork } from "../work-report-store.ts";
-import { evaluateWork } from "./evaluate-work.ts";
-import { lineOf } from "./exit-gate/check-patch.ts";
+import { shownText } from "../../text/strangers-text.ts";
+import type { Evidence } from "../findings.ts";
+import type { ReportedWork } from "../work-report-store.ts";
+import type { PatchChange } from "./exit-gate/patch-change.ts";
+import { judgeCapture, nothingCaptured } from "./judge-capture.ts";
+import { lineOfKept } from "./tests-kept-line.ts";
+import type { TestFinding } from "./tests-passed.ts";
+import { foundTests, judgeTests } from "./tests-passed.ts";
+import { uploadsOf } from "./uploads-of-work.ts";
+import { lineOf } from "./verdict-line.ts";
+
+const vantage = "worker-observed";
+const longestWhy = 500;
 
 /**
- * What is found about a run's work: whether its steps were done, and what its objects prove.
- * @param read - gives an object of the uploads by its sha256, empty when it is not there
+ * Judges reported work by what it uploaded, and by nothing that it only says: every object is hashed again, test reports are read again, and what changed is taken from the patch.
+ * @param read - gives an object of the uploads by its sha256, empty when it is not there; rejects when it can't tell, and so does this
  */
 export async function examineWork(
   work: ReportedWork,
   policy: EffectivePolicyJson,
   read: (sha256: string) => Promise<Uint8Array>,
-): Promise<WorkFindingsJson> {
-  const findings = await evaluateWork(work, policy, read);
-  return { ...findings, lines: [stepsDone(work), ...(findings.lines ?? [])] };
+): Promise<Required<WorkFindingsJson> & { readonly evidence: Evidence[] }> {
+  const uploads = uploadsOf(work.uploads, read);
+  const { capture, tests = [], documents = [], baseLinks = [] } = work.report;
+  const links = baseLinks.map(({ path = "", target = "" }) => ({ path, target }));
+  const captured = capture === undefined ? nothingCaptured : await judgeCapture(capture, links, policy, uploads);
+  // One after the other: each may be as large as a report may be.
+  const judged: TestFinding[] = [];
+  for (const run of tests) judged.push(await judgeTests(run, capture, uploads));
+  return {
+    evidence: [
+      ...judged.filter(({ run }) => run.onBase !== true).map(evidenceOfTests),
+      ...captured.evidence,
+      ...documents
+        .filter(({ sha256 }) => uploads.has(sha256))
+        .map(() => ({ kind: "document", outcome: "KEPT", vantage })),
+    ],
+    lines: [stepsDone(work), ...captured.lines, ...linesOfTests(judged, captured.changes)],
+    tests: judged.map(foundTests),
+  };
 }
 
-/** What an end of a run is judged by: nothing where no work was to be done; where none was reported, that nothing is proven. */
-export async function findingsOf(
-  { pins }: Pick<RunRow, "pins">,
-  work: ExaminedWork | undefined,
-): Promise<{ readonly evidence: readonly Evidence[]; readonly lines: readonly VerdictLineJson[] }> {
-  if (pins === null) return { evidence: [], lines: [] };
-  const found = work?.findings ?? (await examineWork({ report: {}, uploads: [] }, {}, async () => new Uint8Array()));
-  return { evidence: evidenceOf(found), lines: found.lines ?? [] };
-}
+/** What is found where steps were to be done and no work was reported: that nothing is proven. */
+export const nothingReported: Required<WorkFindingsJson> & { readonly evidence: Evidence[] } = {
+  evidence: [],
+  lines: [stepsDone({ report: {} }), ...nothingCaptured.lines],
+  tests: [],
+};
 
 /**
  * What is found about work that could not be examined: a line that fails for it, and every test report as one that was not read.
@@ -46,10 +66,26 @@ export function unexaminable(work: ReportedWork, fault: string): WorkFindingsJso
   return { evidence: [], lines: [stepsDone(work), line], tests };
 }
 
-function stepsDone({ report: { outcome, cause = "", reason = "" } }: ReportedWork) {
+function stepsDone({ report: { outcome, cause = "", reason = "" } }: Pick<ReportedWork, "report">): VerdictLineJson {
   const why = outcome === undefined ? "no work was reported" : [cause, reason].filter((part) => part !== "").join(": ");
   return lineOf("steps-done", outcome === "WORK_OUTCOME_DONE" ? [] : [why], {
     met: "every step of the plan was done",
     remedy: "See the log of the step that is named here; resolve what stopped it and ask for a new run.",
   });
+}
+
+function evidenceOfTests({ outcome, detail }: TestFinding): Evidence {
+  const why = outcome === "PASSED" ? {} : { why: shownText(detail, longestWhy) };
+  return { kind: "test-result", outcome, vantage, ...why };
+}
+
+/** One for each test step: a guard that has nothing to look at has its line, too. */
+function linesOfTests(judged: readonly TestFinding[], changes: readonly PatchChange[]): VerdictLineJson[] {
+  return [...Map.groupBy(judged, ({ run }) => run.stepId ?? "")].map(([stepId, runs]) =>
+    lineOfKept(stepId, {
+      base: runs.find(({ run }) => run.onBase === true),
+      capture: runs.find(({ run }) => run.onBase !== true),
+      changes,
+    }),
+  );
 }

@@ -1,8 +1,8 @@
 import type { VerdictLineJson } from "../../gen/automation/v1/verdict_pb.ts";
-import { lineOf } from "./exit-gate/check-patch.ts";
 import type { PatchChange } from "./exit-gate/patch-change.ts";
-import type { TestFinding } from "./test-report/test-finding.ts";
 import { testsKept } from "./test-report/tests-kept.ts";
+import type { TestFinding } from "./tests-passed.ts";
+import { lineOf } from "./verdict-line.ts";
 
 const remedy =
   "Put back each test named here and have it run; a test that is no longer right is changed by its owners, not by the run. Where its name changes by itself (a counter, a random word), give it one that stays.";

@@ -1,4 +1,4 @@
-import { runExaminer } from "../../../src/work/examine/run-examiner.ts";
+import { runExaminer } from "../../../src/work/examine/examiner/run-examiner.ts";
 
 /** A process whose examination waits for an object that never comes; it says so on stdout. */
 const sha256 = "a".repeat(64);

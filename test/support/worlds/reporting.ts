@@ -21,6 +21,7 @@ import { createStartRun } from "../../../src/requests/start-run.ts";
 import { createDescribeRun } from "../../../src/runs/describe-run.ts";
 import { createInRun } from "../../../src/runs/in-run.ts";
 import { createBeginRun } from "../../../src/work/begin-run.ts";
+import { createCompleteWork } from "../../../src/work/complete-work.ts";
 import { createReportStatus } from "../../../src/work/report-status.ts";
 import { aPrincipal, aRequest, declare, runs, scopeOf, workspaces } from "../builders/declared.ts";
 import { createDatabase } from "../engines/database.ts";
@@ -41,7 +42,7 @@ export async function startReporting() {
   const database = await createDatabase(engines.postgres.url);
   const superuser = new pg.Pool({ connectionString: database.superuserUrl, max: 2 });
   superuser.on("error", () => undefined);
-  const state: { ahead: number; work?: WorkReportJson } = { ahead: 0 };
+  const state = { ahead: 0 };
   const now = () => new Date(Date.now() + state.ahead * 1_000);
   const inScope = createInScope(database.poolOf("api"));
   const inRun = createInRun({ inScope, now });
@@ -59,13 +60,13 @@ export async function startReporting() {
   await publish("work", {});
 
   const beginRun = async (runId: string, attempt = 0, fault?: WorkFaultJson) => {
-    const deps = { inRun, now, findWork: async () => state.work, onBegun: () => undefined, onForgery: () => undefined };
+    const deps = { inRun, now, onBegun: () => undefined, onForgery: () => undefined };
     const forgery = { tenant, org: "retail", principal: "worker", action: "", outcome: "", correlationId: "" };
     const startCapability = await startCapabilityOf(superuser, runId);
     return createBeginRun(deps)({ ...scopeOf(tenant), runId, execution }, { attempt, fault, startCapability, forgery });
   };
   return {
-    /** `ahead`: how many seconds the api's clock is ahead; `work`: what was reported of every run. */
+    /** `ahead`: how many seconds the api's clock is ahead. */
     ...{ tenant, superuser, inScope, inRun, state, publish, beginRun },
     /** A run for which an execution speaks. @returns its id */
     begunRun: async (definition = "work", more: object = {}): Promise<string> => {
@@ -84,6 +85,13 @@ export async function startReporting() {
       createReportStatus({ inScope, inRun, now, unansweredTry: async () => unanswered })(
         { ...scopeOf(tenant), runId, execution: speaks },
         fromJson(ReportWorkflowStatusRequestSchema, said),
+      ),
+    /** Work that left nothing. */
+    complete: (runId: string, report: WorkReportJson) =>
+      createCompleteWork({ inRun, objects: { digestOf: async () => undefined }, examine: async () => ({}) })(
+        { ...scopeOf(tenant), runId, execution },
+        { report, uploads: [] },
+        AbortSignal.timeout(10_000),
       ),
     describeRun: async (runId: string) =>
       (await createDescribeRun({ inScope, workflowIdOf })(scopeOf(tenant), runId)).run,

@@ -22,10 +22,9 @@ import { createReconcileRun } from "../../../src/seal/reconcile-run.ts";
 import type { EndScope, SealScope } from "../../../src/seal/run-so-far.ts";
 import type { InScope } from "../../../src/tenancy/transaction.ts";
 import { createCompleteWork } from "../../../src/work/complete-work.ts";
-import { createExaminer } from "../../../src/work/examine/examiner.ts";
-import { examinerLimits } from "../../../src/work/examine/run-examiner.ts";
+import { createExaminer } from "../../../src/work/examine/examiner/examiner.ts";
+import { examinerLimits } from "../../../src/work/examine/examiner/run-examiner.ts";
 import { createGrantUploads } from "../../../src/work/grant-uploads.ts";
-import { createAssertMayUpload } from "../../../src/work/work-attempt.ts";
 import type { ReportedWork } from "../../../src/work/work-report-store.ts";
 import { createBeginRun } from "../builders/begun-run.ts";
 import { createDatabase } from "../engines/database.ts";
@@ -94,7 +93,7 @@ export async function startSealing() {
     const prepare = createPrepareSeal(deps);
     const commit = createCommitSeal(deps);
     return {
-      grant: createGrantUploads({ ...deps, assertMayUpload: createAssertMayUpload(deps) }),
+      grant: createGrantUploads(deps),
       complete: (scope: SealScope, told: ReportedWork) => completeWork(scope, told, limit()),
       prepare: (scope: SealScope) => prepare(scope, limit()),
       deliver: createDeliverHandoff(deps),

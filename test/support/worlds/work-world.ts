@@ -13,9 +13,9 @@ import type { ProfileJson, RequirementJson } from "../../../src/gen/governance/v
 import { encodeTar } from "../../../src/personas/canonical-tar.ts";
 import { readBundleFolder } from "../../../src/personas/compile-bundle.ts";
 import { judge } from "../../../src/proof/gates/verdict.ts";
-import { evidenceOf } from "../../../src/work/evidence.ts";
 import { examineWork } from "../../../src/work/examine/examine-work.ts";
-import { assertReport } from "../../../src/work/report-rules.ts";
+import { evidenceOf } from "../../../src/work/findings.ts";
+import { assertReport } from "../../../src/work/work-report-rules.ts";
 import { boxLimitsOf } from "../../../workers/workspace/activities/box-limits.ts";
 import { createPersonaAtWork } from "../../../workers/workspace/activities/persona-at-work.ts";
 import { createRunTests } from "../../../workers/workspace/activities/run-tests.ts";

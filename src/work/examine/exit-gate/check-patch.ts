@@ -1,16 +1,12 @@
 import { isGitFolder } from "../../../definitions/policy/fold-name.ts";
 import type { EffectivePolicyJson } from "../../../gen/automation/v1/policy_pb.ts";
 import type { VerdictLineJson } from "../../../gen/automation/v1/verdict_pb.ts";
-import { shownText } from "../../../text/strangers-text.ts";
+import { lineOf } from "../verdict-line.ts";
 import { faultsOfPaths, targetOf } from "./check-paths.ts";
 import type { PatchChange } from "./patch-change.ts";
 import { linkMode, submoduleMode } from "./patch-change.ts";
 import { findSecret, findSecretInBytes, findSecretsInLines } from "./secret-patterns.ts";
 import type { TreeLink } from "./tree-names.ts";
-
-/** Shown of each requirement; the rest is counted. */
-const mostShown = 10;
-const mostCharacters = 300;
 
 /**
  * Checks what a run brings out: each requirement is a line of the verdict, met or failed, whatever the profile asks for.
@@ -46,19 +42,6 @@ export function checkPatch(
         "Take it out, read it from the environment instead, and revoke it if it is real: it has been in a workspace.",
     }),
   ];
-}
-
-/** @param faults - none: the line is met */
-export function lineOf(
-  requirementId: string,
-  faults: readonly string[],
-  { met, remedy }: { readonly met: string; readonly remedy: string },
-): VerdictLineJson {
-  if (faults.length === 0) return { requirementId, state: "LINE_STATE_MET", detail: met };
-  const more = faults.length - mostShown;
-  const shown = faults.slice(0, mostShown).map((fault) => shownText(fault, mostCharacters));
-  const detail = `${shown.join("; ")}${more > 0 ? `; and ${more} more` : ""}`;
-  return { requirementId, state: "LINE_STATE_FAILED", detail, remedy };
 }
 
 function faultsOfLinks(change: PatchChange): string[] {

@@ -3,11 +3,11 @@ import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import type { JsonValue } from "@bufbuild/protobuf";
 import { fromJson } from "@bufbuild/protobuf";
-import type { EffectivePolicyJson } from "../../gen/automation/v1/policy_pb.ts";
-import type { WorkFindingsJson } from "../../gen/automation/v1/work_findings_pb.ts";
-import { WorkFindingsSchema } from "../../gen/automation/v1/work_findings_pb.ts";
-import { lastWords, storableJson } from "../../text/strangers-text.ts";
-import type { ReportedWork } from "../work-report-store.ts";
+import type { EffectivePolicyJson } from "../../../gen/automation/v1/policy_pb.ts";
+import type { WorkFindingsJson } from "../../../gen/automation/v1/work_findings_pb.ts";
+import { WorkFindingsSchema } from "../../../gen/automation/v1/work_findings_pb.ts";
+import { lastWords, storableJson } from "../../../text/strangers-text.ts";
+import type { ReportedWork } from "../../work-report-store.ts";
 import { frameOf } from "./frames.ts";
 
 export interface ExaminerLimits {

@@ -8,7 +8,12 @@ import type {
   WorkReportJson,
 } from "../gen/automation/v1/run_work_pb.ts";
 import type { RunRow } from "../runs/run-store.ts";
-import { InvalidReportError } from "./report-status.ts";
+
+/** A report that says what its sender may not say. */
+export class InvalidReportError extends Error {
+  override readonly name = "InvalidReportError";
+  readonly code = "invalid_report";
+}
 
 const gitId = /^[0-9a-f]{40}$/;
 

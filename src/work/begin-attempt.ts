@@ -20,7 +20,7 @@ const longestEnd = 500;
  * Notes which try of the work goes on, and how the one before it ended; from the second on an event tells it, unless the wait that ended the one before was told already.
  * @returns the run as it is then: with the first try its limit of work begins
  */
-export async function noteWorkTry(open: OpenRun, { attempt, fault }: WorkTry, now: Date): Promise<RunRow> {
+export async function beginAttempt(open: OpenRun, { attempt, fault }: WorkTry, now: Date): Promise<RunRow> {
   const { run } = open;
   if (attempt <= (run.attempt?.attempt ?? 0)) return run;
   const previousEnd = attempt === 1 ? "" : endOfPrevious(run, { attempt, fault });

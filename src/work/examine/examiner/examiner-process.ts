@@ -1,6 +1,6 @@
-import type { EffectivePolicyJson } from "../../gen/automation/v1/policy_pb.ts";
-import type { ReportedWork } from "../work-report-store.ts";
-import { examineWork } from "./examine-work.ts";
+import type { EffectivePolicyJson } from "../../../gen/automation/v1/policy_pb.ts";
+import type { ReportedWork } from "../../work-report-store.ts";
+import { examineWork } from "../examine-work.ts";
 import { readFrames } from "./frames.ts";
 
 /**

@@ -1,10 +1,10 @@
-import { objectKeyOf } from "../../artifacts/blobs.ts";
-import type { ObjectStore } from "../../artifacts/object-store.ts";
-import type { WorkFindingsJson } from "../../gen/automation/v1/work_findings_pb.ts";
-import type { RunRow } from "../../runs/run-store.ts";
-import { sizeOf } from "../upload-rules.ts";
-import type { ReportedWork } from "../work-report-store.ts";
-import { unexaminable } from "./examine-work.ts";
+import { objectKeyOf } from "../../../artifacts/blobs.ts";
+import type { ObjectStore } from "../../../artifacts/object-store.ts";
+import type { WorkFindingsJson } from "../../../gen/automation/v1/work_findings_pb.ts";
+import type { RunRow } from "../../../runs/run-store.ts";
+import { sizeOf } from "../../upload-rules.ts";
+import type { ReportedWork } from "../../work-report-store.ts";
+import { unexaminable } from "../examine-work.ts";
 import { createFairTurns } from "./fair-turns.ts";
 import type { ExaminerLimits } from "./run-examiner.ts";
 import { ExaminerCrashError, runExaminer } from "./run-examiner.ts";

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import type { StepJson } from "../gen/automation/v1/automation_plan_pb.ts";
 import type { TestRunJson, UploadJson, WorkReportJson } from "../gen/automation/v1/run_work_pb.ts";
-import { assertReport } from "./report-rules.ts";
+import { assertReport } from "./work-report-rules.ts";
 
 const id = (digit: string) => digit.repeat(40);
 const sha = (digit: string) => digit.repeat(64);

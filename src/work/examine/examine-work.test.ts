@@ -5,7 +5,7 @@ import type { ReportFormatJson } from "../../gen/automation/v1/automation_plan_p
 import type { ChangeJson, TestRunJson, WorkReportJson } from "../../gen/automation/v1/run_work_pb.ts";
 import type { ProfileJson } from "../../gen/governance/v1/profile_pb.ts";
 import { judge } from "../../proof/gates/verdict.ts";
-import { evaluateWork } from "./evaluate-work.ts";
+import { examineWork } from "./examine-work.ts";
 
 const tree = "1".repeat(40);
 const baseTree = "2".repeat(40);
@@ -87,7 +87,7 @@ async function evaluate(told: Told = {}) {
     sizeBytes: String(sizeOf(sha256)),
   }));
   const read = async (sha256: string) => Buffer.from(`${objects.get(sha256)}${sha256 === told.altered ? "!" : ""}`);
-  const findings = await evaluateWork({ report: work, uploads }, policy, read);
+  const findings = await examineWork({ report: work, uploads }, policy, read);
   const verdict = judge(profile, findings.evidence, findings.lines);
   const unmet = (verdict.lines ?? []).filter(({ state }) => state !== "LINE_STATE_MET");
   return { ...findings, verdict, unmet: unmet.map(({ requirementId, detail }) => `${requirementId}: ${detail}`) };
@@ -98,6 +98,7 @@ describe("honest work", () => {
     const { verdict, evidence, lines, tests } = await evaluate();
     expect(verdict).toMatchObject({ passed: true, level: "SCRUM_DEFINITION_OF_DONE" });
     expect(lines.map(({ requirementId }) => requirementId)).toEqual([
+      "steps-done",
       "capture-complete",
       "exit-gate-patch",
       "exit-gate-paths",
@@ -385,5 +386,5 @@ it("a store that can't be read is no verdict", async () => {
   const uploads = [{ sha256: "a".repeat(64) }];
   const report = { capture: { patchSha256: "a".repeat(64) } };
   const read = () => Promise.reject(new Error("store is down"));
-  await expect(evaluateWork({ report, uploads }, policy, read)).rejects.toThrow("store is down");
+  await expect(examineWork({ report, uploads }, policy, read)).rejects.toThrow("store is down");
 });
