@@ -1,8 +1,8 @@
-import { v5 as uuidv5 } from "uuid";
 import type { RefJson } from "../gen/automation/v1/ref_pb.ts";
 import type { KeptDocumentJson } from "../gen/automation/v1/run_work_pb.ts";
 import type { AttachmentJson } from "../gen/graph/v1/graph_service_pb.ts";
 import type { Transaction } from "../tenancy/transaction.ts";
+import { uuidV5 } from "../text/uuid-v5.ts";
 import type { ElementRow } from "./element-store.ts";
 import { addElementVersion } from "./element-store.ts";
 
@@ -55,7 +55,7 @@ type Written = Pick<ElementRow, "elementId" | "typeKey" | "name" | "attachments"
 
 function* elementsOf({ tenant, org, method, subject, attachments, made }: RunEvidence): Generator<Written> {
   const { kind, id } = subject;
-  const idOf = (...parts: readonly string[]) => uuidv5(JSON.stringify([tenant, org, ...parts]), elementNamespace);
+  const idOf = (...parts: readonly string[]) => uuidV5(JSON.stringify([tenant, org, ...parts]), elementNamespace);
   yield {
     elementId: idOf("ameide:evidence", method, kind, id),
     typeKey: "ameide:evidence",

@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
-import { v5 } from "uuid";
 import { canonicalDigest } from "../text/canonical-json.ts";
+import { uuidV5 } from "../text/uuid-v5.ts";
 import type { Delivery } from "./cloudevent.ts";
 
 /** Version of `payloadDigest`; stored beside each digest. */
@@ -39,7 +39,7 @@ export function recordDigest({ key, headers, value }: Pick<Delivery, "key" | "he
 
 /** @param decision - 0 for the first; a replay is the next. @returns UUIDv5 over the length-prefixed identity and decision */
 export function requestIdOf(identity: RequestIdentity, decision: number): string {
-  return v5(
+  return uuidV5(
     lengthPrefixed(["request", identity.tenant, identity.source, identity.eventId, String(decision)]),
     namespace,
   );
@@ -47,7 +47,10 @@ export function requestIdOf(identity: RequestIdentity, decision: number): string
 
 /** As `requestIdOf`, for the run that the decision makes. */
 export function runIdOf(identity: RequestIdentity, decision: number): string {
-  return v5(lengthPrefixed(["run", identity.tenant, identity.source, identity.eventId, String(decision)]), namespace);
+  return uuidV5(
+    lengthPrefixed(["run", identity.tenant, identity.source, identity.eventId, String(decision)]),
+    namespace,
+  );
 }
 
 /** @returns a text that no other list of parts gives */

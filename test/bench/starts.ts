@@ -6,7 +6,7 @@ import type { RunToStart } from "../../src/admission/workflows.ts";
 import { createInTransaction } from "../../src/drivers/postgres/in-scope.ts";
 import { automationRunType } from "../../src/drivers/temporal/contract.ts";
 import { startOptionsOf } from "../../src/drivers/temporal/start-options.ts";
-import { createTemporal } from "../../src/drivers/temporal/start-run.ts";
+import { createTemporal } from "../../src/drivers/temporal/workflow-client.ts";
 import { insertAdmittedRuns } from "../support/builders/admitted-runs.ts";
 import type { BenchWorld } from "./bench-world.ts";
 import { silentLog, untilCount } from "./bench-world.ts";

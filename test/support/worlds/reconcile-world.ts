@@ -14,7 +14,7 @@ import { createApiClient } from "../../../src/client/api-client.ts";
 import { createInTransaction } from "../../../src/drivers/postgres/in-scope.ts";
 import { roleName } from "../../../src/drivers/postgres/migrate.ts";
 import { createPool } from "../../../src/drivers/postgres/pool.ts";
-import { createTemporal } from "../../../src/drivers/temporal/start-run.ts";
+import { createTemporal } from "../../../src/drivers/temporal/workflow-client.ts";
 import { createControlActivities } from "../../../workers/automation/activities/control-activities.ts";
 import { bundleWorkflows, createControlWorker } from "../../../workers/automation/control-worker.ts";
 import { muteTemporal, silent } from "../engines/silent-temporal.ts";
