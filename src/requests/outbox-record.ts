@@ -1,20 +1,9 @@
 import type { Reason } from "../definitions/reason.ts";
 import { contextHeaders } from "../runs/outbox/event-record.ts";
+import type { OutboxRecord } from "../runs/outbox/outbox-store.ts";
 import { laneOf, quarantineTopic, runEventTopic } from "../runs/outbox/topics.ts";
 import { storable } from "../text/strangers-text.ts";
 import type { CloudEvent, Delivery } from "./cloudevent.ts";
-
-/** A message of our own that goes to the bus with the transaction that decided it. */
-export interface OutboxRecord {
-  readonly lane: number;
-  /** Null when it belongs to no tenant. */
-  readonly tenant: string | null;
-  readonly topic: string;
-  readonly key: string;
-  readonly headers: Readonly<Record<string, string>>;
-  /** Base64. */
-  readonly body: string;
-}
 
 /** `automation.run.rejected.v1`: the request was understood and will never become a run. */
 export function rejectedRecord(

@@ -1,8 +1,9 @@
 import type { Reason } from "../definitions/reason.ts";
 import type { ReasonJson } from "../gen/automation/v1/run_event_pb.ts";
+import type { OutboxRecord } from "../runs/outbox/outbox-store.ts";
+import { insertRecords } from "../runs/outbox/outbox-store.ts";
 import type { PageCursor } from "../tenancy/page-token.ts";
 import type { Scope, Transaction } from "../tenancy/transaction.ts";
-import type { OutboxRecord } from "./outbox-record.ts";
 
 /** A delivery that is not understood. */
 export interface QuarantinedRow extends Partial<Scope> {
@@ -31,13 +32,20 @@ export interface PlatformDeliveryRow {
 
 /** Writes each to its tenant's deliveries, or to those of no tenant; the same record at a position that is known is a no-op. */
 export async function recordQuarantined(transaction: Transaction, rows: readonly QuarantinedRow[]): Promise<void> {
-  if (rows.length > 0) await transaction.query(insert, [JSON.stringify(rows)]);
+  if (rows.length === 0) return;
+  const added = await transaction.query<{ index: number }>(insert, [
+    JSON.stringify(rows.map(({ record: _, ...row }, index) => ({ index, ...row }))),
+  ]);
+  await insertRecords(
+    transaction,
+    added.rows.flatMap(({ index }) => rows[index]?.record ?? []),
+  );
 }
 
 const insert = `
   with input as (
-    select * from jsonb_to_recordset($1) as i(tenant text, org text, position text, "recordDigest" text, cause text, reasons jsonb, "sizeBytes" int,
-      source text, "eventId" text, "eventType" text, record jsonb)
+    select * from jsonb_to_recordset($1) as i(index int, tenant text, org text, position text, "recordDigest" text, cause text, reasons jsonb, "sizeBytes" int,
+      source text, "eventId" text, "eventType" text)
   ), platform as (
     insert into platform_deliveries (position, record_digest, disposition, cause, reasons, size_bytes, source, event_id, event_type)
     select position, "recordDigest", 'quarantined', cause, reasons, "sizeBytes", source, "eventId", "eventType" from input
@@ -49,11 +57,8 @@ const insert = `
     where tenant is not null order by tenant, position
     on conflict do nothing returning position, record_digest
   )
-  insert into outbox (lane, kind, tenant, topic, key, headers, body)
-  select r.lane, 'record', r.tenant, r.topic, r.key, r.headers, decode(r.body, 'base64')
-  from (select * from platform union all select * from owned) as added
-    join input on input.position = added.position and input."recordDigest" = added.record_digest,
-    jsonb_to_record(input.record) as r(lane smallint, tenant text, topic text, key text, headers jsonb, body text)`;
+  select input.index from (select * from platform union all select * from owned) as added
+    join input on input.position = added.position and input."recordDigest" = added.record_digest`;
 
 /** Those of no tenant, newest first, after a cursor. @param eventId - null: of every event */
 export async function listPlatformRows(

@@ -1,6 +1,6 @@
 import type { Reason } from "../definitions/reason.ts";
+import type { OutboxRecord } from "../runs/outbox/outbox-store.ts";
 import type { Transaction } from "../tenancy/transaction.ts";
-import type { OutboxRecord } from "./outbox-record.ts";
 
 /** One delivery with its decision, as it is written. */
 export interface RequestRow {

@@ -3,15 +3,13 @@ import type { InScope, Scope, Transaction } from "../tenancy/transaction.ts";
 import { UnknownIdError } from "../tenancy/unknown-id-error.ts";
 import type { RunDraft } from "./run-draft.ts";
 import { draftRun } from "./run-draft.ts";
-import type { EventDraft, StreamHead } from "./stream/chain-events.ts";
-
-export { eventContextOf } from "./run-draft.ts";
-
 import type { RunOutcome, RunStatus } from "./run-status.ts";
 import { isEnded } from "./run-status.ts";
 import type { RunRow } from "./run-store.ts";
-import { findRun, hasRun, updateRunStatus } from "./run-store.ts";
-import { appendEvents, lockStream } from "./stream/run-event-store.ts";
+import { findRun, hasRun } from "./run-store.ts";
+import type { EventDraft, StreamHead } from "./stream/chain-events.ts";
+import { lockStream } from "./stream/run-event-store.ts";
+import { writeDrafts } from "./write-drafts.ts";
 
 /** The scope has no run of that id. */
 export class UnknownRunError extends UnknownIdError {
@@ -122,10 +120,7 @@ function openRun(
     run = draft.run;
     head = draft.head;
     closed = isEnded(run.status);
-    await Promise.all([
-      ...draft.moves.map((moved) => updateRunStatus(transaction, moved)),
-      appendEvents(transaction, run, draft.events, head, closed),
-    ]);
+    await writeDrafts(transaction, [draft]);
   };
   const say = async (what: (draft: RunDraft) => void): Promise<void> => {
     const draft = draftRun(run, head, now());

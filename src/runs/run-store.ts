@@ -77,14 +77,23 @@ export async function hasRun(transaction: Transaction, tenant: string, runId: st
   return rowCount === 1;
 }
 
-/** Writes a new status, with its times. The caller holds the stream's lock and has asked the state machine. */
-export async function updateRunStatus(transaction: Transaction, run: RunRow): Promise<void> {
+/** Writes a new status of each run, with its times. The caller holds the streams' locks and has asked the state machine. */
+export async function updateStatuses(transaction: Transaction, runs: readonly RunRow[]): Promise<void> {
+  const rows = runs.map((run) => ({
+    tenant: run.tenant,
+    runId: run.runId,
+    status: run.status,
+    reason: run.reason,
+    workBegunAt: run.workBegunAt,
+    sealingAt: run.sealingAt,
+    endedAt: run.endedAt,
+    dueAt: nextLimit(run)?.dueAt,
+  }));
   await transaction.query(
-    `update runs set status = $3, reason = $4, work_begun_at = $5, sealing_at = $6, ended_at = $7, due_at = $8 where tenant = $1 and run_id = $2`,
-    [
-      ...[run.tenant, run.runId, run.status, run.reason, run.workBegunAt, run.sealingAt, run.endedAt],
-      nextLimit(run)?.dueAt ?? null,
-    ],
+    `update runs as r set status = n.status, reason = n.reason, work_begun_at = n."workBegunAt", sealing_at = n."sealingAt", ended_at = n."endedAt", due_at = n."dueAt"
+     from jsonb_to_recordset($1) as n(tenant text, "runId" uuid, status text, reason text, "workBegunAt" timestamptz, "sealingAt" timestamptz, "endedAt" timestamptz, "dueAt" timestamptz)
+     where r.tenant = n.tenant and r.run_id = n."runId"`,
+    [JSON.stringify(rows)],
   );
 }
 

@@ -3,10 +3,11 @@ import type { DeliverHandoffResponseJson } from "../gen/workflows_runtime/v1/run
 import type { CallAnswer } from "../methodology/methodology.ts";
 import type { InRun, OpenRun } from "../runs/in-run.ts";
 import { assertSpeaksFor } from "../runs/in-run.ts";
+import { updateReferences } from "../runs/run-reference-store.ts";
 import { setWaiting } from "../runs/run-store.ts";
 import type { EventDraft } from "../runs/stream/chain-events.ts";
 import type { CallRow } from "./handoff-store.ts";
-import { addReferences, listCalls, recordAnswer, recordSilence } from "./handoff-store.ts";
+import { listCalls, recordAnswer, recordSilence } from "./handoff-store.ts";
 import type { Receivers } from "./receivers.ts";
 import type { SealScope } from "./run-so-far.ts";
 import { desiredStateOf } from "./run-so-far.ts";
@@ -56,7 +57,7 @@ export function createDeliverHandoff(deps: {
         const { references, added } = withReturned(open.run.references, news.flatMap(returnedBy));
         await Promise.all([
           open.append(news.map(answeredEvent)),
-          ...(added.length === 0 ? [] : [addReferences(open.transaction, scope, references, added)]),
+          ...(added.length === 0 ? [] : [updateReferences(open.transaction, open.run, references, added)]),
         ]);
       }
       const tries = (await listCalls(open.transaction, tenant, runId)).filter(isTry);

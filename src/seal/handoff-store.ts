@@ -1,5 +1,4 @@
 import type { JsonObject } from "@bufbuild/protobuf";
-import type { ReferencesJson, RefJson } from "../gen/automation/v1/ref_pb.ts";
 import type { RunStatus } from "../runs/run-status.ts";
 import type { Transaction } from "../tenancy/transaction.ts";
 
@@ -154,29 +153,4 @@ export async function recordSilence(
      where tenant = $1 and call_id = $2 and state = 'DUE'`,
     [call.tenant, call.callId, lastError, retryInMs],
   );
-}
-
-/** Writes a run's references anew, and makes the added ones, their parents included, findable. */
-export async function addReferences(
-  transaction: Transaction,
-  run: { readonly tenant: string; readonly runId: string },
-  references: ReferencesJson,
-  added: readonly RefJson[],
-): Promise<void> {
-  await Promise.all([
-    transaction.query('update runs set "references" = $3 where tenant = $1 and run_id = $2', [
-      run.tenant,
-      run.runId,
-      JSON.stringify(references),
-    ]),
-    transaction.query(
-      `insert into run_references (tenant, run_id, kind, id)
-       select $1, $2, r->>'kind', r->>'id' from jsonb_array_elements($3::jsonb) r on conflict do nothing`,
-      [run.tenant, run.runId, JSON.stringify(added.flatMap(withParents))],
-    ),
-  ]);
-}
-
-function withParents(ref: RefJson): RefJson[] {
-  return [ref, ...(ref.parent === undefined ? [] : withParents(ref.parent))];
 }

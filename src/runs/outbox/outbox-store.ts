@@ -1,4 +1,5 @@
 import type { Transaction } from "../../tenancy/transaction.ts";
+import { laneOf, runEventTopic } from "./topics.ts";
 
 /** A lane that a relay holds, by the epoch of its lease. */
 export interface HeldLane {
@@ -45,6 +46,39 @@ export interface Goal {
   readonly tenant: string;
   readonly runId: string;
   readonly throughSequence: number;
+}
+
+/** A message of our own that goes to the bus with the transaction that decided it. */
+export interface OutboxRecord {
+  readonly lane: number;
+  /** Null when it belongs to no tenant. */
+  readonly tenant: string | null;
+  readonly topic: string;
+  readonly key: string;
+  readonly headers: Readonly<Record<string, string>>;
+  /** Base64. */
+  readonly body: string;
+}
+
+/** Has the events of runs published, once the transaction has committed. */
+export async function insertPointers(transaction: Transaction, goals: readonly Goal[]): Promise<void> {
+  await transaction.query(
+    `insert into outbox (lane, kind, tenant, run_id, through_sequence, topic, key)
+     select p.lane, 'run_events', p.tenant, p."runId", p."throughSequence", $2, p."runId"::text
+     from jsonb_to_recordset($1) as p(lane smallint, tenant text, "runId" uuid, "throughSequence" bigint)`,
+    [JSON.stringify(goals.map((goal) => ({ lane: laneOf(goal.runId), ...goal }))), runEventTopic],
+  );
+}
+
+/** Has records published, once the transaction has committed. */
+export async function insertRecords(transaction: Transaction, records: readonly OutboxRecord[]): Promise<void> {
+  if (records.length === 0) return;
+  await transaction.query(
+    `insert into outbox (lane, kind, tenant, topic, key, headers, body)
+     select r.lane, 'record', r.tenant, r.topic, r.key, r.headers, decode(r.body, 'base64')
+     from jsonb_to_recordset($1) as r(lane smallint, tenant text, topic text, key text, headers jsonb, body text)`,
+    [JSON.stringify(records)],
+  );
 }
 
 /** How long a lease lasts, in seconds of database time. */

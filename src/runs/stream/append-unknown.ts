@@ -1,5 +1,5 @@
 import type { OpenRun } from "../in-run.ts";
-import { eventContextOf } from "../in-run.ts";
+import { eventContextOf } from "../run-draft.ts";
 import type { RunRow } from "../run-store.ts";
 import type { EventDraft } from "./chain-events.ts";
 import { fitIntoLog, logNotes } from "./log-bounds.ts";

@@ -1,6 +1,8 @@
 import type { RunEventJson } from "../../gen/automation/v1/run_event_pb.ts";
 import type { Transaction } from "../../tenancy/transaction.ts";
-import { laneOf, runEventTopic } from "../outbox/topics.ts";
+import { insertPointers } from "../outbox/outbox-store.ts";
+import { isEnded } from "../run-status.ts";
+import type { RunRow } from "../run-store.ts";
 import type { ChainedEvent, StreamHead } from "./chain-events.ts";
 
 export interface RunStream extends StreamHead {
@@ -46,33 +48,70 @@ export async function findWriterKeys(
   return new Set(rows.map(({ key }) => key));
 }
 
-/** Writes chained events, moves the stream's head and tells the relay; the caller holds the lock of `lockStream`. */
-export async function appendEvents(
-  transaction: Transaction,
-  run: { readonly tenant: string; readonly runId: string; readonly day: string },
-  events: readonly ChainedEvent[],
-  head: StreamHead,
-  close: boolean,
-): Promise<void> {
-  if (events.length === 0 && !close) return;
+/** What is added to the stream of one run: its next events, and where the stream stands after them. */
+export interface StreamAddition {
+  readonly run: Pick<RunRow, "tenant" | "org" | "runId" | "day" | "status">;
+  readonly events: readonly ChainedEvent[];
+  readonly head: StreamHead;
+}
+
+/** Begins the streams of new runs with their first events, and has these published. */
+export async function beginStreams(transaction: Transaction, additions: readonly StreamAddition[]): Promise<void> {
   await Promise.all([
     transaction.query(
-      `insert into run_events (tenant, run_id, day, sequence, writer_key, at, hash, event)
-       select $1, $2, $3, e.sequence, e."writerKey", (e.event->>'at')::timestamptz, e.hash, e.event
-       from jsonb_to_recordset($4) as e(sequence bigint, "writerKey" text, hash text, event jsonb)`,
-      [run.tenant, run.runId, run.day, JSON.stringify(events)],
+      `insert into run_streams (tenant, org, run_id, last_sequence, last_hash)
+       select s.tenant, s.org, s."runId", s."lastSequence", s."lastHash" from ${streamRows}`,
+      [streamRowsOf(additions)],
     ),
+    insertEvents(transaction, additions),
+  ]);
+}
+
+/**
+ * Appends events to the streams of any number of runs, one addition a run, and has them published. The caller holds the locks of `lockStream`.
+ * An addition that ends its run closes the stream.
+ */
+export async function appendEvents(transaction: Transaction, additions: readonly StreamAddition[]): Promise<void> {
+  await Promise.all([
+    insertEvents(transaction, additions),
     transaction.query(
-      "update run_streams set last_sequence = $3, last_hash = $4, closed = $5, size_bytes = $6, appended_at = clock_timestamp() where tenant = $1 and run_id = $2",
-      [run.tenant, run.runId, head.lastSequence, head.lastHash, close, head.sizeBytes],
-    ),
-    transaction.query(
-      `insert into outbox (lane, kind, tenant, run_id, through_sequence, topic, key)
-       values ($1, 'run_events', $2, $3::uuid, $4, $5, $3::uuid::text)`,
-      [laneOf(run.runId), run.tenant, run.runId, head.lastSequence, runEventTopic],
+      `update run_streams as r set last_sequence = s."lastSequence", last_hash = s."lastHash", size_bytes = s."sizeBytes", closed = s.closed, appended_at = clock_timestamp()
+       from ${streamRows} where r.tenant = s.tenant and r.run_id = s."runId"`,
+      [streamRowsOf(additions)],
     ),
   ]);
 }
+
+async function insertEvents(transaction: Transaction, additions: readonly StreamAddition[]): Promise<void> {
+  const rows = additions.flatMap(({ run: { tenant, org, runId, day }, events }) =>
+    events.map((event) => ({ tenant, org, runId, day, ...event })),
+  );
+  await Promise.all([
+    transaction.query(
+      `insert into run_events (tenant, org, run_id, day, sequence, writer_key, at, hash, event)
+       select e.tenant, e.org, e."runId", e.day, e.sequence, e."writerKey", (e.event->>'at')::timestamptz, e.hash, e.event
+       from jsonb_to_recordset($1) as e(tenant text, org text, "runId" uuid, day date, sequence bigint, "writerKey" text, hash text, event jsonb)`,
+      [JSON.stringify(rows)],
+    ),
+    insertPointers(
+      transaction,
+      additions.map(({ run: { tenant, runId }, head }) => ({ tenant, runId, throughSequence: head.lastSequence })),
+    ),
+  ]);
+}
+
+const streamRows = `jsonb_to_recordset($1) as s(tenant text, org text, "runId" uuid, "lastSequence" bigint, "lastHash" text, "sizeBytes" bigint, closed boolean)`;
+
+const streamRowsOf = (additions: readonly StreamAddition[]): string =>
+  JSON.stringify(
+    additions.map(({ run: { tenant, org, runId, status }, head }) => ({
+      tenant,
+      org,
+      runId,
+      ...head,
+      closed: isEnded(status),
+    })),
+  );
 
 /** Events after a sequence, in order, at most `limit`. */
 export async function readEvents(

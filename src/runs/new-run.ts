@@ -1,0 +1,76 @@
+import { draftRun, limitToJson } from "./run-draft.ts";
+import { statusToJson } from "./run-status.ts";
+import type { RunRow } from "./run-store.ts";
+import { genesis } from "./stream/chain-events.ts";
+import type { StreamAddition } from "./stream/run-event-store.ts";
+import type { TimeLimits } from "./time-limits.ts";
+import { nextLimit } from "./time-limits.ts";
+
+/** What a request decides about its run. */
+export interface AcceptedRun
+  extends TimeLimits,
+    Pick<
+      RunRow,
+      | "tenant"
+      | "org"
+      | "runId"
+      | "requestId"
+      | "source"
+      | "eventId"
+      | "definitionId"
+      | "definitionVersion"
+      | "definitionDigest"
+      | "profileId"
+      | "profileVersion"
+      | "profileDigest"
+      | "ruleId"
+      | "method"
+      | "workKind"
+      | "cadenceId"
+      | "references"
+      | "requested"
+      | "pins"
+      | "correlationId"
+      | "traceparent"
+      | "tracestate"
+      | "deadlineAt"
+    > {
+  /** 1 (first) to 5 (last). */
+  readonly priority: number;
+  /** What Temporal's pages show of the request. */
+  readonly shown: { readonly goal: string; readonly personas: readonly object[] };
+}
+
+/** A run as it is written first, with the event that it begins with. */
+export interface NewRun extends StreamAddition {
+  readonly run: RunRow & Pick<AcceptedRun, "priority" | "shown">;
+}
+
+/** @param at - when it was accepted, UTC: its limits count from here */
+export function newRun(accepted: AcceptedRun, at: Date): NewRun {
+  const run: NewRun["run"] = {
+    ...accepted,
+    status: "ADMITTED",
+    reason: "",
+    desiredState: "RUN",
+    generation: 1,
+    executionRunId: null,
+    baseCommit: null,
+    day: at.toISOString().slice(0, 10),
+    createdAt: at,
+    startedAt: null,
+    begunAt: null,
+    workBegunAt: null,
+    sealingAt: null,
+    endedAt: null,
+    waiting: null,
+    cancel: null,
+    attempt: null,
+  };
+  const limit = nextLimit(run);
+  const draft = draftRun(run, genesis, at);
+  draft.append([
+    { writerKey: "accept", status: { status: statusToJson(run.status), limit: limit && limitToJson(limit) } },
+  ]);
+  return { run, events: draft.events, head: draft.head };
+}

@@ -1,0 +1,40 @@
+import type { ReferencesJson, RefJson } from "../gen/automation/v1/ref_pb.ts";
+import type { Transaction } from "../tenancy/transaction.ts";
+import type { RunRow } from "./run-store.ts";
+
+/** Makes runs findable by references, and by the parents of these; known ones stay. */
+export async function insertReferences(
+  transaction: Transaction,
+  runs: readonly { readonly run: Pick<RunRow, "tenant" | "org" | "runId">; readonly refs: readonly RefJson[] }[],
+): Promise<void> {
+  const rows = runs.flatMap(({ run: { tenant, org, runId }, refs }) =>
+    refs.flatMap(withParents).map(({ kind, id }) => ({ tenant, org, runId, kind, id })),
+  );
+  await transaction.query(
+    `insert into run_references (tenant, org, run_id, kind, id)
+     select * from jsonb_to_recordset($1) as r(tenant text, org text, "runId" uuid, kind text, id text)
+     on conflict do nothing`,
+    [JSON.stringify(rows)],
+  );
+}
+
+/** Writes a run's references anew, and makes it findable by those that were added. The caller holds the stream's lock. */
+export async function updateReferences(
+  transaction: Transaction,
+  run: Pick<RunRow, "tenant" | "org" | "runId">,
+  references: ReferencesJson,
+  added: readonly RefJson[],
+): Promise<void> {
+  await Promise.all([
+    transaction.query('update runs set "references" = $3 where tenant = $1 and run_id = $2', [
+      run.tenant,
+      run.runId,
+      JSON.stringify(references),
+    ]),
+    insertReferences(transaction, [{ run, refs: added }]),
+  ]);
+}
+
+function withParents(ref: RefJson): RefJson[] {
+  return ref.parent === undefined ? [ref] : [ref, ...withParents(ref.parent)];
+}
