@@ -6,6 +6,7 @@ import { Ajv2020 } from "ajv/dist/2020.js";
 import type { PersonaManifest } from "../gen/agents/v1/agents_service_pb.ts";
 import { PersonaManifestSchema } from "../gen/agents/v1/agents_service_pb.ts";
 import { canonicalJson } from "../text/canonical-json.ts";
+import { findUnreadableField } from "../text/unreadable-field.ts";
 import type { BundleFile } from "./canonical-tar.ts";
 import { InvalidBundleError } from "./invalid-bundle-error.ts";
 
@@ -121,10 +122,8 @@ function parseManifest(bytes: Uint8Array): PersonaManifest {
   try {
     return fromJson(PersonaManifestSchema, json);
   } catch (cause) {
-    throw new InvalidBundleError(
-      `${manifestPath}: ${cause instanceof Error ? cause.message : cause}; publish with the \`automation\` of this version`,
-      { cause },
-    );
+    const { path, rule, remedy } = findUnreadableField(PersonaManifestSchema, json, cause);
+    throw new InvalidBundleError(`${manifestPath}: ${path.join(".")} ${rule}; ${remedy}`, { cause });
   }
 }
 

@@ -104,7 +104,16 @@ describe("a bundle that is not what a folder becomes", () => {
     ["no tar", Buffer.from("persona"), "is cut off"],
     ["no manifest", encodeTar(main === undefined ? [] : [main]), "has no persona.json"],
     ["no JSON", with_("id: a"), "persona.json must be a JSON object"],
-    ["an unknown field", with_('{"id":"a","model":"x"}'), 'key "model" is unknown'],
+    [
+      "an unknown field",
+      with_('{"id":"a","model":"x"}'),
+      "model PersonaManifest has no such field; use one of id, version",
+    ],
+    [
+      "an unknown runtime",
+      with_('{"id":"a","runtime":{"langchain":{}}}'),
+      "runtime.langchain PersonaRuntime has no such field; use one of command",
+    ],
     ["a bad id", with_(manifestOf("1").replace("mender", "../x"), program), "id: does not match regex pattern"],
     [
       "no program",

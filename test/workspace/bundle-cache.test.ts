@@ -65,7 +65,12 @@ describe("the cache of bundles", () => {
     );
     const { digest, fetch, fetches } = counted(tar);
     const bundle = await cache.get(digest, fetch, never);
-    expect(bundle).toEqual({ digest, path: join(bundlesDir, digest), manifest: JSON.parse(manifest) });
+    expect(bundle).toEqual({
+      digest,
+      path: join(bundlesDir, digest),
+      manifest: JSON.parse(manifest),
+      runtime: "command",
+    });
     expect(await readFile(join(bundle.path, "lib/deep/run.sh"), "utf8")).toBe("content");
     const modes = await Promise.all(
       ["", "lib", "lib/deep", "lib/deep/run.sh", "main.mjs"].map(
@@ -213,7 +218,7 @@ describe("a bundle that is not a bundle is refused, and nothing of it stays:", (
     [{}, /has no persona\.json/],
     [{ "persona.json": "{" }, /persona\.json can't be read/],
     [{ "persona.json": '{"id":7}' }, /persona\.json can't be read/],
-    [{ "persona.json": '{"id":"x"}' }, /argv of its manifest is empty/],
+    [{ "persona.json": '{"id":"x"}' }, /names no runtime/],
     [
       { "persona.json": manifest.replace("{", '{"outputSchema":"../../../etc/passwd",') },
       /outputSchema of its manifest names \.\.\/\.\.\/\.\.\/etc\/passwd/,

@@ -6,8 +6,8 @@ import { Ajv2020 } from "ajv/dist/2020.js";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { compilePersona } from "../../src/cli/commands/persona.ts";
 import { createBundleCache } from "../../workers/workspace/runtimes/bundle-cache.ts";
-import { createCommandRuntime } from "../../workers/workspace/runtimes/command-runtime.ts";
-import { createListen } from "../../workers/workspace/runtimes/listen.ts";
+import { createCommandRuntime } from "../../workers/workspace/runtimes/command/command-runtime.ts";
+import { createListen } from "../../workers/workspace/runtimes/command/listen.ts";
 import type { Tell } from "../../workers/workspace/runtimes/step-end.ts";
 import { createBubblewrap } from "../../workers/workspace/sandbox/bubblewrap.ts";
 import type { RunArea } from "../../workers/workspace/sandbox/run-area.ts";
@@ -123,7 +123,7 @@ describe("in a box, as in a run,", () => {
       {
         ...{ stepId: "work", slot: 0, bundle, workspace, taskDir, limits, home: await folder.newFolder("home") },
         task: {
-          ...{ protocol: "run-events/1", runId: "r", stepId: "work", goal, parameters: {}, context: {}, policy: {} },
+          ...{ runId: "r", stepId: "work", goal, parameters: {}, context: {}, policy: {} },
           repository: { id: "webshop", ref: "main", baseCommit: "" },
           reports: report === undefined ? [] : [{ stepId: "unit", path: "/task/reports/unit.xml", exitCode: 1 }],
         },

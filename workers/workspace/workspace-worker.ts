@@ -19,9 +19,9 @@ import { createCaptureTree } from "./capture/capture-tree.ts";
 import { createReadOut } from "./capture/read-out.ts";
 import { createGitRepositories } from "./repo/git-repositories.ts";
 import { createBundleCache } from "./runtimes/bundle-cache.ts";
-import { createCommandRuntime } from "./runtimes/command-runtime.ts";
-import { createListen } from "./runtimes/listen.ts";
-import { createRunCommand } from "./runtimes/run-command.ts";
+import { createCommandRuntime } from "./runtimes/command/command-runtime.ts";
+import { createListen } from "./runtimes/command/listen.ts";
+import { createRunCommand } from "./runtimes/command/run-command.ts";
 import { createBubblewrap } from "./sandbox/bubblewrap.ts";
 import { openRunArea } from "./sandbox/run-area.ts";
 import { ownerOfSlot } from "./sandbox/slot-owner.ts";
@@ -99,7 +99,7 @@ export async function createWorkspaceWorker(
     personaAtWork: createPersonaAtWork({
       bundles: createBundleCache({ bundlesDir: area.bundlesDir, now }),
       fetchBundle: ({ scope }, digest, limit) => fetchBundle(apiFor(scope), scope, digest, limit),
-      commandRuntime: createCommandRuntime({ sandbox, listen, secrets }),
+      runtimes: { command: createCommandRuntime({ sandbox, listen, secrets }) },
     }),
   });
   /** A box is tried beside those that run; the whole proof takes slots of theirs, so it waits until none does. */

@@ -4,10 +4,10 @@ import { tmpdir } from "node:os";
 import { dirname, join, resolve } from "node:path";
 import { pack } from "tar-stream";
 import { createBundleCache } from "../../../workers/workspace/runtimes/bundle-cache.ts";
-import type { PersonaTask } from "../../../workers/workspace/runtimes/command-runtime.ts";
-import { createCommandRuntime } from "../../../workers/workspace/runtimes/command-runtime.ts";
-import { createListen } from "../../../workers/workspace/runtimes/listen.ts";
-import { createRunCommand } from "../../../workers/workspace/runtimes/run-command.ts";
+import { createCommandRuntime } from "../../../workers/workspace/runtimes/command/command-runtime.ts";
+import { createListen } from "../../../workers/workspace/runtimes/command/listen.ts";
+import { createRunCommand } from "../../../workers/workspace/runtimes/command/run-command.ts";
+import type { PersonaTask } from "../../../workers/workspace/runtimes/runtime.ts";
 import type { StepEnd, Tell } from "../../../workers/workspace/runtimes/step-end.ts";
 import { createBubblewrap } from "../../../workers/workspace/sandbox/bubblewrap.ts";
 import { openRunArea } from "../../../workers/workspace/sandbox/run-area.ts";
@@ -53,7 +53,6 @@ const plenty: BoxLimits = {
 };
 const never = new AbortController().signal;
 const task: PersonaTask = {
-  protocol: "run-events/1",
   runId: "run-1",
   stepId: "mend",
   goal: "Mend the sum",

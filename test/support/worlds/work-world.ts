@@ -28,9 +28,9 @@ import { createReadOut } from "../../../workers/workspace/capture/read-out.ts";
 import type { Base } from "../../../workers/workspace/repo/git-repositories.ts";
 import { createGitRepositories } from "../../../workers/workspace/repo/git-repositories.ts";
 import { createBundleCache } from "../../../workers/workspace/runtimes/bundle-cache.ts";
-import { createCommandRuntime } from "../../../workers/workspace/runtimes/command-runtime.ts";
-import { createListen } from "../../../workers/workspace/runtimes/listen.ts";
-import { createRunCommand } from "../../../workers/workspace/runtimes/run-command.ts";
+import { createCommandRuntime } from "../../../workers/workspace/runtimes/command/command-runtime.ts";
+import { createListen } from "../../../workers/workspace/runtimes/command/listen.ts";
+import { createRunCommand } from "../../../workers/workspace/runtimes/command/run-command.ts";
 import type { Tell } from "../../../workers/workspace/runtimes/step-end.ts";
 import { createBubblewrap } from "../../../workers/workspace/sandbox/bubblewrap.ts";
 import type { RunArea } from "../../../workers/workspace/sandbox/run-area.ts";
@@ -126,7 +126,7 @@ export async function startWorkWorld(slots: readonly number[]): Promise<WorkWorl
     personaAtWork: createPersonaAtWork({
       bundles: createBundleCache({ bundlesDir: area.bundlesDir, now }),
       fetchBundle: async (_job, digest) => tars.get(digest) ?? Buffer.alloc(0),
-      commandRuntime: createCommandRuntime({ sandbox, listen, secrets }),
+      runtimes: { command: createCommandRuntime({ sandbox, listen, secrets }) },
     }),
   };
   const turns = createTurns(slots);

@@ -4,7 +4,7 @@ import type { StepJson } from "../../../src/gen/automation/v1/automation_plan_pb
 import type { TestRunJson } from "../../../src/gen/automation/v1/run_work_pb.ts";
 import type { Base } from "../repo/git-repositories.ts";
 import type { createBundleCache } from "../runtimes/bundle-cache.ts";
-import type { createCommandRuntime } from "../runtimes/command-runtime.ts";
+import type { PersonaTask, Runtimes } from "../runtimes/runtime.ts";
 import type { StepEnd } from "../runtimes/step-end.ts";
 import type { RunFolder } from "../sandbox/run-folder.ts";
 import { boxLimitsOf } from "./box-limits.ts";
@@ -30,7 +30,7 @@ export type PersonaAtWork = (
 export function createPersonaAtWork(deps: {
   readonly bundles: ReturnType<typeof createBundleCache>;
   readonly fetchBundle: (job: Job, digest: string, signal: AbortSignal) => Promise<Buffer>;
-  readonly commandRuntime: ReturnType<typeof createCommandRuntime>;
+  readonly runtimes: Runtimes;
 }): PersonaAtWork {
   return async ({ job, step, folder, workspace, home, base, baseTests, files }, signal) => {
     const { scope, plan, pins, request, slot } = job;
@@ -55,8 +55,7 @@ export function createPersonaAtWork(deps: {
         ];
       }),
     );
-    const task = {
-      protocol: "run-events/1",
+    const task: PersonaTask = {
       runId: scope.runId,
       stepId,
       goal: request.goal ?? "",
@@ -65,8 +64,12 @@ export function createPersonaAtWork(deps: {
       repository: { id: pins.repository?.id ?? "", ref: pins.repository?.ref ?? "", baseCommit: base.commit },
       policy: pins.policy ?? {},
       reports: reports.flat(),
-    } as const;
+    };
     const limits = boxLimitsOf(pins.policy ?? {}, step);
-    return deps.commandRuntime({ stepId, slot, bundle, workspace, home, taskDir, task, limits }, job.tell, signal);
+    return deps.runtimes[bundle.runtime](
+      { stepId, slot, bundle, workspace, home, taskDir, task, limits },
+      job.tell,
+      signal,
+    );
   };
 }

@@ -3,7 +3,7 @@ import type { TestRunJson } from "../../../src/gen/automation/v1/run_work_pb.ts"
 import type { createReadOut } from "../capture/read-out.ts";
 import type { Base } from "../repo/git-repositories.ts";
 import { materialise } from "../repo/materialise.ts";
-import type { createRunCommand } from "../runtimes/run-command.ts";
+import type { createRunCommand } from "../runtimes/command/run-command.ts";
 import type { StepEnd } from "../runtimes/step-end.ts";
 import type { RunFolder } from "../sandbox/run-folder.ts";
 import type { Sandbox } from "../sandbox/sandbox.ts";

@@ -2,8 +2,8 @@ import { createHash } from "node:crypto";
 import { lstat, mkdir, mkdtemp, readdir, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
 import type { PersonaManifestJson } from "../../../src/gen/agents/v1/agents_service_pb.ts";
-import { BundleAlteredError } from "./bundle-altered-error.ts";
-import { unpackBundle } from "./unpack-bundle.ts";
+import type { RuntimeName } from "./runtime.ts";
+import { BundleAlteredError, unpackBundle } from "./unpack-bundle.ts";
 
 /** A persona's bundle, checked and unpacked. */
 export interface Bundle {
@@ -12,6 +12,8 @@ export interface Bundle {
   /** Host folder; read-only at /persona in a box. */
   readonly path: string;
   readonly manifest: PersonaManifestJson;
+  /** Which runtime the manifest names. */
+  readonly runtime: RuntimeName;
 }
 
 export interface BundleCache {
@@ -76,11 +78,11 @@ export function createBundleCache(deps: { readonly bundlesDir: string; readonly 
     const tar = await readTar(digest, await fetch(signal));
     const made = await mkdtemp(join(deps.bundlesDir, ".new-"));
     try {
-      const manifest = await unpackBundle(digest, tar, made);
+      const unpacked = await unpackBundle(digest, tar, made);
       const path = join(deps.bundlesDir, digest);
       await rename(made, path);
       await trim();
-      return use(digest, { bundle: { digest, path, manifest }, seal: (await sealOf(path)) ?? "" });
+      return use(digest, { bundle: { digest, path, ...unpacked }, seal: (await sealOf(path)) ?? "" });
     } catch (error) {
       await rm(made, { recursive: true, force: true });
       throw error;

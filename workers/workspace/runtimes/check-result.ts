@@ -1,6 +1,9 @@
 import { once } from "node:events";
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
 import { Worker } from "node:worker_threads";
 import { shownText } from "../../../src/text/strangers-text.ts";
+import type { Bundle } from "./bundle-cache.ts";
 
 /** For the thread to be there, and for its answer, however busy the host is. */
 const waitLimitMs = 60_000;
@@ -10,6 +13,26 @@ const lookEveryMs = 100;
 const memoryMb = 64;
 const largestSchemaBytes = 64 * 1024;
 const shownUnits = 1_000;
+
+/**
+ * Says what is wrong with the results that a persona sent: at most one, which meets the schema of its manifest, if there is one.
+ * @param results - JSON
+ * @returns the fault with its rule; undefined when nothing is wrong
+ */
+export async function faultOfResults(
+  results: readonly string[],
+  { path, manifest }: Bundle,
+): Promise<string | undefined> {
+  const schemaPath = manifest.outputSchema ?? "";
+  const [result] = results;
+  if (result === undefined)
+    return schemaPath === "" ? undefined : `it ended without a result; ${schemaPath} of its bundle asks for one`;
+  if (results.length > 1) return `it sent ${results.length} results; one is allowed`;
+  if (!result.startsWith("{")) return "its result must be a JSON object, and not nested thousands of levels deep";
+  if (schemaPath === "") return undefined;
+  const fault = await checkResult(await readFile(join(path, schemaPath), "utf8"), result);
+  return fault === undefined ? undefined : `its result does not meet ${schemaPath}: ${fault}`;
+}
 
 /**
  * Checks a persona's result against a JSON Schema of draft 2020-12, in a thread that gets 2 s of CPU and 64 MiB. References out of the schema are not followed, formats not checked.

@@ -4,7 +4,23 @@ import { fromJsonString, toJson } from "@bufbuild/protobuf";
 import { extract } from "tar-stream";
 import type { PersonaManifestJson } from "../../../src/gen/agents/v1/agents_service_pb.ts";
 import { PersonaManifestSchema } from "../../../src/gen/agents/v1/agents_service_pb.ts";
-import { BundleAlteredError } from "./bundle-altered-error.ts";
+import type { RuntimeName } from "./runtime.ts";
+import { runtimeNameOf } from "./runtime.ts";
+
+/** What came for a digest is not the bundle that was pinned, or no bundle that may be unpacked. */
+export class BundleAlteredError extends Error {
+  override readonly name = "BundleAlteredError";
+  readonly code = "bundle_altered";
+  readonly digest: string;
+
+  constructor(digest: string, rule: string, options?: ErrorOptions) {
+    super(
+      `bundle ${digest} is refused: ${rule}; publish the persona again under a new version, and ask for a new run`,
+      options,
+    );
+    this.digest = digest;
+  }
+}
 
 interface BundleFile {
   readonly bytes: Buffer;
@@ -21,9 +37,13 @@ const manifestPath = "persona.json";
  * @param tar - of at most 4 MiB; what it unpacks to is never more
  * @throws BundleAlteredError that names the entry and the rule
  */
-export async function unpackBundle(digest: string, tar: Buffer, to: string): Promise<PersonaManifestJson> {
+export async function unpackBundle(
+  digest: string,
+  tar: Buffer,
+  to: string,
+): Promise<{ readonly manifest: PersonaManifestJson; readonly runtime: RuntimeName }> {
   const files = await readFiles(digest, tar);
-  const manifest = readManifest(digest, files);
+  const read = readManifest(digest, files);
   await chmod(to, 0o755);
   for (const folder of foldersOf(files.keys())) {
     await mkdir(join(to, folder));
@@ -33,7 +53,7 @@ export async function unpackBundle(digest: string, tar: Buffer, to: string): Pro
     await writeFile(join(to, path), bytes, { flag: "wx" });
     await chmod(join(to, path), isExecutable ? 0o555 : 0o444);
   }
-  return manifest;
+  return read;
 }
 
 async function readFiles(digest: string, tar: Buffer): Promise<ReadonlyMap<string, BundleFile>> {
@@ -78,7 +98,7 @@ function faultOfPath(path: string): string | undefined {
   return undefined;
 }
 
-function readManifest(digest: string, files: ReadonlyMap<string, BundleFile>): PersonaManifestJson {
+function readManifest(digest: string, files: ReadonlyMap<string, BundleFile>) {
   const found = files.get(manifestPath);
   if (found === undefined) throw new BundleAlteredError(digest, `it has no ${manifestPath}`);
   let manifest: PersonaManifestJson;
@@ -88,12 +108,12 @@ function readManifest(digest: string, files: ReadonlyMap<string, BundleFile>): P
     const why = error instanceof Error ? error.message : String(error);
     throw new BundleAlteredError(digest, `its ${manifestPath} can't be read: ${why}`, { cause: error });
   }
-  const { outputSchema = "", runtime } = manifest;
-  if ((runtime?.command?.argv ?? []).length === 0)
-    throw new BundleAlteredError(digest, "runtime.command.argv of its manifest is empty");
+  const { outputSchema = "" } = manifest;
+  const runtime = runtimeNameOf(manifest);
+  if (runtime === undefined) throw new BundleAlteredError(digest, "its manifest names no runtime");
   if (outputSchema !== "" && !files.has(outputSchema))
     throw new BundleAlteredError(digest, `outputSchema of its manifest names ${outputSchema}, which it does not hold`);
-  return manifest;
+  return { manifest, runtime };
 }
 
 /** The folders above some paths, outer ones first. */

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
-import { createRedactor } from "./redact.ts";
+import { createRedactor } from "../redact.ts";
+import type { Tell } from "../step-end.ts";
 import { createRunEvents } from "./run-events.ts";
-import type { Tell } from "./step-end.ts";
 
 const listening = () => {
   const told: Parameters<Tell>[0][] = [];

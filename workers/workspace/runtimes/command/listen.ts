@@ -1,7 +1,7 @@
 import { Worker } from "node:worker_threads";
-import type { BoxOutput } from "../sandbox/sandbox.ts";
+import type { BoxOutput } from "../../sandbox/sandbox.ts";
+import type { Tell } from "../step-end.ts";
 import type { Said } from "./run-events.ts";
-import type { Tell } from "./step-end.ts";
 
 /** All that a box said, when it has ended; see `OutputLines` and `RunEvents`. */
 export interface Heard {

@@ -1,11 +1,11 @@
 import { setImmediate as breathe } from "node:timers/promises";
-import { withoutEscapes } from "../../../src/text/escape-sequences.ts";
-import { cutText } from "../../../src/text/strangers-text.ts";
+import { withoutEscapes } from "../../../../src/text/escape-sequences.ts";
+import { cutText } from "../../../../src/text/strangers-text.ts";
+import type { Redactor } from "../redact.ts";
+import type { Tell } from "../step-end.ts";
 import { readChannelLine } from "./channel-line.ts";
-import type { Redactor } from "./redact.ts";
 import type { Line } from "./split-lines.ts";
 import { createSplitLines } from "./split-lines.ts";
-import type { Tell } from "./step-end.ts";
 
 /** What a persona says on its channel, `run-events/1`. */
 export interface RunEvents {

@@ -1,6 +1,6 @@
-import { withoutEscapes } from "../../../src/text/escape-sequences.ts";
-import { cutText } from "../../../src/text/strangers-text.ts";
-import type { Tell } from "./step-end.ts";
+import { withoutEscapes } from "../../../../src/text/escape-sequences.ts";
+import { cutText } from "../../../../src/text/strangers-text.ts";
+import type { Tell } from "../step-end.ts";
 
 /** What one line on the channel of a box is worth. */
 export type ChannelLine =

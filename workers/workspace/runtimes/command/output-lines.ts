@@ -1,8 +1,8 @@
-import { createEscapeFilter } from "../../../src/text/escape-sequences.ts";
-import { cutText } from "../../../src/text/strangers-text.ts";
-import { createBoundedLog } from "./bounded-log.ts";
-import type { Redactor } from "./redact.ts";
-import type { Tell } from "./step-end.ts";
+import { createEscapeFilter } from "../../../../src/text/escape-sequences.ts";
+import { cutText } from "../../../../src/text/strangers-text.ts";
+import { createBoundedLog } from "../bounded-log.ts";
+import type { Redactor } from "../redact.ts";
+import type { Tell } from "../step-end.ts";
 
 /** Standard output and error of a box, as a log and as events for those who watch. */
 export interface OutputLines {

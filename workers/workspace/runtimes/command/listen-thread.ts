@@ -1,11 +1,11 @@
 import { constants, setPriority } from "node:os";
 import type { MessagePort } from "node:worker_threads";
 import { parentPort } from "node:worker_threads";
+import { createRedactor } from "../redact.ts";
+import type { Tell } from "../step-end.ts";
 import type { Heard, ToListener, ToThread } from "./listen.ts";
 import { createOutputLines } from "./output-lines.ts";
-import { createRedactor } from "./redact.ts";
 import { createRunEvents } from "./run-events.ts";
-import type { Tell } from "./step-end.ts";
 
 /** A thread of its own, for all of it is strangers' text: one box after the other is heard from `begin` to `end`. Its work yields to the thread that started it. */
 if (parentPort !== null) {

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
+import { createRedactor } from "../redact.ts";
+import type { Tell } from "../step-end.ts";
 import { createOutputLines } from "./output-lines.ts";
-import { createRedactor } from "./redact.ts";
-import type { Tell } from "./step-end.ts";
 
 const printing = (how: { tell?: Tell; everyMs?: number } = {}) => {
   const told: Parameters<Tell>[0][] = [];

@@ -1,50 +1,19 @@
-import { chmod, readFile, writeFile } from "node:fs/promises";
+import { chmod, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import type { EffectivePolicyJson } from "../../../src/gen/automation/v1/policy_pb.ts";
-import type { MethodologyContextJson, RunRequestedJson } from "../../../src/gen/automation/v1/run_requested_pb.ts";
-import { cutText } from "../../../src/text/strangers-text.ts";
-import type { BoxEnd, BoxLimits, Sandbox } from "../sandbox/sandbox.ts";
-import type { Bundle } from "./bundle-cache.ts";
-import { checkResult } from "./check-result.ts";
-import { describeExit, forcedEnd } from "./describe-end.ts";
+import { cutText } from "../../../../src/text/strangers-text.ts";
+import type { BoxEnd, Sandbox } from "../../sandbox/sandbox.ts";
+import type { Bundle } from "../bundle-cache.ts";
+import { faultOfResults } from "../check-result.ts";
+import type { Runtime } from "../runtime.ts";
+import type { StepEnd } from "../step-end.ts";
+import { describeExit, forcedEnd } from "../step-end.ts";
 import type { Listen } from "./listen.ts";
 import { graceMs } from "./run-command.ts";
 import type { Said } from "./run-events.ts";
-import type { StepEnd, Tell } from "./step-end.ts";
-
-/** What a persona is told: /task/task.json. Everything of it is public to it. */
-export interface PersonaTask {
-  readonly protocol: "run-events/1";
-  readonly runId: string;
-  readonly stepId: string;
-  readonly goal: string;
-  readonly parameters: NonNullable<RunRequestedJson["parameters"]>;
-  readonly context: MethodologyContextJson;
-  readonly repository: { readonly id: string; readonly ref: string; readonly baseCommit: string };
-  readonly policy: EffectivePolicyJson;
-  /** What the tests said of the base; paths in the box. */
-  readonly reports: readonly { readonly stepId: string; readonly path: string; readonly exitCode?: number }[];
-}
-
-export type CommandRuntime = (
-  what: {
-    readonly stepId: string;
-    readonly slot: number;
-    readonly bundle: Bundle;
-    /** Host folders: /workspace and the home of the box. */
-    readonly workspace: string;
-    readonly home: string;
-    /** Host folder of the worker, read-only at /task. */
-    readonly taskDir: string;
-    readonly task: PersonaTask;
-    readonly limits: BoxLimits;
-  },
-  tell: Tell,
-  signal: AbortSignal,
-) => Promise<StepEnd>;
 
 type Verdict = Pick<StepEnd, "cause" | "reason" | "limit">;
 
+const protocol = "run-events/1";
 const reasonUnits = 1_000;
 const done: Verdict = { cause: "", reason: "" };
 
@@ -58,10 +27,10 @@ export function createCommandRuntime(deps: {
   readonly sandbox: Sandbox;
   readonly listen: Listen;
   readonly secrets: () => readonly string[];
-}): CommandRuntime {
+}): Runtime {
   return async ({ stepId, slot, bundle, workspace, home, taskDir, task, limits }, tell, signal) => {
     const taskFile = join(taskDir, "task.json");
-    await writeFile(taskFile, `${JSON.stringify(task, undefined, 2)}\n`);
+    await writeFile(taskFile, `${JSON.stringify({ protocol, ...task }, undefined, 2)}\n`);
     await chmod(taskFile, 0o444);
     const forging = new AbortController();
     const listener = deps.listen({ stepId, secrets: deps.secrets(), tell, onForged: () => forging.abort() });
@@ -125,17 +94,4 @@ async function judge(end: BoxEnd, said: Said, lastLine: string, bundle: Bundle):
       return { cause: "step_failed", reason: `it ${describeExit(end)}${last === "" ? "" : `; it said last: ${last}`}` };
     }
   }
-}
-
-/** @returns what is wrong, with the rule; undefined when nothing is */
-async function faultOfResults(results: readonly string[], { path, manifest }: Bundle): Promise<string | undefined> {
-  const schemaPath = manifest.outputSchema ?? "";
-  const [result] = results;
-  if (result === undefined)
-    return schemaPath === "" ? undefined : `it ended without a result; ${schemaPath} of its bundle asks for one`;
-  if (results.length > 1) return `it sent ${results.length} results; one is allowed`;
-  if (!result.startsWith("{")) return "its result must be a JSON object, and not nested thousands of levels deep";
-  if (schemaPath === "") return undefined;
-  const fault = await checkResult(await readFile(join(path, schemaPath), "utf8"), result);
-  return fault === undefined ? undefined : `its result does not meet ${schemaPath}: ${fault}`;
 }

@@ -1,8 +1,8 @@
-import type { BoxLimits, Sandbox } from "../sandbox/sandbox.ts";
-import { describeExit, forcedEnd } from "./describe-end.ts";
+import type { BoxLimits, Sandbox } from "../../sandbox/sandbox.ts";
+import { createRedactor } from "../redact.ts";
+import type { StepEnd, Tell } from "../step-end.ts";
+import { describeExit, forcedEnd } from "../step-end.ts";
 import type { Listen } from "./listen.ts";
-import { createRedactor } from "./redact.ts";
-import type { StepEnd, Tell } from "./step-end.ts";
 
 /** From SIGTERM to SIGKILL. */
 export const graceMs = 3_000;

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
+import type { Tell } from "../step-end.ts";
 import { createListen } from "./listen.ts";
-import type { Tell } from "./step-end.ts";
 
 const listen = createListen();
 const hearing = (tell: Tell = async () => undefined) => {
