@@ -11,8 +11,9 @@ import { createInTransaction, isDataError } from "../drivers/postgres/in-scope.t
 import { createListener } from "../drivers/postgres/listener.ts";
 import { createNotifier } from "../drivers/postgres/notifier.ts";
 import { ensureRunEventPartitions } from "../drivers/postgres/partitions.ts";
-import { createPool } from "../drivers/postgres/pool.ts";
+import { answers, createPool } from "../drivers/postgres/pool.ts";
 import { createTemporal } from "../drivers/temporal/workflow-client.ts";
+
 import { createAcceptRequests } from "../requests/accept-requests.ts";
 import { createConsumeRequests } from "../requests/consume-requests.ts";
 import { requestTopic } from "../runs/outbox/topics.ts";
@@ -64,11 +65,6 @@ export async function main(environment: NodeJS.ProcessEnv, signal: AbortSignal):
     onHint: (channel) => (channel === "automation_release" ? release.wake() : pump.wake()),
     onError,
   });
-  const postgresAnswers = () =>
-    pool.query("select 1").then(
-      () => true,
-      () => false,
-    );
   const consumer = createKafkaConsumer({
     brokers: config.AUTOMATION_KAFKA_BROKERS,
     clientId: "automation-dispatcher",
@@ -106,7 +102,7 @@ export async function main(environment: NodeJS.ProcessEnv, signal: AbortSignal):
   const health = await serveHealth({
     address: config.AUTOMATION_HEALTH_ADDRESS,
     check: async () => ({
-      postgres: await postgresAnswers(),
+      postgres: await answers(pool),
       kafka: consumer.healthy(),
       temporal: await temporal.reachable(),
       release: !reconcile.isReleaseStuck(),

@@ -4,18 +4,13 @@ import { migrateDatabase } from "../drivers/postgres/migrate.ts";
 import { createS3 } from "../drivers/s3/s3.ts";
 import { quarantineTopic, requestTopic, runEventTopic } from "../runs/outbox/topics.ts";
 import { createLog } from "../telemetry/log.ts";
+import { s3OptionsOf } from "./s3-options.ts";
 
 /** Brings database, topics and bucket up to what this version needs, then ends. Safe to repeat and to run twice at once. */
 export async function main(environment: NodeJS.ProcessEnv, signal: AbortSignal): Promise<void> {
   const config = readEnvironment("migrate", environment);
   const log = createLog("migrate", config.AUTOMATION_LOG_LEVEL);
-  const s3 = createS3({
-    endpoint: config.AUTOMATION_S3_ENDPOINT,
-    region: config.AUTOMATION_S3_REGION,
-    bucket: config.AUTOMATION_S3_BUCKET,
-    accessKeyId: config.AUTOMATION_S3_ACCESS_KEY_ID,
-    secretAccessKey: config.AUTOMATION_S3_SECRET_ACCESS_KEY,
-  });
+  const s3 = createS3(s3OptionsOf(config));
   try {
     await Promise.all([
       migrateDatabase({

@@ -5,7 +5,7 @@ import type { KafkaProducer } from "../drivers/kafka/kafka-producer.ts";
 import { createKafkaProducer } from "../drivers/kafka/kafka-producer.ts";
 import { createInTransaction } from "../drivers/postgres/in-scope.ts";
 import { createListener } from "../drivers/postgres/listener.ts";
-import { createPool } from "../drivers/postgres/pool.ts";
+import { answers, createPool } from "../drivers/postgres/pool.ts";
 import { createPublishRunEvents } from "../runs/outbox/publish-run-events.ts";
 import { serveHealth } from "../telemetry/health.ts";
 import type { Log } from "../telemetry/log.ts";
@@ -25,10 +25,7 @@ export async function main(source: NodeJS.ProcessEnv, signal: AbortSignal): Prom
   const health = await serveHealth({
     address: environment.AUTOMATION_HEALTH_ADDRESS,
     check: async () => ({
-      postgres: await pool.query("select 1").then(
-        () => true,
-        () => false,
-      ),
+      postgres: await answers(pool),
       kafka: bus.healthy(),
     }),
   });

@@ -1,0 +1,74 @@
+import type { Environment } from "../../config/environment.ts";
+import { createInScope, createInTransaction } from "../../drivers/postgres/in-scope.ts";
+import type { Listener } from "../../drivers/postgres/listener.ts";
+import { createListener } from "../../drivers/postgres/listener.ts";
+import type { Notifier } from "../../drivers/postgres/notifier.ts";
+import { createNotifier } from "../../drivers/postgres/notifier.ts";
+import { answers, createPool } from "../../drivers/postgres/pool.ts";
+import type { S3 } from "../../drivers/s3/s3.ts";
+import { createS3 } from "../../drivers/s3/s3.ts";
+import type { ReadinessCheck } from "../../telemetry/health.ts";
+import type { Authenticator } from "../../tenancy/authenticate.ts";
+import { createAuthenticator } from "../../tenancy/authenticate.ts";
+import type { InScope, InTransaction } from "../../tenancy/transaction.ts";
+import { s3OptionsOf } from "../s3-options.ts";
+
+const applicationName = "automation-api";
+
+/** What the api holds open: Postgres, the object store, and what it knows of the token issuer. */
+export interface Connections {
+  readonly inScope: InScope;
+  readonly inTransaction: InTransaction;
+  readonly objects: S3;
+  readonly authenticate: Authenticator["authenticate"];
+  /** Wakes other processes and readers of streams; may be lost. */
+  readonly hint: Notifier["hint"];
+  /** Calls back for each run whose stream has grown, whoever wrote to it. */
+  readonly onRunEvents: (wake: (runs: readonly string[]) => void) => void;
+  readonly check: ReadinessCheck;
+  readonly close: () => Promise<void>;
+}
+
+/** Nothing is waited for: each connection is made when it is first used. */
+export function connect(
+  environment: Environment<"api">,
+  deps: { readonly now: () => Date; readonly onError: (error: unknown) => void },
+): Connections {
+  const url = environment.AUTOMATION_POSTGRES_URL;
+  const { now, onError } = deps;
+  const pool = createPool({ url, applicationName, max: 16, onError });
+  const notifier = createNotifier({ url, applicationName, onError });
+  const objects = createS3(s3OptionsOf(environment));
+  const issuer = createAuthenticator({ issuer: environment.AUTOMATION_ISSUER_URL, now });
+  let listener: Listener | undefined;
+  return {
+    inScope: createInScope(pool),
+    inTransaction: createInTransaction(pool),
+    objects,
+    authenticate: issuer.authenticate,
+    hint: notifier.hint,
+    onRunEvents: (wake) => {
+      const onHint = (_: string, runs: readonly string[]) => wake(runs);
+      listener = createListener({ url, applicationName, channels: ["automation_run_events"], onHint, onError });
+    },
+    check: oneAtATime(async () => {
+      const [postgres, s3, reached] = await Promise.all([answers(pool), objects.reachable(), issuer.isReachable()]);
+      return { postgres, s3, issuer: reached };
+    }),
+    close: async () => {
+      await Promise.allSettled([listener?.close(), notifier.close(), pool.end()]);
+      objects.close();
+    },
+  };
+}
+
+/** Anybody may ask, and each look costs our dependencies something: whoever asks while a look is under way shares its answer. */
+function oneAtATime<T>(look: () => Promise<T>): () => Promise<T> {
+  let looking: Promise<T> | undefined;
+  return () => {
+    looking ??= look().finally(() => {
+      looking = undefined;
+    });
+    return looking;
+  };
+}

@@ -1,0 +1,18 @@
+import type { Operator } from "../../config/operator.ts";
+import { createPublishVersion } from "../../definitions/put-definition.ts";
+import { createPublishProfile } from "../../definitions/put-profile.ts";
+import { createPutRepository } from "../../definitions/put-repository.ts";
+import { createPutRule } from "../../definitions/put-rule.ts";
+import { createReadDeclared } from "../../definitions/read-declared.ts";
+import type { InScope } from "../../tenancy/transaction.ts";
+
+/** What people declare. */
+export function wireDefinitions({ inScope, operator }: { readonly inScope: InScope; readonly operator: Operator }) {
+  return {
+    publishVersion: createPublishVersion({ inScope }),
+    publishProfile: createPublishProfile({ inScope, receivers: Object.keys(operator.methodologies) }),
+    putRepository: createPutRepository({ inScope, bounds: operator.workspaces.repositories }),
+    putRule: createPutRule({ inScope }),
+    readDeclared: createReadDeclared({ inScope }),
+  };
+}

@@ -1,0 +1,17 @@
+import type { ObjectStore } from "../../artifacts/object-store.ts";
+import { bumpRevision } from "../../definitions/declaration-revision-store.ts";
+import { createListPersonas } from "../../personas/list-personas.ts";
+import { createPublishBundle } from "../../personas/publish-bundle.ts";
+import type { InScope } from "../../tenancy/transaction.ts";
+
+/** Bundles of personas. */
+export function wirePersonas(deps: {
+  readonly inScope: InScope;
+  readonly objects: Pick<ObjectStore, "putOnce" | "digestOf">;
+}) {
+  const { inScope, objects } = deps;
+  return {
+    publishBundle: createPublishBundle({ inScope, objects, bumpRevision }),
+    listPersonas: createListPersonas({ inScope }),
+  };
+}

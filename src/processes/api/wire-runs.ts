@@ -1,0 +1,30 @@
+import { randomUUID } from "node:crypto";
+import { workflowIdOf } from "../../drivers/temporal/contract.ts";
+import { createCancelRun } from "../../runs/cancel-run.ts";
+import { createDescribeRun } from "../../runs/describe-run.ts";
+import { createInRun } from "../../runs/in-run.ts";
+import { createListRuns } from "../../runs/list-runs.ts";
+import { tellAppended } from "../../runs/stream/tell-appended.ts";
+import { createWatchRuns } from "../../runs/stream/watch-run.ts";
+import type { InScope } from "../../tenancy/transaction.ts";
+
+const heartbeatMs = 10_000;
+
+/** The life of a run as people see and end it, and the one way to write to a run, which the rooms above share. */
+export function wireRuns(deps: {
+  readonly inScope: InScope;
+  readonly now: () => Date;
+  readonly onAppended: (run: { readonly tenant: string; readonly runId: string }) => void;
+  readonly onCommand: () => void;
+  readonly onError: (error: unknown) => void;
+}) {
+  const { inScope, now, onAppended, onCommand, onError } = deps;
+  const inRun = tellAppended(createInRun({ inScope, now }), onAppended);
+  return {
+    inRun,
+    cancelRun: createCancelRun({ inRun, workflowIdOf, newId: randomUUID, now, onCommand }),
+    describeRun: createDescribeRun({ inScope, workflowIdOf }),
+    listRuns: createListRuns({ inScope, workflowIdOf }),
+    watchRuns: createWatchRuns({ inScope, heartbeatMs, onError }),
+  };
+}

@@ -1,0 +1,77 @@
+import type { ObjectStore } from "../../artifacts/object-store.ts";
+import type { Operator } from "../../config/operator.ts";
+import type { Methodology } from "../../methodology/methodology.ts";
+import type { Sign } from "../../proof/attestations/signer.ts";
+import type { InRun } from "../../runs/in-run.ts";
+import { createAbortSeal } from "../../seal/abort-seal.ts";
+import { createCommitSeal } from "../../seal/commit-seal.ts";
+import { createDeliverHandoff } from "../../seal/deliver-handoff.ts";
+import { createDeliverLoop } from "../../seal/deliver-loop.ts";
+import { createDescribeSeal } from "../../seal/describe-seal.ts";
+import { createPrepareSeal } from "../../seal/prepare-seal.ts";
+import { createReceivers } from "../../seal/receivers.ts";
+import { createReconcileLoop } from "../../seal/reconcile-loop.ts";
+import { handoffHeldUp, handoffStuck, lastFormSealed, runReconciled } from "../../telemetry/events.ts";
+import type { Log } from "../../telemetry/log.ts";
+import type { InScope, InTransaction } from "../../tenancy/transaction.ts";
+
+/**
+ * The end of a run and its proof; two loops: one sends what is due to methodologies, one acts on runs that no execution leads.
+ * @param deps.onPlaceFree - a run was ended, or may start anew
+ */
+export function wireSeal(deps: {
+  readonly inScope: InScope;
+  readonly inTransaction: InTransaction;
+  readonly inRun: InRun;
+  readonly objects: Pick<ObjectStore, "putOnce" | "digestOf">;
+  readonly methodologyOf: (receiver: string) => Methodology | undefined;
+  readonly sign: Sign;
+  readonly operator: Operator;
+  readonly log: Log;
+  readonly now: () => Date;
+  readonly onPlaceFree: () => void;
+}) {
+  const { inScope, inTransaction, inRun, objects, methodologyOf, sign, log, now, onPlaceFree } = deps;
+  const { baseUri } = deps.operator.proof;
+  const receivers = createReceivers({ methodologyOf, now, random: Math.random });
+  const deliverLoop = createDeliverLoop({
+    inScope,
+    inTransaction,
+    receivers,
+    now,
+    random: Math.random,
+    onStuck: (call) => handoffStuck(log, call),
+    onHeldUp: (call) => handoffHeldUp(log, call),
+    onError: (error) => log.warn({ err: error }, "deliver: a round failed"),
+  });
+  const abortSeal = createAbortSeal({
+    inScope,
+    inRun,
+    objects,
+    methodologyOf,
+    sign,
+    baseUri,
+    now,
+    onLastForm: (error, run) => lastFormSealed(log, run, error),
+    onDue: deliverLoop.wake,
+  });
+  return {
+    describeSeal: createDescribeSeal({ inScope }),
+    prepareSeal: createPrepareSeal({ inScope, inRun, objects, methodologyOf, baseUri, now }),
+    deliverHandoff: createDeliverHandoff({ inRun, receivers, now }),
+    commitSeal: createCommitSeal({ inRun, objects, sign, now, onDue: deliverLoop.wake }),
+    abortSeal,
+    deliverLoop,
+    reconcileLoop: createReconcileLoop({
+      inTransaction,
+      inRun,
+      abortSeal,
+      now,
+      onReconciled: (done) => {
+        onPlaceFree();
+        runReconciled(log, done);
+      },
+      onError: (error) => log.warn({ err: error }, "reconcile: a round failed"),
+    }),
+  };
+}
