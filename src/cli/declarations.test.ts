@@ -23,12 +23,13 @@ spec:
   id: scrum-team
   version: "1"
   method: METHOD_SCRUM
-  gate:
-    id: definition_of_done
-    requirements:
-      - id: run-completed
-        kind: agent-run
-        remedy: Ask again.
+  completionGate: definition_of_done
+  gates:
+    - id: definition_of_done
+      requirements:
+        - id: run-completed
+          kind: agent-run
+          remedy: Ask again.
 `;
 
 describe("a declaration", () => {
@@ -64,12 +65,12 @@ describe("a declaration", () => {
     [
       "a fault deep inside",
       profile.replace("agent-run", "Agent Run"),
-      ':11: spec.gate.requirements[0].kind "Agent Run": does not match regex pattern',
+      ':12: spec.gates[0].requirements[0].kind "Agent Run": does not match regex pattern',
     ],
     [
       "a missing field",
       profile.replace("remedy: Ask again.", ""),
-      ":10: spec.gate.requirements[0].remedy (absent): must be at least 1 characters",
+      ":11: spec.gates[0].requirements[0].remedy (absent): must be at least 1 characters",
     ],
     [
       "an unknown kind",
@@ -77,7 +78,7 @@ describe("a declaration", () => {
       ':1: kind "Profile": must be a kind that can be declared; use one of Repository, WorkflowDefinition',
     ],
     ["no spec", "kind: WorkflowRule", ":1: spec (absent): holds a WorkflowRule; add it"],
-    ["a stray field", `${profile}id: scrum-team`, ':13: id "scrum-team": a document has kind and spec only'],
+    ["a stray field", `${profile}id: scrum-team`, ':14: id "scrum-team": a document has kind and spec only'],
     ["text that is no YAML", "kind: [", ":1:8: Flow sequence in block collection must be"],
     ["no document at all", "# nothing\n", "holds no document; add one with kind and spec"],
   ])("with %s is refused with file, line, field, value, rule and remedy", (_, text, expected) => {

@@ -1,35 +1,59 @@
-import type { Profile, Requirement } from "../gen/governance/v1/profile_pb.ts";
+import type { Gate, Profile, Requirement } from "../gen/governance/v1/profile_pb.ts";
 import { outcomesOfKind } from "./evidence-kinds.ts";
 
 /** Lines that every verdict of work has, whatever its profile asks for. */
 const ownLines = /^(steps-done|work-examined|capture-complete|exit-gate-.*|tests-kept-.*)$/;
 
-/** Everything about a profile that its proto's rules don't see: a requirement that would be taken for another line, or that nothing can meet. */
-export function faultsOfProfile({ gate }: Pick<Profile, "gate">): string[] {
-  const seen = new Set<string>();
-  return (gate?.requirements ?? []).flatMap((requirement, index) => {
-    const field = `gate.requirements.${index}`;
-    const isKnown = seen.has(requirement.id);
-    seen.add(requirement.id);
-    const fault = isKnown ? "is that of an earlier requirement; give each its own" : faultOfId(requirement);
-    return [
-      ...(fault === undefined ? [] : [`${field}.id "${requirement.id}" ${fault}`]),
-      ...faultOfOutcome(requirement, field),
-    ];
-  });
+/**
+ * What is wrong with a profile beyond the rules of its proto: ids that are used twice, a completion gate that is not among its gates, a requirement that would be confused with another line
+ * or that nothing can meet.
+ */
+export function faultsOfProfile({ gates, completionGate }: Pick<Profile, "gates" | "completionGate">): string[] {
+  return [
+    ...faultsOfIds(gates, "gates", "gate"),
+    ...gates.flatMap(({ requirements }, index) => faultsOfRequirements(requirements, `gates.${index}.requirements`)),
+    ...faultsOfCompletionGate(gates, completionGate),
+  ];
 }
 
-function faultOfId({ id, kind }: Requirement): string | undefined {
-  if (ownLines.test(id)) return "is the name of a line that every verdict has; choose another";
+function faultsOfIds(all: readonly { readonly id: string }[], field: string, what: string): string[] {
+  return all.flatMap(({ id }, index) =>
+    all.findIndex((each) => each.id === id) === index
+      ? []
+      : [`${field}.${index}.id "${id}" is that of an earlier ${what}; give each its own`],
+  );
+}
+
+function faultsOfCompletionGate(gates: readonly Gate[], completionGate: string): string[] {
+  if (gates.some(({ id }) => id === completionGate)) return [];
+  const value = completionGate === "" ? "(absent)" : `"${completionGate}"`;
+  const ids = gates.map(({ id }) => id).join(", ");
+  return [`completionGate ${value} must be the id of the gate that runs are judged at; use one of ${ids}`];
+}
+
+function faultsOfRequirements(requirements: readonly Requirement[], field: string): string[] {
+  return [
+    ...faultsOfIds(requirements, field, "requirement"),
+    ...requirements.flatMap((requirement, index) => [
+      ...faultOfName(requirement, `${field}.${index}`),
+      ...faultOfOutcome(requirement, `${field}.${index}`),
+    ]),
+  ];
+}
+
+function faultOfName({ id, kind }: Requirement, field: string): string[] {
+  if (ownLines.test(id)) return [`${field}.id "${id}" is the name of a line that every verdict has; choose another`];
   if (id === "run-completed" && kind !== "agent-run")
-    return "is the name of the line about the run's end; choose another, or ask for kind agent-run";
-  return undefined;
+    return [
+      `${field}.id "${id}" is the name of the line about the run's end; choose another, or ask for kind agent-run`,
+    ];
+  return [];
 }
 
 function faultOfOutcome({ kind, outcome }: Requirement, field: string): string[] {
   const outcomes = outcomesOfKind.get(kind);
   if (outcome === "" || outcomes === undefined || outcomes.includes(outcome)) return [];
   return [
-    `${field}.outcome "${outcome}" is nothing that a ${kind} states, so no run could meet it; use ${outcomes.join(", ")}`,
+    `${field}.outcome "${outcome}" is never stated by a ${kind}, so no run could meet it; use ${outcomes.join(", ")}`,
   ];
 }

@@ -3,11 +3,11 @@ import { enumToJson } from "@bufbuild/protobuf";
 import { insertArtifacts } from "../artifacts/artifact-store.ts";
 import { AlteredObjectError } from "../artifacts/blobs.ts";
 import type { ObjectStore } from "../artifacts/object-store.ts";
+import type { MethodGate } from "../definitions/completion-gate.ts";
 import { RunStatus, RunStatusSchema } from "../gen/automation/v1/run_event_pb.ts";
 import type { RunResultJson } from "../gen/automation/v1/run_result_pb.ts";
 import type { UploadJson } from "../gen/automation/v1/run_work_pb.ts";
 import type { VerdictJson, VerdictLineJson } from "../gen/automation/v1/verdict_pb.ts";
-import type { ProfileJson } from "../gen/governance/v1/profile_pb.ts";
 import type { CancelRequestedJson } from "../gen/workflows_runtime/v1/run_pb.ts";
 import type { AbortSealRequest, AbortSealResponseJson } from "../gen/workflows_runtime/v1/run_worker_service_pb.ts";
 import { discardProvisional, indexSubjects, insertStatements } from "../proof/attestations/attestation-store.ts";
@@ -161,8 +161,9 @@ function lastForm(
     met: "",
     remedy: "Have the operator look for the error in the log of the api, and ask for a new run.",
   });
-  const bare = { ...soFar, work: undefined, profile: { method: soFar.profile.method, handoff: soFar.profile.handoff } };
-  const judge = async (by: ProfileJson) => verdictOfEnd(by, end, { evidence: [], lines: [line] });
+  const { method, id } = soFar.gate;
+  const bare = { ...soFar, work: undefined, gate: { method, id } };
+  const judge = async (by: MethodGate) => verdictOfEnd(by, end, { evidence: [], lines: [line] });
   return formOf(deps, bare, { end, judge, note }, signal);
 }
 
@@ -176,13 +177,13 @@ async function formOf(
     note,
   }: {
     readonly end: AbortedEnd;
-    readonly judge: (profile: ProfileJson) => Promise<VerdictJson>;
+    readonly judge: (gate: MethodGate) => Promise<VerdictJson>;
     /** Makes it the last form. */
     readonly note?: EventDraft;
   },
   signal: AbortSignal,
 ): Promise<Form> {
-  const { run, head, work, profile } = soFar;
+  const { run, head, work, gate } = soFar;
   const { outcome, reason } = end;
   const at = deps.now();
   const draft = await inForm(() => {
@@ -195,7 +196,7 @@ async function formOf(
   return inForm(async () => {
     draft.moveTo(outcome, "seal/end", { reason });
     const { baseUri } = deps;
-    const proof = statementsOfEnd({ ...end, baseUri, run, log, work, at }, profile, await judge(profile));
+    const proof = statementsOfEnd({ ...end, baseUri, run, log, work, at }, gate, await judge(gate));
     return { soFar, end, draft, log, proof, uploads: work?.uploads ?? [], at, isLast: note !== undefined };
   });
 }

@@ -56,9 +56,8 @@ async function prepare(
   soFar: RunSoFar,
   signal: AbortSignal,
 ): Promise<PrepareSealResponseJson> {
-  const { run, head, profile } = soFar;
-  const { work } = soFar;
-  const judged = decideVerdict(profile, findingsOf(run, work));
+  const { run, head, work, profile, gate } = soFar;
+  const judged = decideVerdict(gate, findingsOf(run, work));
   const at = deps.now();
   const draft = draftRun(run, head, at);
   draft.moveTo("EVALUATING", "seal/evaluating");
@@ -75,7 +74,7 @@ async function prepare(
   const log = await closeLog(deps, draft, signal);
   const { baseUri } = deps;
   const end = { baseUri, run: draft.run, outcome: "COMPLETED", cause: "", reason: "", log, work, at } as const;
-  const proof = statementsOfEnd(end, profile, judged);
+  const proof = statementsOfEnd(end, gate, judged);
   const receiver = profile.handoff?.receiver;
   const calls = receiver === undefined ? [] : completionTries(deps, { run, receiver, proof, at });
 

@@ -1,3 +1,5 @@
+import type { MethodGate } from "../definitions/completion-gate.ts";
+import { completionGateOf } from "../definitions/completion-gate.ts";
 import { findProfile } from "../definitions/profile-store.ts";
 import type { VerdictJson } from "../gen/automation/v1/verdict_pb.ts";
 import type { ProfileJson } from "../gen/governance/v1/profile_pb.ts";
@@ -40,6 +42,8 @@ export interface RunSoFar {
   readonly work: ExaminedWork | undefined;
   /** The version that was pinned when the run was accepted. */
   readonly profile: ProfileJson;
+  /** The gate of that profile that the run is judged at. */
+  readonly gate: MethodGate;
 }
 
 /** @throws UnknownRunError, SupersededExecutionError */
@@ -56,7 +60,9 @@ export async function readRunSoFar(inRun: InRun, scope: EndScope): Promise<RunSo
     ]);
     if (pinned?.digest !== run.profileDigest)
       throw new Error(`profile ${run.profileId}@${run.profileVersion} is not the one that run ${run.runId} pinned`);
-    return { run, head, verdict: judged?.verdict?.verdict, seal, calls, work, profile: pinned.profile };
+    const { profile } = pinned;
+    const gate = completionGateOf(profile);
+    return { run, head, verdict: judged?.verdict?.verdict, seal, calls, work, profile, gate };
   });
 }
 

@@ -128,7 +128,8 @@ spec:
   id: cli-profile
   version: "${version}"
   method: METHOD_SCRUM
-  gate: { id: done, requirements: [{ id: run-completed, kind: agent-run, remedy: ${remedy} }] }
+  gates: [{ id: done, requirements: [{ id: run-completed, kind: agent-run, remedy: ${remedy} }] }]
+  completionGate: done
 `;
   const rule = (priority: number) => `
 kind: WorkflowRule

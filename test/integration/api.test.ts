@@ -134,9 +134,13 @@ describe("what is declared", () => {
     expect((await errorOf(acme.profiles.publishProfile({ profile: changed }))).code).toBe(Code.AlreadyExists);
     expect(await acme.profiles.getProfile({ id: "declared" })).toMatchObject({
       digest: first.digest,
-      profile: { gate: { id: "done" } },
+      profile: { gates: [{ id: "done" }], completionGate: "done" },
     });
     expect((await acme.profiles.listProfiles({})).profiles.map((each) => each.id)).toContain("declared");
+    const ungated = { ...profileOf("ungated"), completionGate: "gone" };
+    expect((await errorOf(acme.profiles.publishProfile({ profile: ungated }))).message).toContain(
+      'completionGate "gone" must be the id of the gate that runs are judged at; use one of done',
+    );
     const unlisted = { ...profileOf("unlisted"), handoff: { receiver: "nobody", onRefusal: RefusalPolicy.FAIL } };
     expect((await errorOf(acme.profiles.publishProfile({ profile: unlisted }))).code).toBe(Code.FailedPrecondition);
   });

@@ -19,8 +19,8 @@ beforeAll(async () => {
   acme = await world.api.clientOf({ roles: ["admin"] });
   globex = await world.api.clientOf({ roles: ["admin"], tenant: "globex" });
   await Promise.all([declare(acme), declare(globex)]);
-  const gate = { id: "done", requirements: [{ id: "tested", kind: "test-result", remedy: "Add a test step." }] };
-  await acme.profiles.publishProfile({ profile: { ...profileOf("tested"), gate } });
+  const gates = [{ id: "done", requirements: [{ id: "tested", kind: "test-result", remedy: "Add a test step." }] }];
+  await acme.profiles.publishProfile({ profile: { ...profileOf("tested"), gates } });
 }, 120_000);
 afterEach(async () => {
   await Promise.all(running.map((stop) => stop()));

@@ -26,8 +26,11 @@ export function registerProfile(program: Command): void {
           { title: "VERSION", of: ({ version }) => version },
           { title: "METHOD", of: ({ method }) => shortName(method, "METHOD_").toLowerCase() },
           { title: "WORK KINDS", of: ({ bindings }) => bindings?.map(({ workKind }) => workKind).join(" ") },
-          { title: "GATE", of: ({ gate }) => gate?.id },
-          { title: "REQUIREMENTS", of: ({ gate }) => gate?.requirements?.length },
+          { title: "COMPLETION GATE", of: ({ completionGate }) => completionGate },
+          {
+            title: "REQUIREMENTS",
+            of: ({ gates, completionGate }) => gates?.find(({ id }) => id === completionGate)?.requirements?.length,
+          },
           { title: "RECEIVER", of: ({ handoff }) => handoff?.receiver },
         ]);
       }),

@@ -1,20 +1,22 @@
 import { describe, expect, it } from "vitest";
-import type { ProfileJson, RequirementJson } from "../../gen/governance/v1/profile_pb.ts";
+import type { MethodGate } from "../../definitions/completion-gate.ts";
+import type { RequirementJson } from "../../gen/governance/v1/profile_pb.ts";
 import { citeEvidence, decideVerdict, judge, verdictOfEnd } from "./verdict.ts";
 
 const vantage = "worker-observed";
 const passed = { kind: "test-result", outcome: "PASSED", vantage };
 const completed = { kind: "agent-run", outcome: "COMPLETED", vantage };
-const profile = (...requirements: RequirementJson[]): ProfileJson => ({
+const gateOf = (...requirements: RequirementJson[]): MethodGate => ({
   method: "METHOD_SCRUM",
-  gate: { id: "definition_of_done", requirements },
+  id: "definition_of_done",
+  requirements,
 });
 const ran: RequirementJson = { id: "ran", kind: "agent-run", outcome: "COMPLETED", remedy: "Run it again." };
 const tested: RequirementJson = { id: "tested", kind: "test-result", outcome: "PASSED", remedy: "Add a test step." };
 
 describe("a gate", () => {
   it("passes at its level when every requirement is met", () => {
-    expect(judge(profile(ran), [completed])).toEqual({
+    expect(judge(gateOf(ran), [completed])).toEqual({
       passed: true,
       level: "SCRUM_DEFINITION_OF_DONE",
       lines: [{ requirementId: "ran", state: "LINE_STATE_MET", detail: "1 of 1 agent-run COMPLETED" }],
@@ -22,7 +24,7 @@ describe("a gate", () => {
   });
 
   it("does not pass with one requirement missing, and says what to do", () => {
-    expect(judge(profile(ran, tested), [completed])).toMatchObject({
+    expect(judge(gateOf(ran, tested), [completed])).toMatchObject({
       passed: false,
       level: "",
       lines: [
@@ -73,7 +75,7 @@ describe("a gate", () => {
       "LINE_STATE_FAILED",
     ],
   ] as const)("does not pass with %s", (_case, requirement, evidence, state) => {
-    const verdict = judge(profile(requirement), evidence);
+    const verdict = judge(gateOf(requirement), evidence);
     expect([verdict.passed, verdict.lines?.[0]?.state]).toEqual([false, state]);
   });
 
@@ -82,11 +84,11 @@ describe("a gate", () => {
     ["a count of zero as one", { ...ran, minCount: 0 }, [completed]],
     ["more than needed", { ...ran, minCount: 1 }, [completed, completed]],
   ] as const)("takes %s", (_case, requirement, evidence) => {
-    expect(judge(profile(requirement), evidence).passed).toBe(true);
+    expect(judge(gateOf(requirement), evidence).passed).toBe(true);
   });
 
   it("counts only what was seen from the vantage that a requirement names", () => {
-    const seen = profile({ ...tested, vantage: "worker-observed" });
+    const seen = gateOf({ ...tested, vantage: "worker-observed" });
     const told = { kind: "test-result", outcome: "PASSED", vantage: "agent-reported" };
     expect(judge(seen, [told])).toMatchObject({
       passed: false,
@@ -99,21 +101,21 @@ describe("a gate", () => {
 
   it("does not pass with a line beyond the profile that is not met, and shows it", () => {
     const line = { requirementId: "exit-gate-paths", state: "LINE_STATE_FAILED", detail: "x", remedy: "y" } as const;
-    const verdict = judge(profile(ran), [completed], [line]);
+    const verdict = judge(gateOf(ran), [completed], [line]);
     expect([verdict.passed, verdict.lines?.[1]]).toEqual([false, line]);
-    expect(judge(profile(ran), [completed], [{ ...line, state: "LINE_STATE_MET" }]).passed).toBe(true);
-    expect(judge(profile(), [], [{ ...line, state: "LINE_STATE_MET" }]).passed).toBe(false);
+    expect(judge(gateOf(ran), [completed], [{ ...line, state: "LINE_STATE_MET" }]).passed).toBe(true);
+    expect(judge(gateOf(), [], [{ ...line, state: "LINE_STATE_MET" }]).passed).toBe(false);
   });
 
   it("does not pass when it asks for nothing", () => {
-    expect(judge(profile(), [completed]).passed).toBe(false);
+    expect(judge(gateOf(), [completed]).passed).toBe(false);
     expect(judge({ method: "METHOD_SCRUM" }, [completed]).passed).toBe(false);
   });
 });
 
 describe("cited evidence", () => {
   it("names the statements of the kind that a line counted, met or failed, and none for other lines", () => {
-    const requirements = profile(ran, tested, { ...tested, id: "kept", kind: "document", outcome: "KEPT" });
+    const requirements = gateOf(ran, tested, { ...tested, id: "kept", kind: "document", outcome: "KEPT" });
     const evidence = [completed, { kind: "test-result", outcome: "FAILED", vantage }];
     const cited = citeEvidence(judge(requirements, evidence), requirements, [
       { kind: "agent-run", vantage, sha256: "a1" },
@@ -129,14 +131,14 @@ const gate = { requirementId: "exit-gate-paths", state: "LINE_STATE_FAILED", det
 
 describe("the verdict that decides an end", () => {
   it("is of a run that is COMPLETED by it", () => {
-    expect(decideVerdict(profile(ran), nothing)).toMatchObject({
+    expect(decideVerdict(gateOf(ran), nothing)).toMatchObject({
       passed: true,
       lines: [{ state: "LINE_STATE_MET", detail: "1 of 1 agent-run COMPLETED" }],
     });
   });
 
   it("is of a run that FAILED by it, and names first what it failed on", () => {
-    expect(decideVerdict(profile(ran, tested), nothing).lines).toMatchObject([
+    expect(decideVerdict(gateOf(ran, tested), nothing).lines).toMatchObject([
       { requirementId: "tested", state: "LINE_STATE_MISSING" },
       {
         requirementId: "ran",
@@ -152,7 +154,7 @@ describe("the verdict of another end", () => {
     requirements: RequirementJson[],
     outcome: string,
     { cause = "internal", reason = "", found = nothing as Parameters<typeof verdictOfEnd>[2] } = {},
-  ) => verdictOfEnd(profile(...requirements), { outcome, cause, reason }, found);
+  ) => verdictOfEnd(gateOf(...requirements), { outcome, cause, reason }, found);
 
   it.each(["FAILED", "CANCELLED", "TIMED_OUT"])(
     "says once that the run is %s, by the profile's own line",

@@ -1,25 +1,26 @@
+import type { MethodGate } from "../../definitions/completion-gate.ts";
 import { outcomesOfKind } from "../../definitions/evidence-kinds.ts";
 import type { VerdictJson, VerdictLineJson } from "../../gen/automation/v1/verdict_pb.ts";
-import type { ProfileJson, RequirementJson } from "../../gen/governance/v1/profile_pb.ts";
+import type { RequirementJson } from "../../gen/governance/v1/profile_pb.ts";
 import { shownText } from "../../text/strangers-text.ts";
 import { acceptUntestedBase } from "../../work/examine/tests-kept-line.ts";
 import type { Evidence } from "../../work/findings.ts";
 
 /**
- * Judges evidence by a profile's gate, requirement by requirement. Absence never passes, and a gate that asks for nothing does not pass either.
+ * Judges evidence by a gate, requirement by requirement. Absence never passes, and a gate that asks for nothing does not pass either.
  * A line names no digests yet: the run's own statement holds the digest of the log that holds this verdict, so it can't be named in it.
  * @param lines - what was judged already and no profile can leave out, such as the exit gate: each must be met too
  */
 export function judge(
-  profile: Pick<ProfileJson, "method" | "gate">,
+  gate: MethodGate,
   evidence: readonly Evidence[],
   lines: readonly VerdictLineJson[] = [],
 ): VerdictJson {
-  const asked = (profile.gate?.requirements ?? []).map((requirement) => judgeLine(requirement, evidence));
-  const own = profile.gate?.acceptsUntestedBase === true ? lines.map(acceptUntestedBase) : lines;
+  const asked = (gate.requirements ?? []).map((requirement) => judgeLine(requirement, evidence));
+  const own = gate.acceptsUntestedBase === true ? lines.map(acceptUntestedBase) : lines;
   const all = [...asked, ...own];
   const passed = asked.length > 0 && all.every((line) => line.state === "LINE_STATE_MET");
-  return { passed, level: passed ? levelOf(profile) : "", lines: all };
+  return { passed, level: passed ? levelOf(gate) : "", lines: all };
 }
 
 function judgeLine(requirement: RequirementJson, evidence: readonly Evidence[]): VerdictLineJson {
@@ -47,18 +48,17 @@ function judgeLine(requirement: RequirementJson, evidence: readonly Evidence[]):
 }
 
 /** @returns for example `SCRUM_DEFINITION_OF_DONE` */
-function levelOf(profile: Pick<ProfileJson, "method" | "gate">): string {
-  const method = (profile.method ?? "METHOD_UNSPECIFIED").replace(/^METHOD_/, "");
-  return `${method}_${profile.gate?.id ?? ""}`.toUpperCase();
+function levelOf({ method = "METHOD_UNSPECIFIED", id }: MethodGate): string {
+  return `${method.replace(/^METHOD_/, "")}_${id}`.toUpperCase();
 }
 
 /** Says which statements were counted for the lines about them, met or failed. @param statements - what exists */
 export function citeEvidence(
   verdict: VerdictJson,
-  profile: Pick<ProfileJson, "gate">,
+  gate: MethodGate,
   statements: readonly (Pick<Evidence, "kind" | "vantage"> & { readonly sha256: string })[],
 ): VerdictJson {
-  const asked = new Map((profile.gate?.requirements ?? []).map((requirement) => [requirement.id, requirement]));
+  const asked = new Map((gate.requirements ?? []).map((requirement) => [requirement.id, requirement]));
   const lines = (verdict.lines ?? []).map((line) => {
     const { kind, vantage = "" } = asked.get(line.requirementId) ?? {};
     const counted = statements
@@ -88,23 +88,23 @@ const longestWhy = 500;
 const verdictFailed = "verdict_failed";
 
 /** The verdict that decides a run's end: judged as if it were COMPLETED, which it will be when this passes, and FAILED when it does not. */
-export function decideVerdict(profile: Pick<ProfileJson, "method" | "gate">, found: Found): VerdictJson {
+export function decideVerdict(gate: MethodGate, found: Found): VerdictJson {
   const completed = { kind: "agent-run", outcome: "COMPLETED", vantage };
-  const verdict = judge(profile, [completed, ...found.evidence], found.lines);
+  const verdict = judge(gate, [completed, ...found.evidence], found.lines);
   if (verdict.passed === true) return verdict;
-  return verdictOfEnd(profile, { outcome: "FAILED", cause: verdictFailed, reason: "" }, found);
+  return verdictOfEnd(gate, { outcome: "FAILED", cause: verdictFailed, reason: "" }, found);
 }
 
 /**
  * The verdict of a run that did not complete; it never passes. The gate is judged by what the run really became and left behind. Last come the lines about the run itself: one says that it did not
  * complete, the profile's own or, where it has none, `run-completed`.
  */
-export function verdictOfEnd(profile: Pick<ProfileJson, "method" | "gate">, end: End, found: Found): VerdictJson {
+export function verdictOfEnd(gate: MethodGate, end: End, found: Found): VerdictJson {
   const { outcome, cause, reason } = end;
   const why = cause === verdictFailed ? "the verdict did not pass" : shownText(reason, longestWhy) || cause;
   const run = { kind: "agent-run", outcome, vantage, why };
-  const { lines = [] } = judge(profile, [run, ...found.evidence], found.lines);
-  const ofRun = new Set(profile.gate?.requirements?.filter(({ kind }) => kind === "agent-run").map(({ id }) => id));
+  const { lines = [] } = judge(gate, [run, ...found.evidence], found.lines);
+  const ofRun = new Set(gate.requirements?.filter(({ kind }) => kind === "agent-run").map(({ id }) => id));
   const [about, others] = [true, false].map((is) =>
     lines.filter(({ requirementId }) => ofRun.has(requirementId) === is),
   );

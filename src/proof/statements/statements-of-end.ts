@@ -1,6 +1,6 @@
+import type { MethodGate } from "../../definitions/completion-gate.ts";
 import type { VerdictJson } from "../../gen/automation/v1/verdict_pb.ts";
 import type { FoundTestsJson } from "../../gen/automation/v1/work_findings_pb.ts";
-import type { ProfileJson } from "../../gen/governance/v1/profile_pb.ts";
 import { citeEvidence } from "../gates/verdict.ts";
 import { agentRunStatement } from "./agent-run.ts";
 import { provenanceStatement } from "./provenance.ts";
@@ -19,7 +19,7 @@ export interface EndProof {
 }
 
 /** Writes the statements of an end: agent-run and verification summary always, one for each piece of evidence of its work, provenance for COMPLETED only. */
-export function statementsOfEnd(end: RunEnd, profile: Pick<ProfileJson, "gate">, judged: VerdictJson): EndProof {
+export function statementsOfEnd(end: RunEnd, gate: MethodGate, judged: VerdictJson): EndProof {
   const { outcome, work } = end;
   const evidence = [
     agentRunStatement(end),
@@ -28,7 +28,7 @@ export function statementsOfEnd(end: RunEnd, profile: Pick<ProfileJson, "gate">,
     ...diffStatements(end),
     ...documentStatements(end),
   ];
-  const verdict = citeEvidence(judged, profile, evidence);
+  const verdict = citeEvidence(judged, gate, evidence);
   const summary = verificationSummary(end, verdict, evidence);
   return { statements: [...evidence, summary], summary, verdict };
 }

@@ -1,9 +1,9 @@
 import { createHash } from "node:crypto";
 import { describe, expect, it } from "vitest";
+import type { MethodGate } from "../../definitions/completion-gate.ts";
 import { compilePolicy } from "../../definitions/policy/effective-policy.ts";
 import type { ReportFormatJson } from "../../gen/automation/v1/automation_plan_pb.ts";
 import type { ChangeJson, TestRunJson, WorkReportJson } from "../../gen/automation/v1/run_work_pb.ts";
-import type { ProfileJson } from "../../gen/governance/v1/profile_pb.ts";
 import { judge } from "../../proof/gates/verdict.ts";
 import { examineWork } from "./examine-work.ts";
 
@@ -13,21 +13,19 @@ const policy = compilePolicy([
   { layer: "platform", policy: { limits: { patchBytes: "100000", changedFiles: 10 } } },
   { layer: "repository", policy: { paths: { deny: ["test/**"] } } },
 ]);
-const profile: ProfileJson = {
+const gate: MethodGate = {
   method: "METHOD_SCRUM",
-  gate: {
-    id: "definition_of_done",
-    requirements: [
-      {
-        id: "tested",
-        kind: "test-result",
-        outcome: "PASSED",
-        vantage: "worker-observed",
-        remedy: "Make the tests pass.",
-      },
-      { id: "patched", kind: "diff", outcome: "CAPTURED", remedy: "Change something." },
-    ],
-  },
+  id: "definition_of_done",
+  requirements: [
+    {
+      id: "tested",
+      kind: "test-result",
+      outcome: "PASSED",
+      vantage: "worker-observed",
+      remedy: "Make the tests pass.",
+    },
+    { id: "patched", kind: "diff", outcome: "CAPTURED", remedy: "Change something." },
+  ],
 };
 
 const sectionOf = (path: string, from: string, to: string) =>
@@ -88,7 +86,7 @@ async function evaluate(told: Told = {}) {
   }));
   const read = async (sha256: string) => Buffer.from(`${objects.get(sha256)}${sha256 === told.altered ? "!" : ""}`);
   const findings = await examineWork({ report: work, uploads }, policy, read);
-  const verdict = judge(profile, findings.evidence, findings.lines);
+  const verdict = judge(gate, findings.evidence, findings.lines);
   const unmet = (verdict.lines ?? []).filter(({ state }) => state !== "LINE_STATE_MET");
   return { ...findings, verdict, unmet: unmet.map(({ requirementId, detail }) => `${requirementId}: ${detail}`) };
 }
@@ -167,7 +165,7 @@ describe("the line about kept tests, when the base does not say what it executed
     });
     expect(verdict.passed).toBe(false);
     const accepting = judge(
-      { ...profile, gate: { ...profile.gate, acceptsUntestedBase: true } },
+      { ...gate, acceptsUntestedBase: true },
       (await evaluate({ ...fixed, ...told })).evidence,
       lines,
     );
@@ -181,11 +179,7 @@ describe("the line about kept tests, when the base does not say what it executed
 
   it("is not met by what it lists and the capture does not have, whatever the profile accepts", async () => {
     const { lines, evidence } = await evaluate({ base: suite(passed("gone")), baseRun: { exitCode: 1 }, ...fixed });
-    const { passed: isPassed } = judge(
-      { ...profile, gate: { ...profile.gate, acceptsUntestedBase: true } },
-      evidence,
-      lines,
-    );
+    const { passed: isPassed } = judge({ ...gate, acceptsUntestedBase: true }, evidence, lines);
     expect([isPassed, lines.at(-1)]).toMatchObject([
       false,
       { state: "LINE_STATE_FAILED", detail: '"gone" is not there any more' },

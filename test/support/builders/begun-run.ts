@@ -5,7 +5,7 @@ import { createInScope } from "../../../src/drivers/postgres/in-scope.ts";
 import type { AutomationPlanJson } from "../../../src/gen/automation/v1/automation_plan_pb.ts";
 import type { MethodologyContextJson } from "../../../src/gen/automation/v1/run_requested_pb.ts";
 import type { RunPinsJson } from "../../../src/gen/automation/v1/run_work_pb.ts";
-import type { ProfileJson, RequirementJson } from "../../../src/gen/governance/v1/profile_pb.ts";
+import type { GateJson, ProfileJson, RequirementJson } from "../../../src/gen/governance/v1/profile_pb.ts";
 import { deriveReferences } from "../../../src/methodology/context-references.ts";
 import { createInRun } from "../../../src/runs/in-run.ts";
 import { newRun } from "../../../src/runs/new-run.ts";
@@ -36,7 +36,8 @@ export const createBeginRun =
       id: "team",
       version: sha256Hex(canonicalJson({ requirements, receiver: receiver ?? "" })).slice(0, 8),
       method: "METHOD_SCRUM",
-      gate: { id: "definition_of_done", requirements },
+      gates: [notJudged, { id: "definition_of_done", requirements }],
+      completionGate: "definition_of_done",
       ...(receiver === undefined ? {} : { handoff: { receiver, onRefusal: "REFUSAL_POLICY_FAIL" } }),
     };
     const run = newRun(
@@ -93,3 +94,9 @@ export const createBeginRun =
     });
     return { ...scope, execution };
   };
+
+/** A gate that no run could pass, and that no run is judged at. */
+const notJudged: GateJson = {
+  id: "release",
+  requirements: [{ id: "approved", kind: "approval", remedy: "Have it approved." }],
+};

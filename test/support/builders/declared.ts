@@ -37,10 +37,13 @@ export const aProfile = (over: ProfileJson = {}): ProfileJson => ({
   roles: [{ role: "developer", holders: ["ada"] }],
   requiredReferences: ["sprint", "backlog_item"],
   bindings: [{ workKind: "story", definitionId: "evidence", channel: "stable" }],
-  gate: {
-    id: "definition_of_done",
-    requirements: [{ id: "recorded", kind: "agent-run", minCount: 1, outcome: "COMPLETED", remedy: "run it again" }],
-  },
+  gates: [
+    {
+      id: "definition_of_done",
+      requirements: [{ id: "recorded", kind: "agent-run", minCount: 1, outcome: "COMPLETED", remedy: "run it again" }],
+    },
+  ],
+  completionGate: "definition_of_done",
   ...over,
 });
 

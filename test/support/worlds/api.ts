@@ -164,7 +164,8 @@ export function profileOf(id: string) {
   return {
     ...{ id, version: "1", method: Method.SCRUM, requiredReferences: ["sprint", "backlog_item"] },
     bindings: [{ workKind: "story", definitionId: "evidence", channel: "stable" }],
-    gate: { id: "done", requirements: [{ id: "ran", kind: "agent-run", remedy: "Ask again." }] },
+    gates: [{ id: "done", requirements: [{ id: "ran", kind: "agent-run", remedy: "Ask again." }] }],
+    completionGate: "done",
   };
 }
 

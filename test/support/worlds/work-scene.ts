@@ -56,10 +56,13 @@ export async function publishWork(
       version: "1",
       method: "METHOD_SCRUM",
       requiredReferences: ["backlog_item"],
-      gate: {
-        id: "worked",
-        requirements: [{ id: "run-completed", kind: "agent-run", outcome: "COMPLETED", remedy: "Ask again." }],
-      },
+      gates: [
+        {
+          id: "worked",
+          requirements: [{ id: "run-completed", kind: "agent-run", outcome: "COMPLETED", remedy: "Ask again." }],
+        },
+      ],
+      completionGate: "worked",
     },
   };
   const file = join(dir, "scene", `${name}.yaml`);

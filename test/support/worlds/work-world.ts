@@ -9,7 +9,7 @@ import type { LimitsJson, PolicyJson } from "../../../src/gen/automation/v1/poli
 import type { RunPinsJson, StepReportJson, WorkReportJson } from "../../../src/gen/automation/v1/run_work_pb.ts";
 import type { VerdictJson } from "../../../src/gen/automation/v1/verdict_pb.ts";
 import type { FoundTestsJson, WorkFindingsJson } from "../../../src/gen/automation/v1/work_findings_pb.ts";
-import type { ProfileJson, RequirementJson } from "../../../src/gen/governance/v1/profile_pb.ts";
+import type { RequirementJson } from "../../../src/gen/governance/v1/profile_pb.ts";
 import { encodeTar } from "../../../src/personas/canonical-tar.ts";
 import { readBundleFolder } from "../../../src/personas/compile-bundle.ts";
 import { judge } from "../../../src/proof/gates/verdict.ts";
@@ -209,11 +209,8 @@ async function judgeWork(
   const read = async (sha256: string) =>
     files.find(({ bytes }) => sha256Hex(bytes) === sha256)?.bytes ?? Buffer.alloc(0);
   const found = await examineWork({ report, uploads }, run.pins.policy ?? {}, read);
-  const profile: Pick<ProfileJson, "method" | "gate"> = {
-    method: "METHOD_SCRUM",
-    gate: { id: "done", requirements: [...requirements] },
-  };
-  const verdict = judge(profile, evidenceOf(found), found.lines);
+  const gate = { method: "METHOD_SCRUM" as const, id: "done", requirements: [...requirements] };
+  const verdict = judge(gate, evidenceOf(found), found.lines);
   const line = (requirementId: string) => {
     const found = verdict.lines?.find((each) => each.requirementId === requirementId);
     return found === undefined ? undefined : `${found.state?.replace("LINE_STATE_", "")}: ${found.detail}`;

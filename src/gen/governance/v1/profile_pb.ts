@@ -11,7 +11,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file governance/v1/profile.proto.
  */
 export const file_governance_v1_profile: GenFile = /*@__PURE__*/
-  fileDesc("Chtnb3Zlcm5hbmNlL3YxL3Byb2ZpbGUucHJvdG8SDWdvdmVybmFuY2UudjEirgMKB1Byb2ZpbGUSLAoCaWQYASABKAlCILpIHXIbMhleW2EtejAtOV1bYS16MC05LV17MCw2Mn0kEjgKB3ZlcnNpb24YAiABKAlCJ7pIJHIiMiBeW0EtWmEtejAtOV1bQS1aYS16MC05Li1dezAsNjJ9JBIxCgZtZXRob2QYAyABKA4yFS5nb3Zlcm5hbmNlLnYxLk1ldGhvZEIKukgHggEEEAEgABIzCgVyb2xlcxgEIAMoCzIaLmdvdmVybmFuY2UudjEuUm9sZUJpbmRpbmdCCLpIBZIBAhAyEkMKE3JlcXVpcmVkX3JlZmVyZW5jZXMYBSADKAlCJrpII5IBIBAUGAEiGnIYMhZeW2Etel1bYS16MC05X117MCw2Mn0kEjoKCGJpbmRpbmdzGAYgAygLMh4uZ292ZXJuYW5jZS52MS5Xb3JrS2luZEJpbmRpbmdCCLpIBZIBAhBkEikKBGdhdGUYByABKAsyEy5nb3Zlcm5hbmNlLnYxLkdhdGVCBrpIA8gBARInCgdoYW5kb2ZmGAggASgLMhYuZ292ZXJuYW5jZS52MS5IYW5kb2ZmImIKC1JvbGVCaW5kaW5nEiwKBHJvbGUYASABKAlCHrpIG3IZMhdeW2Etel1bYS16MC05Xy1dezAsNjJ9JBIlCgdob2xkZXJzGAIgAygJQhS6SBGSAQ4QyAEYASIHcgUQARjIASKwAQoPV29ya0tpbmRCaW5kaW5nEjEKCXdvcmtfa2luZBgBIAEoCUIeukgbchkyF15bYS16XVthLXowLTlfLV17MCw2Mn0kEjcKDWRlZmluaXRpb25faWQYAiABKAlCILpIHXIbMhleW2EtejAtOV1bYS16MC05LV17MCw2Mn0kEjEKB2NoYW5uZWwYAyABKAlCILpIHXIbMhleW2EtejAtOV1bYS16MC05LV17MCw2Mn0kIo4BCgRHYXRlEikKAmlkGAEgASgJQh26SBpyGDIWXlthLXpdW2EtejAtOV9dezAsNjJ9JBI8CgxyZXF1aXJlbWVudHMYAiADKAsyGi5nb3Zlcm5hbmNlLnYxLlJlcXVpcmVtZW50Qgq6SAeSAQQIARBkEh0KFWFjY2VwdHNfdW50ZXN0ZWRfYmFzZRgDIAEoCCKXAgoLUmVxdWlyZW1lbnQSKgoCaWQYASABKAlCHrpIG3IZMhdeW2Etel1bYS16MC05Xy1dezAsNjJ9JBIrCgRraW5kGAIgASgJQh26SBpyGDIWXlthLXpdW2EtejAtOS1dezAsNjJ9JBIcCgltaW5fY291bnQYAyABKAVCCbpIBhoEGGQoABImCgdvdXRjb21lGAQgASgJQhW6SBJyEDIOXltBLVpfXXswLDYzfSQSGgoGcmVtZWR5GAUgASgJQgq6SAdyBRABGOgHEk0KB3ZhbnRhZ2UYBiABKAlCPLpIOXI3MjVeKHdvcmtlci1vYnNlcnZlZHxhZ2VudC1yZXBvcnRlZHx0aGlyZC1wYXJ0eXxodW1hbik/JCJ7CgdIYW5kb2ZmEjIKCHJlY2VpdmVyGAEgASgJQiC6SB1yGzIZXlthLXowLTldW2EtejAtOS1dezAsNjJ9JBI8Cgpvbl9yZWZ1c2FsGAIgASgOMhwuZ292ZXJuYW5jZS52MS5SZWZ1c2FsUG9saWN5Qgq6SAeCAQQQASAAKjIKBk1ldGhvZBIWChJNRVRIT0RfVU5TUEVDSUZJRUQQABIQCgxNRVRIT0RfU0NSVU0QASpICg1SZWZ1c2FsUG9saWN5Eh4KGlJFRlVTQUxfUE9MSUNZX1VOU1BFQ0lGSUVEEAASFwoTUkVGVVNBTF9QT0xJQ1lfRkFJTBABYgZwcm90bzM", [file_buf_validate_validate]);
+  fileDesc("Chtnb3Zlcm5hbmNlL3YxL3Byb2ZpbGUucHJvdG8SDWdvdmVybmFuY2UudjEi1QMKB1Byb2ZpbGUSLAoCaWQYASABKAlCILpIHXIbMhleW2EtejAtOV1bYS16MC05LV17MCw2Mn0kEjgKB3ZlcnNpb24YAiABKAlCJ7pIJHIiMiBeW0EtWmEtejAtOV1bQS1aYS16MC05Li1dezAsNjJ9JBIxCgZtZXRob2QYAyABKA4yFS5nb3Zlcm5hbmNlLnYxLk1ldGhvZEIKukgHggEEEAEgABIzCgVyb2xlcxgEIAMoCzIaLmdvdmVybmFuY2UudjEuUm9sZUJpbmRpbmdCCLpIBZIBAhAyEkMKE3JlcXVpcmVkX3JlZmVyZW5jZXMYBSADKAlCJrpII5IBIBAUGAEiGnIYMhZeW2Etel1bYS16MC05X117MCw2Mn0kEjoKCGJpbmRpbmdzGAYgAygLMh4uZ292ZXJuYW5jZS52MS5Xb3JrS2luZEJpbmRpbmdCCLpIBZIBAhBkEi4KBWdhdGVzGAcgAygLMhMuZ292ZXJuYW5jZS52MS5HYXRlQgq6SAeSAQQIARAUEiAKD2NvbXBsZXRpb25fZ2F0ZRgIIAEoCUIHukgEcgIYPxInCgdoYW5kb2ZmGAkgASgLMhYuZ292ZXJuYW5jZS52MS5IYW5kb2ZmImIKC1JvbGVCaW5kaW5nEiwKBHJvbGUYASABKAlCHrpIG3IZMhdeW2Etel1bYS16MC05Xy1dezAsNjJ9JBIlCgdob2xkZXJzGAIgAygJQhS6SBGSAQ4QyAEYASIHcgUQARjIASKwAQoPV29ya0tpbmRCaW5kaW5nEjEKCXdvcmtfa2luZBgBIAEoCUIeukgbchkyF15bYS16XVthLXowLTlfLV17MCw2Mn0kEjcKDWRlZmluaXRpb25faWQYAiABKAlCILpIHXIbMhleW2EtejAtOV1bYS16MC05LV17MCw2Mn0kEjEKB2NoYW5uZWwYAyABKAlCILpIHXIbMhleW2EtejAtOV1bYS16MC05LV17MCw2Mn0kIo4BCgRHYXRlEikKAmlkGAEgASgJQh26SBpyGDIWXlthLXpdW2EtejAtOV9dezAsNjJ9JBI8CgxyZXF1aXJlbWVudHMYAiADKAsyGi5nb3Zlcm5hbmNlLnYxLlJlcXVpcmVtZW50Qgq6SAeSAQQIARBkEh0KFWFjY2VwdHNfdW50ZXN0ZWRfYmFzZRgDIAEoCCKXAgoLUmVxdWlyZW1lbnQSKgoCaWQYASABKAlCHrpIG3IZMhdeW2Etel1bYS16MC05Xy1dezAsNjJ9JBIrCgRraW5kGAIgASgJQh26SBpyGDIWXlthLXpdW2EtejAtOS1dezAsNjJ9JBIcCgltaW5fY291bnQYAyABKAVCCbpIBhoEGGQoABImCgdvdXRjb21lGAQgASgJQhW6SBJyEDIOXltBLVpfXXswLDYzfSQSGgoGcmVtZWR5GAUgASgJQgq6SAdyBRABGOgHEk0KB3ZhbnRhZ2UYBiABKAlCPLpIOXI3MjVeKHdvcmtlci1vYnNlcnZlZHxhZ2VudC1yZXBvcnRlZHx0aGlyZC1wYXJ0eXxodW1hbik/JCJ7CgdIYW5kb2ZmEjIKCHJlY2VpdmVyGAEgASgJQiC6SB1yGzIZXlthLXowLTldW2EtejAtOS1dezAsNjJ9JBI8Cgpvbl9yZWZ1c2FsGAIgASgOMhwuZ292ZXJuYW5jZS52MS5SZWZ1c2FsUG9saWN5Qgq6SAeCAQQQASAAKjIKBk1ldGhvZBIWChJNRVRIT0RfVU5TUEVDSUZJRUQQABIQCgxNRVRIT0RfU0NSVU0QASpICg1SZWZ1c2FsUG9saWN5Eh4KGlJFRlVTQUxfUE9MSUNZX1VOU1BFQ0lGSUVEEAASFwoTUkVGVVNBTF9QT0xJQ1lfRkFJTBABYgZwcm90bzM", [file_buf_validate_validate]);
 
 /**
  * A methodology's requirements on the end of a run, and where its proof goes. Immutable per version, pinned by digest at accept.
@@ -56,16 +56,23 @@ export type Profile = Message<"governance.v1.Profile"> & {
   bindings: WorkKindBinding[];
 
   /**
-   * What a run must prove to be COMPLETED.
+   * Named sets of requirements; each id is unique.
    *
-   * @generated from field: governance.v1.Gate gate = 7;
+   * @generated from field: repeated governance.v1.Gate gates = 7;
    */
-  gate?: Gate | undefined;
+  gates: Gate[];
+
+  /**
+   * The id of the gate that a run must pass to be COMPLETED. Every run of the profile is judged at this gate and at no other.
+   *
+   * @generated from field: string completion_gate = 8;
+   */
+  completionGate: string;
 
   /**
    * Calls to the methodology's service; absent: none are made.
    *
-   * @generated from field: governance.v1.Handoff handoff = 8;
+   * @generated from field: governance.v1.Handoff handoff = 9;
    */
   handoff?: Handoff | undefined;
 };
@@ -113,16 +120,23 @@ export type ProfileJson = {
   bindings?: WorkKindBindingJson[];
 
   /**
-   * What a run must prove to be COMPLETED.
+   * Named sets of requirements; each id is unique.
    *
-   * @generated from field: governance.v1.Gate gate = 7;
+   * @generated from field: repeated governance.v1.Gate gates = 7;
    */
-  gate?: GateJson;
+  gates?: GateJson[];
+
+  /**
+   * The id of the gate that a run must pass to be COMPLETED. Every run of the profile is judged at this gate and at no other.
+   *
+   * @generated from field: string completion_gate = 8;
+   */
+  completionGate?: string;
 
   /**
    * Calls to the methodology's service; absent: none are made.
    *
-   * @generated from field: governance.v1.Handoff handoff = 8;
+   * @generated from field: governance.v1.Handoff handoff = 9;
    */
   handoff?: HandoffJson;
 };
@@ -243,8 +257,8 @@ export type Gate = Message<"governance.v1.Gate"> & {
   requirements: Requirement[];
 
   /**
-   * Whether a base that does not say which tests it executed (no report, or not a whole one) is fine, as before the first tests or where the build is what is to be mended. `tests-kept-…` is then met and
-   * says so; else it is not met, since every test could be gone.
+   * A base commit whose tests left no report, or an incomplete one, says nothing about which tests it executed. False: `tests-kept-…` is then not met, since every test could be gone. True: it is met,
+   * and its detail says so; meant for a repository before its first tests, or whose build is what the run repairs.
    *
    * @generated from field: bool accepts_untested_base = 3;
    */
@@ -268,8 +282,8 @@ export type GateJson = {
   requirements?: RequirementJson[];
 
   /**
-   * Whether a base that does not say which tests it executed (no report, or not a whole one) is fine, as before the first tests or where the build is what is to be mended. `tests-kept-…` is then met and
-   * says so; else it is not met, since every test could be gone.
+   * A base commit whose tests left no report, or an incomplete one, says nothing about which tests it executed. False: `tests-kept-…` is then not met, since every test could be gone. True: it is met,
+   * and its detail says so; meant for a repository before its first tests, or whose build is what the run repairs.
    *
    * @generated from field: bool accepts_untested_base = 3;
    */
@@ -288,7 +302,7 @@ export const GateSchema: GenMessage<Gate, {jsonType: GateJson}> = /*@__PURE__*/
  */
 export type Requirement = Message<"governance.v1.Requirement"> & {
   /**
-   * Unique within the gate, and none of the lines that every verdict of work has: `steps-done`, `work-examined`, `capture-complete`, `exit-gate-…`, `tests-kept-…`.
+   * Unique within the gate. Reserved, because every verdict on work has these lines: `steps-done`, `work-examined`, `capture-complete`, `exit-gate-…`, `tests-kept-…`.
    *
    * @generated from field: string id = 1;
    */
@@ -309,8 +323,8 @@ export type Requirement = Message<"governance.v1.Requirement"> & {
   minCount: number;
 
   /**
-   * The outcome that each must state. Of a kind that can state several, empty is the one that says that it went well: `COMPLETED` of an agent-run, `PASSED` of a test-result,
-   * `CAPTURED` of a diff (others: `UNCHANGED`, `PARTIAL`), `KEPT` of a document.
+   * The outcome that each must state. Empty means success: `COMPLETED` of an agent-run, `PASSED` of a test-result, `CAPTURED` of a diff (which may also be `UNCHANGED` or `PARTIAL`),
+   * `KEPT` of a document.
    *
    * @generated from field: string outcome = 4;
    */
@@ -324,7 +338,7 @@ export type Requirement = Message<"governance.v1.Requirement"> & {
   remedy: string;
 
   /**
-   * Who must have seen the facts: `worker-observed`. Empty: anybody.
+   * Who must have observed the facts, for example `worker-observed`. Empty: anybody.
    *
    * @generated from field: string vantage = 6;
    */
@@ -336,7 +350,7 @@ export type Requirement = Message<"governance.v1.Requirement"> & {
  */
 export type RequirementJson = {
   /**
-   * Unique within the gate, and none of the lines that every verdict of work has: `steps-done`, `work-examined`, `capture-complete`, `exit-gate-…`, `tests-kept-…`.
+   * Unique within the gate. Reserved, because every verdict on work has these lines: `steps-done`, `work-examined`, `capture-complete`, `exit-gate-…`, `tests-kept-…`.
    *
    * @generated from field: string id = 1;
    */
@@ -357,8 +371,8 @@ export type RequirementJson = {
   minCount?: number;
 
   /**
-   * The outcome that each must state. Of a kind that can state several, empty is the one that says that it went well: `COMPLETED` of an agent-run, `PASSED` of a test-result,
-   * `CAPTURED` of a diff (others: `UNCHANGED`, `PARTIAL`), `KEPT` of a document.
+   * The outcome that each must state. Empty means success: `COMPLETED` of an agent-run, `PASSED` of a test-result, `CAPTURED` of a diff (which may also be `UNCHANGED` or `PARTIAL`),
+   * `KEPT` of a document.
    *
    * @generated from field: string outcome = 4;
    */
@@ -372,7 +386,7 @@ export type RequirementJson = {
   remedy?: string;
 
   /**
-   * Who must have seen the facts: `worker-observed`. Empty: anybody.
+   * Who must have observed the facts, for example `worker-observed`. Empty: anybody.
    *
    * @generated from field: string vantage = 6;
    */
