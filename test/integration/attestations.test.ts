@@ -31,7 +31,7 @@ describe("registered attestations", () => {
   it("are found by run, by references and their parents, and by subject; page by page", async () => {
     const scope = await begin([ran], "list-tenant");
     await sealing.admin.query(
-      "insert into run_references values ('list-tenant', $1, 'sprint', 'S-7', 'retail'), ('list-tenant', $1, 'product', 'shop', 'retail')",
+      "insert into run_references (tenant, org, run_id, kind, id) values ('list-tenant', 'retail', $1, 'sprint', 'S-7'), ('list-tenant', 'retail', $1, 'product', 'shop')",
       [scope.runId],
     );
     await seal.prepare(scope);
