@@ -34,7 +34,10 @@ describe("regular expressions", () => {
 
   it("are written out, so that they are tried here", () => {
     const built = found.flatMap((each) => ("pattern" in each ? [] : [each.at]));
-    const ofTheKernel = ["workers/workspace/sandbox/control-groups.ts", "workers/workspace/sandbox/probe.mjs"];
+    const ofTheKernel = [
+      "workers/workspace/sandbox/limits/control-groups.ts",
+      "workers/workspace/sandbox/proof/probe.mjs",
+    ];
     expect([...new Set(built)].sort()).toEqual(ofTheKernel);
   });
 

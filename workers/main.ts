@@ -33,7 +33,7 @@ export async function main(
   signal: AbortSignal,
 ): Promise<void> {
   const isControl = kind === "control";
-  if (!isControl) (await import("./workspace/sandbox/own-mounts.ts")).takeOwnMounts(source);
+  if (!isControl) (await import("./workspace/sandbox/area/own-mounts.ts")).takeOwnMounts(source);
   const environment = isControl ? readEnvironment("worker", source) : readEnvironment("workspace", source);
   const log = createLog(`worker-${kind}`, environment.AUTOMATION_LOG_LEVEL);
   const logger = createTemporalLogger(log);
@@ -78,7 +78,7 @@ async function prepareWorkspace(
   { log, signal, onStanding }: { log: Log; signal: AbortSignal; onStanding: (standing: Standing) => void },
 ): Promise<PreparedWorker> {
   const { createWorkspaceWorker } = await import("./workspace/workspace-worker.ts");
-  const { lackOfHost } = await import("./workspace/sandbox/host-fault.ts");
+  const { lackOfHost } = await import("./workspace/host/host-fault.ts");
   for (;;) {
     try {
       return await createWorkspaceWorker(environment, { log, signal });

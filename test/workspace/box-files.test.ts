@@ -12,9 +12,9 @@ import {
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { writeBoxFiles } from "../../workers/workspace/sandbox/box-files.ts";
+import { writeBoxFiles } from "../../workers/workspace/sandbox/area/etc-of-boxes.ts";
+import type { RunArea } from "../../workers/workspace/sandbox/area/run-area.ts";
 import { createBubblewrap } from "../../workers/workspace/sandbox/bubblewrap.ts";
-import type { RunArea } from "../../workers/workspace/sandbox/run-area.ts";
 import type { Sandbox } from "../../workers/workspace/sandbox/sandbox.ts";
 import type { RanBox } from "../support/worlds/boxes.ts";
 import { openTestArea, runInBox } from "../support/worlds/boxes.ts";

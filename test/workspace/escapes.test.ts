@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { isRoot } from "../../workers/workspace/sandbox/slot-owner.ts";
+import { isRoot } from "../../workers/workspace/sandbox/slots.ts";
 import type { StagedBoxes } from "../support/worlds/boxes.ts";
 import { stageBoxes } from "../support/worlds/boxes.ts";
 import type { Attempt } from "./scripts/attempt-escapes.ts";

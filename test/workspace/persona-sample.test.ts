@@ -9,11 +9,11 @@ import { createBundleCache } from "../../workers/workspace/runtimes/bundle-cache
 import { createCommandRuntime } from "../../workers/workspace/runtimes/command/command-runtime.ts";
 import { createListen } from "../../workers/workspace/runtimes/command/listen.ts";
 import type { Tell } from "../../workers/workspace/runtimes/step-end.ts";
+import type { RunArea } from "../../workers/workspace/sandbox/area/run-area.ts";
+import { openRunArea } from "../../workers/workspace/sandbox/area/run-area.ts";
+import type { RunFolder } from "../../workers/workspace/sandbox/area/run-folder.ts";
 import { createBubblewrap } from "../../workers/workspace/sandbox/bubblewrap.ts";
-import type { RunArea } from "../../workers/workspace/sandbox/run-area.ts";
-import { openRunArea } from "../../workers/workspace/sandbox/run-area.ts";
-import type { RunFolder } from "../../workers/workspace/sandbox/run-folder.ts";
-import { ownerOfSlot } from "../../workers/workspace/sandbox/slot-owner.ts";
+import { ownerOfSlot } from "../../workers/workspace/sandbox/slots.ts";
 import { saveFilesOf } from "../support/probes/pages.ts";
 
 /** Runs the persona that docs/personas.md shows, and those of the demo: by hand, as the page says to try them, and published, in a box. */

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { isRoot } from "../../workers/workspace/sandbox/slot-owner.ts";
+import { isRoot } from "../../workers/workspace/sandbox/slots.ts";
 import type { StagedBoxes } from "../support/worlds/boxes.ts";
 import { stageBoxes } from "../support/worlds/boxes.ts";
 import type { Filled } from "./scripts/fill-disk.ts";

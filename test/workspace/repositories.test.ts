@@ -3,8 +3,8 @@ import { once } from "node:events";
 import { lstatSync, mkdirSync, readdirSync, readFileSync, readlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
+import { underLock } from "../../workers/workspace/host/file-lock.ts";
 import { copyTree } from "../../workers/workspace/repo/copy-tree.ts";
-import { underLock } from "../../workers/workspace/repo/file-lock.ts";
 import { runGit } from "../../workers/workspace/repo/run-git.ts";
 import { createRepository } from "../support/builders/repositories.ts";
 import { prepareBase, startRepositoryWorld } from "../support/worlds/repository-world.ts";
@@ -187,7 +187,7 @@ describe("a mirror", () => {
 
   it("is another process's until that ends, and a killed one's no longer", async () => {
     const file = join(folder, "lock");
-    const program = `const { underLock } = await import(${JSON.stringify(import.meta.resolve("../../workers/workspace/repo/file-lock.ts"))});
+    const program = `const { underLock } = await import(${JSON.stringify(import.meta.resolve("../../workers/workspace/host/file-lock.ts"))});
       await underLock(process.argv[1], () => { console.log("has it"); return new Promise((done) => setTimeout(done, 60_000)); }, new AbortController().signal);`;
     const child = spawn(process.execPath, ["--input-type=module", "--eval", program, file], {
       stdio: ["ignore", "pipe", "inherit"],

@@ -12,10 +12,10 @@ import {
 } from "node:fs";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { boxesOf, mountsBelow, reapLeftovers } from "../../workers/workspace/sandbox/area/reap-leftovers.ts";
+import { openRunArea } from "../../workers/workspace/sandbox/area/run-area.ts";
 import { createBubblewrap } from "../../workers/workspace/sandbox/bubblewrap.ts";
-import { boxesOf, mountsBelow } from "../../workers/workspace/sandbox/reap-leftovers.ts";
-import { openRunArea } from "../../workers/workspace/sandbox/run-area.ts";
-import { isRoot, ownerOfSlot } from "../../workers/workspace/sandbox/slot-owner.ts";
+import { isRoot, ownerOfSlot } from "../../workers/workspace/sandbox/slots.ts";
 import { makePassableFolder, nodeDir, processesMarked, runInBox, stageBoxes } from "../support/worlds/boxes.ts";
 
 const signal = new AbortController().signal;
@@ -153,7 +153,7 @@ const loopDevicesBelow = (path: string): string[] =>
     return held.startsWith(`${path}/`) ? [held] : [];
   });
 
-it("reaps processes and files of a box that nobody waits for", async () => {
+it("ends the processes of a box from outside, and whoever waits for the box is told", async () => {
   const area = await open();
   const sandbox = createBubblewrap({ area });
   const mark = crypto.randomUUID();
@@ -163,7 +163,7 @@ it("reaps processes and files of a box that nobody waits for", async () => {
     onStdout: () => up.resolve(),
   });
   await up.promise;
-  await area.reap(signal);
+  await reapLeftovers(area.root, signal); // its files stay: they are counted when it ends
   expect(processesMarked(mark)).toEqual([]);
   expect((await running).end).toMatchObject({ signal: "SIGKILL", isStopped: false });
   await area.close();

@@ -1,9 +1,9 @@
 import { readdirSync, symlinkSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
+import { boxesOf } from "../../workers/workspace/sandbox/area/reap-leftovers.ts";
+import type { RunArea } from "../../workers/workspace/sandbox/area/run-area.ts";
 import { createBubblewrap } from "../../workers/workspace/sandbox/bubblewrap.ts";
-import { boxesOf } from "../../workers/workspace/sandbox/reap-leftovers.ts";
-import type { RunArea } from "../../workers/workspace/sandbox/run-area.ts";
 import type { Sandbox } from "../../workers/workspace/sandbox/sandbox.ts";
 import { openTestArea, processesMarked, runInBox } from "../support/worlds/boxes.ts";
 

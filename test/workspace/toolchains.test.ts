@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, it } from "vitest";
+import type { RunArea } from "../../workers/workspace/sandbox/area/run-area.ts";
 import { createBubblewrap } from "../../workers/workspace/sandbox/bubblewrap.ts";
-import type { RunArea } from "../../workers/workspace/sandbox/run-area.ts";
 import type { Sandbox } from "../../workers/workspace/sandbox/sandbox.ts";
 import { openTestArea, runInBox } from "../support/worlds/boxes.ts";
 

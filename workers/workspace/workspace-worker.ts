@@ -13,7 +13,6 @@ import { fetchBundle } from "./activities/fetch-bundle.ts";
 import { createPersonaAtWork } from "./activities/persona-at-work.ts";
 import type { RunApiFor } from "./activities/run-api.ts";
 import { createRunTests } from "./activities/run-tests.ts";
-import { createSlots } from "./activities/slots.ts";
 import { createWorkSegment } from "./activities/work-segment.ts";
 import { createCaptureTree } from "./capture/capture-tree.ts";
 import { createReadOut } from "./capture/read-out.ts";
@@ -22,9 +21,9 @@ import { createBundleCache } from "./runtimes/bundle-cache.ts";
 import { createCommandRuntime } from "./runtimes/command/command-runtime.ts";
 import { createListen } from "./runtimes/command/listen.ts";
 import { createRunCommand } from "./runtimes/command/run-command.ts";
+import { openRunArea } from "./sandbox/area/run-area.ts";
 import { createBubblewrap } from "./sandbox/bubblewrap.ts";
-import { openRunArea } from "./sandbox/run-area.ts";
-import { ownerOfSlot } from "./sandbox/slot-owner.ts";
+import { createSlots, ownerOfSlot } from "./sandbox/slots.ts";
 import { tryBox } from "./sandbox/try-box.ts";
 
 /** Memory that the host keeps for one box when slots are counted, bytes. */

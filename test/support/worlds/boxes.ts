@@ -14,10 +14,10 @@ import {
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
-import type { RunArea } from "../../../workers/workspace/sandbox/run-area.ts";
-import { openRunArea } from "../../../workers/workspace/sandbox/run-area.ts";
+import type { RunArea } from "../../../workers/workspace/sandbox/area/run-area.ts";
+import { openRunArea } from "../../../workers/workspace/sandbox/area/run-area.ts";
 import type { BoxEnd, BoxLimits, BoxSpec, Sandbox } from "../../../workers/workspace/sandbox/sandbox.ts";
-import { isRoot, ownerOfSlot } from "../../../workers/workspace/sandbox/slot-owner.ts";
+import { isRoot, ownerOfSlot } from "../../../workers/workspace/sandbox/slots.ts";
 
 const checkout = resolve(import.meta.dirname, "../../..");
 const mebibyte = 1_048_576;
@@ -133,7 +133,13 @@ const ordinaryUser = 65_534;
 
 export function stageBoxes(): StagedBoxes {
   const dir = makePassableFolder();
-  for (const folder of ["workers/workspace/sandbox", "src/text", "test/corpus/escapes", "test/workspace/scripts"]) {
+  for (const folder of [
+    "workers/workspace/sandbox",
+    "workers/workspace/host",
+    "src/text",
+    "test/corpus/escapes",
+    "test/workspace/scripts",
+  ]) {
     cpSync(join(checkout, folder), join(dir, folder), { recursive: true });
   }
   writeFileSync(join(dir, "package.json"), '{ "type": "module" }');

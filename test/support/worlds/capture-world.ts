@@ -8,11 +8,11 @@ import { takeFingerprint } from "../../../workers/workspace/capture/fingerprint.
 import { copyTree } from "../../../workers/workspace/repo/copy-tree.ts";
 import type { Base } from "../../../workers/workspace/repo/git-repositories.ts";
 import { materialise } from "../../../workers/workspace/repo/materialise.ts";
+import { openRunArea } from "../../../workers/workspace/sandbox/area/run-area.ts";
+import type { RunFolder } from "../../../workers/workspace/sandbox/area/run-folder.ts";
 import { createBubblewrap } from "../../../workers/workspace/sandbox/bubblewrap.ts";
-import { openRunArea } from "../../../workers/workspace/sandbox/run-area.ts";
-import type { RunFolder } from "../../../workers/workspace/sandbox/run-folder.ts";
 import type { Sandbox } from "../../../workers/workspace/sandbox/sandbox.ts";
-import { ownerOfSlot } from "../../../workers/workspace/sandbox/slot-owner.ts";
+import { ownerOfSlot } from "../../../workers/workspace/sandbox/slots.ts";
 
 /** Bytes of a file; `link` is a symbolic link to its text, `program` an executable. */
 export type Content = string | Buffer | { readonly link: string } | { readonly program: string };

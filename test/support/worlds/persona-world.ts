@@ -9,10 +9,10 @@ import { createListen } from "../../../workers/workspace/runtimes/command/listen
 import { createRunCommand } from "../../../workers/workspace/runtimes/command/run-command.ts";
 import type { PersonaTask } from "../../../workers/workspace/runtimes/runtime.ts";
 import type { StepEnd, Tell } from "../../../workers/workspace/runtimes/step-end.ts";
+import { openRunArea } from "../../../workers/workspace/sandbox/area/run-area.ts";
 import { createBubblewrap } from "../../../workers/workspace/sandbox/bubblewrap.ts";
-import { openRunArea } from "../../../workers/workspace/sandbox/run-area.ts";
 import type { BoxLimits } from "../../../workers/workspace/sandbox/sandbox.ts";
-import { ownerOfSlot } from "../../../workers/workspace/sandbox/slot-owner.ts";
+import { ownerOfSlot } from "../../../workers/workspace/sandbox/slots.ts";
 
 export type Told = Parameters<Tell>[0];
 

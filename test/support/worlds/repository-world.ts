@@ -2,8 +2,8 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Base, GitRepositoriesDeps, Repositories } from "../../../workers/workspace/repo/git-repositories.ts";
 import { createGitRepositories } from "../../../workers/workspace/repo/git-repositories.ts";
-import { systemCallFilter } from "../../../workers/workspace/sandbox/system-call-filter.ts";
-import { architectureOf } from "../../../workers/workspace/sandbox/system-calls.ts";
+import { systemCallFilter } from "../../../workers/workspace/sandbox/box/system-call-filter.ts";
+import { architectureOf } from "../../../workers/workspace/sandbox/box/system-calls.ts";
 import type { GitServer, TestRepository } from "../builders/repositories.ts";
 import { createRepository, startGitServer, temporaryFolder } from "../builders/repositories.ts";
 

@@ -32,8 +32,8 @@ import { createCommandRuntime } from "../../../workers/workspace/runtimes/comman
 import { createListen } from "../../../workers/workspace/runtimes/command/listen.ts";
 import { createRunCommand } from "../../../workers/workspace/runtimes/command/run-command.ts";
 import type { Tell } from "../../../workers/workspace/runtimes/step-end.ts";
+import type { RunArea } from "../../../workers/workspace/sandbox/area/run-area.ts";
 import { createBubblewrap } from "../../../workers/workspace/sandbox/bubblewrap.ts";
-import type { RunArea } from "../../../workers/workspace/sandbox/run-area.ts";
 import { createRepository, temporaryFolder } from "../builders/repositories.ts";
 import { openTestArea } from "./boxes.ts";
 

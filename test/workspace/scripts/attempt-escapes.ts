@@ -3,11 +3,11 @@ import { once } from "node:events";
 import { copyFileSync, existsSync, lstatSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { join, resolve } from "node:path";
+import { boxesOf, mountsBelow } from "../../../workers/workspace/sandbox/area/reap-leftovers.ts";
+import { openRunArea } from "../../../workers/workspace/sandbox/area/run-area.ts";
 import { createBubblewrap } from "../../../workers/workspace/sandbox/bubblewrap.ts";
-import { boxesOf, mountsBelow } from "../../../workers/workspace/sandbox/reap-leftovers.ts";
-import { openRunArea } from "../../../workers/workspace/sandbox/run-area.ts";
 import type { BoxEnd, BoxLimits } from "../../../workers/workspace/sandbox/sandbox.ts";
-import { ownerOfSlot } from "../../../workers/workspace/sandbox/slot-owner.ts";
+import { ownerOfSlot } from "../../../workers/workspace/sandbox/slots.ts";
 
 /** What became of one attempt; printed as one line of JSON. */
 export interface Attempt {

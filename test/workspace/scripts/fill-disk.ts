@@ -1,10 +1,10 @@
 import { statSync } from "node:fs";
 import { join, resolve } from "node:path";
+import { mountsBelow } from "../../../workers/workspace/sandbox/area/reap-leftovers.ts";
+import { openRunArea } from "../../../workers/workspace/sandbox/area/run-area.ts";
 import { createBubblewrap } from "../../../workers/workspace/sandbox/bubblewrap.ts";
-import { mountsBelow } from "../../../workers/workspace/sandbox/reap-leftovers.ts";
-import { openRunArea } from "../../../workers/workspace/sandbox/run-area.ts";
 import type { BoxEnd } from "../../../workers/workspace/sandbox/sandbox.ts";
-import { ownerOfSlot } from "../../../workers/workspace/sandbox/slot-owner.ts";
+import { ownerOfSlot } from "../../../workers/workspace/sandbox/slots.ts";
 
 /** What became of programs that fill a place of 32 MiB; printed as one line of JSON. */
 export interface Filled {

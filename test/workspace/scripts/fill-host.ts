@@ -1,8 +1,8 @@
 import { execFileSync } from "node:child_process";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
-import { openRunArea } from "../../../workers/workspace/sandbox/run-area.ts";
-import { ownerOfSlot } from "../../../workers/workspace/sandbox/slot-owner.ts";
+import { openRunArea } from "../../../workers/workspace/sandbox/area/run-area.ts";
+import { ownerOfSlot } from "../../../workers/workspace/sandbox/slots.ts";
 
 /** Writes to a place, at most as much as it may hold, on a host's disk that is full: prints whether that was told, and what of. */
 const [work = ""] = process.argv.slice(2);

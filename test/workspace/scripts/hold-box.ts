@@ -1,7 +1,7 @@
 import { join, resolve } from "node:path";
+import { openRunArea } from "../../../workers/workspace/sandbox/area/run-area.ts";
 import { createBubblewrap } from "../../../workers/workspace/sandbox/bubblewrap.ts";
-import { openRunArea } from "../../../workers/workspace/sandbox/run-area.ts";
-import { ownerOfSlot } from "../../../workers/workspace/sandbox/slot-owner.ts";
+import { ownerOfSlot } from "../../../workers/workspace/sandbox/slots.ts";
 
 /** A worker that reaps, then holds a box with two processes until it is told to end. */
 const [, root = "", mark = ""] = process.argv.slice(2);

@@ -6,7 +6,7 @@ import type { Base } from "../repo/git-repositories.ts";
 import type { createBundleCache } from "../runtimes/bundle-cache.ts";
 import type { PersonaTask, Runtimes } from "../runtimes/runtime.ts";
 import type { StepEnd } from "../runtimes/step-end.ts";
-import type { RunFolder } from "../sandbox/run-folder.ts";
+import type { RunFolder } from "../sandbox/area/run-folder.ts";
 import { boxLimitsOf } from "./box-limits.ts";
 import { reportName } from "./run-tests.ts";
 import type { KeptFile } from "./upload-work.ts";

@@ -5,7 +5,7 @@ import type { Base } from "../repo/git-repositories.ts";
 import { materialise } from "../repo/materialise.ts";
 import type { createRunCommand } from "../runtimes/command/run-command.ts";
 import type { StepEnd } from "../runtimes/step-end.ts";
-import type { RunFolder } from "../sandbox/run-folder.ts";
+import type { RunFolder } from "../sandbox/area/run-folder.ts";
 import type { Sandbox } from "../sandbox/sandbox.ts";
 import { boxLimitsOf } from "./box-limits.ts";
 import type { KeptFile } from "./upload-work.ts";

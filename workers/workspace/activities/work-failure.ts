@@ -2,7 +2,7 @@ import { ConnectError } from "@connectrpc/connect";
 import { ApplicationFailure, CancelledFailure } from "@temporalio/activity";
 import { workFailed } from "../../../src/drivers/temporal/contract.ts";
 import { failureOf } from "../../automation/activities/failure-of.ts";
-import { hostFaultOf } from "../sandbox/host-fault.ts";
+import { hostFaultOf } from "../host/host-fault.ts";
 
 /** Something outside of the work and of this worker did not answer, or not as it does when it is well. */
 export class AwayError extends Error {

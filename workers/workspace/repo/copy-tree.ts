@@ -1,6 +1,6 @@
 import { lastWords } from "../../../src/text/strangers-text.ts";
-import { runProgram } from "../sandbox/run-program.ts";
-import { isRoot } from "../sandbox/slot-owner.ts";
+import { runProgram } from "../host/run-program.ts";
+import { isRoot } from "../sandbox/slots.ts";
 import type { Owner } from "./materialise.ts";
 
 const timeoutMs = 600_000;

@@ -1,5 +1,5 @@
 import { lastWords } from "../../../src/text/strangers-text.ts";
-import { hostFaultOf } from "../sandbox/host-fault.ts";
+import { hostFaultOf } from "../host/host-fault.ts";
 import { BaseUnavailableError } from "./base-unavailable-error.ts";
 import { GitError, GitTimeoutError } from "./run-git.ts";
 

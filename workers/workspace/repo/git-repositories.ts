@@ -1,12 +1,12 @@
 import { createHash } from "node:crypto";
 import { mkdir, readdir, rm } from "node:fs/promises";
 import { dirname, join } from "node:path";
-import { hostFaultOf } from "../sandbox/host-fault.ts";
-import type { RunArea } from "../sandbox/run-area.ts";
+import { underLock } from "../host/file-lock.ts";
+import { hostFaultOf } from "../host/host-fault.ts";
+import type { RunArea } from "../sandbox/area/run-area.ts";
 import type { ShelfLimits } from "./base-shelf.ts";
 import { createBaseShelf } from "./base-shelf.ts";
 import { BaseUnavailableError } from "./base-unavailable-error.ts";
-import { underLock } from "./file-lock.ts";
 import { faultOfRemote, remoteFault } from "./git-fault.ts";
 import { MissingObjectError, materialise } from "./materialise.ts";
 import type { Remote, Wanted } from "./mirror.ts";

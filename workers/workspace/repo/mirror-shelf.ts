@@ -1,6 +1,6 @@
 import { readdir, rm, stat, utimes } from "node:fs/promises";
 import { dirname, join } from "node:path";
-import { holdLock } from "../sandbox/hold-lock.ts";
+import { holdLock } from "../host/file-lock.ts";
 import { BaseUnavailableError } from "./base-unavailable-error.ts";
 
 /** Mirrors of a tenant that were removed to make room. */

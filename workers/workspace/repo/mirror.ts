@@ -1,10 +1,10 @@
 import { createHash, randomUUID } from "node:crypto";
 import { mkdir, readdir, rename, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
-import { systemFolders } from "../sandbox/box-command.ts";
-import { hostFaultOf } from "../sandbox/host-fault.ts";
-import { runProgram } from "../sandbox/run-program.ts";
-import { isRoot } from "../sandbox/slot-owner.ts";
+import { hostFaultOf } from "../host/host-fault.ts";
+import { runProgram } from "../host/run-program.ts";
+import { systemFolders } from "../sandbox/box/box-command.ts";
+import { isRoot } from "../sandbox/slots.ts";
 import { BaseUnavailableError } from "./base-unavailable-error.ts";
 import { faultOfRemote, remoteFault } from "./git-fault.ts";
 import { isCommit, namesOfRef } from "./repository-ref.ts";

@@ -4,7 +4,7 @@ import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { fileURLToPath } from "node:url";
 import { lastWords } from "../../../src/text/strangers-text.ts";
-import { hostEnvironment } from "../sandbox/run-program.ts";
+import { hostEnvironment } from "../host/run-program.ts";
 
 /** git ended with a code that was not expected, or said more than it may. */
 export class GitError extends Error {

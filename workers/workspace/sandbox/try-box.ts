@@ -1,4 +1,4 @@
-import type { RunArea } from "./run-area.ts";
+import type { RunArea } from "./area/run-area.ts";
 import type { Sandbox } from "./sandbox.ts";
 
 const mebibyte = 1024 ** 2;

@@ -1,10 +1,10 @@
-import type { LimitHitJson } from "../../../src/gen/automation/v1/run_work_pb.ts";
-import { countOf, cpuOf, memoryOf, processesBelow } from "./box-processes.ts";
+import type { LimitHitJson } from "../../../../src/gen/automation/v1/run_work_pb.ts";
+import { countOf, cpuOf, memoryOf, processesBelow } from "../box/box-processes.ts";
+import type { BoxLimits } from "../sandbox.ts";
+import { kernelMemoryOf } from "./box-memory.ts";
 import type { ControlGroup } from "./control-groups.ts";
 import type { DiskUseOf } from "./disk-use.ts";
 import { memoryFilesUse } from "./disk-use.ts";
-import { kernelMemoryOf } from "./kernel-memory.ts";
-import type { BoxLimits } from "./sandbox.ts";
 import { watchDisk } from "./watch-disk.ts";
 
 export const watchEveryMs = 250;

@@ -1,7 +1,7 @@
 import { spawnSync } from "node:child_process";
 import { readlinkSync } from "node:fs";
-import { hostEnvironment } from "./run-program.ts";
-import { isRoot } from "./slot-owner.ts";
+import { hostEnvironment } from "../../host/run-program.ts";
+import { isRoot } from "../slots.ts";
 
 /** Whether this process has a mount namespace that its parent has not: what it mounts is gone with it, however it dies. */
 export function hasOwnMounts(): boolean {

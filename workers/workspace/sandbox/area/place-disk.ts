@@ -1,12 +1,12 @@
 import { statSync } from "node:fs";
 import { mkdir, rmdir, statfs } from "node:fs/promises";
 import { dirname, join } from "node:path";
-import { lastWords } from "../../../src/text/strangers-text.ts";
+import { lastWords } from "../../../../src/text/strangers-text.ts";
+import { runProgram } from "../../host/run-program.ts";
+import { RunAreaError } from "../sandbox-errors.ts";
+import { isRoot } from "../slots.ts";
 import { hasOwnMounts } from "./own-mounts.ts";
 import { mountsBelow } from "./reap-leftovers.ts";
-import { runProgram } from "./run-program.ts";
-import { RunAreaError } from "./sandbox-errors.ts";
-import { isRoot } from "./slot-owner.ts";
 
 const blockBytes = 4_096;
 const inodeBytes = 256;

@@ -1,6 +1,6 @@
-import { systemFolders } from "./box-command.ts";
-import type { ProgramEnd } from "./run-program.ts";
-import { handedDescriptor, runProgram } from "./run-program.ts";
+import type { ProgramEnd } from "../../host/run-program.ts";
+import { handedDescriptor, runProgram } from "../../host/run-program.ts";
+import { systemFolders } from "../box/box-command.ts";
 
 /** What a keeper looks after. */
 export interface Kept {

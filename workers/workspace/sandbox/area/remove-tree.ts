@@ -1,10 +1,10 @@
 import { lstat, rmdir } from "node:fs/promises";
 import { basename, dirname } from "node:path";
-import { lastWords } from "../../../src/text/strangers-text.ts";
+import { lastWords } from "../../../../src/text/strangers-text.ts";
+import { runProgram } from "../../host/run-program.ts";
+import { RunAreaError } from "../sandbox-errors.ts";
+import { isRoot } from "../slots.ts";
 import { keptAt, runKeeper } from "./run-keeper.ts";
-import { runProgram } from "./run-program.ts";
-import { RunAreaError } from "./sandbox-errors.ts";
-import { isRoot } from "./slot-owner.ts";
 
 const limitMs = 300_000;
 

@@ -3,15 +3,11 @@ import { copyFile, writeFile } from "node:fs/promises";
 import { createServer } from "node:net";
 import { release } from "node:os";
 import { join } from "node:path";
-import type { SandboxClaimJson, SandboxReportJson } from "../../../src/gen/automation/v1/run_work_pb.ts";
-import { lastWords } from "../../../src/text/strangers-text.ts";
-import type { ControlGroups } from "./control-groups.ts";
-import { neededPrograms, remedyOfMissing, remedyOfStart } from "./remedies.ts";
-import type { RunArea } from "./run-area.ts";
-import type { Place } from "./run-folder.ts";
-import { runProgram } from "./run-program.ts";
-import type { BoxEnd, BoxLimits, Sandbox } from "./sandbox.ts";
-import { SandboxUnprovenError } from "./sandbox-errors.ts";
+import type { SandboxClaimJson, SandboxReportJson } from "../../../../src/gen/automation/v1/run_work_pb.ts";
+import { lastWords } from "../../../../src/text/strangers-text.ts";
+import { runProgram } from "../../host/run-program.ts";
+import type { RunArea } from "../area/run-area.ts";
+import type { Place } from "../area/run-folder.ts";
 import {
   allocationCalls,
   refusedCalls,
@@ -20,9 +16,13 @@ import {
   socketCalls,
   socketFamilies,
   unownedMemoryCalls,
-} from "./system-call-filter.ts";
-import { architectureOf } from "./system-calls.ts";
-import { watchEveryMs } from "./watch-limits.ts";
+} from "../box/system-call-filter.ts";
+import { architectureOf } from "../box/system-calls.ts";
+import type { ControlGroups } from "../limits/control-groups.ts";
+import { watchEveryMs } from "../limits/watch-limits.ts";
+import type { BoxEnd, BoxLimits, Sandbox } from "../sandbox.ts";
+import { SandboxUnprovenError } from "../sandbox-errors.ts";
+import { neededPrograms, remedyOfMissing, remedyOfStart } from "./remedies.ts";
 
 export interface ProveDeps {
   readonly sandbox: Omit<Sandbox, "prove">;

@@ -3,8 +3,8 @@ import { chownSync, closeSync, constants, openSync, rmSync } from "node:fs";
 import { Socket } from "node:net";
 import { join } from "node:path";
 import type { Readable } from "node:stream";
-import { runProgram } from "./run-program.ts";
-import { SandboxError } from "./sandbox-errors.ts";
+import { runProgram } from "../../host/run-program.ts";
+import { SandboxError } from "../sandbox-errors.ts";
 
 /** Pipes of one box, from it to the worker. */
 export interface OpenPipes {

@@ -2,8 +2,8 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { hostEnvironment } from "./run-program.ts";
 
-/** Held until it is released or the worker is dead, however it died. */
-export interface HeldLock {
+/** Held until it is released or the worker is dead, whatever killed it. */
+export interface FileLock {
   release(): Promise<void>;
 }
 
@@ -11,7 +11,8 @@ const heldWord = "held\n";
 const busyCode = 75;
 
 /**
- * Takes the exclusive lock of a file, made when it is not there: flock(2) by a child that lives as long as the worker's end of its input is open, so that the lock of a dead worker counts for nothing.
+ * Takes the exclusive lock of a file, made when it is not there: flock(2) by a child that lives as long as the worker's end of its input is open, so that a dead worker holds no lock.
+ * `local/engines/file-lock.ts` is the same for the local stack: the import table lets neither side import the other.
  * @param how.wait - until nobody else holds it
  * @returns undefined when somebody else does, and it is not waited for
  * @throws the signal's reason; Error when there is no such program, or the file can't be locked
@@ -20,7 +21,7 @@ export async function holdLock(
   file: string,
   how: { readonly wait: boolean },
   signal: AbortSignal,
-): Promise<HeldLock | undefined> {
+): Promise<FileLock | undefined> {
   signal.throwIfAborted();
   const patience = how.wait ? [] : ["--nonblock", "--conflict-exit-code", String(busyCode)];
   const child = spawn("flock", ["--exclusive", ...patience, file, "sh", "-c", "echo held; exec cat"], {
@@ -48,4 +49,17 @@ export async function holdLock(
   if (answer !== heldWord) throw new Error(`the lock "${file}" can't be taken: flock ended with ${answer}`);
   child.unref();
   return { release };
+}
+
+/**
+ * Does work while no other process, and no other call of this one, works under the same lock file.
+ * @throws the signal's reason; what the work throws
+ */
+export async function underLock<T>(file: string, work: () => Promise<T>, signal: AbortSignal): Promise<T> {
+  const lock = await holdLock(file, { wait: true }, signal);
+  try {
+    return await work();
+  } finally {
+    await lock?.release();
+  }
 }

@@ -2,8 +2,8 @@ import { expect, it } from "vitest";
 import { BaseUnavailableError } from "../repo/base-unavailable-error.ts";
 import { faultOfRemote } from "../repo/git-fault.ts";
 import { GitError } from "../repo/run-git.ts";
+import { SandboxError } from "../sandbox/sandbox-errors.ts";
 import { hostFaultOf } from "./host-fault.ts";
-import { SandboxError } from "./sandbox-errors.ts";
 
 const withCode = (code: string) => Object.assign(new Error(`${code}: open '/x'`), { code });
 

@@ -1,6 +1,6 @@
-import { boxUser } from "./box-files.ts";
+import { boxUser } from "../area/etc-of-boxes.ts";
+import type { BoxSpec } from "../sandbox.ts";
 import { boxInit, launcher } from "./box-launcher.ts";
-import type { BoxSpec } from "./sandbox.ts";
 import type { Architecture } from "./system-calls.ts";
 
 /** Standard descriptors, then the channel, bwrap's status and the system call filter. */

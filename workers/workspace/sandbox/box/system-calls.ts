@@ -1,5 +1,5 @@
 import { arch } from "node:os";
-import { SandboxUnprovenError } from "./sandbox-errors.ts";
+import { SandboxUnprovenError } from "../sandbox-errors.ts";
 
 /** Numbers of one call: x86-64, arm64 (Linux `asm/unistd_64.h`, `asm-generic/unistd.h`). */
 export type CallNumbers = readonly [x64: number, arm64: number];

@@ -1,8 +1,8 @@
 import { chmod, chown, mkdir } from "node:fs/promises";
 import { join } from "node:path";
+import { DiskLimitError, RunAreaError } from "../sandbox-errors.ts";
+import { isRoot } from "../slots.ts";
 import { isFull, mountDisk, settleDisk } from "./place-disk.ts";
-import { DiskLimitError, RunAreaError } from "./sandbox-errors.ts";
-import { isRoot } from "./slot-owner.ts";
 
 /** Where one run's files are. */
 export interface RunFolder {

@@ -1,8 +1,8 @@
 import type { StatsFs } from "node:fs";
 import { readdirSync, statSync } from "node:fs";
 import { stat, statfs } from "node:fs/promises";
-import { lastWords } from "../../../src/text/strangers-text.ts";
-import { keptAt, runKeeper } from "./run-keeper.ts";
+import { lastWords } from "../../../../src/text/strangers-text.ts";
+import { keptAt, runKeeper } from "../area/run-keeper.ts";
 
 const limitMs = 60_000;
 

@@ -1,10 +1,10 @@
 import { readdir, readFile } from "node:fs/promises";
 import { setTimeout as wait } from "node:timers/promises";
-import { processesBelow } from "./box-processes.ts";
-import { findControlGroups } from "./control-groups.ts";
-import { runProgram } from "./run-program.ts";
-import { RunAreaError } from "./sandbox-errors.ts";
-import { isRoot } from "./slot-owner.ts";
+import { runProgram } from "../../host/run-program.ts";
+import { processesBelow } from "../box/box-processes.ts";
+import { findControlGroups } from "../limits/control-groups.ts";
+import { RunAreaError } from "../sandbox-errors.ts";
+import { isRoot } from "../slots.ts";
 
 const tries = 100;
 const pauseMs = 50;

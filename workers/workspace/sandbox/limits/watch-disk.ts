@@ -2,10 +2,10 @@ import type { StatsFs } from "node:fs";
 import { statSync } from "node:fs";
 import { statfs } from "node:fs/promises";
 import { setTimeout as wait } from "node:timers/promises";
-import { processesBelow } from "./box-processes.ts";
+import { processesBelow } from "../box/box-processes.ts";
+import type { BoxLimits } from "../sandbox.ts";
 import type { DiskUseOf } from "./disk-use.ts";
 import { diskUse, leastBytes, memoryFilesUse, namelessUse, usedOf } from "./disk-use.ts";
-import type { BoxLimits } from "./sandbox.ts";
 
 export interface WatchedDisk {
   readonly limits: Pick<BoxLimits, "diskBytes">;

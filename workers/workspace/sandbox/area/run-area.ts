@@ -6,6 +6,7 @@ import {
   link,
   lstat,
   mkdir,
+  open,
   readdir,
   realpath,
   rename,
@@ -13,20 +14,21 @@ import {
   writeFile,
 } from "node:fs/promises";
 import { dirname, join } from "node:path";
-import { lockArea } from "./area-lock.ts";
-import { faultOfRoom } from "./area-room.ts";
-import { writeBoxFiles } from "./box-files.ts";
-import { findControlGroups } from "./control-groups.ts";
+import type { FileLock } from "../../host/file-lock.ts";
+import { holdLock } from "../../host/file-lock.ts";
+import { systemCallFilter } from "../box/system-call-filter.ts";
+import { architectureOf } from "../box/system-calls.ts";
+import { findControlGroups } from "../limits/control-groups.ts";
+import type { Sandbox } from "../sandbox.ts";
+import { RunAreaError } from "../sandbox-errors.ts";
+import { isRoot } from "../slots.ts";
+import { writeBoxFiles } from "./etc-of-boxes.ts";
+import { faultOfRoom } from "./free-room.ts";
 import { faultOfDisks, unmountDisks } from "./place-disk.ts";
 import { reapLeftovers } from "./reap-leftovers.ts";
 import { removeTree } from "./remove-tree.ts";
 import type { RunFolder } from "./run-folder.ts";
 import { runFolderAt } from "./run-folder.ts";
-import type { Sandbox } from "./sandbox.ts";
-import { RunAreaError } from "./sandbox-errors.ts";
-import { isRoot } from "./slot-owner.ts";
-import { systemCallFilter } from "./system-call-filter.ts";
-import { architectureOf } from "./system-calls.ts";
 
 /** What boxes must reach of the host, below one folder that belongs to the worker alone. */
 export interface RunArea {
@@ -137,6 +139,24 @@ async function makeRoot(asked: string): Promise<string> {
     throw new RunAreaError("run_area_unusable", root, `${why}; use a place such as /var/tmp, or chmod o+x "${above}"`);
   }
   return root;
+}
+
+/**
+ * Takes the exclusive lock of a run area.
+ * @throws RunAreaError `run_area_locked` when another worker holds it; the signal's reason
+ */
+async function lockArea(root: string, signal: AbortSignal): Promise<FileLock> {
+  const file = `${root}/lock`;
+  await (await open(file, "a", 0o600)).close();
+  await chmod(file, 0o600); // whoever may read it could hold its lock
+  const refused = (why: string, options?: ErrorOptions) =>
+    new RunAreaError("run_area_locked", root, `run area "${root}": ${why}; give each worker its own run area`, options);
+  const lock = await holdLock(file, { wait: false }, signal).catch((cause: unknown) => {
+    signal.throwIfAborted();
+    throw refused(cause instanceof Error ? cause.message : String(cause), { cause });
+  });
+  if (lock === undefined) throw refused("another worker uses it");
+  return lock;
 }
 
 async function makeFolder(path: string, mode: number): Promise<string> {
