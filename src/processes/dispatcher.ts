@@ -13,7 +13,6 @@ import { createNotifier } from "../drivers/postgres/notifier.ts";
 import { ensureRunEventPartitions } from "../drivers/postgres/partitions.ts";
 import { answers, createPool } from "../drivers/postgres/pool.ts";
 import { createTemporal } from "../drivers/temporal/workflow-client.ts";
-
 import { createAcceptRequests } from "../requests/accept-requests.ts";
 import { createConsumeRequests } from "../requests/consume-requests.ts";
 import { requestTopic } from "../runs/outbox/topics.ts";
