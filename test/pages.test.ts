@@ -2,9 +2,9 @@ import { globSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { Command } from "commander";
 import { expect, it } from "vitest";
-import { commandOf } from "../src/cli/as-typed.ts";
 import { registerProcesses } from "../src/cli/commands/process.ts";
 import { registerCommands } from "../src/cli/commands.ts";
+import { commandOf } from "../src/cli/usage/as-typed.ts";
 import { clone } from "./support/engines/stack.ts";
 import { blocksOf, inlineCodeOf, pages } from "./support/probes/pages.ts";
 

@@ -14,11 +14,11 @@ import {
 import { dirname, join } from "node:path";
 import { parseDocument } from "yaml";
 import { CliError } from "../../src/cli/cli-error.ts";
-import type { UpState } from "../../src/cli/local-state.ts";
-import { cloneDir } from "../../src/cli/local-state.ts";
+import { cloneDir } from "../../src/cli/clone.ts";
 import type { FileLock } from "../engines/file-lock.ts";
 import { lockFile } from "../engines/file-lock.ts";
-import { writeWhole } from "./stack-ports.ts";
+import { writeWhole } from "./ports.ts";
+import type { UpState } from "./running-stack.ts";
 
 /** Where boxes, their trees and their toolchains lie: outside homes, since a box may run as a user who can't enter one. */
 const runAreaOf = (dir: string): string =>

@@ -1,14 +1,14 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import type { LocalState } from "../../src/cli/local-state.ts";
-import { mintToken } from "../../src/cli/local-state.ts";
-import { writeWhole } from "./stack-ports.ts";
+import { mintToken } from "../issuer/mint-token.ts";
+import { writeWhole } from "./ports.ts";
+import type { RunningStack } from "./running-stack.ts";
 
 const renewAfterMs = 20 * 60_000;
 const retryAfterMs = 10_000;
 
 /** Writes a token for the worker, which speaks for all tenants, to a file that only its owner may read. */
 export async function writeWorkerToken(
-  state: Pick<LocalState, "dir" | "issuer">,
+  state: Pick<RunningStack, "dir" | "issuer">,
   path: string,
   signal: AbortSignal,
 ): Promise<void> {
@@ -18,7 +18,7 @@ export async function writeWorkerToken(
 
 /** Renews that token a third into its life until the signal aborts; a renewal that fails is reported and tried again. */
 export async function keepWorkerToken(
-  state: Pick<LocalState, "dir" | "issuer">,
+  state: Pick<RunningStack, "dir" | "issuer">,
   path: string,
   report: (line: string) => void,
   signal: AbortSignal,

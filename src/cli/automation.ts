@@ -1,8 +1,8 @@
 import { Command, CommanderError } from "commander";
-import { programAsTyped } from "./command-line.ts";
 import { isProcess, registerProcesses } from "./commands/process.ts";
-import { commandOutput, endWithReader } from "./terminal.ts";
-import { explainUsage } from "./usage.ts";
+import { commandOutput, endWithReader } from "./show/terminal.ts";
+import { programAsTyped } from "./usage/command-line.ts";
+import { explainUsage } from "./usage/explain-usage.ts";
 
 const program = new Command(programAsTyped())
   .description("event-driven, methodology-aware automation runs on Temporal")

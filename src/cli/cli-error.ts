@@ -1,4 +1,4 @@
-import { plain } from "./output.ts";
+import { plain } from "./show/output.ts";
 
 /** What the exit code of a command says: 1 the thing asked for failed, 2 usage or bad input, 3 not reachable or not running, 4 not permitted. 0 is success. */
 export type ExitCode = 1 | 2 | 3 | 4;

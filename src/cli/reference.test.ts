@@ -3,9 +3,9 @@ import { join } from "node:path";
 import type { Option } from "commander";
 import { Command } from "commander";
 import { expect, it } from "vitest";
+import { cloneDir } from "./clone.ts";
 import { registerCommands } from "./commands.ts";
-import { cloneDir } from "./local-state.ts";
-import { explainUsage } from "./usage.ts";
+import { explainUsage } from "./usage/explain-usage.ts";
 
 const page = join(cloneDir, "docs", "cli.md");
 const marker = "-u src/cli/reference.test.ts`. -->\n";

@@ -1,9 +1,9 @@
 import { Code, ConnectError } from "@connectrpc/connect";
 import type { Command } from "commander";
-import { asTyped } from "./as-typed.ts";
 import type { ExitCode } from "./cli-error.ts";
 import { CliError } from "./cli-error.ts";
-import { jsonText, printError } from "./terminal.ts";
+import { jsonText, printError } from "./show/terminal.ts";
+import { asTyped } from "./usage/as-typed.ts";
 
 const exitCodes: Partial<Record<Code, ExitCode>> = {
   [Code.InvalidArgument]: 2,

@@ -1,7 +1,7 @@
 import { Client, Connection } from "@temporalio/client";
 import { bundleWorkflowCode, NativeConnection, Worker } from "@temporalio/worker";
 import pg from "pg";
-import type { UpState } from "../../src/cli/local-state.ts";
+import type { UpState } from "../../local/up/running-stack.ts";
 import { createKafkaProducer } from "../../src/drivers/kafka/kafka-producer.ts";
 import { requestTopic } from "../../src/runs/outbox/topics.ts";
 import { scrumEvent } from "../support/builders/scrum-event.ts";

@@ -4,7 +4,7 @@ import { cpSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, relative } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { defaultPorts, writeWhole } from "../../local/up/stack-ports.ts";
+import { defaultPorts, writeWhole } from "../../local/up/ports.ts";
 import type { RunningStack } from "../support/engines/stack.ts";
 import { clone, removeStateDir, shell, startCloneOf } from "../support/engines/stack.ts";
 import type { Block } from "../support/probes/pages.ts";

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import pg from "pg";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
-import type { UpState } from "../../src/cli/local-state.ts";
+import type { UpState } from "../../local/up/running-stack.ts";
 import type { KafkaProducer } from "../../src/drivers/kafka/kafka-producer.ts";
 import { createKafkaProducer } from "../../src/drivers/kafka/kafka-producer.ts";
 import { scrumEvent } from "../support/builders/scrum-event.ts";

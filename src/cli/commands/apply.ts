@@ -1,14 +1,14 @@
 import type { Command } from "commander";
-import { withApi } from "../call-api.ts";
+import { withApi } from "../ask/call-api.ts";
+import type { ScopeOptions } from "../ask/scope.ts";
+import { withScope } from "../ask/scope.ts";
 import { CliError } from "../cli-error.ts";
-import type { Applied, Outcome } from "../declarations.ts";
-import { applyDeclarations, readDeclarations } from "../declarations.ts";
-import { collect } from "../options.ts";
-import { plain } from "../output.ts";
-import type { ScopeOptions } from "../scope.ts";
-import { withScope } from "../scope.ts";
-import { jsonText, print, tint } from "../terminal.ts";
-import { withExample } from "../usage.ts";
+import type { Applied, Outcome } from "../read/declarations.ts";
+import { applyDeclarations, readDeclarations } from "../read/declarations.ts";
+import { plain } from "../show/output.ts";
+import { jsonText, print, tint } from "../show/terminal.ts";
+import { withExample } from "../usage/explain-usage.ts";
+import { collect } from "../usage/options.ts";
 
 const colours: Partial<Record<Outcome, "green" | "red">> = { created: "green", replaced: "green", conflict: "red" };
 

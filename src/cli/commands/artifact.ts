@@ -5,15 +5,15 @@ import type { Command } from "commander";
 import { Argument } from "commander";
 import type { ApiClient } from "../../client/api-client.ts";
 import { ArtifactSchema } from "../../gen/automation/v1/artifact_pb.ts";
-import { withApi } from "../call-api.ts";
+import { withApi } from "../ask/call-api.ts";
+import type { NamedArtifact } from "../ask/fetch-artifact.ts";
+import { fetchArtifact } from "../ask/fetch-artifact.ts";
+import type { ScopeOptions } from "../ask/scope.ts";
+import { withScope } from "../ask/scope.ts";
+import { byItsBeginning, wholeArtifactId, wholeRunId } from "../ask/whole-id.ts";
 import { CliError } from "../cli-error.ts";
-import type { NamedArtifact } from "../fetch-artifact.ts";
-import { fetchArtifact } from "../fetch-artifact.ts";
-import { printList, shortTime } from "../output.ts";
-import type { ScopeOptions } from "../scope.ts";
-import { withScope } from "../scope.ts";
-import { jsonText, print, visiblePieces } from "../terminal.ts";
-import { byItsBeginning, wholeArtifactId, wholeRunId } from "../whole-id.ts";
+import { printList, shortTime } from "../show/output.ts";
+import { jsonText, print, visiblePieces } from "../show/terminal.ts";
 
 /** `automation artifact`: what runs left behind, byte for byte. */
 export function registerArtifact(program: Command): void {

@@ -2,16 +2,16 @@ import { toJson } from "@bufbuild/protobuf";
 import type { Command } from "commander";
 import { Argument } from "commander";
 import { AttestationSchema } from "../../gen/governance/v1/governance_service_pb.ts";
-import { withApi } from "../call-api.ts";
-import { clonePath } from "../command-line.ts";
-import { exportAttestations } from "../export-attestations.ts";
-import type { KindAndId } from "../options.ts";
-import { limitOption, refOption } from "../options.ts";
-import { factLines, listUpTo, printList, printMessage, shortName, shortTime } from "../output.ts";
-import type { ScopeOptions } from "../scope.ts";
-import { withScope } from "../scope.ts";
-import { jsonText, print } from "../terminal.ts";
-import { byItsBeginning, wholeAttestationId, wholeRunId } from "../whole-id.ts";
+import { withApi } from "../ask/call-api.ts";
+import { exportAttestations } from "../ask/export-attestations.ts";
+import type { ScopeOptions } from "../ask/scope.ts";
+import { withScope } from "../ask/scope.ts";
+import { byItsBeginning, wholeAttestationId, wholeRunId } from "../ask/whole-id.ts";
+import { clonePath } from "../clone.ts";
+import { factLines, listUpTo, printList, printMessage, shortName, shortTime } from "../show/output.ts";
+import { jsonText, print } from "../show/terminal.ts";
+import type { KindAndId } from "../usage/options.ts";
+import { limitOption, refOption } from "../usage/options.ts";
 
 /** `automation attestation`: signed evidence, to read and to take along. */
 export function registerAttestation(program: Command): void {

@@ -1,8 +1,8 @@
 import type { Command, Option } from "commander";
 import { Argument } from "commander";
-import { quote } from "../command-line.ts";
-import { print } from "../terminal.ts";
-import { withExample } from "../usage.ts";
+import { print } from "../show/terminal.ts";
+import { quote } from "../usage/command-line.ts";
+import { withExample } from "../usage/explain-usage.ts";
 
 const shells = ["bash", "zsh", "fish"] as const;
 type Shell = (typeof shells)[number];

@@ -6,14 +6,14 @@ import {
   GetWorkflowVersionResponseSchema,
   PublishWorkflowVersionRequestSchema,
 } from "../../gen/workflows_runtime/v1/workflow_service_pb.ts";
-import { withApi } from "../call-api.ts";
+import { withApi } from "../ask/call-api.ts";
+import type { ScopeOptions } from "../ask/scope.ts";
+import { withScope } from "../ask/scope.ts";
 import { CliError } from "../cli-error.ts";
-import { declarationText } from "../declaration-text.ts";
-import { idAndVersion, limitOption } from "../options.ts";
-import { listUpTo, printList, printMessage } from "../output.ts";
-import type { ScopeOptions } from "../scope.ts";
-import { withScope } from "../scope.ts";
-import { print } from "../terminal.ts";
+import { declarationText } from "../show/declaration-text.ts";
+import { listUpTo, printList, printMessage } from "../show/output.ts";
+import { print } from "../show/terminal.ts";
+import { idAndVersion, limitOption } from "../usage/options.ts";
 
 /** `automation definition`: what runs may run. */
 export function registerDefinition(program: Command): void {

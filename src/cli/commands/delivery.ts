@@ -1,11 +1,11 @@
 import type { Command } from "commander";
 import { PlatformDeliverySchema } from "../../gen/workflows_runtime/v1/delivery_pb.ts";
-import { withApi } from "../call-api.ts";
-import { reasonText } from "../event-lines.ts";
-import { limitOption } from "../options.ts";
-import { listUpTo, printList, shortTime } from "../output.ts";
-import type { ScopeOptions } from "../scope.ts";
-import { withAccess } from "../scope.ts";
+import { withApi } from "../ask/call-api.ts";
+import type { ScopeOptions } from "../ask/scope.ts";
+import { withAccess } from "../ask/scope.ts";
+import { reasonText } from "../show/event-lines.ts";
+import { listUpTo, printList, shortTime } from "../show/output.ts";
+import { limitOption } from "../usage/options.ts";
 
 /** `automation delivery`: what came on the bus and belongs to no tenant; those of a tenant are in `automation request list`. */
 export function registerDelivery(program: Command): void {

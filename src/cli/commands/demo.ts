@@ -1,30 +1,31 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { toJson } from "@bufbuild/protobuf";
 import type { Command } from "commander";
-import { declareDemo } from "../../../local/demo/demo-declare.ts";
-import { nextSteps, stepsWithoutStack } from "../../../local/demo/demo-next.ts";
-import type { DemoScrum } from "../../../local/demo/demo-scrum.ts";
-import { boardLines, boardOf, createDemoScrum } from "../../../local/demo/demo-scrum.ts";
-import type { DemoSettings } from "../../../local/demo/demo-settings.ts";
-import { readDemoSettings } from "../../../local/demo/demo-settings.ts";
+import { declareDemo } from "../../../local/demo/declare.ts";
+import { patchLines } from "../../../local/demo/diff-lines.ts";
+import { nextSteps, stepsWithoutStack } from "../../../local/demo/next-steps.ts";
+import type { DemoScrum } from "../../../local/demo/scrum-board.ts";
+import { boardLines, boardOf, createDemoScrum } from "../../../local/demo/scrum-board.ts";
+import type { DemoSettings } from "../../../local/demo/settings.ts";
+import { readDemoSettings } from "../../../local/demo/settings.ts";
+import { mintToken, userName } from "../../../local/issuer/mint-token.ts";
+import type { Screen } from "../../../local/screen.ts";
+import { createScreen } from "../../../local/screen.ts";
+import type { RunningStack } from "../../../local/up/running-stack.ts";
+import { requireRunningStack } from "../../../local/up/running-stack.ts";
 import type { ApiClient } from "../../client/api-client.ts";
 import { createApiClient } from "../../client/api-client.ts";
 import { RunEventSchema, RunStatus, RunStatusSchema } from "../../gen/automation/v1/run_event_pb.ts";
 import { AttestationSchema } from "../../gen/governance/v1/governance_service_pb.ts";
 import { Disposition, RequestDeliverySchema } from "../../gen/workflows_runtime/v1/delivery_pb.ts";
 import { HandoffState } from "../../gen/workflows_runtime/v1/handoff_call_pb.ts";
-import { explain, keepToken } from "../call-api.ts";
+import { explain, keepToken } from "../ask/call-api.ts";
+import { followRun } from "../ask/follow-run.ts";
 import { CliError } from "../cli-error.ts";
-import { createEventTeller, reasonText } from "../event-lines.ts";
-import { followRun } from "../follow-run.ts";
 import { untilInterrupted } from "../interrupt.ts";
-import type { LocalState } from "../local-state.ts";
-import { mintToken, requireLocalState, userName } from "../local-state.ts";
-import { plain, shortName, tableLines } from "../output.ts";
-import { patchLines } from "../patch-lines.ts";
-import type { Screen } from "../screen.ts";
-import { createScreen } from "../screen.ts";
-import { tint } from "../terminal.ts";
+import { createEventTeller, reasonText } from "../show/event-lines.ts";
+import { plain, shortName, tableLines } from "../show/output.ts";
+import { tint } from "../show/terminal.ts";
 import { appliedLine } from "./apply.ts";
 
 /** Long enough for a machine that has other work too. */
@@ -54,7 +55,7 @@ export function registerDemo(program: Command): void {
     .option("--json", "print JSON, one object a line")
     .action(
       async ({ failing = false, state: dir, json = false }: { failing?: boolean; state?: string; json?: boolean }) => {
-        const state = requireLocalState(process.cwd(), dir);
+        const state = requireRunningStack(process.cwd(), dir);
         const shown = await untilInterrupted((signal) => showDemo({ state, failing, json, signal }));
         if (shown === undefined || shown.isAsDesigned) return;
         throw new CliError(1, `the demo did not show what it set out to: ${shown.reason}`);
@@ -73,7 +74,7 @@ export async function runDemo(options: DemoOptions): Promise<{ completed: boolea
 }
 
 export interface DemoOptions {
-  readonly state: LocalState;
+  readonly state: RunningStack;
   readonly failing: boolean;
   readonly json: boolean;
   readonly signal: AbortSignal;
@@ -104,7 +105,7 @@ async function showDemo({ state, failing, json, signal, stackEnds = false }: Dem
   }
 }
 
-async function show(demo: Demo, state: LocalState, failing: boolean): Promise<Shown> {
+async function show(demo: Demo, state: RunningStack, failing: boolean): Promise<Shown> {
   const { api, screen, settings, signal } = demo;
   for await (const applied of declareDemo(api, state, settings, signal)) {
     if (applied.outcome !== "unchanged") screen.tell("declared", appliedLine(applied), { ...applied });

@@ -1,13 +1,13 @@
 import type { JsonObject } from "@bufbuild/protobuf";
 import type { Command } from "commander";
 import { Option } from "commander";
+import { findRunningStack } from "../../../local/up/running-stack.ts";
+import type { ScopeOptions } from "../ask/scope.ts";
+import { requireTenant, withTenant } from "../ask/scope.ts";
 import { CliError } from "../cli-error.ts";
-import { commandLine } from "../command-line.ts";
-import { findLocalState } from "../local-state.ts";
-import { readDocuments } from "../read-documents.ts";
-import type { ScopeOptions } from "../scope.ts";
-import { requireTenant, withTenant } from "../scope.ts";
-import { jsonText, print } from "../terminal.ts";
+import { readDocuments } from "../read/read-documents.ts";
+import { jsonText, print } from "../show/terminal.ts";
+import { commandLine } from "../usage/command-line.ts";
 
 interface PublishOptions extends Pick<ScopeOptions, "tenant" | "org" | "state" | "json"> {
   file: string;
@@ -126,7 +126,7 @@ export function toBinaryRecord(
 /** @returns where to publish, and the local stack that it belongs to, if it was found by it */
 function busOf({ brokers, state }: PublishOptions): { brokers: readonly string[]; stateDir?: string } {
   if (brokers === undefined) {
-    const found = findLocalState(process.cwd(), state);
+    const found = findRunningStack(process.cwd(), state);
     if (found !== undefined) return { brokers: found.kafka.brokers, stateDir: found.dir };
     throw new CliError(3, "no local stack is running; start one with `automation up`, or give --brokers HOST:PORT");
   }

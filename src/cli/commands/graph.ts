@@ -1,12 +1,12 @@
 import type { Command } from "commander";
 import { ElementSchema } from "../../gen/graph/v1/graph_service_pb.ts";
-import { withApi } from "../call-api.ts";
-import { refText } from "../event-lines.ts";
-import type { KindAndId } from "../options.ts";
-import { limitOption, refOption } from "../options.ts";
-import { listUpTo, printList, shortTime } from "../output.ts";
-import type { ScopeOptions } from "../scope.ts";
-import { withScope } from "../scope.ts";
+import { withApi } from "../ask/call-api.ts";
+import type { ScopeOptions } from "../ask/scope.ts";
+import { withScope } from "../ask/scope.ts";
+import { refText } from "../show/event-lines.ts";
+import { listUpTo, printList, shortTime } from "../show/output.ts";
+import type { KindAndId } from "../usage/options.ts";
+import { limitOption, refOption } from "../usage/options.ts";
 
 /** `automation graph`: what runs left in the graph. */
 export function registerGraph(program: Command): void {

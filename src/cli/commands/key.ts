@@ -1,9 +1,9 @@
 import type { Command } from "commander";
 import { SigningKeySchema } from "../../gen/governance/v1/governance_service_pb.ts";
-import { withApi } from "../call-api.ts";
-import { printList, shortName, shortTime } from "../output.ts";
-import type { ScopeOptions } from "../scope.ts";
-import { withScope } from "../scope.ts";
+import { withApi } from "../ask/call-api.ts";
+import type { ScopeOptions } from "../ask/scope.ts";
+import { withScope } from "../ask/scope.ts";
+import { printList, shortName, shortTime } from "../show/output.ts";
 
 /** `automation key`: what signatures are checked with. */
 export function registerKey(program: Command): void {

@@ -3,16 +3,16 @@ import { join } from "node:path";
 import { setInterval } from "node:timers/promises";
 import type { Command } from "commander";
 import { Argument, Option } from "commander";
+import type { GrowingFile } from "../../../local/logs/growing-file.ts";
+import { openGrowing } from "../../../local/logs/growing-file.ts";
+import type { Level, LogEntry } from "../../../local/logs/log-entry.ts";
+import { createEntryReader, jsonLine, levels, prettyLines } from "../../../local/logs/log-entry.ts";
+import { findStateDir } from "../../../local/up/running-stack.ts";
 import { CliError } from "../cli-error.ts";
-import type { GrowingFile } from "../follow-files.ts";
-import { openGrowing } from "../follow-files.ts";
 import { untilInterrupted } from "../interrupt.ts";
-import { findStateDir } from "../local-state.ts";
-import type { Level, LogEntry } from "../log-entry.ts";
-import { createEntryReader, jsonLine, levels, prettyLines } from "../log-entry.ts";
-import { sinceTime, wholeNumber } from "../options.ts";
-import { print, printError } from "../terminal.ts";
-import { withExample } from "../usage.ts";
+import { print, printError } from "../show/terminal.ts";
+import { withExample } from "../usage/explain-usage.ts";
+import { sinceTime, wholeNumber } from "../usage/options.ts";
 
 interface LogsOptions {
   follow?: boolean;

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { decodeTar } from "../../personas/canonical-tar.ts";
 import { CliError } from "../cli-error.ts";
-import { cloneDir } from "../local-state.ts";
+import { cloneDir } from "../clone.ts";
 import { compilePersona } from "./persona.ts";
 
 const manifest = `

@@ -12,16 +12,16 @@ import { encodeTar } from "../../personas/canonical-tar.ts";
 import { manifestSource, readBundleFolder } from "../../personas/compile-bundle.ts";
 import { InvalidBundleError } from "../../personas/invalid-bundle-error.ts";
 import { faultsOfManifest } from "../../personas/manifest.ts";
-import { withApi } from "../call-api.ts";
+import { withApi } from "../ask/call-api.ts";
+import type { ScopeOptions } from "../ask/scope.ts";
+import { withScope } from "../ask/scope.ts";
 import type { Detail } from "../cli-error.ts";
 import { CliError } from "../cli-error.ts";
-import { clonePath } from "../command-line.ts";
-import { plain, printList, printMessage, shortTime } from "../output.ts";
-import { readDocuments } from "../read-documents.ts";
-import type { ScopeOptions } from "../scope.ts";
-import { withScope } from "../scope.ts";
-import { jsonText, print, tint } from "../terminal.ts";
-import { checkMessage, detailOf } from "../yaml-message.ts";
+import { clonePath } from "../clone.ts";
+import { readDocuments } from "../read/read-documents.ts";
+import { checkMessage, detailOf } from "../read/yaml-message.ts";
+import { plain, printList, printMessage, shortTime } from "../show/output.ts";
+import { jsonText, print, tint } from "../show/terminal.ts";
 
 /** A persona's folder as it would be published. */
 export interface CompiledPersona {

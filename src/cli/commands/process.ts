@@ -2,7 +2,7 @@ import { inspect } from "node:util";
 import type { Command } from "commander";
 import { processEnvironment } from "../../config/process-environment.ts";
 import { UnusableConfigurationError } from "../../config/unusable-configuration-error.ts";
-import { printError } from "../terminal.ts";
+import { printError } from "../show/terminal.ts";
 
 type Main = (environment: NodeJS.ProcessEnv, signal: AbortSignal) => Promise<void>;
 

@@ -2,13 +2,13 @@ import type { Command } from "commander";
 import { Argument } from "commander";
 import { ProfileSchema } from "../../gen/governance/v1/profile_pb.ts";
 import { GetProfileResponseSchema } from "../../gen/governance/v1/profile_service_pb.ts";
-import { withApi } from "../call-api.ts";
-import { declarationText } from "../declaration-text.ts";
-import { idAndVersion, limitOption } from "../options.ts";
-import { listUpTo, printList, printMessage, shortName } from "../output.ts";
-import type { ScopeOptions } from "../scope.ts";
-import { withScope } from "../scope.ts";
-import { print } from "../terminal.ts";
+import { withApi } from "../ask/call-api.ts";
+import type { ScopeOptions } from "../ask/scope.ts";
+import { withScope } from "../ask/scope.ts";
+import { declarationText } from "../show/declaration-text.ts";
+import { listUpTo, printList, printMessage, shortName } from "../show/output.ts";
+import { print } from "../show/terminal.ts";
+import { idAndVersion, limitOption } from "../usage/options.ts";
 
 /** `automation profile`: what a methodology asks of a run. */
 export function registerProfile(program: Command): void {

@@ -1,11 +1,11 @@
 import type { Command } from "commander";
 import { HeldUpRunSchema, QueuedRunsSchema } from "../../gen/workflows_runtime/v1/queue_pb.ts";
 import { ListQueueResponseSchema } from "../../gen/workflows_runtime/v1/request_service_pb.ts";
-import { withApi } from "../call-api.ts";
-import { printList, printMessage, shortName, shortTime } from "../output.ts";
-import type { ScopeOptions } from "../scope.ts";
-import { withScope } from "../scope.ts";
-import { print } from "../terminal.ts";
+import { withApi } from "../ask/call-api.ts";
+import type { ScopeOptions } from "../ask/scope.ts";
+import { withScope } from "../ask/scope.ts";
+import { printList, printMessage, shortName, shortTime } from "../show/output.ts";
+import { print } from "../show/terminal.ts";
 
 /** `automation queue`: what waits, and what does not go on. */
 export function registerQueue(program: Command): void {

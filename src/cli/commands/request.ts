@@ -1,13 +1,13 @@
 import type { Command } from "commander";
 import { Option } from "commander";
 import { Disposition, RequestDeliverySchema } from "../../gen/workflows_runtime/v1/delivery_pb.ts";
-import { asTyped } from "../as-typed.ts";
-import { withApi } from "../call-api.ts";
-import { reasonText } from "../event-lines.ts";
-import { limitOption } from "../options.ts";
-import { listUpTo, printList, shortName, shortTime } from "../output.ts";
-import type { ScopeOptions } from "../scope.ts";
-import { withScope } from "../scope.ts";
+import { withApi } from "../ask/call-api.ts";
+import type { ScopeOptions } from "../ask/scope.ts";
+import { withScope } from "../ask/scope.ts";
+import { reasonText } from "../show/event-lines.ts";
+import { listUpTo, printList, shortName, shortTime } from "../show/output.ts";
+import { asTyped } from "../usage/as-typed.ts";
+import { limitOption } from "../usage/options.ts";
 
 /** `automation request`: what was asked for, and what became of it. */
 export function registerRequest(program: Command): void {

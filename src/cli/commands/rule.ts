@@ -1,10 +1,10 @@
 import type { Command } from "commander";
 import { WorkflowRuleSchema } from "../../gen/workflows_runtime/v1/workflow_rule_pb.ts";
-import { withApi } from "../call-api.ts";
-import { limitOption } from "../options.ts";
-import { listUpTo, printList } from "../output.ts";
-import type { ScopeOptions } from "../scope.ts";
-import { withScope } from "../scope.ts";
+import { withApi } from "../ask/call-api.ts";
+import type { ScopeOptions } from "../ask/scope.ts";
+import { withScope } from "../ask/scope.ts";
+import { listUpTo, printList } from "../show/output.ts";
+import { limitOption } from "../usage/options.ts";
 
 /** `automation rule`: which definition a request is sent to. */
 export function registerRule(program: Command): void {

@@ -15,23 +15,23 @@ import {
   DescribeWorkflowRunResponseSchema,
   StartWorkflowRunResponseSchema,
 } from "../../gen/workflows_runtime/v1/workflow_service_pb.ts";
-import { withApi } from "../call-api.ts";
+import { withApi } from "../ask/call-api.ts";
+import { followRun } from "../ask/follow-run.ts";
+import type { ScopeOptions } from "../ask/scope.ts";
+import { withScope } from "../ask/scope.ts";
+import { byItsBeginning, wholeRunId } from "../ask/whole-id.ts";
 import type { Detail } from "../cli-error.ts";
 import { CliError } from "../cli-error.ts";
-import { describeLines } from "../describe-lines.ts";
-import { attemptText, cancelText, createEventTeller, refText } from "../event-lines.ts";
-import { followRun } from "../follow-run.ts";
 import { untilInterrupted } from "../interrupt.ts";
-import type { KindAndId } from "../options.ts";
-import { collect, limitOption, refOption, wholeNumber } from "../options.ts";
-import { listUpTo, printList, printMessage, shortName, shortTime } from "../output.ts";
-import { readDocuments } from "../read-documents.ts";
-import type { ScopeOptions } from "../scope.ts";
-import { withScope } from "../scope.ts";
-import { jsonText, print, printError, tint } from "../terminal.ts";
-import { withCheck, withExample } from "../usage.ts";
-import { byItsBeginning, wholeRunId } from "../whole-id.ts";
-import { checkMessage } from "../yaml-message.ts";
+import { readDocuments } from "../read/read-documents.ts";
+import { checkMessage } from "../read/yaml-message.ts";
+import { describeLines } from "../show/describe-lines.ts";
+import { attemptText, cancelText, createEventTeller, refText } from "../show/event-lines.ts";
+import { listUpTo, printList, printMessage, shortName, shortTime } from "../show/output.ts";
+import { jsonText, print, printError, tint } from "../show/terminal.ts";
+import { withCheck, withExample } from "../usage/explain-usage.ts";
+import type { KindAndId } from "../usage/options.ts";
+import { collect, limitOption, refOption, wholeNumber } from "../usage/options.ts";
 
 interface StartOptions extends ScopeOptions {
   file?: string;

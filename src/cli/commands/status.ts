@@ -1,13 +1,13 @@
 import { statSync } from "node:fs";
 import type { Command } from "commander";
-import type { Part } from "../../../local/up/stack-parts.ts";
-import { readParts } from "../../../local/up/stack-parts.ts";
+import type { Part } from "../../../local/status/parts.ts";
+import { readParts } from "../../../local/status/parts.ts";
+import type { RunningStack } from "../../../local/up/running-stack.ts";
+import { requireRunningStack } from "../../../local/up/running-stack.ts";
 import { folderOf } from "../../../local/up/state-folder.ts";
-import type { LocalState } from "../local-state.ts";
-import { requireLocalState } from "../local-state.ts";
-import { factLines, shortTime, tableLines } from "../output.ts";
-import { jsonText, print, tint } from "../terminal.ts";
-import { programVersion } from "../versions.ts";
+import { programVersion } from "../clone.ts";
+import { factLines, shortTime, tableLines } from "../show/output.ts";
+import { jsonText, print, tint } from "../show/terminal.ts";
 
 const colourOf = { ready: "green", degraded: "yellow", down: "red" } as const;
 
@@ -21,7 +21,7 @@ export function registerStatus(program: Command): void {
     .option("--state <dir>", "folder of the local stack; else .automation upwards from here, else the clone's")
     .option("--json", "print JSON")
     .action(async ({ state: dir, json }: { state?: string; json?: boolean }) => {
-      const state = requireLocalState(process.cwd(), dir);
+      const state = requireRunningStack(process.cwd(), dir);
       const parts = await readParts(state);
       const isReady = parts.every((part) => part.state === "ready");
       if (!isReady) process.exitCode = 1;
@@ -30,7 +30,7 @@ export function registerStatus(program: Command): void {
     });
 }
 
-function statusOf({ dir, pid, temporal }: LocalState, parts: readonly Part[], isReady: boolean) {
+function statusOf({ dir, pid, temporal }: RunningStack, parts: readonly Part[], isReady: boolean) {
   return {
     state: isReady ? "ready" : "degraded",
     dir,
@@ -42,7 +42,7 @@ function statusOf({ dir, pid, temporal }: LocalState, parts: readonly Part[], is
   };
 }
 
-function statusLines(state: LocalState, parts: readonly Part[], isReady: boolean): string[] {
+function statusLines(state: RunningStack, parts: readonly Part[], isReady: boolean): string[] {
   const { since, versions, webPages } = statusOf(state, parts, isReady);
   const overall = isReady ? "ready" : "degraded";
   return [

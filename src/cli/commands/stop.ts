@@ -1,9 +1,9 @@
 import type { Command } from "commander";
 import { identify, lives } from "../../../local/engines/process-identity.ts";
 import { waitUntil } from "../../../local/engines/wait-until.ts";
+import { requireRunningStack } from "../../../local/up/running-stack.ts";
 import { CliError } from "../cli-error.ts";
-import { requireLocalState } from "../local-state.ts";
-import { jsonText, print } from "../terminal.ts";
+import { jsonText, print } from "../show/terminal.ts";
 
 /** `up` itself takes at most 10 s; a busy machine longer. */
 const stopLimitMs = 60_000;
@@ -16,7 +16,7 @@ export function registerStop(program: Command): void {
     .option("--state <dir>", "folder of the local stack; else .automation upwards from here, else the clone's")
     .option("--json", "print JSON")
     .action(async ({ state: dir, json }: { state?: string; json?: boolean }) => {
-      const state = requireLocalState(process.cwd(), dir);
+      const state = requireRunningStack(process.cwd(), dir);
       const identity = identify(state.pid);
       if (identity !== undefined) {
         process.kill(identity.pid, "SIGTERM");

@@ -1,9 +1,10 @@
 import type { Command } from "commander";
 import { Option } from "commander";
-import type { Role } from "../local-state.ts";
-import { mintToken, requireLocalState } from "../local-state.ts";
-import { noTenant, tenantFor, withTenant } from "../scope.ts";
-import { jsonText, print } from "../terminal.ts";
+import { mintToken } from "../../../local/issuer/mint-token.ts";
+import { requireRunningStack } from "../../../local/up/running-stack.ts";
+import type { Role } from "../ask/scope.ts";
+import { noTenant, tenantFor, withTenant } from "../ask/scope.ts";
+import { jsonText, print } from "../show/terminal.ts";
 
 /** `automation token`: a bearer token from the issuer of the local stack. */
 export function registerToken(program: Command): void {
@@ -24,7 +25,7 @@ export function registerToken(program: Command): void {
   withTenant(command).action(
     async (options: { tenant?: string; org?: string; role: Role; subject: string; state?: string; json?: boolean }) => {
       const { tenant, org } = tenantFor(options.role, options);
-      const state = requireLocalState(process.cwd(), options.state);
+      const state = requireRunningStack(process.cwd(), options.state);
       const token = await mintToken(state, { tenant, org, role: options.role, subject: options.subject });
       print(options.json ? jsonText({ token }) : token);
     },

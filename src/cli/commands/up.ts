@@ -3,11 +3,15 @@ import { resolve } from "node:path";
 import type { Command } from "commander";
 import { stopLeftovers } from "../../../local/engines/engine-process.ts";
 import { familyOf, memoryBytesOf } from "../../../local/engines/process-identity.ts";
-import type { EngineStarts, Stack } from "../../../local/up/stack-engines.ts";
-import { describeStack, engineStarts, findEngines } from "../../../local/up/stack-engines.ts";
-import type { PortName } from "../../../local/up/stack-ports.ts";
-import { defaultPorts, reservePorts } from "../../../local/up/stack-ports.ts";
-import { migrate, processUnits } from "../../../local/up/stack-processes.ts";
+import type { Screen } from "../../../local/screen.ts";
+import { createScreen } from "../../../local/screen.ts";
+import { addressesOf, shownAddresses } from "../../../local/up/addresses.ts";
+import type { EngineStarts, Stack } from "../../../local/up/engines.ts";
+import { describeStack, engineStarts, findEngines } from "../../../local/up/engines.ts";
+import type { PortName } from "../../../local/up/ports.ts";
+import { defaultPorts, reservePorts } from "../../../local/up/ports.ts";
+import { migrate, processUnits } from "../../../local/up/processes.ts";
+import type { RunningStack } from "../../../local/up/running-stack.ts";
 import type { Folder } from "../../../local/up/state-folder.ts";
 import {
   folderOf,
@@ -22,16 +26,12 @@ import {
 import type { Supervisor } from "../../../local/up/supervisor.ts";
 import { createSupervisor } from "../../../local/up/supervisor.ts";
 import { keepWorkerToken, writeWorkerToken } from "../../../local/up/worker-token.ts";
-import { addressesOf, shownAddresses } from "../addresses.ts";
 import type { Detail } from "../cli-error.ts";
 import { CliError } from "../cli-error.ts";
+import { defaultStateDir } from "../clone.ts";
 import { untilInterrupted } from "../interrupt.ts";
-import type { LocalState } from "../local-state.ts";
-import { defaultStateDir } from "../local-state.ts";
-import type { Screen } from "../screen.ts";
-import { createScreen } from "../screen.ts";
-import { outliveReader } from "../terminal.ts";
-import { withCheck } from "../usage.ts";
+import { outliveReader } from "../show/terminal.ts";
+import { withCheck } from "../usage/explain-usage.ts";
 
 interface UpOptions {
   demo?: boolean;
@@ -215,7 +215,7 @@ function tellReady(screen: Screen, stack: Stack, elapsedMs: number, members: { n
 }
 
 /** Lets the demo ask for its run, then waits for Ctrl-C, unless told to end with the demo. */
-async function useStack(options: UpOptions, state: LocalState, screen: Screen, signal: AbortSignal): Promise<void> {
+async function useStack(options: UpOptions, state: RunningStack, screen: Screen, signal: AbortSignal): Promise<void> {
   const failure = options.demo ? await demoFailure(state, options, signal) : undefined;
   if (options.once) {
     signal.throwIfAborted();
@@ -230,7 +230,7 @@ async function useStack(options: UpOptions, state: LocalState, screen: Screen, s
 
 /** @returns why the demo run did not complete; undefined when it did */
 async function demoFailure(
-  state: LocalState,
+  state: RunningStack,
   { json = false, once: stackEnds }: UpOptions,
   signal: AbortSignal,
 ): Promise<string | undefined> {

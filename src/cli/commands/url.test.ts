@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Command } from "commander";
 import { afterEach, beforeEach, expect, it, vi } from "vitest";
-import type { UpState } from "../local-state.ts";
+import type { UpState } from "../../../local/up/running-stack.ts";
 import { registerUrl } from "./url.ts";
 
 const state: UpState = {

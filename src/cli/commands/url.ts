@@ -1,10 +1,10 @@
 import type { Command } from "commander";
 import { Argument } from "commander";
-import { addressesOf, shownAddresses } from "../addresses.ts";
+import { addressesOf, shownAddresses } from "../../../local/up/addresses.ts";
+import { requireRunningStack } from "../../../local/up/running-stack.ts";
 import { CliError } from "../cli-error.ts";
-import { requireLocalState } from "../local-state.ts";
-import { factLines } from "../output.ts";
-import { jsonText, print } from "../terminal.ts";
+import { factLines } from "../show/output.ts";
+import { jsonText, print } from "../show/terminal.ts";
 
 /** `automation url`: where the parts of the local stack are reached, whatever ports it found free. */
 export function registerUrl(program: Command): void {
@@ -15,7 +15,7 @@ export function registerUrl(program: Command): void {
     .option("--state <dir>", "folder of the local stack; else .automation upwards from here, else the clone's")
     .option("--json", "print JSON")
     .action((name: string | undefined, { state, json }: { state?: string; json?: boolean }) => {
-      const addresses = addressesOf(requireLocalState(process.cwd(), state));
+      const addresses = addressesOf(requireRunningStack(process.cwd(), state));
       if (name === undefined) {
         const all = shownAddresses(addresses);
         if (json) print(jsonText(all));

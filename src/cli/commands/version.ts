@@ -1,6 +1,6 @@
 import type { Command } from "commander";
-import { jsonText, print } from "../terminal.ts";
-import { programVersion } from "../versions.ts";
+import { programVersion } from "../clone.ts";
+import { jsonText, print } from "../show/terminal.ts";
 
 const line = () => `automation ${programVersion()}, Node ${process.versions.node}`;
 

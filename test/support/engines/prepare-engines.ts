@@ -1,5 +1,5 @@
-import { findEngines } from "../../../local/up/stack-engines.ts";
-import { createScreen } from "../../../src/cli/screen.ts";
+import { createScreen } from "../../../local/screen.ts";
+import { findEngines } from "../../../local/up/engines.ts";
 import { findSlsaVerifier } from "./slsa-verifier/slsa-verifier.ts";
 
 /** Finds or builds every engine, and the verifier that is not ours, side by side before the first test, so that no test's time limit has to hold a build. */

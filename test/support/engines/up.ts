@@ -4,7 +4,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import type { ProcessIdentity } from "../../../local/engines/process-identity.ts";
-import type { UpState } from "../../../src/cli/local-state.ts";
+import type { UpState } from "../../../local/up/running-stack.ts";
 
 export const program = new URL("../../../src/cli/automation.ts", import.meta.url).pathname;
 

@@ -5,7 +5,7 @@ import { createGovernanceService } from "../../../src/api/connect/governance-ser
 import { requestContextKey } from "../../../src/api/connect/interceptors/request-context.ts";
 import { createArtifactUrl } from "../../../src/artifacts/artifact-url.ts";
 import { createListArtifacts } from "../../../src/artifacts/list-artifacts.ts";
-import { exportAttestations } from "../../../src/cli/export-attestations.ts";
+import { exportAttestations } from "../../../src/cli/ask/export-attestations.ts";
 import type { ApiClient } from "../../../src/client/api-client.ts";
 import { GovernanceService } from "../../../src/gen/governance/v1/governance_service_pb.ts";
 import { ArtifactService } from "../../../src/gen/workflows_runtime/v1/artifact_service_pb.ts";

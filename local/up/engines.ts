@@ -1,0 +1,103 @@
+import type { Engine, EngineOptions } from "../engines/engine.ts";
+import { loopback } from "../engines/engine.ts";
+import type { Find } from "../engines/find.ts";
+import type { KafkaProgram } from "../engines/kafka/kafka.ts";
+import { findKafka, startKafka } from "../engines/kafka/kafka.ts";
+import { findPostgres, postgresSuperuser, postgresUrl, startPostgres } from "../engines/postgres/postgres.ts";
+import { findS3, s3Region, startS3 } from "../engines/s3/s3.ts";
+import { findTemporal, startTemporal, temporalNamespace } from "../engines/temporal/temporal.ts";
+import { startIssuer } from "../issuer/process.ts";
+import type { Ports } from "./ports.ts";
+import type { UpState } from "./running-stack.ts";
+import type { Folder, Secrets } from "./state-folder.ts";
+
+/** What a stack is made of. */
+export interface Stack {
+  folder: Folder;
+  ports: Ports;
+  secrets: Secrets;
+  demo: boolean;
+}
+
+export const bucket = "automation";
+export const kafkaCluster = "local";
+
+const http = (port: number) => `http://${loopback}:${port}`;
+
+export function describeStack({ ports, secrets, demo }: Stack): UpState {
+  return {
+    pid: process.pid,
+    api: { url: http(ports.api) },
+    kafka: { brokers: [`${loopback}:${ports.kafka}`] },
+    postgres: { url: postgresUrl(`${loopback}:${ports.postgres}`, postgresSuperuser, secrets.superuser) },
+    temporal: {
+      address: `${loopback}:${ports.temporal}`,
+      namespace: temporalNamespace,
+      uiUrl: http(ports.temporalUi),
+    },
+    s3: {
+      endpoint: http(ports.s3),
+      region: s3Region,
+      bucket,
+      accessKeyId: secrets.s3AccessKeyId,
+      secretAccessKey: secrets.s3SecretAccessKey,
+    },
+    issuer: { url: http(ports.issuer) },
+    ...(demo ? { scrum: { url: http(ports.scrum) } } : {}),
+  };
+}
+
+export interface EnginePrograms {
+  temporal: string;
+  s3: string;
+  kafka: KafkaProgram;
+  postgres: string;
+}
+
+/**
+ * Finds or builds what the stack runs on, all at once.
+ * @throws EngineError of the first that cannot be had; builds that go on then are ended
+ */
+export async function findEngines(options: Find): Promise<EnginePrograms> {
+  const failed = new AbortController();
+  const find = { ...options, signal: AbortSignal.any([options.signal, failed.signal]) };
+  const finding = [findTemporal(find), findS3(find), findKafka(find)] as const;
+  try {
+    const [temporal, s3, kafka] = await Promise.all(finding);
+    return { temporal, s3, kafka, postgres: findPostgres() };
+  } catch (error) {
+    failed.abort();
+    await Promise.allSettled(finding);
+    throw error;
+  }
+}
+
+export type EngineStarts = Record<
+  "issuer" | "postgres" | "kafka" | "s3" | "temporal",
+  (signal: AbortSignal) => Promise<Engine>
+>;
+
+/** How each engine of this stack is started, as often as needed. */
+export function engineStarts({ folder, ports, secrets }: Stack, programs: EnginePrograms): EngineStarts {
+  const at = (name: string, signal: AbortSignal): EngineOptions => ({
+    dataDir: folder.data(name),
+    logFile: folder.log(name),
+    pidsDir: folder.pids,
+    signal,
+  });
+  const credentials = { accessKeyId: secrets.s3AccessKeyId, secretAccessKey: secrets.s3SecretAccessKey };
+  const kafkaPorts = { broker: ports.kafka, controller: ports.kafkaController };
+  const temporalPorts = { grpc: ports.temporal, http: ports.temporalHttp, ui: ports.temporalUi };
+  return {
+    issuer: (signal) => startIssuer({ ...at("issuer", signal), dataDir: folder.issuer, port: ports.issuer }),
+    postgres: (signal) =>
+      startPostgres(programs.postgres, {
+        ...at("postgres", signal),
+        port: ports.postgres,
+        password: secrets.superuser,
+      }),
+    kafka: (signal) => startKafka(programs.kafka, { ...at("kafka", signal), ports: kafkaPorts }),
+    s3: (signal) => startS3(programs.s3, { ...at("s3", signal), port: ports.s3, credentials }),
+    temporal: (signal) => startTemporal(programs.temporal, { ...at("temporal", signal), ports: temporalPorts }),
+  };
+}

@@ -1,0 +1,155 @@
+import { join } from "node:path";
+import { cloneDir } from "../../src/cli/clone.ts";
+import { readOperator } from "../../src/config/operator.ts";
+import { engineEnvironment, loopback } from "../engines/engine.ts";
+import { cacheDir } from "../engines/engine-cache.ts";
+import { EngineError } from "../engines/engine-error.ts";
+import { startProcess } from "../engines/engine-process.ts";
+import { postgresUrl } from "../engines/postgres/postgres.ts";
+import { answers, startEngine, startLimitMs, tellingLine } from "../engines/start-engine.ts";
+import type { Stack } from "./engines.ts";
+import { describeStack, kafkaCluster } from "./engines.ts";
+import type { Unit } from "./supervisor.ts";
+
+const program = join(cloneDir, "src", "cli", "automation.ts");
+const scrumService = join(cloneDir, "examples", "scrum-service", "main.ts");
+
+/** What every Node process of ours may know, and compiled code kept between starts. */
+const nodeEnvironment = () => ({ ...engineEnvironment(), NODE_COMPILE_CACHE: join(cacheDir(), "compiled") });
+
+/** The parts of the environment, by what they give access to; a process gets those it needs and no other. */
+function environmentParts({ ports, secrets, folder, ...rest }: Stack) {
+  const state = describeStack({ ports, secrets, folder, ...rest });
+  const postgresAddress = `${loopback}:${ports.postgres}`;
+  return {
+    postgres: (role: "api" | "dispatcher" | "relay") => ({
+      AUTOMATION_POSTGRES_URL: postgresUrl(postgresAddress, `automation_${role}`, secrets[role]),
+    }),
+    admin: {
+      AUTOMATION_POSTGRES_ADMIN_URL: state.postgres.url,
+      AUTOMATION_POSTGRES_MIGRATE_PASSWORD: secrets.migrate,
+      AUTOMATION_POSTGRES_API_PASSWORD: secrets.api,
+      AUTOMATION_POSTGRES_DISPATCHER_PASSWORD: secrets.dispatcher,
+      AUTOMATION_POSTGRES_RELAY_PASSWORD: secrets.relay,
+    },
+    kafka: { AUTOMATION_KAFKA_BROKERS: state.kafka.brokers.join(","), AUTOMATION_KAFKA_CLUSTER: kafkaCluster },
+    temporal: {
+      AUTOMATION_TEMPORAL_ADDRESS: state.temporal.address,
+      AUTOMATION_TEMPORAL_NAMESPACE: state.temporal.namespace,
+    },
+    s3: {
+      AUTOMATION_S3_ENDPOINT: state.s3.endpoint,
+      AUTOMATION_S3_REGION: state.s3.region,
+      AUTOMATION_S3_BUCKET: state.s3.bucket,
+      AUTOMATION_S3_ACCESS_KEY_ID: state.s3.accessKeyId,
+      AUTOMATION_S3_SECRET_ACCESS_KEY: state.s3.secretAccessKey,
+    },
+    health: (port: number) => ({ AUTOMATION_HEALTH_ADDRESS: `${loopback}:${port}` }),
+    operator: { AUTOMATION_OPERATOR_FILE: folder.operatorFile },
+    api: {
+      AUTOMATION_API_ADDRESS: `${loopback}:${ports.api}`,
+      AUTOMATION_ISSUER_URL: state.issuer.url,
+      AUTOMATION_KEYS_DIR: folder.keys,
+    },
+    worker: { AUTOMATION_API_URL: state.api.url, AUTOMATION_TOKEN_FILE: folder.workerToken },
+    workspace: () => {
+      const { hosts, roots } = readOperator(folder.operatorFile).workspaces.repositories;
+      return {
+        AUTOMATION_RUN_AREA: folder.runArea,
+        AUTOMATION_REPOSITORY_HOSTS: hosts.join(","),
+        AUTOMATION_REPOSITORY_ROOTS: roots
+          .flatMap(({ path, tenants }) => tenants.map((tenant) => `${tenant}=${path}`))
+          .join(","),
+      };
+    },
+    scrum: {
+      SCRUM_ADDRESS: `${loopback}:${ports.scrum}`,
+      SCRUM_STATE_DIR: folder.scrum,
+      SCRUM_TOKEN_FILE: folder.scrumToken,
+      SCRUM_KAFKA_BROKERS: state.kafka.brokers.join(","),
+      SCRUM_KAFKA_TOPIC: "automation.run.requested",
+      SCRUM_SOURCE: "urn:example:scrum",
+    },
+  };
+}
+
+/** The processes that live as long as the stack. */
+export function processUnits(stack: Stack): Unit[] {
+  const { folder, ports, demo } = stack;
+  const parts = environmentParts(stack);
+  const unit = (name: string, argv: string[], port: number, env: Record<string, string>): Unit => ({
+    name,
+    healthUrl: `http://${loopback}:${port}/healthz`,
+    start: (signal) =>
+      startEngine({
+        name,
+        port,
+        argv: [process.execPath, ...argv],
+        env: { ...nodeEnvironment(), ...env },
+        logFile: folder.log(name),
+        pidsDir: folder.pids,
+        ready: () => answers(`http://${loopback}:${port}/readyz`, (status) => status === 200),
+        signal,
+      }),
+  });
+  return [
+    unit("api", [program, "api"], ports.api, {
+      ...parts.postgres("api"),
+      ...parts.s3,
+      ...parts.api,
+      ...parts.operator,
+    }),
+    unit("dispatcher", [program, "dispatcher"], ports.dispatcher, {
+      ...parts.postgres("dispatcher"),
+      ...parts.kafka,
+      ...parts.temporal,
+      ...parts.health(ports.dispatcher),
+      ...parts.operator,
+    }),
+    unit("relay", [program, "relay"], ports.relay, {
+      ...parts.postgres("relay"),
+      ...parts.kafka,
+      ...parts.health(ports.relay),
+    }),
+    unit("worker", [program, "worker", "control"], ports.worker, {
+      ...parts.temporal,
+      ...parts.worker,
+      ...parts.health(ports.worker),
+    }),
+    unit("workspace", [program, "worker", "workspace"], ports.workspace, {
+      ...parts.temporal,
+      ...parts.worker,
+      ...parts.workspace(),
+      ...parts.health(ports.workspace),
+    }),
+    ...(demo ? [unit("scrum", [scrumService], ports.scrum, parts.scrum)] : []),
+  ];
+}
+
+/**
+ * Brings database, topics and bucket up to date.
+ * @throws EngineError with the last line of its log
+ */
+export async function migrate(stack: Stack, signal: AbortSignal): Promise<void> {
+  signal.throwIfAborted();
+  const { folder } = stack;
+  const parts = environmentParts(stack);
+  const logFile = folder.log("migrate");
+  const running = await startProcess({
+    name: "migrate",
+    argv: [process.execPath, program, "migrate"],
+    env: { ...nodeEnvironment(), ...parts.admin, ...parts.kafka, ...parts.s3 },
+    logFile,
+    pidsDir: folder.pids,
+  });
+  const limit = AbortSignal.timeout(startLimitMs);
+  const end = () => void running.stop(1_000);
+  const either = AbortSignal.any([signal, limit]);
+  either.addEventListener("abort", end, { once: true });
+  const { code } = await running.exited;
+  either.removeEventListener("abort", end);
+  signal.throwIfAborted();
+  if (code === 0) return;
+  const why = limit.aborted ? `took longer than ${startLimitMs / 1000} s` : tellingLine(logFile, running.logFrom);
+  throw new EngineError("migrate", "start_failed", `migrate failed: ${why}; see ${logFile}`);
+}

@@ -1,0 +1,130 @@
+import type { Command } from "commander";
+import { Option } from "commander";
+import { mintToken, userName } from "../../../local/issuer/mint-token.ts";
+import type { RunningStack } from "../../../local/up/running-stack.ts";
+import { findRunningStack } from "../../../local/up/running-stack.ts";
+import { CliError } from "../cli-error.ts";
+
+export type Role = "viewer" | "operator" | "admin" | "worker" | "platform";
+
+/** The options that `withScope` adds, as commander hands them to an action. */
+export interface ScopeOptions {
+  tenant?: string;
+  org?: string;
+  token?: string;
+  apiUrl?: string;
+  state?: string;
+  json?: boolean;
+}
+
+/** Who asks, for whom, and where. */
+export interface Scope {
+  tenant: string;
+  org: string;
+  token: string;
+  apiUrl: string;
+  json: boolean;
+  /** The local stack, when one was found. */
+  state: RunningStack | undefined;
+}
+
+/** Adds --tenant, --org, --token, --api-url, --state and --json. */
+export function withScope(command: Command): Command {
+  return withAccess(withTenant(command));
+}
+
+/** Adds --token, --api-url, --state and --json. */
+export function withAccess(command: Command): Command {
+  return command
+    .addOption(new Option("--token <jwt>", "bearer token; else one from the local stack").env("AUTOMATION_TOKEN"))
+    .addOption(new Option("--api-url <url>", "address of the api; else the local stack's").env("AUTOMATION_API_URL"))
+    .option("--state <dir>", "folder of the local stack; else .automation upwards from here, else the clone's")
+    .option("--json", "print JSON, one object a line");
+}
+
+/** Adds --tenant and --org. */
+export function withTenant(command: Command): Command {
+  return command
+    .addOption(new Option("--tenant <tenant>", "tenant to act for").env("AUTOMATION_TENANT").makeOptionMandatory())
+    .addOption(
+      new Option("--org <org>", "org to act for, `*` to read those of every org")
+        .env("AUTOMATION_ORG")
+        .makeOptionMandatory(),
+    );
+}
+
+const name = /^[a-z0-9][a-z0-9-]{0,62}$/;
+/** The api reads over every org of the tenant for `*`. */
+const orgOrEvery = /^(\*|[a-z0-9][a-z0-9-]{0,62})$/;
+
+/**
+ * There is no default tenant or org.
+ * @throws CliError 2 when one is missing or malformed
+ */
+export function requireTenant(
+  options: Pick<ScopeOptions, "tenant" | "org">,
+  orgName = name,
+): { tenant: string; org: string } {
+  const need = (option: "tenant" | "org", rule: RegExp) => {
+    const value = options[option] ?? "";
+    if (rule.test(value)) return value;
+    throw new CliError(2, `--${option} ${JSON.stringify(value)} must match ${rule.source}`, { code: "usage" });
+  };
+  return { tenant: need("tenant", name), org: need("org", orgName) };
+}
+
+/** What a token of role `platform` names, which speaks for no tenant. */
+export const noTenant = { tenant: "*", org: "*" };
+
+/** @returns what a token of the role names */
+export function tenantFor(role: Role, options: Pick<ScopeOptions, "tenant" | "org">): { tenant: string; org: string } {
+  return role === "platform" ? noTenant : requireTenant(options, orgOrEvery);
+}
+
+/**
+ * Resolves who asks; role `platform` asks for no tenant. Without a token, one with `role` is minted by the local stack for the user of this machine.
+ * @throws CliError 2 missing or malformed option · 3 no api address and no local stack, or it does not run
+ */
+export async function resolveScope(options: ScopeOptions, role: Role): Promise<Scope> {
+  const { tenant, org } = tenantFor(role, options);
+  const needsState = options.apiUrl === undefined || options.token === undefined;
+  const state = needsState ? findRunningStack(process.cwd(), options.state) : undefined;
+  const apiUrl = options.apiUrl ?? state?.api.url;
+  if (apiUrl === undefined) {
+    throw new CliError(
+      3,
+      "no local stack is running; start one with `automation up`, or give --api-url URL (AUTOMATION_API_URL)",
+    );
+  }
+  assertApiUrl(apiUrl);
+  if (options.token !== undefined) assertToken(options.token);
+  if (options.token === undefined && state === undefined) {
+    throw new CliError(
+      2,
+      "--token is required with --api-url when no local stack is running: give --token JWT or set AUTOMATION_TOKEN",
+    );
+  }
+  const token = options.token ?? (state && (await mintToken(state, { tenant, org, role, subject: userName() }))) ?? "";
+  return { tenant, org, token, apiUrl, json: options.json === true, state };
+}
+
+function assertApiUrl(apiUrl: string): void {
+  const said = `--api-url ${JSON.stringify(apiUrl)}`;
+  const refuse = (rule: string, example: string) =>
+    new CliError(2, `${said} ${rule}`, { code: "usage", remedy: `for example ${example}` });
+  const url = URL.canParse(apiUrl) ? new URL(apiUrl) : undefined;
+  if (url === undefined || !["http:", "https:"].includes(url.protocol)) {
+    const guess = /^[\w.[\]:-]+$/.test(apiUrl) && URL.canParse(`http://${apiUrl}`) ? `http://${apiUrl}` : undefined;
+    throw refuse("must be a URL with http:// or https://", guess ?? "http://127.0.0.1:8080");
+  }
+  if (url.username !== "" || url.search !== "" || url.hash !== "")
+    throw refuse("must hold no user, query or fragment", url.origin);
+}
+
+/** What a header can't carry is not sent; whether the token is any good is the api's to say. */
+function assertToken(token: string): void {
+  if (/^[\x21-\x7e]+$/.test(token)) return;
+  const what = token === "" ? "is empty" : "holds a space, a line end or what is not ASCII";
+  const remedy = "give it as it was issued, in one piece; `automation token` makes one for a local stack";
+  throw new CliError(2, `--token (AUTOMATION_TOKEN) ${what}`, { code: "usage", remedy });
+}

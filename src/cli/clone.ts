@@ -1,0 +1,19 @@
+import { readFileSync } from "node:fs";
+import { join, relative, resolve } from "node:path";
+
+/** Folder of the clone this program runs from. */
+export const cloneDir = resolve(import.meta.dirname, "../..");
+
+/** Folder of a local stack, unless another is named. */
+export const defaultStateDir = join(cloneDir, ".automation");
+
+/** @returns a path of the clone, as this folder names it */
+export function clonePath(...parts: string[]): string {
+  return relative(process.cwd(), join(cloneDir, ...parts)) || ".";
+}
+
+/** @returns the version of this program */
+export function programVersion(): string {
+  const { version }: { version: string } = JSON.parse(readFileSync(join(cloneDir, "package.json"), "utf8"));
+  return version;
+}
