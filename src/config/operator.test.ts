@@ -32,6 +32,24 @@ describe("the operator's word on the time of runs", () => {
   });
 });
 
+describe("the operator's binding of a source", () => {
+  const bound = (bus: string) =>
+    operatorOf(
+      `sources: [{ ${bus} cluster: eu, topic: asks, source: "urn:a", tenants: [acme], orgs: ["*"], types: [asked] }]`,
+    ).sources;
+
+  it("names the bus beside cluster and topic", () => {
+    expect(bound("bus: kafka,")).toMatchObject([{ bus: "kafka", cluster: "eu", topic: "asks" }]);
+  });
+
+  it.each([
+    ["bus: rabbit,", '"rabbit"'],
+    ["", "(absent)"],
+  ])("is refused with the buses there are when it has %j", (bus, value) => {
+    expect(() => bound(bus)).toThrow(`sources.0.bus: ${value} is not a bus that is supported: kafka; correct it`);
+  });
+});
+
 describe("the operator's word on workspaces", () => {
   it("bounds every step when it says nothing, and lets no tenant in anywhere", () => {
     expect(workspacesOf("")).toEqual({

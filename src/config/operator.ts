@@ -139,15 +139,21 @@ const methodology = z
   .strictObject({ endpoint: z.url(), tokenFile: z.string().min(1), tryTimeout })
   .transform(({ tryTimeout, ...where }) => ({ ...where, tryTimeoutMs: tryTimeout }));
 
+const buses = ["kafka"] as const;
+
 /**
  * What only the operator decides, in one YAML file: who may speak on which topic, how methodologies are reached, where and how tightly work is kept, and the URIs that are signed for ever.
  * Tenants cannot declare any of it.
  */
 const operator = z.strictObject({
-  /** Kafka carries no producer identity, so a source is bound to (cluster, topic), tenants, orgs and types here. Producers of one topic trust each other. */
+  /** A bus does not tell who produced a record, so a source is bound to (bus, cluster, topic), tenants, orgs and types here. Producers of one topic trust each other. */
   sources: z
     .array(
       z.strictObject({
+        bus: z.enum(buses, {
+          error: ({ input }) =>
+            `${JSON.stringify(input) ?? "(absent)"} is not a bus that is supported: ${buses.join(", ")}`,
+        }),
         cluster: z.string().min(1),
         topic: z.string().min(1),
         source: z.string().min(1).max(500),

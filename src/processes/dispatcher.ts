@@ -6,7 +6,7 @@ import { readEnvironment } from "../config/environment.ts";
 import { readOperator } from "../config/operator.ts";
 import { createDecideByDeclarations } from "../definitions/declarations.ts";
 import { assertWorkspaceRules } from "../definitions/policy/workspace-rules.ts";
-import { createKafkaConsumer } from "../drivers/kafka/kafka-consumer.ts";
+import { createKafkaSource } from "../drivers/kafka/kafka-source.ts";
 import { createInTransaction, isDataError } from "../drivers/postgres/in-scope.ts";
 import { createListener } from "../drivers/postgres/listener.ts";
 import { createNotifier } from "../drivers/postgres/notifier.ts";
@@ -14,7 +14,6 @@ import { ensureRunEventPartitions } from "../drivers/postgres/partitions.ts";
 import { answers, createPool } from "../drivers/postgres/pool.ts";
 import { createTemporal } from "../drivers/temporal/workflow-client.ts";
 import { createAcceptRequests } from "../requests/accept-requests.ts";
-import { createConsumeRequests } from "../requests/consume-requests.ts";
 import { requestTopic } from "../runs/outbox/topics.ts";
 import { deliveriesQuarantined } from "../telemetry/events.ts";
 import { serveHealth } from "../telemetry/health.ts";
@@ -64,37 +63,36 @@ export async function main(environment: NodeJS.ProcessEnv, signal: AbortSignal):
     onHint: (channel) => (channel === "automation_release" ? release.wake() : pump.wake()),
     onError,
   });
-  const consumer = createKafkaConsumer({
+  const accept = createAcceptRequests({
+    inTransaction,
+    decideByDeclarations: createDecideByDeclarations(),
+    bindings: operator.sources,
+    operator: { knownRoles: operator.roles, workspaces: operator.workspaces, runs: operator.runs },
+    isDataError,
+    onDefect: (error, position) => log.error({ err: error, position }, "the rules failed on a delivery"),
+    now,
+  });
+  const source = createKafkaSource({
     brokers: config.AUTOMATION_KAFKA_BROKERS,
+    cluster: config.AUTOMATION_KAFKA_CLUSTER,
     clientId: "automation-dispatcher",
-    groupId: "automation-dispatcher",
+    group: "automation-dispatcher",
     topic: requestTopic,
     batchSize,
-    handle: createConsumeRequests({
-      accept: createAcceptRequests({
-        inTransaction,
-        decideByDeclarations: createDecideByDeclarations(),
-        bindings: operator.sources,
-        operator: { knownRoles: operator.roles, workspaces: operator.workspaces, runs: operator.runs },
-        isDataError,
-        onDefect: (error, position) => log.error({ err: error, position }, "the rules failed on a delivery"),
-        now,
-      }),
-      cluster: config.AUTOMATION_KAFKA_CLUSTER,
-      onAccepted: () => release.wake(),
-      onCounts: (counts) => {
-        notifier.hint("automation_outbox");
-        if (counts.quarantined > 0) deliveriesQuarantined(log, counts.quarantined);
-        log.debug({ counts }, "deliveries have their dispositions");
-      },
-    }),
+    handle: async (deliveries) => {
+      const counts = await accept(deliveries);
+      if (counts.accepted > 0) release.wake();
+      notifier.hint("automation_outbox");
+      if (counts.quarantined > 0) deliveriesQuarantined(log, counts.quarantined);
+      log.debug({ counts }, "deliveries have their dispositions");
+    },
     canGoOn: () =>
       ensureRunEventPartitions(pool).then(
         () => true,
         () => false,
       ),
     onPause: (error) => log.warn({ err: error }, "the request topic pauses until Postgres takes rows again"),
-    onRejoin: (error) => log.warn({ err: error }, "Kafka ended the membership; joining the group anew"),
+    onRejoin: (error) => log.warn({ err: error }, "Kafka ended the membership; joining the group again"),
     now,
   });
   await ensureRunEventPartitions(pool);
@@ -102,7 +100,7 @@ export async function main(environment: NodeJS.ProcessEnv, signal: AbortSignal):
     address: config.AUTOMATION_HEALTH_ADDRESS,
     check: async () => ({
       postgres: await answers(pool),
-      kafka: consumer.healthy(),
+      kafka: source.healthy(),
       temporal: await temporal.reachable(),
       release: !reconcile.isReleaseStuck(),
     }),
@@ -111,7 +109,7 @@ export async function main(environment: NodeJS.ProcessEnv, signal: AbortSignal):
   const ending = AbortSignal.any([signal, stopping.signal]);
   const loops = [release.run(ending), pump.run(ending), reconcile.run(ending), keepPartitions(ending)];
   try {
-    await consumer.run(ending);
+    await source.run(ending);
   } finally {
     stopping.abort();
     await Promise.allSettled(loops);

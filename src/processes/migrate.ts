@@ -1,5 +1,5 @@
 import { readEnvironment } from "../config/environment.ts";
-import { ensureTopics } from "../drivers/kafka/kafka-admin.ts";
+import { ensureTopics } from "../drivers/kafka/ensure-topics.ts";
 import { migrateDatabase } from "../drivers/postgres/migrate.ts";
 import { createS3 } from "../drivers/s3/s3.ts";
 import { quarantineTopic, requestTopic, runEventTopic } from "../runs/outbox/topics.ts";
@@ -26,10 +26,9 @@ export async function main(environment: NodeJS.ProcessEnv, signal: AbortSignal):
       ensureTopics(
         config.AUTOMATION_KAFKA_BROKERS,
         [
-          // the broker unpacks what producers compress, and so refuses what is larger than a batch once it is unpacked
-          { topic: requestTopic, partitions: 12, config: { "compression.type": "uncompressed" } },
+          { topic: requestTopic, partitions: 12 },
           { topic: runEventTopic, partitions: 12 },
-          { topic: quarantineTopic, partitions: 3, config: { "max.message.bytes": String(2 * 1024 * 1024) } },
+          { topic: quarantineTopic, partitions: 3, atLeast: { "max.message.bytes": 2 * 1024 * 1024 } },
         ],
         -1, // the cluster's default
       ),

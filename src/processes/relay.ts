@@ -1,11 +1,11 @@
 import { randomUUID } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
 import { readEnvironment } from "../config/environment.ts";
-import type { KafkaProducer } from "../drivers/kafka/kafka-producer.ts";
-import { createKafkaProducer } from "../drivers/kafka/kafka-producer.ts";
+import { createKafkaSink } from "../drivers/kafka/kafka-sink.ts";
 import { createInTransaction } from "../drivers/postgres/in-scope.ts";
 import { createListener } from "../drivers/postgres/listener.ts";
 import { answers, createPool } from "../drivers/postgres/pool.ts";
+import type { RecordSink } from "../runs/outbox/bus-record.ts";
 import { createPublishRunEvents } from "../runs/outbox/publish-run-events.ts";
 import { serveHealth } from "../telemetry/health.ts";
 import type { Log } from "../telemetry/log.ts";
@@ -33,7 +33,7 @@ export async function main(source: NodeJS.ProcessEnv, signal: AbortSignal): Prom
     if (!(await bus.connected(signal))) return;
     const publish = createPublishRunEvents({
       inTransaction: createInTransaction(pool),
-      openProducer: bus.open,
+      openSink: bus.open,
       owner: `relay-${randomUUID()}`,
       log,
     });
@@ -54,23 +54,23 @@ export async function main(source: NodeJS.ProcessEnv, signal: AbortSignal): Prom
   }
 }
 
-/** Producers that open one by one and are looked at as one. */
+/** Opens sinks one by one and tells their health as one. */
 function createBus(brokers: readonly string[], log: Log) {
-  const producers = new Set<KafkaProducer>();
+  const sinks = new Set<RecordSink>();
   let isConnected = false;
-  const open = (): KafkaProducer => {
-    const producer = createKafkaProducer({ brokers, clientId: applicationName });
+  const open = (): RecordSink => {
+    const sink = createKafkaSink({ brokers, clientId: applicationName });
     const close = async (): Promise<void> => {
-      producers.delete(producer);
-      await producer.close();
+      sinks.delete(sink);
+      await sink.close();
     };
-    producers.add(producer);
-    return { ...producer, close };
+    sinks.add(sink);
+    return { ...sink, close };
   };
   return {
     open,
-    healthy: () => isConnected && [...producers].every((producer) => producer.healthy()),
-    close: () => Promise.all([...producers].map((producer) => producer.close())),
+    healthy: () => isConnected && [...sinks].every((sink) => sink.healthy()),
+    close: () => Promise.all([...sinks].map((sink) => sink.close())),
     /** @returns false when the signal aborts before the bus answers */
     async connected(signal: AbortSignal): Promise<boolean> {
       const probe = open();

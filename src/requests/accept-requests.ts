@@ -6,10 +6,11 @@ import { cutText, storable } from "../text/strangers-text.ts";
 import { buildRow } from "./build-row.ts";
 import type { SourceBinding } from "./check-source.ts";
 import { checkSource, ownerOf } from "./check-source.ts";
-import type { Claims, CloudEvent, Delivery } from "./cloudevent.ts";
+import type { Claims, CloudEvent } from "./cloudevent.ts";
 import { decodeCloudEvent } from "./cloudevent.ts";
 import type { OperatorRules } from "./decide-request.ts";
 import { decideRequest } from "./decide-request.ts";
+import type { Delivery } from "./delivery.ts";
 import { quarantineRecord } from "./outbox-record.ts";
 import type { QuarantinedRow } from "./quarantine-store.ts";
 import { recordQuarantined } from "./quarantine-store.ts";
@@ -134,7 +135,7 @@ function quarantine(
     recordDigest: recordDigest(delivery),
     cause,
     reasons,
-    sizeBytes: delivery.value?.length ?? 0,
+    sizeBytes: delivery.body?.length ?? 0,
     source: shown(claims.source, 500),
     eventId: shown(claims.id, 200),
     eventType: shown(claims.type, 200),

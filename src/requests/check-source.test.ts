@@ -2,9 +2,17 @@ import { describe, expect, it } from "vitest";
 import { checkSource, ownerOf } from "./check-source.ts";
 
 const bindings = [
-  { cluster: "eu", topic: "asks", source: "urn:team", tenants: ["acme"], orgs: ["retail"], types: ["asked"] },
+  {
+    bus: "kafka",
+    cluster: "eu",
+    topic: "asks",
+    source: "urn:team",
+    tenants: ["acme"],
+    orgs: ["retail"],
+    types: ["asked"],
+  },
 ];
-const here = { cluster: "eu", topic: "asks" };
+const here = { bus: "kafka", cluster: "eu", topic: "asks" };
 const event = { source: "urn:team", tenant: "acme", org: "retail", type: "asked" };
 
 describe("a source", () => {
@@ -14,6 +22,7 @@ describe("a source", () => {
 
   it.each([
     ["on another topic", { ...here, topic: "others" }, event, "foreign_source", "urn:team"],
+    ["on another bus", { ...here, bus: "nats" }, event, "foreign_source", "urn:team"],
     ["on another cluster", { ...here, cluster: "us" }, event, "foreign_source", "urn:team"],
     ["that nobody bound", here, { ...event, source: "urn:stranger" }, "foreign_source", "urn:stranger"],
     ["for another tenant", here, { ...event, tenant: "globex" }, "foreign_tenant", "globex"],

@@ -2,12 +2,11 @@ import type { Reason } from "../definitions/reason.ts";
 import { reason } from "../definitions/reason.ts";
 import { everyOrg, isScopeName } from "../tenancy/bind-scope.ts";
 import type { Scope } from "../tenancy/transaction.ts";
-import type { Claims, CloudEvent, Delivery } from "./cloudevent.ts";
+import type { Claims, CloudEvent } from "./cloudevent.ts";
+import type { Delivery } from "./delivery.ts";
 
-/** The operator's word that a source may speak on a topic, for which tenants and orgs, and with which types. */
-export interface SourceBinding {
-  readonly cluster: string;
-  readonly topic: string;
+/** The operator lets a source send to a topic: for these tenants and orgs, and these types. */
+export interface SourceBinding extends Place {
   readonly source: string;
   readonly tenants: readonly string[];
   /** `*`: every org of these tenants. */
@@ -15,22 +14,22 @@ export interface SourceBinding {
   readonly types: readonly string[];
 }
 
+type Place = Pick<Delivery, "bus" | "cluster" | "topic">;
+
 /** @returns why the source may not say this for the tenant and org it names; empty when it may */
 export function checkSource(
   bindings: readonly SourceBinding[],
-  { cluster, topic }: Pick<Delivery, "cluster" | "topic">,
+  place: Place,
   { source, tenant, org, type }: Pick<CloudEvent, "source" | "tenant" | "org" | "type">,
 ): Reason[] {
-  const here = bindings.filter(
-    (binding) => binding.cluster === cluster && binding.topic === topic && binding.source === source,
-  );
+  const here = bindingsOf(bindings, place, source);
   if (here.length === 0)
     return [
       reason(
         "foreign_source",
         "source",
         source,
-        `is not bound to topic ${topic} of cluster ${cluster}`,
+        `is not bound to topic ${place.topic} of ${place.bus} cluster ${place.cluster}`,
         "have the operator bind it under `sources`",
       ),
     ];
@@ -75,18 +74,21 @@ export function checkSource(
  */
 export function ownerOf(
   bindings: readonly SourceBinding[],
-  { cluster, topic }: Pick<Delivery, "cluster" | "topic">,
+  place: Place,
   { source, tenant: claimedTenant, org: claimedOrg = "" }: Claims,
 ): Scope | undefined {
-  const here = bindings.filter(
-    (binding) => binding.cluster === cluster && binding.topic === topic && binding.source === source,
-  );
+  const here = bindingsOf(bindings, place, source);
   const tenant = boundOne(new Set(here.flatMap(({ tenants }) => tenants)), claimedTenant);
   if (tenant === undefined) return undefined;
   const orgs = new Set(here.filter(({ tenants }) => tenants.includes(tenant)).flatMap((binding) => binding.orgs));
   const everyOrgIsBound = orgs.has(everyOrg) && isScopeName(claimedOrg);
   return { tenant, org: everyOrgIsBound ? claimedOrg : (boundOne(orgs, claimedOrg) ?? everyOrg) };
 }
+
+const bindingsOf = (bindings: readonly SourceBinding[], { bus, cluster, topic }: Place, source: string | undefined) =>
+  bindings.filter(
+    (each) => each.bus === bus && each.cluster === cluster && each.topic === topic && each.source === source,
+  );
 
 /** The one that is claimed, if it is bound; else the only one. */
 function boundOne(bound: ReadonlySet<string>, claimed: string | undefined): string | undefined {

@@ -1,6 +1,9 @@
 import { describe, expect, it } from "vitest";
-import type { Delivery } from "./cloudevent.ts";
-import { dataLimitBytes, decodeCloudEvent } from "./cloudevent.ts";
+import type { Header } from "../runs/outbox/bus-record.ts";
+import { textHeaders } from "../runs/outbox/bus-record.ts";
+import { decodeCloudEvent } from "./cloudevent.ts";
+import { dataLimitBytes } from "./cloudevent-data.ts";
+import type { Delivery } from "./delivery.ts";
 
 const attributes = {
   specversion: "1.0",
@@ -11,19 +14,25 @@ const attributes = {
   orgid: "retail",
 };
 
-const delivered = (headers: Record<string, string>, value: string | Uint8Array | null): Delivery => ({
+const delivered = (headers: Record<string, string>, body: string | Uint8Array | null): Delivery => ({
   position: "kafka:eu/asks@one/0/1",
+  bus: "kafka",
   cluster: "eu",
   topic: "asks",
-  key: "",
-  headers,
-  value: typeof value === "string" ? Buffer.from(value) : value,
+  key: null,
+  headers: textHeaders(headers),
+  body: typeof body === "string" ? Buffer.from(body) : body,
 });
 
 const binary = (over: Record<string, string> = {}, value: string | Uint8Array | null = "{}") => {
   const named = Object.entries({ ...attributes, ...over }).map(([name, text]) => [`ce_${name}`, text]);
   return delivered({ "content-type": "application/json", ...Object.fromEntries(named) }, value);
 };
+
+const withType = ({ headers }: Delivery, type: string): Header[] => [
+  ...headers.filter(([name]) => name !== "content-type"),
+  ...textHeaders({ "content-type": type }),
+];
 
 const structured = (over: Record<string, unknown> = {}) =>
   delivered(
@@ -53,7 +62,7 @@ describe("a CloudEvent", () => {
 
   it("names every attribute that is missing, all at once, and the mode in which it looked for them", () => {
     for (const headers of [{}, { "content-type": "application/json" }]) {
-      const decoded = decodeCloudEvent(delivered(headers as Record<string, string>, structured().value));
+      const decoded = decodeCloudEvent(delivered(headers as Record<string, string>, structured().body));
       const reasons = "reasons" in decoded ? decoded.reasons : [];
       expect(reasons.map(({ field }) => field)).toEqual(["content-type", ...Object.keys(attributes)]);
       expect(reasons[0]?.rule).toContain("binary mode");
@@ -115,10 +124,7 @@ describe("a CloudEvent", () => {
     ["text/xml", "media type of JSON"],
   ])("with data of type %j is %s, in both modes", (type, fate) => {
     const given = binary({}, '{"a":1}');
-    for (const delivery of [
-      { ...given, headers: { ...given.headers, "content-type": type } },
-      structured({ datacontenttype: type }),
-    ]) {
+    for (const delivery of [{ ...given, headers: withType(given, type) }, structured({ datacontenttype: type })]) {
       const decoded = decodeCloudEvent(delivery);
       if (fate === "accepted") expect(decoded).toHaveProperty("event");
       else
@@ -137,7 +143,7 @@ describe("a CloudEvent", () => {
     ["application/cloudevents+protobuf", "structured mode in an event format"],
     ["application/cloudevents", "structured mode in an event format"],
   ])("of content type %j is told its mode", (type, rule) => {
-    const decoded = decodeCloudEvent({ ...structured(), headers: { "content-type": type } });
+    const decoded = decodeCloudEvent({ ...structured(), headers: textHeaders({ "content-type": type }) });
     if (rule === undefined) expect(decoded).toHaveProperty("event");
     else
       expect(decoded).toMatchObject({
@@ -151,10 +157,21 @@ describe("a CloudEvent", () => {
   });
 
   it("is refused when a header of it says two things or is not UTF-8, and not for other headers", () => {
-    const headerFaults = (name: string) => ({ ...binary(), headerFaults: [{ name, rule: "must be UTF-8" }] });
-    expect(decodeCloudEvent(headerFaults("ce_id"))).toMatchObject({ reasons: [{ field: "ce_id", value: "evt-1" }] });
-    expect(decodeCloudEvent(headerFaults("content-type"))).toMatchObject({ reasons: [{ field: "content-type" }] });
-    expect(decodeCloudEvent(headerFaults("b3"))).toHaveProperty("event");
+    const beside = (name: string, value: string | Uint8Array): Delivery => {
+      const header: Header = [name, Buffer.from(value)];
+      return { ...binary(), headers: [...binary().headers, header] };
+    };
+    expect(decodeCloudEvent(beside("ce_id", "evt-1"))).toHaveProperty("event");
+    const twice = "must not come twice with two values";
+    expect(decodeCloudEvent(beside("CE_ID", "evt-2"))).toMatchObject({ reasons: [{ field: "ce_id", rule: twice }] });
+    expect(decodeCloudEvent(beside("ce_subject", Uint8Array.of(0xff)))).toMatchObject({
+      reasons: [{ field: "ce_subject", rule: "must be UTF-8" }],
+    });
+    expect(decodeCloudEvent(beside("content-type", "text/xml"))).toMatchObject({
+      reasons: [{ field: "content-type" }],
+    });
+    for (const other of ["a", "b"]) expect(decodeCloudEvent(beside("b3", other))).toHaveProperty("event");
+    expect(decodeCloudEvent(beside("b3", Uint8Array.of(0xff)))).toHaveProperty("event");
   });
 
   it("names the field of its data that would not be kept as it was written", () => {
@@ -164,16 +181,16 @@ describe("a CloudEvent", () => {
       ['{"a":"x\\ud800"}', "data.a"],
     ];
     for (const [data, field] of cases) {
-      const inEvent = Buffer.from(structured().value ?? "")
+      const inEvent = Buffer.from(structured().body ?? "")
         .toString()
         .replace('{"a":1}', data);
-      for (const delivery of [binary({}, data), { ...structured(), value: Buffer.from(inEvent) }])
+      for (const delivery of [binary({}, data), { ...structured(), body: Buffer.from(inEvent) }])
         expect(decodeCloudEvent(delivery)).toMatchObject({ cause: "invalid_data", reasons: [{ field }] });
     }
-    const twice = Buffer.from(structured().value ?? "")
+    const twice = Buffer.from(structured().body ?? "")
       .toString()
       .replace("{", '{"id":"evt-2",');
-    expect(decodeCloudEvent({ ...structured(), value: Buffer.from(twice) })).toMatchObject({
+    expect(decodeCloudEvent({ ...structured(), body: Buffer.from(twice) })).toMatchObject({
       reasons: [{ field: "id" }],
     });
   });
@@ -192,11 +209,11 @@ describe("a CloudEvent", () => {
     const claims = { id: "evt-1", source: "urn:team", type: "asked", tenant: "acme", org: "retail" };
     expect(decodeCloudEvent(binary({}, "{"))).toMatchObject({ claims });
     expect(decodeCloudEvent(structured({ id: 7, data: 1 }))).toMatchObject({ claims: { ...claims, id: undefined } });
-    const batch = Buffer.from(`[${structured().value},7]`);
+    const batch = Buffer.from(`[${structured().body},7]`);
     for (const [type, value] of [
-      ["application/json", structured().value],
-      ["", structured().value],
-      ["application/cloudevents+avro", structured().value],
+      ["application/json", structured().body],
+      ["", structured().body],
+      ["application/cloudevents+avro", structured().body],
       ["application/cloudevents-batch+json", batch],
       ["application/cloudevents+json", batch],
     ] as const)
@@ -217,7 +234,6 @@ describe("a CloudEvent", () => {
     ["orgid", "a".repeat(64)],
     ["time", "yesterday"],
     ["id", "a\0b"],
-    ["subject", "\ud800"],
   ])("with a bad %s says which rule it breaks", (name, value) => {
     expect(decodeCloudEvent(binary({ [name]: value }))).toMatchObject({
       cause: "invalid_attribute",
@@ -233,9 +249,10 @@ describe("a CloudEvent", () => {
     ["too_large", binary({}, JSON.stringify("x".repeat(dataLimitBytes)))],
     ["invalid_data", binary({}, `${"[".repeat(40)}${"]".repeat(40)}`)],
     ["invalid_data", binary({}, '{"a\\u0000":1}')],
-    ["unsupported_content_type", { ...binary(), headers: { ...binary().headers, "content-type": "text/plain" } }],
+    ["unsupported_content_type", { ...binary(), headers: withType(binary(), "text/plain") }],
     ["not_an_event", delivered({ "content-type": "application/cloudevents+json" }, "[]")],
     ["invalid_attribute", structured({ id: 7 })],
+    ["invalid_data", structured({ subject: "\ud800" })],
     ["invalid_data", structured({ data_base64: "e30=" })],
     ["invalid_data", structured({ data: null, data_base64: "e30=" })],
     ["invalid_data", structured({ data: undefined, data_base64: "e30" })],
@@ -249,6 +266,15 @@ describe("a CloudEvent", () => {
     expect(decodeCloudEvent(delivery)).toMatchObject({ cause });
   });
 
+  it("is unreadable when its bus could not unpack it, with the rule that was broken", () => {
+    const delivery = { ...delivered({}, null), unreadable: "must unpack to at most 16777216 bytes" };
+    expect(decodeCloudEvent(delivery)).toMatchObject({
+      cause: "unreadable",
+      reasons: [{ code: "unreadable", rule: delivery.unreadable, remedy: expect.stringContaining("smaller batches") }],
+      claims: {},
+    });
+  });
+
   it("never throws, whatever bytes and headers come", () => {
     let seed = 7;
     const next = (below: number) => {
@@ -258,7 +284,7 @@ describe("a CloudEvent", () => {
     const parts = ['{"', '":', "[", "]", "}", "\\u0000", "1e999", "null", '"', "é", "\ud83d", ","];
     for (let n = 0; n < 2_000; n += 1) {
       const text = Array.from({ length: next(12) }, () => parts[next(parts.length)]).join("");
-      const delivery = next(2) === 0 ? binary({ id: text }, text) : { ...structured(), value: Buffer.from(text) };
+      const delivery = next(2) === 0 ? binary({ id: text }, text) : { ...structured(), body: Buffer.from(text) };
       const decoded = decodeCloudEvent(delivery);
       expect("event" in decoded || decoded.reasons.length > 0).toBe(true);
     }

@@ -1,9 +1,12 @@
 import type { Reason } from "../definitions/reason.ts";
+import type { Header } from "../runs/outbox/bus-record.ts";
+import { textHeaders } from "../runs/outbox/bus-record.ts";
 import { contextHeaders } from "../runs/outbox/event-record.ts";
 import type { OutboxRecord } from "../runs/outbox/outbox-store.ts";
 import { laneOf, quarantineTopic, runEventTopic } from "../runs/outbox/topics.ts";
 import { storable } from "../text/strangers-text.ts";
-import type { CloudEvent, Delivery } from "./cloudevent.ts";
+import type { CloudEvent } from "./cloudevent.ts";
+import type { Delivery } from "./delivery.ts";
 
 /** `automation.run.rejected.v1`: the request was understood and will never become a run. */
 export function rejectedRecord(
@@ -25,7 +28,7 @@ export function rejectedRecord(
     tenant: event.tenant,
     topic: runEventTopic,
     key: requestId,
-    headers: {
+    headers: textHeaders({
       "content-type": "application/json",
       ce_specversion: "1.0",
       ce_id: requestId,
@@ -36,8 +39,8 @@ export function rejectedRecord(
       ce_tenantid: event.tenant,
       ce_orgid: event.org,
       ...contextHeaders({ ...event, causationId: event.id }),
-    },
-    body: Buffer.from(JSON.stringify(payload)).toString("base64"),
+    }),
+    body: Buffer.from(JSON.stringify(payload)),
   };
 }
 
@@ -45,7 +48,7 @@ const carriedLimitBytes = 1024 * 1024;
 
 /**
  * The delivery as it came, with why it was not understood and where it stood; it can be sent again from there.
- * One of more than 1 MiB, headers included, is only pointed at. NUL in key or headers is shown as its symbol.
+ * One of more than 1 MiB, headers included, is only pointed at. NUL in the key or a header's name, which Postgres can't store, is shown as its symbol.
  */
 export function quarantineRecord(
   delivery: Delivery,
@@ -53,33 +56,29 @@ export function quarantineRecord(
   reasons: readonly Reason[],
   tenant: string | null,
 ): OutboxRecord {
-  const headers = Object.entries(delivery.headers).map(([name, text]) => [storable(name), storable(text)] as const);
-  const headerBytes = headers.reduce((sum, [name, text]) => sum + Buffer.byteLength(name) + Buffer.byteLength(text), 0);
-  const isCarried = headerBytes + (delivery.value?.length ?? 0) <= carriedLimitBytes;
+  const headers = delivery.headers.map(([name, value]): Header => [storable(name), value]);
+  const headerBytes = headers.reduce((sum, [name, value]) => sum + Buffer.byteLength(name) + value.length, 0);
+  const isCarried = headerBytes + (delivery.body?.length ?? 0) <= carriedLimitBytes;
+  const kept = isCarried ? headers : headers.filter(isTrace);
   return {
     lane: laneOf(delivery.position),
     tenant,
     topic: quarantineTopic,
-    key: storable(delivery.key),
-    headers: {
-      ...(isCarried
-        ? Object.fromEntries(headers)
-        : { "quarantine-omitted": "value and headers; read them at the origin", ...tracedBy(headers) }),
-      "quarantine-cause": cause,
-      "quarantine-reasons": JSON.stringify(reasons.slice(0, 20)),
-      "quarantine-attempts": "1",
-      "quarantine-origin": delivery.position,
-    },
-    body: isCarried ? Buffer.from(delivery.value ?? []).toString("base64") : "",
+    key: delivery.key === null ? null : storable(delivery.key),
+    headers: [
+      ...kept.filter(([name]) => !name.toLowerCase().startsWith("quarantine-")),
+      ...textHeaders({
+        ...(isCarried ? {} : { "quarantine-omitted": "value and headers; read them at the origin" }),
+        "quarantine-cause": cause,
+        "quarantine-reasons": JSON.stringify(reasons.slice(0, 20)),
+        "quarantine-attempts": "1",
+        "quarantine-origin": delivery.position,
+      }),
+    ],
+    body: isCarried ? delivery.body : null,
   };
 }
 
 /** What tells whose record it is and where it belongs, as long as it is short. */
-const tracedBy = (headers: readonly (readonly [string, string])[]): Record<string, string> =>
-  Object.fromEntries(
-    headers.filter(
-      ([name, text]) =>
-        /^ce_(id|source|correlationid|causationid|traceparent|tracestate)$/.test(name) &&
-        Buffer.byteLength(text) <= 512,
-    ),
-  );
+const isTrace = ([name, value]: Header): boolean =>
+  /^ce_(id|source|correlationid|causationid|traceparent|tracestate)$/i.test(name) && value.length <= 512;

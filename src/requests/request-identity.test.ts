@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import { textHeaders } from "../runs/outbox/bus-record.ts";
 import { identityKey, payloadDigest, recordDigest, requestIdOf, runIdOf } from "./request-identity.ts";
 
 const identity = { tenant: "acme", source: "urn:team", eventId: "evt-1" };
@@ -9,20 +10,23 @@ describe("the identity of a request", () => {
     expect(requestIdOf(identity, 0)).toBe("7491852d-c388-56a3-a6c2-d2d007bb059f");
   });
 
-  it("knows a record by its key, headers in any order, and bytes", () => {
-    const record = { key: "k", headers: { a: "1", b: "2" }, value: Buffer.from("v") };
+  it("knows a record by its key, headers and bytes", () => {
+    const record = { key: "k", headers: textHeaders({ a: "1", b: "2" }), body: Buffer.from("v") };
     const records: Parameters<typeof recordDigest>[0][] = [
       record,
       { ...record, key: "" },
-      { ...record, headers: { a: "1" } },
-      { ...record, headers: { a: "1b", "": "2" } },
-      { ...record, value: Buffer.from("w") },
-      { ...record, value: Buffer.from("") },
-      { ...record, value: null },
+      { ...record, key: null },
+      { ...record, headers: textHeaders({ a: "1" }) },
+      { ...record, headers: textHeaders({ a: "1b", "": "2" }) },
+      { ...record, headers: textHeaders({ b: "2", a: "1" }) },
+      { ...record, headers: [...record.headers, ...textHeaders({ a: "1" })] },
+      { ...record, body: Buffer.from("w") },
+      { ...record, body: Buffer.from("") },
+      { ...record, body: null },
     ];
     const digests = records.map(recordDigest);
-    expect(new Set(digests).size).toBe(7);
-    expect(recordDigest({ ...record, headers: { b: "2", a: "1" } })).toBe(digests[0]);
+    expect(new Set(digests).size).toBe(records.length);
+    expect(recordDigest({ ...record, body: Buffer.from("v") })).toBe(digests[0]);
   });
 
   it("gives each decision and each identity its own run", () => {

@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { canonicalDigest } from "../text/canonical-json.ts";
 import { uuidV5 } from "../text/uuid-v5.ts";
-import type { Delivery } from "./cloudevent.ts";
+import type { Delivery } from "./delivery.ts";
 
 /** Version of `payloadDigest`; stored beside each digest. */
 export const digestVersion = 1;
@@ -26,14 +26,19 @@ export function payloadDigest(data: unknown): string {
 
 /**
  * Tells whether what stands at a position is what stood there before.
- * @returns sha256, lower-case hex, over key, headers in order of their names, and value
+ * @returns sha256, lower-case hex, over key, headers in their order, and body
  */
-export function recordDigest({ key, headers, value }: Pick<Delivery, "key" | "headers" | "value">): string {
-  const named = Object.entries(headers).toSorted(([left], [right]) => (left < right ? -1 : 1));
-  const prefix = lengthPrefixed([key, ...named.flat(), value === null ? "none" : "value"]);
+export function recordDigest({ key, headers, body }: Pick<Delivery, "key" | "headers" | "body">): string {
+  const named = headers.flatMap(([name, value]) => [name, Buffer.from(value).toString("base64")]);
+  const prefix = lengthPrefixed([
+    key === null ? "no key" : "key",
+    key ?? "",
+    ...named,
+    body === null ? "none" : "body",
+  ]);
   return createHash("sha256")
     .update(prefix)
-    .update(value ?? "")
+    .update(body ?? "")
     .digest("hex");
 }
 

@@ -1,5 +1,6 @@
 import type { Reason } from "../definitions/reason.ts";
 import type { OutboxRecord } from "../runs/outbox/outbox-store.ts";
+import { outboxJson } from "../runs/outbox/outbox-store.ts";
 import type { Transaction } from "../tenancy/transaction.ts";
 
 /** One delivery with its decision, as it is written. */
@@ -83,7 +84,9 @@ export async function recordRequests(
 ): Promise<readonly Seen[]> {
   if (all.length === 0) return [];
   const [, found] = await Promise.all([
-    transaction.query(insertFresh, [JSON.stringify(fresh)]),
+    transaction.query(insertFresh, [
+      JSON.stringify(fresh.map((row) => ({ ...row, record: row.record && outboxJson(row.record) }))),
+    ]),
     transaction.query<Seen>(classify, [
       JSON.stringify(
         all.map(({ tenant, org, source, eventId, eventType, digest, position, recordDigest }, index) => ({

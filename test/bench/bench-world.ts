@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import pg from "pg";
 import { pino } from "pino";
-import { ensureTopics } from "../../src/drivers/kafka/kafka-admin.ts";
+import { ensureTopics } from "../../src/drivers/kafka/ensure-topics.ts";
 import { createInScope } from "../../src/drivers/postgres/in-scope.ts";
 import { requestTopic } from "../../src/runs/outbox/topics.ts";
 import { declare } from "../support/builders/declared.ts";

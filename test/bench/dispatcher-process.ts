@@ -6,7 +6,8 @@ import { join, resolve } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { stringify } from "yaml";
 import { freePorts } from "../../local/engines/ports.ts";
-import { createKafkaProducer } from "../../src/drivers/kafka/kafka-producer.ts";
+import { createKafkaSink } from "../../src/drivers/kafka/kafka-sink.ts";
+import { textHeaders } from "../../src/runs/outbox/bus-record.ts";
 import { requestTopic } from "../../src/runs/outbox/topics.ts";
 import { aRequest } from "../support/builders/declared.ts";
 import type { BenchWorld } from "./bench-world.ts";
@@ -30,7 +31,17 @@ export async function startDispatcher(world: BenchWorld, temporalAddress: string
   writeFileSync(
     operatorFile,
     stringify({
-      sources: [{ cluster: "local", topic: requestTopic, source, tenants: [tenant], orgs: ["*"], types: [eventType] }],
+      sources: [
+        {
+          bus: "kafka",
+          cluster: "local",
+          topic: requestTopic,
+          source,
+          tenants: [tenant],
+          orgs: ["*"],
+          types: [eventType],
+        },
+      ],
       roles: ["developer"],
       proof: { baseUri: "https://automation.example/proof" },
     }),
@@ -82,17 +93,16 @@ async function consuming(child: ChildProcess, port: number): Promise<void> {
 
 /** A producer of requests as a methodology service publishes them. */
 export async function createRequestProducer(world: BenchWorld) {
-  const producer = createKafkaProducer({ brokers: world.engines.kafka.brokers, clientId: "bench" });
-  await producer.connect();
-  const value = Buffer.from(JSON.stringify(aRequest()));
+  const sink = createKafkaSink({ brokers: world.engines.kafka.brokers, clientId: "bench" });
+  await sink.connect();
+  const body = Buffer.from(JSON.stringify(aRequest()));
   return {
     publish: (ids: readonly string[]) =>
-      producer.send(
+      sink.send(
         requestTopic,
         ids.map((id) => ({
           key: id,
-          value,
-          headers: {
+          headers: textHeaders({
             "content-type": "application/json",
             ce_specversion: "1.0",
             ce_id: id,
@@ -101,9 +111,10 @@ export async function createRequestProducer(world: BenchWorld) {
             ce_time: new Date().toISOString(),
             ce_tenantid: tenant,
             ce_orgid: "retail",
-          },
+          }),
+          body,
         })),
       ),
-    close: () => producer.close(),
+    close: () => sink.close(),
   };
 }

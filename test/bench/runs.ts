@@ -2,7 +2,7 @@ import { Client, Connection } from "@temporalio/client";
 import { bundleWorkflowCode, NativeConnection, Worker } from "@temporalio/worker";
 import pg from "pg";
 import type { UpState } from "../../local/up/running-stack.ts";
-import { createKafkaProducer } from "../../src/drivers/kafka/kafka-producer.ts";
+import { createKafkaSink } from "../../src/drivers/kafka/kafka-sink.ts";
 import { requestTopic } from "../../src/runs/outbox/topics.ts";
 import { scrumEvent } from "../support/builders/scrum-event.ts";
 import { muteTemporal } from "../support/engines/silent-temporal.ts";
@@ -25,7 +25,7 @@ export async function benchRuns(): Promise<void> {
     const state = stack.state as unknown as UpState;
     const superuser = new pg.Pool({ connectionString: state.postgres.url, max: 2 });
     const bare = await startBare(state.temporal);
-    const producer = createKafkaProducer({ brokers: state.kafka.brokers, clientId: "bench" });
+    const producer = createKafkaSink({ brokers: state.kafka.brokers, clientId: "bench" });
     await producer.connect();
     let sent = 0;
     const whole = async () => {

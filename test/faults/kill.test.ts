@@ -5,7 +5,7 @@ import pg from "pg";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import type { Board } from "../../examples/scrum-service/board.ts";
 import type { UpState } from "../../local/up/running-stack.ts";
-import { createKafkaProducer } from "../../src/drivers/kafka/kafka-producer.ts";
+import { createKafkaSink } from "../../src/drivers/kafka/kafka-sink.ts";
 import { scrumEvent } from "../support/builders/scrum-event.ts";
 import { newStateDir, removeStateDir } from "../support/engines/stack.ts";
 import type { RunningUp } from "../support/engines/up.ts";
@@ -39,7 +39,7 @@ afterAll(async () => {
 
 describe("kill -9 of dispatcher, api, relay and worker in turn", () => {
   it("loses no request, doubles no run and leaves no untruthful end", async () => {
-    const producer = createKafkaProducer({ brokers: state.kafka.brokers, clientId: "faults" });
+    const producer = createKafkaSink({ brokers: state.kafka.brokers, clientId: "faults" });
     await producer.connect();
     const send = async (n: number) => {
       // every fifth event is delivered twice, and every tenth asks for what the plan can't prove

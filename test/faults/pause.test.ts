@@ -2,8 +2,8 @@ import { setTimeout as sleep } from "node:timers/promises";
 import pg from "pg";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import type { UpState } from "../../local/up/running-stack.ts";
-import type { KafkaProducer } from "../../src/drivers/kafka/kafka-producer.ts";
-import { createKafkaProducer } from "../../src/drivers/kafka/kafka-producer.ts";
+import { createKafkaSink } from "../../src/drivers/kafka/kafka-sink.ts";
+import type { RecordSink } from "../../src/runs/outbox/bus-record.ts";
 import { scrumEvent } from "../support/builders/scrum-event.ts";
 import { newStateDir, removeStateDir } from "../support/engines/stack.ts";
 import type { RunningUp } from "../support/engines/up.ts";
@@ -16,7 +16,7 @@ let dir: string;
 let up: RunningUp;
 let state: UpState;
 let superuser: pg.Client;
-let producer: KafkaProducer;
+let sink: RecordSink;
 
 beforeAll(async () => {
   dir = newStateDir();
@@ -25,11 +25,11 @@ beforeAll(async () => {
   state = readUpFile(dir);
   superuser = new pg.Client({ connectionString: state.postgres.url });
   await superuser.connect();
-  producer = createKafkaProducer({ brokers: state.kafka.brokers, clientId: "faults" });
+  sink = createKafkaSink({ brokers: state.kafka.brokers, clientId: "faults" });
 });
 
 afterAll(async () => {
-  await producer?.close();
+  await sink?.close();
   await superuser?.end();
   up?.process.kill("SIGINT");
   await up?.exited;
@@ -56,7 +56,7 @@ describe("a process that stands still for longer than its session with Kafka", (
       })();
       await ended(name, 3);
       const burst = Array.from({ length: burstCount }, (_, n) => refusedEvent(`${name}-burst-${n}`));
-      await producer.send("automation.run.requested", burst);
+      await sink.send("automation.run.requested", burst);
       await disposedOf(`${name}-burst`, 1); // in the middle of its work
       process.kill(pid, "SIGSTOP");
       await sleep(seconds * 1_000); // the pause itself
@@ -99,7 +99,7 @@ async function acknowledged(id: string): Promise<void> {
     profile: { id: "scrum-team" },
   });
   for (let isThere = false; !isThere; )
-    isThere = await producer.send("automation.run.requested", [record]).then(
+    isThere = await sink.send("automation.run.requested", [record]).then(
       () => true,
       () => false,
     );

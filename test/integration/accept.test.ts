@@ -6,14 +6,15 @@ import { createDecideByDeclarations } from "../../src/definitions/declarations.t
 import { createInScope } from "../../src/drivers/postgres/in-scope.ts";
 import { RunRequestedSchema } from "../../src/gen/automation/v1/run_requested_pb.ts";
 import { StartWorkflowRunRequestSchema } from "../../src/gen/workflows_runtime/v1/workflow_service_pb.ts";
-import type { Delivery } from "../../src/requests/cloudevent.ts";
+import type { Delivery } from "../../src/requests/delivery.ts";
 import { ConflictingRequestError, createStartRun, RejectedRequestError } from "../../src/requests/start-run.ts";
+import { textHeaders } from "../../src/runs/outbox/bus-record.ts";
 import { aPrincipal, aProfile, aRequest, declare, runs, scopeOf, workspaces } from "../support/builders/declared.ts";
 import type { TestDatabase } from "../support/engines/database.ts";
 import { createDatabase } from "../support/engines/database.ts";
 import type { TestEngines } from "../support/engines/engines.ts";
 import { startEngines } from "../support/engines/engines.ts";
-import { acceptInto, aDelivery, quarantined } from "../support/worlds/accepting.ts";
+import { acceptInto, aDelivery, quarantined, quarantineRecords } from "../support/worlds/accepting.ts";
 
 const trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
 let engines: TestEngines;
@@ -110,7 +111,7 @@ describe("a delivery from the bus", () => {
     const { rows } = await superuser.query(
       `select disposition from deliveries where position = $1 and disposition <> 'quarantined'
        union all select code from ${quarantined} where position = $1
-       union all select 'told' from outbox where headers->>'quarantine-origin' = $1`,
+       union all select 'told' from ${quarantineRecords} where origin = $1`,
       [first.position],
     );
     expect(rows.map(({ disposition }) => disposition).toSorted()).toEqual([
@@ -171,7 +172,9 @@ describe("a delivery from the bus", () => {
       });
     expect(await runsOf("evt-4")).toEqual([]);
     const { rows } = await superuser.query("select headers from outbox where key = $1::text", [request.request_id]);
-    expect(rows[0].headers).toMatchObject({
+    expect(
+      Object.fromEntries(rows[0].headers.map(([name, value]: [string, string]) => [name, atob(value)])),
+    ).toMatchObject({
       ...traced,
       ce_causationid: "evt-4",
       ce_type: "automation.run.rejected.v1",
@@ -207,7 +210,7 @@ describe("a delivery from the bus", () => {
     expect(rows).toHaveLength(4);
     for (const [owner, code] of foreign) expect(rows).toContainEqual({ owner, code, event_id: "evt-8" });
     const { rows: records } = await superuser.query(
-      "select tenant, headers, body from outbox where headers->>'quarantine-origin' = any($1) order by headers->>'quarantine-origin'",
+      `select tenant, body from ${quarantineRecords} where origin = any($1) order by origin`,
       [foreign.map(([, , { position }]) => position)],
     );
     expect(records.map(({ tenant }) => tenant)).toEqual([null, "acme", "acme", "acme"]);
@@ -217,8 +220,8 @@ describe("a delivery from the bus", () => {
   it("that can't be read is quarantined with its cause", async () => {
     const bad: [string, Delivery][] = [
       ["not_json", aDelivery("bad", "{")],
-      ["not_json", { ...aDelivery("bad"), value: Uint8Array.of(0xff, 0xfe) }],
-      ["empty", { ...aDelivery("bad"), value: null }],
+      ["not_json", { ...aDelivery("bad"), body: Uint8Array.of(0xff, 0xfe) }],
+      ["empty", { ...aDelivery("bad"), body: null }],
       ["missing_attribute", aDelivery("bad", aRequest(), { ce_id: "" })],
       ["invalid_attribute", aDelivery("bad", aRequest(), { ce_specversion: "0.3" })],
       ["invalid_attribute", aDelivery("bad", aRequest(), { ce_tenantid: "ACME!" })],
@@ -280,8 +283,8 @@ describe("a delivery from the bus", () => {
     const structured = {
       ...delivery,
       position,
-      headers: { "content-type": "application/cloudevents+json; charset=utf-8" },
-      value: Buffer.from(JSON.stringify(event)),
+      headers: textHeaders({ "content-type": "application/cloudevents+json; charset=utf-8" }),
+      body: Buffer.from(JSON.stringify(event)),
     };
     expect(await acceptWith()([structured])).toMatchObject({ accepted: 1 });
     expect(await acceptWith()([aDelivery("evt-10")])).toMatchObject({ duplicate: 1 });

@@ -6,8 +6,8 @@ import type { Engine } from "../../local/engines/engine.ts";
 import { findKafka, startKafka } from "../../local/engines/kafka/kafka.ts";
 import { freePorts } from "../../local/engines/ports.ts";
 import { findPostgres, startPostgres } from "../../local/engines/postgres/postgres.ts";
-import { ensureTopics } from "../../src/drivers/kafka/kafka-admin.ts";
-import { createKafkaConsumer } from "../../src/drivers/kafka/kafka-consumer.ts";
+import { ensureTopics } from "../../src/drivers/kafka/ensure-topics.ts";
+import { createKafkaSource } from "../../src/drivers/kafka/kafka-source.ts";
 import { createInScope } from "../../src/drivers/postgres/in-scope.ts";
 import { declare } from "../support/builders/declared.ts";
 import type { TestDatabase } from "../support/engines/database.ts";
@@ -100,7 +100,7 @@ describe("while requests are consumed", () => {
     await becomeRuns("one", 1_000);
     const second = join();
     await publish(idsOf("two", 2_000));
-    await vi.waitFor(() => expect(second.consumer.healthy()).toBe(true), soon);
+    await vi.waitFor(() => expect(second.source.healthy()).toBe(true), soon);
     await publish(idsOf("both", 2_000));
     await first.stop();
     await publish(idsOf("left", 500));
@@ -114,22 +114,23 @@ describe("while requests are consumed", () => {
   });
 
   it("the group drops the member in the middle of a batch: it joins anew, and the batch comes again", async () => {
-    const groupId = "dropping";
+    const group = "dropping";
     const ids = idsOf("dropped", 300);
     await publish(ids);
-    const handled: string[] = [];
+    const handled: (string | null)[] = [];
     const taken = Promise.withResolvers<void>();
     const dropped = Promise.withResolvers<void>();
-    const consumer = createKafkaConsumer({
+    const source = createKafkaSource({
       brokers: engines.kafka.brokers,
       clientId: "test",
-      groupId,
+      cluster: "local",
+      group,
       topic,
       batchSize: 100,
-      handle: async (records) => {
+      handle: async (deliveries) => {
         taken.resolve();
         await dropped.promise;
-        handled.push(...records.map(({ key }) => key));
+        handled.push(...deliveries.map(({ key }) => key));
       },
       canGoOn: async () => true,
       onPause: () => undefined,
@@ -137,10 +138,10 @@ describe("while requests are consumed", () => {
       now: () => new Date(),
     });
     const ended = new AbortController();
-    const running = consumer.run(ended.signal);
+    const running = source.run(ended.signal);
     await taken.promise;
     const admin = new Admin({ bootstrapBrokers: engines.kafka.brokers, clientId: "test" });
-    await admin.removeMembersFromConsumerGroup({ groupId });
+    await admin.removeMembersFromConsumerGroup({ groupId: group });
     dropped.resolve();
     await publish(idsOf("after-drop", 10));
     const all = expect.arrayContaining([...ids, ...idsOf("after-drop", 10)]);
@@ -168,9 +169,9 @@ describe("while requests are consumed", () => {
   it("Kafka stops: that shows in the health, a stop still ends, and what comes later is taken when it is back", async () => {
     const dispatcher = database.poolOf("dispatcher");
     const lasting = consumeInto(dispatcher, engines.kafka.brokers);
-    await vi.waitFor(() => expect(lasting.consumer.healthy()).toBe(true), soon);
+    await vi.waitFor(() => expect(lasting.source.healthy()).toBe(true), soon);
     await engines.kafka.engine.stop(10_000);
-    await vi.waitFor(() => expect(lasting.consumer.healthy()).toBe(false), soon);
+    await vi.waitFor(() => expect(lasting.source.healthy()).toBe(false), soon);
     const ending = consumeInto(dispatcher, engines.kafka.brokers);
     await ending.stop();
     const [controller = 0] = await freePorts(1);
@@ -179,7 +180,7 @@ describe("while requests are consumed", () => {
     restarted.push(await startKafka(program, { ...placed("kafka"), ports }));
     await publish(idsOf("back", 50));
     await becomeRuns("back", 50);
-    await vi.waitFor(() => expect(lasting.consumer.healthy()).toBe(true), soon);
+    await vi.waitFor(() => expect(lasting.source.healthy()).toBe(true), soon);
     await restarted.at(-1)?.stop(10_000);
     await lasting.stop();
   });

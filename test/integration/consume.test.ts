@@ -4,7 +4,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import { Admin, Producer } from "@platformatic/kafka";
 import pg from "pg";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
-import { ensureTopics } from "../../src/drivers/kafka/kafka-admin.ts";
+import { ensureTopics } from "../../src/drivers/kafka/ensure-topics.ts";
 import { createInScope } from "../../src/drivers/postgres/in-scope.ts";
 import { aRequest, declare } from "../support/builders/declared.ts";
 import type { TestDatabase } from "../support/engines/database.ts";

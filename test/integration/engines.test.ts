@@ -14,7 +14,7 @@ import { identify } from "../../local/engines/process-identity.ts";
 import { findS3, s3Region, startS3 } from "../../local/engines/s3/s3.ts";
 import { answers, startEngine } from "../../local/engines/start-engine.ts";
 import { findTemporal, startTemporal, temporalNamespace } from "../../local/engines/temporal/temporal.ts";
-import { ensureTopics } from "../../src/drivers/kafka/kafka-admin.ts";
+import { ensureTopics } from "../../src/drivers/kafka/ensure-topics.ts";
 import { searchAttributes } from "../../src/drivers/temporal/contract.ts";
 import { findBy } from "../support/probes/find.ts";
 

@@ -126,7 +126,7 @@ describe("quarantined deliveries", () => {
 
   it("of no tenant are listed for the platform: each once, newest first, shown storable and cut", async () => {
     const long = { ce_id: "i".repeat(5_000), ce_source: `urn:${"s".repeat(5_000)}`, ce_type: "a\u0000b" };
-    await accept(aDelivery("q-4", "{", long), { ...aDelivery("q-4"), headers: {}, value: null });
+    await accept(aDelivery("q-4", "{", long), { ...aDelivery("q-4"), headers: [], body: null });
     const all = [];
     let pageToken = "";
     do {

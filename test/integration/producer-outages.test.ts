@@ -1,32 +1,33 @@
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
-import { ensureTopics } from "../../src/drivers/kafka/kafka-admin.ts";
-import type { KafkaProducer } from "../../src/drivers/kafka/kafka-producer.ts";
-import { createKafkaProducer } from "../../src/drivers/kafka/kafka-producer.ts";
+import { ensureTopics } from "../../src/drivers/kafka/ensure-topics.ts";
+import { createKafkaSink } from "../../src/drivers/kafka/kafka-sink.ts";
+import type { RecordSink } from "../../src/runs/outbox/bus-record.ts";
+import { textHeaders } from "../../src/runs/outbox/bus-record.ts";
 import type { TestEngines } from "../support/engines/engines.ts";
 import { startEngines } from "../support/engines/engines.ts";
 import { readTopic } from "../support/probes/invariants.ts";
 
 const topic = "acknowledged";
 let engines: TestEngines;
-let producer: KafkaProducer;
+let sink: RecordSink;
 
 beforeAll(async () => {
   engines = await startEngines({ kafka: true });
   await ensureTopics(engines.kafka.brokers, [{ topic, partitions: 3 }], 1);
-  producer = createKafkaProducer({ brokers: engines.kafka.brokers, clientId: "test" });
+  sink = createKafkaSink({ brokers: engines.kafka.brokers, clientId: "test" });
 });
 afterAll(async () => {
-  await producer?.close();
+  await sink?.close();
   await engines?.stop();
 });
 
 /** Keyed by the letter, so that each letter has a partition and an order of its own. */
-const recordOf = (id: string) => ({ key: id.slice(0, 1), value: Buffer.from(id), headers: { ce_id: id } });
+const recordOf = (id: string) => ({ key: id.slice(0, 1), body: Buffer.from(id), headers: textHeaders({ ce_id: id }) });
 
 /** Sends until it is acknowledged, as the relay does. */
 async function acknowledged(id: string): Promise<void> {
   for (;;) {
-    const refused = await producer.send(topic, [recordOf(id)]).then(
+    const refused = await sink.send(topic, [recordOf(id)]).then(
       () => false,
       () => true,
     );
@@ -65,17 +66,17 @@ describe("what the bus has acknowledged is there, in the order of its key", () =
     expect(await onTopic()).toEqual(sent);
   }, 180_000);
 
-  it("after it stood still for longer than a send is repeated, so that the producer was replaced", async () => {
+  it("after it stood still for longer than a send is repeated, so that the sink was replaced", async () => {
     const failures = vi.fn();
     await whileFrozen(45, () => [
-      producer.send(topic, [recordOf("D1")]).catch(async (error: unknown) => {
+      sink.send(topic, [recordOf("D1")]).catch(async (error: unknown) => {
         failures(error);
         await acknowledged("D1");
       }),
     ]);
     await acknowledged("D2");
     expect(failures).toHaveBeenCalledOnce();
-    expect(producer.healthy()).toBe(true);
+    expect(sink.healthy()).toBe(true);
     expect((await onTopic()).get("D")).toEqual(["D1", "D2"]);
   }, 180_000);
 });

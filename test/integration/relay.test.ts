@@ -4,13 +4,13 @@ import pg from "pg";
 import { pino } from "pino";
 import { afterAll, beforeAll, beforeEach, expect, it, vi } from "vitest";
 import { freePorts } from "../../local/engines/ports.ts";
-import { ensureTopics } from "../../src/drivers/kafka/kafka-admin.ts";
-import type { KafkaProducer } from "../../src/drivers/kafka/kafka-producer.ts";
-import { createKafkaProducer } from "../../src/drivers/kafka/kafka-producer.ts";
+import { ensureTopics } from "../../src/drivers/kafka/ensure-topics.ts";
+import { createKafkaSink } from "../../src/drivers/kafka/kafka-sink.ts";
 import { createInScope, createInTransaction } from "../../src/drivers/postgres/in-scope.ts";
 import { main as relayMain } from "../../src/processes/relay.ts";
 import type { InRun } from "../../src/runs/in-run.ts";
 import { createInRun } from "../../src/runs/in-run.ts";
+import type { RecordSink } from "../../src/runs/outbox/bus-record.ts";
 import { settle } from "../../src/runs/outbox/outbox-store.ts";
 import type { PublishRunEvents } from "../../src/runs/outbox/publish-run-events.ts";
 import { createPublishRunEvents } from "../../src/runs/outbox/publish-run-events.ts";
@@ -28,7 +28,7 @@ let engines: TestEngines;
 let database: TestDatabase;
 let superuser: Pool;
 let inRun: InRun;
-let producer: KafkaProducer;
+let sink: RecordSink;
 
 beforeAll(async () => {
   engines = await startEngines({ postgres: true, kafka: true });
@@ -40,15 +40,15 @@ beforeAll(async () => {
     engines.kafka.brokers,
     [
       { topic: runEventTopic, partitions: 3 },
-      { topic: quarantineTopic, partitions: 1, config: { "max.message.bytes": String(2 * 1024 * 1024) } },
+      { topic: quarantineTopic, partitions: 1, atLeast: { "max.message.bytes": 2 * 1024 * 1024 } },
     ],
     1,
   );
-  producer = openProducer();
-  await producer.connect();
+  sink = openSink();
+  await sink.connect();
 });
 afterAll(async () => {
-  await Promise.allSettled([producer?.close(), superuser?.end(), database?.close()]);
+  await Promise.allSettled([sink?.close(), superuser?.end(), database?.close()]);
   await engines?.stop();
 });
 beforeEach(async () => {
@@ -56,11 +56,11 @@ beforeEach(async () => {
   await superuser.query("update relay_lanes set leased_until = '-infinity'");
 });
 
-const openProducer = () => createKafkaProducer({ brokers: engines.kafka.brokers, clientId: "test-relay" });
-const relay = ({ owner = randomUUID(), send }: { owner?: string; send?: KafkaProducer["send"] } = {}) =>
+const openSink = () => createKafkaSink({ brokers: engines.kafka.brokers, clientId: "test-relay" });
+const relay = ({ owner = randomUUID(), send }: { owner?: string; send?: RecordSink["send"] } = {}) =>
   createPublishRunEvents({
     inTransaction: createInTransaction(database.poolOf("relay")),
-    openProducer: () => (send === undefined ? openProducer() : { send, close: async () => undefined }),
+    openSink: () => (send === undefined ? openSink() : { send, close: async () => undefined }),
     owner,
     log,
   });
@@ -139,12 +139,12 @@ it("takes a run of thousands of events in rounds, and passes on what stands in t
   for (let n = 0; n < 5; n += 1)
     await superuser.query(
       "insert into outbox (lane, kind, topic, key, headers, body) values ($1, 'record', $2, $3, $4, $5)",
-      [laneOf(runId), quarantineTopic, `k${n}`, { "quarantine-cause": "malformed" }, body],
+      [laneOf(runId), quarantineTopic, `k${n}`, JSON.stringify([["quarantine-cause", btoa("malformed")]]), body],
     );
   const sends: number[] = [];
-  const send = async (topic: string, records: Parameters<KafkaProducer["send"]>[1]) => {
-    sends.push(records.reduce((sum, { value }) => sum + value.byteLength, 0));
-    await producer.send(topic, records);
+  const send = async (topic: string, records: Parameters<RecordSink["send"]>[1]) => {
+    sends.push(records.reduce((sum, { body }) => sum + (body?.byteLength ?? 0), 0));
+    await sink.send(topic, records);
   };
   await whileRunning([relay({ send })], () => outboxEmpty());
   expect((await published()).get(runId)).toEqual(upTo(1_500));
@@ -192,8 +192,8 @@ it("writes nothing down for a lane that another relay has taken meanwhile; the e
   await append(runId, 1, 3);
   const lane = laneOf(runId);
   let stolen = 0;
-  const send: KafkaProducer["send"] = async (topic, records) => {
-    await producer.send(topic, records);
+  const send: RecordSink["send"] = async (topic, records) => {
+    await sink.send(topic, records);
     if (stolen++ === 0)
       await superuser.query(
         "update relay_lanes set owner = 'thief', epoch = epoch + 1, leased_until = now() where lane = $1",
@@ -211,12 +211,12 @@ it("writes nothing down for a lane that another relay has taken meanwhile; the e
 it("loses nothing while the bus fails, and goes on in order", async () => {
   const [runId = ""] = await insertAdmittedRuns(superuser, 1);
   let failures = 0;
-  const send: KafkaProducer["send"] = async (topic, records) => {
+  const send: RecordSink["send"] = async (topic, records) => {
     if (failures < 3) {
       failures += 1;
       throw new Error("the broker does not answer");
     }
-    await producer.send(topic, records);
+    await sink.send(topic, records);
   };
   await append(runId, 1, 2);
   await whileRunning([relay({ send })], async () => {

@@ -3,7 +3,7 @@ import { once } from "node:events";
 import type { JsonObject } from "@bufbuild/protobuf";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { Published } from "../../examples/scrum-service/request-run.ts";
-import { ensureTopics } from "../../src/drivers/kafka/kafka-admin.ts";
+import { ensureTopics } from "../../src/drivers/kafka/ensure-topics.ts";
 import type { TestEngines } from "../support/engines/engines.ts";
 import { startEngines } from "../support/engines/engines.ts";
 import type { RunningScrumService } from "../support/engines/scrum-service-process.ts";

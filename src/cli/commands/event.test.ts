@@ -7,7 +7,7 @@ const acme = { tenant: "acme", org: "retail" };
 
 describe("an event to publish", () => {
   it("becomes a binary CloudEvent: attributes are headers, data is the value", () => {
-    const { headers, value } = toBinaryRecord(event, acme);
+    const { headers, body } = toBinaryRecord(event, acme);
     expect(headers).toEqual({
       "content-type": "application/json",
       ce_specversion: "1.0",
@@ -17,7 +17,7 @@ describe("an event to publish", () => {
       ce_tenantid: "acme",
       ce_orgid: "retail",
     });
-    expect(Buffer.from(value).toString("utf8")).toBe('{"goal":"é"}');
+    expect(Buffer.from(body).toString("utf8")).toBe('{"goal":"é"}');
   });
 
   it("leaves out what is null, which means unset", () => {

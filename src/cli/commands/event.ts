@@ -17,13 +17,6 @@ interface PublishOptions extends Pick<ScopeOptions, "tenant" | "org" | "state" |
   id?: string;
 }
 
-/** A record as Kafka takes it. */
-export interface EventRecord {
-  readonly key: string;
-  readonly value: Uint8Array;
-  readonly headers: Record<string, string>;
-}
-
 /** `automation event publish`: asks for a run as a methodology service does. */
 export function registerEvent(program: Command): void {
   const command = program
@@ -44,19 +37,22 @@ export function registerEvent(program: Command): void {
 async function publish(options: PublishOptions): Promise<void> {
   const scope = requireTenant(options);
   const record = toBinaryRecord(readEvent(options.file), { ...scope, source: options.source, id: options.id });
-  const { createKafkaProducer } = await import("../../drivers/kafka/kafka-producer.ts");
+  const { createKafkaSink } = await import("../../drivers/kafka/kafka-sink.ts");
   const { brokers, stateDir } = busOf(options);
-  const producer = createKafkaProducer({ brokers, clientId: "automation-cli" });
+  const sink = createKafkaSink({ brokers, clientId: "automation-cli" });
   const failed = (fate: string, remedy: string) => (cause: unknown) => {
     const why = cause instanceof Error ? cause.message : String(cause);
     throw new CliError(3, `${fate} ${options.topic} at ${brokers.join(",")}: ${why}; ${remedy}`, { cause });
   };
+  const headers = Object.entries(record.headers).map(([name, text]) => [name, Buffer.from(text)] as const);
   const again = `publish it again under the same id, ${record.headers.ce_id}: twice is one request`;
   try {
-    await producer.connect().catch(failed("the event was not published to", "start Kafka, or correct --brokers"));
-    await producer.send(options.topic, [record]).catch(failed("it is not known whether the event is on", again));
+    await sink.connect().catch(failed("the event was not published to", "start Kafka, or correct --brokers"));
+    await sink
+      .send(options.topic, [{ ...record, headers }])
+      .catch(failed("it is not known whether the event is on", again));
   } finally {
-    await producer.close();
+    await sink.close();
   }
   const { ce_id: id, ce_source: source } = record.headers;
   if (options.json) print(jsonText({ topic: options.topic, id, source, ...scope }));
@@ -87,7 +83,7 @@ function readEvent(file: string): JsonObject {
 export function toBinaryRecord(
   event: JsonObject,
   as: { readonly tenant: string; readonly org: string; readonly source?: string; readonly id?: string },
-): EventRecord {
+): { readonly key: string; readonly headers: Readonly<Record<string, string>>; readonly body: Uint8Array } {
   const { data, ...given } = event;
   if (data === undefined) throw new CliError(2, "data (absent): a CloudEvent here carries its payload in data; add it");
   const attributes: JsonObject = { ...given, ...(as.source === undefined ? {} : { source: as.source }) };
@@ -120,7 +116,7 @@ export function toBinaryRecord(
     }
     headers[`ce_${name}`] = String(value);
   }
-  return { key: String(attributes.id), value: Buffer.from(JSON.stringify(data)), headers };
+  return { key: String(attributes.id), headers, body: Buffer.from(JSON.stringify(data)) };
 }
 
 /** @returns where to publish, and the local stack that it belongs to, if it was found by it */

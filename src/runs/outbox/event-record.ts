@@ -1,18 +1,12 @@
+import type { BusRecord } from "./bus-record.ts";
+import { textHeaders } from "./bus-record.ts";
 import type { EventContext, UnpublishedEvent } from "./outbox-store.ts";
-
-/** A message as the bus takes it. */
-export interface BusRecord {
-  readonly key: string;
-  readonly value: Uint8Array;
-  readonly headers: Readonly<Record<string, string>>;
-}
 
 /** A run event as a CloudEvent in binary mode. Its id is stable: who sees it twice drops the second. */
 export function toBusRecord({ tenant, org, runId, sequence, at, json, ...context }: UnpublishedEvent): BusRecord {
   return {
     key: runId,
-    value: Buffer.from(json),
-    headers: {
+    headers: textHeaders({
       "content-type": "application/json",
       ce_specversion: "1.0",
       ce_id: `${runId}/${sequence}`,
@@ -23,7 +17,8 @@ export function toBusRecord({ tenant, org, runId, sequence, at, json, ...context
       ce_tenantid: tenant,
       ce_orgid: org,
       ...contextHeaders(context),
-    },
+    }),
+    body: Buffer.from(json),
   };
 }
 
@@ -50,11 +45,8 @@ export function splitByBytes(records: readonly BusRecord[], maxBytes: number): B
   return parts;
 }
 
-function sizeOf({ key, value, headers }: BusRecord): number {
+function sizeOf({ key, headers, body }: BusRecord): number {
   const framing = 32;
-  const named = Object.entries(headers).reduce(
-    (sum, [name, text]) => sum + name.length + Buffer.byteLength(text) + 4,
-    0,
-  );
-  return framing + key.length + value.byteLength + named;
+  const named = headers.reduce((sum, [name, value]) => sum + Buffer.byteLength(name) + value.byteLength + 4, 0);
+  return framing + Buffer.byteLength(key ?? "") + (body?.byteLength ?? 0) + named;
 }

@@ -1,4 +1,5 @@
 import type { Transaction } from "../../tenancy/transaction.ts";
+import type { BusRecord } from "./bus-record.ts";
 import { laneOf, runEventTopic } from "./topics.ts";
 
 /** A lane that a relay holds, by the epoch of its lease. */
@@ -15,8 +16,9 @@ export interface OutboxRow {
   readonly runId: string | null;
   readonly throughSequence: number | null;
   readonly topic: string;
-  readonly key: string;
-  readonly headers: Record<string, string> | null;
+  readonly key: string | null;
+  /** Name and value in base64. */
+  readonly headers: readonly (readonly [string, string])[] | null;
   readonly body: Buffer | null;
 }
 
@@ -49,15 +51,11 @@ export interface Goal {
 }
 
 /** A message of our own that goes to the bus with the transaction that decided it. */
-export interface OutboxRecord {
+export interface OutboxRecord extends BusRecord {
   readonly lane: number;
   /** Null when it belongs to no tenant. */
   readonly tenant: string | null;
   readonly topic: string;
-  readonly key: string;
-  readonly headers: Readonly<Record<string, string>>;
-  /** Base64. */
-  readonly body: string;
 }
 
 /** Has the events of runs published, once the transaction has committed. */
@@ -77,9 +75,16 @@ export async function insertRecords(transaction: Transaction, records: readonly 
     `insert into outbox (lane, kind, tenant, topic, key, headers, body)
      select r.lane, 'record', r.tenant, r.topic, r.key, r.headers, decode(r.body, 'base64')
      from jsonb_to_recordset($1) as r(lane smallint, tenant text, topic text, key text, headers jsonb, body text)`,
-    [JSON.stringify(records)],
+    [JSON.stringify(records.map(outboxJson))],
   );
 }
+
+/** Bytes as base64, as the columns take them. */
+export const outboxJson = ({ headers, body, ...record }: OutboxRecord) => ({
+  ...record,
+  headers: headers.map(([name, value]) => [name, Buffer.from(value).toString("base64")]),
+  body: body === null ? null : Buffer.from(body).toString("base64"),
+});
 
 /** How long a lease lasts, in seconds of database time. */
 export const leaseSeconds = 10;

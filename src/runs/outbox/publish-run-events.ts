@@ -3,7 +3,7 @@ import type { Log } from "../../telemetry/log.ts";
 import type { InTransaction } from "../../tenancy/transaction.ts";
 import type { Alarm } from "../alarm.ts";
 import { createAlarm } from "../alarm.ts";
-import type { BusRecord } from "./event-record.ts";
+import type { BusRecord, Header, RecordSink } from "./bus-record.ts";
 import { splitByBytes, toBusRecord } from "./event-record.ts";
 import type { Goal, HeldLane, OutboxRow, UnpublishedEvent } from "./outbox-store.ts";
 import { freeLanes, readOutbox, readUnpublished, renewLanes, settle, takeFreeLanes } from "./outbox-store.ts";
@@ -24,16 +24,10 @@ const sendBytes = 786_432;
 export interface PublishRunEventsDeps {
   readonly inTransaction: InTransaction;
   /** Called once for each lane that is held: lanes never share one. */
-  readonly openProducer: () => LaneProducer;
+  readonly openSink: () => Pick<RecordSink, "send" | "close">;
   /** Names this relay in the leases. */
   readonly owner: string;
   readonly log: Log;
-}
-
-export interface LaneProducer {
-  /** Resolves when the bus has them; records of one key stay in order. */
-  send(topic: string, records: readonly BusRecord[]): Promise<void>;
-  close(): Promise<void>;
 }
 
 export interface PublishRunEvents {
@@ -71,10 +65,10 @@ export function createPublishRunEvents(deps: PublishRunEventsDeps): PublishRunEv
   const hold = (lane: HeldLane, signal: AbortSignal): void => {
     const alarm = createAlarm();
     const stop = new AbortController();
-    const producer = deps.openProducer();
-    const work = publishLane(deps, lane, producer, alarm, AbortSignal.any([signal, stop.signal])).finally(async () => {
+    const sink = deps.openSink();
+    const work = publishLane(deps, lane, sink, alarm, AbortSignal.any([signal, stop.signal])).finally(async () => {
       if (publishers.get(lane.lane)?.lane === lane) publishers.delete(lane.lane);
-      await producer.close();
+      await sink.close();
     });
     publishers.set(lane.lane, { lane, alarm, stop, work });
   };
@@ -119,14 +113,14 @@ export function createPublishRunEvents(deps: PublishRunEventsDeps): PublishRunEv
 async function publishLane(
   deps: PublishRunEventsDeps,
   lane: HeldLane,
-  producer: LaneProducer,
+  sink: Pick<RecordSink, "send">,
   alarm: Alarm,
   signal: AbortSignal,
 ): Promise<void> {
   let pauseMs = firstPauseMs;
   while (!signal.aborted) {
     try {
-      if (!(await publishRound(deps, lane, producer))) await alarm.wait(sweepMs, signal);
+      if (!(await publishRound(deps, lane, sink))) await alarm.wait(sweepMs, signal);
       pauseMs = firstPauseMs;
     } catch (error) {
       if (error instanceof LostLaneError) return;
@@ -141,7 +135,7 @@ async function publishLane(
 async function publishRound(
   { inTransaction }: PublishRunEventsDeps,
   lane: HeldLane,
-  producer: LaneProducer,
+  sink: Pick<RecordSink, "send">,
 ): Promise<boolean> {
   const rows = await inTransaction((transaction) => readOutbox(transaction, lane.lane, round));
   if (rows.length === 0) return false;
@@ -157,7 +151,7 @@ async function publishRound(
     ...[...byTopic].map(([topic, records]): [string, BusRecord[]] => [topic, records.map(recordOf)]),
   ];
   for (const [topic, records] of batches)
-    for (const part of splitByBytes(records, sendBytes)) await producer.send(topic, part);
+    for (const part of splitByBytes(records, sendBytes)) await sink.send(topic, part);
   const { published, doneIds } = progressOf(rows, goals, events);
   await inTransaction(async (transaction) => {
     if (!(await settle(transaction, lane, published, doneIds)))
@@ -198,6 +192,6 @@ function progressOf(
 
 const recordOf = ({ key, headers, body }: OutboxRow): BusRecord => ({
   key,
-  value: body ?? new Uint8Array(),
-  headers: headers ?? {},
+  headers: (headers ?? []).map(([name, base64]): Header => [name, Buffer.from(base64, "base64")]),
+  body,
 });

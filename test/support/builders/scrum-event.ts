@@ -1,3 +1,5 @@
+import { textHeaders } from "../../../src/runs/outbox/bus-record.ts";
+
 /**
  * A request for a run on one backlog item, as the Scrum service of the local stack publishes it: a CloudEvent in Kafka's binary mode.
  * @param more - fields of RunRequested beside the profile and the context
@@ -14,8 +16,7 @@ export function scrumEvent(
   };
   return {
     key: id,
-    value: Buffer.from(JSON.stringify(data)),
-    headers: {
+    headers: textHeaders({
       "content-type": "application/json",
       ce_specversion: "1.0",
       ce_id: id,
@@ -23,6 +24,7 @@ export function scrumEvent(
       ce_type: "automation.run.requested.v1",
       ce_tenantid: "acme",
       ce_orgid: "retail",
-    },
+    }),
+    body: Buffer.from(JSON.stringify(data)),
   };
 }

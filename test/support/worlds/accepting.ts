@@ -1,14 +1,13 @@
 import type { Pool } from "pg";
 import { createDecideByDeclarations } from "../../../src/definitions/declarations.ts";
 import type { WorkspaceRules } from "../../../src/definitions/policy/workspace-rules.ts";
-import type { KafkaConsumer } from "../../../src/drivers/kafka/kafka-consumer.ts";
-import { createKafkaConsumer } from "../../../src/drivers/kafka/kafka-consumer.ts";
-import { createKafkaProducer } from "../../../src/drivers/kafka/kafka-producer.ts";
+import { createKafkaSink } from "../../../src/drivers/kafka/kafka-sink.ts";
+import { createKafkaSource } from "../../../src/drivers/kafka/kafka-source.ts";
 import { createInTransaction, isDataError } from "../../../src/drivers/postgres/in-scope.ts";
 import type { AcceptRequests } from "../../../src/requests/accept-requests.ts";
 import { createAcceptRequests } from "../../../src/requests/accept-requests.ts";
-import type { Delivery } from "../../../src/requests/cloudevent.ts";
-import { createConsumeRequests } from "../../../src/requests/consume-requests.ts";
+import type { Delivery, DeliverySource } from "../../../src/requests/delivery.ts";
+import { textHeaders } from "../../../src/runs/outbox/bus-record.ts";
 import { aRequest, runs, workspaces } from "../builders/declared.ts";
 
 /** The one that `urn:team` may speak on. */
@@ -28,6 +27,7 @@ export const acceptInto = (
     decideByDeclarations: createDecideByDeclarations(),
     bindings: [
       {
+        bus: "kafka",
         cluster: "local",
         topic,
         source: "urn:team",
@@ -63,17 +63,25 @@ export const quarantined = `(
   union all select position, tenant || '/' || org, event_id, reasons, reasons->0->>'code' from deliveries where disposition = 'quarantined'
 ) as quarantined`;
 
+/** A table expression: what the outbox holds for the quarantine topic. */
+export const quarantineRecords = `(
+  select tenant, body, max(value) filter (where name = 'quarantine-origin') as origin, max(value) filter (where name = 'quarantine-omitted') as omitted
+  from (select o.*, h->>0 as name, convert_from(decode(h->>1, 'base64'), 'LATIN1') as value from outbox o, jsonb_array_elements(headers) as h) as named
+  group by id, tenant, body
+) as quarantine_records`;
+
 let offset = 0;
 /** A binary CloudEvent at the next position of the topic. @param data - bytes and text stand as they are */
 export function aDelivery(id: string, data: unknown = aRequest(), headers: Record<string, string> = {}): Delivery {
   offset += 1;
   return {
     position: `kafka:local/${topic}@one/0/${offset}`,
+    bus: "kafka",
     cluster: "local",
     topic,
     key: id,
-    headers: { ...eventHeaders(id), ...headers },
-    value: data instanceof Uint8Array ? data : Buffer.from(typeof data === "string" ? data : JSON.stringify(data)),
+    headers: textHeaders({ ...eventHeaders(id), ...headers }),
+    body: data instanceof Uint8Array ? data : Buffer.from(typeof data === "string" ? data : JSON.stringify(data)),
   };
 }
 
@@ -85,19 +93,16 @@ export function consumeInto(
     onPause = () => undefined,
     onRejoin = () => undefined,
   }: { onPause?: (error: unknown) => void; onRejoin?: (error: unknown) => void } = {},
-): { readonly consumer: KafkaConsumer; readonly running: Promise<void>; stop(): Promise<void> } {
-  const consumer = createKafkaConsumer({
+): { readonly source: DeliverySource; readonly running: Promise<void>; stop(): Promise<void> } {
+  const accept = acceptInto(dispatcher);
+  const source = createKafkaSource({
     brokers,
+    cluster: "local",
     clientId: "test",
-    groupId: "dispatcher",
+    group: "dispatcher",
     topic,
     batchSize: 100,
-    handle: createConsumeRequests({
-      accept: acceptInto(dispatcher),
-      cluster: "local",
-      onAccepted: () => undefined,
-      onCounts: () => undefined,
-    }),
+    handle: async (deliveries) => void (await accept(deliveries)),
     canGoOn: () =>
       dispatcher.query("select 1").then(
         () => true,
@@ -108,10 +113,10 @@ export function consumeInto(
     now: () => new Date(),
   });
   const ended = new AbortController();
-  const running = consumer.run(ended.signal);
+  const running = source.run(ended.signal);
   running.catch(() => undefined);
   return {
-    consumer,
+    source,
     running,
     stop: async () => {
       ended.abort();
@@ -122,12 +127,12 @@ export function consumeInto(
 
 /** Asks once per id, each a binary event with the same data. */
 export async function publishRequests(brokers: readonly string[], ids: readonly string[]): Promise<void> {
-  const producer = createKafkaProducer({ brokers, clientId: "test-producer" });
-  await producer.connect();
-  const value = Buffer.from(JSON.stringify(aRequest()));
-  await producer.send(
+  const sink = createKafkaSink({ brokers, clientId: "test-producer" });
+  await sink.connect();
+  const body = Buffer.from(JSON.stringify(aRequest()));
+  await sink.send(
     topic,
-    ids.map((id) => ({ key: id, value, headers: eventHeaders(id) })),
+    ids.map((id) => ({ key: id, headers: textHeaders(eventHeaders(id)), body })),
   );
-  await producer.close();
+  await sink.close();
 }

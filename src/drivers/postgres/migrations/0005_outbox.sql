@@ -8,7 +8,7 @@ create table outbox (
   run_id uuid,
   through_sequence bigint,
   topic text not null,
-  key text not null,
+  key text,
   headers jsonb,
   body bytea check (length(body) <= 1048576),
   created_at timestamptz not null default now()

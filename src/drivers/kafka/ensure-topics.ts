@@ -4,17 +4,17 @@ import { clientOptions } from "./client-options.ts";
 export interface TopicWish {
   readonly topic: string;
   readonly partitions: number;
-  /** Topic configuration beside the broker's own; a number is the least that will do. */
-  readonly config?: Readonly<Record<string, string>>;
+  /** Topic settings that differ from the broker's own: the least value that is enough. */
+  readonly atLeast?: Readonly<Record<string, number>>;
 }
 
-/** A topic was there before, and is not set up as this version needs it. */
+/** A topic that existed before does not have the settings that this version needs. */
 export class TopicConfigError extends Error {
   override readonly name = "TopicConfigError";
   readonly code = "topic_config";
-  constructor(topic: string, setting: string, value: string, wanted: string) {
+  constructor(topic: string, setting: string, value: string, wanted: number) {
     super(
-      `topic ${topic} has ${setting}=${value} and needs ${wanted}; set it with \`kafka-configs.sh --alter --topic ${topic} --add-config ${setting}=${wanted}\``,
+      `topic ${topic} has ${setting}=${value} and needs at least ${wanted}; set it with \`kafka-configs.sh --alter --topic ${topic} --add-config ${setting}=${wanted}\``,
     );
   }
 }
@@ -22,7 +22,7 @@ export class TopicConfigError extends Error {
 /** A new topic has its leaders within a second or two. */
 const leadersWithin = { retries: 40, retryDelay: 250 };
 
-/** Creates the topics that are missing; one that is there is left as it is. @throws TopicConfigError when that will not do */
+/** Creates the topics that are missing and leaves the others as they are. @throws TopicConfigError when one of those is not enough */
 export async function ensureTopics(
   brokers: readonly string[],
   wishes: readonly TopicWish[],
@@ -30,8 +30,8 @@ export async function ensureTopics(
 ): Promise<void> {
   const admin = new Admin({ ...clientOptions(brokers, "automation-migrate"), ...leadersWithin });
   try {
-    for (const { topic, partitions, config = {} } of wishes) {
-      const configs = Object.entries(config).map(([name, value]) => ({ name, value }));
+    for (const { topic, partitions, atLeast = {} } of wishes) {
+      const configs = Object.entries(atLeast).map(([name, value]) => ({ name, value: String(value) }));
       await admin
         .createTopics({ topics: [topic], partitions, replicas: replicationFactor, configs })
         .catch((error: Error) => {
@@ -39,21 +39,20 @@ export async function ensureTopics(
         });
     }
     await admin.metadata({ topics: wishes.map(({ topic }) => topic), forceUpdate: true });
-    for (const wish of wishes) await checkConfig(admin, wish);
+    for (const wish of wishes) await checkSettings(admin, wish);
   } finally {
     await admin.close();
   }
 }
 
-async function checkConfig(admin: Admin, { topic, config = {} }: TopicWish): Promise<void> {
-  const configurationKeys = Object.keys(config);
+async function checkSettings(admin: Admin, { topic, atLeast = {} }: TopicWish): Promise<void> {
+  const configurationKeys = Object.keys(atLeast);
   if (configurationKeys.length === 0) return;
   const described = await admin.describeConfigs({
     resources: [{ resourceType: ConfigResourceTypes.TOPIC, resourceName: topic, configurationKeys }],
   });
   for (const { name, value } of described.flatMap(({ configs }) => configs)) {
-    const wanted = config[name] ?? "";
-    if (value !== wanted && !(Number(value) >= Number(wanted)))
-      throw new TopicConfigError(topic, name, value ?? "", wanted);
+    const wanted = atLeast[name] ?? 0;
+    if (!(Number(value) >= wanted)) throw new TopicConfigError(topic, name, value ?? "", wanted);
   }
 }

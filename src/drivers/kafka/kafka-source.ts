@@ -1,0 +1,175 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import type { MessagesStream } from "@platformatic/kafka";
+import type { DeliverySource, SourceOptions } from "../../requests/delivery.ts";
+import { isBeyondRetrying } from "./beyond-retrying.ts";
+import { BoundedConsumer } from "./bounded-consumer.ts";
+import { clientOptions } from "./client-options.ts";
+import type { KafkaMessage } from "./to-delivery.ts";
+import { toDelivery } from "./to-delivery.ts";
+import { commitStart, TopicChangedError, topicOf, watchTopic } from "./topic-identity.ts";
+
+export interface KafkaSourceOptions extends SourceOptions {
+  readonly brokers: readonly string[];
+  /** Name of these brokers in the operator's bindings. */
+  readonly cluster: string;
+  readonly clientId: string;
+}
+
+const sessionTimeoutMs = 10_000;
+const heartbeatEveryMs = 1_000;
+const probeEveryMs = 500;
+const rejoinAfterMs = 1_000;
+const leaveWithinMs = 5_000;
+/** Partitions whose batches are handled at a time. */
+const concurrent = 4;
+/** What one read brings at most, packed, so that every partition has its share. */
+const readBytes = { all: 4_194_304, ofPartition: 262_144 };
+
+/**
+ * Reads a topic as a member of a group. Offsets are committed only after `handle` resolved.
+ *
+ *   joining   a new client joins the group                        → member
+ *   member    read → handle → commit; heartbeats go by a timer    a failure ends the client, its offsets stay → joining
+ *   paused    a batch can't be handled: it waits in memory,       it comes again → member
+ *             nothing more is read, the membership is kept
+ *   ended     by the signal, or by an error that retrying can't help
+ */
+export function createKafkaSource(options: KafkaSourceOptions): DeliverySource {
+  let heardAt = Number.NEGATIVE_INFINITY;
+  let lastTopicId: string | undefined;
+  const heard = (): void => {
+    heardAt = options.now().getTime();
+  };
+
+  /** One membership, from its join to its first failure. */
+  const consume = async (client: BoundedConsumer, signal: AbortSignal): Promise<void> => {
+    const failed = Promise.withResolvers<never>();
+    failed.promise.catch(() => undefined);
+    client.on("error", failed.reject);
+    client.on("consumer:group:join", heard);
+    client.on("consumer:heartbeat:end", heard);
+    const topic = await topicOf(client, options.topic);
+    // offsets that the group committed under the id of another topic mean nothing in this one
+    const mode = lastTopicId === undefined || lastTopicId === topic.id ? "committed" : "earliest";
+    const stream = await client.consume({ topics: [options.topic], mode, fallbackMode: "earliest" });
+    if (mode === "earliest") await commitStart(client, options.topic);
+    lastTopicId = topic.id;
+    const ended = new AbortController();
+    const until = AbortSignal.any([signal, ended.signal]);
+    until.addEventListener("abort", () => stream.destroy(), { once: true });
+    if (until.aborted) stream.destroy();
+    const work = [
+      handleReads(options, client, stream, topic.id, until),
+      watchTopic(client, options.topic, topic, until),
+    ];
+    try {
+      await Promise.race([...work, failed.promise]);
+    } finally {
+      ended.abort();
+      await Promise.allSettled(work);
+    }
+  };
+
+  return {
+    healthy: () => options.now().getTime() - heardAt < sessionTimeoutMs,
+    async run(signal) {
+      while (!signal.aborted) {
+        const client = open(options);
+        const consuming = consume(client, signal);
+        try {
+          await withinLimit(consuming, signal);
+        } catch (error) {
+          if (!signal.aborted && isBeyondRetrying(error)) throw error;
+          if (!signal.aborted) options.onRejoin(error);
+        } finally {
+          // while Kafka is away the client would try to leave the group for ever
+          await Promise.race([
+            client.close(true).catch(() => undefined),
+            sleep(leaveWithinMs, undefined, { ref: false }),
+          ]);
+        }
+        await sleep(rejoinAfterMs, undefined, { signal }).catch(() => undefined);
+      }
+    },
+  };
+}
+
+const open = ({ brokers, clientId, group }: KafkaSourceOptions): BoundedConsumer =>
+  new BoundedConsumer({
+    ...clientOptions(brokers, clientId),
+    groupId: group,
+    sessionTimeout: sessionTimeoutMs,
+    rebalanceTimeout: sessionTimeoutMs,
+    heartbeatInterval: heartbeatEveryMs,
+    maxWaitTime: 500,
+    maxBytes: readBytes.all,
+    maxBytesPerPartition: readBytes.ofPartition,
+    highWaterMark: 1, // the next read is under way while one is handled, and no more
+    autocommit: false,
+    autocreateTopics: false,
+  });
+
+/** Read by read: partitions side by side, then one commit. */
+async function handleReads(
+  options: KafkaSourceOptions,
+  client: BoundedConsumer,
+  stream: MessagesStream<Buffer, Buffer, Buffer | null, Buffer | null>,
+  topicId: string,
+  signal: AbortSignal,
+): Promise<void> {
+  for await (const first of stream) {
+    const messages = [first];
+    for (let next = stream.read(); next !== null; next = stream.read()) messages.push(next);
+    const current = await topicOf(client, options.topic);
+    if (current.id !== topicId) throw new TopicChangedError(options.topic);
+    const waiting = [...Map.groupBy(messages, ({ partition }) => partition).values()];
+    const last = new Map<number, KafkaMessage>();
+    const handleNext = async (): Promise<void> => {
+      for (let next = waiting.shift(); next !== undefined; next = waiting.shift())
+        for (const message of await handleInOrder(options, next, topicId, signal)) last.set(message.partition, message);
+    };
+    await Promise.all(Array.from({ length: concurrent }, handleNext));
+    const offsets = [...last.values()].map(({ topic, partition, offset, leaderEpoch }) => ({
+      topic,
+      partition,
+      leaderEpoch,
+      offset: offset + 1n,
+    }));
+    if (offsets.length > 0) await client.commit({ offsets });
+    if (signal.aborted) return;
+  }
+}
+
+/** One partition's, batch by batch; pauses while a batch can't be handled. @returns those that are durable: all, unless the signal aborted before */
+async function handleInOrder(
+  { batchSize, handle, cluster, canGoOn, onPause }: KafkaSourceOptions,
+  messages: readonly KafkaMessage[],
+  topicId: string,
+  signal: AbortSignal,
+): Promise<readonly KafkaMessage[]> {
+  let done = 0;
+  while (done < messages.length && !signal.aborted) {
+    const batch = messages.slice(done, done + batchSize);
+    try {
+      await handle(batch.map((message) => toDelivery(message, cluster, topicId)));
+      done += batch.length;
+    } catch (error) {
+      onPause(error);
+      do await sleep(probeEveryMs, undefined, { signal }).catch(() => undefined);
+      while (!signal.aborted && !(await canGoOn().catch(() => false)));
+    }
+  }
+  return messages.slice(0, done);
+}
+
+/** Resolves with the work, or so long after the signal at the latest. */
+async function withinLimit(work: Promise<void>, signal: AbortSignal): Promise<void> {
+  const { promise: tooLate, resolve } = Promise.withResolvers<void>();
+  const onAbort = () => setTimeout(resolve, leaveWithinMs).unref();
+  signal.addEventListener("abort", onAbort, { once: true });
+  try {
+    await Promise.race([work, tooLate]);
+  } finally {
+    signal.removeEventListener("abort", onAbort);
+  }
+}
