@@ -14,6 +14,7 @@ import { discardProvisional, indexSubjects, insertStatements } from "../proof/at
 import { signStatement } from "../proof/attestations/sign-statement.ts";
 import type { Sign } from "../proof/attestations/signer.ts";
 import { verdictOfEnd } from "../proof/gates/verdict.ts";
+import { insertVerdict } from "../proof/gates/verdict-store.ts";
 import type { EventLog } from "../proof/statements/event-log.ts";
 import type { EndProof } from "../proof/statements/statements-of-end.ts";
 import { statementsOfEnd } from "../proof/statements/statements-of-end.ts";
@@ -212,7 +213,7 @@ async function inForm<T>(work: () => T | Promise<T>): Promise<T> {
 
 async function abort(deps: AbortSealDeps, scope: EndScope, form: Form): Promise<RunResultJson> {
   const { soFar, end, draft, log, proof, uploads, at } = form;
-  const { run, calls } = soFar;
+  const { run, gate, calls } = soFar;
   const { outcome, cause } = end;
   const signed = await Promise.all(proof.statements.map((statement) => signStatement(deps.sign, statement)));
   const cancels = calls.filter((call) => call.phase === "TRY").map((tried) => followUp(tried, "CANCEL", at));
@@ -222,7 +223,8 @@ async function abort(deps: AbortSealDeps, scope: EndScope, form: Form): Promise<
     const { transaction } = open;
     const { tenant, runId } = run;
     const [isMine] = await Promise.all([
-      abortUnlessCommitted(transaction, { tenant, runId, outcome, cause, verdict: proof.verdict, log, at }),
+      abortUnlessCommitted(transaction, { tenant, runId, outcome, gate: gate.id, cause, log, at }),
+      insertVerdict(transaction, run, { judgement: "END", verdict: proof.verdict, at }),
       discardProvisional(transaction, tenant, runId),
       insertStatements(transaction, { ...run, outcome, at }, proof.statements, signed),
       indexSubjects(transaction, tenant, runId),

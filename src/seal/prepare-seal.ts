@@ -2,6 +2,7 @@ import type { ObjectStore } from "../artifacts/object-store.ts";
 import type { PrepareSealResponseJson } from "../gen/workflows_runtime/v1/run_worker_service_pb.ts";
 import { insertStatements } from "../proof/attestations/attestation-store.ts";
 import { decideVerdict } from "../proof/gates/verdict.ts";
+import { insertVerdict } from "../proof/gates/verdict-store.ts";
 import { statementsOfEnd } from "../proof/statements/statements-of-end.ts";
 import type { InRun } from "../runs/in-run.ts";
 import { assertSpeaksFor } from "../runs/in-run.ts";
@@ -14,7 +15,7 @@ import { tryCall, UnknownReceiverError } from "./handoff-request.ts";
 import type { NewCall } from "./handoff-store.ts";
 import { insertCalls } from "./handoff-store.ts";
 import type { RunSoFar, SealScope } from "./run-so-far.ts";
-import { decideAgainWhenMoved, desiredStateOf, readRunSoFar, verdictKey } from "./run-so-far.ts";
+import { decideAgainWhenMoved, desiredStateOf, readRunSoFar } from "./run-so-far.ts";
 import { insertPreparedSeal } from "./seal-store.ts";
 
 export interface PrepareSealDeps {
@@ -61,12 +62,15 @@ async function prepare(
   const at = deps.now();
   const draft = draftRun(run, head, at);
   draft.moveTo("EVALUATING", "seal/evaluating");
-  draft.append([{ writerKey: verdictKey, verdict: { verdict: judged } }]);
+  draft.append([{ writerKey: "seal/verdict", verdict: { verdict: judged } }]);
   if (judged.passed !== true)
     return deps.inRun(scope, async (open) => {
       assertSpeaksFor(open.run, scope.execution);
       if (open.run.desiredState === "CANCEL") return { desiredState: desiredStateOf(open) };
-      await open.write(draft);
+      await Promise.all([
+        open.write(draft),
+        insertVerdict(open.transaction, run, { judgement: "COMPLETION", verdict: judged, at }),
+      ]);
       return { verdict: judged, desiredState: desiredStateOf(open) };
     });
 
@@ -85,7 +89,8 @@ async function prepare(
     const { transaction } = open;
     await Promise.all([
       open.write(draft),
-      insertPreparedSeal(transaction, { ...scope, outcome: "COMPLETED", verdict: proof.verdict, cause: "", log, at }),
+      insertVerdict(transaction, run, { judgement: "COMPLETION", verdict: proof.verdict, at }),
+      insertPreparedSeal(transaction, { ...scope, outcome: "COMPLETED", gate: gate.id, cause: "", log, at }),
       insertStatements(transaction, { ...run, outcome: "COMPLETED", at }, proof.statements),
       insertCalls(transaction, run, calls, at),
     ]);

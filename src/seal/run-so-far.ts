@@ -4,11 +4,11 @@ import { findProfile } from "../definitions/profile-store.ts";
 import type { VerdictJson } from "../gen/automation/v1/verdict_pb.ts";
 import type { ProfileJson } from "../gen/governance/v1/profile_pb.ts";
 import type { DesiredStateJson } from "../gen/workflows_runtime/v1/run_pb.ts";
+import { findCompletionVerdict } from "../proof/gates/verdict-store.ts";
 import type { ExecutionId, InRun, OpenRun, Speaker } from "../runs/in-run.ts";
 import { assertSpeaksFor, StreamMovedError } from "../runs/in-run.ts";
 import type { RunRow } from "../runs/run-store.ts";
 import type { StreamHead } from "../runs/stream/chain-events.ts";
-import { findEvent } from "../runs/stream/run-event-store.ts";
 import type { ExaminedWork } from "../work/work-report-store.ts";
 import { findWorkReport } from "../work/work-report-store.ts";
 import type { CallRow } from "./handoff-store.ts";
@@ -27,14 +27,11 @@ export interface SealScope {
 /** Whose run, and who ends it: its execution, or the reconciler. */
 export type EndScope = Omit<SealScope, "execution"> & { readonly execution: Speaker };
 
-/** Under which key the verdict stands in a run's events. */
-export const verdictKey = "seal/verdict";
-
 /** A consistent look at a run; what is decided on it is written only if its stream still stands at `head`. */
 export interface RunSoFar {
   readonly run: RunRow;
   readonly head: StreamHead;
-  /** The verdict that is recorded in its events. */
+  /** Whether the run may complete, when that was judged. */
   readonly verdict: VerdictJson | undefined;
   readonly seal: SealRow | undefined;
   readonly calls: readonly CallRow[];
@@ -51,18 +48,18 @@ export async function readRunSoFar(inRun: InRun, scope: EndScope): Promise<RunSo
   return inRun(scope, async (open) => {
     assertSpeaksFor(open.run, scope.execution);
     const { run, head, transaction } = open;
-    const [judged, seal, calls, work, pinned] = await Promise.all([
-      findEvent(transaction, run, verdictKey),
-      findSeal(transaction, run.tenant, run.runId),
-      listCalls(transaction, run.tenant, run.runId),
-      findWorkReport(transaction, run.tenant, run.runId),
-      findProfile(transaction, run.tenant, run.profileId, run.profileVersion),
-    ]);
+    const pinned = await findProfile(transaction, run.tenant, run.profileId, run.profileVersion);
     if (pinned?.digest !== run.profileDigest)
       throw new Error(`profile ${run.profileId}@${run.profileVersion} is not the one that run ${run.runId} pinned`);
     const { profile } = pinned;
     const gate = completionGateOf(profile);
-    return { run, head, verdict: judged?.verdict?.verdict, seal, calls, work, profile, gate };
+    const [verdict, seal, calls, work] = await Promise.all([
+      findCompletionVerdict(transaction, run.tenant, run.runId, gate.id),
+      findSeal(transaction, run.tenant, run.runId),
+      listCalls(transaction, run.tenant, run.runId),
+      findWorkReport(transaction, run.tenant, run.runId),
+    ]);
+    return { run, head, verdict, seal, calls, work, profile, gate };
   });
 }
 

@@ -7,6 +7,7 @@ import type { Transaction } from "../tenancy/transaction.ts";
 export interface SealRow {
   readonly state: "PREPARED" | "COMMITTED" | "ABORTED";
   readonly outcome: RunOutcome;
+  /** How the run was judged for the end that the seal is for. */
   readonly verdict: VerdictJson;
   readonly cause: string;
   readonly logSha256: string;
@@ -17,7 +18,8 @@ export interface SealFacts {
   readonly tenant: string;
   readonly runId: string;
   readonly outcome: RunOutcome;
-  readonly verdict: VerdictJson;
+  /** The gate that the run was judged at. */
+  readonly gate: string;
   readonly cause: string;
   readonly log: EventLog;
   readonly at: Date;
@@ -25,7 +27,10 @@ export interface SealFacts {
 
 export async function findSeal(transaction: Transaction, tenant: string, runId: string): Promise<SealRow | undefined> {
   const { rows } = await transaction.query<SealRow>(
-    'select state, outcome, verdict, cause, log_sha256 as "logSha256" from seals where tenant = $1 and run_id = $2',
+    `select s.state, s.outcome, v.verdict, s.cause, s.log_sha256 as "logSha256" from seals s
+     join verdicts v on v.tenant = s.tenant and v.run_id = s.run_id and v.gate = s.gate
+       and v.judgement = case s.state when 'ABORTED' then 'END' else 'COMPLETION' end
+     where s.tenant = $1 and s.run_id = $2`,
     [tenant, runId],
   );
   return rows[0];
@@ -33,7 +38,7 @@ export async function findSeal(transaction: Transaction, tenant: string, runId: 
 
 export async function insertPreparedSeal(transaction: Transaction, facts: SealFacts): Promise<void> {
   await transaction.query(
-    `insert into seals (tenant, run_id, state, outcome, verdict, cause, log_head, log_count, log_sha256, prepared_at)
+    `insert into seals (tenant, run_id, state, outcome, gate, cause, log_head, log_count, log_sha256, prepared_at)
      values ($1, $2, 'PREPARED', $3, $4, $5, $6, $7, $8, $9)`,
     values(facts),
   );
@@ -57,9 +62,9 @@ export async function commitPreparedSeal(
 /** Nothing or PREPARED → ABORTED. @returns whether it was this call that did it */
 export async function abortUnlessCommitted(transaction: Transaction, facts: SealFacts): Promise<boolean> {
   const { rowCount } = await transaction.query(
-    `insert into seals as s (tenant, run_id, state, outcome, verdict, cause, log_head, log_count, log_sha256, prepared_at, ended_at)
+    `insert into seals as s (tenant, run_id, state, outcome, gate, cause, log_head, log_count, log_sha256, prepared_at, ended_at)
      values ($1, $2, 'ABORTED', $3, $4, $5, $6, $7, $8, $9, $9)
-     on conflict (tenant, run_id) do update set state = 'ABORTED', outcome = excluded.outcome, verdict = excluded.verdict, cause = excluded.cause,
+     on conflict (tenant, run_id) do update set state = 'ABORTED', outcome = excluded.outcome, cause = excluded.cause,
        log_head = excluded.log_head, log_count = excluded.log_count, log_sha256 = excluded.log_sha256, ended_at = excluded.ended_at
      where s.state = 'PREPARED'`,
     values(facts),
@@ -67,6 +72,6 @@ export async function abortUnlessCommitted(transaction: Transaction, facts: Seal
   return rowCount === 1;
 }
 
-function values({ tenant, runId, outcome, verdict, cause, log, at }: SealFacts): unknown[] {
-  return [tenant, runId, outcome, JSON.stringify(verdict), cause, log.head, log.count, log.sha256, at];
+function values({ tenant, runId, outcome, gate, cause, log, at }: SealFacts): unknown[] {
+  return [tenant, runId, outcome, gate, cause, log.head, log.count, log.sha256, at];
 }

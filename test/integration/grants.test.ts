@@ -226,7 +226,11 @@ describe("what has its end, or only grows, for everybody", () => {
       "insert into run_events (tenant, org, run_id, day, sequence, writer_key, at, hash, event) values ('acme', 'retail', $1, (now() at time zone 'utc')::date, 1, 'w', now(), 'h', '{}')",
     );
     await make(
-      `insert into seals (tenant, org, run_id, state, outcome, verdict, log_head, log_count, log_sha256) values ('acme', 'retail', $1, 'COMMITTED', 'COMPLETED', '{}', 'h', 2, 's')`,
+      `insert into seals (tenant, org, run_id, state, outcome, gate, log_head, log_count, log_sha256) values ('acme', 'retail', $1, 'COMMITTED', 'COMPLETED', 'done', 'h', 2, 's')`,
+    );
+    await make(
+      `insert into verdicts (tenant, org, run_id, gate, judgement, generation, profile_digest, verdict, judged_at)
+       values ('acme', 'retail', $1, 'done', 'COMPLETION', 1, 'p', '{"passed": false}', now())`,
     );
     await make(
       `insert into attestations (tenant, org, attestation_id, run_id, seal_outcome, kind, name, predicate_type, purpose, outcome, vantage, subjects, statement, statement_sha256, envelope, status, profile_digest)
@@ -256,6 +260,9 @@ describe("what has its end, or only grows, for everybody", () => {
     "truncate run_events",
     "update seals set outcome = 'FAILED'",
     "delete from seals",
+    "update verdicts set verdict = '{\"passed\": true}'",
+    "delete from verdicts",
+    "truncate verdicts",
     "update attestations set status = 'DISCARDED'",
     "update attestations set envelope = 'x'",
     "delete from attestations",

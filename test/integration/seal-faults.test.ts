@@ -42,18 +42,31 @@ describe("committing, while things break", () => {
       expect(await look.halves(scope), `query ${dying}`).toEqual({
         registered: 0,
         status: "SEALING",
+        verdicts: "COMPLETION",
         artifacts: 0,
         elements: 0,
       });
       expect(await seal.commit(scope)).toMatchObject({ committed: true });
-      expect(await look.halves(scope)).toEqual({ registered: 3, status: "COMPLETED", artifacts: 1, elements: 1 });
+      expect(await look.halves(scope)).toEqual({
+        registered: 3,
+        status: "COMPLETED",
+        verdicts: "COMPLETION",
+        artifacts: 1,
+        elements: 1,
+      });
     }
     const scope = await begin();
     await seal.prepare(scope);
     const lossy = sealing.wire(() => undefined, { inScope: losingAnswers() });
     await expect(lossy.commit(scope)).rejects.toThrow("answer lost");
     expect(await seal.commit(scope)).toMatchObject({ committed: true });
-    expect(await look.halves(scope)).toEqual({ registered: 3, status: "COMPLETED", artifacts: 1, elements: 1 });
+    expect(await look.halves(scope)).toEqual({
+      registered: 3,
+      status: "COMPLETED",
+      verdicts: "COMPLETION",
+      artifacts: 1,
+      elements: 1,
+    });
   });
 
   it("does not commit while its log is altered or gone in the store", async () => {
@@ -121,11 +134,18 @@ describe("aborting, while things break", () => {
       expect(await look.halves(scope), `query ${dying}`).toEqual({
         registered: 0,
         status: "SEALING",
+        verdicts: "COMPLETION",
         artifacts: 0,
         elements: 0,
       });
       await seal.abort(scope, failed);
-      expect(await look.halves(scope)).toEqual({ registered: 2, status: "FAILED", artifacts: 1, elements: 0 });
+      expect(await look.halves(scope)).toEqual({
+        registered: 2,
+        status: "FAILED",
+        verdicts: "COMPLETION END",
+        artifacts: 1,
+        elements: 0,
+      });
     }
   });
 });

@@ -237,6 +237,44 @@ describe("a run that completes", () => {
   });
 });
 
+describe("the verdicts of a run", () => {
+  const verdictsOf = async ({ runId }: SealScope) => {
+    const { rows } = await sealing.admin.query(
+      `select v.gate, v.judgement, v.generation, v.verdict, v.profile_digest = r.profile_digest as "isPinned"
+       from verdicts v join runs r using (tenant, org, run_id) where run_id = $1 order by v.judged_at`,
+      [runId],
+    );
+    return rows;
+  };
+  const judged = { gate: "definition_of_done", generation: 1, isPinned: true };
+
+  it("are recorded with the gate, once for whether it may complete and once for the end it came to", async () => {
+    const scope = await begin([ran, tested]);
+    const { verdict } = await seal.prepare(scope);
+    await seal.prepare(scope);
+    await seal.abort(scope, failed);
+    await seal.abort(scope, failed);
+    expect(await verdictsOf(scope)).toMatchObject([
+      { ...judged, judgement: "COMPLETION", verdict },
+      { ...judged, judgement: "END", verdict: { gate: "definition_of_done", passed: false } },
+    ]);
+  });
+
+  it("say of one that may complete which statements were counted, and stay when it is cancelled then", async () => {
+    const scope = await begin();
+    const { verdict } = await seal.prepare(scope);
+    await seal.abort(scope, cancelled);
+    expect(await verdictsOf(scope)).toMatchObject([
+      { ...judged, judgement: "COMPLETION", verdict: { ...verdict, passed: true } },
+      { ...judged, judgement: "END", verdict: { passed: false } },
+    ]);
+    const [counted] = verdict?.lines?.[0]?.evidenceSha256 ?? [];
+    expect(counted).toMatch(/^[0-9a-f]{64}$/);
+    const described = await seal.describe(scopeOf("acme"), scope.runId);
+    expect(described.verdict?.passed).toBe(false);
+  });
+});
+
 describe("a run whose verdict does not pass", () => {
   it("prepares nothing, says so the same way again, and ends FAILED with its lines", async () => {
     const scope = await begin([ran, tested]);

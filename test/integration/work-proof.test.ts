@@ -283,7 +283,13 @@ describe("a commit", () => {
       committed: false,
       fault: expect.stringContaining(`${objectKeyOf(scope, sha256Hex(made.green))} is not there`),
     });
-    expect(await look.halves(scope)).toEqual({ registered: 0, status: "SEALING", artifacts: 0, elements: 0 });
+    expect(await look.halves(scope)).toEqual({
+      registered: 0,
+      status: "SEALING",
+      verdicts: "COMPLETION",
+      artifacts: 0,
+      elements: 0,
+    });
     expect(await seal.commit(scope)).toMatchObject({ committed: true });
   });
 });

@@ -17,6 +17,7 @@ const tested: RequirementJson = { id: "tested", kind: "test-result", outcome: "P
 describe("a gate", () => {
   it("passes at its level when every requirement is met", () => {
     expect(judge(gateOf(ran), [completed])).toEqual({
+      gate: "definition_of_done",
       passed: true,
       level: "SCRUM_DEFINITION_OF_DONE",
       lines: [{ requirementId: "ran", state: "LINE_STATE_MET", detail: "1 of 1 agent-run COMPLETED" }],
@@ -109,7 +110,7 @@ describe("a gate", () => {
 
   it("does not pass when it asks for nothing", () => {
     expect(judge(gateOf(), [completed]).passed).toBe(false);
-    expect(judge({ method: "METHOD_SCRUM" }, [completed]).passed).toBe(false);
+    expect(judge({ method: "METHOD_SCRUM", id: "empty" }, [completed]).passed).toBe(false);
   });
 });
 
@@ -160,6 +161,7 @@ describe("the verdict of another end", () => {
     "says once that the run is %s, by the profile's own line",
     (outcome) => {
       expect(ended([{ ...ran, id: "run-completed" }], outcome, { reason: "by alice" })).toEqual({
+        gate: "definition_of_done",
         passed: false,
         level: "",
         lines: [

@@ -20,7 +20,7 @@ export function judge(
   const own = gate.acceptsUntestedBase === true ? lines.map(acceptUntestedBase) : lines;
   const all = [...asked, ...own];
   const passed = asked.length > 0 && all.every((line) => line.state === "LINE_STATE_MET");
-  return { passed, level: passed ? levelOf(gate) : "", lines: all };
+  return { gate: gate.id, passed, level: passed ? levelOf(gate) : "", lines: all };
 }
 
 function judgeLine(requirement: RequirementJson, evidence: readonly Evidence[]): VerdictLineJson {
@@ -115,5 +115,5 @@ export function verdictOfEnd(gate: MethodGate, end: End, found: Found): VerdictJ
     detail: `the run ended ${outcome}${why === "" ? "" : `: ${why}`}`,
     remedy: "Resolve the reason and ask for a new run.",
   };
-  return { passed: false, level: "", lines: [...(others ?? []), ...(isTold ? (about ?? []) : [ended])] };
+  return { gate: gate.id, passed: false, level: "", lines: [...(others ?? []), ...(isTold ? (about ?? []) : [ended])] };
 }

@@ -127,16 +127,3 @@ export async function readEvents(
   );
   return rows.map((row) => row.event);
 }
-
-/** The event of a writer's key. */
-export async function findEvent(
-  transaction: Transaction,
-  run: { readonly tenant: string; readonly runId: string; readonly day: string },
-  writerKey: string,
-): Promise<RunEventJson | undefined> {
-  const { rows } = await transaction.query<{ event: RunEventJson }>(
-    "select event from run_events where day = $1 and tenant = $2 and run_id = $3 and writer_key = $4",
-    [run.day, run.tenant, run.runId, writerKey],
-  );
-  return rows[0]?.event;
-}

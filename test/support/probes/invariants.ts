@@ -76,6 +76,12 @@ export async function findViolations(stack: Stack, signal: AbortSignal): Promise
        where r.ended_at is not null and (s.state is distinct from case r.status when 'COMPLETED' then 'COMMITTED' else 'ABORTED' end or s.outcome <> r.status)`,
     );
     await ask(
+      "I3 an end has its verdict and only COMPLETED one that passed",
+      `select r.run_id, r.status, v.verdict from runs r left join verdicts v
+         on v.tenant = r.tenant and v.run_id = r.run_id and v.judgement = case r.status when 'COMPLETED' then 'COMPLETION' else 'END' end
+       where r.ended_at is not null and coalesce(v.verdict->>'passed', 'absent') <> case r.status when 'COMPLETED' then 'true' else 'false' end`,
+    );
+    await ask(
       "I3 nothing registered contradicts the end, and each end has its attestations",
       `select r.run_id, r.status, count(a.*) from runs r left join attestations a on a.tenant = r.tenant and a.run_id = r.run_id and a.status = 'REGISTERED' and a.seal_outcome = r.status
        left join work_reports w on w.tenant = r.tenant and w.run_id = r.run_id

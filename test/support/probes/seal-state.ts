@@ -52,6 +52,7 @@ export function lookAt(sealing: Sealing) {
     const { rows } = await sealing.admin.query(
       `select (select count(*)::int from attestations where run_id = $1 and status = 'REGISTERED') as registered,
               (select status from runs where run_id = $1) as status,
+              (select coalesce(string_agg(judgement, ' ' order by judgement), '') from verdicts where run_id = $1) as verdicts,
               (select count(*)::int from artifacts where run_id = $1) as artifacts,
               (select count(*)::int from element_versions where run_id = $1) as elements`,
       [runId],

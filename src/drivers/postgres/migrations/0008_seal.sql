@@ -6,7 +6,7 @@ create table seals (
   run_id uuid not null,
   state text not null check (state in ('PREPARED', 'COMMITTED', 'ABORTED')),
   outcome text not null,
-  verdict jsonb not null,
+  gate text not null,
   cause text not null default '',
   log_head text not null,
   log_count bigint not null,
@@ -15,7 +15,8 @@ create table seals (
   ended_at timestamptz,
   primary key (tenant, run_id)
 );
-comment on table seals is 'One per run: PREPARED → COMMITTED | ABORTED by compare-and-set. verdict is automation.v1.Verdict as proto JSON.';
+comment on table seals is 'One per run: PREPARED → COMMITTED | ABORTED by compare-and-set.';
+comment on column seals.gate is 'at which the run was judged: its verdict is in verdicts';
 
 create table handoff_calls (
   tenant text not null,
@@ -99,7 +100,7 @@ select protect_org_table(t::regclass), never_deleted(t::regclass) from unnest(ar
 -- PREPARED → COMMITTED | ABORTED
 create trigger begins before insert on seals for each row when (new.state = 'COMMITTED') execute function refuse_write('a seal is prepared before it is committed');
 create trigger ended before update on seals for each row when (old.state <> 'PREPARED') execute function refuse_write('the seal has ended');
-select fix_columns('seals', 'tenant, run_id, org, prepared_at');
+select fix_columns('seals', 'tenant, run_id, org, gate, prepared_at');
 
 -- DUE → ACKNOWLEDGED | REFUSED | STUCK
 create trigger ended before update on handoff_calls for each row when (old.state <> 'DUE') execute function refuse_write('the receiver''s first answer stands');
@@ -107,8 +108,8 @@ select fix_columns('handoff_calls', 'tenant, call_id, org, run_id, receiver, met
 select fix_columns('impediments', 'tenant, impediment_id, org, method, work_item, cause, created_at');
 
 grant select on seals, handoff_calls, impediments to automation_api;
-grant insert (tenant, org, run_id, state, outcome, verdict, cause, log_head, log_count, log_sha256, prepared_at, ended_at),
-  update (state, outcome, verdict, cause, log_head, log_count, log_sha256, ended_at) on seals to automation_api;
+grant insert (tenant, org, run_id, gate, state, outcome, cause, log_head, log_count, log_sha256, prepared_at, ended_at),
+  update (state, outcome, cause, log_head, log_count, log_sha256, ended_at) on seals to automation_api;
 grant insert (tenant, org, run_id, created_at, state, call_id, receiver, method, idempotency_key, phase, request, request_digest, next_attempt_at),
   update (state, answer, last_error, attempts, answered_at, next_attempt_at) on handoff_calls to automation_api;
 grant insert (tenant, org, impediment_id, method, work_item, cause, summary, lines, occurrences, state, last_run_id, created_at, updated_at),

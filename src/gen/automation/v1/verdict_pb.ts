@@ -10,52 +10,66 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file automation/v1/verdict.proto.
  */
 export const file_automation_v1_verdict: GenFile = /*@__PURE__*/
-  fileDesc("ChthdXRvbWF0aW9uL3YxL3ZlcmRpY3QucHJvdG8SDWF1dG9tYXRpb24udjEiUwoHVmVyZGljdBIOCgZwYXNzZWQYASABKAgSDQoFbGV2ZWwYAiABKAkSKQoFbGluZXMYAyADKAsyGi5hdXRvbWF0aW9uLnYxLlZlcmRpY3RMaW5lIocBCgtWZXJkaWN0TGluZRIWCg5yZXF1aXJlbWVudF9pZBgBIAEoCRInCgVzdGF0ZRgCIAEoDjIYLmF1dG9tYXRpb24udjEuTGluZVN0YXRlEg4KBmRldGFpbBgDIAEoCRIOCgZyZW1lZHkYBCABKAkSFwoPZXZpZGVuY2Vfc2hhMjU2GAUgAygJKmoKCUxpbmVTdGF0ZRIaChZMSU5FX1NUQVRFX1VOU1BFQ0lGSUVEEAASEgoOTElORV9TVEFURV9NRVQQARIWChJMSU5FX1NUQVRFX01JU1NJTkcQAhIVChFMSU5FX1NUQVRFX0ZBSUxFRBADYgZwcm90bzM");
+  fileDesc("ChthdXRvbWF0aW9uL3YxL3ZlcmRpY3QucHJvdG8SDWF1dG9tYXRpb24udjEiYQoHVmVyZGljdBIMCgRnYXRlGAEgASgJEg4KBnBhc3NlZBgCIAEoCBINCgVsZXZlbBgDIAEoCRIpCgVsaW5lcxgEIAMoCzIaLmF1dG9tYXRpb24udjEuVmVyZGljdExpbmUihwEKC1ZlcmRpY3RMaW5lEhYKDnJlcXVpcmVtZW50X2lkGAEgASgJEicKBXN0YXRlGAIgASgOMhguYXV0b21hdGlvbi52MS5MaW5lU3RhdGUSDgoGZGV0YWlsGAMgASgJEg4KBnJlbWVkeRgEIAEoCRIXCg9ldmlkZW5jZV9zaGEyNTYYBSADKAkqagoJTGluZVN0YXRlEhoKFkxJTkVfU1RBVEVfVU5TUEVDSUZJRUQQABISCg5MSU5FX1NUQVRFX01FVBABEhYKEkxJTkVfU1RBVEVfTUlTU0lORxACEhUKEUxJTkVfU1RBVEVfRkFJTEVEEANiBnByb3RvMw");
 
 /**
- * How one gate judged a run's evidence. Only `passed` with every blocking line met is a pass; absence never is.
+ * How one gate judged a run's evidence. It passes only when every line is met; missing evidence never passes.
  *
  * @generated from message automation.v1.Verdict
  */
 export type Verdict = Message<"automation.v1.Verdict"> & {
   /**
-   * @generated from field: bool passed = 1;
+   * Id of the gate in the run's profile.
+   *
+   * @generated from field: string gate = 1;
+   */
+  gate: string;
+
+  /**
+   * @generated from field: bool passed = 2;
    */
   passed: boolean;
 
   /**
    * `<METHOD>_<GATE>`, for example `SCRUM_DEFINITION_OF_DONE`; empty when not passed.
    *
-   * @generated from field: string level = 2;
+   * @generated from field: string level = 3;
    */
   level: string;
 
   /**
-   * @generated from field: repeated automation.v1.VerdictLine lines = 3;
+   * @generated from field: repeated automation.v1.VerdictLine lines = 4;
    */
   lines: VerdictLine[];
 };
 
 /**
- * How one gate judged a run's evidence. Only `passed` with every blocking line met is a pass; absence never is.
+ * How one gate judged a run's evidence. It passes only when every line is met; missing evidence never passes.
  *
  * @generated from message automation.v1.Verdict
  */
 export type VerdictJson = {
   /**
-   * @generated from field: bool passed = 1;
+   * Id of the gate in the run's profile.
+   *
+   * @generated from field: string gate = 1;
+   */
+  gate?: string;
+
+  /**
+   * @generated from field: bool passed = 2;
    */
   passed?: boolean;
 
   /**
    * `<METHOD>_<GATE>`, for example `SCRUM_DEFINITION_OF_DONE`; empty when not passed.
    *
-   * @generated from field: string level = 2;
+   * @generated from field: string level = 3;
    */
   level?: string;
 
   /**
-   * @generated from field: repeated automation.v1.VerdictLine lines = 3;
+   * @generated from field: repeated automation.v1.VerdictLine lines = 4;
    */
   lines?: VerdictLineJson[];
 };
