@@ -16,10 +16,10 @@ export function createListQueue(deps: { readonly inScope: InScope }) {
         listHeldUp(transaction, scope.tenant),
         listHeldUpCalls(transaction, scope.tenant),
       ]);
-      const unanswered = calls.map(({ receiver, method, phase, lastError, attempts, ...run }) => ({
+      const unanswered = calls.map(({ receiver, rpc, phase, lastError, attempts, ...run }) => ({
         ...run,
         finding: "receiver_silent",
-        detail: `${receiver} ${method} (${phase}): ${lastError || "not tried yet"} (tried ${attempts} times)`,
+        detail: `${receiver} ${rpc} (${phase}): ${lastError || "not tried yet"} (tried ${attempts} times)`,
         due: true,
       }));
       const heldUp = [...lost, ...unanswered].sort((a, b) => a.since.getTime() - b.since.getTime()).slice(0, maxHeldUp);

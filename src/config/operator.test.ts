@@ -118,7 +118,8 @@ describe("the operator's word on the api's port", () => {
 
 describe("how long a methodology service may take to answer a call", () => {
   const timeoutOf = (line: string) =>
-    methodologiesOf(`methodologies: { scrum: { endpoint: "http://scrum", tokenFile: t${line} } }`).scrum?.tryTimeoutMs;
+    methodologiesOf(`methodologies: { scrum: { method: scrum, endpoint: "http://scrum", tokenFile: t${line} } }`).scrum
+      ?.tryTimeoutMs;
 
   it.each([
     ["", 10_000],
@@ -132,4 +133,19 @@ describe("how long a methodology service may take to answer a call", () => {
   it.each(["99ms", "61s", "60001ms", "1m", "-1s", "1.5s", "0s", "10", '""'])("can't be %s", (text) => {
     expect(() => timeoutOf(`, tryTimeout: ${text}`)).toThrow("methodologies.scrum.tryTimeout: ");
   });
+});
+
+it("a receiver of hand-offs names its method, and speaks Connect when it names no protocol", () => {
+  const where = 'endpoint: "http://flow", tokenFile: t';
+  expect(methodologiesOf(`methodologies: { flow: { method: scrum, ${where} } }`).flow).toEqual({
+    method: "scrum",
+    protocol: "connect",
+    endpoint: "http://flow",
+    tokenFile: "t",
+    tryTimeoutMs: 10_000,
+  });
+  expect(methodologiesOf(`methodologies: { flow: { method: scrum, protocol: grpc, ${where} } }`).flow?.protocol).toBe(
+    "grpc",
+  );
+  expect(() => methodologiesOf(`methodologies: { flow: { ${where} } }`)).toThrow("methodologies.flow.method: ");
 });

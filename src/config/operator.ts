@@ -134,9 +134,17 @@ const tryTimeout = z
   .transform((text) => Number.parseInt(text, 10) * (text.endsWith("ms") ? 1 : 1_000))
   .refine((ms) => ms >= 100 && ms <= 60_000, "must be between 100ms and 60s");
 
-/** A methodology service: where it is, and how long it may take to answer a call. */
+/** A methodology's service: what it speaks, where it is, and how long it may take to answer a call. */
 const methodology = z
-  .strictObject({ endpoint: z.url(), tokenFile: z.string().min(1), tryTimeout })
+  .strictObject({
+    /** The methodology that it serves, for example `scrum`. */
+    method: z.string(),
+    /** `connect` or `grpc`. */
+    protocol: z.string().default("connect"),
+    endpoint: z.url(),
+    tokenFile: z.string().min(1),
+    tryTimeout,
+  })
   .transform(({ tryTimeout, ...where }) => ({ ...where, tryTimeoutMs: tryTimeout }));
 
 const buses = ["kafka"] as const;
@@ -164,7 +172,7 @@ const operator = z.strictObject({
       }),
     )
     .default([]),
-  /** Endpoints and credentials of methodology services, by the name that a profile's hand-off uses. */
+  /** Receivers of hand-offs: the methodologies' services, by the name that a profile's `handoff.receiver` uses. */
   methodologies: z.record(z.string(), methodology).default({}),
   /** Roles that people of this installation can hold; an event that expects another one is rejected. */
   roles: z.array(z.string().min(1)).default([]),

@@ -6,13 +6,13 @@ const reviewed = { id: "reviewed", requirements: [{ id: "ran", kind: "agent-run"
 const profile: ProfileJson = {
   id: "team",
   version: "1",
-  method: "METHOD_SCRUM",
+  method: "scrum",
   gates: [{ id: "done" }, reviewed],
   completionGate: "reviewed",
 };
 
 it("is the gate that the profile names, whatever their order", () => {
-  expect(completionGateOf(profile)).toEqual({ ...reviewed, method: "METHOD_SCRUM" });
+  expect(completionGateOf(profile)).toEqual({ ...reviewed, method: "scrum" });
 });
 
 it("is never another gate than the named one", () => {

@@ -5,7 +5,10 @@ import { GateSchema, ProfileSchema } from "../gen/governance/v1/profile_pb.ts";
 import { faultsOfProfile } from "./profile-rules.ts";
 
 const faultsOfGates = (completionGate: string, ...gates: GateJson[]) =>
-  faultsOfProfile(create(ProfileSchema, { completionGate, gates: gates.map((gate) => fromJson(GateSchema, gate)) }));
+  faultsOfProfile(
+    create(ProfileSchema, { method: "scrum", completionGate, gates: gates.map((gate) => fromJson(GateSchema, gate)) }),
+    ["scrum"],
+  );
 const faultsOf = (...requirements: RequirementJson[]) => faultsOfGates("done", { id: "done", requirements });
 const ran: RequirementJson = { id: "run-completed", kind: "agent-run", outcome: "COMPLETED", remedy: "Ask again." };
 const done: GateJson = { id: "done", requirements: [ran] };
@@ -14,6 +17,11 @@ it("takes what a run can meet", () => {
   expect(
     faultsOf(ran, { ...ran, id: "tested", kind: "test-result", outcome: "" }, { ...ran, id: "sbom", kind: "sbom" }),
   ).toEqual([]);
+});
+
+it("refuses a method that this version does not know, and lists those that it does", () => {
+  const profile = create(ProfileSchema, { method: "kanban", gates: [{ id: "done" }], completionGate: "done" });
+  expect(faultsOfProfile(profile, ["safe", "scrum"])).toEqual(['method "kanban" is unknown; use one of safe, scrum']);
 });
 
 it("takes several gates, of which one is named as the completion gate, and lets them share names of requirements", () => {

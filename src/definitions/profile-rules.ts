@@ -5,11 +5,16 @@ import { outcomesOfKind } from "./evidence-kinds.ts";
 const ownLines = /^(steps-done|work-examined|capture-complete|exit-gate-.*|tests-kept-.*)$/;
 
 /**
- * What is wrong with a profile beyond the rules of its proto: ids that are used twice, a completion gate that is not among its gates, a requirement that would be confused with another line
+ * What is wrong with a profile beyond the rules of its proto: an unknown method, ids that are used twice, a completion gate that is not among its gates, a requirement that would be confused with another line
  * or that nothing can meet.
+ * @param methods - those that this version knows
  */
-export function faultsOfProfile({ gates, completionGate }: Pick<Profile, "gates" | "completionGate">): string[] {
+export function faultsOfProfile(
+  { method, gates, completionGate }: Pick<Profile, "method" | "gates" | "completionGate">,
+  methods: readonly string[],
+): string[] {
   return [
+    ...(methods.includes(method) ? [] : [`method "${method}" is unknown; use one of ${methods.join(", ")}`]),
     ...faultsOfIds(gates, "gates", "gate"),
     ...gates.flatMap(({ requirements }, index) => faultsOfRequirements(requirements, `gates.${index}.requirements`)),
     ...faultsOfCompletionGate(gates, completionGate),

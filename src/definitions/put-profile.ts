@@ -8,18 +8,8 @@ import { bumpRevision } from "./declaration-revision-store.ts";
 import { faultOfSize } from "./declared-size.ts";
 import { faultsOfProfile } from "./profile-rules.ts";
 import { findProfile, insertProfile } from "./profile-store.ts";
+import { assertServes, UnknownReceiverError } from "./receiver-rules.ts";
 import { VersionExistsError } from "./version-exists-error.ts";
-
-/** A profile hands off to a service that the operator has not listed. */
-export class UnknownReceiverError extends Error {
-  override readonly name = "UnknownReceiverError";
-  readonly code = "unknown_receiver";
-  constructor(receiver: string, known: readonly string[]) {
-    super(
-      `handoff.receiver "${receiver}" is not among the operator's methodologies (${known.join(", ") || "none"}); use one of them or have it added to the operator file`,
-    );
-  }
-}
 
 /** The profile can't be meant as it stands; every fault names its field. */
 export class InvalidProfileError extends Error {
@@ -32,20 +22,20 @@ export class InvalidProfileError extends Error {
 
 export type PublishProfile = (profile: Profile, who: Principal) => Promise<{ digest: string; created: boolean }>;
 
-/** Stores a profile version for ever. @throws VersionExistsError, UnknownReceiverError, InvalidProfileError */
+/** Stores a profile version for ever. @throws VersionExistsError, InvalidProfileError, UnknownReceiverError, ReceiverMethodError */
 export function createPublishProfile(deps: {
   readonly inScope: InScope;
-  /** Names in the operator's list of methodology services. */
-  readonly receivers: readonly string[];
+  /** The methods that this version knows. */
+  readonly methods: readonly string[];
+  /** The method of each receiver in the operator file, by the receiver's name. */
+  readonly receivers: ReadonlyMap<string, string>;
 }): PublishProfile {
   return async (message, who) => {
     const { tenant, subject } = who;
-    const receiver = message.handoff?.receiver;
-    if (receiver !== undefined && !deps.receivers.includes(receiver))
-      throw new UnknownReceiverError(receiver, deps.receivers);
     const profile = toJson(ProfileSchema, message);
-    const faults = [...faultOfSize(profile, "profile"), ...faultsOfProfile(message)];
+    const faults = [...faultOfSize(profile, "profile"), ...faultsOfProfile(message, deps.methods)];
     if (faults.length > 0) throw new InvalidProfileError(faults);
+    assertReceiver(message, deps.receivers);
     const digest = canonicalDigest(profile);
     const { id, version } = message;
     return deps.inScope(who, async (transaction) => {
@@ -56,4 +46,11 @@ export function createPublishProfile(deps: {
       return { digest, created };
     });
   };
+}
+
+function assertReceiver({ handoff, method }: Profile, receivers: ReadonlyMap<string, string>): void {
+  if (handoff === undefined) return;
+  const served = receivers.get(handoff.receiver);
+  if (served === undefined) throw new UnknownReceiverError(handoff.receiver, [...receivers.keys()]);
+  assertServes(handoff.receiver, served, method);
 }

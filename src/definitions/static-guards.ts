@@ -7,6 +7,8 @@ import { reason } from "./reason.ts";
 /** What is known about a request before a run is made of it. */
 export interface GuardedRequest {
   readonly request: RunRequestedJson;
+  /** The method of the request's context. */
+  readonly method: string;
   readonly references: ReferencesJson;
   readonly profile: ProfileJson;
   /** Roles that people of this installation can hold; empty: no opinion. */
@@ -16,7 +18,25 @@ export interface GuardedRequest {
 
 /** Everything that makes a run impossible and can be seen before its start, all at once; empty: nothing does. */
 export function findObstacles(guarded: GuardedRequest): Reason[] {
-  return [...missingReferences(guarded), ...passedDeadline(guarded), ...unmeetableRoles(guarded)];
+  return [
+    ...otherMethod(guarded),
+    ...missingReferences(guarded),
+    ...passedDeadline(guarded),
+    ...unmeetableRoles(guarded),
+  ];
+}
+
+function otherMethod({ profile, method }: GuardedRequest): Reason[] {
+  if (profile.method === method) return [];
+  return [
+    reason(
+      "other_method",
+      "context",
+      method,
+      `profile ${profile.id}@${profile.version} is of method ${profile.method}`,
+      `send a context of ${profile.method}, or name a profile of ${method}`,
+    ),
+  ];
 }
 
 function missingReferences({ profile, references }: GuardedRequest): Reason[] {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { deriveReferences } from "./context-references.ts";
+import { deriveReferences, fileReferences, readContext } from "./context-references.ts";
 
 const webshop = { kind: "product", id: "webshop" };
 const sprint = { kind: "sprint", id: "S-7", parent: webshop };
@@ -43,6 +43,38 @@ describe("references of a Scrum context", () => {
   });
 
   it("can't be derived from a context without a methodology", () => {
-    expect(() => deriveReferences({})).toThrow("context.scrum is required");
+    expect(() => deriveReferences({})).toThrow("context names no methodology");
+  });
+});
+
+it("the oneof of a context is read as the method and that method's own context", () => {
+  expect(readContext({ scrum: { sprint: "S-7" } })).toEqual({ method: "scrum", context: { sprint: "S-7" } });
+});
+
+describe("references that are filed", () => {
+  const listOfKind = { objective: "goals", feature: "workItems", model: "elements" } as const;
+  const before = { goals: [{ kind: "objective", id: "O-1" }], workItems: [] };
+
+  it("go to the list of their kind, each once, and a kind without a list to none", () => {
+    const refs = ["objective", "feature", "model", "feature", "risk"].map((kind) => ({ kind, id: "O-1" }));
+    expect(fileReferences({ listOfKind }, before, refs)).toEqual({
+      references: {
+        goals: [{ kind: "objective", id: "O-1" }],
+        workItems: [{ kind: "feature", id: "O-1" }],
+        elements: [{ kind: "model", id: "O-1" }],
+      },
+      added: [
+        { kind: "feature", id: "O-1" },
+        { kind: "model", id: "O-1" },
+      ],
+    });
+    expect(before.workItems).toEqual([]);
+  });
+
+  it("end at a hundred in one list", () => {
+    const many = Array.from({ length: 120 }, (_, index) => ({ kind: "feature", id: `F-${index}` }));
+    const { references, added } = fileReferences({ listOfKind }, before, many);
+    expect(references.workItems).toHaveLength(100);
+    expect(added).toHaveLength(100);
   });
 });

@@ -1,75 +1,61 @@
+import type { JsonObject } from "@bufbuild/protobuf";
 import type { ReferencesJson, RefJson } from "../gen/automation/v1/ref_pb.ts";
-import type { MethodologyContextJson, ScrumContextJson } from "../gen/automation/v1/run_requested_pb.ts";
+import type { MethodologyContextJson } from "../gen/automation/v1/run_requested_pb.ts";
+import { methodologyOf } from "./methodologies.ts";
+import type { Methodology } from "./methodology.ts";
 
 /** What a methodology context says, in the terms that are the same for every methodology. */
 export interface DerivedReferences {
-  readonly method: "scrum";
-  /** Id of the sprint; empty when the context names none. */
+  /** Whose context it is: `scrum`. */
+  readonly method: string;
+  /** Id of the time box that the profile counts in (Scrum's sprint); empty when the context names none. */
   readonly cadenceId: string;
   readonly references: ReferencesJson;
 }
 
+/** Most references in one list. */
+const mostReferences = 100;
+
 /**
- * Derives a run's references from what its methodology said: ids trimmed and NFC, empty ones left out, no duplicates.
- * A sprint, a backlog item and an increment belong to their product, a sprint goal to its sprint, as far as those are named.
+ * Reads the oneof of a context: its field is named after the method.
+ * @returns the method, and its own context as proto JSON
  * @throws Error when the context names no methodology
  */
-export function deriveReferences(context: MethodologyContextJson): DerivedReferences {
-  const { product, sprint, goals, backlogItems, increment } = cleanScrum(context);
-  const ofProduct = product === "" ? undefined : productRef(product);
-  const ofSprint = sprint === "" ? undefined : refOf("sprint", sprint, ofProduct);
-  return {
-    method: "scrum",
-    cadenceId: sprint,
-    references: {
-      timeboxes: listed(ofSprint),
-      goals: goals.map((goal) => refOf("sprint_goal", goal, ofSprint)),
-      workItems: [
-        ...backlogItems.map((item) => refOf("backlog_item", item, ofProduct)),
-        ...(increment === "" ? [] : [incrementRef(increment, product)]),
-        ...listed(ofProduct),
-      ],
-    },
-  };
+export function readContext(context: MethodologyContextJson): { method: string; context: JsonObject } {
+  const [field] = Object.entries(context);
+  if (field === undefined) throw new Error("context names no methodology; fill one of its fields, for example scrum");
+  const [method, own] = field;
+  return { method, context: own as JsonObject };
 }
 
-/** @param product - empty when it is not known */
-export function incrementRef(id: string, product: string): RefJson {
-  return refOf("increment", id, product === "" ? undefined : productRef(product));
+/** Derives a run's references from its context, without duplicates. @throws Error when the context names no methodology */
+export function deriveReferences(message: MethodologyContextJson): DerivedReferences {
+  const { method, context } = readContext(message);
+  const methodology = methodologyOf(method);
+  const { refs, cadenceId } = methodology.references(context);
+  const empty: ReferencesJson = { timeboxes: [], goals: [], workItems: [] };
+  return { method, cadenceId, references: fileReferences(methodology, empty, refs).references };
 }
 
 /**
- * The Scrum part of a context with every id as references have it; an id that is absent is empty.
- * @throws Error when the context is not Scrum's
+ * Adds references to the lists that their kinds belong in. What is known stays as it is; a kind without a list is left out, and so is what exceeds 100 in one list.
+ * @returns the lists, and what was added
  */
-export function cleanScrum({ scrum }: MethodologyContextJson): Required<ScrumContextJson> {
-  if (scrum === undefined) throw new Error("context names no methodology: context.scrum is required; add it");
-  return {
-    product: cleanId(scrum.product),
-    sprint: cleanId(scrum.sprint),
-    goals: cleanIds(scrum.goals),
-    backlogItems: cleanIds(scrum.backlogItems),
-    increment: cleanId(scrum.increment),
-    definitionOfDone: cleanId(scrum.definitionOfDone),
-  };
-}
-
-function cleanId(id = ""): string {
-  return id.normalize("NFC").trim();
-}
-
-function cleanIds(ids: readonly string[] = []): string[] {
-  return [...new Set(ids.map(cleanId))].filter((id) => id !== "");
-}
-
-function productRef(id: string): RefJson {
-  return { kind: "product", id };
-}
-
-function refOf(kind: string, id: string, parent: RefJson | undefined): RefJson {
-  return parent === undefined ? { kind, id } : { kind, id, parent };
-}
-
-function listed(ref: RefJson | undefined): RefJson[] {
-  return ref === undefined ? [] : [ref];
+export function fileReferences(
+  { listOfKind }: Pick<Methodology, "listOfKind">,
+  before: ReferencesJson,
+  refs: readonly RefJson[],
+): { readonly references: ReferencesJson; readonly added: readonly RefJson[] } {
+  const references: ReferencesJson = { ...before };
+  const added: RefJson[] = [];
+  for (const ref of refs) {
+    const list = listOfKind[ref.kind ?? ""];
+    if (list === undefined) continue;
+    const filed = references[list] ?? [];
+    const isKnown = filed.some(({ kind, id }) => kind === ref.kind && id === ref.id);
+    if (isKnown || filed.length >= mostReferences) continue;
+    references[list] = [...filed, ref];
+    added.push(ref);
+  }
+  return { references, added };
 }

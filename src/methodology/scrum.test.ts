@@ -1,28 +1,30 @@
 import { describe, expect, it } from "vitest";
-import { createScrum } from "./scrum.ts";
-
-const scrum = createScrum({ endpoint: "http://127.0.0.1:9", tryTimeoutMs: 10_000, readToken: () => "token" });
+import { scrum } from "./scrum.ts";
 
 describe("what a Scrum service is told", () => {
   it("of a completed run is its evidence for the increment and which items are done", () => {
     const context = {
-      scrum: { product: " webshop", sprint: "S-7", goals: ["G-1"], backlogItems: ["PBI-42"], definitionOfDone: "dod" },
+      product: " webshop",
+      sprint: "S-7",
+      goals: ["G-1"],
+      backlogItems: ["PBI-42"],
+      definitionOfDone: "dod",
     };
     expect(scrum.completionCalls(context)).toEqual([
       {
-        method: "AttachIncrementEvidence",
-        body: { product: "webshop", sprint: "S-7", increment: "", goals: ["G-1"] },
+        rpc: "AttachIncrementEvidence",
+        payload: { product: "webshop", sprint: "S-7", increment: "", goals: ["G-1"] },
       },
       {
-        method: "RecordItemDone",
-        body: { product: "webshop", sprint: "S-7", backlogItems: ["PBI-42"], definitionOfDone: "dod" },
+        rpc: "RecordItemDone",
+        payload: { product: "webshop", sprint: "S-7", backlogItems: ["PBI-42"], definitionOfDone: "dod" },
       },
     ]);
   });
 
   it("of a completed run that names no backlog item does not say that one is done", () => {
-    const calls = scrum.completionCalls({ scrum: { product: "webshop", sprint: "S-7" } });
-    expect(calls.map(({ method }) => method)).toEqual(["AttachIncrementEvidence"]);
+    const calls = scrum.completionCalls({ product: "webshop", sprint: "S-7" });
+    expect(calls.map(({ rpc }) => rpc)).toEqual(["AttachIncrementEvidence"]);
   });
 
   it("of an impediment is what hinders which items, how often, and what would help", () => {
@@ -33,17 +35,27 @@ describe("what a Scrum service is told", () => {
       lines: [{ requirementId: "tests-passed", state: "LINE_STATE_MISSING", remedy: "add a test step" } as const],
       occurrences: 2,
     };
-    expect(scrum.impedimentCall({ scrum: { sprint: "S-7", backlogItems: ["PBI-42"] } }, report)).toEqual({
-      method: "RaiseImpediment",
-      body: { product: "", sprint: "S-7", backlogItems: ["PBI-42"], ...report },
+    expect(scrum.impedimentCall({ sprint: "S-7", backlogItems: ["PBI-42"] }, report)).toEqual({
+      rpc: "RaiseImpediment",
+      payload: { product: "", sprint: "S-7", backlogItems: ["PBI-42"], ...report },
     });
   });
+});
 
-  it("is never a call that scrum.v1 does not have", async () => {
-    const call = scrum.send(
-      { method: "DropTheSprint", request: {} },
-      { timeoutMs: 100, signal: new AbortController().signal },
-    );
-    await expect(call).rejects.toThrow("use one of AttachIncrementEvidence, RecordItemDone, RaiseImpediment");
+describe("what a Scrum service returns", () => {
+  const attach = { rpc: "AttachIncrementEvidence", payload: { product: "webshop" } };
+
+  it("is an increment of the product, or an impediment", () => {
+    expect(scrum.returned(attach, { incrementId: "INC-1" })).toEqual([
+      { kind: "increment", id: "INC-1", parent: { kind: "product", id: "webshop" } },
+    ]);
+    expect(scrum.returned({ rpc: "RaiseImpediment", payload: {} }, { impedimentId: "IMP-1" })).toEqual([
+      { kind: "impediment", id: "IMP-1" },
+    ]);
+  });
+
+  it("is nothing when it names nothing", () => {
+    expect(scrum.returned(attach, {})).toEqual([]);
+    expect(scrum.returned({ rpc: "RecordItemDone", payload: {} }, {})).toEqual([]);
   });
 });

@@ -1,146 +1,102 @@
-import type { DescMessage, JsonObject, MessageShape } from "@bufbuild/protobuf";
-import { fromJson, toJson } from "@bufbuild/protobuf";
-import type { CallOptions, Interceptor } from "@connectrpc/connect";
-import { Code, ConnectError, createClient } from "@connectrpc/connect";
-import { createConnectTransport } from "@connectrpc/connect-node";
+import type { JsonObject } from "@bufbuild/protobuf";
 import type { RefJson } from "../gen/automation/v1/ref_pb.ts";
+import type { ScrumContextJson } from "../gen/automation/v1/run_requested_pb.ts";
 import type {
   AttachIncrementEvidenceRequestJson,
+  AttachIncrementEvidenceResponseJson,
   RaiseImpedimentRequestJson,
+  RaiseImpedimentResponseJson,
   RecordItemDoneRequestJson,
 } from "../gen/scrum/v1/scrum_service_pb.ts";
-import {
-  AttachIncrementEvidenceRequestSchema,
-  AttachIncrementEvidenceResponseSchema,
-  RaiseImpedimentRequestSchema,
-  RaiseImpedimentResponseSchema,
-  RecordItemDoneRequestSchema,
-  RecordItemDoneResponseSchema,
-  ScrumService,
-} from "../gen/scrum/v1/scrum_service_pb.ts";
-import { shownText, storableJson } from "../text/strangers-text.ts";
-import { cleanScrum, incrementRef } from "./context-references.ts";
-import type { CallAnswer, HandoffDraft, Methodology } from "./methodology.ts";
+import { ScrumService } from "../gen/scrum/v1/scrum_service_pb.ts";
+import type { CallDraft, Methodology } from "./methodology.ts";
 
-/** Answers to us that asking again won't change, in words for a receiver that gave none. */
-const refusals = new Map<Code, { readonly code: string; readonly meaning: string }>([
-  [Code.FailedPrecondition, { code: "failed_precondition", meaning: "its rules say no" }],
-  [Code.AlreadyExists, { code: "already_exists", meaning: "it knows this call with other content" }],
-  [Code.NotFound, { code: "not_found", meaning: "it does not know what the call is about" }],
-  [Code.InvalidArgument, { code: "invalid_argument", meaning: "it does not understand the call" }],
-  [Code.PermissionDenied, { code: "permission_denied", meaning: "it does not let us make this call" }],
-]);
+/** Scrum, by the Scrum Guide 2020: a context is a ScrumContext, and the service serves `scrum.v1`. */
+export const scrum: Methodology = {
+  method: "scrum",
+  service: ScrumService,
+  listOfKind: {
+    sprint: "timeboxes",
+    sprint_goal: "goals",
+    backlog_item: "workItems",
+    increment: "workItems",
+    product: "workItems",
+  },
 
-/** What an operator can look at when a call has no answer. */
-const remedies = new Map<Code, string>([
-  [Code.Unauthenticated, "it does not take our token; check the token file of this methodology in the operator file"],
-  [Code.Unimplemented, "nothing there speaks scrum.v1; check the endpoint of this methodology in the operator file"],
-  [Code.Unavailable, "check that the service runs at its endpoint"],
-  [Code.DeadlineExceeded, "it did not answer in time; check that the service is not overloaded"],
-]);
-
-const answerMaxBytes = 1 << 20;
-const reasonMaxCharacters = 1_000;
-
-/**
- * A Scrum service that speaks `scrum.v1` over Connect.
- * @param deps.readToken - the bearer token, read for each call so that a rotated one is picked up; when it throws, the call is unanswered
- */
-export function createScrum(deps: {
-  readonly endpoint: string;
-  readonly readToken: () => string;
-  readonly tryTimeoutMs: number;
-}): Methodology {
-  const withToken: Interceptor = (next) => async (request) => {
-    request.header.set("authorization", `Bearer ${deps.readToken()}`);
-    return next(request);
-  };
-  const client = createClient(
-    ScrumService,
-    createConnectTransport({
-      baseUrl: deps.endpoint,
-      httpVersion: "1.1",
-      readMaxBytes: answerMaxBytes,
-      interceptors: [withToken],
-    }),
-  );
-  const methods: Record<string, Send> = {
-    AttachIncrementEvidence: sending(
-      AttachIncrementEvidenceRequestSchema,
-      AttachIncrementEvidenceResponseSchema,
-      client.attachIncrementEvidence,
-      ({ product }, { incrementId }) => (incrementId === "" ? [] : [incrementRef(incrementId, product)]),
-    ),
-    RecordItemDone: sending(RecordItemDoneRequestSchema, RecordItemDoneResponseSchema, client.recordItemDone, () => []),
-    RaiseImpediment: sending(
-      RaiseImpedimentRequestSchema,
-      RaiseImpedimentResponseSchema,
-      client.raiseImpediment,
-      (_, { impedimentId }) => (impedimentId === "" ? [] : [{ kind: "impediment", id: impedimentId }]),
-    ),
-  };
-  return {
-    tryTimeoutMs: deps.tryTimeoutMs,
-    completionCalls,
-    impedimentCall,
-    send: async ({ method, request }, options) => {
-      const send = methods[method];
-      if (send === undefined)
-        throw new Error(`method "${method}" is none of scrum.v1; use one of ${Object.keys(methods).join(", ")}`);
-      return send(request, options).catch((error: unknown) => answerOf(method, error));
-    },
-  };
-}
-
-type Send = (request: JsonObject, options: CallOptions) => Promise<CallAnswer>;
-
-function sending<I extends DescMessage, O extends DescMessage>(
-  input: I,
-  output: O,
-  call: (request: MessageShape<I>, options: CallOptions) => Promise<MessageShape<O>>,
-  returned: (request: MessageShape<I>, answer: MessageShape<O>) => RefJson[],
-): Send {
-  return (json, options) => {
-    const request = fromJson(input, json, { ignoreUnknownFields: true });
-    return call(request, options).then((answer) => ({
-      state: "ACKNOWLEDGED",
-      answer: storableJson(toJson(output, answer) as JsonObject),
-      returned: storableJson(returned(request, answer)),
-    }));
-  };
-}
-
-function answerOf(method: string, error: unknown): CallAnswer {
-  const { code, rawMessage } = ConnectError.from(error);
-  const words = shownText(rawMessage.trim(), reasonMaxCharacters);
-  const refusal = refusals.get(code);
-  if (refusal !== undefined)
+  /** A sprint, a backlog item and an increment belong to their product, a sprint goal to its sprint, as far as those are named. */
+  references(context) {
+    const { product, sprint, goals, backlogItems, increment } = clean(context);
+    const ofProduct = refsOf("product", [product]);
+    const ofSprint = refsOf("sprint", [sprint], ofProduct[0]);
     return {
-      state: "REFUSED",
-      code: refusal.code,
-      reason: words || `the Scrum service gave no reason: ${refusal.meaning}`,
+      cadenceId: sprint,
+      refs: [
+        ...ofSprint,
+        ...refsOf("sprint_goal", goals, ofSprint[0]),
+        ...refsOf("backlog_item", backlogItems, ofProduct[0]),
+        ...refsOf("increment", [increment], ofProduct[0]),
+        ...ofProduct,
+      ],
     };
-  const remedy = remedies.get(code) ?? "see the log of the Scrum service";
-  return { state: "UNANSWERED", error: `${method} has no answer yet: ${Code[code]}: ${words}; ${remedy}` };
+  },
+
+  /** An increment without a name is the service's to pick. Without backlog items no item is reported done. */
+  completionCalls(context) {
+    const { product, sprint, goals, backlogItems, increment, definitionOfDone } = clean(context);
+    const attach: AttachIncrementEvidenceRequestJson = { product, sprint, increment, goals };
+    const done: RecordItemDoneRequestJson = { product, sprint, backlogItems, definitionOfDone };
+    return [
+      draft("AttachIncrementEvidence", attach),
+      ...(backlogItems.length === 0 ? [] : [draft("RecordItemDone", done)]),
+    ];
+  },
+
+  impedimentCall(context, report) {
+    const { product, sprint, backlogItems } = clean(context);
+    const raise: RaiseImpedimentRequestJson = { product, sprint, backlogItems, ...report };
+    return draft("RaiseImpediment", raise);
+  },
+
+  returned({ rpc, payload }, answer) {
+    if (rpc === "AttachIncrementEvidence") {
+      const { product = "" } = payload as AttachIncrementEvidenceRequestJson;
+      const { incrementId = "" } = answer as AttachIncrementEvidenceResponseJson;
+      return refsOf("increment", [incrementId], refsOf("product", [product])[0]);
+    }
+    if (rpc === "RaiseImpediment") {
+      const { impedimentId = "" } = answer as RaiseImpedimentResponseJson;
+      return refsOf("impediment", [impedimentId]);
+    }
+    return [];
+  },
+};
+
+function draft(rpc: string, payload: object): CallDraft {
+  return { rpc, payload: payload as JsonObject };
 }
 
-/** An increment without a name is the service's to pick; nobody can be told that no item is done. */
-const completionCalls: Methodology["completionCalls"] = (context) => {
-  const { product, sprint, goals, backlogItems, increment, definitionOfDone } = cleanScrum(context);
-  const attach: AttachIncrementEvidenceRequestJson = { product, sprint, increment, goals };
-  const done: RecordItemDoneRequestJson = { product, sprint, backlogItems, definitionOfDone };
-  return [
-    draft("AttachIncrementEvidence", attach),
-    ...(backlogItems.length === 0 ? [] : [draft("RecordItemDone", done)]),
-  ];
-};
+/** @returns every id trimmed and NFC; one that is absent is empty */
+function clean(context: JsonObject): Required<ScrumContextJson> {
+  const { product, sprint, goals, backlogItems, increment, definitionOfDone } = context as ScrumContextJson;
+  return {
+    product: cleanId(product),
+    sprint: cleanId(sprint),
+    goals: cleanIds(goals),
+    backlogItems: cleanIds(backlogItems),
+    increment: cleanId(increment),
+    definitionOfDone: cleanId(definitionOfDone),
+  };
+}
 
-const impedimentCall: Methodology["impedimentCall"] = (context, report) => {
-  const { product, sprint, backlogItems } = cleanScrum(context);
-  const raise: RaiseImpedimentRequestJson = { product, sprint, backlogItems, ...report };
-  return draft("RaiseImpediment", raise);
-};
+function cleanId(id = ""): string {
+  return id.normalize("NFC").trim();
+}
 
-function draft(method: string, body: object): HandoffDraft {
-  return { method, body: body as JsonObject };
+function cleanIds(ids: readonly string[] = []): string[] {
+  return [...new Set(ids.map(cleanId))].filter((id) => id !== "");
+}
+
+/** @param ids - empty ones are left out */
+function refsOf(kind: string, ids: readonly string[], parent?: RefJson): RefJson[] {
+  return ids.filter((id) => id !== "").map((id) => (parent === undefined ? { kind, id } : { kind, id, parent }));
 }

@@ -115,6 +115,7 @@ function decideRead(
       ? []
       : findObstacles({
           request: requested,
+          method: derived.method,
           references: derived.references,
           profile: profile.profile,
           knownRoles: operator.knownRoles,

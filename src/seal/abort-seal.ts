@@ -10,6 +10,8 @@ import type { UploadJson } from "../gen/automation/v1/run_work_pb.ts";
 import type { VerdictJson, VerdictLineJson } from "../gen/automation/v1/verdict_pb.ts";
 import type { CancelRequestedJson } from "../gen/workflows_runtime/v1/run_pb.ts";
 import type { AbortSealRequest, AbortSealResponseJson } from "../gen/workflows_runtime/v1/run_worker_service_pb.ts";
+import { readContext } from "../methodology/context-references.ts";
+import type { ReceiverOf } from "../methodology/methodology.ts";
 import { discardProvisional, indexSubjects, insertStatements } from "../proof/attestations/attestation-store.ts";
 import { signStatement } from "../proof/attestations/sign-statement.ts";
 import type { Sign } from "../proof/attestations/signer.ts";
@@ -30,7 +32,6 @@ import { storableJson } from "../text/strangers-text.ts";
 import { lineOf } from "../work/examine/verdict-line.ts";
 import { findingsOf } from "../work/findings.ts";
 import { closeLog } from "./close-log.ts";
-import type { MethodologyOf } from "./handoff-request.ts";
 import { followUp, tryCall } from "./handoff-request.ts";
 import type { NewCall } from "./handoff-store.ts";
 import { insertCalls } from "./handoff-store.ts";
@@ -79,7 +80,7 @@ export interface AbortSealDeps {
   readonly inRun: InRun;
   readonly inScope: InScope;
   readonly objects: Pick<ObjectStore, "putOnce" | "digestOf">;
-  readonly methodologyOf: MethodologyOf;
+  readonly receiverOf: ReceiverOf;
   readonly sign: Sign;
   /** `proof.baseUri` of the operator. */
   readonly baseUri: string;
@@ -270,12 +271,12 @@ async function raiseImpediment(
   const occurrence = { ...key, summary, lines, runId, at };
   const { impedimentId, occurrences } = await countOccurrence(transaction, randomUUID(), occurrence);
   const receiver = profile.handoff?.receiver ?? "";
-  const methodology = deps.methodologyOf(receiver);
-  if (methodology === undefined) return;
+  const methodology = deps.receiverOf(receiver)?.methodology;
+  if (methodology?.method !== run.method) return;
   const report = { impedimentId, cause: end.cause, summary, lines, occurrences };
   let call: NewCall;
   try {
-    const draft = methodology.impedimentCall(run.requested.context ?? {}, report);
+    const draft = methodology.impedimentCall(readContext(run.requested.context ?? {}).context, report);
     call = tryCall({ run, receiver, proof, at }, draft, `${impedimentId}/${occurrences}`, at);
   } catch (error) {
     if (isLast) return; // our own record stands

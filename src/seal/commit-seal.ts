@@ -135,8 +135,7 @@ async function readPrepared(
   if (seal === undefined) throw new SealNotReadyError(runId, "it is not prepared; call PrepareSeal first");
   const tries = calls.filter((call) => call.phase === "TRY");
   const missing = tries.find((call) => call.state !== "ACKNOWLEDGED");
-  if (missing !== undefined)
-    throw new SealNotReadyError(runId, `${missing.method} is ${missing.state}, not ACKNOWLEDGED`);
+  if (missing !== undefined) throw new SealNotReadyError(runId, `${missing.rpc} is ${missing.state}, not ACKNOWLEDGED`);
   return { seal, statements, tries, work };
 }
 

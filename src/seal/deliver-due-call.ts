@@ -7,8 +7,7 @@ import { setRemoteId } from "./impediment-store.ts";
 import type { Receivers } from "./receivers.ts";
 
 /** A call that its receiver refused for good and a person must look at. */
-export interface StuckCall
-  extends Pick<CallRow, "tenant" | "runId" | "receiver" | "method" | "idempotencyKey" | "phase"> {
+export interface StuckCall extends Pick<CallRow, "tenant" | "runId" | "receiver" | "rpc" | "idempotencyKey" | "phase"> {
   readonly reason: string;
 }
 
@@ -38,8 +37,8 @@ export function createDeliverDueCall(deps: DeliverDueCallDeps) {
       return deps.inScope(call, (transaction) => postponeCall(transaction, call, answer.retryAt));
     const isNew = await deps.inScope(call, (transaction) => record(deps, transaction, call, answer));
     if (!isNew || answer.state !== "REFUSED") return;
-    const { tenant, runId, receiver, method, idempotencyKey, phase } = call;
-    deps.onStuck({ tenant, runId, receiver, method, idempotencyKey, phase, reason: answer.reason });
+    const { tenant, runId, receiver, rpc, idempotencyKey, phase } = call;
+    deps.onStuck({ tenant, runId, receiver, rpc, idempotencyKey, phase, reason: answer.reason });
   };
 }
 
@@ -62,7 +61,7 @@ async function record(
   const isFirst = await recordAnswer(transaction, call, { ...answer, lastError: "" }, at);
   if (isFirst && call.phase === "TRY") {
     const [impedimentId = ""] = call.idempotencyKey.split("/");
-    const [given] = answer.returned;
+    const given = answer.returned.find(({ kind }) => kind === "impediment");
     await Promise.all([
       insertCalls(transaction, call, [followUp(call, "CONFIRM", at)], at),
       ...(given?.id === undefined ? [] : [setRemoteId(transaction, call.tenant, impedimentId, given.id)]),

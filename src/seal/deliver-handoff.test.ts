@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { progressOf } from "./deliver-handoff.ts";
 
-const call = (state: "DUE" | "ACKNOWLEDGED" | "REFUSED", lastError = "") => ({ state, method: "M", lastError });
+const call = (state: "DUE" | "ACKNOWLEDGED" | "REFUSED", lastError = "") => ({ state, rpc: "M", lastError });
 
 describe("where the tries stand", () => {
   it.each([

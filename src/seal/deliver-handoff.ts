@@ -1,5 +1,7 @@
-import type { ReferencesJson, RefJson } from "../gen/automation/v1/ref_pb.ts";
+import type { RefJson } from "../gen/automation/v1/ref_pb.ts";
 import type { DeliverHandoffResponseJson } from "../gen/workflows_runtime/v1/run_worker_service_pb.ts";
+import { fileReferences } from "../methodology/context-references.ts";
+import { methodologyOf } from "../methodology/methodologies.ts";
 import type { CallAnswer } from "../methodology/methodology.ts";
 import type { InRun, OpenRun } from "../runs/in-run.ts";
 import { assertSpeaksFor } from "../runs/in-run.ts";
@@ -13,11 +15,9 @@ import type { SealScope } from "./run-so-far.ts";
 import { desiredStateOf } from "./run-so-far.ts";
 import { findSeal } from "./seal-store.ts";
 
-const maxReferences = 100;
-
 /**
  * Makes every try that has no answer yet, once and as far as its receiver takes calls, outside any transaction, and says where all of them stand. The first answer to a call stands and becomes an event;
- * ids that the receiver gave join the run's references. Nothing is sent once a cancel is wanted or the seal has ended.
+ * ids that the receiver gave join the run's references, under their kinds. Nothing is sent once a cancel is wanted or the seal has ended.
  * @throws UnknownRunError, SupersededExecutionError
  */
 export function createDeliverHandoff(deps: {
@@ -54,7 +54,8 @@ export function createDeliverHandoff(deps: {
       );
       const news = answers.filter((_, index) => firsts[index]);
       if (news.length > 0 && !open.closed) {
-        const { references, added } = withReturned(open.run.references, news.flatMap(returnedBy));
+        const methodology = methodologyOf(open.run.method);
+        const { references, added } = fileReferences(methodology, open.run.references, news.flatMap(returnedBy));
         await Promise.all([
           open.append(news.map(answeredEvent)),
           ...(added.length === 0 ? [] : [updateReferences(open.transaction, open.run, references, added)]),
@@ -79,10 +80,10 @@ async function noteWaiting(
     if (open.run.waiting !== null) await setWaiting(open.transaction, open.run, null);
     return;
   }
-  const { receiver, method, lastError, attempts } = silent;
+  const { receiver, rpc, lastError, attempts } = silent;
   const since = open.run.waiting?.since;
   const waiting = {
-    reason: `receiver ${receiver}: ${lastError || `${method} has not been tried yet; ${receiver} takes no more calls`}`,
+    reason: `receiver ${receiver}: ${lastError || `${rpc} has not been tried yet; ${receiver} takes no more calls`}`,
     attempt: attempts,
     nextAttemptAt: retryAt(receiver).toISOString(),
     since: since ?? at.toISOString(),
@@ -93,11 +94,11 @@ async function noteWaiting(
 
 /** A refusal outweighs silence, silence outweighs acceptance; no try at all is acceptance. */
 export function progressOf(
-  tries: readonly Pick<CallRow, "state" | "method" | "lastError">[],
+  tries: readonly Pick<CallRow, "state" | "rpc" | "lastError">[],
 ): Pick<DeliverHandoffResponseJson, "progress" | "reason"> {
   const refused = tries.find((call) => call.state === "REFUSED");
   if (refused !== undefined)
-    return { progress: "HANDOFF_PROGRESS_REFUSED", reason: `${refused.method}: ${refused.lastError}` };
+    return { progress: "HANDOFF_PROGRESS_REFUSED", reason: `${refused.rpc}: ${refused.lastError}` };
   const isPending = tries.some((call) => call.state !== "ACKNOWLEDGED");
   return { progress: isPending ? "HANDOFF_PROGRESS_PENDING" : "HANDOFF_PROGRESS_ACCEPTED" };
 }
@@ -118,10 +119,10 @@ function storedAnswer(answer: Exclude<CallAnswer, { state: "UNANSWERED" }>) {
 function answeredEvent({ call, answer }: Answered): EventDraft {
   const accepted = answer.state === "ACKNOWLEDGED";
   return {
-    writerKey: `handoff/${call.method}/${call.phase}`,
+    writerKey: `handoff/${call.rpc}/${call.phase}`,
     handoff: {
       receiver: call.receiver,
-      method: call.method,
+      rpc: call.rpc,
       phase: `HANDOFF_PHASE_${call.phase}`,
       accepted,
       ...(answer.state === "REFUSED" ? { reason: answer.reason } : {}),
@@ -132,13 +133,4 @@ function answeredEvent({ call, answer }: Answered): EventDraft {
 
 function returnedBy({ answer }: Answered): readonly RefJson[] {
   return answer.state === "ACKNOWLEDGED" ? answer.returned : [];
-}
-
-/** What a receiver returns (an increment, say) is a work item of its method; what is known stays as it is. */
-function withReturned(references: ReferencesJson, returned: readonly RefJson[]) {
-  const known = Object.values(references).flat();
-  const isKnown = (ref: RefJson) => known.some((each) => each.kind === ref.kind && each.id === ref.id);
-  const workItems = references.workItems ?? [];
-  const added = returned.filter((ref) => !isKnown(ref)).slice(0, maxReferences - workItems.length);
-  return { added, references: { ...references, workItems: [...workItems, ...added] } };
 }

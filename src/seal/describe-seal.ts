@@ -35,10 +35,10 @@ export function createDescribeSeal(deps: { readonly inScope: InScope }) {
 }
 
 function callToJson(call: CallRow): HandoffCallJson {
-  const { receiver, method, idempotencyKey, phase, state, attempts, lastError, nextAttemptAt } = call;
+  const { receiver, rpc, idempotencyKey, phase, state, attempts, lastError, nextAttemptAt } = call;
   return {
     receiver,
-    method,
+    rpc,
     idempotencyKey,
     phase: `HANDOFF_PHASE_${phase}`,
     state: `HANDOFF_STATE_${state}`,

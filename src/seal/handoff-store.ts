@@ -1,34 +1,29 @@
 import type { JsonObject } from "@bufbuild/protobuf";
+import type { HandoffCall } from "../methodology/methodology.ts";
 import type { RunStatus } from "../runs/run-status.ts";
 import type { Transaction } from "../tenancy/transaction.ts";
 
-export type Phase = "TRY" | "CONFIRM" | "CANCEL";
-
-/** A call to a methodology, as stored. */
-export interface CallRow {
+/** A call to a receiver, as stored. */
+export interface CallRow extends HandoffCall {
   readonly callId: string;
   readonly tenant: string;
   readonly org: string;
   readonly runId: string;
   readonly receiver: string;
-  readonly method: string;
   readonly idempotencyKey: string;
-  readonly phase: Phase;
   readonly state: "DUE" | "ACKNOWLEDGED" | "REFUSED" | "STUCK";
-  /** The request as proto JSON, `meta` included. */
-  readonly request: JsonObject;
   readonly attempts: number;
   readonly lastError: string;
   /** Null while the workflow drives the call. */
   readonly nextAttemptAt: Date | null;
 }
 
-const columns = `call_id as "callId", tenant, org, run_id as "runId", receiver, method, idempotency_key as "idempotencyKey", phase, state, request,
+const columns = `call_id as "callId", tenant, org, run_id as "runId", receiver, rpc, idempotency_key as "idempotencyKey", phase, meta, payload, state,
   attempts, last_error as "lastError", next_attempt_at as "nextAttemptAt"`;
 
-/** A call to be stored; `requestDigest` is the sha256 of the request's RFC 8785 JSON. */
-export interface NewCall
-  extends Pick<CallRow, "callId" | "receiver" | "method" | "idempotencyKey" | "phase" | "request"> {
+/** A call to be stored. */
+export interface NewCall extends HandoffCall, Pick<CallRow, "callId" | "receiver" | "idempotencyKey"> {
+  /** sha256 of the RFC 8785 JSON of rpc, phase, meta and payload. */
   readonly requestDigest: string;
   /** When the deliver loop sends it; null: the workflow asks for it. */
   readonly dueAt: Date | null;
@@ -42,9 +37,9 @@ export async function insertCalls(
 ): Promise<void> {
   if (calls.length === 0) return;
   await transaction.query(
-    `insert into handoff_calls (tenant, org, run_id, created_at, state, call_id, receiver, method, idempotency_key, phase, request, request_digest, next_attempt_at)
-     select $1, $2, $3, $4, 'DUE', c."callId", c.receiver, c.method, c."idempotencyKey", c.phase, c.request, c."requestDigest", c."dueAt"
-     from jsonb_to_recordset($5) as c("callId" uuid, receiver text, method text, "idempotencyKey" text, phase text, request jsonb, "requestDigest" text, "dueAt" timestamptz)`,
+    `insert into handoff_calls (tenant, org, run_id, created_at, state, call_id, receiver, rpc, idempotency_key, phase, meta, payload, request_digest, next_attempt_at)
+     select $1, $2, $3, $4, 'DUE', c."callId", c.receiver, c.rpc, c."idempotencyKey", c.phase, c.meta, c.payload, c."requestDigest", c."dueAt"
+     from jsonb_to_recordset($5) as c("callId" uuid, receiver text, rpc text, "idempotencyKey" text, phase text, meta jsonb, payload jsonb, "requestDigest" text, "dueAt" timestamptz)`,
     [run.tenant, run.org, run.runId, at, JSON.stringify(calls)],
   );
 }
@@ -52,7 +47,7 @@ export async function insertCalls(
 /** All calls of a run, oldest first. */
 export async function listCalls(transaction: Transaction, tenant: string, runId: string): Promise<CallRow[]> {
   const { rows } = await transaction.query<CallRow>(
-    `select ${columns} from handoff_calls where tenant = $1 and run_id = $2 order by created_at, method, phase`,
+    `select ${columns} from handoff_calls where tenant = $1 and run_id = $2 order by created_at, rpc, phase`,
     [tenant, runId],
   );
   return rows;
@@ -75,12 +70,12 @@ export async function claimDueCalls(
 }
 
 /** A due call that has no answer for too long. */
-export type HeldUpCall = Pick<CallRow, "tenant" | "runId" | "receiver" | "method" | "phase" | "lastError">;
+export type HeldUpCall = Pick<CallRow, "tenant" | "runId" | "receiver" | "rpc" | "phase" | "lastError">;
 
 /** Marks due calls of all tenants that have no answer after 15 minutes, 100 at most. @returns those that were not marked before */
 export async function markHeldUpCalls(transaction: Transaction): Promise<HeldUpCall[]> {
   const { rows } = await transaction.query<HeldUpCall>(
-    'select tenant, run_id as "runId", receiver, method, phase, last_error as "lastError" from mark_held_up_calls()',
+    'select tenant, run_id as "runId", receiver, rpc, phase, last_error as "lastError" from mark_held_up_calls()',
   );
   return rows;
 }
@@ -88,13 +83,13 @@ export async function markHeldUpCalls(transaction: Transaction): Promise<HeldUpC
 /** Calls that are marked so and still have no answer, with their runs, longest first, at most 200. */
 export async function listHeldUpCalls(transaction: Transaction, tenant: string) {
   const { rows } = await transaction.query<
-    Pick<CallRow, "runId" | "receiver" | "method" | "phase" | "lastError" | "attempts"> & {
+    Pick<CallRow, "runId" | "receiver" | "rpc" | "phase" | "lastError" | "attempts"> & {
       readonly status: RunStatus;
       readonly generation: number;
       readonly since: Date;
     }
   >(
-    `select c.run_id as "runId", r.status, r.generation, c.created_at as since, c.receiver, c.method, c.phase, c.last_error as "lastError", c.attempts
+    `select c.run_id as "runId", r.status, r.generation, c.created_at as since, c.receiver, c.rpc, c.phase, c.last_error as "lastError", c.attempts
      from handoff_calls c join runs r on r.tenant = c.tenant and r.run_id = c.run_id
      where c.tenant = $1 and c.state = 'DUE' and c.held_up_at is not null order by c.created_at limit 200`,
     [tenant],

@@ -1,5 +1,7 @@
 import type { ObjectStore } from "../artifacts/object-store.ts";
 import type { PrepareSealResponseJson } from "../gen/workflows_runtime/v1/run_worker_service_pb.ts";
+import { readContext } from "../methodology/context-references.ts";
+import type { ReceiverOf } from "../methodology/methodology.ts";
 import { insertStatements } from "../proof/attestations/attestation-store.ts";
 import { decideVerdict } from "../proof/gates/verdict.ts";
 import { insertVerdict } from "../proof/gates/verdict-store.ts";
@@ -10,8 +12,8 @@ import { draftRun } from "../runs/run-draft.ts";
 import type { InScope } from "../tenancy/transaction.ts";
 import { findingsOf } from "../work/findings.ts";
 import { closeLog } from "./close-log.ts";
-import type { HandoffScope, MethodologyOf } from "./handoff-request.ts";
-import { tryCall, UnknownReceiverError } from "./handoff-request.ts";
+import type { HandoffScope } from "./handoff-request.ts";
+import { findReceiver, tryCall } from "./handoff-request.ts";
 import type { NewCall } from "./handoff-store.ts";
 import { insertCalls } from "./handoff-store.ts";
 import type { RunSoFar, SealScope } from "./run-so-far.ts";
@@ -22,7 +24,7 @@ export interface PrepareSealDeps {
   readonly inRun: InRun;
   readonly inScope: InScope;
   readonly objects: Pick<ObjectStore, "putOnce" | "digestOf">;
-  readonly methodologyOf: MethodologyOf;
+  readonly receiverOf: ReceiverOf;
   /** `proof.baseUri` of the operator. */
   readonly baseUri: string;
   readonly now: () => Date;
@@ -33,7 +35,7 @@ export interface PrepareSealDeps {
  * statements by digest and the hand-off tries. When it does not, or a cancel came first, nothing is prepared. A repeated call gets what was recorded.
  *
  * The log ends with the event that announces the end: what follows (the receivers' answers, the end itself) happens to this very proof, which the receivers are shown by digest.
- * @throws UnknownRunError, SupersededExecutionError, StreamMovedError, UnknownReceiverError, AlteredObjectError
+ * @throws UnknownRunError, SupersededExecutionError, StreamMovedError, UnknownReceiverError, ReceiverMethodError, AlteredObjectError
  */
 export function createPrepareSeal(deps: PrepareSealDeps) {
   return (scope: SealScope, signal: AbortSignal): Promise<PrepareSealResponseJson> =>
@@ -100,9 +102,7 @@ async function prepare(
 
 function completionTries(deps: PrepareSealDeps, scope: HandoffScope): NewCall[] {
   const { run, receiver } = scope;
-  const methodology = deps.methodologyOf(receiver);
-  if (methodology === undefined) throw new UnknownReceiverError(receiver);
-  return methodology
-    .completionCalls(run.requested.context ?? {})
-    .map((draft) => tryCall(scope, draft, `${run.runId}/${draft.method}`, null));
+  const { methodology } = findReceiver(deps.receiverOf, receiver, run);
+  const { context } = readContext(run.requested.context ?? {});
+  return methodology.completionCalls(context).map((draft) => tryCall(scope, draft, `${run.runId}/${draft.rpc}`, null));
 }

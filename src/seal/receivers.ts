@@ -1,6 +1,5 @@
-import type { CallAnswer } from "../methodology/methodology.ts";
-import type { MethodologyOf } from "./handoff-request.ts";
-import { UnknownReceiverError } from "./handoff-request.ts";
+import { UnknownReceiverError } from "../definitions/receiver-rules.ts";
+import type { CallAnswer, ReceiverOf } from "../methodology/methodology.ts";
 import type { CallRow } from "./handoff-store.ts";
 import type { ReceiverGate } from "./receiver-gate.ts";
 import { createReceiverGate, gateWaitMs } from "./receiver-gate.ts";
@@ -20,7 +19,7 @@ export interface Receivers {
 }
 
 export function createReceivers(deps: {
-  readonly methodologyOf: MethodologyOf;
+  readonly receiverOf: ReceiverOf;
   readonly now: () => Date;
   /** 0 (included) to 1: spreads pauses. */
   readonly random: () => number;
@@ -33,16 +32,15 @@ export function createReceivers(deps: {
   };
   return {
     async send(call, signal) {
-      const methodology = deps.methodologyOf(call.receiver);
-      if (methodology === undefined)
+      const receiver = deps.receiverOf(call.receiver);
+      if (receiver === undefined)
         return { state: "UNANSWERED", error: new UnknownReceiverError(call.receiver).message };
       const gate = gateOf(call.receiver);
       const leave = await gate.enter(signal);
       if (leave === undefined) return { state: "HELD_BACK", retryAt: gate.retryAt() };
       let answered: boolean | undefined;
       try {
-        const options = { timeoutMs: methodology.tryTimeoutMs, signal };
-        const answer = await methodology.send({ method: call.method, request: call.request }, options);
+        const answer = await receiver.send(call, { timeoutMs: receiver.tryTimeoutMs, signal });
         answered = answer.state !== "UNANSWERED" || (signal.aborted ? undefined : false);
         return answer;
       } finally {
@@ -51,6 +49,6 @@ export function createReceivers(deps: {
     },
     room: (receiver) => gateOf(receiver).room(),
     retryAt: (receiver) => gateOf(receiver).retryAt(),
-    longestSendMs: (receiver) => gateWaitMs + (deps.methodologyOf(receiver)?.tryTimeoutMs ?? 0),
+    longestSendMs: (receiver) => gateWaitMs + (deps.receiverOf(receiver)?.tryTimeoutMs ?? 0),
   };
 }

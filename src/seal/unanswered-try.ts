@@ -10,6 +10,6 @@ export async function findUnansweredTry(
   const calls = await listCalls(transaction, tenant, runId);
   const silent = calls.find(({ phase, state }) => phase === "TRY" && state === "DUE");
   if (silent === undefined) return undefined;
-  const { receiver, method, lastError, attempts } = silent;
-  return `${receiver} ${method}: ${lastError || "no answer yet"} (tried ${attempts} times)`;
+  const { receiver, rpc, lastError, attempts } = silent;
+  return `${receiver} ${rpc}: ${lastError || "no answer yet"} (tried ${attempts} times)`;
 }

@@ -50,14 +50,14 @@ export function handoffHeldUp(
   log: Log,
   call: RunKey & {
     readonly receiver: string;
-    readonly method: string;
+    readonly rpc: string;
     readonly phase: string;
     readonly lastError: string;
   },
 ): void {
-  const { tenant, runId, receiver, method, phase, lastError } = call;
+  const { tenant, runId, receiver, rpc, phase, lastError } = call;
   log.error(
-    { event: "handoff_held_up", tenant, runId, receiver, method, phase, lastError },
+    { event: "handoff_held_up", tenant, runId, receiver, rpc, phase, lastError },
     "a receiver does not answer a hand-off call",
   );
 }
@@ -67,13 +67,13 @@ export function handoffStuck(
   log: Log,
   call: RunKey & {
     readonly receiver: string;
-    readonly method: string;
+    readonly rpc: string;
     readonly phase: string;
     readonly reason: string;
   },
 ): void {
-  const { tenant, runId, receiver, method, phase, reason } = call;
-  log.error({ event: "handoff_stuck", tenant, runId, receiver, method, phase, reason }, "hand-off call is stuck");
+  const { tenant, runId, receiver, rpc, phase, reason } = call;
+  log.error({ event: "handoff_stuck", tenant, runId, receiver, rpc, phase, reason }, "hand-off call is stuck");
 }
 
 /** Deliveries went to the quarantine topic, each with its cause and origin in its headers. */

@@ -15,8 +15,9 @@ let run: string;
 beforeAll(async () => {
   scratch = mkdtempSync(join(tmpdir(), "automation-ids-"));
   stack = await startStack(newStateDir(), "--demo");
-  const asked = ["--profile", "scrum-team", "--product", "webshop", "--sprint", "S-7", "--work-kind", "story"];
-  const started = await here("run", "start", ...asked, "--backlog-item", "PBI-70", "--watch", "--json");
+  const asked = ["--profile", "scrum-team", "--work-kind", "story"];
+  const context = "{scrum: {product: webshop, sprint: S-7, backlogItems: [PBI-70]}}";
+  const started = await here("run", "start", ...asked, "--context", context, "--watch", "--json");
   run = objects<{ runId: string }>(started.stdout)[0]?.runId ?? "";
 });
 afterAll(async () => {
@@ -66,7 +67,14 @@ describe("an id", () => {
 
   it("that several begin with is refused with those", async () => {
     const [first, second] = requestsThatBeginAlike();
-    const asked = ["--profile", "scrum-team", "--sprint", "S-7", "--work-kind", "story", "--backlog-item", "PBI-71"];
+    const asked = [
+      "--profile",
+      "scrum-team",
+      "--work-kind",
+      "story",
+      "--context",
+      "{scrum: {sprint: S-7, backlogItems: [PBI-71]}}",
+    ];
     const start = async (requestId: string) => {
       const { stdout } = await here("run", "start", ...asked, "--request-id", requestId, "--json");
       return objects<{ runId: string }>(stdout)[0]?.runId ?? "";

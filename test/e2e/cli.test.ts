@@ -7,7 +7,12 @@ import type { Ended, RunningStack } from "../support/engines/stack.ts";
 import { automation, newStateDir, objects, removeStateDir, shell, startStack } from "../support/engines/stack.ts";
 
 const acme = ["--tenant", "acme", "--org", "retail"];
-const asked = ["--profile", "scrum-team", "--product", "webshop", "--sprint", "S-7", "--backlog-item", "PBI-50"];
+const asked = [
+  "--profile",
+  "scrum-team",
+  "--context",
+  "{scrum: {product: webshop, sprint: S-7, backlogItems: [PBI-50]}}",
+];
 let stack: RunningStack;
 let scratch: string;
 
@@ -40,7 +45,7 @@ describe("a run asked for on the command line", () => {
     const described = await here("run", "describe", answer?.runId ?? "", "--json");
     const [run] = objects<DescribeWorkflowRunResponseJson>(described.stdout);
     expect(run?.verdict?.passed).toBe(true);
-    expect(run?.handoffCalls?.map(({ method }) => method)).toContain("RecordItemDone");
+    expect(run?.handoffCalls?.map(({ rpc }) => rpc)).toContain("RecordItemDone");
     const again = await here("run", "watch", answer?.runId ?? "", "--after", "2", "--json");
     expect(objects<{ sequence: string }>(again.stdout).map(({ sequence }) => sequence)[0]).toBe("3");
   });
@@ -127,7 +132,7 @@ kind: MethodologyProfile
 spec:
   id: cli-profile
   version: "${version}"
-  method: METHOD_SCRUM
+  method: scrum
   gates: [{ id: done, requirements: [{ id: run-completed, kind: agent-run, remedy: ${remedy} }] }]
   completionGate: done
 `;
@@ -156,10 +161,10 @@ spec: { id: cli-rule, priority: ${priority}, profileId: cli-profile, definition:
   });
 
   it("sends nothing when one of its documents is bad", async () => {
-    const bad = [profile("Ask again.", "2"), profile("Ask again.", "3").replace("METHOD_SCRUM", "SCRUM")].join("---");
+    const bad = [profile("Ask again.", "2"), profile("Ask again.", "3").replace("scrum", "SCRUM")].join("---");
     const { code, stderr } = await here("apply", "-f", file("bad.yaml", bad));
     expect(code).toBe(2);
-    expect(stderr).toMatch(/bad\.yaml:\d+: spec\.method "SCRUM": must be a Method; use one of METHOD_SCRUM/);
+    expect(stderr).toMatch(/bad\.yaml:\d+: spec\.method "SCRUM": must be a Method; use one of scrum/);
     const good = await here("apply", "-f", file("good.yaml", profile("Ask again.", "2")), "--json");
     expect(objects<{ outcome: string }>(good.stdout)).toMatchObject([{ outcome: "created" }]);
   });
@@ -177,7 +182,7 @@ describe("with --json a failure is one JSON object on standard error", () => {
         exit: 1,
         details: expect.arrayContaining([expect.objectContaining({ code: "no_definition" })]),
       },
-      ["run", "start", "--profile", "scrum-team", "--sprint", "S-7", "--backlog-item", "PBI-50"],
+      ["run", "start", ...asked],
     ],
     ["of an address of somebody else", { code: "not_the_api", exit: 3 }, ["run", "list", "--token", "x", "--api-url"]],
   ])("%s", async (_, failure, words) => {
@@ -192,16 +197,7 @@ describe("with --json a failure is one JSON object on standard error", () => {
 });
 
 it("tells which of two options a request lacks", async () => {
-  const { stderr } = await here(
-    "run",
-    "start",
-    "--profile",
-    "scrum-team",
-    "--sprint",
-    "S-7",
-    "--backlog-item",
-    "PBI-50",
-  );
+  const { stderr } = await here("run", "start", ...asked);
   expect(stderr).toMatch(/give --definition ID, or --work-kind KIND/);
 });
 

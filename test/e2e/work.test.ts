@@ -132,7 +132,14 @@ spec:
 `,
     );
     await must(stack.dir, "apply", "-f", file);
-    const asked = ["--profile", "worked", "--definition", "impossible", "--backlog-item", "PBI-1"];
+    const asked = [
+      "--profile",
+      "worked",
+      "--definition",
+      "impossible",
+      "--context",
+      "{scrum: {backlogItems: [PBI-1]}}",
+    ];
     const where = ["--repository", "nowhere", "--ref", "-x", "--tenant", "acme", "--org", "retail"];
     const { code, stderr } = await automation("run", "start", ...asked, ...where, "--state", stack.dir);
     expect(code).toBe(1);

@@ -160,7 +160,7 @@ it("a receiver that is away for longer than the work may take is waited for", as
   process.kill(scrum, "SIGSTOP");
   try {
     const asked = ["--profile", "scrum-team", "--definition", "brief", "--work-kind", "story"];
-    const about = ["--product", "webshop", "--sprint", "S-7", "--backlog-item", "PBI-7"];
+    const about = ["--context", "{scrum: {product: webshop, sprint: S-7, backlogItems: [PBI-7]}}"];
     const { runId } = JSON.parse(await must(dir, "run", "start", ...asked, ...about, "--json")) as { runId: string };
     await vi.waitFor(async () => {
       const { run } = await describeRun(runId);

@@ -79,7 +79,7 @@ it("leaves every run a truthful end, nothing provisional at the receiver, and no
 
 async function startStory(item: string): Promise<string> {
   const asked = ["--profile", "scrum-team", "--work-kind", "story", "--definition", "increment-evidence"];
-  const about = ["--product", "webshop", "--sprint", "S-7", "--backlog-item", item];
+  const about = ["--context", `{scrum: {product: webshop, sprint: S-7, backlogItems: [${item}]}}`];
   return (JSON.parse(await must(dir, "run", "start", ...asked, ...about, "--json")) as { runId: string }).runId;
 }
 

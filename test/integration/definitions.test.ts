@@ -5,7 +5,7 @@ import { bumpRevision } from "../../src/definitions/declaration-revision-store.t
 import type { Declarations } from "../../src/definitions/declarations.ts";
 import { createDecideByDeclarations } from "../../src/definitions/declarations.ts";
 import { createPublishVersion, InvalidPlanError } from "../../src/definitions/put-definition.ts";
-import { createPublishProfile, UnknownReceiverError } from "../../src/definitions/put-profile.ts";
+import { createPublishProfile } from "../../src/definitions/put-profile.ts";
 import type { InvalidRepositoryError } from "../../src/definitions/put-repository.ts";
 import { createPutRepository } from "../../src/definitions/put-repository.ts";
 import { createPutRule } from "../../src/definitions/put-rule.ts";
@@ -15,6 +15,7 @@ import {
   UnknownDefinitionError,
   UnknownProfileError,
 } from "../../src/definitions/read-declared.ts";
+import { ReceiverMethodError, UnknownReceiverError } from "../../src/definitions/receiver-rules.ts";
 import { VersionExistsError } from "../../src/definitions/version-exists-error.ts";
 import { createInScope, createInTransaction } from "../../src/drivers/postgres/in-scope.ts";
 import type { AutomationPlanJson, TestStepJson } from "../../src/gen/automation/v1/automation_plan_pb.ts";
@@ -65,8 +66,15 @@ const publishVersion = (version: string, over: PublishWorkflowVersionRequestJson
     fromJson(PublishWorkflowVersionRequestSchema, { definitionId: "evidence", version, plan: {}, ...over }),
     aPrincipal(tenant),
   );
+const receivers = new Map([
+  ["scrum", "scrum"],
+  ["flow", "kanban"],
+]);
 const publishProfile = (over: ProfileJson = {}) =>
-  createPublishProfile({ inScope, receivers: ["scrum"] })(fromJson(ProfileSchema, aProfile(over)), aPrincipal(tenant));
+  createPublishProfile({ inScope, methods: ["scrum"], receivers })(
+    fromJson(ProfileSchema, aProfile(over)),
+    aPrincipal(tenant),
+  );
 const putRule = (id: string, priority: number, definitionId: string) =>
   createPutRule({ inScope })(
     fromJson(WorkflowRuleSchema, { id, priority, profileId: "team", definition: { id: definitionId } }),
@@ -216,6 +224,14 @@ describe("a published profile", () => {
   it("that hands off to a service the operator has not listed is refused", async () => {
     const handoff = { receiver: "nobody", onRefusal: "REFUSAL_POLICY_FAIL" } as const;
     await expect(publishProfile({ handoff })).rejects.toThrow(UnknownReceiverError);
+    await expect(publishProfile({ handoff })).rejects.toThrow(/"nobody".*scrum, flow/);
+    expect((await declared().profiles(scopeOf(tenant))).profiles).toEqual([]);
+  });
+
+  it("that hands off to a receiver of another method is refused, and both methods are named", async () => {
+    const handoff = { receiver: "flow", onRefusal: "REFUSAL_POLICY_FAIL" } as const;
+    await expect(publishProfile({ handoff })).rejects.toThrow(ReceiverMethodError);
+    await expect(publishProfile({ handoff })).rejects.toThrow(/"flow" serves method "kanban".*method "scrum"/);
     expect((await declared().profiles(scopeOf(tenant))).profiles).toEqual([]);
   });
 });

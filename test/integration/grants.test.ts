@@ -139,7 +139,7 @@ describe("a process that does what is another's", () => {
     ["api", "update event_identities set run_id = null"],
     ["api", "update attestations set statement = ''"],
     ["api", "update run_streams set published_sequence = 9"],
-    ["api", "update handoff_calls set request = '{}'"],
+    ["api", "update handoff_calls set payload = '{}'"],
     ["api", "select * from audit_log"],
     ["api", "select * from outbox"],
     ["api", "delete from run_events"],
@@ -237,8 +237,8 @@ describe("what has its end, or only grows, for everybody", () => {
        values ('acme', 'retail', '${id}', $1, 'COMPLETED', 'vsa', 'vsa', 't', 'verifier', 'PASSED', 'worker-observed', '[]', '', 's', '', 'REGISTERED', 'p')`,
     );
     await make(
-      `insert into handoff_calls (tenant, org, call_id, run_id, receiver, method, idempotency_key, phase, state, request, request_digest)
-       values ('acme', 'retail', '${id}', $1, 'scrum', 'm', 'k', 'TRY', 'ACKNOWLEDGED', '{}', 'd')`,
+      `insert into handoff_calls (tenant, org, call_id, run_id, receiver, rpc, idempotency_key, phase, state, meta, payload, request_digest)
+       values ('acme', 'retail', '${id}', $1, 'scrum', 'm', 'k', 'TRY', 'ACKNOWLEDGED', '{}', '{}', 'd')`,
     );
     await make(
       "insert into event_identities (tenant, org, source, event_id, digest_version, payload_digest, request_id, position) values ('acme', 'retail', 's', 'e', 1, 'd', $1, 'p')",

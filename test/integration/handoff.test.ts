@@ -2,22 +2,20 @@ import { once } from "node:events";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
-import type { Methodology } from "../../src/methodology/methodology.ts";
-import { createScrum } from "../../src/methodology/scrum.ts";
+import { ReceiverMethodError, UnknownReceiverError } from "../../src/definitions/receiver-rules.ts";
+import type { Receiver, ReceiverOf } from "../../src/methodology/methodology.ts";
 import type { AbortedEnd } from "../../src/seal/abort-seal.ts";
-import type { MethodologyOf } from "../../src/seal/handoff-request.ts";
-import { UnknownReceiverError } from "../../src/seal/handoff-request.ts";
 import type { SealScope } from "../../src/seal/run-so-far.ts";
 import { scopeOf } from "../support/builders/declared.ts";
 import type { RunningScrumService } from "../support/engines/scrum-service-process.ts";
-import { scrumToken, startScrumService } from "../support/engines/scrum-service-process.ts";
+import { scrumAt, startScrumService } from "../support/engines/scrum-service-process.ts";
 import { ran, startSealing, tested } from "../support/worlds/sealing.ts";
 
 type Sealing = Awaited<ReturnType<typeof startSealing>>;
 
 let sealing: Sealing;
 let scrum: RunningScrumService;
-let methodology: Methodology;
+let receiver: Receiver;
 let seal: ReturnType<Sealing["wire"]>;
 let stopLoop: AbortController;
 let loop: Promise<void>;
@@ -35,9 +33,9 @@ const signal = () => AbortSignal.timeout(60_000);
 beforeAll(async () => {
   sealing = await startSealing();
   scrum = await startScrumService();
-  methodology = createScrum({ endpoint: scrum.url, tryTimeoutMs: 10_000, readToken: () => scrumToken });
-  const methodologyOf: MethodologyOf = (name) => (name === "scrum" ? methodology : undefined);
-  seal = sealing.wire(methodologyOf, { onDue: () => seal.loop.wake() });
+  receiver = scrumAt(scrum.url);
+  const receiverOf: ReceiverOf = (name) => (name === "scrum" ? receiver : undefined);
+  seal = sealing.wire(receiverOf, { onDue: () => seal.loop.wake() });
   stopLoop = new AbortController();
   loop = seal.loop.run(stopLoop.signal);
 });
@@ -127,7 +125,7 @@ describe("a completed run at the Scrum service", () => {
     const scope = await begin();
     await seal.prepare(scope);
     await expect(seal.commit(scope)).rejects.toThrow(/AttachIncrementEvidence is DUE/);
-    const impatient = sealing.wire(() => ({ ...methodology, tryTimeoutMs: 500 }));
+    const impatient = sealing.wire(() => ({ ...receiver, tryTimeoutMs: 500 }));
     await scrum.tell({ action: "delay", method: "RecordItemDone", phase: "try", delayMs: 60_000, calls: 1 });
     expect(await impatient.deliver(scope, signal())).toMatchObject({ progress: "HANDOFF_PROGRESS_PENDING" });
     expect(await callsOf(scope, "TRY")).toContainEqual({ state: "DUE", attempts: 1 });
@@ -165,7 +163,7 @@ describe("a completed run at the Scrum service", () => {
     await untilDelivered(scope);
     const stuck = sealing.stuck.filter((call) => call.runId === scope.runId);
     expect(stuck).toMatchObject([
-      { method: "RecordItemDone", phase: "CONFIRM", reason: expect.stringContaining("nothing to confirm") },
+      { rpc: "RecordItemDone", phase: "CONFIRM", reason: expect.stringContaining("nothing to confirm") },
     ]);
     expect((await callsOf(scope, "CONFIRM")).map((call) => call.state).sort()).toEqual(["ACKNOWLEDGED", "STUCK"]);
   });
@@ -207,9 +205,9 @@ describe("a run that Scrum or a person stops", () => {
   it("leaves nothing, when its tries arrive after they were cancelled", async () => {
     const scope = await begin();
     await seal.prepare(scope);
-    const underway: Parameters<Methodology["send"]>[0][] = [];
-    const slow: Methodology = {
-      ...methodology,
+    const underway: Parameters<Receiver["send"]>[0][] = [];
+    const slow: Receiver = {
+      ...receiver,
       send: async (call) => {
         underway.push(call);
         return { state: "UNANSWERED", error: "still on its way" };
@@ -221,7 +219,7 @@ describe("a run that Scrum or a person stops", () => {
     await seal.abort(scope, cancelled);
     await untilDelivered(scope);
     for (const call of underway)
-      expect(await methodology.send(call, { timeoutMs: 5_000, signal: signal() })).toMatchObject({
+      expect(await receiver.send(call, { timeoutMs: 5_000, signal: signal() })).toMatchObject({
         state: "REFUSED",
         reason: expect.stringContaining("comes too late"),
       });
@@ -262,7 +260,7 @@ describe("an impediment", () => {
     await seal.abort(scope, failed);
     await untilDelivered(scope);
     expect(sealing.stuck.filter((call) => call.runId === scope.runId)).toMatchObject([
-      { method: "RaiseImpediment", phase: "TRY", reason: "we have enough" },
+      { rpc: "RaiseImpediment", phase: "TRY", reason: "we have enough" },
     ]);
   });
 });
@@ -270,13 +268,11 @@ describe("an impediment", () => {
 describe("the deliver loop", () => {
   it("sends each call once, in order of phases, when two replicas run it", async () => {
     const sent: string[] = [];
-    const counting: Methodology = {
-      ...methodology,
+    const counting: Receiver = {
+      ...receiver,
       send: (call, options) => {
-        sent.push(
-          `${(call.request.meta as { idempotencyKey: string }).idempotencyKey} ${(call.request.meta as { phase: string }).phase}`,
-        );
-        return methodology.send(call, options);
+        sent.push(`${call.meta.idempotencyKey} ${call.phase}`);
+        return receiver.send(call, options);
       },
     };
     stopLoop.abort();
@@ -301,9 +297,9 @@ describe("a receiver that never answers", () => {
     const silent = createServer(() => {}).listen(0, "127.0.0.1");
     await once(silent, "listening");
     const endpoint = `http://127.0.0.1:${(silent.address() as AddressInfo).port}`;
-    const receivers: Record<string, Methodology> = {
-      scrum: methodology,
-      silent: createScrum({ endpoint, tryTimeoutMs: 10_000, readToken: () => "t" }),
+    const receivers: Record<string, Receiver> = {
+      scrum: receiver,
+      silent: scrumAt(endpoint),
     };
     stopLoop.abort();
     await loop;
@@ -333,6 +329,53 @@ describe("a receiver that never answers", () => {
     await sealing.admin.query("update handoff_calls set next_attempt_at = null where receiver = 'silent'");
     stopLoop = new AbortController();
     loop = seal.loop.run(stopLoop.signal);
+  });
+});
+
+describe("a profile that hands over to a receiver which serves another method", () => {
+  it("prepares nothing and names both methods, and a failed end is still sealed without a call", async () => {
+    const kanban: Receiver = { ...receiver, methodology: { ...receiver.methodology, method: "kanban" } };
+    const wired = sealing.wire(() => kanban);
+    const scope = await begin();
+    await expect(wired.prepare(scope)).rejects.toThrow(ReceiverMethodError);
+    await expect(wired.prepare(scope)).rejects.toThrow(/"scrum" serves method "kanban".*method "scrum"/);
+    expect(await wired.abort(scope, failed)).toMatchObject({ outcome: "RUN_STATUS_FAILED" });
+    expect(await wired.describe(scopeOf(scope.tenant), scope.runId)).toMatchObject({
+      handoffCalls: [],
+      impediment: { occurrences: 1 },
+    });
+  });
+});
+
+describe("the ids that a receiver returns", () => {
+  it("join the references of their own kind, and a kind that the method has no list for joins none", async () => {
+    const generous: Receiver = {
+      ...receiver,
+      send: async () => ({
+        state: "ACKNOWLEDGED",
+        answer: {},
+        returned: [
+          { kind: "sprint_goal", id: "G-2" },
+          { kind: "increment", id: "INC-9" },
+          { kind: "impediment", id: "IMP-1" },
+        ],
+      }),
+    };
+    const wired = sealing.wire(() => generous);
+    const scope = await begin();
+    await wired.prepare(scope);
+    await wired.deliver(scope, signal());
+    const { rows } = await sealing.admin.query(
+      `select "references", (select json_agg(id order by id) from run_references where run_id = $1 and kind in ('sprint_goal', 'increment', 'impediment')) as found
+       from runs where run_id = $1`,
+      [scope.runId],
+    );
+    const [{ references, found }] = rows;
+    const idsOf = (list: { readonly id: string }[]) => list.map(({ id }) => id);
+    expect(idsOf(references.goals)).toEqual(["G-1", "G-2"]);
+    expect(idsOf(references.workItems)).toEqual(["B-1", "shop", "INC-9"]);
+    expect(found).toEqual(["G-1", "G-2", "INC-9"]);
+    await wired.abort(scope, cancelled);
   });
 });
 
@@ -368,13 +411,13 @@ async function callsOf({ runId }: SealScope, phase: string): Promise<{ state: st
   return rows;
 }
 
-/** Methods that the run's events say were answered. */
+/** Calls that the run's events say were answered. */
 async function answers({ runId }: SealScope): Promise<string[]> {
   const { rows } = await sealing.admin.query(
-    "select event->'handoff'->>'method' as method from run_events where run_id = $1 and event ? 'handoff' order by 1",
+    "select event->'handoff'->>'rpc' as rpc from run_events where run_id = $1 and event ? 'handoff' order by 1",
     [runId],
   );
-  return rows.map((row) => row.method);
+  return rows.map((row) => row.rpc);
 }
 
 /** Everything the deliver loop owes for the run has its final answer. */

@@ -1,19 +1,18 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { createListQueue } from "../../src/admission/list-queue.ts";
-import type { Methodology } from "../../src/methodology/methodology.ts";
-import { createScrum } from "../../src/methodology/scrum.ts";
+import type { Receiver } from "../../src/methodology/methodology.ts";
 import type { AbortedEnd } from "../../src/seal/abort-seal.ts";
 import type { DeliverLoop } from "../../src/seal/deliver-loop.ts";
 import type { SealScope } from "../../src/seal/run-so-far.ts";
 import { scopeOf } from "../support/builders/declared.ts";
 import type { RunningScrumService } from "../support/engines/scrum-service-process.ts";
-import { scrumToken, startScrumService } from "../support/engines/scrum-service-process.ts";
+import { scrumAt, startScrumService } from "../support/engines/scrum-service-process.ts";
 import type { Sealing } from "../support/worlds/sealing.ts";
 import { ran, startSealing, tested } from "../support/worlds/sealing.ts";
 
 let sealing: Sealing;
 let scrum: RunningScrumService;
-let methodology: Methodology;
+let receiver: Receiver;
 let seal: ReturnType<Sealing["wire"]>;
 
 const context = { scrum: { product: "shop", sprint: "S-7", goals: ["G-1"], backlogItems: ["B-1"] } };
@@ -29,8 +28,8 @@ const signal = () => AbortSignal.timeout(60_000);
 beforeAll(async () => {
   sealing = await startSealing();
   scrum = await startScrumService();
-  methodology = createScrum({ endpoint: scrum.url, tryTimeoutMs: 10_000, readToken: () => scrumToken });
-  seal = sealing.wire(() => methodology);
+  receiver = scrumAt(scrum.url);
+  seal = sealing.wire(() => receiver);
 });
 afterAll(async () => {
   await scrum?.end();
@@ -41,7 +40,7 @@ describe("what waits for a receiver that is away", () => {
   it("is a run that says so once, with since when and what was met, until it is answered", async () => {
     const scope = await begin();
     await seal.prepare(scope);
-    const away = sealing.wire(() => ({ ...methodology, send: async () => ({ state: "UNANSWERED", error: "gone" }) }));
+    const away = sealing.wire(() => ({ ...receiver, send: async () => ({ state: "UNANSWERED", error: "gone" }) }));
     await away.deliver(scope, signal());
     const first = await waitingOf(scope);
     expect(first).toMatchObject({ reason: "receiver scrum: gone", attempt: 1, since: expect.any(String) });
@@ -63,7 +62,7 @@ describe("what waits for a receiver that is away", () => {
     await sealing.admin.query("update handoff_calls set created_at = now() - interval '16 minutes' where run_id = $1", [
       scope.runId,
     ]);
-    const away = sealing.wire(() => ({ ...methodology, send: async () => ({ state: "UNANSWERED", error: "gone" }) }));
+    const away = sealing.wire(() => ({ ...receiver, send: async () => ({ state: "UNANSWERED", error: "gone" }) }));
     const queued = async () => (await createListQueue(sealing)(scopeOf(scope.tenant))).heldUp;
     await during(away.loop, async () => {
       const details = async () => (await queued())?.map(({ detail }) => detail);
@@ -111,11 +110,11 @@ async function waitingOf({ runId }: SealScope) {
 /** Runs whose tries are due, asked for once a second of a clock that only they move. */
 async function waitingRuns(count: number) {
   let [nowMs, calls] = [0, 0];
-  const counting: Methodology = {
-    ...methodology,
+  const counting: Receiver = {
+    ...receiver,
     send: (call, options) => {
       calls += 1;
-      return methodology.send(call, options);
+      return receiver.send(call, options);
     },
   };
   const { deliver } = sealing.wire(() => counting, { receiverNow: () => new Date(nowMs) });

@@ -1,10 +1,9 @@
 import { afterAll, beforeAll, expect, it } from "vitest";
-import { createScrum } from "../../src/methodology/scrum.ts";
 import { SupersededExecutionError } from "../../src/runs/in-run.ts";
 import type { Finding } from "../../src/seal/judge-lost-run.ts";
 import type { SealScope } from "../../src/seal/run-so-far.ts";
 import type { RunningScrumService } from "../support/engines/scrum-service-process.ts";
-import { scrumToken, startScrumService } from "../support/engines/scrum-service-process.ts";
+import { scrumAt, startScrumService } from "../support/engines/scrum-service-process.ts";
 import { until } from "../support/worlds/reconcile-world.ts";
 import type { Sealing } from "../support/worlds/sealing.ts";
 import { ran, startSealing } from "../support/worlds/sealing.ts";
@@ -42,7 +41,7 @@ const superseded = (error: unknown) => {
 
 beforeAll(async () => {
   [sealing, scrum] = await Promise.all([startSealing(), startScrumService()]);
-  const methodology = createScrum({ endpoint: scrum.url, tryTimeoutMs: 10_000, readToken: () => scrumToken });
+  const methodology = scrumAt(scrum.url);
   seal = sealing.wire((name) => (name === "scrum" ? methodology : undefined));
 });
 afterAll(async () => {

@@ -10,8 +10,8 @@ import { GraphService } from "../../src/gen/graph/v1/graph_service_pb.ts";
 import { DesiredState } from "../../src/gen/workflows_runtime/v1/run_pb.ts";
 import { HandoffProgress, RunWorkerService } from "../../src/gen/workflows_runtime/v1/run_worker_service_pb.ts";
 import { createListElements } from "../../src/graph/list-elements.ts";
-import type { Methodology } from "../../src/methodology/methodology.ts";
-import type { MethodologyOf } from "../../src/seal/handoff-request.ts";
+import type { Receiver, ReceiverOf } from "../../src/methodology/methodology.ts";
+import { scrum } from "../../src/methodology/scrum.ts";
 import type { SealScope } from "../../src/seal/run-so-far.ts";
 import { scopeOf } from "../support/builders/declared.ts";
 import type { Sealing } from "../support/worlds/sealing.ts";
@@ -63,12 +63,11 @@ describe("the worker's side of a run, as messages", () => {
     const scope = await sealing.beginRun({ tenant: "joined", requirements: [ran], receiver: "slow", context });
     const answered = Promise.withResolvers<void>();
     const sent: string[] = [];
-    const slow: Methodology = {
+    const slow: Receiver = {
+      methodology: scrum,
       tryTimeoutMs: 60_000,
-      completionCalls: () => [{ method: "RecordItemDone", body: {} }],
-      impedimentCall: () => ({ method: "RaiseImpediment", body: {} }),
-      send: async ({ method }) => {
-        sent.push(method);
+      send: async ({ rpc }) => {
+        sent.push(rpc);
         await answered.promise;
         return { state: "ACKNOWLEDGED", answer: {}, returned: [] };
       },
@@ -77,15 +76,15 @@ describe("the worker's side of a run, as messages", () => {
     await worker.prepareSeal({ execution });
     await expect(worker.deliverHandoff({ execution }, { timeoutMs: 500 })).rejects.toThrow();
     const again = [1, 2].map(() => worker.deliverHandoff({ execution }));
-    await expect.poll(() => sent).toEqual(["RecordItemDone"]);
+    await expect.poll(() => sent).toEqual(["AttachIncrementEvidence", "RecordItemDone"]);
     answered.resolve();
     for (const { progress } of await Promise.all(again)) expect(progress).toBe(HandoffProgress.ACCEPTED);
-    expect(sent).toHaveLength(1);
+    expect(sent).toHaveLength(2);
   });
 });
 
-function clientsFor({ tenant, runId, execution }: SealScope, methodologyOf: MethodologyOf = () => undefined) {
-  const seal = sealing.wire(methodologyOf);
+function clientsFor({ tenant, runId, execution }: SealScope, receiverOf: ReceiverOf = () => undefined) {
+  const seal = sealing.wire(receiverOf);
   const routes = (router: ConnectRouter) => {
     const calls = {
       beginRun: () => Promise.reject(new Error("the run has begun")),

@@ -1,14 +1,9 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import type { Board } from "../../examples/scrum-service/board.ts";
 import { freePorts } from "../../local/engines/ports.ts";
-import { createScrum } from "../../src/methodology/scrum.ts";
-import type { Changes, MethodName, Phase, RunningScrumService } from "../support/engines/scrum-service-process.ts";
-import {
-  scrumRequest,
-  scrumToken,
-  startScrumService,
-  statementSha256,
-} from "../support/engines/scrum-service-process.ts";
+import type { Phase } from "../../src/methodology/methodology.ts";
+import type { Changes, MethodName, RunningScrumService } from "../support/engines/scrum-service-process.ts";
+import { scrumAt, scrumCall, startScrumService, statementSha256 } from "../support/engines/scrum-service-process.ts";
 
 let service: RunningScrumService;
 let keys = 0;
@@ -109,7 +104,7 @@ describe("the hand-off to a Scrum service", () => {
 
   it.each<[string, MethodName, Changes, string]>([
     ["without a key", "RecordItemDone", { meta: { idempotencyKey: "" } }, "meta.idempotencyKey"],
-    ["without a phase", "RecordItemDone", { meta: { phase: "HANDOFF_PHASE_UNSPECIFIED" } }, "meta.phase"],
+    ["without a phase", "RecordItemDone", { phase: "UNSPECIFIED" }, "meta.phase"],
     ["without an org", "RecordItemDone", { meta: { org: "" } }, "meta.org"],
     ["that expires before time", "RecordItemDone", { meta: { expiresAt: "0001-01-01T00:00:00Z" } }, "meta.expiresAt"],
     ["with no item that is done", "RecordItemDone", { body: { backlogItems: [] } }, "backlogItems"],
@@ -231,16 +226,12 @@ describe("a Scrum service that misbehaves", () => {
 });
 
 describe("a Scrum service that can't be asked", () => {
-  const call = { method: "RecordItemDone", request: scrumRequest("RecordItemDone", "TRY", "k") };
+  const call = scrumCall("RecordItemDone", "TRY", "k");
   const options = { timeoutMs: 2_000, signal: new AbortController().signal };
 
   it("that is down leaves the call unanswered, to be made again", async () => {
     const [port = 0] = await freePorts(1);
-    const down = createScrum({
-      endpoint: `http://127.0.0.1:${port}`,
-      tryTimeoutMs: 10_000,
-      readToken: () => scrumToken,
-    });
+    const down = scrumAt(`http://127.0.0.1:${port}`);
     expect(await down.send(call, options)).toMatchObject({
       state: "UNANSWERED",
       error: expect.stringMatching(/Unavailable.*ECONNREFUSED.*check that the service runs/),
@@ -248,13 +239,11 @@ describe("a Scrum service that can't be asked", () => {
   });
 
   it("because it does not take our token, or we have none, leaves the call unanswered and says where to look", async () => {
-    const wrong = createScrum({ endpoint: service.url, tryTimeoutMs: 10_000, readToken: () => "another token" });
+    const wrong = scrumAt(service.url, { readToken: () => "another token" });
     const answer = await wrong.send(call, options);
     expect(answer).toMatchObject({ state: "UNANSWERED", error: expect.stringMatching(/Unauthenticated.*token file/) });
     expect(JSON.stringify(answer)).not.toContain("another token");
-    const none = createScrum({
-      endpoint: service.url,
-      tryTimeoutMs: 10_000,
+    const none = scrumAt(service.url, {
       readToken: () => {
         throw new Error("no such token file");
       },
@@ -266,11 +255,7 @@ describe("a Scrum service that can't be asked", () => {
   });
 
   it("because something else is at its endpoint leaves the call unanswered", async () => {
-    const elsewhere = createScrum({
-      endpoint: `${service.url}/elsewhere`,
-      tryTimeoutMs: 10_000,
-      readToken: () => scrumToken,
-    });
+    const elsewhere = scrumAt(`${service.url}/elsewhere`);
     expect(await elsewhere.send(call, options)).toMatchObject({
       state: "UNANSWERED",
       error: expect.stringMatching(/Unimplemented.*check the endpoint/),

@@ -181,9 +181,9 @@ async function settle(
     const { run, handoffCalls, impediment } = await api.workflows.describeWorkflowRun({ runId }, { signal });
     const due = handoffCalls.filter(({ state }) => state === HandoffState.DUE);
     if (due.length === 0 || performance.now() >= giveUpAt) {
-      for (const { method, lastError } of due) {
+      for (const { rpc, lastError } of due) {
         const why = lastError === "" ? "it has not answered yet" : lastError;
-        screen.tell("due", plain(`hand-off to Scrum: ${method} is still due: ${why}`), { method, lastError });
+        screen.tell("due", plain(`hand-off to Scrum: ${rpc} is still due: ${why}`), { rpc, lastError });
       }
       return { reason: run?.reason ?? "", hasImpediment: (impediment?.remoteId ?? "") !== "" };
     }

@@ -6,7 +6,7 @@ import { withApi } from "../ask/call-api.ts";
 import type { ScopeOptions } from "../ask/scope.ts";
 import { withScope } from "../ask/scope.ts";
 import { declarationText } from "../show/declaration-text.ts";
-import { listUpTo, printList, printMessage, shortName } from "../show/output.ts";
+import { listUpTo, printList, printMessage } from "../show/output.ts";
 import { print } from "../show/terminal.ts";
 import { idAndVersion, limitOption } from "../usage/options.ts";
 
@@ -24,7 +24,7 @@ export function registerProfile(program: Command): void {
         printList(json, ProfileSchema, listed, [
           { title: "PROFILE", of: ({ id }) => id },
           { title: "VERSION", of: ({ version }) => version },
-          { title: "METHOD", of: ({ method }) => shortName(method, "METHOD_").toLowerCase() },
+          { title: "METHOD", of: ({ method }) => method },
           { title: "WORK KINDS", of: ({ bindings }) => bindings?.map(({ workKind }) => workKind).join(" ") },
           { title: "COMPLETION GATE", of: ({ completionGate }) => completionGate },
           {

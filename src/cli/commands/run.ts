@@ -1,12 +1,12 @@
 import { randomUUID } from "node:crypto";
-import type { MessageInitShape } from "@bufbuild/protobuf";
+import type { DescMessage, MessageInitShape } from "@bufbuild/protobuf";
 import { create, toJson } from "@bufbuild/protobuf";
 import type { Command } from "commander";
 import { Argument, Option } from "commander";
 import type { ApiClient } from "../../client/api-client.ts";
 import { RunEventSchema, RunStatus } from "../../gen/automation/v1/run_event_pb.ts";
 import type { RunRequested } from "../../gen/automation/v1/run_requested_pb.ts";
-import { RunRequestedSchema } from "../../gen/automation/v1/run_requested_pb.ts";
+import { MethodologyContextSchema, RunRequestedSchema } from "../../gen/automation/v1/run_requested_pb.ts";
 import { Disposition } from "../../gen/workflows_runtime/v1/delivery_pb.ts";
 import type { RunJson } from "../../gen/workflows_runtime/v1/run_pb.ts";
 import { RunSchema } from "../../gen/workflows_runtime/v1/run_pb.ts";
@@ -23,7 +23,8 @@ import { byItsBeginning, wholeRunId } from "../ask/whole-id.ts";
 import type { Detail } from "../cli-error.ts";
 import { CliError } from "../cli-error.ts";
 import { untilInterrupted } from "../interrupt.ts";
-import { readDocuments } from "../read/read-documents.ts";
+import type { YamlDocument } from "../read/read-documents.ts";
+import { parseDocuments, readDocuments } from "../read/read-documents.ts";
 import { checkMessage } from "../read/yaml-message.ts";
 import { describeLines } from "../show/describe-lines.ts";
 import { attemptText, cancelText, createEventTeller, refText } from "../show/event-lines.ts";
@@ -31,7 +32,7 @@ import { listUpTo, printList, printMessage, shortName, shortTime } from "../show
 import { jsonText, print, printError, tint } from "../show/terminal.ts";
 import { withCheck, withExample } from "../usage/explain-usage.ts";
 import type { KindAndId } from "../usage/options.ts";
-import { collect, limitOption, refOption, wholeNumber } from "../usage/options.ts";
+import { limitOption, refOption, wholeNumber } from "../usage/options.ts";
 
 interface StartOptions extends ScopeOptions {
   file?: string;
@@ -40,10 +41,7 @@ interface StartOptions extends ScopeOptions {
   definition?: string;
   repository?: string;
   ref?: string;
-  product?: string;
-  sprint?: string;
-  sprintGoal?: string[];
-  backlogItem?: string[];
+  context?: string;
   workKind?: string;
   goal?: string;
   watch?: boolean;
@@ -103,18 +101,21 @@ function registerStart(run: Command): void {
     .option("--definition <id>", "automation to run, channel stable; else a rule or the profile decides")
     .option("--repository <id>", "repository worked on; else the plan's")
     .option("--ref <name>", "branch, tag or commit to begin from; else the repository's default; needs --repository")
-    .option("--product <id>", "product of the backlog items")
-    .option("--sprint <id>", "sprint the work belongs to")
-    .option("--sprint-goal <id>", "sprint goal served; may be repeated", collect)
-    .option("--backlog-item <id>", "backlog item worked on; may be repeated", collect)
+    .option(
+      "--context <yaml>",
+      "what the run is about: YAML or JSON of automation.v1.MethodologyContext, for example '{scrum: {sprint: S-7}}'",
+    )
     .option("--work-kind <kind>", "the methodology's word for the item, for example story")
     .option("--goal <text>", "what the run shall achieve")
     .option("--watch", "follow the run until it ends; exit 0 when it COMPLETED, else 1");
   withExample(
     withCheck(withScope(command), startFaults),
-    "--profile scrum-team-tested --definition story-repair --sprint S-7 --backlog-item PBI-44 --watch --tenant acme --org retail",
+    "--profile scrum-team-tested --definition story-repair --context '{scrum: {sprint: S-7, backlogItems: [PBI-44]}}' --watch --tenant acme --org retail",
   ).action(async (options: StartOptions) => {
-    const request = options.file === undefined ? requestOfOptions(options) : requestOfFile(options.file);
+    const request =
+      options.file === undefined
+        ? requestOfOptions(options)
+        : messageOf(RunRequestedSchema, readDocuments(options.file), options.file);
     const started = withApi(options, "operator", async (api, { json }) => {
       const requestId = options.requestId ?? randomUUID();
       const started = await api.workflows.startWorkflowRun({ requestId, request });
@@ -132,16 +133,13 @@ function registerStart(run: Command): void {
 }
 
 /** What a file says instead. */
-const requestOptions = [
-  ...(["profile", "definition", "repository", "ref", "product", "sprint"] as const),
-  ...(["sprintGoal", "backlogItem", "workKind", "goal"] as const),
-];
+const requestOptions = ["profile", "definition", "repository", "ref", "context", "workKind", "goal"] as const;
 
-function requestOfFile(file: string): RunRequested {
-  const [document, second] = readDocuments(file);
+/** @throws CliError 2 with every fault */
+function messageOf<D extends DescMessage>(schema: D, [document, second]: YamlDocument[], source: string) {
   if (document === undefined || second !== undefined)
-    throw new CliError(2, `${file} must hold exactly one document, a RunRequested`);
-  const checked = checkMessage(RunRequestedSchema, document, []);
+    throw new CliError(2, `${source} must hold exactly one document, a ${schema.name}`);
+  const checked = checkMessage(schema, document, []);
   if ("faults" in checked) throw new CliError(2, "nothing was asked for", { details: checked.faults });
   return checked.message;
 }
@@ -156,20 +154,20 @@ function startFaults(options: StartOptions): Detail[] {
   }));
   if (file === undefined && profile === undefined)
     faults.push({ field: "--profile", rule: "is required without --file", remedy: "name who judges the run" });
+  if (file === undefined && options.context === undefined)
+    faults.push({ field: "--context", rule: "is required without --file", remedy: "say what the run is about" });
   if (file === undefined && ref !== undefined && repository === undefined)
     faults.push({ field: "--ref", rule: "means nothing without --repository", remedy: "name the repository" });
   return faults;
 }
 
 function requestOfOptions(options: StartOptions): RunRequested {
-  const { profile, definition, repository, ref, product, sprint, sprintGoal, backlogItem, workKind, goal } = options;
+  const { profile, definition, repository, ref, context = "", workKind, goal } = options;
   const request: MessageInitShape<typeof RunRequestedSchema> = {
     ...(definition === undefined ? {} : { definition: { id: definition } }),
     ...(repository === undefined ? {} : { repository: { id: repository, ref } }),
     profile: { id: profile },
-    context: {
-      method: { case: "scrum", value: { product, sprint, goals: sprintGoal ?? [], backlogItems: backlogItem ?? [] } },
-    },
+    context: messageOf(MethodologyContextSchema, parseDocuments(context, "--context"), "--context"),
     workKind,
     goal,
   };

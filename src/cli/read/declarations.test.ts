@@ -22,7 +22,7 @@ kind: MethodologyProfile
 spec:
   id: scrum-team
   version: "1"
-  method: METHOD_SCRUM
+  method: scrum
   completionGate: definition_of_done
   gates:
     - id: definition_of_done
@@ -59,8 +59,8 @@ describe("a declaration", () => {
     ],
     [
       "an unknown name",
-      profile.replace("METHOD_SCRUM", "SCRUM"),
-      ':6: spec.method "SCRUM": must be a Method; use one of METHOD_SCRUM',
+      profile.concat("  handoff: { receiver: scrum, onRefusal: FAIL }"),
+      ':14: spec.handoff.onRefusal "FAIL": must be a RefusalPolicy; use one of REFUSAL_POLICY_FAIL',
     ],
     [
       "a fault deep inside",
@@ -87,7 +87,9 @@ describe("a declaration", () => {
   });
 
   it("is refused together with every other fault, all in one answer", () => {
-    const file = written([profile.replace('"1"', "1"), profile.replace("METHOD_SCRUM", "SCRUM")].join("\n---\n"));
+    const file = written(
+      [profile.replace('"1"', "1"), profile.replace("method: scrum", "method: SCRUM")].join("\n---\n"),
+    );
     expect(() => readDeclarations(file)).toThrow(/spec\.version 1: .*\n.*spec\.method "SCRUM"/);
   });
 

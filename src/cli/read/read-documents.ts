@@ -33,7 +33,15 @@ interface Unreadable {
  */
 export function readDocuments(path: string): YamlDocument[] {
   const file = path === "-" ? "standard input" : path;
-  const text = decode(file, readBytes(path, file));
+  return parseDocuments(decode(file, readBytes(path, file)), file);
+}
+
+/**
+ * Reads the documents of a text; empty ones are left out.
+ * @param file - where the text is from, for messages
+ * @throws CliError 2 when it is no YAML, with line and column
+ */
+export function parseDocuments(text: string, file: string): YamlDocument[] {
   const lines = new LineCounter();
   return parseAllDocuments(text, { lineCounter: lines, prettyErrors: false, logLevel: "silent" }).flatMap(
     (document) => {

@@ -89,7 +89,7 @@ function referenceTexts({ timeboxes = [], goals = [], workItems = [], elements =
 }
 
 const callColumns = [
-  { title: "HAND-OFF", of: ({ receiver, method }: HandoffCallJson) => `${receiver} ${method}` },
+  { title: "HAND-OFF", of: ({ receiver, rpc }: HandoffCallJson) => `${receiver} ${rpc}` },
   { title: "PHASE", of: ({ phase }: HandoffCallJson) => shortName(phase, "HANDOFF_PHASE_") },
   { title: "STATE", of: ({ state }: HandoffCallJson) => shortName(state, "HANDOFF_STATE_") },
   { title: "ATTEMPTS", of: ({ attempts }: HandoffCallJson) => attempts },

@@ -56,7 +56,7 @@ describe("what a run event says", () => {
   });
 
   it("names what a methodology answered, with the ids it gave", () => {
-    const call = { receiver: "scrum", method: "AttachIncrementEvidence", phase: "HANDOFF_PHASE_TRY" } as const;
+    const call = { receiver: "scrum", rpc: "AttachIncrementEvidence", phase: "HANDOFF_PHASE_TRY" } as const;
     expect(
       eventLines({ handoff: { ...call, accepted: true, returned: [{ kind: "increment", id: "INC-7" }] } }),
     ).toEqual(["hand-off to scrum: AttachIncrementEvidence try accepted, it answered increment:INC-7"]);

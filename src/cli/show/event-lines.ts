@@ -148,11 +148,11 @@ function statusLine({ status, outcome, reason = "", limit }: StatusChangedJson):
 }
 
 function handoffLine(answer: HandoffAnsweredJson): string {
-  const { receiver = "", method = "", phase, accepted, reason = "", returned = [] } = answer;
+  const { receiver = "", rpc = "", phase, accepted, reason = "", returned = [] } = answer;
   const step = shortName(phase, "HANDOFF_PHASE_").toLowerCase();
   const ids = returned.map(refText).join(", ");
   const said = accepted ? `accepted${ids === "" ? "" : `, it answered ${ids}`}` : `refused: ${reason}`;
-  return plain(`hand-off to ${receiver}: ${method} ${step} ${said}`);
+  return plain(`hand-off to ${receiver}: ${rpc} ${step} ${said}`);
 }
 
 /** @returns `sprint:S-7` */

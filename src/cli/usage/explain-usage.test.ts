@@ -46,12 +46,26 @@ describe("a command that can't be done as it is typed", () => {
   });
 
   it("names what `run start` lacks and what contradicts, at once", async () => {
-    expect(fields(await fault("run", "start"))).toEqual(["--tenant", "--org", "--profile"]);
-    expect(fields(await fault("run", "start", ...scope, "--ref", "main"))).toEqual(["--profile", "--ref"]);
-    expect(fields(await fault("run", "start", ...scope, "-f", "-", "--goal", "x", "--sprint-goal", "y"))).toEqual([
-      "--sprintGoal".replace("G", "-g"),
+    expect(fields(await fault("run", "start"))).toEqual(["--tenant", "--org", "--profile", "--context"]);
+    expect(fields(await fault("run", "start", ...scope, "--ref", "main"))).toEqual(["--profile", "--context", "--ref"]);
+    expect(fields(await fault("run", "start", ...scope, "-f", "-", "--goal", "x", "--context", "{}"))).toEqual([
+      "--context",
       "--goal",
     ]);
+  });
+
+  it.each([
+    ["{}", /exactly one field is required in oneof/, "--context:1"],
+    ["{scrum: {sprnit: S-7}}", /ScrumContext has no such field; use one of product, sprint/, "scrum.sprnit"],
+    ["{scrum: {sprint: 7}}", /expected string/, "scrum.sprint"],
+    ["{scrum: ", /./, ""],
+    ["{kanban: {}}", /use one of scrum/, "kanban"],
+    ["", /exactly one document, a MethodologyContext/, ""],
+  ])("says what is wrong with the context %j, and where", async (context, rule, field) => {
+    const refused = await fault("run", "start", ...scope, "--profile", "team", "--context", context);
+    expect(refused.exitCode).toBe(2);
+    expect(refused.message).toMatch(rule);
+    expect(refused.message).toContain(field);
   });
 
   it.each([

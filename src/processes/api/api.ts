@@ -51,7 +51,7 @@ export async function main(source: NodeJS.ProcessEnv, signal: AbortSignal): Prom
   const connections = connect(environment, { now, onError });
   const { inScope, inTransaction, objects, hint, check } = connections;
 
-  const methodologyOf = wireMethodology(operator);
+  const receiverOf = wireMethodology(operator);
   const definitions = wireDefinitions({ inScope, operator });
   const artifacts = wireArtifacts({ inScope, objects });
   const runs = wireRuns({
@@ -84,7 +84,7 @@ export async function main(source: NodeJS.ProcessEnv, signal: AbortSignal): Prom
     inTransaction,
     inRun,
     objects,
-    methodologyOf,
+    receiverOf,
     sign,
     operator,
     log,

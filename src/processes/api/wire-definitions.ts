@@ -4,13 +4,18 @@ import { createPublishProfile } from "../../definitions/put-profile.ts";
 import { createPutRepository } from "../../definitions/put-repository.ts";
 import { createPutRule } from "../../definitions/put-rule.ts";
 import { createReadDeclared } from "../../definitions/read-declared.ts";
+import { methodologies } from "../../methodology/methodologies.ts";
 import type { InScope } from "../../tenancy/transaction.ts";
 
 /** What people declare. */
 export function wireDefinitions({ inScope, operator }: { readonly inScope: InScope; readonly operator: Operator }) {
   return {
     publishVersion: createPublishVersion({ inScope }),
-    publishProfile: createPublishProfile({ inScope, receivers: Object.keys(operator.methodologies) }),
+    publishProfile: createPublishProfile({
+      inScope,
+      methods: [...methodologies.keys()],
+      receivers: new Map(Object.entries(operator.methodologies).map(([name, { method }]) => [name, method])),
+    }),
     putRepository: createPutRepository({ inScope, bounds: operator.workspaces.repositories }),
     putRule: createPutRule({ inScope }),
     readDeclared: createReadDeclared({ inScope }),

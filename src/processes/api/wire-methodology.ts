@@ -1,15 +1,10 @@
 import { readFileSync } from "node:fs";
 import type { Operator } from "../../config/operator.ts";
-import type { Methodology } from "../../methodology/methodology.ts";
-import { createScrum } from "../../methodology/scrum.ts";
+import type { ReceiverOf } from "../../methodology/methodology.ts";
+import { createReceiverRegistry } from "../../methodology/receiver-registry.ts";
 
-/** @returns the client of a methodology service that the operator names, by its name; each token is read anew for every call */
-export function wireMethodology({ methodologies }: Operator): (receiver: string) => Methodology | undefined {
-  const clients = new Map(
-    Object.entries(methodologies).map(([name, { endpoint, tokenFile, tryTimeoutMs }]) => [
-      name,
-      createScrum({ endpoint, tryTimeoutMs, readToken: () => readFileSync(tokenFile, "utf8").trim() }),
-    ]),
-  );
-  return (receiver) => clients.get(receiver);
+/** The receivers of hand-offs that the operator file names. @throws Error when one of them has an unknown method or protocol */
+export function wireMethodology({ methodologies }: Operator): ReceiverOf {
+  const registry = createReceiverRegistry(methodologies, (file) => readFileSync(file, "utf8").trim());
+  return (name) => registry.get(name);
 }

@@ -1,6 +1,6 @@
 import type { ObjectStore } from "../../artifacts/object-store.ts";
 import type { Operator } from "../../config/operator.ts";
-import type { Methodology } from "../../methodology/methodology.ts";
+import type { ReceiverOf } from "../../methodology/methodology.ts";
 import type { Sign } from "../../proof/attestations/signer.ts";
 import type { InRun } from "../../runs/in-run.ts";
 import { createAbortSeal } from "../../seal/abort-seal.ts";
@@ -24,16 +24,16 @@ export function wireSeal(deps: {
   readonly inTransaction: InTransaction;
   readonly inRun: InRun;
   readonly objects: Pick<ObjectStore, "putOnce" | "digestOf">;
-  readonly methodologyOf: (receiver: string) => Methodology | undefined;
+  readonly receiverOf: ReceiverOf;
   readonly sign: Sign;
   readonly operator: Operator;
   readonly log: Log;
   readonly now: () => Date;
   readonly onPlaceFree: () => void;
 }) {
-  const { inScope, inTransaction, inRun, objects, methodologyOf, sign, log, now, onPlaceFree } = deps;
+  const { inScope, inTransaction, inRun, objects, receiverOf, sign, log, now, onPlaceFree } = deps;
   const { baseUri } = deps.operator.proof;
-  const receivers = createReceivers({ methodologyOf, now, random: Math.random });
+  const receivers = createReceivers({ receiverOf, now, random: Math.random });
   const deliverLoop = createDeliverLoop({
     inScope,
     inTransaction,
@@ -48,7 +48,7 @@ export function wireSeal(deps: {
     inScope,
     inRun,
     objects,
-    methodologyOf,
+    receiverOf,
     sign,
     baseUri,
     now,
@@ -57,7 +57,7 @@ export function wireSeal(deps: {
   });
   return {
     describeSeal: createDescribeSeal({ inScope }),
-    prepareSeal: createPrepareSeal({ inScope, inRun, objects, methodologyOf, baseUri, now }),
+    prepareSeal: createPrepareSeal({ inScope, inRun, objects, receiverOf, baseUri, now }),
     deliverHandoff: createDeliverHandoff({ inRun, receivers, now }),
     commitSeal: createCommitSeal({ inRun, objects, sign, now, onDue: deliverLoop.wake }),
     abortSeal,

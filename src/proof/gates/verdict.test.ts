@@ -7,7 +7,7 @@ const vantage = "worker-observed";
 const passed = { kind: "test-result", outcome: "PASSED", vantage };
 const completed = { kind: "agent-run", outcome: "COMPLETED", vantage };
 const gateOf = (...requirements: RequirementJson[]): MethodGate => ({
-  method: "METHOD_SCRUM",
+  method: "scrum",
   id: "definition_of_done",
   requirements,
 });
@@ -110,7 +110,7 @@ describe("a gate", () => {
 
   it("does not pass when it asks for nothing", () => {
     expect(judge(gateOf(), [completed]).passed).toBe(false);
-    expect(judge({ method: "METHOD_SCRUM", id: "empty" }, [completed]).passed).toBe(false);
+    expect(judge({ method: "scrum", id: "empty" }, [completed]).passed).toBe(false);
   });
 });
 

@@ -48,8 +48,8 @@ function judgeLine(requirement: RequirementJson, evidence: readonly Evidence[]):
 }
 
 /** @returns for example `SCRUM_DEFINITION_OF_DONE` */
-function levelOf({ method = "METHOD_UNSPECIFIED", id }: MethodGate): string {
-  return `${method.replace(/^METHOD_/, "")}_${id}`.toUpperCase();
+function levelOf({ method, id }: MethodGate): string {
+  return `${method}_${id}`.toUpperCase();
 }
 
 /** Says which statements were counted for the lines about them, met or failed. @param statements - what exists */

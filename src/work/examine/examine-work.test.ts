@@ -14,7 +14,7 @@ const policy = compilePolicy([
   { layer: "repository", policy: { paths: { deny: ["test/**"] } } },
 ]);
 const gate: MethodGate = {
-  method: "METHOD_SCRUM",
+  method: "scrum",
   id: "definition_of_done",
   requirements: [
     {

@@ -35,7 +35,7 @@ export const createBeginRun =
     const profile: ProfileJson = {
       id: "team",
       version: sha256Hex(canonicalJson({ requirements, receiver: receiver ?? "" })).slice(0, 8),
-      method: "METHOD_SCRUM",
+      method: "scrum",
       gates: [notJudged, { id: "definition_of_done", requirements }],
       completionGate: "definition_of_done",
       ...(receiver === undefined ? {} : { handoff: { receiver, onRefusal: "REFUSAL_POLICY_FAIL" } }),

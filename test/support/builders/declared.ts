@@ -33,7 +33,7 @@ export const workspaces: WorkspaceRules = {
 export const aProfile = (over: ProfileJson = {}): ProfileJson => ({
   id: "team",
   version: "1",
-  method: "METHOD_SCRUM",
+  method: "scrum",
   roles: [{ role: "developer", holders: ["ada"] }],
   requiredReferences: ["sprint", "backlog_item"],
   bindings: [{ workKind: "story", definitionId: "evidence", channel: "stable" }],
@@ -69,7 +69,8 @@ export async function declare(inScope: InScope, tenant: string, profile: Profile
     }),
     who,
   );
-  await createPublishProfile({ inScope, receivers: ["scrum"] })(fromJson(ProfileSchema, profile), who);
+  const receivers = new Map([["scrum", "scrum"]]);
+  await createPublishProfile({ inScope, methods: ["scrum"], receivers })(fromJson(ProfileSchema, profile), who);
 }
 
 /** Limits of time of runs whose plan names none. */

@@ -8,16 +8,18 @@ import type { JsonObject } from "@bufbuild/protobuf";
 import type { Board } from "../../../examples/scrum-service/board.ts";
 import { freePorts } from "../../../local/engines/ports.ts";
 import { waitUntil } from "../../../local/engines/wait-until.ts";
-import type { CallAnswer } from "../../../src/methodology/methodology.ts";
-import { createScrum } from "../../../src/methodology/scrum.ts";
+import type { CallAnswer, HandoffCall, Phase, Receiver } from "../../../src/methodology/methodology.ts";
+import { createReceiver } from "../../../src/methodology/receiver.ts";
+import { scrum } from "../../../src/methodology/scrum.ts";
 
-export type Phase = "TRY" | "CONFIRM" | "CANCEL";
 export type MethodName = "AttachIncrementEvidence" | "RecordItemDone" | "RaiseImpediment";
 
 /** What a call differs in from the ordinary one of its method. */
 export interface Changes {
   readonly body?: JsonObject;
   readonly meta?: JsonObject;
+  /** In the request instead of the phase that is asked for. */
+  readonly phase?: string;
   readonly timeoutMs?: number;
   readonly signal?: AbortSignal;
 }
@@ -48,7 +50,7 @@ export async function startScrumService() {
     await waitUntil("the Scrum service", isReady, { limitMs: startLimitMs, signal: AbortSignal.timeout(startLimitMs) });
     return child;
   };
-  const scrum = createScrum({ endpoint: url, tryTimeoutMs: 10_000, readToken: () => scrumToken });
+  const receiver = scrumAt(url);
   let child = await start();
 
   /** @returns the exit code; null when it was killed */
@@ -75,7 +77,7 @@ export async function startScrumService() {
     tell: (behaviour: JsonObject) => door("POST", "/behaviour", behaviour),
     send: (method: MethodName, phase: Phase, key: string, changes: Changes = {}): Promise<CallAnswer> => {
       const { timeoutMs = 10_000, signal = new AbortController().signal } = changes;
-      return scrum.send({ method, request: scrumRequest(method, phase, key, changes) }, { timeoutMs, signal });
+      return receiver.send(scrumCall(method, phase, key, changes), { timeoutMs, signal });
     },
     /** Ends the process and removes its folder. */
     end: async () => {
@@ -85,28 +87,48 @@ export async function startScrumService() {
   };
 }
 
+/** A client of the Scrum service at an endpoint. */
+export const scrumAt = (endpoint: string, change: { tryTimeoutMs?: number; readToken?: () => string } = {}): Receiver =>
+  createReceiver({
+    methodology: scrum,
+    protocol: "connect",
+    endpoint,
+    tryTimeoutMs: 10_000,
+    readToken: () => scrumToken,
+    ...change,
+  });
+
 export type RunningScrumService = Awaited<ReturnType<typeof startScrumService>>;
 
 /** A call about run `run-1` of tenant `acme`, good in every field but those that are changed. */
-export function scrumRequest(method: MethodName, phase: Phase, key: string, { body, meta }: Changes = {}): JsonObject {
+export function scrumCall(rpc: MethodName, phase: Phase, key: string, changes: Changes = {}): HandoffCall {
   const ordinary: Record<MethodName, JsonObject> = {
     AttachIncrementEvidence: { product: "webshop", sprint: "S-7", goals: ["G-1"] },
     RecordItemDone: { product: "webshop", sprint: "S-7", backlogItems: ["PBI-42"], definitionOfDone: "team-dod" },
     RaiseImpediment: {
-      ...{ product: "webshop", sprint: "S-7", backlogItems: ["PBI-42"], cause: "verdict_failed", occurrences: 1 },
-      ...{ impedimentId: "our-0", summary: "no test result" },
+      product: "webshop",
+      sprint: "S-7",
+      backlogItems: ["PBI-42"],
+      cause: "verdict_failed",
+      occurrences: 1,
+      impedimentId: "our-0",
+      summary: "no test result",
       lines: [{ requirementId: "tests-passed", state: "LINE_STATE_MISSING", remedy: "add a test step" }],
     },
   };
   const verdict = { passed: true, level: "SCRUM_DEFINITION_OF_DONE" };
   return {
-    ...ordinary[method],
-    ...body,
+    rpc,
+    phase: (changes.phase ?? phase) as Phase,
+    payload: { ...ordinary[rpc], ...changes.body },
     meta: {
-      ...{ idempotencyKey: key, phase: `HANDOFF_PHASE_${phase}`, runId: "run-1", tenant: "acme", org: "retail" },
+      idempotencyKey: key,
+      runId: "run-1",
+      tenant: "acme",
+      org: "retail",
       vsa: { attestationId: "a-2", statementSha256, verdict },
       evidence: [{ attestationId: "a-1", kind: "agent-run", checksum: statementSha256, statementSha256 }],
-      ...meta,
+      ...changes.meta,
     },
   };
 }

@@ -100,7 +100,7 @@ export async function findViolations(stack: Stack, signal: AbortSignal): Promise
     );
     await ask(
       "I3 COMPLETED had every try acknowledged",
-      "select c.run_id, c.method, c.state from handoff_calls c join runs r using (tenant, run_id) where r.status = 'COMPLETED' and c.phase = 'TRY' and c.state <> 'ACKNOWLEDGED'",
+      "select c.run_id, c.rpc, c.state from handoff_calls c join runs r using (tenant, run_id) where r.status = 'COMPLETED' and c.phase = 'TRY' and c.state <> 'ACKNOWLEDGED'",
     );
     await ask(
       "I4 sequences are gapless and closed",

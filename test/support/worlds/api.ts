@@ -11,7 +11,6 @@ import { createIssuer } from "../../../local/issuer/issuer.ts";
 import { createApiClient } from "../../../src/client/api-client.ts";
 import { migrateDatabase, roleName } from "../../../src/drivers/postgres/migrate.ts";
 import { createS3 } from "../../../src/drivers/s3/s3.ts";
-import { Method } from "../../../src/gen/governance/v1/profile_pb.ts";
 import { main } from "../../../src/processes/api/api.ts";
 import type { InRun } from "../../../src/runs/in-run.ts";
 import type { Scope } from "../../../src/tenancy/transaction.ts";
@@ -162,7 +161,7 @@ export async function declare(client: ApiClient): Promise<void> {
 
 export function profileOf(id: string) {
   return {
-    ...{ id, version: "1", method: Method.SCRUM, requiredReferences: ["sprint", "backlog_item"] },
+    ...{ id, version: "1", method: "scrum", requiredReferences: ["sprint", "backlog_item"] },
     bindings: [{ workKind: "story", definitionId: "evidence", channel: "stable" }],
     gates: [{ id: "done", requirements: [{ id: "ran", kind: "agent-run", remedy: "Ask again." }] }],
     completionGate: "done",

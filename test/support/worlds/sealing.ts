@@ -5,6 +5,7 @@ import { createInScope, createInTransaction } from "../../../src/drivers/postgre
 import { createS3 } from "../../../src/drivers/s3/s3.ts";
 import { openFileSigner } from "../../../src/drivers/signing/file-signer.ts";
 import type { RequirementJson } from "../../../src/gen/governance/v1/profile_pb.ts";
+import type { ReceiverOf } from "../../../src/methodology/methodology.ts";
 import { publishSigningKeys } from "../../../src/proof/attestations/signing-keys.ts";
 import { assertRun, createInRun } from "../../../src/runs/in-run.ts";
 import type { AbortedEnd } from "../../../src/seal/abort-seal.ts";
@@ -14,7 +15,6 @@ import type { StuckCall } from "../../../src/seal/deliver-due-call.ts";
 import { createDeliverHandoff } from "../../../src/seal/deliver-handoff.ts";
 import { createDeliverLoop } from "../../../src/seal/deliver-loop.ts";
 import { createDescribeSeal } from "../../../src/seal/describe-seal.ts";
-import type { MethodologyOf } from "../../../src/seal/handoff-request.ts";
 import type { HeldUpCall } from "../../../src/seal/handoff-store.ts";
 import { createPrepareSeal } from "../../../src/seal/prepare-seal.ts";
 import { createReceivers } from "../../../src/seal/receivers.ts";
@@ -67,16 +67,16 @@ export async function startSealing() {
 
   /** The use cases, wired as the api does; what a test changes is named. */
   const wire = (
-    methodologyOf: MethodologyOf,
+    receiverOf: ReceiverOf,
     change: { inScope?: InScope; onDue?: () => void; objects?: Partial<ObjectStore>; receiverNow?: () => Date } = {},
   ) => {
     const inScope = change.inScope ?? createInScope(pool);
     const objects = { ...s3, ...change.objects };
     const onDue = change.onDue ?? (() => {});
-    const receivers = createReceivers({ methodologyOf, now: change.receiverNow ?? now, random: () => 0 });
+    const receivers = createReceivers({ receiverOf, now: change.receiverNow ?? now, random: () => 0 });
     const deps = {
       receivers,
-      ...{ inScope, inTransaction, inRun: createInRun({ inScope, now }), objects, methodologyOf, baseUri, now },
+      ...{ inScope, inTransaction, inRun: createInRun({ inScope, now }), objects, receiverOf, baseUri, now },
       ...{
         sign: signer.sign,
         onDue,

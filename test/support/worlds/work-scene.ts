@@ -54,7 +54,7 @@ export async function publishWork(
     spec: {
       id: "worked",
       version: "1",
-      method: "METHOD_SCRUM",
+      method: "scrum",
       requiredReferences: ["backlog_item"],
       gates: [
         {
@@ -74,7 +74,7 @@ export async function publishWork(
 /** Asks for a run of a definition. @returns its id */
 export async function startWork(dir: string, definition: string): Promise<string> {
   const asked = ["--profile", "worked", "--definition", definition, "--work-kind", "story"];
-  const about = ["--product", "webshop", "--sprint", "S-7", "--backlog-item", definition];
+  const about = ["--context", `{scrum: {product: webshop, sprint: S-7, backlogItems: [${definition}]}}`];
   return (JSON.parse(await must(dir, "run", "start", ...asked, ...about, "--json")) as { runId: string }).runId;
 }
 

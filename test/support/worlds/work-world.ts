@@ -209,7 +209,7 @@ async function judgeWork(
   const read = async (sha256: string) =>
     files.find(({ bytes }) => sha256Hex(bytes) === sha256)?.bytes ?? Buffer.alloc(0);
   const found = await examineWork({ report, uploads }, run.pins.policy ?? {}, read);
-  const gate = { method: "METHOD_SCRUM" as const, id: "done", requirements: [...requirements] };
+  const gate = { method: "scrum", id: "done", requirements: [...requirements] };
   const verdict = judge(gate, evidenceOf(found), found.lines);
   const line = (requirementId: string) => {
     const found = verdict.lines?.find((each) => each.requirementId === requirementId);

@@ -29,6 +29,7 @@ const codes: Readonly<Record<string, Code>> = {
   missing_upload: Code.FailedPrecondition,
   bundle_not_pinned: Code.PermissionDenied,
   unknown_receiver: Code.FailedPrecondition,
+  receiver_method: Code.FailedPrecondition,
   unknown_run: Code.NotFound,
   unknown_definition: Code.NotFound,
   unknown_profile: Code.NotFound,

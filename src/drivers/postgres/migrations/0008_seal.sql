@@ -24,11 +24,12 @@ create table handoff_calls (
   org text not null,
   run_id uuid not null,
   receiver text not null,
-  method text not null,
+  rpc text not null,
   idempotency_key text not null,
   phase text not null check (phase in ('TRY', 'CONFIRM', 'CANCEL')),
   state text not null check (state in ('DUE', 'ACKNOWLEDGED', 'REFUSED', 'STUCK')),
-  request jsonb not null,
+  meta jsonb not null,
+  payload jsonb not null,
   request_digest text not null,
   answer jsonb,
   attempts int not null default 0,
@@ -61,7 +62,7 @@ revoke all on function claim_due_handoff_calls(int, text[]) from public;
 grant execute on function claim_due_handoff_calls(int, text[]) to automation_api;
 
 -- Marks due calls of all tenants that wait for too long, each once, and returns what an operator must know of them.
-create function mark_held_up_calls() returns table (tenant text, run_id uuid, receiver text, method text, phase text, last_error text)
+create function mark_held_up_calls() returns table (tenant text, run_id uuid, receiver text, rpc text, phase text, last_error text)
 language sql security definer set search_path = pg_catalog, public, pg_temp as $$
   update handoff_calls as call set held_up_at = now()
   from (
@@ -70,7 +71,7 @@ language sql security definer set search_path = pg_catalog, public, pg_temp as $
     order by c.created_at limit 100 for update skip locked
   ) as old
   where call.tenant = old.tenant and call.call_id = old.call_id
-  returning call.tenant, call.run_id, call.receiver, call.method, call.phase, call.last_error;
+  returning call.tenant, call.run_id, call.receiver, call.rpc, call.phase, call.last_error;
 $$;
 revoke all on function mark_held_up_calls() from public;
 grant execute on function mark_held_up_calls() to automation_api;
@@ -104,13 +105,13 @@ select fix_columns('seals', 'tenant, run_id, org, gate, prepared_at');
 
 -- DUE → ACKNOWLEDGED | REFUSED | STUCK
 create trigger ended before update on handoff_calls for each row when (old.state <> 'DUE') execute function refuse_write('the receiver''s first answer stands');
-select fix_columns('handoff_calls', 'tenant, call_id, org, run_id, receiver, method, idempotency_key, phase, request, request_digest, created_at');
+select fix_columns('handoff_calls', 'tenant, call_id, org, run_id, receiver, rpc, idempotency_key, phase, meta, payload, request_digest, created_at');
 select fix_columns('impediments', 'tenant, impediment_id, org, method, work_item, cause, created_at');
 
 grant select on seals, handoff_calls, impediments to automation_api;
 grant insert (tenant, org, run_id, gate, state, outcome, cause, log_head, log_count, log_sha256, prepared_at, ended_at),
   update (state, outcome, cause, log_head, log_count, log_sha256, ended_at) on seals to automation_api;
-grant insert (tenant, org, run_id, created_at, state, call_id, receiver, method, idempotency_key, phase, request, request_digest, next_attempt_at),
+grant insert (tenant, org, run_id, created_at, state, call_id, receiver, rpc, idempotency_key, phase, meta, payload, request_digest, next_attempt_at),
   update (state, answer, last_error, attempts, answered_at, next_attempt_at) on handoff_calls to automation_api;
 grant insert (tenant, org, impediment_id, method, work_item, cause, summary, lines, occurrences, state, last_run_id, created_at, updated_at),
   update (summary, lines, occurrences, last_run_id, updated_at, remote_id) on impediments to automation_api;

@@ -396,7 +396,7 @@ export const RoleExpectationSchema: GenMessage<RoleExpectation, {jsonType: RoleE
   messageDesc(file_automation_v1_run_requested, 4);
 
 /**
- * What a run is about, in its methodology's own words.
+ * What a run is about, in its methodology's own words. Each field is named after its method.
  *
  * @generated from message automation.v1.MethodologyContext
  */
@@ -414,7 +414,7 @@ export type MethodologyContext = Message<"automation.v1.MethodologyContext"> & {
 };
 
 /**
- * What a run is about, in its methodology's own words.
+ * What a run is about, in its methodology's own words. Each field is named after its method.
  *
  * @generated from message automation.v1.MethodologyContext
  */

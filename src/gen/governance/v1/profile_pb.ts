@@ -11,7 +11,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file governance/v1/profile.proto.
  */
 export const file_governance_v1_profile: GenFile = /*@__PURE__*/
-  fileDesc("Chtnb3Zlcm5hbmNlL3YxL3Byb2ZpbGUucHJvdG8SDWdvdmVybmFuY2UudjEi1QMKB1Byb2ZpbGUSLAoCaWQYASABKAlCILpIHXIbMhleW2EtejAtOV1bYS16MC05LV17MCw2Mn0kEjgKB3ZlcnNpb24YAiABKAlCJ7pIJHIiMiBeW0EtWmEtejAtOV1bQS1aYS16MC05Li1dezAsNjJ9JBIxCgZtZXRob2QYAyABKA4yFS5nb3Zlcm5hbmNlLnYxLk1ldGhvZEIKukgHggEEEAEgABIzCgVyb2xlcxgEIAMoCzIaLmdvdmVybmFuY2UudjEuUm9sZUJpbmRpbmdCCLpIBZIBAhAyEkMKE3JlcXVpcmVkX3JlZmVyZW5jZXMYBSADKAlCJrpII5IBIBAUGAEiGnIYMhZeW2Etel1bYS16MC05X117MCw2Mn0kEjoKCGJpbmRpbmdzGAYgAygLMh4uZ292ZXJuYW5jZS52MS5Xb3JrS2luZEJpbmRpbmdCCLpIBZIBAhBkEi4KBWdhdGVzGAcgAygLMhMuZ292ZXJuYW5jZS52MS5HYXRlQgq6SAeSAQQIARAUEiAKD2NvbXBsZXRpb25fZ2F0ZRgIIAEoCUIHukgEcgIYPxInCgdoYW5kb2ZmGAkgASgLMhYuZ292ZXJuYW5jZS52MS5IYW5kb2ZmImIKC1JvbGVCaW5kaW5nEiwKBHJvbGUYASABKAlCHrpIG3IZMhdeW2Etel1bYS16MC05Xy1dezAsNjJ9JBIlCgdob2xkZXJzGAIgAygJQhS6SBGSAQ4QyAEYASIHcgUQARjIASKwAQoPV29ya0tpbmRCaW5kaW5nEjEKCXdvcmtfa2luZBgBIAEoCUIeukgbchkyF15bYS16XVthLXowLTlfLV17MCw2Mn0kEjcKDWRlZmluaXRpb25faWQYAiABKAlCILpIHXIbMhleW2EtejAtOV1bYS16MC05LV17MCw2Mn0kEjEKB2NoYW5uZWwYAyABKAlCILpIHXIbMhleW2EtejAtOV1bYS16MC05LV17MCw2Mn0kIo4BCgRHYXRlEikKAmlkGAEgASgJQh26SBpyGDIWXlthLXpdW2EtejAtOV9dezAsNjJ9JBI8CgxyZXF1aXJlbWVudHMYAiADKAsyGi5nb3Zlcm5hbmNlLnYxLlJlcXVpcmVtZW50Qgq6SAeSAQQIARBkEh0KFWFjY2VwdHNfdW50ZXN0ZWRfYmFzZRgDIAEoCCKXAgoLUmVxdWlyZW1lbnQSKgoCaWQYASABKAlCHrpIG3IZMhdeW2Etel1bYS16MC05Xy1dezAsNjJ9JBIrCgRraW5kGAIgASgJQh26SBpyGDIWXlthLXpdW2EtejAtOS1dezAsNjJ9JBIcCgltaW5fY291bnQYAyABKAVCCbpIBhoEGGQoABImCgdvdXRjb21lGAQgASgJQhW6SBJyEDIOXltBLVpfXXswLDYzfSQSGgoGcmVtZWR5GAUgASgJQgq6SAdyBRABGOgHEk0KB3ZhbnRhZ2UYBiABKAlCPLpIOXI3MjVeKHdvcmtlci1vYnNlcnZlZHxhZ2VudC1yZXBvcnRlZHx0aGlyZC1wYXJ0eXxodW1hbik/JCJ7CgdIYW5kb2ZmEjIKCHJlY2VpdmVyGAEgASgJQiC6SB1yGzIZXlthLXowLTldW2EtejAtOS1dezAsNjJ9JBI8Cgpvbl9yZWZ1c2FsGAIgASgOMhwuZ292ZXJuYW5jZS52MS5SZWZ1c2FsUG9saWN5Qgq6SAeCAQQQASAAKjIKBk1ldGhvZBIWChJNRVRIT0RfVU5TUEVDSUZJRUQQABIQCgxNRVRIT0RfU0NSVU0QASpICg1SZWZ1c2FsUG9saWN5Eh4KGlJFRlVTQUxfUE9MSUNZX1VOU1BFQ0lGSUVEEAASFwoTUkVGVVNBTF9QT0xJQ1lfRkFJTBABYgZwcm90bzM", [file_buf_validate_validate]);
+  fileDesc("Chtnb3Zlcm5hbmNlL3YxL3Byb2ZpbGUucHJvdG8SDWdvdmVybmFuY2UudjEi0QMKB1Byb2ZpbGUSLAoCaWQYASABKAlCILpIHXIbMhleW2EtejAtOV1bYS16MC05LV17MCw2Mn0kEjgKB3ZlcnNpb24YAiABKAlCJ7pIJHIiMiBeW0EtWmEtejAtOV1bQS1aYS16MC05Li1dezAsNjJ9JBItCgZtZXRob2QYAyABKAlCHbpIGnIYMhZeW2Etel1bYS16MC05X117MCw2Mn0kEjMKBXJvbGVzGAQgAygLMhouZ292ZXJuYW5jZS52MS5Sb2xlQmluZGluZ0IIukgFkgECEDISQwoTcmVxdWlyZWRfcmVmZXJlbmNlcxgFIAMoCUImukgjkgEgEBQYASIachgyFl5bYS16XVthLXowLTlfXXswLDYyfSQSOgoIYmluZGluZ3MYBiADKAsyHi5nb3Zlcm5hbmNlLnYxLldvcmtLaW5kQmluZGluZ0IIukgFkgECEGQSLgoFZ2F0ZXMYByADKAsyEy5nb3Zlcm5hbmNlLnYxLkdhdGVCCrpIB5IBBAgBEBQSIAoPY29tcGxldGlvbl9nYXRlGAggASgJQge6SARyAhg/EicKB2hhbmRvZmYYCSABKAsyFi5nb3Zlcm5hbmNlLnYxLkhhbmRvZmYiYgoLUm9sZUJpbmRpbmcSLAoEcm9sZRgBIAEoCUIeukgbchkyF15bYS16XVthLXowLTlfLV17MCw2Mn0kEiUKB2hvbGRlcnMYAiADKAlCFLpIEZIBDhDIARgBIgdyBRABGMgBIrABCg9Xb3JrS2luZEJpbmRpbmcSMQoJd29ya19raW5kGAEgASgJQh66SBtyGTIXXlthLXpdW2EtejAtOV8tXXswLDYyfSQSNwoNZGVmaW5pdGlvbl9pZBgCIAEoCUIgukgdchsyGV5bYS16MC05XVthLXowLTktXXswLDYyfSQSMQoHY2hhbm5lbBgDIAEoCUIgukgdchsyGV5bYS16MC05XVthLXowLTktXXswLDYyfSQijgEKBEdhdGUSKQoCaWQYASABKAlCHbpIGnIYMhZeW2Etel1bYS16MC05X117MCw2Mn0kEjwKDHJlcXVpcmVtZW50cxgCIAMoCzIaLmdvdmVybmFuY2UudjEuUmVxdWlyZW1lbnRCCrpIB5IBBAgBEGQSHQoVYWNjZXB0c191bnRlc3RlZF9iYXNlGAMgASgIIpcCCgtSZXF1aXJlbWVudBIqCgJpZBgBIAEoCUIeukgbchkyF15bYS16XVthLXowLTlfLV17MCw2Mn0kEisKBGtpbmQYAiABKAlCHbpIGnIYMhZeW2Etel1bYS16MC05LV17MCw2Mn0kEhwKCW1pbl9jb3VudBgDIAEoBUIJukgGGgQYZCgAEiYKB291dGNvbWUYBCABKAlCFbpIEnIQMg5eW0EtWl9dezAsNjN9JBIaCgZyZW1lZHkYBSABKAlCCrpIB3IFEAEY6AcSTQoHdmFudGFnZRgGIAEoCUI8ukg5cjcyNV4od29ya2VyLW9ic2VydmVkfGFnZW50LXJlcG9ydGVkfHRoaXJkLXBhcnR5fGh1bWFuKT8kInsKB0hhbmRvZmYSMgoIcmVjZWl2ZXIYASABKAlCILpIHXIbMhleW2EtejAtOV1bYS16MC05LV17MCw2Mn0kEjwKCm9uX3JlZnVzYWwYAiABKA4yHC5nb3Zlcm5hbmNlLnYxLlJlZnVzYWxQb2xpY3lCCrpIB4IBBBABIAAqSAoNUmVmdXNhbFBvbGljeRIeChpSRUZVU0FMX1BPTElDWV9VTlNQRUNJRklFRBAAEhcKE1JFRlVTQUxfUE9MSUNZX0ZBSUwQAWIGcHJvdG8z", [file_buf_validate_validate]);
 
 /**
  * A methodology's requirements on the end of a run, and where its proof goes. Immutable per version, pinned by digest at accept.
@@ -30,9 +30,11 @@ export type Profile = Message<"governance.v1.Profile"> & {
   version: string;
 
   /**
-   * @generated from field: governance.v1.Method method = 3;
+   * The methodology whose contexts it judges: `scrum`. An event with another one's context is rejected.
+   *
+   * @generated from field: string method = 3;
    */
-  method: Method;
+  method: string;
 
   /**
    * The methodology's roles and who of the installation holds them.
@@ -94,9 +96,11 @@ export type ProfileJson = {
   version?: string;
 
   /**
-   * @generated from field: governance.v1.Method method = 3;
+   * The methodology whose contexts it judges: `scrum`. An event with another one's context is rejected.
+   *
+   * @generated from field: string method = 3;
    */
-  method?: MethodJson;
+  method?: string;
 
   /**
    * The methodology's roles and who of the installation holds them.
@@ -405,7 +409,7 @@ export const RequirementSchema: GenMessage<Requirement, {jsonType: RequirementJs
  */
 export type Handoff = Message<"governance.v1.Handoff"> & {
   /**
-   * Name of a methodology service in the operator's list.
+   * Name of a receiver below `methodologies` in the operator file; it must serve the profile's method.
    *
    * @generated from field: string receiver = 1;
    */
@@ -424,7 +428,7 @@ export type Handoff = Message<"governance.v1.Handoff"> & {
  */
 export type HandoffJson = {
   /**
-   * Name of a methodology service in the operator's list.
+   * Name of a receiver below `methodologies` in the operator file; it must serve the profile's method.
    *
    * @generated from field: string receiver = 1;
    */
@@ -444,37 +448,6 @@ export type HandoffJson = {
  */
 export const HandoffSchema: GenMessage<Handoff, {jsonType: HandoffJson}> = /*@__PURE__*/
   messageDesc(file_governance_v1_profile, 5);
-
-/**
- * @generated from enum governance.v1.Method
- */
-export const Method = {
-  /**
-   * @generated from enum value: METHOD_UNSPECIFIED = 0;
-   */
-  UNSPECIFIED: 0,
-
-  /**
-   * @generated from enum value: METHOD_SCRUM = 1;
-   */
-  SCRUM: 1,
-} as const;
-
-/**
- * @generated from enum governance.v1.Method
- */
-export type Method = (typeof Method)[keyof typeof Method] | UnknownEnum;
-
-/**
- * @generated from enum governance.v1.Method
- */
-export type MethodJson = "METHOD_UNSPECIFIED" | "METHOD_SCRUM";
-
-/**
- * Describes the enum governance.v1.Method.
- */
-export const MethodSchema: GenEnum<Method, MethodJson> = /*@__PURE__*/
-  enumDesc(file_governance_v1_profile, 0);
 
 /**
  * @generated from enum governance.v1.RefusalPolicy
@@ -507,5 +480,5 @@ export type RefusalPolicyJson = "REFUSAL_POLICY_UNSPECIFIED" | "REFUSAL_POLICY_F
  * Describes the enum governance.v1.RefusalPolicy.
  */
 export const RefusalPolicySchema: GenEnum<RefusalPolicy, RefusalPolicyJson> = /*@__PURE__*/
-  enumDesc(file_governance_v1_profile, 1);
+  enumDesc(file_governance_v1_profile, 0);
 

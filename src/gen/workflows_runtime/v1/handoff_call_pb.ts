@@ -14,7 +14,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file workflows_runtime/v1/handoff_call.proto.
  */
 export const file_workflows_runtime_v1_handoff_call: GenFile = /*@__PURE__*/
-  fileDesc("Cid3b3JrZmxvd3NfcnVudGltZS92MS9oYW5kb2ZmX2NhbGwucHJvdG8SFHdvcmtmbG93c19ydW50aW1lLnYxIoICCgtIYW5kb2ZmQ2FsbBIQCghyZWNlaXZlchgBIAEoCRIOCgZtZXRob2QYAiABKAkSFwoPaWRlbXBvdGVuY3lfa2V5GAMgASgJEioKBXBoYXNlGAQgASgOMhsuYXV0b21hdGlvbi52MS5IYW5kb2ZmUGhhc2USMQoFc3RhdGUYBSABKA4yIi53b3JrZmxvd3NfcnVudGltZS52MS5IYW5kb2ZmU3RhdGUSEAoIYXR0ZW1wdHMYBiABKAUSEgoKbGFzdF9lcnJvchgHIAEoCRIzCg9uZXh0X2F0dGVtcHRfYXQYCCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wImAKCkltcGVkaW1lbnQSCgoCaWQYASABKAkSDQoFY2F1c2UYAiABKAkSDwoHc3VtbWFyeRgDIAEoCRITCgtvY2N1cnJlbmNlcxgEIAEoBRIRCglyZW1vdGVfaWQYBSABKAkqmAEKDEhhbmRvZmZTdGF0ZRIdChlIQU5ET0ZGX1NUQVRFX1VOU1BFQ0lGSUVEEAASFQoRSEFORE9GRl9TVEFURV9EVUUQARIeChpIQU5ET0ZGX1NUQVRFX0FDS05PV0xFREdFRBACEhkKFUhBTkRPRkZfU1RBVEVfUkVGVVNFRBADEhcKE0hBTkRPRkZfU1RBVEVfU1RVQ0sQBGIGcHJvdG8z", [file_automation_v1_run_event, file_google_protobuf_timestamp]);
+  fileDesc("Cid3b3JrZmxvd3NfcnVudGltZS92MS9oYW5kb2ZmX2NhbGwucHJvdG8SFHdvcmtmbG93c19ydW50aW1lLnYxIv8BCgtIYW5kb2ZmQ2FsbBIQCghyZWNlaXZlchgBIAEoCRILCgNycGMYAiABKAkSFwoPaWRlbXBvdGVuY3lfa2V5GAMgASgJEioKBXBoYXNlGAQgASgOMhsuYXV0b21hdGlvbi52MS5IYW5kb2ZmUGhhc2USMQoFc3RhdGUYBSABKA4yIi53b3JrZmxvd3NfcnVudGltZS52MS5IYW5kb2ZmU3RhdGUSEAoIYXR0ZW1wdHMYBiABKAUSEgoKbGFzdF9lcnJvchgHIAEoCRIzCg9uZXh0X2F0dGVtcHRfYXQYCCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wImAKCkltcGVkaW1lbnQSCgoCaWQYASABKAkSDQoFY2F1c2UYAiABKAkSDwoHc3VtbWFyeRgDIAEoCRITCgtvY2N1cnJlbmNlcxgEIAEoBRIRCglyZW1vdGVfaWQYBSABKAkqmAEKDEhhbmRvZmZTdGF0ZRIdChlIQU5ET0ZGX1NUQVRFX1VOU1BFQ0lGSUVEEAASFQoRSEFORE9GRl9TVEFURV9EVUUQARIeChpIQU5ET0ZGX1NUQVRFX0FDS05PV0xFREdFRBACEhkKFUhBTkRPRkZfU1RBVEVfUkVGVVNFRBADEhcKE0hBTkRPRkZfU1RBVEVfU1RVQ0sQBGIGcHJvdG8z", [file_automation_v1_run_event, file_google_protobuf_timestamp]);
 
 /**
  * One call to a methodology, with its last answer.
@@ -28,9 +28,11 @@ export type HandoffCall = Message<"workflows_runtime.v1.HandoffCall"> & {
   receiver: string;
 
   /**
-   * @generated from field: string method = 2;
+   * The call, in the methodology's words: `AttachIncrementEvidence`.
+   *
+   * @generated from field: string rpc = 2;
    */
-  method: string;
+  rpc: string;
 
   /**
    * @generated from field: string idempotency_key = 3;
@@ -75,9 +77,11 @@ export type HandoffCallJson = {
   receiver?: string;
 
   /**
-   * @generated from field: string method = 2;
+   * The call, in the methodology's words: `AttachIncrementEvidence`.
+   *
+   * @generated from field: string rpc = 2;
    */
-  method?: string;
+  rpc?: string;
 
   /**
    * @generated from field: string idempotency_key = 3;
