@@ -194,7 +194,7 @@ describe("a run that Scrum or a person stops", () => {
     const scope = await begin();
     await seal.prepare(scope);
     await seal.deliver(scope, signal());
-    await sealing.admin.query("update runs set desired_state = 'CANCEL' where run_id = $1", [scope.runId]);
+    await seal.cancel(scope);
     expect(await seal.deliver(scope, signal())).toMatchObject({ desiredState: "DESIRED_STATE_CANCEL" });
     expect(await seal.commit(scope)).toEqual({ committed: false });
     await seal.abort(scope, cancelled);

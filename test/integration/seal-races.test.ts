@@ -19,8 +19,6 @@ const prepared = async () => {
   await seal.prepare(scope);
   return scope;
 };
-const cancel = ({ runId }: SealScope) =>
-  sealing.admin.query("update runs set desired_state = 'CANCEL' where run_id = $1", [runId]);
 const say = (scope: SealScope) =>
   createInRun({ ...sealing, now: () => new Date() })(scope, (open) =>
     open.append([{ writerKey: crypto.randomUUID(), message: { text: "a word in between" } }]),
@@ -37,7 +35,7 @@ describe("while a seal is prepared", () => {
   it("a cancel leaves nothing prepared, whatever the verdict would be", async () => {
     for (const requirements of [[ran], [tested]]) {
       const scope = await begin(requirements);
-      const answer = await meanwhile(() => cancel(scope)).prepare(scope);
+      const answer = await meanwhile(() => seal.cancel(scope)).prepare(scope);
       expect(answer).toEqual({ desiredState: "DESIRED_STATE_CANCEL" });
       expect([await look.statuses(scope), await look.statusOf(scope)]).toEqual([[], "PREPARING"]);
     }
@@ -73,7 +71,7 @@ describe("while a seal is prepared", () => {
 describe("while a seal is committed", () => {
   it("a cancel wins", async () => {
     const scope = await prepared();
-    expect(await meanwhile(() => cancel(scope)).commit(scope)).toEqual({ committed: false });
+    expect(await meanwhile(() => seal.cancel(scope)).commit(scope)).toEqual({ committed: false });
     expect(await look.halves(scope)).toMatchObject({ registered: 0, status: "SEALING", artifacts: 0 });
   });
 

@@ -48,8 +48,7 @@ const told = (more: Partial<Sent["report"]>): Sent => ({ ...made.honest, report:
 const partial = () =>
   told({ capture: { ...made.honest.report.capture, partial: true, skipped: [{ path: "big", reason: "oversize" }] } });
 const stopped = () => told({ outcome: "WORK_OUTCOME_FAILED", cause: "stopped", reason: "it was stopped" });
-const cancel = ({ runId }: SealScope) =>
-  sealing.admin.query("update runs set desired_state = 'CANCEL' where run_id = $1", [runId]);
+const cancel = (scope: SealScope) => seal.cancel(scope);
 /** Work that names objects which were never stored. */
 const missing = (): Sent => ({ ...made.honest, files: made.honest.files.filter(({ kind }) => kind !== "report") });
 

@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { createListArtifacts } from "../../src/artifacts/list-artifacts.ts";
 import { ListElementsRequestSchema } from "../../src/gen/graph/v1/graph_service_pb.ts";
 import { createListElements } from "../../src/graph/list-elements.ts";
+import { RunEndedError } from "../../src/runs/cancel-run.ts";
 import { createInRun, SupersededExecutionError, UnknownRunError } from "../../src/runs/in-run.ts";
 import { hashEvent } from "../../src/runs/stream/chain-events.ts";
 import type { AbortedEnd } from "../../src/seal/abort-seal.ts";
@@ -107,25 +108,18 @@ describe("the result of a run", () => {
   });
 
   it("tells how often its work was begun anew, and so does the impediment", async () => {
-    const scope = await begin([ran], "result-tenant");
-    await sealing.admin.query("update runs set attempt = $2 where run_id = $1", [
-      scope.runId,
-      JSON.stringify({ attempt: 2, previousEnd: "its worker was lost" }),
-    ]);
+    const scope = await sealing.beginRun({ tenant: "result-tenant", requirements: [ran], context, attempt: 2 });
     const { result } = await seal.abort(scope, { outcome: "FAILED", cause: "gave_up", reason: "no idea" });
     expect(result?.attempts).toBe(2);
     const { impediment } = await seal.describe(scopeOf("result-tenant"), scope.runId);
     expect(impediment?.summary).toMatch(
-      / ended FAILED: no idea \(attempt 2 of its work; how the one before ended: its worker was lost\)$/,
+      / ended FAILED: no idea \(attempt 2 of its work; how the one before ended: its worker was lost, or could not say why it ended\)$/,
     );
   });
 
   it("tells who cancelled it and why, whoever seals that end", async () => {
     const scope = await begin([ran], "result-tenant");
-    await sealing.admin.query(`update runs set desired_state = 'CANCEL', cancel = $2 where run_id = $1`, [
-      scope.runId,
-      JSON.stringify({ principal: "paula", reason: "wrong item", at: new Date().toISOString() }),
-    ]);
+    await seal.cancel(scope, "wrong item");
     expect(await seal.abort(scope, cancelled)).toMatchObject({ result: { reason: "cancelled by paula: wrong item" } });
     const events = await look.eventsOf(scope);
     expect(events.at(-1)?.status).toMatchObject({
@@ -333,8 +327,8 @@ describe("a run whose verdict does not pass", () => {
 
   it("raises none for time that went by before the work began: nothing is broken", async () => {
     const end = { outcome: "TIMED_OUT", cause: "queue_limit_exceeded", reason: "too many before it" } as const;
-    const scope = await begin([tested], "queue-tenant");
-    await sealing.admin.query("update runs set work_begun_at = null where run_id = $1", [scope.runId]);
+    const work = { plan: {}, pins: {}, baseCommit: "a".repeat(40) };
+    const scope = await sealing.beginRun({ tenant: "queue-tenant", requirements: [tested], context, work, attempt: 0 });
     await seal.abort(scope, end);
     expect((await seal.describe(scopeOf("queue-tenant"), scope.runId)).impediment).toBeUndefined();
     expect(await look.statusOf(scope)).toBe("TIMED_OUT");
@@ -402,12 +396,9 @@ describe("a run that ends otherwise", () => {
 });
 
 describe("a cancel", () => {
-  const cancel = (scope: SealScope) =>
-    sealing.admin.query("update runs set desired_state = 'CANCEL' where run_id = $1", [scope.runId]);
-
   it("that comes before the prepare leaves nothing prepared", async () => {
     const scope = await begin();
-    await cancel(scope);
+    await seal.cancel(scope);
     expect(await seal.prepare(scope)).toEqual({ desiredState: "DESIRED_STATE_CANCEL" });
     expect(await look.statuses(scope)).toEqual([]);
   });
@@ -415,7 +406,7 @@ describe("a cancel", () => {
   it("that comes before the commit wins", async () => {
     const scope = await begin();
     await seal.prepare(scope);
-    await cancel(scope);
+    await seal.cancel(scope);
     expect(await seal.prepare(scope)).toMatchObject({ desiredState: "DESIRED_STATE_CANCEL" });
     expect(await seal.deliver(scope, AbortSignal.timeout(60_000))).toMatchObject({
       desiredState: "DESIRED_STATE_CANCEL",
@@ -428,7 +419,7 @@ describe("a cancel", () => {
     const scope = await begin();
     await seal.prepare(scope);
     await seal.commit(scope);
-    await cancel(scope);
+    await expect(seal.cancel(scope)).rejects.toThrow(RunEndedError);
     expect(await seal.commit(scope)).toMatchObject({ committed: true });
   });
 });

@@ -83,7 +83,7 @@ describe("a grant to upload", () => {
     await expect(grant({ ...scope, tenant: "other" }, log())).rejects.toThrow(UnknownRunError);
     await seal.grant(scope, { attempt: 2, uploads: [log()] });
     await expect(grant(scope, log())).rejects.toThrow(SupersededExecutionError);
-    await sealing.admin.query("update runs set status = 'SEALING' where run_id = $1", [scope.runId]);
+    await seal.abort(scope, { outcome: "FAILED", cause: "gave_up", reason: "" });
     await expect(seal.grant(scope, { attempt: 3, uploads: [log()] })).rejects.toThrow(SupersededExecutionError);
   });
 });

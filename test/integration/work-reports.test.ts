@@ -22,12 +22,13 @@ let beginRun: Reporting["beginRun"];
 let begunRun: Reporting["begunRun"];
 let report: Reporting["report"];
 let complete: Reporting["complete"];
+let cancel: Reporting["cancel"];
 let eventsOf: Reporting["eventsOf"];
 const tenant = "acme";
 
 beforeAll(async () => {
   reporting = await startReporting();
-  ({ superuser, inScope, inRun, beginRun, begunRun, report, complete, eventsOf } = reporting);
+  ({ superuser, inScope, inRun, beginRun, begunRun, report, complete, cancel, eventsOf } = reporting);
 });
 afterAll(() => reporting?.stop());
 
@@ -85,6 +86,7 @@ describe("what a worker reports", () => {
   it("fills the log up to its bound, which is said before anything is left out, over all attempts", async () => {
     const runId = await begunRun();
     const bytes = logBounds.bytes - 33_554_432;
+    // said in earnest, 256 MiB would take minutes
     const fillTo = (size: number) =>
       superuser.query("update run_streams set size_bytes = $2 where run_id = $1", [runId, size]);
     await fillTo(Math.ceil(0.8 * bytes));
@@ -192,7 +194,7 @@ describe("what a worker reports", () => {
 
   it("says cancel as soon as that is wanted", async () => {
     const runId = await begunRun();
-    await superuser.query("update runs set desired_state = 'CANCEL' where run_id = $1", [runId]);
+    await cancel(runId);
     expect((await report(runId, { attempt: 1, events: [message(1)] })).desiredState).toBe(DesiredState.CANCEL);
   });
 

@@ -15,7 +15,7 @@ import type { SealScope } from "../../../src/seal/run-so-far.ts";
 import { canonicalJson } from "../../../src/text/canonical-json.ts";
 import { beginAttempt } from "../../../src/work/begin-attempt.ts";
 
-/** A run that has begun, with its pinned profile; the first attempt of its work, if it has any, is taken up. */
+/** A run that has begun, with its pinned profile. */
 export const createBeginRun =
   (admin: pg.Pool) =>
   async (what: {
@@ -26,8 +26,11 @@ export const createBeginRun =
     context: MethodologyContextJson;
     /** For a run that works in boxes. */
     work?: { plan: AutomationPlanJson; pins: RunPinsJson; baseCommit: string };
+    /** Which attempt of its work a worker has taken up; 0: none. */
+    attempt?: number;
   }): Promise<SealScope> => {
     const { tenant, org = "retail", requirements, receiver, context, work } = what;
+    const { attempt = work === undefined ? 0 : 1 } = what;
     const inScope = createInScope(admin);
     const now = () => new Date();
     const runId = randomUUID();
@@ -88,9 +91,8 @@ export const createBeginRun =
       const begunAt = now();
       await admitExecution(open.transaction, scope, { ...execution, begunAt });
       await open.moveTo("PREPARING", "begin/1");
-      if (work === undefined) return;
-      await beginAttempt(open, { attempt: 1, fault: undefined }, begunAt);
-      await keepBaseCommit(open.transaction, scope, work.baseCommit);
+      await beginAttempt(open, { attempt, fault: undefined }, begunAt);
+      if (work !== undefined) await keepBaseCommit(open.transaction, scope, work.baseCommit);
     });
     return { ...scope, execution };
   };

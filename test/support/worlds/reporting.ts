@@ -18,6 +18,7 @@ import {
   StartWorkflowRunRequestSchema,
 } from "../../../src/gen/workflows_runtime/v1/workflow_service_pb.ts";
 import { createStartRun } from "../../../src/requests/start-run.ts";
+import { createCancelRun } from "../../../src/runs/cancel-run.ts";
 import { createDescribeRun } from "../../../src/runs/describe-run.ts";
 import { createInRun } from "../../../src/runs/in-run.ts";
 import { createBeginRun } from "../../../src/work/begin-run.ts";
@@ -92,6 +93,11 @@ export async function startReporting() {
         { ...scopeOf(tenant), runId, execution },
         { report, uploads: [] },
         AbortSignal.timeout(10_000),
+      ),
+    cancel: (runId: string) =>
+      createCancelRun({ inRun, newId: () => crypto.randomUUID(), now, workflowIdOf, onCommand: () => undefined })(
+        { runId, reason: "" },
+        aPrincipal(tenant),
       ),
     describeRun: async (runId: string) =>
       (await createDescribeRun({ inScope, workflowIdOf })(scopeOf(tenant), runId)).run,

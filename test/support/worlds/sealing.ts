@@ -1,3 +1,4 @@
+import { randomUUID } from "node:crypto";
 import { join } from "node:path";
 import pg from "pg";
 import type { ObjectStore } from "../../../src/artifacts/object-store.ts";
@@ -7,6 +8,7 @@ import { openFileSigner } from "../../../src/drivers/signing/file-signer.ts";
 import type { RequirementJson } from "../../../src/gen/governance/v1/profile_pb.ts";
 import type { ReceiverOf } from "../../../src/methodology/methodology.ts";
 import { publishSigningKeys } from "../../../src/proof/attestations/signing-keys.ts";
+import { createCancelRun } from "../../../src/runs/cancel-run.ts";
 import { assertRun, createInRun } from "../../../src/runs/in-run.ts";
 import type { AbortedEnd } from "../../../src/seal/abort-seal.ts";
 import { createAbortSeal } from "../../../src/seal/abort-seal.ts";
@@ -88,6 +90,13 @@ export async function startSealing() {
     };
     const examine = createExaminer({ objects, limits: examinerLimits });
     const completeWork = createCompleteWork({ ...deps, examine });
+    const cancelRun = createCancelRun({
+      inRun: deps.inRun,
+      newId: () => randomUUID(),
+      now,
+      workflowIdOf: () => "workflow",
+      onCommand: () => undefined,
+    });
     const limit = () => AbortSignal.timeout(limitMs);
     const abortSeal = createAbortSeal(deps);
     const prepare = createPrepareSeal(deps);
@@ -98,6 +107,9 @@ export async function startSealing() {
       prepare: (scope: SealScope) => prepare(scope, limit()),
       deliver: createDeliverHandoff(deps),
       commit: (scope: SealScope) => commit(scope, limit()),
+      /** As paula asks for it. */
+      cancel: ({ tenant, org, runId }: SealScope, reason = "") =>
+        cancelRun({ runId, reason }, { tenant, org, subject: "paula", roles: ["operator"] }),
       abort: (scope: EndScope, end: AbortedEnd) => abortSeal(scope, end, limit()),
       reconcile: createReconcileRun({ ...deps, abortSeal, onReconciled: () => undefined }),
       describe: createDescribeSeal(deps),
