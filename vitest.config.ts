@@ -1,8 +1,8 @@
 import { defineConfig } from "vitest/config";
 
 /** Unit tests sit beside the code; the other projects drive real engines and are given time for it. */
-const onEngines = (name: string, include: string, fileParallelism = false) => ({
-  test: { name, include: [include], testTimeout: 120_000, hookTimeout: 180_000, fileParallelism },
+const onEngines = (name: string, globalSetup?: string) => ({
+  test: { name, include: [`test/${name}/**/*.test.ts`], testTimeout: 120_000, hookTimeout: 180_000, globalSetup },
 });
 
 export default defineConfig({
@@ -25,11 +25,11 @@ export default defineConfig({
           testTimeout: 60_000,
         },
       },
-      onEngines("integration", "test/integration/**/*.test.ts", true), // each file starts its own, and mostly waits
-      onEngines("workspace", "test/workspace/**/*.test.ts", true), // boxes, git and files; no engines
-      onEngines("replay", "test/replay/**/*.test.ts"),
-      onEngines("e2e", "test/e2e/**/*.test.ts", true), // a stack each, on ports of its own
-      onEngines("faults", "test/faults/**/*.test.ts", true),
+      onEngines("integration", "test/support/engines/project-engines.ts"),
+      onEngines("workspace"), // boxes, git and files; no engines
+      onEngines("replay"),
+      onEngines("e2e"), // a stack each, on ports of its own
+      onEngines("faults"),
     ],
   },
 });

@@ -4,19 +4,19 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { createInScope } from "../../src/drivers/postgres/in-scope.ts";
 import type { Delivery } from "../../src/requests/delivery.ts";
 import { aRequest, declare } from "../support/builders/declared.ts";
+import type { BorrowedEngines } from "../support/engines/borrow-engines.ts";
+import { borrowEngines } from "../support/engines/borrow-engines.ts";
 import type { TestDatabase } from "../support/engines/database.ts";
 import { createDatabase } from "../support/engines/database.ts";
-import type { TestEngines } from "../support/engines/engines.ts";
-import { startEngines } from "../support/engines/engines.ts";
 import { acceptInto, aDelivery, quarantined, quarantineRecords } from "../support/worlds/accepting.ts";
 
-let engines: TestEngines;
+let engines: BorrowedEngines;
 let database: TestDatabase;
 let dispatcher: Pool;
 let superuser: pg.Client;
 
 beforeAll(async () => {
-  engines = await startEngines({ postgres: true });
+  engines = await borrowEngines({ postgres: true });
   database = await createDatabase(engines.postgres.url);
   dispatcher = database.poolOf("dispatcher");
   superuser = new pg.Client({ connectionString: database.superuserUrl });

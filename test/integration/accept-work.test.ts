@@ -19,21 +19,21 @@ import { insertPersona } from "../../src/personas/persona-store.ts";
 import type { InScope } from "../../src/tenancy/transaction.ts";
 import { canonicalDigest } from "../../src/text/canonical-json.ts";
 import { aPrincipal, aRequest, declare, scopeOf, workspaces } from "../support/builders/declared.ts";
+import type { BorrowedEngines } from "../support/engines/borrow-engines.ts";
+import { borrowEngines } from "../support/engines/borrow-engines.ts";
 import type { TestDatabase } from "../support/engines/database.ts";
 import { createDatabase } from "../support/engines/database.ts";
-import type { TestEngines } from "../support/engines/engines.ts";
-import { startEngines } from "../support/engines/engines.ts";
 import { acceptInto, aDelivery } from "../support/worlds/accepting.ts";
 
 const tenant = "acme";
-let engines: TestEngines;
+let engines: BorrowedEngines;
 let database: TestDatabase;
 let dispatcher: Pool;
 let inScope: InScope;
 let superuser: pg.Client;
 
 beforeAll(async () => {
-  engines = await startEngines({ postgres: true });
+  engines = await borrowEngines({ postgres: true });
   database = await createDatabase(engines.postgres.url);
   dispatcher = database.poolOf("dispatcher");
   inScope = createInScope(database.poolOf("api"));

@@ -10,14 +10,14 @@ import type { Delivery } from "../../src/requests/delivery.ts";
 import { ConflictingRequestError, createStartRun, RejectedRequestError } from "../../src/requests/start-run.ts";
 import { textHeaders } from "../../src/runs/outbox/bus-record.ts";
 import { aPrincipal, aProfile, aRequest, declare, runs, scopeOf, workspaces } from "../support/builders/declared.ts";
+import type { BorrowedEngines } from "../support/engines/borrow-engines.ts";
+import { borrowEngines } from "../support/engines/borrow-engines.ts";
 import type { TestDatabase } from "../support/engines/database.ts";
 import { createDatabase } from "../support/engines/database.ts";
-import type { TestEngines } from "../support/engines/engines.ts";
-import { startEngines } from "../support/engines/engines.ts";
 import { acceptInto, aDelivery, quarantined, quarantineRecords } from "../support/worlds/accepting.ts";
 
 const trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
-let engines: TestEngines;
+let engines: BorrowedEngines;
 let database: TestDatabase;
 let dispatcher: Pool;
 let api: Pool;
@@ -25,7 +25,7 @@ let superuser: pg.Client;
 const now = () => new Date();
 
 beforeAll(async () => {
-  engines = await startEngines({ postgres: true });
+  engines = await borrowEngines({ postgres: true });
   database = await createDatabase(engines.postgres.url);
   dispatcher = database.poolOf("dispatcher");
   api = database.poolOf("api");

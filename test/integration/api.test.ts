@@ -9,6 +9,8 @@ import { RefusalPolicy } from "../../src/gen/governance/v1/profile_pb.ts";
 import { Disposition } from "../../src/gen/workflows_runtime/v1/delivery_pb.ts";
 import type { Run } from "../../src/gen/workflows_runtime/v1/run_pb.ts";
 import { WorkflowService } from "../../src/gen/workflows_runtime/v1/workflow_service_pb.ts";
+import type { TestEngines } from "../support/engines/engines.ts";
+import { startEngines } from "../support/engines/engines.ts";
 import type { ApiClient, Claims, Post, RunningApi } from "../support/worlds/api.ts";
 import {
   declare,
@@ -21,12 +23,14 @@ import {
   startRun,
 } from "../support/worlds/api.ts";
 
+let engines: TestEngines;
 let api: RunningApi;
 let acme: ApiClient;
 let globex: ApiClient;
 
 beforeAll(async () => {
-  api = await startApi();
+  engines = await startEngines({ postgres: true, s3: true });
+  api = await startApi("", async () => engines);
   acme = await api.clientOf();
   globex = await api.clientOf({ tenant: "globex" });
   await Promise.all([declare(acme), declare(globex)]);
@@ -325,8 +329,8 @@ describe("when something is away", () => {
     });
     const stream = acme.workflows.watchWorkflowRun({ runId: await startRun(acme) }, { timeoutMs: 0 });
     const watching = errorOf(readAll(stream));
-    await api.engines.postgres.engine.stop(5_000);
-    await api.engines.s3.engine.stop(5_000);
+    await engines.postgres.engine.stop(5_000);
+    await engines.s3.engine.stop(5_000);
     const away = await fetch(`${api.url}/readyz`);
     expect({ status: away.status, parts: await away.json() }).toEqual({
       status: 503,

@@ -26,7 +26,7 @@ beforeAll(async () => {
   acme = await api.clientOf({ roles: ["admin"], sub: "paula" });
   worker = await api.clientOf({ tenants: ["*"], orgs: ["*"], roles: ["worker"], sub: "worker-control" });
   await declare(acme);
-  pool = createPool({ url: api.postgresUrl, applicationName: "test", max: 4, onError: () => undefined });
+  pool = createPool({ url: api.database.urlOf("api"), applicationName: "test", max: 4, onError: () => undefined });
   inRun = createInRun({ inScope: createInScope(pool), now: () => new Date() });
 });
 afterAll(async () => {
@@ -146,7 +146,7 @@ describe("a cancel", () => {
 
   it("wakes the pump", async () => {
     const runId = await startRun(acme);
-    const listener = new pg.Client({ connectionString: api.engines.postgres.url });
+    const listener = new pg.Client({ connectionString: api.database.url });
     await listener.connect();
     const heard: string[] = [];
     listener.on("notification", ({ channel }) => heard.push(channel));
@@ -236,7 +236,7 @@ describe("the beginning of a run", () => {
 
   it("lets the next run be released", async () => {
     const runId = await startRun(acme);
-    const listener = new pg.Client({ connectionString: api.engines.postgres.url });
+    const listener = new pg.Client({ connectionString: api.database.url });
     await listener.connect();
     const heard: string[] = [];
     listener.on("notification", ({ channel, payload }) => heard.push(`${channel} ${payload}`));

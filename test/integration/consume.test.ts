@@ -7,18 +7,18 @@ import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { ensureTopics } from "../../src/drivers/kafka/ensure-topics.ts";
 import { createInScope } from "../../src/drivers/postgres/in-scope.ts";
 import { aRequest, declare } from "../support/builders/declared.ts";
+import type { BorrowedEngines } from "../support/engines/borrow-engines.ts";
+import { borrowEngines } from "../support/engines/borrow-engines.ts";
 import type { TestDatabase } from "../support/engines/database.ts";
 import { createDatabase } from "../support/engines/database.ts";
-import type { TestEngines } from "../support/engines/engines.ts";
-import { startEngines } from "../support/engines/engines.ts";
 import { consumeInto, eventHeaders, publishRequests, quarantined, topic } from "../support/worlds/accepting.ts";
 
-let engines: TestEngines;
+let engines: BorrowedEngines;
 let database: TestDatabase;
 let superuser: pg.Client;
 
 beforeAll(async () => {
-  engines = await startEngines({ postgres: true, kafka: true });
+  engines = await borrowEngines({ postgres: true, kafka: true });
   database = await createDatabase(engines.postgres.url);
   superuser = new pg.Client({ connectionString: database.superuserUrl });
   await superuser.connect();

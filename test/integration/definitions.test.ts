@@ -30,12 +30,12 @@ import { insertPersona } from "../../src/personas/persona-store.ts";
 import { InvalidPageTokenError } from "../../src/tenancy/page-token.ts";
 import type { InScope, InTransaction, Transaction } from "../../src/tenancy/transaction.ts";
 import { aPrincipal, aProfile, declare, scopeOf } from "../support/builders/declared.ts";
+import type { BorrowedEngines } from "../support/engines/borrow-engines.ts";
+import { borrowEngines } from "../support/engines/borrow-engines.ts";
 import type { TestDatabase } from "../support/engines/database.ts";
 import { createDatabase } from "../support/engines/database.ts";
-import type { TestEngines } from "../support/engines/engines.ts";
-import { startEngines } from "../support/engines/engines.ts";
 
-let engines: TestEngines;
+let engines: BorrowedEngines;
 let database: TestDatabase;
 let api: Pool;
 let inScope: InScope;
@@ -43,7 +43,7 @@ let inTransaction: InTransaction;
 let tenant = "";
 
 beforeAll(async () => {
-  engines = await startEngines({ postgres: true });
+  engines = await borrowEngines({ postgres: true });
   database = await createDatabase(engines.postgres.url);
   api = database.poolOf("api");
   inScope = createInScope(api);

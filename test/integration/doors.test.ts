@@ -12,11 +12,14 @@ import {
   ListWorkflowRunsRequestSchema,
   WorkflowService,
 } from "../../src/gen/workflows_runtime/v1/workflow_service_pb.ts";
+import type { TestEngines } from "../support/engines/engines.ts";
+import { startEngines } from "../support/engines/engines.ts";
 import type { RawCall, Told } from "../support/probes/raw-calls.ts";
 import { callGrpc, callHttp1, envelope, sendPieces } from "../support/probes/raw-calls.ts";
 import type { RunningApi } from "../support/worlds/api.ts";
 import { errorOf, scope, startApi } from "../support/worlds/api.ts";
 
+let engines: TestEngines;
 let api: RunningApi;
 let headers: Record<string, string>;
 let listed: string;
@@ -24,7 +27,8 @@ let watched: string;
 const service = WorkflowService.typeName;
 
 beforeAll(async () => {
-  api = await startApi("api: { reflection: true }");
+  engines = await startEngines({ postgres: true, s3: true });
+  api = await startApi("api: { reflection: true }", async () => engines);
   headers = { ...scope, authorization: `Bearer ${await api.token({ roles: ["admin", "worker"] })}` };
   listed = `${api.url}/${service}/ListWorkflowRuns`;
   watched = `${api.url}/${service}/WatchWorkflowRun`;
@@ -410,7 +414,7 @@ describe("reflection, where the operator has it", () => {
 
 describe("a probe, when a dependency is gone", () => {
   it("is told what /readyz says", async () => {
-    await api.engines.s3.engine.stop(2_000);
+    await engines.s3.engine.stop(2_000);
     const health = createClient(Health, createGrpcTransport({ baseUrl: api.url }));
     expect((await fetch(`${api.url}/readyz`)).status).toBe(503);
     expect(await health.check({})).toMatchObject({ status: Status.NOT_SERVING });

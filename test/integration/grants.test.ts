@@ -5,17 +5,17 @@ import type { Role } from "../../src/drivers/postgres/migrate.ts";
 import type { RunStatus } from "../../src/runs/run-status.ts";
 import { assertTransition } from "../../src/runs/run-status.ts";
 import { insertAdmittedRuns } from "../support/builders/admitted-runs.ts";
+import type { BorrowedEngines } from "../support/engines/borrow-engines.ts";
+import { borrowEngines } from "../support/engines/borrow-engines.ts";
 import type { TestDatabase } from "../support/engines/database.ts";
 import { createDatabase } from "../support/engines/database.ts";
-import type { TestEngines } from "../support/engines/engines.ts";
-import { startEngines } from "../support/engines/engines.ts";
 
-let engines: TestEngines;
+let engines: BorrowedEngines;
 let database: TestDatabase;
 let superuser: pg.Pool;
 
 beforeAll(async () => {
-  engines = await startEngines({ postgres: true });
+  engines = await borrowEngines({ postgres: true });
   database = await createDatabase(engines.postgres.url);
   superuser = new pg.Pool({ connectionString: database.superuserUrl, max: 2 });
   superuser.on("error", () => undefined);

@@ -5,16 +5,16 @@ import type { Listener } from "../../src/drivers/postgres/listener.ts";
 import { createListener } from "../../src/drivers/postgres/listener.ts";
 import type { Notifier } from "../../src/drivers/postgres/notifier.ts";
 import { createNotifier } from "../../src/drivers/postgres/notifier.ts";
-import type { TestEngines } from "../support/engines/engines.ts";
-import { startEngines } from "../support/engines/engines.ts";
+import type { BorrowedEngines } from "../support/engines/borrow-engines.ts";
+import { borrowEngines } from "../support/engines/borrow-engines.ts";
 import { waitUntil } from "../support/worlds/api.ts";
 
-let engines: TestEngines;
+let engines: BorrowedEngines;
 let admin: pg.Client;
 const open: (Listener | Notifier)[] = [];
 
 beforeAll(async () => {
-  engines = await startEngines({ postgres: true });
+  engines = await borrowEngines({ postgres: true });
   admin = new pg.Client({ connectionString: engines.postgres.url });
   await admin.connect();
 });

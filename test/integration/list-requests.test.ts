@@ -14,18 +14,18 @@ import { createListRequests } from "../../src/requests/list-requests.ts";
 import { platformScope } from "../../src/tenancy/bind-scope.ts";
 import { InvalidPageTokenError } from "../../src/tenancy/page-token.ts";
 import { aRequest, declare, scopeOf } from "../support/builders/declared.ts";
+import type { BorrowedEngines } from "../support/engines/borrow-engines.ts";
+import { borrowEngines } from "../support/engines/borrow-engines.ts";
 import type { TestDatabase } from "../support/engines/database.ts";
 import { createDatabase } from "../support/engines/database.ts";
-import type { TestEngines } from "../support/engines/engines.ts";
-import { startEngines } from "../support/engines/engines.ts";
 import { acceptInto, aDelivery } from "../support/worlds/accepting.ts";
 
-let engines: TestEngines;
+let engines: BorrowedEngines;
 let database: TestDatabase;
 let listRequests: ListRequests;
 
 beforeAll(async () => {
-  engines = await startEngines({ postgres: true });
+  engines = await borrowEngines({ postgres: true });
   database = await createDatabase(engines.postgres.url);
   const inScope = createInScope(database.poolOf("api"));
   listRequests = createListRequests({ inScope });

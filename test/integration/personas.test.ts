@@ -49,7 +49,7 @@ describe("a published persona", () => {
     expect(created).toBe(true);
     expect(persona).toMatchObject({ id: "test-fixer", version: "1", digest: fixer.digest, publishedBy: "paula" });
     expect(persona?.sizeBytes).toBe(BigInt(fixer.bundle.byteLength));
-    const s3 = createS3({ ...api.engines.s3, bucket: "automation" });
+    const s3 = createS3(api.engines.s3);
     try {
       const kept = await s3.digestOf(`tenants/${tenant}/sha256/${fixer.digest}`);
       expect(kept).toEqual({ sha256: fixer.digest, sizeBytes: fixer.bundle.byteLength });

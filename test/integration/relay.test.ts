@@ -17,21 +17,21 @@ import { createPublishRunEvents } from "../../src/runs/outbox/publish-run-events
 import { laneOf, quarantineTopic, runEventTopic } from "../../src/runs/outbox/topics.ts";
 import { insertAdmittedRuns } from "../support/builders/admitted-runs.ts";
 import { scopeOf } from "../support/builders/declared.ts";
+import type { BorrowedEngines } from "../support/engines/borrow-engines.ts";
+import { borrowEngines } from "../support/engines/borrow-engines.ts";
 import type { TestDatabase } from "../support/engines/database.ts";
 import { createDatabase } from "../support/engines/database.ts";
-import type { TestEngines } from "../support/engines/engines.ts";
-import { startEngines } from "../support/engines/engines.ts";
 import { readTopic } from "../support/probes/invariants.ts";
 
 const log = pino({ level: "silent" });
-let engines: TestEngines;
+let engines: BorrowedEngines;
 let database: TestDatabase;
 let superuser: Pool;
 let inRun: InRun;
 let sink: RecordSink;
 
 beforeAll(async () => {
-  engines = await startEngines({ postgres: true, kafka: true });
+  engines = await borrowEngines({ postgres: true, kafka: true });
   database = await createDatabase(engines.postgres.url);
   superuser = new pg.Pool({ connectionString: database.superuserUrl });
   superuser.on("error", () => undefined); // the server may end a connection before the pool has

@@ -14,13 +14,13 @@ import type { Temporal } from "../../src/drivers/temporal/workflow-client.ts";
 import { createTemporal } from "../../src/drivers/temporal/workflow-client.ts";
 import type { InTransaction } from "../../src/tenancy/transaction.ts";
 import { insertAdmittedRuns } from "../support/builders/admitted-runs.ts";
+import type { BorrowedEngines } from "../support/engines/borrow-engines.ts";
+import { borrowEngines } from "../support/engines/borrow-engines.ts";
 import type { TestDatabase } from "../support/engines/database.ts";
 import { createDatabase } from "../support/engines/database.ts";
-import type { TestEngines } from "../support/engines/engines.ts";
-import { startEngines } from "../support/engines/engines.ts";
 
 const log = pino({ level: "silent" });
-let engines: TestEngines;
+let engines: BorrowedEngines;
 let database: TestDatabase;
 let superuser: Pool;
 let temporal: Temporal;
@@ -29,7 +29,7 @@ let client: Client;
 let inTransaction: InTransaction;
 
 beforeAll(async () => {
-  engines = await startEngines({ postgres: true, temporal: true });
+  engines = await borrowEngines({ postgres: true, temporal: true });
   database = await createDatabase(engines.postgres.url);
   superuser = new pg.Pool({ connectionString: database.superuserUrl });
   superuser.on("error", () => undefined); // the server may end a connection before the pool has

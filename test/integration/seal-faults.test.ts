@@ -78,14 +78,14 @@ describe("committing, while things break", () => {
       ...{ endpoint: sealing.engines.s3.endpoint, region: sealing.engines.s3.region, forcePathStyle: true },
       credentials: sealing.engines.s3,
     });
-    const original = await client.send(new GetObjectCommand({ Bucket: "automation", Key }));
+    const original = await client.send(new GetObjectCommand({ Bucket: sealing.engines.s3.bucket, Key }));
     const bytes = (await original.Body?.transformToByteArray()) ?? new Uint8Array();
-    await client.send(new PutObjectCommand({ Bucket: "automation", Key, Body: "forged" }));
+    await client.send(new PutObjectCommand({ Bucket: sealing.engines.s3.bucket, Key, Body: "forged" }));
     expect(await seal.commit(scope)).toMatchObject({ committed: false, fault: expect.stringContaining("has sha256") });
-    await client.send(new DeleteObjectCommand({ Bucket: "automation", Key }));
+    await client.send(new DeleteObjectCommand({ Bucket: sealing.engines.s3.bucket, Key }));
     expect(await seal.commit(scope)).toMatchObject({ fault: expect.stringContaining("is not there") });
     expect(await look.statuses(scope)).toEqual(["PROVISIONAL", "PROVISIONAL", "PROVISIONAL"]);
-    await client.send(new PutObjectCommand({ Bucket: "automation", Key, Body: bytes }));
+    await client.send(new PutObjectCommand({ Bucket: sealing.engines.s3.bucket, Key, Body: bytes }));
     expect(await seal.commit(scope)).toMatchObject({ committed: true });
     client.destroy();
   });

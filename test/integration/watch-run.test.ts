@@ -33,8 +33,8 @@ beforeAll(async () => {
   api = await startApi();
   acme = await api.clientOf();
   await declare(acme);
-  pool = createPool({ url: api.postgresUrl, applicationName: "test", max: 8, onError: () => undefined });
-  notifier = createNotifier({ url: api.postgresUrl, applicationName: "test", onError: () => undefined });
+  pool = createPool({ url: api.database.urlOf("api"), applicationName: "test", max: 8, onError: () => undefined });
+  notifier = createNotifier({ url: api.database.urlOf("api"), applicationName: "test", onError: () => undefined });
   inScope = createInScope(pool);
   inRunUnheard = createInRun({ inScope, now: () => new Date() });
   inRun = tellAppended(inRunUnheard, ({ tenant, runId }) =>

@@ -27,7 +27,14 @@ export interface TestEngines {
   /** Superuser and database `automation`. */
   postgres: { url: string; address: string; password: string; engine: Engine };
   kafka: { brokers: string[]; engine: Engine };
-  s3: { endpoint: string; region: string; accessKeyId: string; secretAccessKey: string; engine: Engine };
+  s3: {
+    endpoint: string;
+    region: string;
+    accessKeyId: string;
+    secretAccessKey: string;
+    bucket: string;
+    engine: Engine;
+  };
   temporal: { address: string; namespace: string; engine: Engine };
   /** Temporary folder of these engines, removed by `stop`. */
   dir: string;
@@ -71,7 +78,7 @@ export async function startEngines(wanted: WantedEngines): Promise<TestEngines> 
     s3: async () => {
       const credentials = { accessKeyId: "test", secretAccessKey: randomBytes(18).toString("base64url") };
       const engine = await started(startS3(await findS3(find), { ...placed("s3"), port: s3Port, credentials }));
-      return { endpoint: `http://${engine.address}`, region: s3Region, ...credentials, engine };
+      return { endpoint: `http://${engine.address}`, region: s3Region, ...credentials, bucket: "automation", engine };
     },
     temporal: async () => {
       const engine = await started(

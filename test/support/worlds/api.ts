@@ -9,13 +9,14 @@ import pg from "pg";
 import { freePorts } from "../../../local/engines/ports.ts";
 import { createIssuer } from "../../../local/issuer/issuer.ts";
 import { createApiClient } from "../../../src/client/api-client.ts";
-import { migrateDatabase, roleName } from "../../../src/drivers/postgres/migrate.ts";
 import { createS3 } from "../../../src/drivers/s3/s3.ts";
 import { main } from "../../../src/processes/api/api.ts";
 import type { InRun } from "../../../src/runs/in-run.ts";
 import type { Scope } from "../../../src/tenancy/transaction.ts";
-import { withoutTriggers } from "../engines/database.ts";
-import { startEngines } from "../engines/engines.ts";
+import type { BorrowedEngines } from "../engines/borrow-engines.ts";
+import { borrowEngines } from "../engines/borrow-engines.ts";
+import { createDatabase } from "../engines/database.ts";
+import type { WantedEngines } from "../engines/engines.ts";
 
 export interface Claims {
   readonly tenants?: unknown;
@@ -32,16 +33,12 @@ export interface Claims {
 /**
  * The api process as it is, over a real Postgres and S3 and with the local stack's issuer.
  * @param more - lines of the operator file beside those that every test needs
+ * @param start - `startEngines` for a test that stops one
  */
-export async function startApi(more = "") {
-  const engines = await startEngines({ postgres: true, s3: true });
-  const password = randomUUID();
-  const passwords = { migrate: password, api: password, dispatcher: password, relay: password };
-  await migrateDatabase({ adminUrl: engines.postgres.url, passwords, log: () => {} });
-  const postgresUrl = new URL(engines.postgres.url);
-  postgresUrl.username = roleName("api");
-  postgresUrl.password = password;
-  const s3 = createS3({ ...engines.s3, bucket: "automation" });
+export async function startApi(more = "", start: (wanted: WantedEngines) => Promise<BorrowedEngines> = borrowEngines) {
+  const engines = await start({ postgres: true, s3: true });
+  const database = await createDatabase(engines.postgres.url);
+  const s3 = createS3(engines.s3);
   await s3.ensureBucket();
   s3.close();
 
@@ -62,10 +59,10 @@ export async function startApi(more = "") {
   mkdirSync(keysDir, { mode: 0o700 });
   const environment = {
     AUTOMATION_LOG_LEVEL: "error",
-    AUTOMATION_POSTGRES_URL: postgresUrl.href,
+    AUTOMATION_POSTGRES_URL: database.urlOf("api"),
     AUTOMATION_S3_ENDPOINT: engines.s3.endpoint,
     AUTOMATION_S3_REGION: engines.s3.region,
-    AUTOMATION_S3_BUCKET: "automation",
+    AUTOMATION_S3_BUCKET: engines.s3.bucket,
     AUTOMATION_S3_ACCESS_KEY_ID: engines.s3.accessKeyId,
     AUTOMATION_S3_SECRET_ACCESS_KEY: engines.s3.secretAccessKey,
     AUTOMATION_API_ADDRESS: `127.0.0.1:${apiPort}`,
@@ -76,7 +73,7 @@ export async function startApi(more = "") {
   const url = `http://127.0.0.1:${apiPort}`;
   let ending = new AbortController();
   let running = Promise.resolve();
-  const start = async () => {
+  const begin = async () => {
     ending = new AbortController();
     const begun = main(environment, ending.signal);
     running = begun;
@@ -87,7 +84,7 @@ export async function startApi(more = "") {
     ending.abort();
     await running;
   };
-  await start();
+  await begin();
 
   /** A token of the issuer's own key that claims what a test wants. */
   const token = (claims: Claims = {}): Promise<string> => {
@@ -108,11 +105,19 @@ export async function startApi(more = "") {
     const bearer = await token({ tenants: [tenant], orgs: [org], ...rest });
     return createApiClient({ apiUrl: url, token: () => bearer, tenant, org });
   };
-  const admin = new pg.Pool({ connectionString: withoutTriggers(engines.postgres.url), max: 4 });
+  const admin = new pg.Pool({ connectionString: database.superuserUrl, max: 4 });
   admin.on("error", () => undefined); // a test stops the server
 
   return {
-    ...{ url, engines, admin, start, shut, token, clientOf, issuerUrl, postgresUrl: postgresUrl.href },
+    url,
+    engines,
+    database,
+    admin,
+    start: begin,
+    shut,
+    token,
+    clientOf,
+    issuerUrl,
     async stop() {
       await shut();
       await admin.end();

@@ -43,7 +43,7 @@ export async function startReconcileWorld() {
   const { address } = engine;
   const namespace = temporalNamespace;
 
-  const url = new URL(api.postgresUrl);
+  const url = new URL(api.database.urlOf("api"));
   url.username = roleName("dispatcher");
   const pool = createPool({ url: url.href, applicationName: "dispatcher", max: 8, onError: () => undefined });
   const inTransaction = createInTransaction(pool);

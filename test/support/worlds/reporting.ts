@@ -25,8 +25,8 @@ import { createBeginRun } from "../../../src/work/begin-run.ts";
 import { createCompleteWork } from "../../../src/work/complete-work.ts";
 import { createReportStatus } from "../../../src/work/report-status.ts";
 import { aPrincipal, aRequest, declare, runs, scopeOf, workspaces } from "../builders/declared.ts";
+import { borrowEngines } from "../engines/borrow-engines.ts";
 import { createDatabase } from "../engines/database.ts";
-import { startEngines } from "../engines/engines.ts";
 import { startCapabilityOf } from "./api.ts";
 
 const tenant = "acme";
@@ -39,7 +39,7 @@ export type Reporting = Awaited<ReturnType<typeof startReporting>>;
 
 /** Runs that are begun and reported on, over a real Postgres with the api's role. The definition `work` has one step. */
 export async function startReporting() {
-  const engines = await startEngines({ postgres: true });
+  const engines = await borrowEngines({ postgres: true });
   const database = await createDatabase(engines.postgres.url);
   const superuser = new pg.Pool({ connectionString: database.superuserUrl, max: 2 });
   superuser.on("error", () => undefined);

@@ -29,8 +29,8 @@ import { examinerLimits } from "../../../src/work/examine/examiner/run-examiner.
 import { createGrantUploads } from "../../../src/work/grant-uploads.ts";
 import type { ReportedWork } from "../../../src/work/work-report-store.ts";
 import { createBeginRun } from "../builders/begun-run.ts";
+import { borrowEngines } from "../engines/borrow-engines.ts";
 import { createDatabase } from "../engines/database.ts";
-import { startEngines } from "../engines/engines.ts";
 
 export const baseUri = "https://automation.example/proof";
 export const ran: RequirementJson = {
@@ -52,12 +52,12 @@ export type Sealing = Awaited<ReturnType<typeof startSealing>>;
 
 /** Everything that ends runs, over a real Postgres with the api's role and a real S3. */
 export async function startSealing() {
-  const engines = await startEngines({ postgres: true, s3: true });
+  const engines = await borrowEngines({ postgres: true, s3: true });
   const database = await createDatabase(engines.postgres.url);
   const admin = new pg.Pool({ connectionString: database.superuserUrl, max: 4 });
   admin.on("error", () => {}); // clients that are still closing when Postgres stops say so
   const pool = database.poolOf("api");
-  const s3 = createS3({ ...engines.s3, bucket: "automation" });
+  const s3 = createS3(engines.s3);
   await s3.ensureBucket();
   const now = () => new Date();
   const signer = await openFileSigner(join(engines.dir, "keys"));
