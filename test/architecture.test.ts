@@ -161,10 +161,11 @@ function isAllowed(each: Import): boolean {
       if (each.isDynamic && (["processes", "local"].includes(target) || to === "workers/main.ts")) return true;
       if ([zone, target].toSorted().join() === "cli,local") return true;
       return ["client", "proof", "personas", "kafka", "config", "telemetry", "text"].includes(target);
+    case "config":
     case "telemetry":
       return target === "text";
     default:
-      return false; // client, config, engines and gen know nothing else of ours
+      return false; // client and gen know nothing else of ours
   }
 }
 

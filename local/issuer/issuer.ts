@@ -4,6 +4,7 @@ import type { IncomingMessage, RequestListener, ServerResponse } from "node:http
 import { join } from "node:path";
 import type { CryptoKey, JWK } from "jose";
 import { calculateJwkThumbprint, exportJWK, generateKeyPair, importJWK, SignJWT } from "jose";
+import { isName, namePattern } from "../../src/text/name.ts";
 
 /** What the api expects in a token's `aud`. */
 export const audience = "automation";
@@ -12,7 +13,6 @@ export const tokenLifetimeSeconds = 3600;
 const roles = ["viewer", "operator", "admin", "worker", "platform"];
 /** They speak for no tenant, or for each. */
 const rolesOfNoTenant = ["worker", "platform"];
-const name = /^[a-z0-9][a-z0-9-]{0,62}$/;
 const bodyLimitBytes = 16 * 1024;
 
 class RefusedRequestError extends Error {
@@ -99,10 +99,10 @@ interface TokenForm {
 const rules: Record<keyof TokenForm, { rule: string; holds: (value: string, role: string) => boolean }> = {
   role: { rule: `must be one of ${roles.join(", ")}`, holds: (value) => roles.includes(value) },
   tenant: {
-    rule: `must match ${name.source}, or be * for role ${rolesOfNoTenant.join(" or ")}`,
-    holds: (value, role) => name.test(value) || (value === "*" && rolesOfNoTenant.includes(role)),
+    rule: `must match ${namePattern.source}, or be * for role ${rolesOfNoTenant.join(" or ")}`,
+    holds: (value, role) => isName(value) || (value === "*" && rolesOfNoTenant.includes(role)),
   },
-  org: { rule: `must match ${name.source}, or be *`, holds: (value) => name.test(value) || value === "*" },
+  org: { rule: `must match ${namePattern.source}, or be *`, holds: (value) => isName(value) || value === "*" },
   subject: {
     rule: "must have 1 to 200 characters, none of them a control character",
     holds: (value) => value.length >= 1 && value.length <= 200 && !/\p{Cc}/u.test(value),

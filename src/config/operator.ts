@@ -6,10 +6,11 @@ import { parse } from "yaml";
 import { z } from "zod";
 import type { IsolationClassJson, LimitsJson, PolicyJson } from "../gen/automation/v1/policy_pb.ts";
 import { PolicySchema } from "../gen/automation/v1/policy_pb.ts";
+import { namePattern } from "../text/name.ts";
 import { platformPaths } from "./platform-paths.ts";
 import { UnusableConfigurationError } from "./unusable-configuration-error.ts";
 
-const tenant = z.string().regex(/^[a-z0-9][a-z0-9-]{0,62}$/, "must match [a-z0-9][a-z0-9-]{0,62}");
+const tenant = z.string().regex(namePattern, `must match ${namePattern.source}`);
 
 const validator = createValidator();
 /** A policy as its proto JSON. */

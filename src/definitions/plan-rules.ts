@@ -3,10 +3,10 @@ import type { Duration } from "@bufbuild/protobuf/wkt";
 import { durationMs } from "@bufbuild/protobuf/wkt";
 import type { AutomationPlan, Step } from "../gen/automation/v1/automation_plan_pb.ts";
 import { AutomationPlanSchema } from "../gen/automation/v1/automation_plan_pb.ts";
+import { faultOfRef } from "../text/git-ref.ts";
 import { faultOfSize } from "./declared-size.ts";
 import { faultOfTreePath } from "./policy/match-patterns.ts";
 import { faultOfTime, faultsOfPolicy } from "./policy/policy-rules.ts";
-import { faultOfRef } from "./repository-rules.ts";
 
 const longestLimitMs = 30 * 24 * 3_600_000;
 
@@ -21,7 +21,7 @@ export function faultsOfPlan(plan: AutomationPlan): string[] {
     ...faultOfLimit(timeLimit, "plan.time_limit"),
     ...faultOfLimit(queueLimit, "plan.queue_limit"),
     ...faultOfLimit(handoffLimit, "plan.handoff_limit"),
-    ...(ref === undefined ? [] : [`plan.repository.ref "${repository?.ref}" ${ref}`]),
+    ...(ref === undefined ? [] : [`plan.repository.ref "${repository?.ref}" ${ref}; name a branch, tag or commit`]),
     ...(policy === undefined ? [] : faultsOfPolicy(policy, "plan.policy")),
     ...steps.flatMap((step, index) => faultsOfStep(step, `plan.steps.${index}`)),
     ...repeated(steps, ({ id }) => id, "id", "is that of an earlier step; give each step its own"),

@@ -3,12 +3,13 @@ import type { Repository } from "../gen/workflows_runtime/v1/repository_pb.ts";
 import { RepositorySchema } from "../gen/workflows_runtime/v1/repository_pb.ts";
 import type { Principal } from "../tenancy/request-context.ts";
 import type { InScope } from "../tenancy/transaction.ts";
-import { shownText } from "../text/strangers-text.ts";
+import { faultOfRef } from "../text/git-ref.ts";
+import { shownRepositoryUrl } from "../text/repository-url.ts";
 import { bumpRevision } from "./declaration-revision-store.ts";
 import { faultOfSize } from "./declared-size.ts";
 import { faultsOfPolicy } from "./policy/policy-rules.ts";
 import type { RepositoryBounds } from "./repository-rules.ts";
-import { faultOfRef, faultOfUrl } from "./repository-rules.ts";
+import { faultOfUrl } from "./repository-rules.ts";
 import { upsertRepository } from "./repository-store.ts";
 
 /** A repository that the tenant may not, or nobody could, work from. */
@@ -37,8 +38,8 @@ export function createPutRepository(deps: {
     const refFault = faultOfRef(defaultRef);
     const faults = [
       ...faultOfSize(repository, "repository"),
-      ...(urlFault === undefined ? [] : [`url ${shown(url)} ${urlFault}`]),
-      ...(refFault === undefined ? [] : [`default_ref "${defaultRef}" ${refFault}`]),
+      ...(urlFault === undefined ? [] : [`url ${shownRepositoryUrl(url)} ${urlFault}`]),
+      ...(refFault === undefined ? [] : [`default_ref "${defaultRef}" ${refFault}; name a branch, tag or commit`]),
       ...(repository.policy === undefined ? [] : faultsOfPolicy(repository.policy, "policy")),
     ];
     if (faults.length > 0) throw new InvalidRepositoryError(id, faults);
@@ -47,10 +48,4 @@ export function createPutRepository(deps: {
       await bumpRevision(transaction, tenant);
     });
   };
-}
-
-/** The URL without what may be a secret. */
-function shown(url: string): string {
-  const bare = url.replace(/[?#].*$/s, "");
-  return `"${shownText(bare.replace(/^([a-z0-9+.:-]*\/\/)?[^/]*@/is, "$1…@"), 200)}"`;
 }

@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { faultOfRef, faultOfUrl } from "./repository-rules.ts";
+import { faultOfUrl } from "./repository-rules.ts";
 
 const bounds = {
   hosts: ["github.com", "git.example:8443"],
@@ -16,16 +16,16 @@ it.each([
 });
 
 it.each([
-  ["ext::sh -c true", "must begin with https://"],
-  ["--upload-pack=x", "must begin with https://"],
-  ["git@github.com:a/b", "must begin with https://"],
-  ["ssh://github.com/a/b", "must begin with https://"],
-  ["http://github.com/a/b", "must begin with https://"],
-  ["git://github.com/a/b", "must begin with https://"],
-  ["file://host/srv/repositories/a", "must begin with https://"],
-  ["/srv/repositories/a", "must begin with https://"],
-  ["https://github.com/a\n/b", "must begin with https://"],
-  ["https://github.com\\@evil/a", "must begin with https://"],
+  ["ext::sh -c true", "does not begin with https://"],
+  ["--upload-pack=x", "does not begin with https://"],
+  ["git@github.com:a/b", "does not begin with https://"],
+  ["ssh://github.com/a/b", "does not begin with https://"],
+  ["http://github.com/a/b", "does not begin with https://"],
+  ["git://github.com/a/b", "does not begin with https://"],
+  ["file://host/srv/repositories/a", "does not begin with https://"],
+  ["/srv/repositories/a", "does not begin with https://"],
+  ["https://github.com/a\n/b", "does not begin with https://"],
+  ["https://github.com\\@evil/a", "does not begin with https://"],
   ["https://user@github.com/a", "user or password"],
   ["https://user:secret@github.com/a", "user or password"],
   ["https://github.com/a?token=x", "query or fragment"],
@@ -33,7 +33,7 @@ it.each([
   ["https://github.com/a/../b", "write it as https://github.com/b"],
   ["https://GitHub.com/a", "write it as https://github.com/a"],
   ["https://github.com:443/a", "write it as https://github.com/a"],
-  ["https://github.com/", "must have a path"],
+  ["https://github.com/", "has no path"],
   ["https://github.com.evil/a", "is on host github.com.evil"],
   ["https://github.com:8443/a", "is on host github.com:8443"],
   ["https://git.example/a", "is on host git.example"],
@@ -49,18 +49,4 @@ it.each([
 
 it("lets a tenant into its own folders only", () => {
   expect(faultOfUrl("file:///srv/repositories/a", "other", bounds)).toContain("is not below");
-});
-
-it.each(["main", "v1.2.3", "feature/x-1", "refs/heads/main", "ümlaut", "0123456789012345678901234567890123456789"])(
-  "takes the ref %s",
-  (ref) => {
-    expect(faultOfRef(ref)).toBeUndefined();
-  },
-);
-
-it.each([
-  ...["-u", "--upload-pack=x", "", "/a", "a/", "a//b", ".a", "a/.b", "a.lock", "a.lock/b", "a..b", "a b", "a~1", "a^"],
-  ...["a:b", "a?", "a*", "a[b", "a\\b", "a@{0}", "@", "a.", "a\nb", "a\0", "a\x7f"],
-])("refuses the ref %j", (ref) => {
-  expect(faultOfRef(ref)).toBeDefined();
 });

@@ -1,7 +1,8 @@
 import type { Reason } from "../definitions/reason.ts";
 import { reason } from "../definitions/reason.ts";
-import { everyOrg, isScopeName } from "../tenancy/bind-scope.ts";
+import { everyOrg } from "../tenancy/bind-scope.ts";
 import type { Scope } from "../tenancy/transaction.ts";
+import { isName } from "../text/name.ts";
 import type { Claims, CloudEvent } from "./cloudevent.ts";
 import type { Delivery } from "./delivery.ts";
 
@@ -81,7 +82,7 @@ export function ownerOf(
   const tenant = boundOne(new Set(here.flatMap(({ tenants }) => tenants)), claimedTenant);
   if (tenant === undefined) return undefined;
   const orgs = new Set(here.filter(({ tenants }) => tenants.includes(tenant)).flatMap((binding) => binding.orgs));
-  const everyOrgIsBound = orgs.has(everyOrg) && isScopeName(claimedOrg);
+  const everyOrgIsBound = orgs.has(everyOrg) && isName(claimedOrg);
   return { tenant, org: everyOrgIsBound ? claimedOrg : (boundOne(orgs, claimedOrg) ?? everyOrg) };
 }
 

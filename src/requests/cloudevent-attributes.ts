@@ -2,7 +2,7 @@ import { isUtf8 } from "node:buffer";
 import type { Reason } from "../definitions/reason.ts";
 import { reason } from "../definitions/reason.ts";
 import type { Header } from "../runs/outbox/bus-record.ts";
-import { isScopeName, namePattern } from "../tenancy/bind-scope.ts";
+import { isName, namePattern } from "../text/name.ts";
 import { utcOf } from "../text/rfc3339.ts";
 
 /** By name; unset ones are left out. */
@@ -81,7 +81,7 @@ const oneTo = (limit: number): AttributeRule => ({
   rule: `must have 1 to ${limit} characters`,
   test: (value) => value.length <= limit,
 });
-const scopeName: AttributeRule = { required: true, rule: `must match ${namePattern.source}`, test: isScopeName };
+const scopeName: AttributeRule = { required: true, rule: `must match ${namePattern.source}`, test: isName };
 
 /** Attributes that are read, in CloudEvents spelling. */
 const attributeRules: Readonly<Record<string, AttributeRule>> = {

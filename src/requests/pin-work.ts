@@ -6,7 +6,6 @@ import type { WorkspaceRules } from "../definitions/policy/workspace-rules.ts";
 import { operatorLayers } from "../definitions/policy/workspace-rules.ts";
 import type { Reason } from "../definitions/reason.ts";
 import { reason } from "../definitions/reason.ts";
-import { faultOfRef } from "../definitions/repository-rules.ts";
 import type { AutomationPlanJson, PersonaRefJson, StepJson } from "../gen/automation/v1/automation_plan_pb.ts";
 import type { EffectivePolicyJson, IsolationClassJson } from "../gen/automation/v1/policy_pb.ts";
 import type { RunRequestedJson } from "../gen/automation/v1/run_requested_pb.ts";
@@ -16,6 +15,7 @@ import type { StoredPersona } from "../personas/persona-store.ts";
 import { isFor } from "../rules/match-rule.ts";
 import type { Scope } from "../tenancy/transaction.ts";
 import { canonicalDigest } from "../text/canonical-json.ts";
+import { faultOfRef } from "../text/git-ref.ts";
 
 export interface PinnedWork {
   /** Absent for a plan without steps. */

@@ -1,3 +1,4 @@
+import { isName, namePattern } from "../text/name.ts";
 import { shownText } from "../text/strangers-text.ts";
 import type { Identity } from "./authenticate.ts";
 import type { Principal } from "./request-context.ts";
@@ -25,9 +26,6 @@ export const orgHeader = "x-scope-orgid";
 export const everyOrg = "*";
 /** Of what belongs to no tenant; no tenant is called so. */
 export const platformScope: Scope = { tenant: "*", org: everyOrg };
-/** Of tenants and orgs. */
-export const namePattern = /^[a-z0-9][a-z0-9-]{0,62}$/;
-export const isScopeName = (text: string): boolean => namePattern.test(text);
 
 /**
  * Says for which tenant and org a call is made; there is no default for either. A token of every org names one of them, or `*`.
@@ -46,6 +44,6 @@ export function bindScope(identity: Identity, header: (name: string) => string |
 
 function named(header: string, value: string | null): string {
   if (value === null || value === "") throw new InvalidScopeError(`the header ${header} is required on every call`);
-  if (namePattern.test(value)) return value;
+  if (isName(value)) return value;
   throw new InvalidScopeError(`the header ${header} "${shownText(value, 80)}" must match ${namePattern.source}`);
 }

@@ -1,3 +1,5 @@
+import { isName } from "../text/name.ts";
+
 /** A page token that this service did not give out. */
 export class InvalidPageTokenError extends Error {
   override readonly name = "InvalidPageTokenError";
@@ -42,12 +44,10 @@ export function encodeNamesToken(names: readonly string[]): string {
 export function decodeNamesToken(token: string, count: number): string[] | undefined {
   if (token === "") return undefined;
   const names = parsed(Buffer.from(token, "base64url").toString());
-  const isOurs = Array.isArray(names) && names.length === count && names.every((name) => isName.test(String(name)));
+  const isOurs = Array.isArray(names) && names.length === count && names.every((name) => isName(String(name)));
   if (!isOurs) throw new InvalidPageTokenError();
   return names.map(String);
 }
-
-const isName = /^[a-z0-9][a-z0-9-]{0,62}$/;
 
 function parsed(json: string): unknown {
   try {

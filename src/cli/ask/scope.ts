@@ -3,6 +3,7 @@ import { Option } from "commander";
 import { mintToken, userName } from "../../../local/issuer/mint-token.ts";
 import type { RunningStack } from "../../../local/up/running-stack.ts";
 import { findRunningStack } from "../../../local/up/running-stack.ts";
+import { isName, namePattern } from "../../text/name.ts";
 import { CliError } from "../cli-error.ts";
 
 export type Role = "viewer" | "operator" | "admin" | "worker" | "platform";
@@ -53,24 +54,22 @@ export function withTenant(command: Command): Command {
     );
 }
 
-const name = /^[a-z0-9][a-z0-9-]{0,62}$/;
-/** The api reads over every org of the tenant for `*`. */
-const orgOrEvery = /^(\*|[a-z0-9][a-z0-9-]{0,62})$/;
-
 /**
  * There is no default tenant or org.
+ * @param how.everyOrg - whether org may be `*`: the api then reads those of every org of the tenant
  * @throws CliError 2 when one is missing or malformed
  */
 export function requireTenant(
-  options: Pick<ScopeOptions, "tenant" | "org">,
-  orgName = name,
+  { tenant = "", org = "" }: Pick<ScopeOptions, "tenant" | "org">,
+  { everyOrg = false } = {},
 ): { tenant: string; org: string } {
-  const need = (option: "tenant" | "org", rule: RegExp) => {
-    const value = options[option] ?? "";
-    if (rule.test(value)) return value;
-    throw new CliError(2, `--${option} ${JSON.stringify(value)} must match ${rule.source}`, { code: "usage" });
+  const refuse = (option: string, value: string, also: string): never => {
+    const message = `--${option} ${JSON.stringify(value)} must match ${namePattern.source}${also}`;
+    throw new CliError(2, message, { code: "usage" });
   };
-  return { tenant: need("tenant", name), org: need("org", orgName) };
+  if (!isName(tenant)) refuse("tenant", tenant, "");
+  if (!isName(org) && !(everyOrg && org === "*")) refuse("org", org, everyOrg ? ", or be *" : "");
+  return { tenant, org };
 }
 
 /** What a token of role `platform` names, which speaks for no tenant. */
@@ -78,7 +77,7 @@ export const noTenant = { tenant: "*", org: "*" };
 
 /** @returns what a token of the role names */
 export function tenantFor(role: Role, options: Pick<ScopeOptions, "tenant" | "org">): { tenant: string; org: string } {
-  return role === "platform" ? noTenant : requireTenant(options, orgOrEvery);
+  return role === "platform" ? noTenant : requireTenant(options, { everyOrg: true });
 }
 
 /**

@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import { mkdir, readdir, rm } from "node:fs/promises";
 import { dirname, join } from "node:path";
+import { faultOfRef } from "../../../src/text/git-ref.ts";
 import { underLock } from "../host/file-lock.ts";
 import { hostFaultOf } from "../host/host-fault.ts";
 import type { RunArea } from "../sandbox/area/run-area.ts";
@@ -13,7 +14,6 @@ import type { Remote, Wanted } from "./mirror.ts";
 import { bringCommit, openMirror, resolveRef } from "./mirror.ts";
 import type { Pruned } from "./mirror-shelf.ts";
 import { createMirrorShelf } from "./mirror-shelf.ts";
-import { faultOfRef } from "./repository-ref.ts";
 import type { RepositoryBounds } from "./repository-url.ts";
 import { addressOf } from "./repository-url.ts";
 import { GitError } from "./run-git.ts";

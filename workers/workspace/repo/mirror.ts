@@ -7,7 +7,6 @@ import { systemFolders } from "../sandbox/box/box-command.ts";
 import { isRoot } from "../sandbox/slots.ts";
 import { BaseUnavailableError } from "./base-unavailable-error.ts";
 import { faultOfRemote, remoteFault } from "./git-fault.ts";
-import { isCommit, namesOfRef } from "./repository-ref.ts";
 import type { RepositoryAddress } from "./repository-url.ts";
 import type { GitOptions } from "./run-git.ts";
 import { GitError, gitSettings, runGit } from "./run-git.ts";
@@ -201,4 +200,16 @@ async function fetchCommit(gitDir: string, remote: Remote, { ref, commit }: Want
     "check that it was pushed there; a server may give only what a branch or tag reaches",
     { cause: refused },
   );
+}
+
+/** Whether a ref is a commit's own name: 40 lower-case hex. */
+const isCommit = (ref: string): boolean => /^[0-9a-f]{40}$/.test(ref);
+
+/**
+ * Names that a ref may have on the other side; the first that is there counts: a whole name (`HEAD`, `refs/…`), a branch, a tag, what git reads below `refs/`. A tag stands for its commit.
+ * @returns what git may list
+ */
+function namesOfRef(ref: string): readonly string[] {
+  const whole = ref === "HEAD" || ref.startsWith("refs/") ? [ref] : [];
+  return [...whole, `refs/heads/${ref}`, `refs/tags/${ref}`, `refs/${ref}`].flatMap((name) => [`${name}^{}`, name]);
 }

@@ -1,7 +1,8 @@
 import { lstat, realpath } from "node:fs/promises";
 import { join } from "node:path";
-import { fileURLToPath, pathToFileURL } from "node:url";
-import { shownText } from "../../../src/text/strangers-text.ts";
+import { pathToFileURL } from "node:url";
+import type { RepositoryUrl } from "../../../src/text/repository-url.ts";
+import { readRepositoryUrl, shownRepositoryUrl } from "../../../src/text/repository-url.ts";
 import { BaseUnavailableError } from "./base-unavailable-error.ts";
 
 /** Where this worker may get repositories from. */
@@ -25,34 +26,23 @@ export interface RepositoryAddress {
  * @throws BaseUnavailableError with the rule and the remedy
  */
 export async function addressOf(url: string, tenant: string, bounds: RepositoryBounds): Promise<RepositoryAddress> {
-  const parsed = /^(https:\/\/|file:\/\/\/)[^\s\p{Cc}\\]+$/u.test(url) ? URL.parse(url) : null;
-  if (parsed === null)
-    throw refused(
-      url,
-      "does not begin with https:// or file:///, or holds a space, control character or backslash",
-      "ssh, git, http, ext:: and options are not taken: declare an https URL",
-    );
-  if (parsed.username !== "" || parsed.password !== "")
-    throw refused(parsed.origin, "holds a user or password", "leave them out: they would be kept in every run");
-  if (url.includes("?") || url.includes("#")) throw refused(url, "has a query or fragment", "leave them out");
-  if (parsed.href !== url) throw refused(url, "is not in normal form", `write it as ${parsed.href}`);
-  if (parsed.protocol === "file:") return await folderAddress(url, tenant, bounds.roots);
-  if (parsed.pathname === "/") throw refused(url, "has no path", "name the repository, not its host");
-  if (bounds.hosts.includes(parsed.host)) return { protocol: "https", url };
+  const read = readRepositoryUrl(url);
+  if ("fault" in read) throw refused(url, read.fault.rule, read.fault.remedy);
+  if (read.protocol === "file") return await folderAddress(read, tenant, bounds.roots);
+  if (bounds.hosts.includes(read.host)) return { protocol: "https", url };
   throw refused(
     url,
-    `is on host ${parsed.host}, and this worker takes from ${bounds.hosts.join(", ") || "none"}`,
+    `is on host ${read.host}, and this worker takes from ${bounds.hosts.join(", ") || "none"}`,
     "have the operator add the host to AUTOMATION_REPOSITORY_HOSTS",
   );
 }
 
 /** A folder counts by where its links lead; git's own ways out of it (a `.git` file, borrowed objects) are refused. Links in it, and those made later, lead no further than its root: see mirror.ts. */
 async function folderAddress(
-  url: string,
+  { url, folder: named }: RepositoryUrl & { readonly protocol: "file" },
   tenant: string,
   roots: RepositoryBounds["roots"],
 ): Promise<RepositoryAddress> {
-  const named = await folderOf(url);
   const own = await Promise.all(
     roots.filter((root) => root.tenant === tenant).map(({ path }) => realpath(path).catch(() => undefined)),
   );
@@ -79,16 +69,6 @@ async function folderAddress(
   return { protocol: "file", url: pathToFileURL(gitDir).href, root };
 }
 
-async function folderOf(url: string): Promise<string> {
-  try {
-    return fileURLToPath(url, { windows: false });
-  } catch (cause) {
-    throw refused(url, "does not name a folder", "write its absolute path after file://, without %2F", { cause });
-  }
-}
-
-const shownCharacters = 300;
-function refused(url: string, fault: string, remedy: string, options?: ErrorOptions): BaseUnavailableError {
-  const shown = `"${shownText(url, shownCharacters)}"`;
-  return new BaseUnavailableError(`the repository URL ${shown} ${fault}`, remedy, options);
+function refused(url: string, fault: string, remedy: string): BaseUnavailableError {
+  return new BaseUnavailableError(`the repository URL ${shownRepositoryUrl(url)} ${fault}`, remedy);
 }
