@@ -8,6 +8,14 @@ export interface Mount {
   readonly mode: "ro" | "rw";
 }
 
+/** A UNIX socket of the host that a box may connect to; it sees nothing else of the folder that the socket lies in. */
+export interface BoxSocket {
+  /** Somebody listens there for as long as the box runs; the owner of the slot must be allowed to write to it. */
+  readonly hostPath: string;
+  /** Absolute path in the box. */
+  readonly path: string;
+}
+
 /** Bounds of one box; every one is enforced by the mechanism that the report names. */
 export interface BoxLimits {
   readonly memoryBytes: number;
@@ -21,7 +29,7 @@ export interface BoxLimits {
   readonly idleMs: number;
 }
 
-/** A program in a box: no network, no host, no other run; nothing of it survives its end. */
+/** A program in a box: no network, nothing of the host or of another run but what is named here. Nothing of it survives its end. */
 export interface BoxSpec {
   /** 0 and up, one run at a time: decides the host user of class `uid`. */
   readonly slot: number;
@@ -31,6 +39,8 @@ export interface BoxSpec {
   /** Added to those that every box has (docs/workspaces.md); the worker's own environment is never there. */
   readonly env: Readonly<Record<string, string>>;
   readonly mounts: readonly Mount[];
+  /** The only way out of the box; none unless told. */
+  readonly sockets?: readonly BoxSocket[];
   /** Host folder that is the home of the box, writable. */
   readonly home: string;
   /** Whether file descriptor 3 is a channel to the caller. */

@@ -35,6 +35,7 @@ export function boxCommand(spec: BoxSpec, how: BoxCommandHow): string[] {
     hostPath,
     path,
   ]);
+  const sockets = (spec.sockets ?? []).flatMap(({ hostPath, path }) => ["--ro-bind", hostPath, path]);
   const { name, home } = boxUser;
   const given = {
     PATH: searchPath,
@@ -59,7 +60,7 @@ export function boxCommand(spec: BoxSpec, how: BoxCommandHow): string[] {
     ...["--proc", "/proc", "--dev", "/dev"],
     ...["--size", String(boxMemoryFiles.shm), "--tmpfs", "/dev/shm"],
     ...["--size", String(boxMemoryFiles.tmp), "--tmpfs", "/tmp"],
-    ...["--bind", spec.home, home, ...mounts, "--chdir", spec.cwd],
+    ...["--bind", spec.home, home, ...mounts, ...sockets, "--chdir", spec.cwd],
     // through a /proc that can't be written to, no process changes another's memory
     ...["--remount-ro", "/proc", "--remount-ro", "/dev", "--remount-ro", "/"],
     ...["--", ...boxInit({ nproc, env }, architecture), ...spec.argv],
