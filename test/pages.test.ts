@@ -56,7 +56,7 @@ it("names in the program's own texts only commands that there are", () => {
 });
 
 const program = new Command("automation");
-registerCommands(program);
+await registerCommands(program);
 registerProcesses(program);
 
 /**

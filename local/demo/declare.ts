@@ -2,7 +2,7 @@ import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import { fromJson } from "@bufbuild/protobuf";
 import { Code, ConnectError } from "@connectrpc/connect";
-import { compilePersona } from "../../src/cli/commands/persona.ts";
+import { compilePersona } from "../../src/cli/read/compile-persona.ts";
 import type { Applied } from "../../src/cli/read/declarations.ts";
 import { applyDeclarations, readDeclarations } from "../../src/cli/read/declarations.ts";
 import type { ApiClient } from "../../src/client/api-client.ts";

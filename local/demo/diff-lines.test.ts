@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { patchLines } from "./diff-lines.ts";
+import { diffLines } from "./diff-lines.ts";
 
 const patch = `diff --git a/src/a.js b/src/a.js
 index 1..2 100644
@@ -13,7 +13,7 @@ index 1..2 100644
 `;
 
 it("keeps every line of a patch and lets none of its control characters through", () => {
-  const lines = patchLines(patch);
+  const lines = diffLines(patch);
   expect(lines).toEqual([
     "diff --git a/src/a.js b/src/a.js",
     "index 1..2 100644",

@@ -8,11 +8,12 @@ const program = new Command(programAsTyped())
   .description("event-driven, methodology-aware automation runs on Temporal")
   .configureOutput(commandOutput);
 
-// A process of the system does not load what only the command line needs.
+// A process of the system does not load what only the command line needs, and a verb not what others need.
 const forPeople = !isProcess(process.argv[2]);
 if (forPeople) {
   const { registerCommands } = await import("./commands.ts");
-  registerCommands(program);
+  const [first = "", second = ""] = process.argv.slice(2);
+  await registerCommands(program, first === "help" ? second : first);
   endWithReader();
   process.on("uncaughtException", (error) => void fail(error).then((code) => process.exit(code)));
 }

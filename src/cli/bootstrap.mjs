@@ -5,7 +5,6 @@ import { createHash } from "node:crypto";
 import { accessSync, constants, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { homedir, constants as osConstants, tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
-import { goBuild, goEnvironment } from "../../local/engines/go-build.mjs";
 import { createLiveLines, createProgress } from "./progress.mjs";
 
 const installLimitMs = 15 * 60_000;
@@ -31,7 +30,7 @@ export async function bootstrap({ root, forUp = false, forTests = false }) {
   const debianPackages = [...(forUp || forTests ? [sandbox] : []), ...(forTests ? [foreignProducer, browser] : [])];
   const bringing = bringDebianPackages(debianPackages);
   if (!isInstalled(root)) {
-    const stop = forUp || forTests ? compileAhead(root) : undefined;
+    const stop = forUp || forTests ? await compileAhead(root) : undefined;
     await installPackages(root).finally(stop);
   }
   const missing = (await bringing).filter((program) => program !== sandbox.program);
@@ -115,12 +114,13 @@ export function cacheDir() {
 /**
  * Has Go compile the S3 server, the longest build, while packages are fetched; the build proper finds in Go's cache what was done by then.
  * @param {string} root
- * @returns {() => void} ends it
+ * @returns {Promise<() => void>} ends it
  */
-function compileAhead(root) {
+async function compileAhead(root) {
   const engines = join(cacheDir(), "engines");
   const isBuilt = existsSync(engines) && readdirSync(engines).some((name) => /^versitygw-.*\d$/.test(name));
   if (isBuilt || isOnPath("versitygw") || !isOnPath("go")) return () => {};
+  const { goBuild, goEnvironment } = await import("../../local/engines/go-build.mjs"); // an image has no local/
   const kept = mkdtempSync(join(tmpdir(), "automation-go-"));
   const go = ["--pdeathsig", "KILL", "go", "build", "-o", "/dev/null", ...goBuild];
   const child = spawn("setpriv", go, {

@@ -1,53 +1,83 @@
 import type { Command } from "commander";
-import { registerApply } from "./commands/apply.ts";
-import { registerArtifact } from "./commands/artifact.ts";
-import { registerAttestation } from "./commands/attestation.ts";
-import { registerCompletion } from "./commands/completion.ts";
-import { registerDefinition } from "./commands/definition.ts";
-import { registerDelivery } from "./commands/delivery.ts";
-import { registerDemo } from "./commands/demo.ts";
-import { registerEvent } from "./commands/event.ts";
-import { registerGraph } from "./commands/graph.ts";
-import { registerKey } from "./commands/key.ts";
-import { registerLogs } from "./commands/logs.ts";
-import { registerPersona } from "./commands/persona.ts";
-import { registerProfile } from "./commands/profile.ts";
-import { registerQueue } from "./commands/queue.ts";
-import { registerRepository } from "./commands/repository.ts";
-import { registerRequest } from "./commands/request.ts";
-import { registerRule } from "./commands/rule.ts";
-import { registerRun } from "./commands/run.ts";
-import { registerStatus } from "./commands/status.ts";
-import { registerStop } from "./commands/stop.ts";
-import { registerToken } from "./commands/token.ts";
-import { registerUp } from "./commands/up.ts";
-import { registerUrl } from "./commands/url.ts";
-import { registerVersion } from "./commands/version.ts";
+import { programVersion } from "./clone.ts";
 
-/** What people type; each command is in the file of its name. */
-export function registerCommands(program: Command): void {
-  registerUp(program);
-  registerStatus(program);
-  registerLogs(program);
-  registerStop(program);
-  registerRun(program);
-  registerRequest(program);
-  registerDelivery(program);
-  registerQueue(program);
-  registerEvent(program);
-  registerApply(program);
-  registerDefinition(program);
-  registerProfile(program);
-  registerRule(program);
-  registerRepository(program);
-  registerPersona(program);
-  registerArtifact(program);
-  registerAttestation(program);
-  registerKey(program);
-  registerGraph(program);
-  registerDemo(program);
-  registerUrl(program);
-  registerToken(program);
-  registerVersion(program);
-  registerCompletion(program);
+/** Loads the file of a verb, which adds arguments, options, verbs of its own, and what they do. */
+type Load = () => Promise<{ readonly define: (command: Command) => void }>;
+
+/** In the order of the help. */
+const verbs: Readonly<Record<string, readonly [description: string, load: Load]>> = {
+  up: ["run engines and processes on this machine, supervised, until Ctrl-C", () => import("./commands/up.ts")],
+  status: [
+    "show what of the local stack runs, and where; exit 0 when all is ready, 1 when not, 3 when it does not run",
+    () => import("./commands/status.ts"),
+  ],
+  logs: [
+    "show the logs of the local stack, running or not, in the order of their times (UTC)",
+    () => import("./commands/logs.ts"),
+  ],
+  stop: [
+    "end the local stack, wherever it was started, and wait until it has ended; its data stays",
+    () => import("./commands/stop.ts"),
+  ],
+  run: ["start, list, describe, watch and cancel runs", () => import("./commands/run.ts")],
+  request: ["what was asked for, and what became of it", () => import("./commands/request.ts")],
+  delivery: ["what came on the bus and belongs to no tenant", () => import("./commands/delivery.ts")],
+  queue: ["runs without an end by state, and those that do not go on, with why", () => import("./commands/queue.ts")],
+  event: ["speak on the bus as a methodology service does", () => import("./commands/event.ts")],
+  apply: [
+    "declare definitions, profiles and rules; all documents are checked before the first is sent",
+    () => import("./commands/apply.ts"),
+  ],
+  definition: ["what runs may run: list, get", () => import("./commands/definition.ts")],
+  profile: ["what a methodology asks of a run: list, get", () => import("./commands/profile.ts")],
+  rule: ["which definition a request is sent to: list", () => import("./commands/rule.ts")],
+  repository: ["what work begins from: list", () => import("./commands/repository.ts")],
+  persona: ["who works in a workspace: publish, list, digest", () => import("./commands/persona.ts")],
+  artifact: ["what a run left behind: list, get", () => import("./commands/artifact.ts")],
+  attestation: ["signed evidence: list, get, export", () => import("./commands/attestation.ts")],
+  key: ["public keys that attestations are signed with: list", () => import("./commands/key.ts")],
+  graph: ["what runs left in the graph", () => import("./commands/graph.ts")],
+  demo: [
+    "let the example Scrum service ask for a run, and show what becomes of it; exit 0 when it ended as shown in advance: COMPLETED, or FAILED with an impediment for --failing",
+    () => import("./commands/demo.ts"),
+  ],
+  url: [
+    "print the address of a part of the local stack, such as api or kafka; without a name, all of them",
+    () => import("./commands/url.ts"),
+  ],
+  token: ["print a bearer token of the local stack's issuer, valid for an hour", () => import("./commands/token.ts")],
+  version: [
+    "show the version of this program and its Node; the verb status shows those of the engines",
+    () => import("./commands/version.ts"),
+  ],
+  completion: [
+    "print a script for a shell to read, that completes verbs, options and their fixed values",
+    () => import("./commands/completion.ts"),
+  ],
+};
+
+const notDefined = new WeakMap<Command, Load>();
+
+/**
+ * What people type; each verb is in the file of its name.
+ * @param used - the one verb that is to be defined; the others are listed, until `defineVerbs` is called for them. All are defined when it is absent
+ */
+export async function registerCommands(program: Command, used?: string): Promise<void> {
+  const version = `automation ${programVersion()}, Node ${process.versions.node}`;
+  program.version(version, "--version", "show the version of this program and its Node");
+  for (const [name, [description, load]] of Object.entries(verbs))
+    notDefined.set(program.command(name).description(description), load);
+  await defineVerbs(program, used === undefined ? Object.keys(verbs) : [used]);
+}
+
+/** Defines verbs that are only listed so far. */
+export async function defineVerbs(program: Command, names: readonly string[]): Promise<void> {
+  await Promise.all(
+    program.commands.map(async (command) => {
+      const load = notDefined.get(command);
+      if (load === undefined || !names.includes(command.name())) return;
+      notDefined.delete(command);
+      (await load()).define(command);
+    }),
+  );
 }

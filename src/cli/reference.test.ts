@@ -36,7 +36,7 @@ function reference(command: Command, path: string): string[] {
 
 it("docs/cli.md tells every command and option as it is defined", async () => {
   const program = new Command("automation");
-  registerCommands(program);
+  await registerCommands(program);
   explainUsage(program);
   const [before = ""] = readFileSync(page, "utf8").split(marker);
   await expect(`${before}${marker}\n${reference(program, "npx automation").join("\n")}`).toMatchFileSnapshot(page);

@@ -3,7 +3,7 @@ import type { Command } from "commander";
 import type { ExitCode } from "./cli-error.ts";
 import { CliError } from "./cli-error.ts";
 import { jsonText, printError } from "./show/terminal.ts";
-import { asTyped } from "./usage/as-typed.ts";
+import { asTyped, defineNamed } from "./usage/as-typed.ts";
 
 const exitCodes: Partial<Record<Code, ExitCode>> = {
   [Code.InvalidArgument]: 2,
@@ -37,8 +37,9 @@ const refusals: Readonly<Record<string, readonly [exitCode: ExitCode, fault: str
  * @param at - the command that failed; the program itself when none was reached
  * @returns the exit code of the command
  */
-export function reportFailure(error: unknown, json: boolean, at: Command): ExitCode {
+export async function reportFailure(error: unknown, json: boolean, at: Command): Promise<ExitCode> {
   const { code, fault, remedy, details, exitCode, message } = toCliError(error);
+  await defineNamed(JSON.stringify([message, details]), at);
   if (json) {
     const some = details.length === 0 ? {} : { details };
     const typed = (_: string, value: unknown) => (typeof value === "string" ? asTyped(value, at) : value);

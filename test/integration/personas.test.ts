@@ -2,7 +2,7 @@ import { createHash, randomUUID } from "node:crypto";
 import { join } from "node:path";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { compilePersona } from "../../src/cli/commands/persona.ts";
+import { compilePersona } from "../../src/cli/read/compile-persona.ts";
 import { createS3 } from "../../src/drivers/s3/s3.ts";
 import type { BundleFile } from "../../src/personas/canonical-tar.ts";
 import { decodeTar, encodeTar } from "../../src/personas/canonical-tar.ts";

@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { dirname, join, resolve } from "node:path";
 import { Ajv2020 } from "ajv/dist/2020.js";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
-import { compilePersona } from "../../src/cli/commands/persona.ts";
+import { compilePersona } from "../../src/cli/read/compile-persona.ts";
 import { createBundleCache } from "../../workers/workspace/runtimes/bundle-cache.ts";
 import { createCommandRuntime } from "../../workers/workspace/runtimes/command/command-runtime.ts";
 import { createListen } from "../../workers/workspace/runtimes/command/listen.ts";

@@ -1,10 +1,8 @@
 import type { Command } from "commander";
 import { Option } from "commander";
-import { mintToken, userName } from "../../../local/issuer/mint-token.ts";
-import type { RunningStack } from "../../../local/up/running-stack.ts";
-import { findRunningStack } from "../../../local/up/running-stack.ts";
 import { isName, namePattern } from "../../text/name.ts";
 import { CliError } from "../cli-error.ts";
+import { loadLocalPart } from "../local-part.ts";
 
 export type Role = "viewer" | "operator" | "admin" | "worker" | "platform";
 
@@ -25,8 +23,6 @@ export interface Scope {
   token: string;
   apiUrl: string;
   json: boolean;
-  /** The local stack, when one was found. */
-  state: RunningStack | undefined;
 }
 
 /** Adds --tenant, --org, --token, --api-url, --state and --json. */
@@ -86,9 +82,9 @@ export function tenantFor(role: Role, options: Pick<ScopeOptions, "tenant" | "or
  */
 export async function resolveScope(options: ScopeOptions, role: Role): Promise<Scope> {
   const { tenant, org } = tenantFor(role, options);
-  const needsState = options.apiUrl === undefined || options.token === undefined;
-  const state = needsState ? findRunningStack(process.cwd(), options.state) : undefined;
-  const apiUrl = options.apiUrl ?? state?.api.url;
+  const local =
+    options.apiUrl === undefined || options.token === undefined ? await findLocal(options.state) : undefined;
+  const apiUrl = options.apiUrl ?? local?.apiUrl;
   if (apiUrl === undefined) {
     throw new CliError(
       3,
@@ -97,14 +93,29 @@ export async function resolveScope(options: ScopeOptions, role: Role): Promise<S
   }
   assertApiUrl(apiUrl);
   if (options.token !== undefined) assertToken(options.token);
-  if (options.token === undefined && state === undefined) {
+  if (options.token === undefined && local === undefined) {
     throw new CliError(
       2,
       "--token is required with --api-url when no local stack is running: give --token JWT or set AUTOMATION_TOKEN",
     );
   }
-  const token = options.token ?? (state && (await mintToken(state, { tenant, org, role, subject: userName() }))) ?? "";
-  return { tenant, org, token, apiUrl, json: options.json === true, state };
+  const token = options.token ?? (await local?.mint({ tenant, org, role })) ?? "";
+  return { tenant, org, token, apiUrl, json: options.json === true };
+}
+
+/** @returns the api of the running local stack, and how to have tokens made there for the user of this machine */
+async function findLocal(dir: string | undefined) {
+  const { findRunningStack } = await loadLocalPart(
+    () => import("../../../local/up/running-stack.ts"),
+    "give --api-url URL and --token JWT",
+  );
+  const stack = findRunningStack(process.cwd(), dir);
+  if (stack === undefined) return undefined;
+  const mint = async (whom: { readonly tenant: string; readonly org: string; readonly role: Role }) => {
+    const { mintToken, userName } = await import("../../../local/issuer/mint-token.ts");
+    return await mintToken(stack, { ...whom, subject: userName() });
+  };
+  return { apiUrl: stack.api.url, mint };
 }
 
 function assertApiUrl(apiUrl: string): void {

@@ -16,8 +16,7 @@ import { printList, shortTime } from "../show/output.ts";
 import { jsonText, print, visiblePieces } from "../show/terminal.ts";
 
 /** `automation artifact`: what runs left behind, byte for byte. */
-export function registerArtifact(program: Command): void {
-  const artifact = program.command("artifact").description("what a run left behind: list, get");
+export function define(artifact: Command): void {
   withScope(artifact.command("list").description("list a run's artifacts; there are none before its end is sealed"))
     .requiredOption("--run <id>", `the run: its id, ${byItsBeginning}`)
     .action((options: ScopeOptions & { run: string }) =>

@@ -14,8 +14,7 @@ import type { KindAndId } from "../usage/options.ts";
 import { limitOption, refOption } from "../usage/options.ts";
 
 /** `automation attestation`: signed evidence, to read and to take along. */
-export function registerAttestation(program: Command): void {
-  const attestation = program.command("attestation").description("signed evidence: list, get, export");
+export function define(attestation: Command): void {
   registerList(attestation);
   withScope(attestation.command("get").description("show one attestation and its statement"))
     .addArgument(new Argument("<attestation>", `id of the attestation, ${byItsBeginning}`))

@@ -8,7 +8,7 @@ import { registerCommands } from "../commands.ts";
 import { completionScript } from "./completion.ts";
 
 const program = new Command("automation");
-registerCommands(program);
+await registerCommands(program);
 const script = completionScript(program, "bash");
 const folder = mkdtempSync(join(tmpdir(), "automation-completion-"));
 mkdirSync(join(folder, "logs"));

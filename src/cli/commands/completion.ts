@@ -1,5 +1,6 @@
 import type { Command, Option } from "commander";
 import { Argument } from "commander";
+import { defineVerbs } from "../commands.ts";
 import { print } from "../show/terminal.ts";
 import { quote } from "../usage/command-line.ts";
 import { withExample } from "../usage/explain-usage.ts";
@@ -8,12 +9,16 @@ const shells = ["bash", "zsh", "fish"] as const;
 type Shell = (typeof shells)[number];
 
 /** `automation completion`: a script that completes verbs, options and their fixed values. It asks nobody at a TAB, so it is as fast as the shell. */
-export function registerCompletion(program: Command): void {
-  const command = program
-    .command("completion")
-    .description("print a script for a shell to read, that completes verbs, options and their fixed values")
-    .addArgument(new Argument("<shell>", "of the shell").choices(shells));
-  withExample(command, "bash").action((shell: Shell) => print(completionScript(program, shell)));
+export function define(command: Command): void {
+  command.addArgument(new Argument("<shell>", "of the shell").choices(shells));
+  withExample(command, "bash").action(async (shell: Shell) => {
+    const program = command.parent ?? command;
+    await defineVerbs(
+      program,
+      program.commands.map((verb) => verb.name()),
+    );
+    print(completionScript(program, shell));
+  });
 }
 
 /** What can be typed after some words. */

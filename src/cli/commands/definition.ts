@@ -16,8 +16,7 @@ import { print } from "../show/terminal.ts";
 import { idAndVersion, limitOption } from "../usage/options.ts";
 
 /** `automation definition`: what runs may run. */
-export function registerDefinition(program: Command): void {
-  const definition = program.command("definition").description("what runs may run: list, get");
+export function define(definition: Command): void {
   withScope(definition.command("list").description("list definitions by id"))
     .addOption(limitOption("by id"))
     .action((options: ScopeOptions & { limit: number }) =>

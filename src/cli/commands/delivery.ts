@@ -8,10 +8,8 @@ import { listUpTo, printList, shortTime } from "../show/output.ts";
 import { limitOption } from "../usage/options.ts";
 
 /** `automation delivery`: what came on the bus and belongs to no tenant; those of a tenant are in `automation request list`. */
-export function registerDelivery(program: Command): void {
-  const command = program
-    .command("delivery")
-    .description("what came on the bus and belongs to no tenant")
+export function define(delivery: Command): void {
+  const command = delivery
     .command("list")
     .description("list quarantined deliveries of no tenant, newest first; needs a token of role platform")
     .option("--event-id <id>", "deliveries that claim to be this event")

@@ -1,10 +1,10 @@
 import type { JsonObject } from "@bufbuild/protobuf";
 import type { Command } from "commander";
 import { Option } from "commander";
-import { findRunningStack } from "../../../local/up/running-stack.ts";
 import type { ScopeOptions } from "../ask/scope.ts";
 import { requireTenant, withTenant } from "../ask/scope.ts";
 import { CliError } from "../cli-error.ts";
+import { loadLocalPart } from "../local-part.ts";
 import { readDocuments } from "../read/read-documents.ts";
 import { jsonText, print } from "../show/terminal.ts";
 import { commandLine } from "../usage/command-line.ts";
@@ -18,10 +18,8 @@ interface PublishOptions extends Pick<ScopeOptions, "tenant" | "org" | "state" |
 }
 
 /** `automation event publish`: asks for a run as a methodology service does. */
-export function registerEvent(program: Command): void {
-  const command = program
-    .command("event")
-    .description("speak on the bus as a methodology service does")
+export function define(event: Command): void {
+  const command = event
     .command("publish")
     .description("publish a CloudEvent to Kafka, in binary mode")
     .requiredOption("-f, --file <path>", "CloudEvent in structured form, JSON or YAML; - for standard input")
@@ -38,7 +36,7 @@ async function publish(options: PublishOptions): Promise<void> {
   const scope = requireTenant(options);
   const record = toBinaryRecord(readEvent(options.file), { ...scope, source: options.source, id: options.id });
   const { createKafkaSink } = await import("../../drivers/kafka/kafka-sink.ts");
-  const { brokers, stateDir } = busOf(options);
+  const { brokers, stateDir } = await busOf(options);
   const sink = createKafkaSink({ brokers, clientId: "automation-cli" });
   const failed = (fate: string, remedy: string) => (cause: unknown) => {
     const why = cause instanceof Error ? cause.message : String(cause);
@@ -120,8 +118,12 @@ export function toBinaryRecord(
 }
 
 /** @returns where to publish, and the local stack that it belongs to, if it was found by it */
-function busOf({ brokers, state }: PublishOptions): { brokers: readonly string[]; stateDir?: string } {
+async function busOf({ brokers, state }: PublishOptions): Promise<{ brokers: readonly string[]; stateDir?: string }> {
   if (brokers === undefined) {
+    const { findRunningStack } = await loadLocalPart(
+      () => import("../../../local/up/running-stack.ts"),
+      "give --brokers HOST:PORT",
+    );
     const found = findRunningStack(process.cwd(), state);
     if (found !== undefined) return { brokers: found.kafka.brokers, stateDir: found.dir };
     throw new CliError(3, "no local stack is running; start one with `automation up`, or give --brokers HOST:PORT");

@@ -9,10 +9,8 @@ import type { KindAndId } from "../usage/options.ts";
 import { limitOption, refOption } from "../usage/options.ts";
 
 /** `automation graph`: what runs left in the graph. */
-export function registerGraph(program: Command): void {
-  const command = program
-    .command("graph")
-    .description("what runs left in the graph")
+export function define(graph: Command): void {
+  const command = graph
     .command("list")
     .description("list the elements that are evidence of a reference")
     .addOption(refOption("for example backlog_item:PBI-1").makeOptionMandatory())

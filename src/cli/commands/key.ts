@@ -6,8 +6,7 @@ import { withScope } from "../ask/scope.ts";
 import { printList, shortName, shortTime } from "../show/output.ts";
 
 /** `automation key`: what signatures are checked with. */
-export function registerKey(program: Command): void {
-  const key = program.command("key").description("public keys that attestations are signed with: list");
+export function define(key: Command): void {
   withScope(
     key.command("list").description("list keys with their purpose and validity; --json has the keys themselves"),
   ).action((options: ScopeOptions) =>

@@ -1,37 +1,13 @@
-import { readdirSync, statSync } from "node:fs";
-import { join } from "node:path";
-import { setInterval } from "node:timers/promises";
 import type { Command } from "commander";
 import { Argument, Option } from "commander";
-import type { GrowingFile } from "../../../local/logs/growing-file.ts";
-import { openGrowing } from "../../../local/logs/growing-file.ts";
-import type { Level, LogEntry } from "../../../local/logs/log-entry.ts";
-import { createEntryReader, jsonLine, levels, prettyLines } from "../../../local/logs/log-entry.ts";
-import { findStateDir } from "../../../local/up/running-stack.ts";
-import { CliError } from "../cli-error.ts";
-import { untilInterrupted } from "../interrupt.ts";
-import { print, printError } from "../show/terminal.ts";
+import type { LogsOptions } from "../../../local/logs/logs.ts";
+import { loadLocalPart } from "../local-part.ts";
 import { withExample } from "../usage/explain-usage.ts";
 import { sinceTime, wholeNumber } from "../usage/options.ts";
 
-interface LogsOptions {
-  follow?: boolean;
-  since?: number;
-  level: Level;
-  lines?: number;
-  state?: string;
-  json?: boolean;
-}
-
-/** Read of each log: a stack sets a log aside that is longer than 32 MiB when it starts. */
-const lastBytes = 32 * 1024 * 1024;
-const lookMs = 200;
-
 /** `automation logs`: what the processes and engines of the local stack have written. */
-export function registerLogs(program: Command): void {
-  const command = program
-    .command("logs")
-    .description("show the logs of the local stack, running or not, in the order of their times (UTC)")
+export function define(command: Command): void {
+  command
     .addArgument(new Argument("[process...]", "only these, for example api kafka"))
     .option("--follow", "go on with what is written, until Ctrl-C")
     .addOption(
@@ -40,7 +16,11 @@ export function registerLogs(program: Command): void {
         "from then on: 30s, 10m, 2h, 1d ago, or a time such as 2026-01-31T12:00:00Z",
       ).argParser(sinceTime(() => Date.now())),
     )
-    .addOption(new Option("--level <level>", "this and worse").choices(levels).default("debug"))
+    .addOption(
+      new Option("--level <level>", "this and worse")
+        .choices(["debug", "info", "warn", "error", "fatal"])
+        .default("debug"),
+    )
     .addOption(
       new Option("--lines <n>", "so many entries, the last ones; 100 unless told, all with --since").argParser(
         wholeNumber(0, 1_000_000),
@@ -48,61 +28,10 @@ export function registerLogs(program: Command): void {
     )
     .option("--state <dir>", "folder of the local stack; else .automation upwards from here, else the clone's")
     .option("--json", "print JSON, one object a line, as it was written");
-  withExample(command, "api worker --since 10m --level warn").action(showLogs);
-}
-
-async function showLogs(processes: readonly string[], options: LogsOptions): Promise<void> {
-  const folder = join(findStateDir(process.cwd(), options.state), "logs");
-  const known = namesIn(folder);
-  if (known.length === 0)
-    throw new CliError(3, `there are no logs in ${folder}`, { remedy: "start a stack with `automation up`" });
-  const unknown = processes.find((name) => !known.includes(name));
-  if (unknown !== undefined)
-    throw new CliError(2, `there is no log of ${JSON.stringify(unknown)}`, {
-      remedy: `name some of ${known.join(", ")}`,
-    });
-  const wanted = () => namesIn(folder).filter((name) => processes.length === 0 || processes.includes(name));
-  const read = createReader(folder, options);
-  const tell = (entries: readonly LogEntry[]) => {
-    const today = new Date().toISOString().slice(0, 10);
-    const width = Math.max(...known.map((name) => name.length));
-    for (const entry of entries) {
-      if (options.json) print(jsonLine(entry));
-      else for (const line of prettyLines(entry, width, today)) print(line);
-    }
-  };
-  const most = options.lines ?? (options.since === undefined ? 100 : Number.POSITIVE_INFINITY);
-  const found = read(wanted());
-  if (found.length === 0) printError("none");
-  tell(found.slice(-most || Number.POSITIVE_INFINITY));
-  if (!options.follow) return;
-  await untilInterrupted(async (signal) => {
-    for await (const _ of setInterval(lookMs, undefined, { signal })) tell(read(wanted()));
-  });
-}
-
-/** @returns a function that reads what is new in logs, in the order of its times */
-function createReader(folder: string, { since, level }: LogsOptions) {
-  const open = new Map<string, { file: GrowingFile; read: ReturnType<typeof createEntryReader> }>();
-  const worst = levels.indexOf(level);
-  return (names: readonly string[]): LogEntry[] =>
-    names
-      .flatMap((name) => {
-        const log = open.get(name) ?? {
-          file: openGrowing(join(folder, `${name}.log`), lastBytes),
-          read: createEntryReader(name),
-        };
-        open.set(name, log);
-        return log.read(log.file.next());
-      })
-      .filter((entry) => levels.indexOf(entry.level) >= worst && (since === undefined || (entry.at ?? 0) >= since))
-      .toSorted((a, b) => (a.at ?? 0) - (b.at ?? 0));
-}
-
-function namesIn(folder: string): string[] {
-  if (statSync(folder, { throwIfNoEntry: false }) === undefined) return [];
-  return readdirSync(folder)
-    .filter((name) => name.endsWith(".log"))
-    .map((name) => name.slice(0, -".log".length))
-    .toSorted();
+  withExample(command, "api worker --since 10m --level warn").action(
+    async (processes: readonly string[], options: LogsOptions) => {
+      const { showLogs } = await loadLocalPart(() => import("../../../local/logs/logs.ts"));
+      await showLogs(processes, options);
+    },
+  );
 }

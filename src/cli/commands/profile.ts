@@ -11,8 +11,7 @@ import { print } from "../show/terminal.ts";
 import { idAndVersion, limitOption } from "../usage/options.ts";
 
 /** `automation profile`: what a methodology asks of a run. */
-export function registerProfile(program: Command): void {
-  const profile = program.command("profile").description("what a methodology asks of a run: list, get");
+export function define(profile: Command): void {
   withScope(profile.command("list").description("list the newest version of each profile, by id"))
     .addOption(limitOption("by id"))
     .action((options: ScopeOptions & { limit: number }) =>

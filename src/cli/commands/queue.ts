@@ -8,10 +8,7 @@ import { printList, printMessage, shortName, shortTime } from "../show/output.ts
 import { print } from "../show/terminal.ts";
 
 /** `automation queue`: what waits, and what does not go on. */
-export function registerQueue(program: Command): void {
-  const command = program
-    .command("queue")
-    .description("runs without an end by state, and those that do not go on, with why");
+export function define(command: Command): void {
   withScope(command).action((options: ScopeOptions) =>
     withApi(options, "viewer", async (api, { json }) => {
       const queue = await api.requests.listQueue({});

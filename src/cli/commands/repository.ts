@@ -7,8 +7,7 @@ import { listUpTo, printList } from "../show/output.ts";
 import { limitOption } from "../usage/options.ts";
 
 /** `automation repository`: what work begins from. */
-export function registerRepository(program: Command): void {
-  const repository = program.command("repository").description("what work begins from: list");
+export function define(repository: Command): void {
   withScope(repository.command("list").description("list repositories by id"))
     .addOption(limitOption("by id"))
     .action((options: ScopeOptions & { limit: number }) =>

@@ -6,17 +6,15 @@ import type { ScopeOptions } from "../ask/scope.ts";
 import { withScope } from "../ask/scope.ts";
 import { reasonText } from "../show/event-lines.ts";
 import { listUpTo, printList, shortName, shortTime } from "../show/output.ts";
-import { asTyped } from "../usage/as-typed.ts";
+import { asTyped, defineNamed } from "../usage/as-typed.ts";
 import { limitOption } from "../usage/options.ts";
 
 /** `automation request`: what was asked for, and what became of it. */
-export function registerRequest(program: Command): void {
+export function define(request: Command): void {
   const named = Object.keys(Disposition)
     .filter((name) => name !== "UNSPECIFIED")
     .map((name) => name.toLowerCase());
-  const list = program
-    .command("request")
-    .description("what was asked for, and what became of it")
+  const list = request
     .command("list")
     .description("list deliveries with their disposition, newest first")
     .addOption(new Option("--disposition <disposition>", "deliveries that ended so").choices(named))
@@ -31,6 +29,7 @@ export function registerRequest(program: Command): void {
           const { deliveries, nextPageToken } = await api.requests.listRunRequests(asked);
           return { items: deliveries, nextPageToken };
         });
+        await defineNamed(JSON.stringify(listed.items.map(({ reasons }) => reasons)), command);
         printList(json, RequestDeliverySchema, listed, [
           { title: "RECEIVED", of: ({ receivedAt }) => shortTime(receivedAt) },
           { title: "DISPOSITION", of: (row) => shortName(row.disposition, "DISPOSITION_").toLowerCase() },

@@ -7,8 +7,7 @@ import { listUpTo, printList } from "../show/output.ts";
 import { limitOption } from "../usage/options.ts";
 
 /** `automation rule`: which definition a request is sent to. */
-export function registerRule(program: Command): void {
-  const rule = program.command("rule").description("which definition a request is sent to: list");
+export function define(rule: Command): void {
   withScope(rule.command("list").description("list rules in the order in which they are asked"))
     .addOption(limitOption("in that order"))
     .action((options: ScopeOptions & { limit: number }) =>

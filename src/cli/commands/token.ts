@@ -1,16 +1,13 @@
 import type { Command } from "commander";
 import { Option } from "commander";
-import { mintToken } from "../../../local/issuer/mint-token.ts";
-import { requireRunningStack } from "../../../local/up/running-stack.ts";
 import type { Role } from "../ask/scope.ts";
 import { noTenant, tenantFor, withTenant } from "../ask/scope.ts";
+import { loadLocalPart } from "../local-part.ts";
 import { jsonText, print } from "../show/terminal.ts";
 
 /** `automation token`: a bearer token from the issuer of the local stack. */
-export function registerToken(program: Command): void {
-  const command = program
-    .command("token")
-    .description("print a bearer token of the local stack's issuer, valid for an hour")
+export function define(command: Command): void {
+  command
     .addOption(
       new Option("--role <role>", "what it may do; `platform` is for no tenant, and needs none")
         .choices(["viewer", "operator", "admin", "worker", "platform"])
@@ -25,6 +22,8 @@ export function registerToken(program: Command): void {
   withTenant(command).action(
     async (options: { tenant?: string; org?: string; role: Role; subject: string; state?: string; json?: boolean }) => {
       const { tenant, org } = tenantFor(options.role, options);
+      const { requireRunningStack } = await loadLocalPart(() => import("../../../local/up/running-stack.ts"));
+      const { mintToken } = await import("../../../local/issuer/mint-token.ts");
       const state = requireRunningStack(process.cwd(), options.state);
       const token = await mintToken(state, { tenant, org, role: options.role, subject: options.subject });
       print(options.json ? jsonText({ token }) : token);

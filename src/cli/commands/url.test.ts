@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { Command } from "commander";
 import { afterEach, beforeEach, expect, it, vi } from "vitest";
 import type { UpState } from "../../../local/up/running-stack.ts";
-import { registerUrl } from "./url.ts";
+import { registerCommands } from "../commands.ts";
 
 const state: UpState = {
   pid: process.pid,
@@ -30,7 +30,7 @@ async function url(...words: string[]): Promise<string[]> {
   const out = vi.spyOn(console, "log").mockImplementation(() => undefined);
   out.mockClear();
   const program = new Command().exitOverride();
-  registerUrl(program);
+  await registerCommands(program, "url");
   await program.parseAsync(["url", ...words, "--state", dir], { from: "user" });
   return out.mock.calls.map(([line]) => String(line));
 }

@@ -10,7 +10,8 @@ import { WorkflowRuleSchema } from "../../gen/workflows_runtime/v1/workflow_rule
 import { PublishWorkflowVersionRequestSchema } from "../../gen/workflows_runtime/v1/workflow_service_pb.ts";
 import type { Detail } from "../cli-error.ts";
 import { CliError } from "../cli-error.ts";
-import { listUpTo } from "../show/output.ts";
+import { listUpTo, plain } from "../show/output.ts";
+import { tint } from "../show/terminal.ts";
 import type { YamlDocument } from "./read-documents.ts";
 import { readDocuments } from "./read-documents.ts";
 import { checkMessage, detailOf } from "./yaml-message.ts";
@@ -176,4 +177,14 @@ function readDeclaration(source: YamlDocument): Declaration | { readonly faults:
   }
   const found = read(source);
   return "faults" in found ? found : { kind, file, ...found };
+}
+
+const colours: Partial<Record<Outcome, "green" | "red">> = { created: "green", replaced: "green", conflict: "red" };
+
+/** @returns `created    MethodologyProfile scrum-team@1` */
+export function appliedLine({ kind, name, outcome, reason }: Applied): string {
+  const colour = colours[outcome];
+  const padded = outcome.padEnd(9);
+  const why = reason === undefined ? "" : `: ${reason}`;
+  return `${colour === undefined ? padded : tint(colour, padded)}  ${plain(`${kind} ${name}${why}`)}`;
 }

@@ -10,13 +10,13 @@ const shown = "a\\u202eb\\x9b2J\\x1b[2J\\u2028\\u200b\\u{e0041}";
 
 afterEach(() => vi.restoreAllMocks());
 
-it("shows what steers or deceives a terminal in every line, fault and JSON text", () => {
+it("shows what steers or deceives a terminal in every line, fault and JSON text", async () => {
   const out = vi.spyOn(console, "log").mockImplementation(() => undefined);
   const err = vi.spyOn(console, "error").mockImplementation(() => undefined);
   print(`${hostile}\nnext\tcolumn`);
   createScreen(true, () => new Date(0)).tell(hostile, hostile, { fact: hostile });
-  expect(reportFailure(new CliError(4, hostile), false, new Command())).toBe(4);
-  reportFailure(new TypeError(hostile), false, new Command());
+  expect(await reportFailure(new CliError(4, hostile), false, new Command())).toBe(4);
+  await reportFailure(new TypeError(hostile), false, new Command());
   expect(out).toHaveBeenNthCalledWith(1, `${shown}\nnext\tcolumn`);
   const json = String(out.mock.calls[1]?.[0]);
   expect(JSON.parse(json)).toMatchObject({ event: hostile, message: hostile, fact: hostile });

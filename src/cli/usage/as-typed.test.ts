@@ -7,7 +7,7 @@ import { CliError } from "../cli-error.ts";
 import { cloneDir } from "../clone.ts";
 import { registerCommands } from "../commands.ts";
 import { reportFailure } from "../report-failure.ts";
-import { asTyped } from "./as-typed.ts";
+import { asTyped, defineNamed } from "./as-typed.ts";
 import { programAsTyped } from "./command-line.ts";
 
 let elsewhere: string;
@@ -19,10 +19,10 @@ afterEach(() => {
   rmSync(elsewhere, { recursive: true });
 });
 
-/** A command as its reader typed it. */
-function typed(...words: string[]): Command {
+/** A command as its reader typed it; no other verb is defined. */
+async function typed(...words: string[]): Promise<Command> {
   const program = new Command("automation");
-  registerCommands(program);
+  await registerCommands(program, words[0]);
   let at: Command | undefined = program;
   for (const word of words.filter((each) => !each.startsWith("--")))
     at = at?.commands.find((each) => each.name() === word);
@@ -31,28 +31,37 @@ function typed(...words: string[]): Command {
   return at;
 }
 
+/** The text as the command shows it. */
+async function shown(text: string, at: Command): Promise<string> {
+  await defineNamed(text, at);
+  return asTyped(text, at);
+}
+
 const here = ["--tenant=acme", "--org=retail", "--state=/elsewhere/state"];
 
-it("gives the command of a remedy what it needs of tenant, org and state, and nothing that it does not take", () => {
-  const at = typed("run", "describe", ...here);
-  expect(asTyped("run x is unknown; `automation run list` shows them, `automation up` starts a stack", at)).toBe(
+it("gives the command of a remedy what it needs of tenant, org and state, and nothing that it does not take", async () => {
+  const at = await typed("run", "describe", ...here);
+  expect(await shown("run x is unknown; `automation run list` shows them, `automation up` starts a stack", at)).toBe(
     "run x is unknown; `npx automation run list --tenant acme --org retail --state /elsewhere/state` shows them, `npx automation up --state /elsewhere/state` starts a stack",
   );
-  expect(asTyped("`automation persona digest FOLDER`", at)).toBe("`npx automation persona digest FOLDER`");
+  expect(await shown("`automation persona digest FOLDER`", at)).toBe("`npx automation persona digest FOLDER`");
   expect(
-    asTyped("`automation run list --tenant globex --org eng`", typed("run", "list", "--tenant=acme", "--org=retail")),
+    await shown(
+      "`automation run list --tenant globex --org eng`",
+      await typed("run", "list", "--tenant=acme", "--org=retail"),
+    ),
   ).toBe("`npx automation run list --tenant globex --org eng`");
 });
 
-it("leaves what is no command of ours", () => {
+it("leaves what is no command of ours", async () => {
   for (const text of ["`automation`", "`automation rm -rf`", "`automation run`", "an automation run list", "`$(x)`"])
-    expect(asTyped(text, typed("run", "list", ...here))).toBe(text);
+    expect(await shown(text, await typed("run", "list", ...here))).toBe(text);
 });
 
-it("does so in every fault, for people and as JSON", () => {
+it("does so in every fault, for people and as JSON", async () => {
   const err = vi.spyOn(console, "error").mockImplementation(() => undefined);
   const fault = new CliError(3, "nothing runs", { remedy: 'start it with `automation up`, "again"' });
-  for (const json of [false, true]) reportFailure(fault, json, typed("run", "list", "--state=/it's here"));
+  for (const json of [false, true]) await reportFailure(fault, json, await typed("run", "list", "--state=/it's here"));
   const [[line], [json]] = err.mock.calls as [[string], [string]];
   expect(line).toContain("`npx automation up --state '/it'\\''s here'`");
   expect(JSON.parse(json).remedy).toBe("start it with `npx automation up --state '/it'\\''s here'`, \"again\"");

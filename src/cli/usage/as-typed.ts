@@ -1,13 +1,22 @@
 import { resolve } from "node:path";
 import type { Command } from "commander";
+import { defineVerbs } from "../commands.ts";
 import { commandLine } from "./command-line.ts";
 
+const named = /`automation ([^`]+)`/g;
+
+/** Defines what `asTyped` has to know of the commands that a text names. */
+export async function defineNamed(text: string, at: Command): Promise<void> {
+  const verbs = [...text.matchAll(named)].map(([, said = ""]) => said.split(" ")[0] ?? "");
+  if (verbs.length > 0) await defineVerbs(rootOf(at), verbs);
+}
+
 /**
- * Makes commands in a text run as printed. Wherever they are written, texts name them as `automation up`, between backticks; here each is called as from this folder, with tenant, org and state of the command at hand.
+ * Makes commands in a text run as printed; they have been defined by `defineNamed`. Wherever they are written, texts name them as `automation up`, between backticks; here each is called as from this folder, with tenant, org and state of the command at hand.
  * @param at - the command whose text it is; the program itself when none was reached
  */
 export function asTyped(text: string, at: Command): string {
-  return text.replaceAll(/`automation ([^`]+)`/g, (whole, said: string) => {
+  return text.replaceAll(named, (whole, said: string) => {
     const words = said.split(" ");
     const { command, isWhole } = commandOf(rootOf(at), words);
     if (!isWhole) return whole;

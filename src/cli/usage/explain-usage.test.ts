@@ -9,7 +9,7 @@ import { explainUsage } from "./explain-usage.ts";
 /** What the command line answers to words that can't be done. */
 async function fault(...words: string[]): Promise<CliError> {
   const program = new Command("automation").configureOutput(commandOutput);
-  registerCommands(program);
+  await registerCommands(program);
   explainUsage(program);
   const error = await program.parseAsync(words, { from: "user" }).catch((thrown: unknown) => thrown);
   expect(error).toBeInstanceOf(Error);

@@ -6,7 +6,7 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { decodeTar } from "../../personas/canonical-tar.ts";
 import { CliError } from "../cli-error.ts";
 import { cloneDir } from "../clone.ts";
-import { compilePersona } from "./persona.ts";
+import { compilePersona } from "./compile-persona.ts";
 
 const manifest = `
 id: mender

@@ -1,0 +1,29 @@
+import { toJson } from "@bufbuild/protobuf";
+import type { ApiClient } from "../../client/api-client.ts";
+import { RunEventSchema, RunStatus } from "../../gen/automation/v1/run_event_pb.ts";
+import { followRun } from "../ask/follow-run.ts";
+import { untilInterrupted } from "../interrupt.ts";
+import { createEventTeller } from "../show/event-lines.ts";
+import { jsonText, print, printError, tint } from "../show/terminal.ts";
+
+/** Prints the events of a run until its end; an end that is not COMPLETED fails the command. */
+export async function watchRun(api: ApiClient, runId: string, after: bigint, json: boolean): Promise<void> {
+  const tell = createEventTeller();
+  const end = await untilInterrupted((signal) =>
+    followRun(api, {
+      runId,
+      after,
+      signal,
+      onEvent: (message) => {
+        const event = toJson(RunEventSchema, message);
+        if (json) return print(jsonText(event));
+        const [first = "", ...more] = tell(event);
+        const time = event.at === undefined ? "" : new Date(event.at).toISOString().slice(11, 23);
+        print(`${tint("dim", `${(event.sequence ?? "").padStart(3)}  ${time}`)}  ${first}`);
+        for (const line of more) print(`${" ".repeat(19)}${line}`);
+      },
+      onReconnect: (last, why) => printError(`connection lost after event ${last} (${why}); going on from there`),
+    }),
+  );
+  if (end !== undefined && end !== RunStatus.COMPLETED) process.exitCode = 1;
+}
