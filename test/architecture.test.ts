@@ -7,6 +7,7 @@ const root = resolve(import.meta.dirname, "..");
 
 /** One line: a room may use the rooms left of it. */
 const rooms = [
+  "loops",
   "text",
   "tenancy",
   "artifacts",

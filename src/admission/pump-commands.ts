@@ -1,5 +1,5 @@
-import { setTimeout as sleep } from "node:timers/promises";
-import { createAlarm } from "../runs/alarm.ts";
+import type { Loop } from "../loops/loop.ts";
+import { createLoop } from "../loops/loop.ts";
 import type { Log } from "../telemetry/log.ts";
 import type { InTransaction } from "../tenancy/transaction.ts";
 import type { DueCommand } from "./command-store.ts";
@@ -7,12 +7,10 @@ import { claimCommands, markDelivered, postpone } from "./command-store.ts";
 import { noteOf } from "./reconcile-runs.ts";
 import type { Note } from "./reconcile-store.ts";
 import { noteFindings } from "./reconcile-store.ts";
-import type { Loop } from "./release-runs.ts";
 import type { Workflows } from "./workflows.ts";
 
 const sweepMs = 1_000;
 const batchSize = 100;
-const pauseMs = 1_000;
 const longestWaitSeconds = 30;
 
 export interface PumpCommandsDeps {
@@ -32,8 +30,6 @@ export interface PumpCommandsDeps {
  * In all but the last case the command counts as delivered.
  */
 export function createPumpCommands(deps: PumpCommandsDeps): Loop {
-  const alarm = createAlarm();
-
   /** @returns whether it is delivered, and what the api is to know */
   const ring = async (command: DueCommand): Promise<{ isDone: boolean; notes: Note[] }> => {
     if (command.hasEnded) return { isDone: true, notes: [] };
@@ -44,9 +40,9 @@ export function createPumpCommands(deps: PumpCommandsDeps): Loop {
     return { isDone: answer.state !== "away", notes };
   };
 
-  const pump = async (): Promise<number> => {
+  const pump = async (): Promise<boolean> => {
     const due = await deps.inTransaction((transaction) => claimCommands(transaction, batchSize));
-    if (due.length === 0) return 0;
+    if (due.length === 0) return false;
     const rung = await Promise.all(due.map(async (command) => ({ command, ...(await ring(command)) })));
     const done = rung.filter(({ isDone }) => isDone).map(({ command }) => command);
     const late = Map.groupBy(
@@ -63,20 +59,12 @@ export function createPumpCommands(deps: PumpCommandsDeps): Loop {
         ...[...late].map(([seconds, commands]) => postpone(transaction, commands, seconds)),
       ]),
     );
-    return due.length;
+    return due.length === batchSize;
   };
 
-  return {
-    wake: () => alarm.wake(),
-    run: async (signal) => {
-      while (!signal.aborted) {
-        try {
-          if ((await pump()) < batchSize) await alarm.wait(sweepMs, signal);
-        } catch (error) {
-          deps.log.warn({ err: error }, "commands can't be read; trying on");
-          await sleep(pauseMs, undefined, { signal }).catch(() => undefined);
-        }
-      }
-    },
-  };
+  return createLoop({
+    sweepMs,
+    round: pump,
+    onError: (error) => deps.log.warn({ err: error }, "commands can't be read; trying on"),
+  });
 }

@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { createAlarm } from "../runs/alarm.ts";
+import type { Loop } from "../loops/loop.ts";
+import { createWakeUp } from "../loops/wake-up.ts";
 import type { Log } from "../telemetry/log.ts";
 import type { InTransaction } from "../tenancy/transaction.ts";
 import { shownText } from "../text/strangers-text.ts";
@@ -25,12 +26,6 @@ export interface ReleaseRunsDeps {
   readonly log: Log;
 }
 
-/** A loop of the dispatcher: `wake` says that there may be something to do, `run` ends with the signal. */
-export interface Loop {
-  wake(): void;
-  run(signal: AbortSignal): Promise<void>;
-}
-
 /**
  * Starts the workflows of admitted runs: claim → start → mark.
  *
@@ -40,13 +35,13 @@ export interface Loop {
  *   one run refused                     its claim runs out, so that it is tried every 10 s and holds up no other; refused for too long, the api is asked to end it
  */
 export function createReleaseRuns(deps: ReleaseRunsDeps): Loop {
-  const alarm = createAlarm();
+  const wakeUp = createWakeUp();
   const claim = (atMost: number) =>
     deps.inTransaction((transaction) => claimRuns(transaction, { maxUnbegun: deps.maxUnbegun, atMost }));
   return {
-    wake: () => alarm.wake(),
+    wake: () => wakeUp.wake(),
     run: async (signal) => {
-      const starts = createStarts(deps, () => alarm.wake());
+      const starts = createStarts(deps, () => wakeUp.wake());
       let pauseMs = firstPauseMs;
       const pause = async () => {
         await sleep(pauseMs, undefined, { signal }).catch(() => undefined);
@@ -63,7 +58,7 @@ export function createReleaseRuns(deps: ReleaseRunsDeps): Loop {
           const claimed = free === 0 ? [] : await claim(free);
           starts.begin(claimed, claimed.length === free);
           pauseMs = firstPauseMs;
-          await alarm.wait(sweepMs, signal);
+          await wakeUp.wait(sweepMs, signal);
         } catch (error) {
           deps.log.warn({ err: error }, "runs can't be claimed; trying on");
           await pause();

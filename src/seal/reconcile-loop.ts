@@ -1,8 +1,8 @@
-import { createAlarm } from "../runs/alarm.ts";
+import type { Loop } from "../loops/loop.ts";
+import { createLoop } from "../loops/loop.ts";
 import type { InTransaction } from "../tenancy/transaction.ts";
 import type { ReconcileRunDeps } from "./reconcile-run.ts";
 import { createReconcileRun } from "./reconcile-run.ts";
-import type { ClaimedReconciliation } from "./reconciliation-store.ts";
 import { claimDueReconciliations } from "./reconciliation-store.ts";
 
 const atOnce = 8;
@@ -15,28 +15,15 @@ export function createReconcileLoop(
     /** A claim or an act failed; the loop goes on, and the finding is due again later. */
     readonly onError: (error: unknown) => void;
   },
-): { run(signal: AbortSignal): Promise<void> } {
+): Loop {
   const reconcile = createReconcileRun(deps);
-  const alarm = createAlarm();
-  const act = async (claimed: ClaimedReconciliation): Promise<void> => {
-    try {
-      await reconcile(claimed);
-    } catch (error) {
-      deps.onError(error);
-    }
-  };
-  return {
-    async run(signal) {
-      while (!signal.aborted) {
-        let claimed: ClaimedReconciliation[] = [];
-        try {
-          claimed = await deps.inTransaction((transaction) => claimDueReconciliations(transaction, atOnce));
-          await Promise.all(claimed.map(act));
-        } catch (error) {
-          deps.onError(error);
-        }
-        if (claimed.length < atOnce) await alarm.wait(sweepMs, signal);
-      }
+  return createLoop({
+    sweepMs,
+    round: async () => {
+      const claimed = await deps.inTransaction((transaction) => claimDueReconciliations(transaction, atOnce));
+      await Promise.all(claimed.map((run) => reconcile(run).catch(deps.onError)));
+      return claimed.length === atOnce;
     },
-  };
+    onError: deps.onError,
+  });
 }

@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { createListQueue } from "../../src/admission/list-queue.ts";
+import type { Loop } from "../../src/loops/loop.ts";
 import type { Receiver } from "../../src/methodology/methodology.ts";
 import type { AbortedEnd } from "../../src/seal/abort-seal.ts";
-import type { DeliverLoop } from "../../src/seal/deliver-loop.ts";
 import type { SealScope } from "../../src/seal/run-so-far.ts";
 import { scopeOf } from "../support/builders/declared.ts";
 import type { RunningScrumService } from "../support/engines/scrum-service-process.ts";
@@ -91,7 +91,7 @@ describe("runs that wait for a Scrum service that is away", () => {
   });
 });
 
-async function during(loop: DeliverLoop, holds: () => Promise<void>): Promise<void> {
+async function during(loop: Loop, holds: () => Promise<void>): Promise<void> {
   const stop = new AbortController();
   const running = loop.run(stop.signal);
   try {

@@ -7,12 +7,12 @@ import { freePorts } from "../../local/engines/ports.ts";
 import { ensureTopics } from "../../src/drivers/kafka/ensure-topics.ts";
 import { createKafkaSink } from "../../src/drivers/kafka/kafka-sink.ts";
 import { createInScope, createInTransaction } from "../../src/drivers/postgres/in-scope.ts";
+import type { Loop } from "../../src/loops/loop.ts";
 import { main as relayMain } from "../../src/processes/relay.ts";
 import type { InRun } from "../../src/runs/in-run.ts";
 import { createInRun } from "../../src/runs/in-run.ts";
 import type { RecordSink } from "../../src/runs/outbox/bus-record.ts";
 import { settle } from "../../src/runs/outbox/outbox-store.ts";
-import type { PublishRunEvents } from "../../src/runs/outbox/publish-run-events.ts";
 import { createPublishRunEvents } from "../../src/runs/outbox/publish-run-events.ts";
 import { laneOf, quarantineTopic, runEventTopic } from "../../src/runs/outbox/topics.ts";
 import { insertAdmittedRuns } from "../support/builders/admitted-runs.ts";
@@ -65,7 +65,7 @@ const relay = ({ owner = randomUUID(), send }: { owner?: string; send?: RecordSi
     log,
   });
 
-async function whileRunning(relays: readonly PublishRunEvents[], work: () => Promise<void>): Promise<void> {
+async function whileRunning(relays: readonly Loop[], work: () => Promise<void>): Promise<void> {
   const stop = new AbortController();
   const running = relays.map((each) => each.run(stop.signal));
   await work().finally(() => stop.abort());

@@ -1,8 +1,8 @@
 import { setTimeout as sleep } from "node:timers/promises";
+import type { Loop } from "../../loops/loop.ts";
+import { createLoop } from "../../loops/loop.ts";
 import type { Log } from "../../telemetry/log.ts";
 import type { InTransaction } from "../../tenancy/transaction.ts";
-import type { Alarm } from "../alarm.ts";
-import { createAlarm } from "../alarm.ts";
 import type { BusRecord, Header, RecordSink } from "./bus-record.ts";
 import { splitByBytes, toBusRecord } from "./event-record.ts";
 import type { Goal, HeldLane, OutboxRow, UnpublishedEvent } from "./outbox-store.ts";
@@ -10,8 +10,6 @@ import { freeLanes, readOutbox, readUnpublished, renewLanes, settle, takeFreeLan
 import { runEventTopic } from "./topics.ts";
 
 const sweepMs = 1_000;
-const firstPauseMs = 250;
-const longestPauseMs = 5_000;
 /** A quarter of a lease. */
 const renewEveryMs = 2_500;
 /** Longest wait for sends in flight at the end. */
@@ -30,13 +28,6 @@ export interface PublishRunEventsDeps {
   readonly log: Log;
 }
 
-export interface PublishRunEvents {
-  /** There may be something to publish. */
-  wake(): void;
-  /** Publishes until the signal aborts, then lets its lanes go. */
-  run(signal: AbortSignal): Promise<void>;
-}
-
 /** Another relay owns the lane by now. */
 class LostLaneError extends Error {
   override readonly name = "LostLaneError";
@@ -45,7 +36,7 @@ class LostLaneError extends Error {
 
 interface Publisher {
   readonly lane: HeldLane;
-  readonly alarm: Alarm;
+  readonly wake: () => void;
   readonly stop: AbortController;
   readonly work: Promise<void>;
 }
@@ -57,23 +48,30 @@ interface Publisher {
  *   held   read → send → settle, one send in flight   settle asks for the epoch in the transaction that writes down what was sent
  *   lost   another epoch                              what was sent and not settled is sent again by the new owner
  *
- * Bus or Postgres away: the same rows are read and sent again later. Memory holds one round per lane, whatever waits.
+ * Bus or Postgres away: the same rows are read and sent again later. Memory holds one round per lane, whatever waits. A loop that ends frees its lanes.
  */
-export function createPublishRunEvents(deps: PublishRunEventsDeps): PublishRunEvents {
+export function createPublishRunEvents(deps: PublishRunEventsDeps): Loop {
   const publishers = new Map<number, Publisher>();
 
   const hold = (lane: HeldLane, signal: AbortSignal): void => {
-    const alarm = createAlarm();
     const stop = new AbortController();
     const sink = deps.openSink();
-    const work = publishLane(deps, lane, sink, alarm, AbortSignal.any([signal, stop.signal])).finally(async () => {
+    const { wake, run } = createLoop({
+      sweepMs,
+      round: () => publishRound(deps, lane, sink),
+      onError: (error) => {
+        if (error instanceof LostLaneError) stop.abort();
+        else deps.log.warn({ err: error, lane: lane.lane }, "a lane can't be published; trying on");
+      },
+    });
+    const work = run(AbortSignal.any([signal, stop.signal])).finally(async () => {
       if (publishers.get(lane.lane)?.lane === lane) publishers.delete(lane.lane);
       await sink.close();
     });
-    publishers.set(lane.lane, { lane, alarm, stop, work });
+    publishers.set(lane.lane, { lane, wake, stop, work });
   };
 
-  const tendLeases = async (signal: AbortSignal): Promise<void> => {
+  const tendLeases = async (signal: AbortSignal): Promise<boolean> => {
     const lanes = [...publishers.values()].map((publisher) => publisher.lane);
     const [kept, taken] = await deps.inTransaction((transaction) =>
       Promise.all([renewLanes(transaction, lanes), takeFreeLanes(transaction, deps.owner)]),
@@ -81,6 +79,7 @@ export function createPublishRunEvents(deps: PublishRunEventsDeps): PublishRunEv
     for (const { lane } of lanes) if (!kept.includes(lane)) publishers.get(lane)?.stop.abort();
     for (const lane of taken) hold(lane, signal);
     if (taken.length > 0) deps.log.info({ lanes: taken.map(({ lane }) => lane) }, "publishing these lanes");
+    return false;
   };
 
   const letGo = async (): Promise<void> => {
@@ -90,45 +89,23 @@ export function createPublishRunEvents(deps: PublishRunEventsDeps): PublishRunEv
     if (lanes.length > 0) await deps.inTransaction((transaction) => freeLanes(transaction, lanes));
   };
 
+  const leases = createLoop({
+    sweepMs: renewEveryMs,
+    round: tendLeases,
+    onError: (error) => deps.log.warn({ err: error }, "leases can't be renewed; trying on"),
+  });
+
   return {
     wake: () => {
-      for (const { alarm } of publishers.values()) alarm.wake();
+      for (const { wake } of publishers.values()) wake();
     },
     run: async (signal) => {
-      while (!signal.aborted) {
-        try {
-          await tendLeases(signal);
-        } catch (error) {
-          deps.log.warn({ err: error }, "leases can't be renewed; trying on");
-        }
-        await sleep(renewEveryMs, undefined, { signal }).catch(() => undefined);
-      }
+      await leases.run(signal);
       await letGo().catch((error: unknown) =>
         deps.log.warn({ err: error }, "lanes stay leased until their lease ends"),
       );
     },
   };
-}
-
-async function publishLane(
-  deps: PublishRunEventsDeps,
-  lane: HeldLane,
-  sink: Pick<RecordSink, "send">,
-  alarm: Alarm,
-  signal: AbortSignal,
-): Promise<void> {
-  let pauseMs = firstPauseMs;
-  while (!signal.aborted) {
-    try {
-      if (!(await publishRound(deps, lane, sink))) await alarm.wait(sweepMs, signal);
-      pauseMs = firstPauseMs;
-    } catch (error) {
-      if (error instanceof LostLaneError) return;
-      deps.log.warn({ err: error, lane: lane.lane }, "a lane can't be published; trying on");
-      await sleep(pauseMs, undefined, { signal }).catch(() => undefined);
-      pauseMs = Math.min(pauseMs * 2, longestPauseMs);
-    }
-  }
 }
 
 /** @returns whether there was anything */

@@ -1,7 +1,8 @@
 import { fromJson } from "@bufbuild/protobuf";
 import type { RunEvent, RunEventJson } from "../../gen/automation/v1/run_event_pb.ts";
 import { RunEventSchema, RunStatus } from "../../gen/automation/v1/run_event_pb.ts";
-import { createAlarm } from "../alarm.ts";
+import { createLoop } from "../../loops/loop.ts";
+import { createWakeUp } from "../../loops/wake-up.ts";
 
 /** Reads events of one run after a sequence, in order, at most so many. */
 export type ReadAfter = (sequence: number, limit: number) => Promise<readonly RunEventJson[]>;
@@ -29,8 +30,8 @@ export interface RunTail {
 export const pageSize = 200;
 const keptPerFollower = 512;
 const pollMs = 1_000;
-/** Reads that fail in a row before the followers are told; each takes up to a few seconds by itself. */
-const failuresInARow = 3;
+/** Reads that fail in a row before the followers are told: the pauses between them take 1.75 s, and each read up to a few seconds. */
+const failuresInARow = 4;
 
 /**
  * Reads on until the run has ended or nobody follows: when woken, and by itself every second.
@@ -44,43 +45,37 @@ export function createRunTail(deps: {
   readonly onError: (error: unknown) => void;
 }): RunTail {
   const followers = new Set<Kept>();
-  const alarm = createAlarm();
   const stopping = new AbortController();
   let position = deps.after;
+  let failures = 0;
 
   const end = (failure?: unknown): void => {
     stopping.abort();
     deps.onEmpty();
     for (const follower of followers) follower.fail(failure);
   };
-  const readOn = async (): Promise<void> => {
-    for (let isMore = true; isMore && !stopping.signal.aborted; ) {
-      const page = await deps.readAfter(position, pageSize);
-      const events = page.map(readEvent);
-      position = Number(events.at(-1)?.sequence ?? position);
-      for (const follower of followers) follower.keep(events);
-      if (events.some(isEnd)) end();
-      isMore = page.length === pageSize;
-    }
+  const readOn = async (): Promise<boolean> => {
+    const page = await deps.readAfter(position, pageSize);
+    failures = 0;
+    const events = page.map(readEvent);
+    position = Number(events.at(-1)?.sequence ?? position);
+    for (const follower of followers) follower.keep(events);
+    if (events.some(isEnd)) end();
+    return page.length === pageSize;
   };
-  const run = async (): Promise<void> => {
-    for (let failures = 0; !stopping.signal.aborted; ) {
-      try {
-        await readOn();
-        failures = 0;
-      } catch (error) {
-        deps.onError(error);
-        failures += 1;
-        if (failures === failuresInARow) end(error);
-      }
-      await alarm.wait(pollMs, stopping.signal);
-    }
-  };
-  const running = run();
-  running.catch(deps.onError);
+  const loop = createLoop({
+    sweepMs: pollMs,
+    round: readOn,
+    onError: (error) => {
+      deps.onError(error);
+      failures += 1;
+      if (failures === failuresInARow) end(error);
+    },
+  });
+  void loop.run(stopping.signal);
 
   return {
-    wake: alarm.wake,
+    wake: loop.wake,
     follow() {
       const kept = keepEvents(() => {
         followers.delete(kept);
@@ -98,7 +93,7 @@ interface Kept extends Follower {
 }
 
 function keepEvents(leave: () => void): Kept {
-  const alarm = createAlarm();
+  const wakeUp = createWakeUp();
   let kept: RunEvent[] = [];
   let isBehind = false;
   let failure: unknown;
@@ -118,17 +113,17 @@ function keepEvents(leave: () => void): Kept {
     get failure() {
       return failure;
     },
-    wait: alarm.wait,
+    wait: wakeUp.wait,
     leave,
     keep(events) {
       if (isBehind || events.length === 0) return;
       isBehind = kept.length + events.length > keptPerFollower;
       kept = isBehind ? [] : [...kept, ...events];
-      alarm.wake();
+      wakeUp.wake();
     },
     fail(error) {
       failure = error;
-      alarm.wake();
+      wakeUp.wake();
     },
   };
 }

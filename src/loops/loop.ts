@@ -1,0 +1,42 @@
+import { createWakeUp } from "./wake-up.ts";
+
+/** Works in rounds until a signal. */
+export interface Loop {
+  /** There may be something to do. */
+  wake(): void;
+  /** Resolves after the round that is going on when the signal aborts; never rejects. */
+  run(signal: AbortSignal): Promise<void>;
+}
+
+const firstPauseMs = 250;
+const longestPauseMs = 5_000;
+
+/**
+ * Runs one round after another. A round that throws is followed by a pause of 250 ms, 500 ms … 5 s, until one succeeds.
+ * @param deps.round - one round of work. Returns whether there may be more to do; if not, the next round begins when woken, after `sweepMs` at the latest
+ * @param deps.onError - called with what a round throws
+ */
+export function createLoop(deps: {
+  readonly sweepMs: number;
+  readonly round: (signal: AbortSignal) => Promise<boolean>;
+  readonly onError: (error: unknown) => void;
+}): Loop {
+  const wakeUp = createWakeUp();
+  return {
+    wake: wakeUp.wake,
+    async run(signal) {
+      let pauseMs = firstPauseMs;
+      while (!signal.aborted) {
+        try {
+          const mayBeMore = await deps.round(signal);
+          pauseMs = firstPauseMs;
+          if (!mayBeMore) await wakeUp.wait(deps.sweepMs, signal);
+        } catch (error) {
+          deps.onError(error);
+          await createWakeUp().wait(pauseMs, signal); // nobody wakes it
+          pauseMs = Math.min(pauseMs * 2, longestPauseMs);
+        }
+      }
+    },
+  };
+}
