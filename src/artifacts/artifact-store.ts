@@ -1,5 +1,5 @@
-import type { IdRange } from "../tenancy/id-prefix.ts";
 import type { Transaction } from "../tenancy/transaction.ts";
+import type { IdRange } from "../tenancy/uuid.ts";
 
 /** An artifact as stored. */
 export interface ArtifactRow {

@@ -1,7 +1,7 @@
 import type { GetArtifactUrlResponseJson } from "../gen/workflows_runtime/v1/artifact_service_pb.ts";
-import { isUuid } from "../tenancy/page-token.ts";
 import type { InScope, Scope } from "../tenancy/transaction.ts";
 import { UnknownIdError } from "../tenancy/unknown-id-error.ts";
+import { isUuid } from "../tenancy/uuid.ts";
 import { findArtifact } from "./artifact-store.ts";
 import { artifactToJson } from "./list-artifacts.ts";
 import type { ObjectStore } from "./object-store.ts";

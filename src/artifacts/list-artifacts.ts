@@ -1,7 +1,7 @@
 import type { ArtifactJson } from "../gen/automation/v1/artifact_pb.ts";
 import type { ListArtifactsResponseJson } from "../gen/workflows_runtime/v1/artifact_service_pb.ts";
-import { idsThatBegin } from "../tenancy/id-prefix.ts";
 import type { InScope, Scope, Transaction } from "../tenancy/transaction.ts";
+import { idsThatBegin } from "../tenancy/uuid.ts";
 import type { ArtifactRow } from "./artifact-store.ts";
 import { findArtifactsBetween, listArtifacts } from "./artifact-store.ts";
 

@@ -1,6 +1,6 @@
 import type { RunJson } from "../gen/workflows_runtime/v1/run_pb.ts";
-import { isUuid } from "../tenancy/page-token.ts";
 import type { Principal } from "../tenancy/request-context.ts";
+import { isUuid } from "../tenancy/uuid.ts";
 import type { InRun } from "./in-run.ts";
 import { UnknownRunError } from "./in-run.ts";
 import { insertCancel } from "./run-command-store.ts";

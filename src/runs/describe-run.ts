@@ -1,7 +1,7 @@
 import type { RunRequestedJson } from "../gen/automation/v1/run_requested_pb.ts";
 import type { RunJson } from "../gen/workflows_runtime/v1/run_pb.ts";
-import { isUuid } from "../tenancy/page-token.ts";
 import type { InScope, Scope } from "../tenancy/transaction.ts";
+import { isUuid } from "../tenancy/uuid.ts";
 import { UnknownRunError } from "./in-run.ts";
 import type { WorkflowIdOf } from "./run-json.ts";
 import { runToJson } from "./run-json.ts";

@@ -1,6 +1,6 @@
-import { isUuid } from "../tenancy/page-token.ts";
 import type { InScope, Scope, Transaction } from "../tenancy/transaction.ts";
 import { UnknownIdError } from "../tenancy/unknown-id-error.ts";
+import { isUuid } from "../tenancy/uuid.ts";
 import type { RunDraft } from "./run-draft.ts";
 import { draftRun } from "./run-draft.ts";
 import type { RunOutcome, RunStatus } from "./run-status.ts";

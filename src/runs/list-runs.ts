@@ -5,9 +5,9 @@ import type {
   ListWorkflowRunsRequest,
   ListWorkflowRunsResponseJson,
 } from "../gen/workflows_runtime/v1/workflow_service_pb.ts";
-import { idsThatBegin } from "../tenancy/id-prefix.ts";
 import { decodePageToken, encodePageToken, pageSizeOf } from "../tenancy/page-token.ts";
 import type { InScope, Scope } from "../tenancy/transaction.ts";
+import { idsThatBegin } from "../tenancy/uuid.ts";
 import type { WorkflowIdOf } from "./run-json.ts";
 import { runToJson } from "./run-json.ts";
 import { listRuns } from "./run-list-store.ts";

@@ -1,6 +1,6 @@
-import type { IdRange } from "../tenancy/id-prefix.ts";
 import type { PageCursor } from "../tenancy/page-token.ts";
 import type { Transaction } from "../tenancy/transaction.ts";
+import type { IdRange } from "../tenancy/uuid.ts";
 import type { RunWithHead } from "./run-json.ts";
 import type { RunStatus } from "./run-status.ts";
 import { runColumns } from "./run-store.ts";

@@ -1,4 +1,5 @@
 import { isName } from "../text/name.ts";
+import { isUuid } from "./uuid.ts";
 
 /** A page token that this service did not give out. */
 export class InvalidPageTokenError extends Error {
@@ -60,9 +61,4 @@ function parsed(json: string): unknown {
 /** @returns 1–200 as asked, 50 for 0 */
 export function pageSizeOf(asked: number): number {
   return asked === 0 ? 50 : Math.min(asked, 200);
-}
-
-/** @returns whether a client's id can be one of ours; another one is unknown, not malformed */
-export function isUuid(id: string): boolean {
-  return /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i.test(id);
 }

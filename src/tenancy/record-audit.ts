@@ -1,8 +1,17 @@
-import type { AuditEntry } from "./audit-store.ts";
 import { insertAudit } from "./audit-store.ts";
 import type { InScope } from "./transaction.ts";
 
-export type { AuditEntry };
+/** Who did what, for whom, and what came of it. */
+export interface AuditEntry {
+  readonly tenant: string;
+  readonly org: string;
+  readonly principal: string;
+  /** The method, for example `workflows_runtime.v1.WorkflowService/CancelWorkflowRun`. */
+  readonly action: string;
+  /** `ok`, or the code of the refusal. */
+  readonly outcome: string;
+  readonly correlationId: string;
+}
 
 export type RecordAudit = (entry: AuditEntry) => Promise<void>;
 

@@ -9,7 +9,7 @@ import {
 import type { createListPersonas } from "../../personas/list-personas.ts";
 import type { PublishBundle } from "../../personas/publish-bundle.ts";
 import { UnknownRunError } from "../../runs/in-run.ts";
-import { isUuid } from "../../tenancy/page-token.ts";
+import { isUuid } from "../../tenancy/uuid.ts";
 import type { createBundleUrl } from "../../work/persona-bundle-url.ts";
 import { principalOf } from "./interceptors/request-context.ts";
 

@@ -19,7 +19,7 @@ import type { createCommitSeal } from "../../seal/commit-seal.ts";
 import type { createDeliverHandoff } from "../../seal/deliver-handoff.ts";
 import type { createPrepareSeal } from "../../seal/prepare-seal.ts";
 import type { SealScope } from "../../seal/run-so-far.ts";
-import { isUuid } from "../../tenancy/page-token.ts";
+import { isUuid } from "../../tenancy/uuid.ts";
 import type { BeginRun } from "../../work/begin-run.ts";
 import type { createCompleteWork } from "../../work/complete-work.ts";
 import type { createGrantUploads } from "../../work/grant-uploads.ts";

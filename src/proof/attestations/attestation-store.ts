@@ -1,8 +1,8 @@
 import type { SubjectDigestJson } from "../../gen/governance/v1/governance_service_pb.ts";
 import type { RunOutcome } from "../../runs/run-status.ts";
-import type { IdRange } from "../../tenancy/id-prefix.ts";
 import type { PageCursor } from "../../tenancy/page-token.ts";
 import type { Transaction } from "../../tenancy/transaction.ts";
+import type { IdRange } from "../../tenancy/uuid.ts";
 import type { Statement } from "../statements/statement.ts";
 import type { SignedStatement, StoredStatement } from "./sign-statement.ts";
 import { purposeOf } from "./sign-statement.ts";

@@ -6,10 +6,10 @@ import type {
   ListAttestationsResponseJson,
 } from "../../gen/governance/v1/governance_service_pb.ts";
 import { assertRun } from "../../runs/in-run.ts";
-import { idsThatBegin } from "../../tenancy/id-prefix.ts";
-import { decodePageToken, encodePageToken, isUuid, pageSizeOf } from "../../tenancy/page-token.ts";
+import { decodePageToken, encodePageToken, pageSizeOf } from "../../tenancy/page-token.ts";
 import type { InScope, Scope } from "../../tenancy/transaction.ts";
 import { UnknownIdError } from "../../tenancy/unknown-id-error.ts";
+import { idsThatBegin, isUuid } from "../../tenancy/uuid.ts";
 import type { AttestationRow } from "./attestation-store.ts";
 import { findRegistered, listRegistered } from "./attestation-store.ts";
 

@@ -1,7 +1,7 @@
 import type { RunEvent } from "../../gen/automation/v1/run_event_pb.ts";
-import { isUuid } from "../../tenancy/page-token.ts";
 import type { Principal } from "../../tenancy/request-context.ts";
 import type { InScope } from "../../tenancy/transaction.ts";
+import { isUuid } from "../../tenancy/uuid.ts";
 import { UnknownRunError } from "../in-run.ts";
 import { findRunWithHead } from "../run-list-store.ts";
 import { isEnded } from "../run-status.ts";

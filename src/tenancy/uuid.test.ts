@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { idsThatBegin } from "./id-prefix.ts";
+import { idsThatBegin } from "./uuid.ts";
 
 it("makes a range of ids of how they begin, and none of what begins no id", () => {
   expect(idsThatBegin("a34b")).toEqual({

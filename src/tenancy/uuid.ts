@@ -1,3 +1,10 @@
+const uuid = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
+
+/** @returns whether a client's id can be one of ours, in either case; another one is unknown, not malformed */
+export function isUuid(id: string): boolean {
+  return uuid.test(id.toLowerCase());
+}
+
 /** Ids that begin alike, as a range that an index of UUIDs finds at once. */
 export interface IdRange {
   readonly first: string;
@@ -13,7 +20,6 @@ export function idsThatBegin(prefix: string): IdRange | undefined {
   return uuid.test(range.first) ? range : undefined;
 }
 
-const uuid = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 const shape = "xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx";
 
 const filled = (prefix: string, digit: string): string => prefix + shape.slice(prefix.length).replaceAll("x", digit);
