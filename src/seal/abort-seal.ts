@@ -3,11 +3,11 @@ import { enumToJson } from "@bufbuild/protobuf";
 import { insertArtifacts } from "../artifacts/artifact-store.ts";
 import { AlteredObjectError } from "../artifacts/blobs.ts";
 import type { ObjectStore } from "../artifacts/object-store.ts";
-import type { MethodGate } from "../definitions/completion-gate.ts";
 import { RunStatus, RunStatusSchema } from "../gen/automation/v1/run_event_pb.ts";
 import type { RunResultJson } from "../gen/automation/v1/run_result_pb.ts";
 import type { UploadJson } from "../gen/automation/v1/run_work_pb.ts";
-import type { VerdictJson, VerdictLineJson } from "../gen/automation/v1/verdict_pb.ts";
+import type { VerdictLineJson } from "../gen/automation/v1/verdict_pb.ts";
+import type { WorkFindingsJson } from "../gen/automation/v1/work_findings_pb.ts";
 import type { CancelRequestedJson } from "../gen/workflows_runtime/v1/run_pb.ts";
 import type { AbortSealRequest, AbortSealResponseJson } from "../gen/workflows_runtime/v1/run_worker_service_pb.ts";
 import { readContext } from "../methodology/context-references.ts";
@@ -15,7 +15,7 @@ import type { ReceiverOf } from "../methodology/methodology.ts";
 import { discardProvisional, indexSubjects, insertStatements } from "../proof/attestations/attestation-store.ts";
 import { signStatement } from "../proof/attestations/sign-statement.ts";
 import type { Sign } from "../proof/attestations/signer.ts";
-import { verdictOfEnd } from "../proof/gates/verdict.ts";
+import { verdictOfEnd } from "../proof/gates/decide-verdict.ts";
 import { insertVerdict } from "../proof/gates/verdict-store.ts";
 import type { EventLog } from "../proof/statements/event-log.ts";
 import type { EndProof } from "../proof/statements/statements-of-end.ts";
@@ -143,8 +143,7 @@ interface Form {
 
 /** An end with all that the run left. */
 function fullForm(deps: AbortSealDeps, soFar: RunSoFar, end: AbortedEnd, signal: AbortSignal): Promise<Form> {
-  const { run, work } = soFar;
-  return formOf(deps, soFar, { end, judge: async (by) => verdictOfEnd(by, end, findingsOf(run, work)) }, signal);
+  return formOf(deps, soFar, { end, findings: findingsOf(soFar.run, soFar.work) }, signal);
 }
 
 /** Leaves out whatever strangers wrote and a worker left, and says so in the log and in a line: so its log is another object, and nothing that failed in the full form is in it. */
@@ -165,8 +164,7 @@ function lastForm(
   });
   const { method, id } = soFar.gate;
   const bare = { ...soFar, work: undefined, gate: { method, id } };
-  const judge = async (by: MethodGate) => verdictOfEnd(by, end, { evidence: [], lines: [line] });
-  return formOf(deps, bare, { end, judge, note }, signal);
+  return formOf(deps, bare, { end, findings: { lines: [line] }, note }, signal);
 }
 
 /** @throws FormError, and whatever keeps the log from being stored */
@@ -175,11 +173,11 @@ async function formOf(
   soFar: RunSoFar,
   {
     end,
-    judge,
+    findings,
     note,
   }: {
     readonly end: AbortedEnd;
-    readonly judge: (gate: MethodGate) => Promise<VerdictJson>;
+    readonly findings: WorkFindingsJson;
     /** Makes it the last form. */
     readonly note?: EventDraft;
   },
@@ -195,10 +193,11 @@ async function formOf(
     return begun;
   });
   const log = await closeLog(deps, draft, signal);
-  return inForm(async () => {
+  return inForm(() => {
     draft.moveTo(outcome, "seal/end", { reason });
     const { baseUri } = deps;
-    const proof = statementsOfEnd({ ...end, baseUri, run, log, work, at }, gate, await judge(gate));
+    const verdict = verdictOfEnd({ gate, run, baseUri, findings, at }, end);
+    const proof = statementsOfEnd({ ...end, baseUri, run, log, work, at }, verdict);
     return { soFar, end, draft, log, proof, uploads: work?.uploads ?? [], at, isLast: note !== undefined };
   });
 }

@@ -3,7 +3,7 @@ import type { PrepareSealResponseJson } from "../gen/workflows_runtime/v1/run_wo
 import { readContext } from "../methodology/context-references.ts";
 import type { ReceiverOf } from "../methodology/methodology.ts";
 import { insertStatements } from "../proof/attestations/attestation-store.ts";
-import { decideVerdict } from "../proof/gates/verdict.ts";
+import { decideVerdict } from "../proof/gates/decide-verdict.ts";
 import { insertVerdict } from "../proof/gates/verdict-store.ts";
 import { statementsOfEnd } from "../proof/statements/statements-of-end.ts";
 import type { InRun } from "../runs/in-run.ts";
@@ -60,8 +60,9 @@ async function prepare(
   signal: AbortSignal,
 ): Promise<PrepareSealResponseJson> {
   const { run, head, work, profile, gate } = soFar;
-  const judged = decideVerdict(gate, findingsOf(run, work));
   const at = deps.now();
+  const { baseUri } = deps;
+  const judged = decideVerdict({ gate, run, baseUri, findings: findingsOf(run, work), at });
   const draft = draftRun(run, head, at);
   draft.moveTo("EVALUATING", "seal/evaluating");
   draft.append([{ writerKey: "seal/verdict", verdict: { verdict: judged } }]);
@@ -78,9 +79,8 @@ async function prepare(
 
   draft.moveTo("SEALING", "seal/sealing", { outcome: "COMPLETED" });
   const log = await closeLog(deps, draft, signal);
-  const { baseUri } = deps;
   const end = { baseUri, run: draft.run, outcome: "COMPLETED", cause: "", reason: "", log, work, at } as const;
-  const proof = statementsOfEnd(end, gate, judged);
+  const proof = statementsOfEnd(end, judged);
   const receiver = profile.handoff?.receiver;
   const calls = receiver === undefined ? [] : completionTries(deps, { run, receiver, proof, at });
 

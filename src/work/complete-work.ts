@@ -12,6 +12,7 @@ import { shownText, storableJson } from "../text/strangers-text.ts";
 import type { Examine } from "./examine/examiner/examiner.ts";
 import type { WorkScope } from "./late-attempt.ts";
 import { assertAttempt } from "./late-attempt.ts";
+import { builderIdOf, stated } from "./run-evidence.ts";
 import { assertUploads } from "./upload-rules.ts";
 import { verifyUploads } from "./verify-uploads.ts";
 import { assertReport } from "./work-report-rules.ts";
@@ -30,6 +31,9 @@ export function createCompleteWork(deps: {
   readonly inRun: InRun;
   readonly objects: Pick<ObjectStore, "digestOf">;
   readonly examine: Examine;
+  /** `proof.baseUri` of the operator. */
+  readonly baseUri: string;
+  readonly now: () => Date;
 }) {
   return async (
     scope: WorkScope,
@@ -46,7 +50,9 @@ export function createCompleteWork(deps: {
     assertUploads(work.uploads);
     assertReport(work.report, work.uploads, before.run, before.steps);
     await verifyUploads(deps.objects, scope, work.uploads, signal);
-    const findings = await deps.examine(before.run, work, signal);
+    const { evidence = [], ...found } = await deps.examine(before.run, work, signal);
+    const issuer = builderIdOf(deps.baseUri, before.run);
+    const findings = { ...found, evidence: evidence.map((each) => stated(each, issuer, deps.now())) };
 
     return deps.inRun(scope, async (open) => {
       const recorded = await recordedAnswer(open, scope);

@@ -132,6 +132,33 @@ describe("a run whose work holds", () => {
     expect(Object.keys(cited)).toEqual(expect.arrayContaining(["steps-done", "exit-gate-paths", "tests-kept-unit"]));
   });
 
+  it("has evidence with an id, the tree that it is about, who states it and when, and its lines cite those ids", async () => {
+    const { rows } = await sealing.admin.query(
+      `select f.findings->'evidence' as evidence, v.verdict->'lines' as lines
+       from work_findings f join verdicts v using (tenant, run_id) where run_id = $1`,
+      [scope.runId],
+    );
+    const tree = { gitCommit: made.captured.commit, gitTree: made.captured.tree };
+    const told = {
+      vantage: "worker-observed",
+      tree,
+      issuer: `${baseUri}/builder/uid/proof-tenant`,
+      at: expect.stringMatching(/^20.*Z$/),
+    };
+    expect(rows[0].evidence).toMatchObject([
+      { id: "test-result/unit", outcome: "PASSED", ...told },
+      { id: "diff", outcome: "CAPTURED", ...told },
+      { id: "document/note", outcome: "KEPT", ...told },
+    ]);
+    const cited = rows[0].lines.map(({ requirementId, evidenceIds }: VerdictLineJson) => [requirementId, evidenceIds]);
+    expect(Object.fromEntries(cited)).toMatchObject({
+      "run-completed": ["agent-run"],
+      "tests-passed": ["test-result/unit"],
+      changed: ["diff"],
+      noted: ["document/note"],
+    });
+  });
+
   it("is found by the digest of its patch", async () => {
     const found = await look.list("proof-tenant", { subjectSha256: sha256Hex(made.patch) });
     expect(found.map(({ name }) => name).sort()).toEqual(["diff", "provenance"]);

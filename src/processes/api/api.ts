@@ -76,7 +76,8 @@ export async function main(source: NodeJS.ProcessEnv, signal: AbortSignal): Prom
     },
   });
   const onPlaceFree = () => hint("automation_release");
-  const work = wireWork({ inScope, inRun, objects, log, now, onPlaceFree });
+  const { baseUri } = operator.proof;
+  const work = wireWork({ inScope, inRun, objects, baseUri, log, now, onPlaceFree });
   const personas = wirePersonas({ inScope, objects });
   const proof = wireProof({ inScope, inTransaction });
   const seal = wireSeal({

@@ -20,11 +20,13 @@ export function wireWork(deps: {
   readonly inScope: InScope;
   readonly inRun: InRun;
   readonly objects: Pick<ObjectStore, "digestOf" | "grantPut" | "read" | "urlFor">;
+  /** `proof.baseUri` of the operator. */
+  readonly baseUri: string;
   readonly log: Log;
   readonly now: () => Date;
   readonly onPlaceFree: () => void;
 }) {
-  const { inScope, inRun, objects, log, now, onPlaceFree } = deps;
+  const { inScope, inRun, objects, baseUri, log, now, onPlaceFree } = deps;
   return {
     beginRun: createBeginRun({
       inRun,
@@ -37,7 +39,13 @@ export function wireWork(deps: {
     }),
     reportStatus: createReportStatus({ inScope, inRun, now, unansweredTry: findUnansweredTry }),
     grantUploads: createGrantUploads({ inRun, objects }),
-    completeWork: createCompleteWork({ inRun, objects, examine: createExaminer({ objects, limits: examinerLimits }) }),
+    completeWork: createCompleteWork({
+      inRun,
+      objects,
+      examine: createExaminer({ objects, limits: examinerLimits }),
+      baseUri,
+      now,
+    }),
     bundleUrl: createBundleUrl({ inScope, urlFor: objects.urlFor }),
   };
 }

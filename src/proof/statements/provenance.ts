@@ -1,6 +1,7 @@
+import { builderIdOf } from "../../work/run-evidence.ts";
 import { resourceUri } from "./resource-uri.ts";
 import type { RunEnd, Statement } from "./statement.ts";
-import { builderIdOf, writeStatement } from "./statement.ts";
+import { writeStatement } from "./statement.ts";
 
 export const provenanceType = "https://slsa.dev/provenance/v1";
 
@@ -35,7 +36,7 @@ export function provenanceStatement(end: RunEnd & { readonly outcome: "COMPLETED
         ],
       },
       runDetails: {
-        builder: { id: builderIdOf(end) },
+        builder: { id: builderIdOf(baseUri, run) },
         metadata: {
           invocationId: run.runId,
           startedOn: (run.begunAt ?? run.createdAt).toISOString(),

@@ -1,6 +1,7 @@
+import { builderIdOf } from "../../work/run-evidence.ts";
 import { resourceUri } from "./resource-uri.ts";
 import type { KeptBlob, RunEnd, Statement } from "./statement.ts";
-import { builderIdOf, writeStatement } from "./statement.ts";
+import { writeStatement } from "./statement.ts";
 
 export const referenceType = "https://in-toto.io/attestation/reference/v0.1";
 
@@ -22,7 +23,7 @@ export function referenceStatement(
       ...what,
       predicateType: referenceType,
       predicate: {
-        attester: { id: builderIdOf(end) },
+        attester: { id: builderIdOf(end.baseUri, end.run) },
         references: [{ name, downloadLocation, mediaType, digest: { sha256 } }],
       },
     },

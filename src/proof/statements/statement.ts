@@ -6,6 +6,7 @@ import type { RunOutcome } from "../../runs/run-status.ts";
 import type { RunRow } from "../../runs/run-store.ts";
 import { canonicalJson } from "../../text/canonical-json.ts";
 import { storableJson } from "../../text/strangers-text.ts";
+import { evidenceIdOf } from "../../work/run-evidence.ts";
 import type { ExaminedWork } from "../../work/work-report-store.ts";
 import type { EventLog } from "./event-log.ts";
 
@@ -74,7 +75,7 @@ export function writeStatement(
   );
   return {
     ...facts,
-    name: step === undefined ? what.kind : `${what.kind}/${step}`,
+    name: evidenceIdOf(what.kind, step),
     vantage: "worker-observed",
     attestationId: randomUUID(),
     about,
@@ -90,10 +91,4 @@ function treeOf(capture: CaptureJson | undefined) {
     { name: "commit", algorithm: "gitCommit", value: capture.gitCommit ?? "" },
     { name: "tree", algorithm: "gitTree", value: capture.gitTree ?? "" },
   ];
-}
-
-/** @returns `<base>/builder/<class>/<tenant>`: the class of the run's boxes, `none` for a run without a workspace */
-export function builderIdOf({ baseUri, run }: Pick<RunEnd, "baseUri" | "run">): string {
-  const isolation = run.pins?.isolation?.replace("ISOLATION_CLASS_", "").toLowerCase() ?? "none";
-  return `${baseUri}/builder/${isolation}/${run.tenant}`;
 }

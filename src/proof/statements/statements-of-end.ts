@@ -1,7 +1,6 @@
-import type { MethodGate } from "../../definitions/completion-gate.ts";
 import type { VerdictJson } from "../../gen/automation/v1/verdict_pb.ts";
 import type { FoundTestsJson } from "../../gen/automation/v1/work_findings_pb.ts";
-import { citeEvidence } from "../gates/verdict.ts";
+import { citeStatements } from "../gates/cite-statements.ts";
 import { agentRunStatement } from "./agent-run.ts";
 import { provenanceStatement } from "./provenance.ts";
 import { referenceStatement } from "./reference.ts";
@@ -19,7 +18,7 @@ export interface EndProof {
 }
 
 /** Writes the statements of an end: agent-run and verification summary always, one for each piece of evidence of its work, provenance for COMPLETED only. */
-export function statementsOfEnd(end: RunEnd, gate: MethodGate, judged: VerdictJson): EndProof {
+export function statementsOfEnd(end: RunEnd, judged: VerdictJson): EndProof {
   const { outcome, work } = end;
   const evidence = [
     agentRunStatement(end),
@@ -28,7 +27,7 @@ export function statementsOfEnd(end: RunEnd, gate: MethodGate, judged: VerdictJs
     ...diffStatements(end),
     ...documentStatements(end),
   ];
-  const verdict = citeEvidence(judged, gate, evidence);
+  const verdict = citeStatements(judged, evidence);
   const summary = verificationSummary(end, verdict, evidence);
   return { statements: [...evidence, summary], summary, verdict };
 }

@@ -4,10 +4,12 @@ import type { MethodGate } from "../../definitions/completion-gate.ts";
 import { compilePolicy } from "../../definitions/policy/effective-policy.ts";
 import type { ReportFormatJson } from "../../gen/automation/v1/automation_plan_pb.ts";
 import type { ChangeJson, TestRunJson, WorkReportJson } from "../../gen/automation/v1/run_work_pb.ts";
-import { judge } from "../../proof/gates/verdict.ts";
+import { judgeEvidence } from "../../proof/gates/judge-evidence.ts";
 import { examineWork } from "./examine-work.ts";
 
 const tree = "1".repeat(40);
+const commit = "3".repeat(40);
+const captured = { gitCommit: commit, gitTree: tree };
 const baseTree = "2".repeat(40);
 const policy = compilePolicy([
   { layer: "platform", policy: { limits: { patchBytes: "100000", changedFiles: 10 } } },
@@ -62,6 +64,7 @@ async function evaluate(told: Told = {}) {
     attempt: 1,
     outcome: "WORK_OUTCOME_DONE",
     capture: {
+      gitCommit: commit,
       gitTree: tree,
       patchSha256: digestOf(patch),
       changes:
@@ -86,7 +89,7 @@ async function evaluate(told: Told = {}) {
   }));
   const read = async (sha256: string) => Buffer.from(`${objects.get(sha256)}${sha256 === told.altered ? "!" : ""}`);
   const findings = await examineWork({ report: work, uploads }, policy, read);
-  const verdict = judge(gate, findings.evidence, findings.lines);
+  const verdict = judgeEvidence(gate, findings.evidence, findings.lines);
   const unmet = (verdict.lines ?? []).filter(({ state }) => state !== "LINE_STATE_MET");
   return { ...findings, verdict, unmet: unmet.map(({ requirementId, detail }) => `${requirementId}: ${detail}`) };
 }
@@ -106,14 +109,21 @@ describe("honest work", () => {
       "tests-kept-unit",
     ]);
     expect(evidence).toEqual([
-      { kind: "test-result", outcome: "PASSED", vantage: "worker-observed" },
-      { kind: "diff", outcome: "CAPTURED", vantage: "worker-observed" },
-      { kind: "document", outcome: "KEPT", vantage: "worker-observed" },
+      { id: "test-result/unit", kind: "test-result", outcome: "PASSED", vantage: "worker-observed", tree: captured },
+      { id: "diff", kind: "diff", outcome: "CAPTURED", vantage: "worker-observed", tree: captured },
+      { id: "document/notes", kind: "document", outcome: "KEPT", vantage: "worker-observed", tree: captured },
     ]);
     expect(tests).toMatchObject([
       { run: { onBase: true }, outcome: "FAILED", failed: ["adds"] },
       { outcome: "PASSED", detail: "2 passed, 0 failed, 0 errored, 0 skipped", passed: ["keeps", "adds"] },
     ]);
+  });
+
+  it("has evidence about the tree that its tests ran on, whichever it was", async () => {
+    const other = "4".repeat(40);
+    const { evidence } = await evaluate({ run: { gitTree: other } });
+    expect(evidence[0]).toMatchObject({ id: "test-result/unit", outcome: "FAILED", tree: { gitTree: other } });
+    expect(evidence[0]?.tree).not.toHaveProperty("gitCommit");
   });
 
   it("may add tests, and mend a file that could not be loaded", async () => {
@@ -164,7 +174,7 @@ describe("the line about kept tests, when the base does not say what it executed
       remedy: expect.stringContaining("acceptsUntestedBase"),
     });
     expect(verdict.passed).toBe(false);
-    const accepting = judge(
+    const accepting = judgeEvidence(
       { ...gate, acceptsUntestedBase: true },
       (await evaluate({ ...fixed, ...told })).evidence,
       lines,
@@ -179,7 +189,7 @@ describe("the line about kept tests, when the base does not say what it executed
 
   it("is not met by what it lists and the capture does not have, whatever the profile accepts", async () => {
     const { lines, evidence } = await evaluate({ base: suite(passed("gone")), baseRun: { exitCode: 1 }, ...fixed });
-    const { passed: isPassed } = judge({ ...gate, acceptsUntestedBase: true }, evidence, lines);
+    const { passed: isPassed } = judgeEvidence({ ...gate, acceptsUntestedBase: true }, evidence, lines);
     expect([isPassed, lines.at(-1)]).toMatchObject([
       false,
       { state: "LINE_STATE_FAILED", detail: '"gone" is not there any more' },
@@ -324,6 +334,7 @@ describe("work that contradicts its objects does not pass:", () => {
 
   it("a partial capture, naming what was left out", async () => {
     const capture = {
+      gitCommit: commit,
       gitTree: tree,
       patchSha256: digestOf(patch),
       changes: [{ path: "src/sum.js", kind: "CHANGE_KIND_MODIFIED", mode: "100644" }],
@@ -338,7 +349,7 @@ describe("work that contradicts its objects does not pass:", () => {
       work: { capture: { ...capture, changes: [...capture.changes], skipped: [...capture.skipped] } },
     });
     expect(unmet).toContain("capture-complete: left out: big.bin (oversize)");
-    expect(evidence).toContainEqual({ kind: "diff", outcome: "PARTIAL", vantage: "worker-observed" });
+    expect(evidence).toContainEqual(expect.objectContaining({ kind: "diff", outcome: "PARTIAL" }));
   });
 
   it("tests that ran on the base alone", async () => {
@@ -371,7 +382,7 @@ describe("work that contradicts its objects does not pass:", () => {
 
   it("no change at all", async () => {
     const { unmet, evidence } = await evaluate({ patch: "", paths: [] });
-    expect(evidence).toContainEqual({ kind: "diff", outcome: "UNCHANGED", vantage: "worker-observed" });
+    expect(evidence).toContainEqual(expect.objectContaining({ kind: "diff", outcome: "UNCHANGED" }));
     expect(unmet.join()).toContain("patched: diff states UNCHANGED, CAPTURED is required");
   });
 });

@@ -1,11 +1,13 @@
+import type { EvidenceJson } from "../../gen/automation/v1/evidence_pb.ts";
 import type { EffectivePolicyJson } from "../../gen/automation/v1/policy_pb.ts";
+import type { CaptureJson } from "../../gen/automation/v1/run_work_pb.ts";
 import type { VerdictLineJson } from "../../gen/automation/v1/verdict_pb.ts";
 import type { WorkFindingsJson } from "../../gen/automation/v1/work_findings_pb.ts";
 import { shownText } from "../../text/strangers-text.ts";
-import type { Evidence } from "../findings.ts";
+import { evidenceIdOf } from "../run-evidence.ts";
 import type { ReportedWork } from "../work-report-store.ts";
 import type { PatchChange } from "./exit-gate/patch-change.ts";
-import { judgeCapture, nothingCaptured } from "./judge-capture.ts";
+import { judgeCapture, nothingCaptured, treeOf } from "./judge-capture.ts";
 import { lineOfKept } from "./tests-kept-line.ts";
 import type { TestFinding } from "./tests-passed.ts";
 import { foundTests, judgeTests } from "./tests-passed.ts";
@@ -23,7 +25,7 @@ export async function examineWork(
   work: ReportedWork,
   policy: EffectivePolicyJson,
   read: (sha256: string) => Promise<Uint8Array>,
-): Promise<Required<WorkFindingsJson> & { readonly evidence: Evidence[] }> {
+): Promise<Required<WorkFindingsJson>> {
   const uploads = uploadsOf(work.uploads, read);
   const { capture, tests = [], documents = [], baseLinks = [] } = work.report;
   const links = baseLinks.map(({ path = "", target = "" }) => ({ path, target }));
@@ -33,11 +35,17 @@ export async function examineWork(
   for (const run of tests) judged.push(await judgeTests(run, capture, uploads));
   return {
     evidence: [
-      ...judged.filter(({ run }) => run.onBase !== true).map(evidenceOfTests),
+      ...judged.filter(({ run }) => run.onBase !== true).map((finding) => evidenceOfTests(finding, capture)),
       ...captured.evidence,
       ...documents
         .filter(({ sha256 }) => uploads.has(sha256))
-        .map(() => ({ kind: "document", outcome: "KEPT", vantage })),
+        .map(({ stepId }) => ({
+          id: evidenceIdOf("document", stepId),
+          kind: "document",
+          outcome: "KEPT",
+          vantage,
+          ...(capture === undefined ? {} : { tree: treeOf(capture) }),
+        })),
     ],
     lines: [stepsDone(work), ...captured.lines, ...linesOfTests(judged, captured.changes)],
     tests: judged.map(foundTests),
@@ -45,7 +53,7 @@ export async function examineWork(
 }
 
 /** What is found where steps were to be done and no work was reported: that nothing is proven. */
-export const nothingReported: Required<WorkFindingsJson> & { readonly evidence: Evidence[] } = {
+export const nothingReported: Required<WorkFindingsJson> = {
   evidence: [],
   lines: [stepsDone({ report: {} }), ...nothingCaptured.lines],
   tests: [],
@@ -74,9 +82,18 @@ function stepsDone({ report: { outcome, cause = "", reason = "" } }: Pick<Report
   });
 }
 
-function evidenceOfTests({ outcome, detail }: TestFinding): Evidence {
-  const why = outcome === "PASSED" ? {} : { why: shownText(detail, longestWhy) };
-  return { kind: "test-result", outcome, vantage, ...why };
+/** It is about the tree that the tests ran on: when that is not the captured one, its commit is not known. */
+function evidenceOfTests({ run, outcome, detail }: TestFinding, capture: CaptureJson | undefined): EvidenceJson {
+  const { stepId, gitTree } = run;
+  const isCaptured = capture !== undefined && capture.gitTree === gitTree;
+  return {
+    id: evidenceIdOf("test-result", stepId),
+    kind: "test-result",
+    outcome,
+    vantage,
+    tree: isCaptured ? treeOf(capture) : { gitTree },
+    ...(outcome === "PASSED" ? {} : { why: shownText(detail, longestWhy) }),
+  };
 }
 
 /** One for each test step: a guard that has nothing to look at has its line, too. */

@@ -1,7 +1,8 @@
+import type { EvidenceJson, TreeRefJson } from "../../gen/automation/v1/evidence_pb.ts";
 import type { EffectivePolicyJson } from "../../gen/automation/v1/policy_pb.ts";
 import type { CaptureJson, ChangeJson } from "../../gen/automation/v1/run_work_pb.ts";
 import type { VerdictLineJson } from "../../gen/automation/v1/verdict_pb.ts";
-import type { Evidence } from "../findings.ts";
+import { evidenceIdOf } from "../run-evidence.ts";
 import { checkPatch, faultsOfSize, lineOfSize } from "./exit-gate/check-patch.ts";
 import type { PatchChange } from "./exit-gate/patch-change.ts";
 import { linkMode, PatchError, PatchTooLargeError } from "./exit-gate/patch-change.ts";
@@ -14,7 +15,7 @@ const vantage = "worker-observed";
 
 export interface CaptureFinding {
   readonly changes: readonly PatchChange[];
-  readonly evidence: readonly Evidence[];
+  readonly evidence: readonly EvidenceJson[];
   readonly lines: readonly VerdictLineJson[];
 }
 
@@ -59,7 +60,15 @@ export async function judgeCapture(
   }
   const met = `the patch holds what was reported, and nothing else (${read.changes.length})`;
   return {
-    evidence: [{ kind: "diff", outcome: outcomeOfDiff(capture, read.changes), vantage }],
+    evidence: [
+      {
+        id: evidenceIdOf("diff"),
+        kind: "diff",
+        outcome: outcomeOfDiff(capture, read.changes),
+        vantage,
+        tree: treeOf(capture),
+      },
+    ],
     changes: read.changes,
     lines: [
       complete,
@@ -67,6 +76,10 @@ export async function judgeCapture(
       ...checkPatch({ changes: read.changes, baseLinks, sizeBytes: patch.byteLength }, policy),
     ],
   };
+}
+
+export function treeOf({ gitCommit, gitTree }: CaptureJson): TreeRefJson {
+  return { gitCommit, gitTree };
 }
 
 /** What is beyond a limit is not read: its size is all that is known of it. */

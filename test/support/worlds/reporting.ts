@@ -89,11 +89,13 @@ export async function startReporting() {
       ),
     /** Work that left nothing. */
     complete: (runId: string, report: WorkReportJson) =>
-      createCompleteWork({ inRun, objects: { digestOf: async () => undefined }, examine: async () => ({}) })(
-        { ...scopeOf(tenant), runId, execution },
-        { report, uploads: [] },
-        AbortSignal.timeout(10_000),
-      ),
+      createCompleteWork({
+        inRun,
+        now,
+        objects: { digestOf: async () => undefined },
+        examine: async () => ({}),
+        baseUri: "https://proof.example",
+      })({ ...scopeOf(tenant), runId, execution }, { report, uploads: [] }, AbortSignal.timeout(10_000)),
     cancel: (runId: string) =>
       createCancelRun({ inRun, newId: () => crypto.randomUUID(), now, workflowIdOf, onCommand: () => undefined })(
         { runId, reason: "" },

@@ -12,9 +12,8 @@ import type { FoundTestsJson, WorkFindingsJson } from "../../../src/gen/automati
 import type { RequirementJson } from "../../../src/gen/governance/v1/profile_pb.ts";
 import { encodeTar } from "../../../src/personas/canonical-tar.ts";
 import { readBundleFolder } from "../../../src/personas/compile-bundle.ts";
-import { judge } from "../../../src/proof/gates/verdict.ts";
+import { judgeEvidence } from "../../../src/proof/gates/judge-evidence.ts";
 import { examineWork } from "../../../src/work/examine/examine-work.ts";
-import { evidenceOf } from "../../../src/work/findings.ts";
 import { assertReport } from "../../../src/work/work-report-rules.ts";
 import { boxLimitsOf } from "../../../workers/workspace/activities/box-limits.ts";
 import { createPersonaAtWork } from "../../../workers/workspace/activities/persona-at-work.ts";
@@ -210,7 +209,7 @@ async function judgeWork(
     files.find(({ bytes }) => sha256Hex(bytes) === sha256)?.bytes ?? Buffer.alloc(0);
   const found = await examineWork({ report, uploads }, run.pins.policy ?? {}, read);
   const gate = { method: "scrum", id: "done", requirements: [...requirements] };
-  const verdict = judge(gate, evidenceOf(found), found.lines);
+  const verdict = judgeEvidence(gate, found.evidence, found.lines);
   const line = (requirementId: string) => {
     const found = verdict.lines?.find((each) => each.requirementId === requirementId);
     return found === undefined ? undefined : `${found.state?.replace("LINE_STATE_", "")}: ${found.detail}`;

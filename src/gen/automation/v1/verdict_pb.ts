@@ -10,7 +10,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file automation/v1/verdict.proto.
  */
 export const file_automation_v1_verdict: GenFile = /*@__PURE__*/
-  fileDesc("ChthdXRvbWF0aW9uL3YxL3ZlcmRpY3QucHJvdG8SDWF1dG9tYXRpb24udjEiYQoHVmVyZGljdBIMCgRnYXRlGAEgASgJEg4KBnBhc3NlZBgCIAEoCBINCgVsZXZlbBgDIAEoCRIpCgVsaW5lcxgEIAMoCzIaLmF1dG9tYXRpb24udjEuVmVyZGljdExpbmUihwEKC1ZlcmRpY3RMaW5lEhYKDnJlcXVpcmVtZW50X2lkGAEgASgJEicKBXN0YXRlGAIgASgOMhguYXV0b21hdGlvbi52MS5MaW5lU3RhdGUSDgoGZGV0YWlsGAMgASgJEg4KBnJlbWVkeRgEIAEoCRIXCg9ldmlkZW5jZV9zaGEyNTYYBSADKAkqagoJTGluZVN0YXRlEhoKFkxJTkVfU1RBVEVfVU5TUEVDSUZJRUQQABISCg5MSU5FX1NUQVRFX01FVBABEhYKEkxJTkVfU1RBVEVfTUlTU0lORxACEhUKEUxJTkVfU1RBVEVfRkFJTEVEEANiBnByb3RvMw");
+  fileDesc("ChthdXRvbWF0aW9uL3YxL3ZlcmRpY3QucHJvdG8SDWF1dG9tYXRpb24udjEiYQoHVmVyZGljdBIMCgRnYXRlGAEgASgJEg4KBnBhc3NlZBgCIAEoCBINCgVsZXZlbBgDIAEoCRIpCgVsaW5lcxgEIAMoCzIaLmF1dG9tYXRpb24udjEuVmVyZGljdExpbmUinQEKC1ZlcmRpY3RMaW5lEhYKDnJlcXVpcmVtZW50X2lkGAEgASgJEicKBXN0YXRlGAIgASgOMhguYXV0b21hdGlvbi52MS5MaW5lU3RhdGUSDgoGZGV0YWlsGAMgASgJEg4KBnJlbWVkeRgEIAEoCRIUCgxldmlkZW5jZV9pZHMYBSADKAkSFwoPZXZpZGVuY2Vfc2hhMjU2GAYgAygJKmoKCUxpbmVTdGF0ZRIaChZMSU5FX1NUQVRFX1VOU1BFQ0lGSUVEEAASEgoOTElORV9TVEFURV9NRVQQARIWChJMSU5FX1NUQVRFX01JU1NJTkcQAhIVChFMSU5FX1NUQVRFX0ZBSUxFRBADYgZwcm90bzM");
 
 /**
  * How one gate judged a run's evidence. It passes only when every line is met; missing evidence never passes.
@@ -82,7 +82,7 @@ export const VerdictSchema: GenMessage<Verdict, {jsonType: VerdictJson}> = /*@__
   messageDesc(file_automation_v1_verdict, 0);
 
 /**
- * One requirement of the gate.
+ * One requirement: of the gate, or one that every run must meet.
  *
  * @generated from message automation.v1.VerdictLine
  */
@@ -112,15 +112,22 @@ export type VerdictLine = Message<"automation.v1.VerdictLine"> & {
   remedy: string;
 
   /**
-   * sha256 of the statements that were counted.
+   * Ids of the evidence that was counted; none of a line that is missing.
    *
-   * @generated from field: repeated string evidence_sha256 = 5;
+   * @generated from field: repeated string evidence_ids = 5;
+   */
+  evidenceIds: string[];
+
+  /**
+   * sha256 of the statements that state that evidence; empty in the run's events, which the statements are made from.
+   *
+   * @generated from field: repeated string evidence_sha256 = 6;
    */
   evidenceSha256: string[];
 };
 
 /**
- * One requirement of the gate.
+ * One requirement: of the gate, or one that every run must meet.
  *
  * @generated from message automation.v1.VerdictLine
  */
@@ -150,9 +157,16 @@ export type VerdictLineJson = {
   remedy?: string;
 
   /**
-   * sha256 of the statements that were counted.
+   * Ids of the evidence that was counted; none of a line that is missing.
    *
-   * @generated from field: repeated string evidence_sha256 = 5;
+   * @generated from field: repeated string evidence_ids = 5;
+   */
+  evidenceIds?: string[];
+
+  /**
+   * sha256 of the statements that state that evidence; empty in the run's events, which the statements are made from.
+   *
+   * @generated from field: repeated string evidence_sha256 = 6;
    */
   evidenceSha256?: string[];
 };

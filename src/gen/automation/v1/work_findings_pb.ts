@@ -4,6 +4,8 @@
 
 import type { GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import { fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
+import type { Evidence, EvidenceJson } from "./evidence_pb.ts";
+import { file_automation_v1_evidence } from "./evidence_pb.ts";
 import type { TestCounts, TestCountsJson } from "./run_event_pb.ts";
 import { file_automation_v1_run_event } from "./run_event_pb.ts";
 import type { TestRun, TestRunJson } from "./run_work_pb.ts";
@@ -16,21 +18,21 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file automation/v1/work_findings.proto.
  */
 export const file_automation_v1_work_findings: GenFile = /*@__PURE__*/
-  fileDesc("CiFhdXRvbWF0aW9uL3YxL3dvcmtfZmluZGluZ3MucHJvdG8SDWF1dG9tYXRpb24udjEikwEKDFdvcmtGaW5kaW5ncxIuCghldmlkZW5jZRgBIAMoCzIcLmF1dG9tYXRpb24udjEuRm91bmRFdmlkZW5jZRIpCgVsaW5lcxgCIAMoCzIaLmF1dG9tYXRpb24udjEuVmVyZGljdExpbmUSKAoFdGVzdHMYAyADKAsyGS5hdXRvbWF0aW9uLnYxLkZvdW5kVGVzdHMiTAoNRm91bmRFdmlkZW5jZRIMCgRraW5kGAEgASgJEg8KB291dGNvbWUYAiABKAkSDwoHdmFudGFnZRgDIAEoCRILCgN3aHkYBCABKAkivwEKCkZvdW5kVGVzdHMSIwoDcnVuGAEgASgLMhYuYXV0b21hdGlvbi52MS5UZXN0UnVuEg8KB291dGNvbWUYAiABKAkSDgoGZGV0YWlsGAMgASgJEikKBmNvdW50cxgEIAEoCzIZLmF1dG9tYXRpb24udjEuVGVzdENvdW50cxIOCgZwYXNzZWQYBSADKAkSDgoGZmFpbGVkGAYgAygJEg8KB2Vycm9yZWQYByADKAkSDwoHc2tpcHBlZBgIIAMoCWIGcHJvdG8z", [file_automation_v1_run_event, file_automation_v1_run_work, file_automation_v1_verdict]);
+  fileDesc("CiFhdXRvbWF0aW9uL3YxL3dvcmtfZmluZGluZ3MucHJvdG8SDWF1dG9tYXRpb24udjEijgEKDFdvcmtGaW5kaW5ncxIpCghldmlkZW5jZRgBIAMoCzIXLmF1dG9tYXRpb24udjEuRXZpZGVuY2USKQoFbGluZXMYAiADKAsyGi5hdXRvbWF0aW9uLnYxLlZlcmRpY3RMaW5lEigKBXRlc3RzGAMgAygLMhkuYXV0b21hdGlvbi52MS5Gb3VuZFRlc3RzIr8BCgpGb3VuZFRlc3RzEiMKA3J1bhgBIAEoCzIWLmF1dG9tYXRpb24udjEuVGVzdFJ1bhIPCgdvdXRjb21lGAIgASgJEg4KBmRldGFpbBgDIAEoCRIpCgZjb3VudHMYBCABKAsyGS5hdXRvbWF0aW9uLnYxLlRlc3RDb3VudHMSDgoGcGFzc2VkGAUgAygJEg4KBmZhaWxlZBgGIAMoCRIPCgdlcnJvcmVkGAcgAygJEg8KB3NraXBwZWQYCCADKAliBnByb3RvMw", [file_automation_v1_evidence, file_automation_v1_run_event, file_automation_v1_run_work, file_automation_v1_verdict]);
 
 /**
- * What the api found about the work of a run, once, when the work was completed. Every end is decided on it, and nothing of the work is parsed again.
+ * What the api found about the work of a run. The work is examined once, when it is completed; every verdict is decided on these findings and reads no object again.
  *
  * @generated from message automation.v1.WorkFindings
  */
 export type WorkFindings = Message<"automation.v1.WorkFindings"> & {
   /**
-   * @generated from field: repeated automation.v1.FoundEvidence evidence = 1;
+   * @generated from field: repeated automation.v1.Evidence evidence = 1;
    */
-  evidence: FoundEvidence[];
+  evidence: Evidence[];
 
   /**
-   * Exit gate, tests kept …: each must be met, whatever the profile asks for.
+   * Lines that must be met whatever the profile requires: exit gate, tests kept and others.
    *
    * @generated from field: repeated automation.v1.VerdictLine lines = 2;
    */
@@ -45,18 +47,18 @@ export type WorkFindings = Message<"automation.v1.WorkFindings"> & {
 };
 
 /**
- * What the api found about the work of a run, once, when the work was completed. Every end is decided on it, and nothing of the work is parsed again.
+ * What the api found about the work of a run. The work is examined once, when it is completed; every verdict is decided on these findings and reads no object again.
  *
  * @generated from message automation.v1.WorkFindings
  */
 export type WorkFindingsJson = {
   /**
-   * @generated from field: repeated automation.v1.FoundEvidence evidence = 1;
+   * @generated from field: repeated automation.v1.Evidence evidence = 1;
    */
-  evidence?: FoundEvidenceJson[];
+  evidence?: EvidenceJson[];
 
   /**
-   * Exit gate, tests kept …: each must be met, whatever the profile asks for.
+   * Lines that must be met whatever the profile requires: exit gate, tests kept and others.
    *
    * @generated from field: repeated automation.v1.VerdictLine lines = 2;
    */
@@ -78,84 +80,7 @@ export const WorkFindingsSchema: GenMessage<WorkFindings, {jsonType: WorkFinding
   messageDesc(file_automation_v1_work_findings, 0);
 
 /**
- * A piece of evidence that the work is worth.
- *
- * @generated from message automation.v1.FoundEvidence
- */
-export type FoundEvidence = Message<"automation.v1.FoundEvidence"> & {
-  /**
-   * `test-result`, `diff`, `document`.
-   *
-   * @generated from field: string kind = 1;
-   */
-  kind: string;
-
-  /**
-   * `PASSED`, `FAILED`, `CAPTURED`, `PARTIAL`, `UNCHANGED`, `KEPT`.
-   *
-   * @generated from field: string outcome = 2;
-   */
-  outcome: string;
-
-  /**
-   * `worker-observed`.
-   *
-   * @generated from field: string vantage = 3;
-   */
-  vantage: string;
-
-  /**
-   * For people: why it is not the outcome that was hoped for.
-   *
-   * @generated from field: string why = 4;
-   */
-  why: string;
-};
-
-/**
- * A piece of evidence that the work is worth.
- *
- * @generated from message automation.v1.FoundEvidence
- */
-export type FoundEvidenceJson = {
-  /**
-   * `test-result`, `diff`, `document`.
-   *
-   * @generated from field: string kind = 1;
-   */
-  kind?: string;
-
-  /**
-   * `PASSED`, `FAILED`, `CAPTURED`, `PARTIAL`, `UNCHANGED`, `KEPT`.
-   *
-   * @generated from field: string outcome = 2;
-   */
-  outcome?: string;
-
-  /**
-   * `worker-observed`.
-   *
-   * @generated from field: string vantage = 3;
-   */
-  vantage?: string;
-
-  /**
-   * For people: why it is not the outcome that was hoped for.
-   *
-   * @generated from field: string why = 4;
-   */
-  why?: string;
-};
-
-/**
- * Describes the message automation.v1.FoundEvidence.
- * Use `create(FoundEvidenceSchema)` to create a new message.
- */
-export const FoundEvidenceSchema: GenMessage<FoundEvidence, {jsonType: FoundEvidenceJson}> = /*@__PURE__*/
-  messageDesc(file_automation_v1_work_findings, 1);
-
-/**
- * What one run of a test step is worth, by its report.
+ * What the report of one run of a test step says.
  *
  * @generated from message automation.v1.FoundTests
  */
@@ -166,7 +91,7 @@ export type FoundTests = Message<"automation.v1.FoundTests"> & {
   run?: TestRun | undefined;
 
   /**
-   * `PASSED` or `FAILED`; of a run on the base it is telemetry.
+   * `PASSED` or `FAILED`; of a run on the base it decides nothing.
    *
    * @generated from field: string outcome = 2;
    */
@@ -210,7 +135,7 @@ export type FoundTests = Message<"automation.v1.FoundTests"> & {
 };
 
 /**
- * What one run of a test step is worth, by its report.
+ * What the report of one run of a test step says.
  *
  * @generated from message automation.v1.FoundTests
  */
@@ -221,7 +146,7 @@ export type FoundTestsJson = {
   run?: TestRunJson;
 
   /**
-   * `PASSED` or `FAILED`; of a run on the base it is telemetry.
+   * `PASSED` or `FAILED`; of a run on the base it decides nothing.
    *
    * @generated from field: string outcome = 2;
    */
@@ -269,5 +194,5 @@ export type FoundTestsJson = {
  * Use `create(FoundTestsSchema)` to create a new message.
  */
 export const FoundTestsSchema: GenMessage<FoundTests, {jsonType: FoundTestsJson}> = /*@__PURE__*/
-  messageDesc(file_automation_v1_work_findings, 2);
+  messageDesc(file_automation_v1_work_findings, 1);
 
