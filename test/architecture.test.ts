@@ -137,10 +137,11 @@ function isAllowed(each: Import): boolean {
   if (from.startsWith("workers/automation/workflows/"))
     return each.isPackage
       ? to === "@temporalio/workflow"
-      : ["src/drivers/temporal/contract.ts", "src/text/strangers-text.ts"].includes(to) ||
+      : ["src/drivers/temporal/contract.ts", "src/text/strangers-text.ts", "src/text/unmet-lines.ts"].includes(to) ||
           to.startsWith("workers/automation/workflows/");
   if (from === "src/text/strangers-text.ts") return false;
-  if (from === "src/drivers/temporal/contract.ts") return each.isTypeOnly && zoneOf(to) === "gen";
+  if (["src/drivers/temporal/contract.ts", "src/text/unmet-lines.ts"].includes(from))
+    return each.isTypeOnly && zoneOf(to) === "gen";
   if (from.startsWith("workers/")) return isAllowedToWorkers(each);
   if (from.startsWith("examples/")) return each.isPackage || to.startsWith("examples/") || zoneOf(to) === "gen";
   const zone = zoneOf(from);

@@ -29,6 +29,7 @@ import type { RunRow } from "../runs/run-store.ts";
 import type { EventDraft } from "../runs/stream/chain-events.ts";
 import type { InScope } from "../tenancy/transaction.ts";
 import { storableJson } from "../text/strangers-text.ts";
+import { unmetLines, unmetText } from "../text/unmet-lines.ts";
 import { lineOf } from "../work/examine/verdict-line.ts";
 import { findingsOf } from "../work/findings.ts";
 import { closeLog } from "./close-log.ts";
@@ -292,10 +293,9 @@ function triesInShort({ attempt }: RunRow): string {
 
 /** A verdict that did not pass is told by the first requirement that it failed on and what to do; the others are in the lines. */
 function whyInShort({ cause, reason }: AbortedEnd, lines: readonly VerdictLineJson[]): string {
-  const [first, ...more] = lines.filter(({ state }) => state !== "LINE_STATE_MET");
+  const [first, ...more] = unmetLines(lines);
   if (cause !== "verdict_failed" || first === undefined) return reason || cause;
-  const { requirementId, state, detail = "", remedy = "" } = first;
-  const told = `${requirementId} ${state === "LINE_STATE_MISSING" ? "missing" : "failed"}: ${detail}`;
+  const { remedy = "" } = first;
   const others = more.length === 0 ? "" : ` (and ${more.length} more)`;
-  return `${told}${others}${remedy === "" ? "" : ` | remedy: ${remedy}`}`;
+  return `${unmetText(first)}${others}${remedy === "" ? "" : ` | remedy: ${remedy}`}`;
 }

@@ -8,6 +8,7 @@ import { statusToJson } from "../runs/run-status.ts";
 import type { RunRow } from "../runs/run-store.ts";
 import type { Transaction } from "../tenancy/transaction.ts";
 import { shownText } from "../text/strangers-text.ts";
+import { unmetLines, unmetText } from "../text/unmet-lines.ts";
 import { findSeal } from "./seal-store.ts";
 
 /** It stands in a Temporal history three times: as the answer of a call, in the memo, and as the result. So each list has at most so many bytes, as JSON. */
@@ -65,13 +66,12 @@ function fitting<T>(all: readonly T[]): { readonly first: T[]; readonly others: 
   return { first, others: all.length - first.length };
 }
 
-function verdictInShort({ passed, level, lines = [] }: VerdictJson): ResultVerdictJson {
-  const unmet = lines.filter(({ state }) => state !== "LINE_STATE_MET").slice(0, maxUnmet);
+function verdictInShort({ passed, level, lines }: VerdictJson): ResultVerdictJson {
   return {
     passed: passed === true,
     ...(level === undefined || level === "" ? {} : { level }),
-    unmet: unmet.map(({ requirementId = "", state, detail = "" }) =>
-      shownText(`${requirementId} ${state === "LINE_STATE_MISSING" ? "missing" : "failed"}: ${detail}`, maxUnmetLength),
-    ),
+    unmet: unmetLines(lines)
+      .slice(0, maxUnmet)
+      .map((line) => shownText(unmetText(line), maxUnmetLength)),
   };
 }

@@ -1,5 +1,5 @@
 import { sha256Hex } from "../../artifacts/blobs.ts";
-import { provenanceType } from "../statements/provenance.ts";
+import { provenanceType } from "../statements/provenance-if-completed.ts";
 import { referenceType } from "../statements/reference.ts";
 import { testResultType } from "../statements/test-result.ts";
 import { verificationSummaryType } from "../statements/verification-summary.ts";

@@ -2,7 +2,7 @@ import type { VerdictJson } from "../../gen/automation/v1/verdict_pb.ts";
 import type { FoundTestsJson } from "../../gen/automation/v1/work_findings_pb.ts";
 import { citeStatements } from "../gates/cite-statements.ts";
 import { agentRunStatement } from "./agent-run.ts";
-import { provenanceStatement } from "./provenance.ts";
+import { provenanceIfCompleted } from "./provenance-if-completed.ts";
 import { referenceStatement } from "./reference.ts";
 import type { RunEnd, Statement } from "./statement.ts";
 import { testResultStatement } from "./test-result.ts";
@@ -19,11 +19,11 @@ export interface EndProof {
 
 /** Writes the statements of an end: agent-run and verification summary always, one for each piece of evidence of its work, provenance for COMPLETED only. */
 export function statementsOfEnd(end: RunEnd, judged: VerdictJson): EndProof {
-  const { outcome, work } = end;
+  const provenance = provenanceIfCompleted(end);
   const evidence = [
     agentRunStatement(end),
-    ...(outcome === "COMPLETED" ? [provenanceStatement({ ...end, outcome })] : []),
-    ...testsOnCapture(work).map((tests) => testResultStatement(end, tests)),
+    ...(provenance === undefined ? [] : [provenance]),
+    ...testsOnCapture(end.work).map((tests) => testResultStatement(end, tests)),
     ...diffStatements(end),
     ...documentStatements(end),
   ];

@@ -32,7 +32,7 @@ import {
 } from "../../../src/drivers/temporal/contract.ts";
 import { cutText } from "../../../src/text/strangers-text.ts";
 import { describeFailure, failedAttempt, isSuperseded, maxReasonLength, mayTryAgain } from "./failures.ts";
-import { unmetLines } from "./verdict-reason.ts";
+import { reasonOfVerdict } from "./verdict-reason.ts";
 
 /** A call to the api, within the current workflow task: four good ones cost a handful of history events. One that takes longer goes on at the api, and the next try joins it. */
 const quick = proxyLocalActivities<ControlActivities>({
@@ -217,7 +217,7 @@ async function proceed(scope: RunScope): Promise<End> {
   const prepared = await callApi((api) => api.prepareSeal(scope));
   if (prepared.desiredState === "DESIRED_STATE_CANCEL") return cancelled;
   if (prepared.verdict?.passed !== true)
-    return { outcome: "RUN_STATUS_FAILED", cause: "verdict_failed", reason: unmetLines(prepared.verdict) };
+    return { outcome: "RUN_STATUS_FAILED", cause: "verdict_failed", reason: reasonOfVerdict(prepared.verdict) };
 
   let handoff = await callApi((api) => api.deliverHandoff(scope), handingOff);
   if (handoff.progress === "HANDOFF_PROGRESS_PENDING" && handoff.desiredState !== "DESIRED_STATE_CANCEL")

@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { unmetLines } from "./verdict-reason.ts";
+import { reasonOfVerdict } from "./verdict-reason.ts";
 
 it("tells what is not met in 2000 characters at most, cut between characters", () => {
   for (const before of ["", "c"]) {
@@ -8,7 +8,7 @@ it("tells what is not met in 2000 characters at most, cut between characters", (
       state: "LINE_STATE_FAILED",
       detail: `${before}${"😀".repeat(1_500)}`,
     };
-    const reason = unmetLines({ passed: false, lines: [{ ...line, state: "LINE_STATE_FAILED" }] });
+    const reason = reasonOfVerdict({ passed: false, lines: [{ ...line, state: "LINE_STATE_FAILED" }] });
     expect(reason.length).toBeLessThanOrEqual(2_000);
     expect(reason.isWellFormed()).toBe(true);
   }

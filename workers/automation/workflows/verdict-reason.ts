@@ -1,15 +1,14 @@
 import type { ControlActivities } from "../../../src/drivers/temporal/contract.ts";
 import { cutText } from "../../../src/text/strangers-text.ts";
+import { unmetLines, unmetText } from "../../../src/text/unmet-lines.ts";
 import { maxReasonLength } from "./failures.ts";
 
 type Verdict = Awaited<ReturnType<ControlActivities["prepareSeal"]>>["verdict"];
 
-/** The lines that kept a verdict from passing, for people, in at most 2000 characters; the whole verdict stands in the event log. */
-export function unmetLines(verdict: Verdict): string {
-  const unmet = (verdict?.lines ?? []).filter((line) => line.state !== "LINE_STATE_MET");
-  const told = unmet.map(({ requirementId, state, detail, remedy }) => {
-    const word = state === "LINE_STATE_FAILED" ? "failed" : "missing";
-    return [`${requirementId} ${word}`, detail, remedy].filter((part) => part !== undefined && part !== "").join(": ");
-  });
+/** Why a verdict did not pass, for people, in at most 2000 characters; the whole verdict is in the event log. */
+export function reasonOfVerdict(verdict: Verdict = {}): string {
+  const told = unmetLines(verdict.lines).map((line) =>
+    [unmetText(line), line.remedy ?? ""].filter((part) => part !== "").join(": "),
+  );
   return cutText(`the verdict did not pass: ${told.join("; ") || "no requirement was met"}`, maxReasonLength);
 }

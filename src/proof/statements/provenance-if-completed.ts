@@ -6,17 +6,19 @@ import { writeStatement } from "./statement.ts";
 export const provenanceType = "https://slsa.dev/provenance/v1";
 
 /**
- * SLSA provenance of a COMPLETED run: of its patch, or, without a workspace, of its event log. The format has no place for a result: a foreign tool takes it as success, so no other end gets one.
+ * SLSA provenance, of COMPLETED runs only: the format has no field for a result, so that other tools take it as proof of success. It is about the run's patch or, without a workspace, its event log.
  * @see https://slsa.dev/spec/v1.2/build-provenance
+ * @returns undefined for every other end
  */
-export function provenanceStatement(end: RunEnd & { readonly outcome: "COMPLETED" }): Statement {
-  const { baseUri, run, log, at, work } = end;
+export function provenanceIfCompleted(end: RunEnd): Statement | undefined {
+  const { baseUri, run, outcome, log, at, work } = end;
+  if (outcome !== "COMPLETED") return undefined;
   const patch = work?.uploads.find(({ kind }) => kind === "patch");
   const about = patch === undefined ? log : { name: patch.name ?? "", sha256: patch.sha256 ?? "" };
   return writeStatement(end, about, {
     kind: "provenance",
     predicateType: provenanceType,
-    outcome: "COMPLETED",
+    outcome,
     predicate: {
       buildDefinition: {
         buildType: `${baseUri}/build/run/v1`,
