@@ -31,7 +31,7 @@ const columns = `
   a.outcome, a.vantage, a.subjects, a.statement_sha256 as "statementSha256", a.key_id as "keyId", a.profile_digest as "profileDigest",
   a.created_at as "createdAt", a.registered_at as "registeredAt"`;
 
-/** Which end of which run statements are for. */
+/** The run, and the end of it, that statements are about. */
 export interface EndScope {
   readonly tenant: string;
   readonly org: string;
@@ -41,7 +41,7 @@ export interface EndScope {
   readonly at: Date;
 }
 
-/** Stores statements, signed ones as REGISTERED, unsigned ones as PROVISIONAL. */
+/** Stores statements: signed ones as REGISTERED, unsigned ones as PROVISIONAL. */
 export async function insertStatements(
   transaction: Transaction,
   scope: EndScope,
@@ -79,12 +79,12 @@ export async function insertStatements(
   );
 }
 
-/** A statement that waits for its end, and what it names. */
+/** A statement that is prepared and not registered yet. */
 export interface ProvisionalStatement extends StoredStatement {
   readonly subjects: readonly SubjectDigestJson[];
 }
 
-/** Statements that wait for their end, by name. */
+/** The prepared statements of a run, by name. */
 export async function findProvisional(
   transaction: Transaction,
   tenant: string,
@@ -98,7 +98,7 @@ export async function findProvisional(
   return rows;
 }
 
-/** Turns provisional statements into registered attestations. @returns how many: fewer than given when one is not what was signed */
+/** Turns provisional statements into registered attestations. @returns how many; fewer than given when a stored statement differs from the signed one */
 export async function registerStatements(
   transaction: Transaction,
   run: { readonly tenant: string; readonly runId: string },
@@ -123,7 +123,7 @@ export async function registerStatements(
   return rowCount ?? 0;
 }
 
-/** Makes a run's registered attestations findable by the digests of their subjects. */
+/** Indexes a run's registered attestations by the digests of their subjects. */
 export async function indexSubjects(transaction: Transaction, tenant: string, runId: string): Promise<void> {
   await transaction.query(
     `insert into attestation_subjects (tenant, attestation_id, algorithm, value)
@@ -134,7 +134,7 @@ export async function indexSubjects(transaction: Transaction, tenant: string, ru
   );
 }
 
-/** Statements prepared for an end that does not come. */
+/** Discards the prepared statements of a run that ends otherwise. */
 export async function discardProvisional(transaction: Transaction, tenant: string, runId: string): Promise<void> {
   await transaction.query(
     "update attestations set status = 'DISCARDED' where tenant = $1 and run_id = $2 and status = 'PROVISIONAL'",
@@ -158,7 +158,7 @@ export async function findRegistered(
 export interface AttestationFilter {
   readonly runId: string | null;
   readonly reference: { readonly kind: string; readonly id: string } | null;
-  /** How the digest begins, lower-case hex. */
+  /** Prefix of the digest, lower-case hex. */
   readonly subjectSha256: string | null;
   readonly ids: IdRange | null;
 }

@@ -1,10 +1,10 @@
 import type { Signature } from "./signer.ts";
 
-/** The one payload type that every foreign verifier accepts; more exact ones exist and are refused by some. */
+/** The payload type that all verifiers accept; some refuse more specific ones. */
 export const inTotoPayloadType = "application/vnd.in-toto+json";
 
 /**
- * What is signed, by DSSE v1.0.2: `DSSEv1 <length> <type> <length> <body>`, lengths in bytes as ASCII decimals.
+ * The bytes to sign, by DSSE v1.0.2: `DSSEv1 <length> <type> <length> <body>`, lengths in bytes as ASCII decimals.
  * @see https://github.com/secure-systems-lab/dsse/blob/v1.0.2/protocol.md
  */
 export function preAuthEncoding(payloadType: string, payload: Uint8Array): Uint8Array {
@@ -12,7 +12,7 @@ export function preAuthEncoding(payloadType: string, payload: Uint8Array): Uint8
   return Buffer.concat([Buffer.from(head), payload]);
 }
 
-/** @returns the envelope's JSON: fixed field order and padded standard base64, so that the same statement is the same bytes */
+/** @returns the envelope's JSON, with fixed field order and padded standard base64: the same statement and signature give the same bytes */
 export function encodeEnvelope(payload: Uint8Array, { keyId, signature }: Signature): Uint8Array {
   const base64 = (bytes: Uint8Array) => Buffer.from(bytes).toString("base64");
   return Buffer.from(

@@ -13,7 +13,7 @@ import { idsThatBegin, isUuid } from "../../tenancy/uuid.ts";
 import type { AttestationRow } from "./attestation-store.ts";
 import { findRegistered, listRegistered } from "./attestation-store.ts";
 
-/** The tenant has no registered attestation of that id. */
+/** The tenant has no registered attestation with that id. */
 export class UnknownAttestationError extends UnknownIdError {
   override readonly name = "UnknownAttestationError";
   readonly code = "unknown_attestation";
@@ -25,7 +25,7 @@ export class UnknownAttestationError extends UnknownIdError {
   }
 }
 
-/** Lists what is registered, newest first. What is only prepared, or was discarded, is never served. */
+/** Lists registered attestations, newest first. Prepared and discarded ones are never served. */
 export function createListAttestations(deps: { readonly inScope: InScope }) {
   return async (request: ListAttestationsRequest, scope: Scope): Promise<ListAttestationsResponseJson> => {
     const { runId, reference, subjectSha256, idPrefix } = request;
@@ -65,15 +65,22 @@ export function createGetAttestation(deps: { readonly inScope: InScope }) {
 }
 
 function toJson(row: AttestationRow): AttestationJson {
-  const { attestationId: id, createdAt, registeredAt, tenant, org, kind, predicateType, name, runId, subjects } = row;
-  const { statementSha256, keyId, vantage, outcome, profileDigest } = row;
-  const facts = { id, tenant, org, kind, predicateType, name, runId, subjects, statementSha256, keyId, vantage };
   return {
-    ...facts,
-    outcome,
-    profileDigest,
+    id: row.attestationId,
+    tenant: row.tenant,
+    org: row.org,
+    kind: row.kind,
+    predicateType: row.predicateType,
+    name: row.name,
+    runId: row.runId,
+    subjects: row.subjects,
+    statementSha256: row.statementSha256,
+    keyId: row.keyId,
+    vantage: row.vantage,
+    outcome: row.outcome,
+    profileDigest: row.profileDigest,
     status: "ATTESTATION_STATUS_REGISTERED",
-    createdAt: createdAt.toISOString(),
-    registeredAt: registeredAt.toISOString(),
+    createdAt: row.createdAt.toISOString(),
+    registeredAt: row.registeredAt.toISOString(),
   };
 }

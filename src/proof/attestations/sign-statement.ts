@@ -6,13 +6,13 @@ import { verificationSummaryType } from "../statements/verification-summary.ts";
 import { encodeEnvelope, inTotoPayloadType, preAuthEncoding } from "./dsse.ts";
 import type { KeyPurpose, Sign } from "./signer.ts";
 
-/** A stored statement may not be signed: it is not what was prepared, or no key has its purpose. */
+/** A stored statement must not be signed: its bytes are not the prepared ones, or no key may sign its predicate type. */
 export class UnsignableStatementError extends Error {
   override readonly name = "UnsignableStatementError";
   readonly code = "unsignable_statement";
 }
 
-/** Statement bytes and the digest that was recorded for them. */
+/** The bytes of a statement and the digest that was recorded for them. */
 export interface StoredStatement {
   readonly attestationId: string;
   readonly name: string;
@@ -28,8 +28,8 @@ export interface SignedStatement {
 }
 
 /**
- * Signs the very bytes with the key of their predicate's purpose.
- * @throws UnsignableStatementError when the bytes do not have the recorded digest, or state a predicate that no purpose covers
+ * Signs a statement with the key for its predicate type.
+ * @throws UnsignableStatementError when the bytes do not have the recorded digest, or no key may sign the predicate type
  */
 export async function signStatement(sign: Sign, statement: StoredStatement): Promise<SignedStatement> {
   const { attestationId, bytes, sha256 } = statement;
@@ -45,7 +45,7 @@ export async function signStatement(sign: Sign, statement: StoredStatement): Pro
 const builderTypes: ReadonlySet<string> = new Set([provenanceType, testResultType, referenceType]);
 
 /**
- * A verifier key states verdicts and nothing else, a builder key never states one.
+ * A verifier key signs verdicts and nothing else; a builder key never signs one.
  * @throws UnsignableStatementError
  */
 export function purposeOf(predicateType: string): KeyPurpose {

@@ -1,4 +1,4 @@
-/** Which statements a key may sign: run evidence, or verification summaries. */
+/** What a key may sign: `builder` evidence of runs, `verifier` verification summaries. */
 export type KeyPurpose = "builder" | "verifier";
 
 export interface Signature {
@@ -7,7 +7,7 @@ export interface Signature {
   readonly signature: Uint8Array;
 }
 
-/** Signs with the key of a purpose. Ed25519, so that the same bytes have the same signature. */
+/** Signs with the key for a purpose. Ed25519: the same bytes always get the same signature. */
 export type Sign = (purpose: KeyPurpose, bytes: Uint8Array) => Promise<Signature>;
 
 /** The public half of a signing key. */

@@ -9,7 +9,7 @@ export interface SigningKeyRow {
   readonly notAfter: Date | null;
 }
 
-/** Adds public keys that are not known yet; a known one keeps its window. */
+/** Adds unknown public keys; a known one keeps its validity window. */
 export async function insertSigningKeys(
   transaction: Transaction,
   keys: readonly PublicKey[],
@@ -22,7 +22,7 @@ export async function insertSigningKeys(
   );
 }
 
-/** All keys that ever signed here, newest first. */
+/** All keys that were ever published, newest first. */
 export async function listKeys(transaction: Transaction): Promise<SigningKeyRow[]> {
   const { rows } = await transaction.query<SigningKeyRow>(
     `select key_id as "keyId", purpose, public_key_pem as pem, not_before as "notBefore", not_after as "notAfter"

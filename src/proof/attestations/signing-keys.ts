@@ -3,7 +3,7 @@ import type { InTransaction } from "../../tenancy/transaction.ts";
 import type { PublicKey } from "./signer.ts";
 import { insertSigningKeys, listKeys } from "./signing-key-store.ts";
 
-/** Publishes the public halves, before anything is signed with them: what is signed can always be checked. */
+/** Publishes public keys. Called before anything is signed with them, so that every signature can be checked. */
 export async function publishSigningKeys(
   deps: { readonly inTransaction: InTransaction; readonly now: () => Date },
   keys: readonly PublicKey[],
@@ -11,7 +11,7 @@ export async function publishSigningKeys(
   await deps.inTransaction((transaction) => insertSigningKeys(transaction, keys, deps.now()));
 }
 
-/** Keys belong to the installation: every tenant sees the same ones. */
+/** Lists the keys of the installation: every tenant gets the same ones. */
 export function createListSigningKeys(deps: { readonly inTransaction: InTransaction }) {
   return async (): Promise<ListSigningKeysResponseJson> => {
     const keys = await deps.inTransaction(listKeys);

@@ -6,12 +6,12 @@ import { workFacts } from "./work-facts.ts";
 /** @returns the predicate type: `<base>/agent-run/v1` */
 export const agentRunType = (baseUri: string): string => `${baseUri}/agent-run/v1`;
 
-/** Ends whose reason is what the persona said of itself. */
+/** Causes whose reason is in the words of the persona. */
 const toldByPersona = new Set(["gave_up", "needs_human"]);
 
 /**
- * What a run was asked, did and became, with the vantage of each group of facts: what the scheduler and its worker saw themselves is `worker-observed`, what the requester says is
- * `third-party`, what a persona says of itself is `agent-reported`.
+ * What a run was asked to do, did, and how it ended. Each group of facts has its vantage: `worker-observed` for what the scheduler and its worker saw, `third-party` for what the requester says,
+ * `agent-reported` for what a persona says about itself.
  */
 export function agentRunStatement(end: RunEnd): Statement {
   const { baseUri, run, outcome, cause, reason, log, at } = end;

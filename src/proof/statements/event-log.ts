@@ -6,7 +6,7 @@ import type { RunEventJson } from "../../gen/automation/v1/run_event_pb.ts";
 import type { StreamHead } from "../../runs/stream/chain-events.ts";
 import { canonicalJson } from "../../text/canonical-json.ts";
 
-/** The closed event log of a run, kept as an object: one event a line, each the RFC 8785 JSON whose sha256 the next one carries. */
+/** The closed event log of a run, stored as an object: one event per line as RFC 8785 JSON; each event carries the sha256 of the line before. */
 export interface EventLog {
   readonly name: "events.ndjson";
   readonly mediaType: "application/x-ndjson";
@@ -22,16 +22,16 @@ export interface EventLog {
 export const eventLogName = "events.ndjson";
 export const eventLogMediaType = "application/x-ndjson";
 
-/** A log up to this size is held in memory once; a larger one is read twice, page by page. */
+/** A log up to this size is held in memory; a larger one is read twice, page by page. */
 const heldBytes = 8 * 1024 * 1024;
 
-/** Reads the events of a log from the first on, in pages; each call begins anew. */
+/** Reads the events of a log in pages; each call starts at the first event. */
 export type ReadLog = () => AsyncIterable<readonly RunEventJson[]>;
 
 /**
- * Keeps the log of a run as one object, page by page: however long it is, a few pages are in memory and others get their turn between them.
- * @param head - where the log ends; what is read must be exactly that long
- * @throws AlteredObjectError when other bytes are at its key
+ * Stores the log of a run as one object. It is read page by page, so that a long log takes little memory and does not block other calls.
+ * @param head - the end of the log; as many events as it counts must be read
+ * @throws AlteredObjectError when its key holds other bytes
  */
 export async function keepEventLog(
   objects: Pick<ObjectStore, "putOnce" | "digestOf">,

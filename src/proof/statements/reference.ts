@@ -6,7 +6,7 @@ import { writeStatement } from "./statement.ts";
 export const referenceType = "https://in-toto.io/attestation/reference/v0.1";
 
 /**
- * Points at an object that a run left: its patch, or a document of its tree.
+ * Refers to an object that a run left behind: its patch, or a document of its tree.
  * @see https://github.com/in-toto/attestation/blob/main/spec/predicates/reference.md
  */
 export function referenceStatement(

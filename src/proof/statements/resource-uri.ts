@@ -5,13 +5,13 @@ export function resourceUri(tenant: string, ...segments: readonly string[]): str
   return `automation://${tenant}/${segments.map(encodeURIComponent).join("/")}`;
 }
 
-/** Work items of a run that contain no other one of it: the backlog items and not their product. */
+/** The work items of a run that are not the parent of another: its backlog items and not their product. */
 export function leafWorkItems({ workItems = [] }: ReferencesJson): RefJson[] {
   const contains = (outer: RefJson, { parent }: RefJson) => parent?.kind === outer.kind && parent?.id === outer.id;
   return workItems.filter((outer) => !workItems.some((inner) => contains(outer, inner)));
 }
 
-/** What a run is about: its first work item, else the run itself. */
+/** What a run is about: its first work item, or the run itself when it has none. */
 export function subjectOf(run: {
   readonly runId: string;
   readonly references: ReferencesJson;

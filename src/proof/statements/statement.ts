@@ -10,52 +10,52 @@ import { evidenceIdOf } from "../../work/run-evidence.ts";
 import type { ExaminedWork } from "../../work/work-report-store.ts";
 import type { EventLog } from "./event-log.ts";
 
-/** What every statement about the end of a run is made from. */
+/** The facts that all statements about the end of a run are made from. */
 export interface RunEnd {
   /** `proof.baseUri` of the operator, without a trailing slash. */
   readonly baseUri: string;
   readonly run: RunRow;
   readonly outcome: RunOutcome;
-  /** Stable code, for an end that is not COMPLETED. */
+  /** Stable code; empty for COMPLETED. */
   readonly cause: string;
   readonly reason: string;
   readonly log: EventLog;
-  /** The work and what was found about it; absent when none was reported. */
+  /** The reported work and what was found about it; undefined when none was reported. */
   readonly work: ExaminedWork | undefined;
-  /** The decided time, UTC: stored with the statement, so that a retry states the same one. */
+  /** UTC. Decided once and stored, so that a retry states the same time. */
   readonly at: Date;
 }
 
-/** An object that is kept, and what it is called among those of its run. */
+/** A stored object and its name among the objects of its run. */
 export interface KeptBlob {
   readonly name: string;
   /** Lower-case hex. */
   readonly sha256: string;
 }
 
-/** An in-toto statement that is written and not signed yet. */
+/** An in-toto statement before it is signed. */
 export interface Statement {
   readonly attestationId: string;
   readonly kind: "agent-run" | "provenance" | "vsa" | "test-result" | "diff" | "document";
-  /** Unique among those of its end: the kind, and the step where there may be several: `test-result/unit`. */
+  /** The id of the evidence that it states, unique within its end: `test-result/unit`. */
   readonly name: string;
   readonly predicateType: string;
-  /** What it states: the run's outcome, PASSED | FAILED, CAPTURED | PARTIAL, KEPT. */
+  /** What it states: the outcome of the run, PASSED | FAILED, CAPTURED | UNCHANGED | PARTIAL, KEPT. */
   readonly outcome: string;
-  /** Who saw it. */
+  /** Who observed the facts. */
   readonly vantage: "worker-observed";
-  /** The object that it is about. */
+  /** Its subject. */
   readonly about: KeptBlob;
   readonly subjects: readonly SubjectDigestJson[];
-  /** The bytes that are signed. */
+  /** The bytes to sign. */
   readonly bytes: Uint8Array;
   /** sha256 of the bytes, lower-case hex. */
   readonly sha256: string;
 }
 
 /**
- * Writes an in-toto Statement v1 about an object of a run and, where the run captured a tree, about its commit and tree, as RFC 8785 JSON: the same facts are the same bytes.
- * @param what.step - the step that it is about, when there may be several of its kind
+ * Writes an in-toto Statement v1 about an object of a run and, where the run captured a tree, about its commit and tree. It is RFC 8785 JSON: the same facts give the same bytes.
+ * @param what.step - where a run may have several statements of the kind, one per step
  * @see https://github.com/in-toto/attestation/blob/main/spec/v1/statement.md
  */
 export function writeStatement(

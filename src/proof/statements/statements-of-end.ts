@@ -8,16 +8,16 @@ import type { RunEnd, Statement } from "./statement.ts";
 import { testResultStatement } from "./test-result.ts";
 import { verificationSummary } from "./verification-summary.ts";
 
-/** Everything that is stated about the end of a run. */
+/** All statements about the end of a run. */
 export interface EndProof {
   readonly statements: readonly Statement[];
-  /** The verification summary among them. */
+  /** The verification summary, which is one of them. */
   readonly summary: Statement;
-  /** The verdict, its lines naming the statements that they counted. */
+  /** The verdict; its lines cite the statements. */
   readonly verdict: VerdictJson;
 }
 
-/** Writes the statements of an end: agent-run and verification summary always, one for each piece of evidence of its work, provenance for COMPLETED only. */
+/** Writes the statements about an end: agent-run and verification summary always, one for each piece of evidence of its work, provenance if COMPLETED. */
 export function statementsOfEnd(end: RunEnd, judged: VerdictJson): EndProof {
   const provenance = provenanceIfCompleted(end);
   const evidence = [
@@ -36,7 +36,7 @@ function testsOnCapture(work: RunEnd["work"]): readonly FoundTestsJson[] {
   return (work?.findings.tests ?? []).filter(({ run }) => run?.onBase !== true);
 }
 
-/** One, when the patch was found to be what was reported. */
+/** One if the patch was found to be the reported one, else none. */
 function diffStatements(end: RunEnd): Statement[] {
   const { findings: { evidence = [] } = {}, uploads = [] } = end.work ?? {};
   const found = evidence.find(({ kind }) => kind === "diff");

@@ -7,8 +7,8 @@ import { writeStatement } from "./statement.ts";
 export const testResultType = "https://in-toto.io/attestation/test-result/v0.1";
 
 /**
- * What one test step did on the captured tree, as its report was read. The format knows no skipped or errored tests and no counts: those are in an extension field, named by a URI;
- * an errored test is among `failedTests`, too, so that a rule that knows the format alone never takes it for a pass.
+ * The result of one test step on the captured tree, by its report. The format has no fields for counts and for skipped and errored tests: they are in an extension field, named by a URI.
+ * `failedTests` lists errored tests, too, so that a tool that knows only the format does not take them for passed.
  * @see https://github.com/in-toto/attestation/blob/main/spec/predicates/test-result.md
  */
 export function testResultStatement(end: RunEnd, found: FoundTestsJson): Statement {

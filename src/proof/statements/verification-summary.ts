@@ -6,8 +6,8 @@ import { writeStatement } from "./statement.ts";
 export const verificationSummaryType = "https://slsa.dev/verification_summary/v1";
 
 /**
- * The verdict as a SLSA verification summary, of every end. Its lines and remedies are in an extension field, which the format wants named by a URI.
- * `inputAttestations` digests are over the statements (the DSSE payloads), since the envelopes do not exist before the end is decided.
+ * The verdict as a SLSA verification summary; every end has one. The lines are in an extension field, which by the format is named by a URI.
+ * The digests of `inputAttestations` are those of the statements (the DSSE payloads): the envelopes do not exist before the end is decided.
  * @see https://slsa.dev/spec/v1.2/verification_summary
  */
 export function verificationSummary(end: RunEnd, verdict: VerdictJson, inputs: readonly Statement[]): Statement {

@@ -3,8 +3,8 @@ import { resourceUri } from "./resource-uri.ts";
 import type { RunEnd } from "./statement.ts";
 
 /**
- * What a run worked on, with, in and how, by digest; nothing for a run without a workspace.
- * Pins are what was decided when the run was accepted. What the worker reported without being able to prove it is told by `vantage`: a reason may be a persona's own words.
+ * The base, personas, policy, steps, capture and sandbox of a run, by digest; nothing for a run without a workspace.
+ * The pins were decided when the run was accepted. All of it is `worker-observed`.
  */
 export function workFacts({ run, work }: Pick<RunEnd, "run" | "work">): {
   readonly facts: object;
@@ -23,7 +23,11 @@ export function workFacts({ run, work }: Pick<RunEnd, "run" | "work">): {
       ...(baseCommit === null ? {} : { digest: { gitCommit: baseCommit } }),
     },
     personas: personas.map(({ stepId, id = "", version = "", digest }) => ({
-      ...{ step: stepId, id, version, uri: resourceUri(tenant, "persona", id, version), digest: { sha256: digest } },
+      step: stepId,
+      id,
+      version,
+      uri: resourceUri(tenant, "persona", id, version),
+      digest: { sha256: digest },
     })),
     policy: { digest: { sha256: policyDigest } },
     ...(work === undefined ? {} : { attempt, steps: steps.map(stepFacts) }),
@@ -43,7 +47,7 @@ export function workFacts({ run, work }: Pick<RunEnd, "run" | "work">): {
   return { facts, vantage: Object.fromEntries(Object.keys(facts).map((name) => [name, "worker-observed"])) };
 }
 
-/** The words of a step's reason stay in the event log: they may be a persona's. */
+/** Without the step's reason, which may be in a persona's words; it is in the event log. */
 function stepFacts({ stepId, state, exitCode, cause, limit, startedAt, finishedAt }: StepReportJson) {
   return {
     step: stepId,
