@@ -30,8 +30,8 @@ import type { EventDraft } from "../runs/stream/chain-events.ts";
 import type { InScope } from "../tenancy/transaction.ts";
 import { storableJson } from "../text/strangers-text.ts";
 import { unmetLines, unmetText } from "../text/unmet-lines.ts";
-import { lineOf } from "../work/examine/verdict-line.ts";
 import { findingsOf } from "../work/findings.ts";
+import { failedLine } from "../work/verdict-line.ts";
 import { closeLog } from "./close-log.ts";
 import { followUp, tryCall } from "./handoff-request.ts";
 import type { NewCall } from "./handoff-store.ts";
@@ -159,10 +159,8 @@ function lastForm(
   const reason = `the end is sealed without what the run left: writing it failed (${name}), see the log of the api`;
   const end = { ...failed.end, reason };
   const note = { writerKey: "seal/last-form", message: { text: reason } };
-  const line = lineOf("evidence-kept", [reason], {
-    met: "",
-    remedy: "Have the operator look for the error in the log of the api, and ask for a new run.",
-  });
+  const remedy = "Have the operator look for the error in the log of the api, and ask for a new run.";
+  const line = failedLine("evidence-kept", [reason], remedy);
   const { method, id } = soFar.gate;
   const bare = { ...soFar, work: undefined, gate: { method, id } };
   return formOf(deps, bare, { end, findings: { lines: [line] }, note }, signal);

@@ -4,6 +4,7 @@ import type { EvidenceJson } from "../../gen/automation/v1/evidence_pb.ts";
 import type { VerdictJson, VerdictLineJson } from "../../gen/automation/v1/verdict_pb.ts";
 import type { RequirementJson } from "../../gen/governance/v1/profile_pb.ts";
 import { acceptUntestedBase } from "../../work/examine/tests-kept-line.ts";
+import { metLine, missingLine } from "../../work/verdict-line.ts";
 
 /**
  * Judges evidence by a gate, requirement by requirement. Missing evidence never passes, and a gate without requirements does not pass either.
@@ -39,9 +40,9 @@ function judgeRequirement(requirement: RequirementJson, evidence: readonly Evide
   if (found.length < needed) {
     const uncounted = ofKind.length - found.length;
     const detail = uncounted === 0 ? counted : `${counted}; ${uncounted} of another vantage`;
-    return { requirementId: id, state: "LINE_STATE_MISSING", detail, remedy };
+    return missingLine(id, detail, remedy);
   }
-  return { requirementId: id, state: "LINE_STATE_MET", detail: counted, evidenceIds };
+  return { ...metLine(id, counted), evidenceIds };
 }
 
 /** @returns for example `SCRUM_DEFINITION_OF_DONE` */

@@ -5,6 +5,7 @@ import type { VerdictLineJson } from "../../gen/automation/v1/verdict_pb.ts";
 import type { WorkFindingsJson } from "../../gen/automation/v1/work_findings_pb.ts";
 import { shownText } from "../../text/strangers-text.ts";
 import { evidenceIdOf } from "../run-evidence.ts";
+import { failedLine, lineOf } from "../verdict-line.ts";
 import type { ReportedWork } from "../work-report-store.ts";
 import type { PatchChange } from "./exit-gate/patch-change.ts";
 import { judgeCapture, nothingCaptured, treeOf } from "./judge-capture.ts";
@@ -12,7 +13,6 @@ import { lineOfKept } from "./tests-kept-line.ts";
 import type { TestFinding } from "./tests-passed.ts";
 import { foundTests, judgeTests } from "./tests-passed.ts";
 import { uploadsOf } from "./uploads-of-work.ts";
-import { lineOf } from "./verdict-line.ts";
 
 const vantage = "worker-observed";
 const longestWhy = 500;
@@ -64,11 +64,11 @@ export const nothingReported: Required<WorkFindingsJson> = {
  * @param fault - for people: `it takes more than …`
  */
 export function unexaminable(work: ReportedWork, fault: string): WorkFindingsJson {
-  const line = lineOf("work-examined", [fault], {
-    met: "",
-    remedy:
-      "Make what the run leaves behind smaller or simpler: fewer changed files, no large binary files, shorter test reports; then ask for a new run.",
-  });
+  const line = failedLine(
+    "work-examined",
+    [fault],
+    "Make what the run leaves behind smaller or simpler: fewer changed files, no large binary files, shorter test reports; then ask for a new run.",
+  );
   const detail = `the report was not read: the work can't be examined (${fault})`;
   const tests = (work.report.tests ?? []).map((run) => ({ run, outcome: "FAILED", detail }));
   return { evidence: [], lines: [stepsDone(work), line], tests };

@@ -3,13 +3,13 @@ import type { EffectivePolicyJson } from "../../gen/automation/v1/policy_pb.ts";
 import type { CaptureJson, ChangeJson } from "../../gen/automation/v1/run_work_pb.ts";
 import type { VerdictLineJson } from "../../gen/automation/v1/verdict_pb.ts";
 import { evidenceIdOf } from "../run-evidence.ts";
+import { failedLine, lineOf, metLine } from "../verdict-line.ts";
 import { checkPatch, faultsOfSize, lineOfSize } from "./exit-gate/check-patch.ts";
 import type { PatchChange } from "./exit-gate/patch-change.ts";
 import { linkMode, PatchError, PatchTooLargeError } from "./exit-gate/patch-change.ts";
 import { readPatch } from "./exit-gate/read-patch.ts";
 import type { TreeLink } from "./exit-gate/tree-names.ts";
 import type { Uploads } from "./uploads-of-work.ts";
-import { lineOf } from "./verdict-line.ts";
 
 const vantage = "worker-observed";
 
@@ -23,10 +23,11 @@ export const nothingCaptured: CaptureFinding = {
   evidence: [],
   changes: [],
   lines: [
-    lineOf("capture-complete", ["nothing was captured"], {
-      met: "",
-      remedy: "See why the run ended, in its reason and its logs; resolve that and ask for a new run.",
-    }),
+    failedLine(
+      "capture-complete",
+      ["nothing was captured"],
+      "See why the run ended, in its reason and its logs; resolve that and ask for a new run.",
+    ),
   ],
 };
 
@@ -56,7 +57,7 @@ export async function judgeCapture(
   if ("beyond" in read) return unread(complete, [read.beyond]);
   if ("fault" in read || "fault" in patch) {
     const fault = "fault" in read ? read.fault : "";
-    return { evidence: [], changes: [], lines: [complete, lineOf("exit-gate-patch", [fault], { met: "", remedy })] };
+    return { evidence: [], changes: [], lines: [complete, failedLine("exit-gate-patch", [fault], remedy)] };
   }
   const met = `the patch holds what was reported, and nothing else (${read.changes.length})`;
   return {
@@ -72,7 +73,7 @@ export async function judgeCapture(
     changes: read.changes,
     lines: [
       complete,
-      lineOf("exit-gate-patch", [], { met, remedy }),
+      metLine("exit-gate-patch", met),
       ...checkPatch({ changes: read.changes, baseLinks, sizeBytes: patch.byteLength }, policy),
     ],
   };
@@ -84,10 +85,11 @@ export function treeOf({ gitCommit, gitTree }: CaptureJson): TreeRefJson {
 
 /** What is beyond a limit is not read: its size is all that is known of it. */
 function unread(complete: VerdictLineJson, faults: readonly string[]): CaptureFinding {
-  const patch = lineOf("exit-gate-patch", ["it was not read, since it is beyond a limit (exit-gate-size)"], {
-    met: "",
-    remedy: "See exit-gate-size.",
-  });
+  const patch = failedLine(
+    "exit-gate-patch",
+    ["it was not read, since it is beyond a limit (exit-gate-size)"],
+    "See exit-gate-size.",
+  );
   return { evidence: [], changes: [], lines: [lineOfSize(faults, ""), complete, patch] };
 }
 

@@ -1,8 +1,8 @@
 import type { VerdictLineJson } from "../../gen/automation/v1/verdict_pb.ts";
+import { failedLine, lineOf, metLine, missingLine } from "../verdict-line.ts";
 import type { PatchChange } from "./exit-gate/patch-change.ts";
 import { testsKept } from "./test-report/tests-kept.ts";
 import type { TestFinding } from "./tests-passed.ts";
-import { lineOf } from "./verdict-line.ts";
 
 const remedy =
   "Put back each test named here and have it run; a test that is no longer right is changed by its owners, not by the run. Where its name changes by itself (a counter, a random word), give it one that stays.";
@@ -10,9 +10,9 @@ const baseRemedy =
   "Have the tests of the base leave a whole report; or, where there is nothing yet to compare with, such as before the first tests, let the profile's gate say `acceptsUntestedBase: true`.";
 
 /**
- * The line that says whether every test which the base executed was executed. It is FAILED when one was not, and MISSING when the base does not say what it executed: then there was no comparison,
- * and only the profile can say that none is needed.
- * @param seen.base - absent: the tests did not run there
+ * The line that says whether every test that the base executed was executed on the capture. FAILED when one was not; MISSING when the base does not say which tests it executed, unless the profile's
+ * gate accepts that.
+ * @param seen.base - undefined: the tests did not run there
  */
 export function lineOfKept(
   stepId: string,
@@ -24,18 +24,19 @@ export function lineOfKept(
 ): VerdictLineJson {
   const requirementId = keptLineOf(stepId);
   const { base, capture, changes } = seen;
-  if (capture === undefined)
-    return lineOf(requirementId, ["the tests did not run on the captured tree"], { met: "", remedy });
-  if (base?.report === undefined) return missing(requirementId, `there is nothing to compare with: ${whyUnseen(base)}`);
+  if (capture === undefined) return failedLine(requirementId, ["the tests did not run on the captured tree"], remedy);
+  if (base?.report === undefined)
+    return missingLine(requirementId, `there is nothing to compare with: ${whyUnseen(base)}`, baseRemedy);
   if (capture.report === undefined)
-    return lineOf(requirementId, [`no test can be seen: ${capture.detail}`], { met: "", remedy });
+    return failedLine(requirementId, [`no test can be seen: ${capture.detail}`], remedy);
   const { gone, kept, recognised } = testsKept(base.report, capture.report, changes);
   const { failed = 0, errored = 0 } = base.report.counts;
   const { exitCode } = base.run;
   if (gone.length === 0 && exitCode !== 0 && failed + errored === 0)
-    return missing(
+    return missingLine(
       requirementId,
       `the report of the base may not be whole: its tests ended with ${exitCode === undefined ? "no exit code" : `exit code ${exitCode}`}, and it has no failure`,
+      baseRemedy,
     );
   const met =
     kept === 0
@@ -46,18 +47,14 @@ export function lineOfKept(
   return lineOf(requirementId, gone, { met: `${met}${told}`, remedy });
 }
 
-/** Accepts that a base says nothing of its tests, where a profile does. */
+/** The line of a gate that accepts a base which does not say which tests it executed. */
 export function acceptUntestedBase(line: VerdictLineJson): VerdictLineJson {
   const { requirementId = "", state, detail = "" } = line;
   if (state !== "LINE_STATE_MISSING" || !requirementId.startsWith(keptLineOf(""))) return line;
-  return { requirementId, state: "LINE_STATE_MET", detail: `${detail}; the profile accepts that` };
+  return metLine(requirementId, `${detail}; the profile accepts that`);
 }
 
 const keptLineOf = (stepId: string): string => `tests-kept-${stepId}`;
-
-function missing(requirementId: string, detail: string): VerdictLineJson {
-  return { requirementId, state: "LINE_STATE_MISSING", detail, remedy: baseRemedy };
-}
 
 function whyUnseen(base: TestFinding | undefined): string {
   return base === undefined ? "the tests did not run on the base" : `on the base ${base.detail}`;

@@ -1,7 +1,7 @@
 import { isGitFolder } from "../../../definitions/policy/fold-name.ts";
 import type { EffectivePolicyJson } from "../../../gen/automation/v1/policy_pb.ts";
 import type { VerdictLineJson } from "../../../gen/automation/v1/verdict_pb.ts";
-import { lineOf } from "../verdict-line.ts";
+import { lineOf } from "../../verdict-line.ts";
 import { faultsOfPaths, targetOf } from "./check-paths.ts";
 import type { PatchChange } from "./patch-change.ts";
 import { linkMode, submoduleMode } from "./patch-change.ts";
