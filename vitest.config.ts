@@ -1,8 +1,8 @@
 import { defineConfig } from "vitest/config";
 
 /** Unit tests sit beside the code; the other projects drive real engines and are given time for it. */
-const onEngines = (name: string, globalSetup?: string) => ({
-  test: { name, include: [`test/${name}/**/*.test.ts`], testTimeout: 120_000, hookTimeout: 180_000, globalSetup },
+const onEngines = (name: string, globalSetup?: string, folders = name) => ({
+  test: { name, include: [`test/${folders}/**/*.test.ts`], testTimeout: 120_000, hookTimeout: 180_000, globalSetup },
 });
 
 export default defineConfig({
@@ -25,7 +25,7 @@ export default defineConfig({
           testTimeout: 60_000,
         },
       },
-      onEngines("integration", "test/support/engines/project-engines.ts"),
+      onEngines("integration", "test/support/engines/project-engines.ts", "{integration,ports}"),
       onEngines("workspace"), // boxes, git and files; no engines
       onEngines("replay"),
       onEngines("e2e"), // a stack each, on ports of its own

@@ -91,28 +91,6 @@ describe("while requests are consumed", () => {
     await stop();
   });
 
-  it("a second member comes and the first one goes, under traffic: every event becomes one run", async () => {
-    const dispatcher = database.poolOf("dispatcher");
-    const rejoins: unknown[] = [];
-    const join = () => consumeInto(dispatcher, engines.kafka.brokers, { onRejoin: (error) => rejoins.push(error) });
-    const first = join();
-    await publish(idsOf("one", 1_000));
-    await becomeRuns("one", 1_000);
-    const second = join();
-    await publish(idsOf("two", 2_000));
-    await vi.waitFor(() => expect(second.source.healthy()).toBe(true), soon);
-    await publish(idsOf("both", 2_000));
-    await first.stop();
-    await publish(idsOf("left", 500));
-    await becomeRuns("two", 2_000);
-    await becomeRuns("both", 2_000);
-    await becomeRuns("left", 500);
-    const { rows } = await superuser.query("select 1 from platform_deliveries union all select 1 from deliveries");
-    expect(rows).toEqual([]);
-    expect(rejoins).toEqual([]);
-    await second.stop();
-  });
-
   it("the group drops the member in the middle of a batch: it joins anew, and the batch comes again", async () => {
     const group = "dropping";
     const ids = idsOf("dropped", 300);

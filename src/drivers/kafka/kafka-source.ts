@@ -109,7 +109,7 @@ const open = ({ brokers, clientId, group }: KafkaSourceOptions): BoundedConsumer
     autocreateTopics: false,
   });
 
-/** Read by read: partitions side by side, then one commit. */
+/** Read by read, and of a read the partitions side by side. */
 async function handleReads(
   options: KafkaSourceOptions,
   client: BoundedConsumer,
@@ -123,44 +123,46 @@ async function handleReads(
     const current = await topicOf(client, options.topic);
     if (current.id !== topicId) throw new TopicChangedError(options.topic);
     const waiting = [...Map.groupBy(messages, ({ partition }) => partition).values()];
-    const last = new Map<number, KafkaMessage>();
     const handleNext = async (): Promise<void> => {
       for (let next = waiting.shift(); next !== undefined; next = waiting.shift())
-        for (const message of await handleInOrder(options, next, topicId, signal)) last.set(message.partition, message);
+        await handleInOrder(options, client, next, topicId, signal);
     };
     await Promise.all(Array.from({ length: concurrent }, handleNext));
-    const offsets = [...last.values()].map(({ topic, partition, offset, leaderEpoch }) => ({
-      topic,
-      partition,
-      leaderEpoch,
-      offset: offset + 1n,
-    }));
-    if (offsets.length > 0) await client.commit({ offsets });
     if (signal.aborted) return;
   }
 }
 
-/** One partition's, batch by batch; pauses while a batch can't be handled. @returns those that are durable: all, unless the signal aborted before */
+/** Batch by batch of one partition, each committed once it is handled; pauses while one can't be. */
 async function handleInOrder(
   { batchSize, handle, cluster, canGoOn, onPause }: KafkaSourceOptions,
+  client: BoundedConsumer,
   messages: readonly KafkaMessage[],
   topicId: string,
   signal: AbortSignal,
-): Promise<readonly KafkaMessage[]> {
-  let done = 0;
-  while (done < messages.length && !signal.aborted) {
+): Promise<void> {
+  for (let done = 0; done < messages.length && !signal.aborted; ) {
     const batch = messages.slice(done, done + batchSize);
-    try {
-      await handle(batch.map((message) => toDelivery(message, cluster, topicId)));
+    const failure = await handle(batch.map((message) => toDelivery(message, cluster, topicId))).then(
+      () => undefined,
+      (error: unknown) => ({ error }),
+    );
+    if (failure === undefined) {
+      await client.commit({ offsets: batch.slice(-1).map(behind) });
       done += batch.length;
-    } catch (error) {
-      onPause(error);
-      do await sleep(probeEveryMs, undefined, { signal }).catch(() => undefined);
-      while (!signal.aborted && !(await canGoOn().catch(() => false)));
+      continue;
     }
+    onPause(failure.error);
+    do await sleep(probeEveryMs, undefined, { signal }).catch(() => undefined);
+    while (!signal.aborted && !(await canGoOn().catch(() => false)));
   }
-  return messages.slice(0, done);
 }
+
+const behind = ({ topic, partition, offset, leaderEpoch }: KafkaMessage) => ({
+  topic,
+  partition,
+  leaderEpoch,
+  offset: offset + 1n,
+});
 
 /** Resolves with the work, or so long after the signal at the latest. */
 async function withinLimit(work: Promise<void>, signal: AbortSignal): Promise<void> {
