@@ -1,4 +1,4 @@
-import type { Finding } from "../seal/judge-lost-run.ts";
+import type { Finding } from "../seal/reconcile/judge-lost-run.ts";
 import type { Transaction } from "../tenancy/transaction.ts";
 
 export interface ExaminedRun {

@@ -2,11 +2,11 @@ import type { VerdictJson } from "../gen/automation/v1/verdict_pb.ts";
 import type { HandoffCallJson, ImpedimentJson } from "../gen/workflows_runtime/v1/handoff_call_pb.ts";
 import { findRun } from "../runs/run-store.ts";
 import type { InScope, Scope } from "../tenancy/transaction.ts";
-import type { CallRow } from "./handoff-store.ts";
-import { listCalls } from "./handoff-store.ts";
-import { impedimentKeyOf } from "./impediment.ts";
-import type { ImpedimentRow } from "./impediment-store.ts";
-import { findImpediment } from "./impediment-store.ts";
+import type { CallRow } from "./handoff/handoff-store.ts";
+import { listCalls } from "./handoff/handoff-store.ts";
+import type { ImpedimentRow } from "./impediments/impediment-store.ts";
+import { findImpediment } from "./impediments/impediment-store.ts";
+import { impedimentKeyOf } from "./impediments/raise-impediment.ts";
 import { findSeal } from "./seal-store.ts";
 
 /** What the seal of a run says, as far as it got: the verdict, every call to the methodology, and the impediment that its end came up in. */

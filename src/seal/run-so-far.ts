@@ -11,8 +11,8 @@ import type { RunRow } from "../runs/run-store.ts";
 import type { StreamHead } from "../runs/stream/chain-events.ts";
 import type { ExaminedWork } from "../work/work-report-store.ts";
 import { findWorkReport } from "../work/work-report-store.ts";
-import type { CallRow } from "./handoff-store.ts";
-import { listCalls } from "./handoff-store.ts";
+import type { CallRow } from "./handoff/handoff-store.ts";
+import { listCalls } from "./handoff/handoff-store.ts";
 import type { SealRow } from "./seal-store.ts";
 import { findSeal } from "./seal-store.ts";
 

@@ -41,8 +41,8 @@ export function releaseStuck(log: Log, places: number): void {
 }
 
 /** An end was sealed without what its run left, since that could not be written: a fault of ours. */
-export function lastFormSealed(log: Log, { tenant, runId }: RunKey, error: unknown): void {
-  log.error({ event: "last_form_sealed", tenant, runId, err: error }, "an end is sealed without what its run left");
+export function fallbackEndSealed(log: Log, { tenant, runId }: RunKey, error: unknown): void {
+  log.error({ event: "fallback_end_sealed", tenant, runId, err: error }, "an end is sealed without what its run left");
 }
 
 /** A confirm, cancel or impediment has no answer for a quarter of an hour; it is made again for ever. */

@@ -5,7 +5,7 @@ import { createListArtifacts } from "../../src/artifacts/list-artifacts.ts";
 import { GetAttestationRequestSchema } from "../../src/gen/governance/v1/governance_service_pb.ts";
 import { createGetAttestation, UnknownAttestationError } from "../../src/proof/attestations/list-attestations.ts";
 import { UnknownRunError } from "../../src/runs/in-run.ts";
-import type { AbortedEnd } from "../../src/seal/abort-seal.ts";
+import type { AbortedEnd } from "../../src/seal/abort/aborted-end.ts";
 import { InvalidPageTokenError } from "../../src/tenancy/page-token.ts";
 import { scopeOf } from "../support/builders/declared.ts";
 import { lookAt } from "../support/probes/seal-state.ts";

@@ -4,7 +4,7 @@ import type { AddressInfo } from "node:net";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { ReceiverMethodError, UnknownReceiverError } from "../../src/definitions/receiver-rules.ts";
 import type { Receiver, ReceiverOf } from "../../src/methodology/methodology.ts";
-import type { AbortedEnd } from "../../src/seal/abort-seal.ts";
+import type { AbortedEnd } from "../../src/seal/abort/aborted-end.ts";
 import type { SealScope } from "../../src/seal/run-so-far.ts";
 import { scopeOf } from "../support/builders/declared.ts";
 import type { RunningScrumService } from "../support/engines/scrum-service-process.ts";

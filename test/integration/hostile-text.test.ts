@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import type { AbortedEnd } from "../../src/seal/abort-seal.ts";
+import type { AbortedEnd } from "../../src/seal/abort/aborted-end.ts";
 import { complete, makeWork, otherReport, suite, worked } from "../support/builders/worked-run.ts";
 import { lookAt } from "../support/probes/seal-state.ts";
 import type { Sealing } from "../support/worlds/sealing.ts";

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { createListQueue } from "../../src/admission/list-queue.ts";
 import type { Loop } from "../../src/loops/loop.ts";
 import type { Receiver } from "../../src/methodology/methodology.ts";
-import type { AbortedEnd } from "../../src/seal/abort-seal.ts";
+import type { AbortedEnd } from "../../src/seal/abort/aborted-end.ts";
 import type { SealScope } from "../../src/seal/run-so-far.ts";
 import { scopeOf } from "../support/builders/declared.ts";
 import type { RunningScrumService } from "../support/engines/scrum-service-process.ts";

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { SupersededExecutionError } from "../../src/runs/in-run.ts";
-import type { Finding } from "../../src/seal/judge-lost-run.ts";
+import type { Finding } from "../../src/seal/reconcile/judge-lost-run.ts";
 import type { SealScope } from "../../src/seal/run-so-far.ts";
 import type { RunningScrumService } from "../support/engines/scrum-service-process.ts";
 import { scrumAt, startScrumService } from "../support/engines/scrum-service-process.ts";

@@ -2,7 +2,7 @@ import { DeleteObjectCommand, GetObjectCommand, PutObjectCommand, S3Client } fro
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { AlteredObjectError, objectKeyOf } from "../../src/artifacts/blobs.ts";
 import { UnsignableStatementError } from "../../src/proof/attestations/sign-statement.ts";
-import type { AbortedEnd } from "../../src/seal/abort-seal.ts";
+import type { AbortedEnd } from "../../src/seal/abort/aborted-end.ts";
 import type { SealScope } from "../../src/seal/run-so-far.ts";
 import type { InScope, Transaction } from "../../src/tenancy/transaction.ts";
 import { scopeOf } from "../support/builders/declared.ts";
@@ -151,7 +151,7 @@ describe("aborting, while things break", () => {
 });
 
 describe("an end that can't be written with what the run left", () => {
-  const lastForm = async (scope: SealScope) => {
+  const isFallback = async (scope: SealScope) => {
     const { statements } = await look.proofOf(scope);
     expect(Object.keys(statements).sort()).toEqual(["agent-run", "vsa"]);
     expect(JSON.stringify(statements)).toContain("the end is sealed without what the run left");
@@ -172,8 +172,8 @@ describe("an end that can't be written with what the run left", () => {
       },
     });
     expect(await altering.abort(scope, failed)).toMatchObject({ outcome: "RUN_STATUS_FAILED" });
-    await lastForm(scope);
-    expect(sealing.lastForms.at(-1)).toBeInstanceOf(AlteredObjectError);
+    await isFallback(scope);
+    expect(sealing.fallbacks.at(-1)).toBeInstanceOf(AlteredObjectError);
   });
 
   it("is written without it when what was found of its work makes no sense", async () => {
@@ -189,7 +189,7 @@ describe("an end that can't be written with what the run left", () => {
       { tests: "none", lines: 7 },
     ]);
     await seal.abort(scope, failed);
-    await lastForm(scope);
+    await isFallback(scope);
   });
 
   it("waits while the store is away, and keeps the full form for when it is back", async () => {

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { createInRun, StreamMovedError } from "../../src/runs/in-run.ts";
-import type { AbortedEnd } from "../../src/seal/abort-seal.ts";
+import type { AbortedEnd } from "../../src/seal/abort/aborted-end.ts";
 import type { SealScope } from "../../src/seal/run-so-far.ts";
 import { lookAt } from "../support/probes/seal-state.ts";
 import type { Sealing } from "../support/worlds/sealing.ts";

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { sha256Hex } from "../../src/artifacts/blobs.ts";
-import type { AbortedEnd } from "../../src/seal/abort-seal.ts";
+import type { AbortedEnd } from "../../src/seal/abort/aborted-end.ts";
 import type { SealScope } from "../../src/seal/run-so-far.ts";
 import type { Sent } from "../support/builders/worked-run.ts";
 import { complete, makeWork, suite, worked } from "../support/builders/worked-run.ts";

@@ -6,7 +6,7 @@ import { createListElements } from "../../src/graph/list-elements.ts";
 import { RunEndedError } from "../../src/runs/cancel-run.ts";
 import { createInRun, SupersededExecutionError, UnknownRunError } from "../../src/runs/in-run.ts";
 import { hashEvent } from "../../src/runs/stream/chain-events.ts";
-import type { AbortedEnd } from "../../src/seal/abort-seal.ts";
+import type { AbortedEnd } from "../../src/seal/abort/aborted-end.ts";
 import { SealNotReadyError } from "../../src/seal/commit-seal.ts";
 import type { SealScope } from "../../src/seal/run-so-far.ts";
 import type { InScope } from "../../src/tenancy/transaction.ts";
@@ -243,7 +243,7 @@ describe("the verdicts of a run", () => {
   const judged = { gate: "definition_of_done", generation: 1, isPinned: true };
 
   it("are recorded with the gate, once for whether it may complete and once for the end it came to", async () => {
-    const scope = await begin([ran, tested]);
+    const scope = await begin([ran, tested], "verdict-tenant");
     const { verdict } = await seal.prepare(scope);
     await seal.prepare(scope);
     await seal.abort(scope, failed);

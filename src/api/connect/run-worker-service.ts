@@ -13,10 +13,10 @@ import {
   WorkFaultSchema,
 } from "../../gen/workflows_runtime/v1/run_worker_service_pb.ts";
 import { UnknownRunError } from "../../runs/in-run.ts";
-import type { createAbortSeal } from "../../seal/abort-seal.ts";
-import { abortedEndOf } from "../../seal/abort-seal.ts";
+import type { createAbortSeal } from "../../seal/abort/abort-seal.ts";
+import { abortedEndOf } from "../../seal/abort/aborted-end.ts";
 import type { createCommitSeal } from "../../seal/commit-seal.ts";
-import type { createDeliverHandoff } from "../../seal/deliver-handoff.ts";
+import type { createDeliverHandoff } from "../../seal/handoff/deliver-handoff.ts";
 import type { createPrepareSeal } from "../../seal/prepare-seal.ts";
 import type { SealScope } from "../../seal/run-so-far.ts";
 import { isUuid } from "../../tenancy/uuid.ts";

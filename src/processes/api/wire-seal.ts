@@ -3,15 +3,15 @@ import type { Operator } from "../../config/operator.ts";
 import type { ReceiverOf } from "../../methodology/methodology.ts";
 import type { Sign } from "../../proof/attestations/signer.ts";
 import type { InRun } from "../../runs/in-run.ts";
-import { createAbortSeal } from "../../seal/abort-seal.ts";
+import { createAbortSeal } from "../../seal/abort/abort-seal.ts";
 import { createCommitSeal } from "../../seal/commit-seal.ts";
-import { createDeliverHandoff } from "../../seal/deliver-handoff.ts";
-import { createDeliverLoop } from "../../seal/deliver-loop.ts";
 import { createDescribeSeal } from "../../seal/describe-seal.ts";
+import { createDeliverHandoff } from "../../seal/handoff/deliver-handoff.ts";
+import { createDeliverLoop } from "../../seal/handoff/deliver-loop.ts";
+import { createReceivers } from "../../seal/handoff/receivers.ts";
 import { createPrepareSeal } from "../../seal/prepare-seal.ts";
-import { createReceivers } from "../../seal/receivers.ts";
-import { createReconcileLoop } from "../../seal/reconcile-loop.ts";
-import { handoffHeldUp, handoffStuck, lastFormSealed, runReconciled } from "../../telemetry/events.ts";
+import { createReconcileLoop } from "../../seal/reconcile/reconcile-loop.ts";
+import { fallbackEndSealed, handoffHeldUp, handoffStuck, runReconciled } from "../../telemetry/events.ts";
 import type { Log } from "../../telemetry/log.ts";
 import type { InScope, InTransaction } from "../../tenancy/transaction.ts";
 
@@ -52,7 +52,7 @@ export function wireSeal(deps: {
     sign,
     baseUri,
     now,
-    onLastForm: (error, run) => lastFormSealed(log, run, error),
+    onFallback: (error, run) => fallbackEndSealed(log, run, error),
     onDue: deliverLoop.wake,
   });
   return {

@@ -1,6 +1,6 @@
 import type { ObjectStore } from "../../artifacts/object-store.ts";
 import type { InRun } from "../../runs/in-run.ts";
-import { findUnansweredTry } from "../../seal/unanswered-try.ts";
+import { findUnansweredTry } from "../../seal/handoff/wait-for-receiver.ts";
 import { beginForged, runBegun } from "../../telemetry/events.ts";
 import type { Log } from "../../telemetry/log.ts";
 import type { InScope } from "../../tenancy/transaction.ts";

@@ -10,17 +10,17 @@ import type { ReceiverOf } from "../../../src/methodology/methodology.ts";
 import { publishSigningKeys } from "../../../src/proof/attestations/signing-keys.ts";
 import { createCancelRun } from "../../../src/runs/cancel-run.ts";
 import { assertRun, createInRun } from "../../../src/runs/in-run.ts";
-import type { AbortedEnd } from "../../../src/seal/abort-seal.ts";
-import { createAbortSeal } from "../../../src/seal/abort-seal.ts";
+import { createAbortSeal } from "../../../src/seal/abort/abort-seal.ts";
+import type { AbortedEnd } from "../../../src/seal/abort/aborted-end.ts";
 import { createCommitSeal } from "../../../src/seal/commit-seal.ts";
-import type { StuckCall } from "../../../src/seal/deliver-due-call.ts";
-import { createDeliverHandoff } from "../../../src/seal/deliver-handoff.ts";
-import { createDeliverLoop } from "../../../src/seal/deliver-loop.ts";
 import { createDescribeSeal } from "../../../src/seal/describe-seal.ts";
-import type { HeldUpCall } from "../../../src/seal/handoff-store.ts";
+import { createDeliverHandoff } from "../../../src/seal/handoff/deliver-handoff.ts";
+import { createDeliverLoop } from "../../../src/seal/handoff/deliver-loop.ts";
+import type { StuckCall } from "../../../src/seal/handoff/deliver-with-retries.ts";
+import type { HeldUpCall } from "../../../src/seal/handoff/handoff-store.ts";
+import { createReceivers } from "../../../src/seal/handoff/receivers.ts";
 import { createPrepareSeal } from "../../../src/seal/prepare-seal.ts";
-import { createReceivers } from "../../../src/seal/receivers.ts";
-import { createReconcileRun } from "../../../src/seal/reconcile-run.ts";
+import { createReconcileRun } from "../../../src/seal/reconcile/reconcile-run.ts";
 import type { EndScope, SealScope } from "../../../src/seal/run-so-far.ts";
 import type { InScope } from "../../../src/tenancy/transaction.ts";
 import { createCompleteWork } from "../../../src/work/complete-work.ts";
@@ -65,7 +65,7 @@ export async function startSealing() {
   await publishSigningKeys({ inTransaction, now }, signer.publicKeys);
   const stuck: StuckCall[] = [];
   const heldUp: HeldUpCall[] = [];
-  const lastForms: unknown[] = [];
+  const fallbacks: unknown[] = [];
 
   /** The use cases, wired as the api does; what a test changes is named. */
   const wire = (
@@ -86,7 +86,7 @@ export async function startSealing() {
         onHeldUp: (call: HeldUpCall) => heldUp.push(call),
         onError: console.error,
       },
-      ...{ random: () => 0, onLastForm: (error: unknown) => void lastForms.push(error) },
+      ...{ random: () => 0, onFallback: (error: unknown) => void fallbacks.push(error) },
     };
     const examine = createExaminer({ objects, limits: examinerLimits });
     const completeWork = createCompleteWork({ ...deps, examine });
@@ -120,7 +120,7 @@ export async function startSealing() {
   const beginRun = createBeginRun(admin);
 
   return {
-    ...{ assertRun, engines, admin, s3, signer, stuck, heldUp, lastForms, wire, beginRun, inTransaction },
+    ...{ assertRun, engines, admin, s3, signer, stuck, heldUp, fallbacks, wire, beginRun, inTransaction },
     inScope: createInScope(pool),
     async stop() {
       s3.close();

@@ -1,8 +1,8 @@
-import { isEnded } from "../runs/run-status.ts";
-import type { RunRow } from "../runs/run-store.ts";
-import type { TimedRun } from "../runs/time-limits.ts";
-import { exceededLimit, reasonOfLimit } from "../runs/time-limits.ts";
-import type { AbortedEnd } from "./abort-seal.ts";
+import { isEnded } from "../../runs/run-status.ts";
+import type { RunRow } from "../../runs/run-store.ts";
+import type { TimedRun } from "../../runs/time-limits.ts";
+import { exceededLimit, reasonOfLimit } from "../../runs/time-limits.ts";
+import type { AbortedEnd } from "../abort/aborted-end.ts";
 
 /**
  * What the dispatcher found about a run.

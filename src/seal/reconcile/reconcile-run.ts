@@ -1,12 +1,12 @@
-import type { InRun } from "../runs/in-run.ts";
-import { SupersededExecutionError } from "../runs/in-run.ts";
-import { redriveRun } from "../runs/redrive-run.ts";
-import type { createAbortSeal } from "./abort-seal.ts";
+import type { InRun, OpenRun } from "../../runs/in-run.ts";
+import { SupersededExecutionError } from "../../runs/in-run.ts";
+import { beginNextGeneration } from "../../runs/run-store.ts";
+import type { createAbortSeal } from "../abort/abort-seal.ts";
+import { findUnansweredTry } from "../handoff/wait-for-receiver.ts";
 import type { Finding } from "./judge-lost-run.ts";
 import { judgeLostRun, lastGeneration } from "./judge-lost-run.ts";
 import type { ClaimedReconciliation } from "./reconciliation-store.ts";
 import { findReconciliation, forgetReconciliation } from "./reconciliation-store.ts";
-import { findUnansweredTry } from "./unanswered-try.ts";
 
 /** What was done about a run. */
 export interface Reconciled {
@@ -44,7 +44,7 @@ export function createReconcileRun(deps: ReconcileRunDeps): (claimed: ClaimedRec
         run.status === "SEALING" ? await findUnansweredTry(transaction, tenant, runId) : run.waiting?.reason;
       const judgement = judgeLostRun(run, found, deps.now(), waitsFor ?? "");
       if (judgement.action === "end") return { run, finding: found.finding, end: judgement.end };
-      if (judgement.action === "redrive") await redriveRun(open, lastGeneration);
+      if (judgement.action === "redrive") await redriveRun(open);
       await forgetReconciliation(transaction, run);
       return judgement.action === "redrive" ? { run, finding: found.finding, end: undefined } : undefined;
     });
@@ -64,4 +64,23 @@ export function createReconcileRun(deps: ReconcileRunDeps): (claimed: ClaimedRec
     }
     await deps.inRun(scope, (open) => forgetReconciliation(open.transaction, open.run));
   };
+}
+
+/**
+ * Lets a run whose execution is gone begin again: the next generation is startable, and whatever the lost one still sends is refused. The status stays: what was told has happened.
+ * Work begins from the base, unless its report stands; a prepared seal goes on from where it is.
+ */
+async function redriveRun({ transaction, run, append }: OpenRun): Promise<void> {
+  const next = run.generation + 1;
+  await Promise.all([
+    beginNextGeneration(transaction, run),
+    append([
+      {
+        writerKey: `redrive/${next}`,
+        message: {
+          text: `the Temporal workflow of generation ${run.generation} is gone; generation ${next} of at most ${lastGeneration} begins anew`,
+        },
+      },
+    ]),
+  ]);
 }

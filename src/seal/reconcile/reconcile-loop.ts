@@ -1,6 +1,6 @@
-import type { Loop } from "../loops/loop.ts";
-import { createLoop } from "../loops/loop.ts";
-import type { InTransaction } from "../tenancy/transaction.ts";
+import type { Loop } from "../../loops/loop.ts";
+import { createLoop } from "../../loops/loop.ts";
+import type { InTransaction } from "../../tenancy/transaction.ts";
 import type { ReconcileRunDeps } from "./reconcile-run.ts";
 import { createReconcileRun } from "./reconcile-run.ts";
 import { claimDueReconciliations } from "./reconciliation-store.ts";

@@ -1,7 +1,7 @@
 import type { JsonObject } from "@bufbuild/protobuf";
-import type { HandoffCall } from "../methodology/methodology.ts";
-import type { RunStatus } from "../runs/run-status.ts";
-import type { Transaction } from "../tenancy/transaction.ts";
+import type { HandoffCall } from "../../methodology/methodology.ts";
+import type { RunStatus } from "../../runs/run-status.ts";
+import type { Transaction } from "../../tenancy/transaction.ts";
 
 /** A call to a receiver, as stored. */
 export interface CallRow extends HandoffCall {

@@ -1,19 +1,19 @@
-import type { RefJson } from "../gen/automation/v1/ref_pb.ts";
-import type { DeliverHandoffResponseJson } from "../gen/workflows_runtime/v1/run_worker_service_pb.ts";
-import { fileReferences } from "../methodology/context-references.ts";
-import { methodologyOf } from "../methodology/methodologies.ts";
-import type { CallAnswer } from "../methodology/methodology.ts";
-import type { InRun, OpenRun } from "../runs/in-run.ts";
-import { assertSpeaksFor } from "../runs/in-run.ts";
-import { updateReferences } from "../runs/run-reference-store.ts";
-import { setWaiting } from "../runs/run-store.ts";
-import type { EventDraft } from "../runs/stream/chain-events.ts";
+import type { RefJson } from "../../gen/automation/v1/ref_pb.ts";
+import type { DeliverHandoffResponseJson } from "../../gen/workflows_runtime/v1/run_worker_service_pb.ts";
+import { fileReferences } from "../../methodology/context-references.ts";
+import { methodologyOf } from "../../methodology/methodologies.ts";
+import type { CallAnswer } from "../../methodology/methodology.ts";
+import type { InRun } from "../../runs/in-run.ts";
+import { assertSpeaksFor } from "../../runs/in-run.ts";
+import { updateReferences } from "../../runs/run-reference-store.ts";
+import type { EventDraft } from "../../runs/stream/chain-events.ts";
+import type { SealScope } from "../run-so-far.ts";
+import { desiredStateOf } from "../run-so-far.ts";
+import { findSeal } from "../seal-store.ts";
 import type { CallRow } from "./handoff-store.ts";
 import { listCalls, recordAnswer, recordSilence } from "./handoff-store.ts";
 import type { Receivers } from "./receivers.ts";
-import type { SealScope } from "./run-so-far.ts";
-import { desiredStateOf } from "./run-so-far.ts";
-import { findSeal } from "./seal-store.ts";
+import { noteWaiting } from "./wait-for-receiver.ts";
 
 /**
  * Makes every try that has no answer yet, once and as far as its receiver takes calls, outside any transaction, and says where all of them stand. The first answer to a call stands and becomes an event;
@@ -66,30 +66,6 @@ export function createDeliverHandoff(deps: {
       return { ...progressOf(tries), desiredState: desiredStateOf(open) };
     });
   };
-}
-
-/** A run that waits for a receiver says so: an event when it begins to, and on the run what the oldest try without an answer met last. */
-async function noteWaiting(
-  open: OpenRun,
-  tries: readonly CallRow[],
-  retryAt: (receiver: string) => Date,
-  at: Date,
-): Promise<void> {
-  const silent = tries.find((call) => call.state === "DUE");
-  if (silent === undefined) {
-    if (open.run.waiting !== null) await setWaiting(open.transaction, open.run, null);
-    return;
-  }
-  const { receiver, rpc, lastError, attempts } = silent;
-  const since = open.run.waiting?.since;
-  const waiting = {
-    reason: `receiver ${receiver}: ${lastError || `${rpc} has not been tried yet; ${receiver} takes no more calls`}`,
-    attempt: attempts,
-    nextAttemptAt: retryAt(receiver).toISOString(),
-    since: since ?? at.toISOString(),
-  };
-  await setWaiting(open.transaction, open.run, waiting);
-  if (since === undefined) await open.append([{ writerKey: "handoff/waiting", waiting }]);
 }
 
 /** A refusal outweighs silence, silence outweighs acceptance; no try at all is acceptance. */

@@ -1,10 +1,10 @@
 import { randomUUID } from "node:crypto";
-import { assertServes, UnknownReceiverError } from "../definitions/receiver-rules.ts";
-import type { CallDraft, HandoffCall, Receiver, ReceiverOf } from "../methodology/methodology.ts";
-import { resourceUri } from "../proof/statements/resource-uri.ts";
-import type { EndProof } from "../proof/statements/statements-of-end.ts";
-import type { RunRow } from "../runs/run-store.ts";
-import { canonicalDigest } from "../text/canonical-json.ts";
+import { assertServes, UnknownReceiverError } from "../../definitions/receiver-rules.ts";
+import type { CallDraft, HandoffCall, Receiver, ReceiverOf } from "../../methodology/methodology.ts";
+import { resourceUri } from "../../proof/statements/resource-uri.ts";
+import type { EndProof } from "../../proof/statements/statements-of-end.ts";
+import type { RunRow } from "../../runs/run-store.ts";
+import { canonicalDigest } from "../../text/canonical-json.ts";
 import type { CallRow, NewCall } from "./handoff-store.ts";
 
 /** @throws UnknownReceiverError, ReceiverMethodError when the operator file does not have it, or has it for another methodology than the run's */

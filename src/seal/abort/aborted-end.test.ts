@@ -1,8 +1,8 @@
 import { create } from "@bufbuild/protobuf";
 import { describe, expect, it } from "vitest";
-import { RunStatus } from "../gen/automation/v1/run_event_pb.ts";
-import { AbortSealRequestSchema } from "../gen/workflows_runtime/v1/run_worker_service_pb.ts";
-import { abortedEndOf, UnsealableOutcomeError } from "./abort-seal.ts";
+import { RunStatus } from "../../gen/automation/v1/run_event_pb.ts";
+import { AbortSealRequestSchema } from "../../gen/workflows_runtime/v1/run_worker_service_pb.ts";
+import { abortedEndOf, UnsealableOutcomeError } from "./aborted-end.ts";
 
 const asked = (outcome: RunStatus) => create(AbortSealRequestSchema, { outcome, cause: "internal", reason: "why" });
 

@@ -1,5 +1,5 @@
-import { UnknownReceiverError } from "../definitions/receiver-rules.ts";
-import type { CallAnswer, ReceiverOf } from "../methodology/methodology.ts";
+import { UnknownReceiverError } from "../../definitions/receiver-rules.ts";
+import type { CallAnswer, ReceiverOf } from "../../methodology/methodology.ts";
 import type { CallRow } from "./handoff-store.ts";
 import type { ReceiverGate } from "./receiver-gate.ts";
 import { createReceiverGate, gateWaitMs } from "./receiver-gate.ts";

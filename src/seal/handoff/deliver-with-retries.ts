@@ -1,9 +1,9 @@
-import type { CallAnswer } from "../methodology/methodology.ts";
-import type { InScope, Transaction } from "../tenancy/transaction.ts";
-import { followUp } from "./handoff-request.ts";
+import type { CallAnswer } from "../../methodology/methodology.ts";
+import type { InScope, Transaction } from "../../tenancy/transaction.ts";
+import { setRemoteId } from "../impediments/impediment-store.ts";
+import { followUp } from "./handoff-call.ts";
 import type { CallRow, ClaimedCall } from "./handoff-store.ts";
 import { holdCall, insertCalls, postponeCall, recordAnswer, recordSilence } from "./handoff-store.ts";
-import { setRemoteId } from "./impediment-store.ts";
 import type { Receivers } from "./receivers.ts";
 
 /** A call that its receiver refused for good and a person must look at. */
@@ -11,7 +11,7 @@ export interface StuckCall extends Pick<CallRow, "tenant" | "runId" | "receiver"
   readonly reason: string;
 }
 
-export interface DeliverDueCallDeps {
+export interface DeliverWithRetriesDeps {
   readonly inScope: InScope;
   readonly receivers: Receivers;
   readonly now: () => Date;
@@ -27,7 +27,7 @@ const claimMarginMs = 5_000;
 /**
  * Sends one claimed call. Answered: done, and an accepted impediment is confirmed next. Refused: STUCK. Not answered: due again later, for ever. Held back: due again when its receiver may take calls.
  */
-export function createDeliverDueCall(deps: DeliverDueCallDeps) {
+export function createDeliverWithRetries(deps: DeliverWithRetriesDeps) {
   return async (claimed: ClaimedCall, signal: AbortSignal): Promise<void> => {
     const holdMs = deps.receivers.longestSendMs(claimed.receiver) + claimMarginMs;
     const call = await deps.inScope(claimed, (transaction) => holdCall(transaction, claimed, holdMs));
@@ -44,7 +44,7 @@ export function createDeliverDueCall(deps: DeliverDueCallDeps) {
 
 /** @returns whether it is the call's final answer, and the first one */
 async function record(
-  deps: DeliverDueCallDeps,
+  deps: DeliverWithRetriesDeps,
   transaction: Transaction,
   call: CallRow,
   answer: CallAnswer,

@@ -1,5 +1,5 @@
-import type { RunStatus } from "../runs/run-status.ts";
-import type { Transaction } from "../tenancy/transaction.ts";
+import type { RunStatus } from "../../runs/run-status.ts";
+import type { Transaction } from "../../tenancy/transaction.ts";
 import type { Found } from "./judge-lost-run.ts";
 
 /** Where a due finding is. */

@@ -1,5 +1,5 @@
-import type { VerdictLineJson } from "../gen/automation/v1/verdict_pb.ts";
-import type { Transaction } from "../tenancy/transaction.ts";
+import type { VerdictLineJson } from "../../gen/automation/v1/verdict_pb.ts";
+import type { Transaction } from "../../tenancy/transaction.ts";
 
 export interface ImpedimentRow {
   readonly impedimentId: string;

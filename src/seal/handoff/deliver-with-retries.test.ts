@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { retryDelayMs } from "./deliver-due-call.ts";
+import { retryDelayMs } from "./deliver-with-retries.ts";
 
 describe("the wait before a call is made again", () => {
   it("doubles from half a second and never exceeds a minute", () => {

@@ -1,12 +1,12 @@
-import type { Loop } from "../loops/loop.ts";
-import { createLoop } from "../loops/loop.ts";
-import type { InTransaction } from "../tenancy/transaction.ts";
-import type { DeliverDueCallDeps } from "./deliver-due-call.ts";
-import { createDeliverDueCall } from "./deliver-due-call.ts";
+import type { Loop } from "../../loops/loop.ts";
+import { createLoop } from "../../loops/loop.ts";
+import type { InTransaction } from "../../tenancy/transaction.ts";
+import type { DeliverWithRetriesDeps } from "./deliver-with-retries.ts";
+import { createDeliverWithRetries } from "./deliver-with-retries.ts";
 import type { ClaimedCall, HeldUpCall } from "./handoff-store.ts";
 import { claimDueCalls, markHeldUpCalls } from "./handoff-store.ts";
 
-export interface DeliverLoopDeps extends DeliverDueCallDeps {
+export interface DeliverLoopDeps extends DeliverWithRetriesDeps {
   readonly inTransaction: InTransaction;
   /** Called once for a call that has no answer after 15 minutes; it is made again as before. */
   readonly onHeldUp: (call: HeldUpCall) => void;
@@ -20,7 +20,7 @@ const sweepMs = 1_000;
 
 /** Sends what is due to methodologies: confirms, cancels, impediments, of all tenants, until each is answered. Several replicas may run it. It ends when nothing is in flight. */
 export function createDeliverLoop(deps: DeliverLoopDeps): Loop {
-  const deliver = createDeliverDueCall(deps);
+  const deliver = createDeliverWithRetries(deps);
   const inFlight = new Map<Promise<void>, ClaimedCall>();
   const knownReceivers = new Set<string>();
   /** A receiver whose window is full of our calls gets no more, and so holds up no other one. */
