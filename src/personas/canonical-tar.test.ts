@@ -5,8 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import type { BundleFile } from "./canonical-tar.ts";
-import { decodeTar, encodeTar } from "./canonical-tar.ts";
-import { InvalidBundleError } from "./invalid-bundle-error.ts";
+import { decodeTar, encodeTar, InvalidBundleError } from "./canonical-tar.ts";
 
 const file = (path: string, text = "", isExecutable = false): BundleFile => ({
   path,

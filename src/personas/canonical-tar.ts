@@ -1,5 +1,10 @@
 import { faultOfPath, splitPath } from "./bundle-path.ts";
-import { InvalidBundleError } from "./invalid-bundle-error.ts";
+
+/** A bundle, or the folder it is made of, is not one that can be published. */
+export class InvalidBundleError extends Error {
+  override readonly name = "InvalidBundleError";
+  readonly code = "invalid_bundle";
+}
 
 /** A file of a bundle. Folders follow from the paths of their files; an empty one is not kept. */
 export interface BundleFile {

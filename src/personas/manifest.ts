@@ -8,7 +8,7 @@ import { PersonaManifestSchema } from "../gen/agents/v1/agents_service_pb.ts";
 import { canonicalJson } from "../text/canonical-json.ts";
 import { findUnreadableField } from "../text/unreadable-field.ts";
 import type { BundleFile } from "./canonical-tar.ts";
-import { InvalidBundleError } from "./invalid-bundle-error.ts";
+import { InvalidBundleError } from "./canonical-tar.ts";
 
 /** Where a bundle keeps its manifest, as RFC 8785 JSON. */
 export const manifestPath = "persona.json";

@@ -1,5 +1,5 @@
 import { toJson } from "@bufbuild/protobuf";
-import { keepBlob, objectKeyOf, sha256Hex } from "../artifacts/blobs.ts";
+import { keepBlob, objectKeyOf } from "../artifacts/blobs.ts";
 import type { ObjectStore } from "../artifacts/object-store.ts";
 import type { PublishBundleResponseJson } from "../gen/agents/v1/agents_service_pb.ts";
 import { PersonaManifestSchema } from "../gen/agents/v1/agents_service_pb.ts";
@@ -8,6 +8,7 @@ import type { InScope, Transaction } from "../tenancy/transaction.ts";
 import { decodeTar } from "./canonical-tar.ts";
 import { personaToJson } from "./list-personas.ts";
 import { readManifest } from "./manifest.ts";
+import { personaDigest } from "./persona-digest.ts";
 import { findPersona, insertPersona } from "./persona-store.ts";
 
 /** A persona's version is immutable: it is there with other bytes. */
@@ -38,7 +39,7 @@ export function createPublishBundle(deps: {
     const { tenant, subject } = who;
     const manifest = readManifest(decodeTar(bundle));
     const { id, version } = manifest;
-    const digest = sha256Hex(bundle);
+    const digest = personaDigest(bundle);
     const persona = {
       ...{ id, version, digest, sizeBytes: bundle.byteLength, publishedBy: subject },
       manifest: toJson(PersonaManifestSchema, manifest),

@@ -10,7 +10,7 @@ import type { ChangeJson, RunPinsJson } from "../../src/gen/automation/v1/run_wo
 import { UploadSchema, WorkReportSchema } from "../../src/gen/automation/v1/run_work_pb.ts";
 import { ExecutionSchema } from "../../src/gen/workflows_runtime/v1/run_pb.ts";
 import { PrepareSealResponseSchema } from "../../src/gen/workflows_runtime/v1/run_worker_service_pb.ts";
-import { askApi } from "../../workers/workspace/activities/ask-api.ts";
+import { askApi } from "../../workers/workspace/activities/run-api.ts";
 import { createBeginRun } from "../support/builders/begun-run.ts";
 import type { Sent } from "../support/builders/worked-run.ts";
 import { makeWork, uploadOf, worked } from "../support/builders/worked-run.ts";

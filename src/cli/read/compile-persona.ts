@@ -1,11 +1,10 @@
-import { createHash } from "node:crypto";
 import { existsSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { PersonaManifestSchema } from "../../gen/agents/v1/agents_service_pb.ts";
-import { encodeTar } from "../../personas/canonical-tar.ts";
-import { manifestSource, readBundleFolder } from "../../personas/compile-bundle.ts";
-import { InvalidBundleError } from "../../personas/invalid-bundle-error.ts";
+import { encodeTar, InvalidBundleError } from "../../personas/canonical-tar.ts";
 import { faultsOfManifest } from "../../personas/manifest.ts";
+import { personaDigest } from "../../personas/persona-digest.ts";
+import { manifestSource, readBundleFolder } from "../../personas/read-bundle-folder.ts";
 import type { Detail } from "../cli-error.ts";
 import { CliError } from "../cli-error.ts";
 import { clonePath } from "../clone.ts";
@@ -43,7 +42,7 @@ export function compilePersona(path: string): CompiledPersona {
     const faults = faultsOfManifest(checked.message, files);
     if (faults.length > 0) throw refuse(faults.map((fault) => detailOf(source, fault)));
     const bundle = encodeTar(files);
-    return { id, version, bundle, digest: createHash("sha256").update(bundle).digest("hex") };
+    return { id, version, bundle, digest: personaDigest(bundle) };
   } catch (error) {
     if (!(error instanceof InvalidBundleError)) throw error;
     throw new CliError(2, `${path} is no persona`, { details: [{ rule: error.message }], cause: error });

@@ -1,7 +1,7 @@
 import type { RunScope } from "../../../src/drivers/temporal/contract.ts";
 import { executionOf } from "../../automation/activities/control-activities.ts";
-import { isFinalAnswer } from "./ask-api.ts";
 import type { RunApi } from "./run-api.ts";
+import { isFinalAnswer } from "./run-api.ts";
 import { AwayError } from "./work-failure.ts";
 
 const limitMs = 30_000;

@@ -1,8 +1,54 @@
+import { fromJson } from "@bufbuild/protobuf";
 import type { ApiClient } from "../../../src/client/api-client.ts";
 import type { RunScope } from "../../../src/drivers/temporal/contract.ts";
+import { ReportWorkflowStatusRequestSchema } from "../../../src/gen/workflows_runtime/v1/workflow_service_pb.ts";
+import { storableJson } from "../../../src/text/strangers-text.ts";
+import type { executionOf } from "../../automation/activities/control-activities.ts";
+import { failureOf } from "../../automation/activities/failure-of.ts";
+import type { SendReport } from "./event-spool.ts";
+import { untilItPasses } from "./until-it-passes.ts";
 
 /** The api, as far as work needs it. */
 export type RunApi = Pick<ApiClient, "runWorker" | "workflows" | "agents">;
 
 /** The api as one tenant and org see it. */
 export type RunApiFor = (scope: Pick<RunScope, "tenant" | "org">) => RunApi;
+
+const longestPauseMs = 10_000;
+const reportLimitMs = 10_000;
+const never = new AbortController().signal;
+
+/** Whether the api would answer a repetition the same. */
+export function isFinalAnswer(error: unknown): boolean {
+  return (failureOf(error, never) as { nonRetryable?: boolean | null }).nonRetryable === true;
+}
+
+/**
+ * Asks the api until it answers: one that is away meanwhile costs a run time and no attempt.
+ * @param ask - one call, bounded in time, that may be repeated
+ * @throws an answer that stays the same; the signal's reason
+ */
+export function askApi<Answer>(ask: () => Promise<Answer>, signal: AbortSignal): Promise<Answer> {
+  const isPassing = (error: unknown) => !isFinalAnswer(error);
+  return untilItPasses(ask, { isPassing, longestPauseMs, onPause: () => undefined }, signal);
+}
+
+/** How a spool reaches the api: as this attempt of this execution. */
+export function reportToApi(
+  api: RunApi,
+  who: { readonly execution: ReturnType<typeof executionOf>; readonly attempt: number },
+): { readonly send: SendReport; readonly isFinal: (error: unknown) => boolean } {
+  return {
+    send: async ({ events, isRunning, baseCommit }, signal) => {
+      const request = fromJson(ReportWorkflowStatusRequestSchema, {
+        ...who,
+        events: storableJson([...events]),
+        ...(isRunning === undefined ? {} : { status: "RUN_STATUS_RUNNING" }),
+        ...(baseCommit === undefined ? {} : { baseCommit }),
+      });
+      const answer = await api.workflows.reportWorkflowStatus(request, { signal, timeoutMs: reportLimitMs });
+      return { baseCommit: answer.baseCommit };
+    },
+    isFinal: isFinalAnswer,
+  };
+}

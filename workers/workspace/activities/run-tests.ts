@@ -7,10 +7,10 @@ import type { createRunCommand } from "../runtimes/command/run-command.ts";
 import type { StepEnd } from "../runtimes/step-end.ts";
 import type { RunFolder } from "../sandbox/area/run-folder.ts";
 import type { Sandbox } from "../sandbox/sandbox.ts";
-import { boxLimitsOf } from "./box-limits.ts";
 import type { KeptFile } from "./upload-work.ts";
 import { sha256Of } from "./upload-work.ts";
 import type { Job } from "./work-job.ts";
+import { boxLimitsOf } from "./work-job.ts";
 
 /** What the api reads at most. */
 const reportBytes = 4 * 1024 * 1024;

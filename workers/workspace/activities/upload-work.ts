@@ -5,8 +5,8 @@ import { UploadSchema, WorkReportSchema } from "../../../src/gen/automation/v1/r
 import type { Execution } from "../../../src/gen/workflows_runtime/v1/run_pb.ts";
 import type { UploadGrant } from "../../../src/gen/workflows_runtime/v1/run_worker_service_pb.ts";
 import { shownText, storableJson } from "../../../src/text/strangers-text.ts";
-import { isFinalAnswer } from "./ask-api.ts";
 import type { RunApi } from "./run-api.ts";
+import { isFinalAnswer } from "./run-api.ts";
 import { untilItPasses } from "./until-it-passes.ts";
 import { AwayError } from "./work-failure.ts";
 

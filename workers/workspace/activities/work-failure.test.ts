@@ -2,7 +2,7 @@ import { Code, ConnectError } from "@connectrpc/connect";
 import type { ApplicationFailure } from "@temporalio/activity";
 import { CancelledFailure } from "@temporalio/activity";
 import { expect, it } from "vitest";
-import { BaseUnavailableError } from "../repo/base-unavailable-error.ts";
+import { BaseUnavailableError } from "../repo/base-unavailable.ts";
 import { SandboxError } from "../sandbox/sandbox-errors.ts";
 import { AwayError, asFailure, pauseAfter } from "./work-failure.ts";
 

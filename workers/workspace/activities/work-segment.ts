@@ -11,17 +11,16 @@ import type { RunArea } from "../sandbox/area/run-area.ts";
 import type { RunFolder } from "../sandbox/area/run-folder.ts";
 import { SandboxError } from "../sandbox/sandbox-errors.ts";
 import type { Slots } from "../sandbox/slots.ts";
-import { askApi } from "./ask-api.ts";
-import { millisecondsOf } from "./box-limits.ts";
 import type { EventSpool } from "./event-spool.ts";
 import { createEventSpool } from "./event-spool.ts";
-import type { ProgressWatchdog } from "./progress-watchdog.ts";
-import { createProgressWatchdog } from "./progress-watchdog.ts";
-import { reportToApi } from "./report-to-api.ts";
 import type { RunApi, RunApiFor } from "./run-api.ts";
+import { askApi, reportToApi } from "./run-api.ts";
+import type { StallDetector } from "./stalled-work.ts";
+import { createStallDetector } from "./stalled-work.ts";
 import { uploadWork } from "./upload-work.ts";
 import { asFailure } from "./work-failure.ts";
 import type { Job } from "./work-job.ts";
+import { millisecondsOf } from "./work-job.ts";
 import type { WorkRunDeps } from "./work-run.ts";
 import { workRun } from "./work-run.ts";
 
@@ -62,7 +61,7 @@ export function createWorkSegment(deps: WorkSegmentDeps): WorkspaceActivities["w
     const slot = deps.slots.take();
     const attempt = (fault?.attempt ?? 0) + info.attempt;
     const pointer = { attempt, slot };
-    const progress = createProgressWatchdog({ limitMs: silentLimitMs, nowMs: () => performance.now() });
+    const progress = createStallDetector({ limitMs: silentLimitMs, nowMs: () => performance.now() });
     const beating = setInterval(() => {
       if (progress.isAlive()) heartbeat(pointer);
     }, heartbeatEveryMs);
@@ -90,7 +89,7 @@ async function attemptWork(
     api: RunApi;
     slot: number;
     attempt: number;
-    progress: ProgressWatchdog;
+    progress: StallDetector;
   },
   cancelled: AbortSignal,
 ): Promise<WorkEnd> {
@@ -109,7 +108,7 @@ async function attemptWork(
   if (plan === undefined || pins === undefined || request === undefined)
     throw ApplicationFailure.nonRetryable(`run ${scope.runId} has no work to do`, "NoWork");
 
-  progress.allow(millisecondsOf(pins.policy?.limits?.stepTime));
+  progress.allowSilence(millisecondsOf(pins.policy?.limits?.stepTime));
   const stop = AbortSignal.any([cancelled, progress.signal]);
   const giveUp = AbortSignal.any([givingUpAfter(cancelled), progress.signal]);
   const report = reportToApi(api, { execution, attempt });
@@ -118,13 +117,13 @@ async function attemptWork(
   try {
     folder = await deps.area.openRun(slot, stop);
     const tell: Job["tell"] = (event) => {
-      progress.note();
+      progress.noteProgress();
       return spool.tell(event);
     };
     const job: Job = { scope, attempt, plan, pins, request, sandbox: deps.sandboxReport(), slot, tell };
     const worked = await workOn(deps, job, { spool, folder, stop, giveUp });
     await spool.flush();
-    progress.note();
+    progress.noteProgress();
     const onPause = (error: unknown, pauseMs: number) => {
       if (pauseMs < toldPauseMs) return;
       const event = waitingEvent(reasonOf(error), attempt, new Date(deps.now().getTime() + pauseMs));

@@ -1,6 +1,5 @@
 import { expect, it } from "vitest";
-import { BaseUnavailableError } from "../repo/base-unavailable-error.ts";
-import { faultOfRemote } from "../repo/git-fault.ts";
+import { BaseUnavailableError, faultOfRemote } from "../repo/base-unavailable.ts";
 import { GitError } from "../repo/run-git.ts";
 import { SandboxError } from "../sandbox/sandbox-errors.ts";
 import { hostFaultOf } from "./host-fault.ts";

@@ -7,8 +7,7 @@ import { hostFaultOf } from "../host/host-fault.ts";
 import type { RunArea } from "../sandbox/area/run-area.ts";
 import type { ShelfLimits } from "./base-shelf.ts";
 import { createBaseShelf } from "./base-shelf.ts";
-import { BaseUnavailableError } from "./base-unavailable-error.ts";
-import { faultOfRemote, remoteFault } from "./git-fault.ts";
+import { BaseUnavailableError, faultOfRemote, remoteFault } from "./base-unavailable.ts";
 import { MissingObjectError, materialise } from "./materialise.ts";
 import type { Remote, Wanted } from "./mirror.ts";
 import { bringCommit, openMirror, resolveRef } from "./mirror.ts";
@@ -17,8 +16,6 @@ import { createMirrorShelf } from "./mirror-shelf.ts";
 import type { RepositoryBounds } from "./repository-url.ts";
 import { addressOf } from "./repository-url.ts";
 import { GitError } from "./run-git.ts";
-
-export { BaseUnavailableError } from "./base-unavailable-error.ts";
 
 /** The tree that a run begins from. */
 export interface Base {

@@ -1,7 +1,7 @@
 import { readdir, rm, stat, utimes } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { holdLock } from "../host/file-lock.ts";
-import { BaseUnavailableError } from "./base-unavailable-error.ts";
+import { BaseUnavailableError } from "./base-unavailable.ts";
 
 /** Mirrors of a tenant that were removed to make room. */
 export interface Pruned {

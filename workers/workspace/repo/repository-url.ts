@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import type { RepositoryUrl } from "../../../src/text/repository-url.ts";
 import { readRepositoryUrl, shownRepositoryUrl } from "../../../src/text/repository-url.ts";
-import { BaseUnavailableError } from "./base-unavailable-error.ts";
+import { BaseUnavailableError } from "./base-unavailable.ts";
 
 /** Where this worker may get repositories from. */
 export interface RepositoryBounds {

@@ -1,6 +1,6 @@
 import type { Readable } from "node:stream";
 import { shownText } from "../../../src/text/strangers-text.ts";
-import { BaseUnavailableError } from "./base-unavailable-error.ts";
+import { BaseUnavailableError } from "./base-unavailable.ts";
 import { runGit } from "./run-git.ts";
 
 /** One file or link of a tree. */

@@ -1,7 +1,6 @@
 import { readdirSync, readFileSync } from "node:fs";
 
 const clockTicksMs = 10; // USER_HZ is 100 on every Linux
-const pageFields = /^(?:Pss|SwapPss):\s+(\d+) kB$/gm;
 
 /** Every process of a box, from its first one on: all others descend from it, for it is the init of their namespace. */
 export function processesBelow(first: number): number[] {
@@ -19,12 +18,6 @@ export function processesBelow(first: number): number[] {
 /** The first process that the box was asked to run: bwrap's init starts it as the second. */
 export const mainProcessBelow = (first: number): number | undefined =>
   processesBelow(first).find((pid) => /^NSpid:.*\t2$/m.test(textIn(`/proc/${pid}/status`)));
-
-/** Proportional share of the memory that processes have mapped; bytes. */
-export const memoryOf = (pids: readonly number[]): number =>
-  pids
-    .map((pid) => [...textIn(`/proc/${pid}/smaps_rollup`).matchAll(pageFields)])
-    .reduce((sum, fields) => sum + fields.reduce((part, [, kilobytes]) => part + Number(kilobytes) * 1024, 0), 0);
 
 /** Processes and threads, as the kernel's limits count them. */
 export const countOf = (pids: readonly number[]): number =>

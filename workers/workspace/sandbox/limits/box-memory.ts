@@ -1,5 +1,23 @@
 import { readdirSync, readFileSync, statSync } from "node:fs";
 import { readFile } from "node:fs/promises";
+import { memoryFilesUse } from "./disk-use.ts";
+
+/**
+ * Bytes of memory that a box uses, where no control group counts them: what its processes map, files in memory, and what the kernel holds for them.
+ * With control groups the kernel counts and ends the box itself: `control-groups.ts`.
+ * @param first - the box's first process, which tells its view of files and its network namespace
+ */
+export async function memoryOfBox(first: number, pids: readonly number[]): Promise<number> {
+  return mappedBy(pids) + (await memoryFilesUse(first)) + (await heldByKernel(first, pids));
+}
+
+const pageFields = /^(?:Pss|SwapPss):\s+(\d+) kB$/gm;
+
+/** Proportional share of the memory that processes have mapped; bytes. */
+const mappedBy = (pids: readonly number[]): number =>
+  pids
+    .map((pid) => [...textIn(`/proc/${pid}/smaps_rollup`).matchAll(pageFields)])
+    .reduce((sum, fields) => sum + fields.reduce((part, [, kilobytes]) => part + Number(kilobytes) * 1024, 0), 0);
 
 /** An open file with what hangs on it: half of a pipe of two pages, which is all that a pipe gets beyond the 64 MiB that the kernel lets one user have (`fs.pipe-user-pages-soft`). */
 const descriptorBytes = 8_192;
@@ -8,9 +26,8 @@ const queues = /^ *\d+: \S+ \S+ \S+ ([0-9A-F]+):([0-9A-F]+)/gm;
 /**
  * Bytes that the kernel may hold for a box's processes without mapping them: page tables, descriptors with their pipes, sockets.
  * Each socket counts as a full send buffer, and what lies in the queues of TCP and UDP comes on top; sockets on their way between processes count too.
- * @param first - the box's first process, which tells its network namespace
  */
-export async function kernelMemoryOf(first: number, pids: readonly number[]): Promise<number> {
+async function heldByKernel(first: number, pids: readonly number[]): Promise<number> {
   const own = pids.reduce((sum, pid) => sum + pageTablesOf(pid) + descriptorsOf(pid) * descriptorBytes, 0);
   const textOf = (name: string) => readFile(`/proc/${first}/net/${name}`, "latin1").catch(() => ""); // it ended meanwhile
   const sockets = Number(/^sockets: used (\d+)/.exec(await textOf("sockstat"))?.[1] ?? 0);
@@ -29,11 +46,7 @@ const sendBufferBytes = () => {
 };
 
 function pageTablesOf(pid: number): number {
-  try {
-    return Number(/^VmPTE:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, "latin1"))?.[1] ?? 0) * 1_024;
-  } catch {
-    return 0; // it ended meanwhile
-  }
+  return Number(/^VmPTE:\s+(\d+) kB$/m.exec(textIn(`/proc/${pid}/status`))?.[1] ?? 0) * 1_024;
 }
 
 function descriptorsOf(pid: number): number {
@@ -42,5 +55,13 @@ function descriptorsOf(pid: number): number {
     return statSync(folder).size || readdirSync(folder).length; // its size is their number since Linux 6.2
   } catch {
     return 0; // it ended meanwhile
+  }
+}
+
+function textIn(file: string): string {
+  try {
+    return readFileSync(file, "latin1");
+  } catch {
+    return ""; // it ended meanwhile
   }
 }

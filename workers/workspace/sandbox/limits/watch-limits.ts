@@ -1,16 +1,13 @@
 import type { LimitHitJson } from "../../../../src/gen/automation/v1/run_work_pb.ts";
-import { countOf, cpuOf, memoryOf, processesBelow } from "../box/box-processes.ts";
+import { countOf, cpuOf, processesBelow } from "../box/box-processes.ts";
 import type { BoxLimits } from "../sandbox.ts";
-import { kernelMemoryOf } from "./box-memory.ts";
+import { memoryOfBox } from "./box-memory.ts";
 import type { ControlGroup } from "./control-groups.ts";
 import type { DiskUseOf } from "./disk-use.ts";
-import { memoryFilesUse } from "./disk-use.ts";
+import { createStallMeter } from "./stalled-box.ts";
 import { watchDisk } from "./watch-disk.ts";
 
 export const watchEveryMs = 250;
-
-/** Below this share of one CPU a box does nothing. */
-const busyShare = 0.02;
 
 export interface WatchedBox {
   readonly limits: BoxLimits;
@@ -36,10 +33,9 @@ export function watchLimits(box: WatchedBox): LimitWatch {
   const { limits, group, now } = box;
   const startedAt = now();
   let hit: LimitHitJson | undefined;
-  let activeAt = startedAt;
-  let readAt = startedAt;
   let cpuMs = 0;
   let isReading = false;
+  const stalledMs = createStallMeter(startedAt);
 
   const report = (name: string, mechanism: "hard" | "watchdog", limit: number, peak: number) => {
     if (hit !== undefined) return;
@@ -56,7 +52,7 @@ export function watchLimits(box: WatchedBox): LimitWatch {
 
   const readProcesses = async (first: number) => {
     const pids = processesBelow(first).slice(1); // init is ours
-    const bytes = memoryOf(pids) + (await memoryFilesUse(first)) + (await kernelMemoryOf(first, pids));
+    const bytes = await memoryOfBox(first, pids);
     if (bytes > limits.memoryBytes) report("memory", "watchdog", limits.memoryBytes, bytes);
     const count = countOf(pids);
     if (count > limits.processes) report("processes", "watchdog", limits.processes, count);
@@ -66,12 +62,10 @@ export function watchLimits(box: WatchedBox): LimitWatch {
   const read = async () => {
     const at = now();
     const first = box.first();
-    const used = group !== undefined ? readGroup(group) : first === undefined ? cpuMs : await readProcesses(first);
-    if (used - cpuMs >= (at - readAt) * busyShare) activeAt = at;
-    activeAt = Math.max(activeAt, box.lastSaidAt(at));
-    cpuMs = used;
-    readAt = at;
-    if (at - activeAt >= limits.idleMs) report("idle", "watchdog", limits.idleMs, at - activeAt);
+    if (group !== undefined) cpuMs = readGroup(group);
+    else if (first !== undefined) cpuMs = await readProcesses(first);
+    const idleMs = stalledMs({ at, cpuMs, saidAt: box.lastSaidAt(at) });
+    if (idleMs >= limits.idleMs) report("idle", "watchdog", limits.idleMs, idleMs);
   };
 
   const ticker = setInterval(() => {

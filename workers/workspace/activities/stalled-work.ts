@@ -1,4 +1,4 @@
-/** Nothing happened for so long that nothing will: neither an event nor an answer. */
+/** Neither an event nor an answer came for longer than any part of the work may take. */
 export class StalledWorkError extends Error {
   override readonly name = "StalledWorkError";
   readonly code = "work_stalled";
@@ -7,34 +7,31 @@ export class StalledWorkError extends Error {
   }
 }
 
-export interface ProgressWatchdog {
+export interface StallDetector {
   /** Aborts when the work is silent for longer than its limit. */
   readonly signal: AbortSignal;
-  /** Something happened. */
-  note(): void;
-  /** Parts of this work may be silent for so much longer. */
-  allow(moreMs: number): void;
-  /** Asked with every heartbeat. @returns whether the work is alive; a heartbeat of one that is not must not be sent */
+  /** An event or an answer came. */
+  noteProgress(): void;
+  /** Lets steps be silent for so much longer. */
+  allowSilence(moreMs: number): void;
+  /** Looked at before each heartbeat, which is sent only while the work is alive. Aborts the signal when the work has stalled. */
   isAlive(): boolean;
 }
 
 /**
- * A heartbeat says that a worker lives; this says that its work does. Boxes have watchdogs of their own for what runs in them: this one is for everything between.
+ * Notices work that has stalled outside of its boxes: a heartbeat alone says only that the worker lives. A stalled program in a box is noticed by `sandbox/limits/stalled-box.ts`.
  * @param deps.nowMs - monotonic
  */
-export function createProgressWatchdog(deps: {
-  readonly limitMs: number;
-  readonly nowMs: () => number;
-}): ProgressWatchdog {
+export function createStallDetector(deps: { readonly limitMs: number; readonly nowMs: () => number }): StallDetector {
   const stalled = new AbortController();
   let limitMs = deps.limitMs;
   let lastAtMs = deps.nowMs();
   return {
     signal: stalled.signal,
-    note: () => {
+    noteProgress: () => {
       lastAtMs = deps.nowMs();
     },
-    allow: (moreMs) => {
+    allowSilence: (moreMs) => {
       limitMs = deps.limitMs + moreMs;
     },
     isAlive: () => {

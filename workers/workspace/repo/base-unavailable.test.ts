@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { faultOfRemote } from "./git-fault.ts";
+import { faultOfRemote } from "./base-unavailable.ts";
 import { GitError } from "./run-git.ts";
 
 const url = "https://git.example/shop.git";

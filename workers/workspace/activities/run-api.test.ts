@@ -1,6 +1,6 @@
 import { Code, ConnectError } from "@connectrpc/connect";
 import { expect, it } from "vitest";
-import { askApi } from "./ask-api.ts";
+import { askApi } from "./run-api.ts";
 
 const never = new AbortController().signal;
 

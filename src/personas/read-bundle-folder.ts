@@ -3,8 +3,7 @@ import { join } from "node:path";
 import type { PersonaManifest } from "../gen/agents/v1/agents_service_pb.ts";
 import { deepestPath } from "./bundle-path.ts";
 import type { BundleFile } from "./canonical-tar.ts";
-import { largestBundleBytes, mostFiles } from "./canonical-tar.ts";
-import { InvalidBundleError } from "./invalid-bundle-error.ts";
+import { InvalidBundleError, largestBundleBytes, mostFiles } from "./canonical-tar.ts";
 import { manifestFile, manifestPath } from "./manifest.ts";
 
 /** What a persona's folder says of itself; its bundle has `persona.json` in its place. */
