@@ -25,15 +25,6 @@ export class UnknownRunError extends UnknownIdError {
   }
 }
 
-/** The calling Temporal execution does not speak for the run: it ends without effects. */
-export class SupersededExecutionError extends Error {
-  override readonly name = "SupersededExecutionError";
-  readonly code = "superseded_execution";
-  constructor(runId: string) {
-    super(`another execution speaks for run ${runId}; this one must end without effects`);
-  }
-}
-
 /** Somebody else wrote to the run's stream since it was read: read again, decide again. */
 export class StreamMovedError extends Error {
   override readonly name = "StreamMovedError";
@@ -47,18 +38,6 @@ export class StreamMovedError extends Error {
 export async function assertRun(transaction: Transaction, tenant: string, runId: string): Promise<void> {
   const isKnown = isUuid(runId) && (await hasRun(transaction, tenant, runId));
   if (!isKnown) throw new UnknownRunError(runId);
-}
-
-/** Which Temporal execution is calling. */
-export interface ExecutionId {
-  readonly generation: number;
-  readonly firstExecutionRunId: string;
-}
-
-/** Who speaks for a run: its execution or, in the place of the one that was seen, the reconciler; null: no execution had begun. */
-export interface Speaker {
-  readonly generation: number;
-  readonly firstExecutionRunId: string | null;
 }
 
 /** A run whose stream is locked by the current transaction. */
@@ -98,12 +77,6 @@ export function createInRun(deps: { readonly inScope: InScope; readonly now: () 
     });
 }
 
-/** @throws SupersededExecutionError */
-export function assertSpeaksFor(run: RunRow, speaker: Speaker): void {
-  if (run.generation !== speaker.generation || run.executionRunId !== speaker.firstExecutionRunId)
-    throw new SupersededExecutionError(run.runId);
-}
-
 function openRun(
   transaction: Transaction,
   found: RunRow,
@@ -141,5 +114,23 @@ function openRun(
     append: (drafts) => say((draft) => draft.append(drafts)),
     moveTo: (status, writerKey, why) => say((draft) => draft.moveTo(status, writerKey, why)),
     write,
+  };
+}
+
+/** Has readers of a run's stream woken after each commit that added to it. */
+export function tellAppended(
+  inRun: InRun,
+  onAppended: (run: { readonly tenant: string; readonly runId: string }) => void,
+): InRun {
+  return async (scope, work) => {
+    let hasAppended = false;
+    const answer = await inRun(scope, async (open) => {
+      const before = open.head.lastSequence;
+      const done = await work(open);
+      hasAppended = open.head.lastSequence > before;
+      return done;
+    });
+    if (hasAppended) onAppended(scope);
+    return answer;
   };
 }

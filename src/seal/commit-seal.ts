@@ -15,7 +15,7 @@ import type { Sign } from "../proof/attestations/signer.ts";
 import { eventLogMediaType, eventLogName } from "../proof/statements/event-log.ts";
 import { leafWorkItems, subjectOf } from "../proof/statements/resource-uri.ts";
 import type { InRun, OpenRun } from "../runs/in-run.ts";
-import { assertSpeaksFor } from "../runs/in-run.ts";
+import { assertSpeaksFor } from "../runs/speaker.ts";
 import type { ReportedWork } from "../work/work-report-store.ts";
 import { findWorkReport } from "../work/work-report-store.ts";
 import { followUp } from "./handoff/handoff-call.ts";

@@ -3,7 +3,7 @@ import type { WorkFaultJson } from "../gen/workflows_runtime/v1/run_worker_servi
 import type { OpenRun } from "../runs/in-run.ts";
 import type { RunRow } from "../runs/run-store.ts";
 import { takeUpWork } from "../runs/run-store.ts";
-import { appendUnknown } from "../runs/stream/append-unknown.ts";
+import { appendWorkEvents } from "../runs/stream/append-work-events.ts";
 import { shownText } from "../text/strangers-text.ts";
 
 /** A try of the work, as its worker begins it. */
@@ -34,7 +34,7 @@ export async function beginAttempt(open: OpenRun, { attempt, fault }: WorkTry, n
   const begun = { ...run, attempt: taken, workBegunAt: run.workBegunAt ?? now };
   await takeUpWork(open.transaction, begun);
   if (attempt > 1 && run.waiting === null)
-    await appendUnknown(open, [
+    await appendWorkEvents(open, [
       { writerKey: `work/${run.generation}/${attempt}/taken-up`, takenUp: { attempt, previousEnd } },
     ]);
   return begun;

@@ -5,8 +5,8 @@ import type { UploadJson, WorkReportJson } from "../gen/automation/v1/run_work_p
 import type { FoundTestsJson } from "../gen/automation/v1/work_findings_pb.ts";
 import type { CompleteArtifactUploadsResponseJson } from "../gen/workflows_runtime/v1/run_worker_service_pb.ts";
 import type { InRun, OpenRun } from "../runs/in-run.ts";
-import { assertSpeaksFor } from "../runs/in-run.ts";
 import type { RunRow } from "../runs/run-store.ts";
+import { assertSpeaksFor } from "../runs/speaker.ts";
 import type { EventDraft } from "../runs/stream/chain-events.ts";
 import { shownText, storableJson } from "../text/strangers-text.ts";
 import type { Examine } from "./examine/examiner/examiner.ts";

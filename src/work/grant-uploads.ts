@@ -7,7 +7,7 @@ import type {
   UploadGrantJson,
 } from "../gen/workflows_runtime/v1/run_worker_service_pb.ts";
 import type { InRun } from "../runs/in-run.ts";
-import { assertSpeaksFor } from "../runs/in-run.ts";
+import { assertSpeaksFor } from "../runs/speaker.ts";
 import type { Scope } from "../tenancy/transaction.ts";
 import type { WorkScope } from "./late-attempt.ts";
 import { assertAttempt } from "./late-attempt.ts";

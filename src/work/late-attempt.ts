@@ -1,5 +1,6 @@
-import type { ExecutionId, OpenRun } from "../runs/in-run.ts";
-import { SupersededExecutionError } from "../runs/in-run.ts";
+import type { OpenRun } from "../runs/in-run.ts";
+import type { ExecutionId } from "../runs/speaker.ts";
+import { SupersededExecutionError } from "../runs/speaker.ts";
 import { raiseFence } from "../runs/stream/run-event-store.ts";
 
 /** Whose work, and which execution speaks. */

@@ -1,8 +1,9 @@
 import type { ObjectStore } from "../artifacts/object-store.ts";
 import type { GetBundleUrlResponseJson } from "../gen/agents/v1/agents_service_pb.ts";
 import { findBundle } from "../personas/persona-store.ts";
-import { assertSpeaksFor, UnknownRunError } from "../runs/in-run.ts";
+import { UnknownRunError } from "../runs/in-run.ts";
 import { findRun } from "../runs/run-store.ts";
+import { assertSpeaksFor } from "../runs/speaker.ts";
 import type { InScope } from "../tenancy/transaction.ts";
 import type { WorkScope } from "./late-attempt.ts";
 

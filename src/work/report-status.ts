@@ -7,10 +7,11 @@ import type {
   ReportWorkflowStatusResponseSchema,
 } from "../gen/workflows_runtime/v1/workflow_service_pb.ts";
 import type { InRun, OpenRun } from "../runs/in-run.ts";
-import { assertSpeaksFor, UnknownRunError } from "../runs/in-run.ts";
+import { UnknownRunError } from "../runs/in-run.ts";
 import type { RunRow } from "../runs/run-store.ts";
 import { findRun, keepBaseCommit, setWaiting } from "../runs/run-store.ts";
-import { appendUnknown } from "../runs/stream/append-unknown.ts";
+import { assertSpeaksFor } from "../runs/speaker.ts";
+import { appendWorkEvents } from "../runs/stream/append-work-events.ts";
 import type { EventDraft } from "../runs/stream/chain-events.ts";
 import type { InScope, Transaction } from "../tenancy/transaction.ts";
 import { isUuid } from "../tenancy/uuid.ts";
@@ -65,7 +66,7 @@ export function createReportStatus(deps: {
       await assertAttempt(open, attempt);
       const kept =
         baseCommit === "" ? open.run.baseCommit : await keepBaseCommit(open.transaction, open.run, baseCommit);
-      await appendUnknown(open, drafts);
+      await appendWorkEvents(open, drafts);
       await noteWaiting(open, drafts);
       if (status === RunStatus.RUNNING && open.run.status === "PREPARING")
         await open.moveTo("RUNNING", `work/${execution.generation}/${attempt}/running`);

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, it } from "vitest";
-import { SupersededExecutionError } from "../../src/runs/in-run.ts";
+import { SupersededExecutionError } from "../../src/runs/speaker.ts";
 import type { Finding } from "../../src/seal/reconcile/judge-lost-run.ts";
 import type { SealScope } from "../../src/seal/run-so-far.ts";
 import type { RunningScrumService } from "../support/engines/scrum-service-process.ts";

@@ -14,7 +14,7 @@ import { createInRun } from "../../src/runs/in-run.ts";
 import type { RecordSink } from "../../src/runs/outbox/bus-record.ts";
 import { settle } from "../../src/runs/outbox/outbox-store.ts";
 import { createPublishRunEvents } from "../../src/runs/outbox/publish-run-events.ts";
-import { laneOf, quarantineTopic, runEventTopic } from "../../src/runs/outbox/topics.ts";
+import { laneCount, laneOf, quarantineTopic, runEventTopic } from "../../src/runs/outbox/topics.ts";
 import { insertAdmittedRuns } from "../support/builders/admitted-runs.ts";
 import { scopeOf } from "../support/builders/declared.ts";
 import type { BorrowedEngines } from "../support/engines/borrow-engines.ts";
@@ -97,6 +97,11 @@ async function published(): Promise<Map<string, number[]>> {
 }
 
 const upTo = (last: number) => Array.from({ length: last }, (_, n) => n + 1);
+
+it("has a lease for each lane that events are written to, and for no other", async () => {
+  const { rows } = await superuser.query("select lane from relay_lanes order by lane");
+  expect(rows.map(({ lane }) => lane)).toEqual([...Array(laneCount).keys()]);
+});
 
 it("publishes each run's events once and in order, keyed by run, as CloudEvents", async () => {
   const ids = await insertAdmittedRuns(superuser, 20);

@@ -2,7 +2,8 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { AlteredObjectError, objectKeyOf, sha256Hex } from "../../src/artifacts/blobs.ts";
 import { createListArtifacts } from "../../src/artifacts/list-artifacts.ts";
 import type { TestRunJson, UploadJson, WorkReportJson } from "../../src/gen/automation/v1/run_work_pb.ts";
-import { SupersededExecutionError, UnknownRunError } from "../../src/runs/in-run.ts";
+import { UnknownRunError } from "../../src/runs/in-run.ts";
+import { SupersededExecutionError } from "../../src/runs/speaker.ts";
 import type { SealScope } from "../../src/seal/run-so-far.ts";
 import { InvalidUploadsError, largestUpload } from "../../src/work/upload-rules.ts";
 import { MissingUploadError } from "../../src/work/verify-uploads.ts";
@@ -44,7 +45,7 @@ describe("a grant to upload", () => {
     const scope = await begin("grant-tenant");
     const [first] = (await grant(scope, log())).grants ?? [];
     expect(new URL(first?.url ?? "").pathname).toBe(
-      `/automation/${objectKeyOf(scopeOf("grant-tenant"), sha256Hex("a"))}`,
+      `/${sealing.engines.s3.bucket}/${objectKeyOf(scopeOf("grant-tenant"), sha256Hex("a"))}`,
     );
     await put(seal, scope, [{ name: "logs/a.log", kind: "log", mediaType: "text/plain", text: "a" }]);
     expect(await grant(scope, log())).toEqual({ grants: [{ sha256: sha256Hex("a"), present: true }] });

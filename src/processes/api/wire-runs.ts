@@ -2,9 +2,8 @@ import { randomUUID } from "node:crypto";
 import { workflowIdOf } from "../../drivers/temporal/contract.ts";
 import { createCancelRun } from "../../runs/cancel-run.ts";
 import { createDescribeRun } from "../../runs/describe-run.ts";
-import { createInRun } from "../../runs/in-run.ts";
+import { createInRun, tellAppended } from "../../runs/in-run.ts";
 import { createListRuns } from "../../runs/list-runs.ts";
-import { tellAppended } from "../../runs/stream/tell-appended.ts";
 import { createWatchRuns } from "../../runs/stream/watch-run.ts";
 import type { InScope } from "../../tenancy/transaction.ts";
 

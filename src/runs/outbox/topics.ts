@@ -3,7 +3,7 @@ export const requestTopic = "automation.run.requested";
 export const runEventTopic = "automation.run.event";
 export const quarantineTopic = "automation.run.requested.quarantine";
 
-/** Number of outbox lanes; the rows of `relay_lanes`. */
+/** Number of outbox lanes; `relay_lanes` has a row for each. */
 export const laneCount = 4;
 
 /** @returns the lane, 0 to `laneCount` - 1, in which everything of one key stays in order */

@@ -1,6 +1,6 @@
 import type { InRun, OpenRun } from "../../runs/in-run.ts";
-import { SupersededExecutionError } from "../../runs/in-run.ts";
 import { beginNextGeneration } from "../../runs/run-store.ts";
+import { SupersededExecutionError } from "../../runs/speaker.ts";
 import type { createAbortSeal } from "../abort/abort-seal.ts";
 import { findUnansweredTry } from "../handoff/wait-for-receiver.ts";
 import type { Finding } from "./judge-lost-run.ts";

@@ -6,7 +6,7 @@ import { fitIntoLog, logNotes } from "./log-bounds.ts";
 import { findWriterKeys } from "./run-event-store.ts";
 
 /** Appends what is said of the work, once each and as far as the log has room. */
-export async function appendUnknown(open: OpenRun, drafts: readonly EventDraft[]): Promise<void> {
+export async function appendWorkEvents(open: OpenRun, drafts: readonly EventDraft[]): Promise<void> {
   if (drafts.length === 0) return;
   const keys = drafts.map(({ writerKey }) => writerKey);
   const known = await findWriterKeys(open.transaction, open.run, [...keys, ...Object.values(logNotes)]);
