@@ -18,7 +18,9 @@ let look: ReturnType<typeof lookAt>;
 
 const context = { scrum: { product: "shop", sprint: "S-7", goals: ["G-1"], backlogItems: ["B-1", "B-2"] } };
 const cancelled: AbortedEnd = { outcome: "CANCELLED", cause: "cancelled", reason: "by paula" };
-const begin = (requirements = [ran], tenant = "acme") => sealing.beginRun({ tenant, requirements, context });
+const elsewhere = { scrum: { ...context.scrum, product: "till", sprint: "S-6" } };
+const begin = (requirements = [ran], tenant = "acme", about = context) =>
+  sealing.beginRun({ tenant, requirements, context: about });
 
 beforeAll(async () => {
   sealing = await startSealing();
@@ -30,13 +32,9 @@ afterAll(() => sealing?.stop());
 describe("registered attestations", () => {
   it("are found by run, by references and their parents, and by subject; page by page", async () => {
     const scope = await begin([ran], "list-tenant");
-    await sealing.admin.query(
-      "insert into run_references (tenant, org, run_id, kind, id) values ('list-tenant', 'retail', $1, 'sprint', 'S-7'), ('list-tenant', 'retail', $1, 'product', 'shop')",
-      [scope.runId],
-    );
     await seal.prepare(scope);
     await seal.commit(scope);
-    const other = await begin([ran], "list-tenant");
+    const other = await begin([ran], "list-tenant", elsewhere);
     await seal.abort(other, cancelled);
     const { logSha256 } = await look.proofOf(scope);
     for (const narrow of [

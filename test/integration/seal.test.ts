@@ -256,7 +256,7 @@ describe("the verdicts of a run", () => {
   });
 
   it("say of one that may complete which statements were counted, and stay when it is cancelled then", async () => {
-    const scope = await begin();
+    const scope = await begin([ran], "verdict-tenant");
     const { verdict } = await seal.prepare(scope);
     await seal.abort(scope, cancelled);
     expect(await verdictsOf(scope)).toMatchObject([
@@ -265,7 +265,7 @@ describe("the verdicts of a run", () => {
     ]);
     const [counted] = verdict?.lines?.[0]?.evidenceSha256 ?? [];
     expect(counted).toMatch(/^[0-9a-f]{64}$/);
-    const described = await seal.describe(scopeOf("acme"), scope.runId);
+    const described = await seal.describe(scopeOf("verdict-tenant"), scope.runId);
     expect(described.verdict?.passed).toBe(false);
   });
 });
