@@ -48,8 +48,15 @@ export function nextSteps(after: {
         commandLine(other, undefined, state.dir),
         automation("event", "publish", "-f", sample),
         [
-          ...["kcat", "-P", "-b", state.kafka.brokers.join(","), "-t", "automation.run.requested"],
-          ...["-H", "content-type=application/cloudevents+json", sample],
+          "kcat",
+          "-P",
+          "-b",
+          state.kafka.brokers.join(","),
+          "-t",
+          "automation.run.requested",
+          "-H",
+          "content-type=application/cloudevents+json",
+          sample,
         ]
           .map(quote)
           .join(" "),

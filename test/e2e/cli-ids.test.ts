@@ -105,7 +105,8 @@ describe("an id", () => {
     for (const command of [...commands(crypto.randomUUID()), ...others]) {
       const { code, stderr } = await here(...command);
       expect({ command, code, stderr }).toEqual({
-        ...{ command, code: 2 },
+        command,
+        code: 2,
         stderr: expect.stringMatching(
           / "[^"]*" is not known here: it must be the id of .*; `npx automation [a-z]+ list .*` shows/,
         ),

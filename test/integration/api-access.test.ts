@@ -193,7 +193,9 @@ describe("who may call", () => {
         const { status } = await post(`${method.parent.typeName}/${method.name}`, {}, headers);
         const isAllowed = permissions.includes(permissionOf(method));
         expect({ role, method: method.name, refused: status === 403 }).toEqual({
-          ...{ role, method: method.name, refused: !isAllowed },
+          role,
+          method: method.name,
+          refused: !isAllowed,
         });
       }
     }

@@ -191,7 +191,9 @@ describe("a repository", () => {
   it("is worked on by a run of a plan with steps, whose worker reports through the one door", async () => {
     await acme.workflows.putRepository({ repository: shop });
     await acme.workflows.publishWorkflowVersion({
-      ...{ definitionId: "work", version: "1", channel: "stable" },
+      definitionId: "work",
+      version: "1",
+      channel: "stable",
       plan: {
         repository: { id: "shop" },
         steps: [{ id: "build", kind: { case: "command", value: { argv: ["make"] } } }],
@@ -200,7 +202,9 @@ describe("a repository", () => {
     const { runId } = await acme.workflows.startWorkflowRun({
       requestId: randomUUID(),
       request: {
-        ...{ profile: { id: "team" }, definition: { id: "work" }, workKind: "other" },
+        profile: { id: "team" },
+        definition: { id: "work" },
+        workKind: "other",
         context: { method: { case: "scrum", value: { product: "shop", sprint: "S-7", backlogItems: ["B-1"] } } },
       },
     });
@@ -246,8 +250,15 @@ describe("a run that is asked for", () => {
     const runId = await startRun(acme);
     const described = await acme.workflows.describeWorkflowRun({ runId });
     expect(described.run).toMatchObject({
-      ...{ id: runId, tenant: "acme", org: "retail", status: RunStatus.ADMITTED, generation: 1, lastSequence: 1n },
-      ...{ workflowId: `automation-run/acme/${runId}/g1`, source: "api:paula", profileId: "team" },
+      id: runId,
+      tenant: "acme",
+      org: "retail",
+      status: RunStatus.ADMITTED,
+      generation: 1,
+      lastSequence: 1n,
+      workflowId: `automation-run/acme/${runId}/g1`,
+      source: "api:paula",
+      profileId: "team",
     });
     expect(described.request?.workKind).toBe("story");
     const codeFor = async (unknown: string) =>

@@ -45,9 +45,16 @@ beforeAll(async () => {
   for (const tenant of ["acme", "globex"]) await declareWork(await api.clientOf({ tenant }));
   owned = await makeRuns(owner);
   madeUp = {
-    ...{ completed: randomUUID(), begun: randomUUID(), admitted: randomUUID(), artifact: randomUUID() },
-    ...{ startCapability: "x".repeat(64), requestId: randomUUID(), attestation: randomUUID() },
-    ...{ digest: sha256Hex("made up"), backlogItem: "B-made-up", sprint: "S-made-up" },
+    completed: randomUUID(),
+    begun: randomUUID(),
+    admitted: randomUUID(),
+    artifact: randomUUID(),
+    startCapability: "x".repeat(64),
+    requestId: randomUUID(),
+    attestation: randomUUID(),
+    digest: sha256Hex("made up"),
+    backlogItem: "B-made-up",
+    sprint: "S-made-up",
   };
 });
 afterAll(() => api?.stop());
@@ -89,8 +96,14 @@ async function makeRuns(scope: Scope): Promise<Ids> {
   );
   return {
     ...names,
-    ...{ completed, begun, startCapability, requestId, admitted: await start("evidence") },
-    ...{ artifact: artifact?.id ?? "", attestation: attestation?.id ?? "", digest: artifact?.sha256 ?? "" },
+    completed,
+    begun,
+    startCapability,
+    requestId,
+    admitted: await start("evidence"),
+    artifact: artifact?.id ?? "",
+    attestation: attestation?.id ?? "",
+    digest: artifact?.sha256 ?? "",
   };
 }
 
@@ -211,7 +224,9 @@ describe("every method that is served", () => {
     for (const [name, method] of callsOf("org")) {
       const answer = await ask(method, owner, callOf(name).ask(owned), ["*"]);
       expect({ name, code: answer.code, told: answer.told }).toEqual({
-        ...{ name, code: callOf(name).owner, told: expect.any(String) },
+        name,
+        code: callOf(name).owner,
+        told: expect.any(String),
       });
       if (callOf(name).isList) expect(Object.values(owned).some((id) => answer.told.includes(id))).toBe(true);
     }

@@ -63,8 +63,16 @@ async function fetchJars(dir: string, step: (text: string) => void, signal: Abor
   let fetched = 0;
   const { code, stdout, stderr } = await runProgram(
     [
-      ...["setpriv", "--pdeathsig", "KILL", mvn, "-B", "--strict-checksums", "-f", join(here, "pom.xml")],
-      ...[copyDependencies, `-DoutputDirectory=${dir}`],
+      "setpriv",
+      "--pdeathsig",
+      "KILL",
+      mvn,
+      "-B",
+      "--strict-checksums",
+      "-f",
+      join(here, "pom.xml"),
+      copyDependencies,
+      `-DoutputDirectory=${dir}`,
     ],
     {
       limitMs: 10 * 60_000,
@@ -100,8 +108,15 @@ export async function startKafka(
     name: "kafka",
     port: options.ports.broker,
     argv: [
-      ...[program.java, "-Xms96m", "-Xmx384m", ...quickStart, ...logSettings],
-      ...["-cp", join(program.libraries, "*"), "kafka.Kafka", properties],
+      program.java,
+      "-Xms96m",
+      "-Xmx384m",
+      ...quickStart,
+      ...logSettings,
+      "-cp",
+      join(program.libraries, "*"),
+      "kafka.Kafka",
+      properties,
     ],
     env: engineEnvironment(),
     ready: () => acceptsConnections(loopback, options.ports.broker),
@@ -127,8 +142,17 @@ async function format(
   const id = Buffer.from(crypto.randomUUID().replaceAll("-", ""), "hex").toString("base64url");
   const { code, stdout, stderr } = await runProgram(
     [
-      ...[program.java, "-Xmx128m", ...quickStart, "-cp", join(program.libraries, "*"), "kafka.tools.StorageTool"],
-      ...["format", "--standalone", `--cluster-id=${id}`, "-c", properties],
+      program.java,
+      "-Xmx128m",
+      ...quickStart,
+      "-cp",
+      join(program.libraries, "*"),
+      "kafka.tools.StorageTool",
+      "format",
+      "--standalone",
+      `--cluster-id=${id}`,
+      "-c",
+      properties,
     ],
     { env: engineEnvironment(), limitMs: startLimitMs, signal: options.signal },
   );

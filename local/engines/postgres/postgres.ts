@@ -98,8 +98,18 @@ async function initialise(
   };
   try {
     await run([
-      ...[join(programs, "initdb"), "-D", unfinished, "-U", postgresSuperuser, "--pwfile", passwordFile],
-      ...["--auth=scram-sha-256", "--encoding=UTF8", "--locale=C", "--no-instructions", "--no-sync"],
+      join(programs, "initdb"),
+      "-D",
+      unfinished,
+      "-U",
+      postgresSuperuser,
+      "--pwfile",
+      passwordFile,
+      "--auth=scram-sha-256",
+      "--encoding=UTF8",
+      "--locale=C",
+      "--no-instructions",
+      "--no-sync",
     ]);
     await run(
       [join(programs, "postgres"), "--single", "-D", unfinished, "postgres"],

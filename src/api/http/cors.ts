@@ -9,7 +9,12 @@ const allowed = {
   "access-control-allow-methods": cors.allowedMethods.join(", "),
   "access-control-allow-headers": [
     ...cors.allowedHeaders,
-    ...["authorization", tenantHeader, orgHeader, correlationHeader, "traceparent", "tracestate"],
+    "authorization",
+    tenantHeader,
+    orgHeader,
+    correlationHeader,
+    "traceparent",
+    "tracestate",
   ].join(", "),
   /** Seconds; browsers keep it for two hours at most. */
   "access-control-max-age": "7200",

@@ -8,8 +8,12 @@ it("is refused for a day that does not exist, with file, line, field, value and 
   expect(checkMessage(RunRequestedSchema, document, [])).toEqual({
     faults: [
       {
-        ...{ file: "request.yaml", line: 3, field: "deadline", value: '"2027-02-30T00:00:00Z"' },
-        ...{ rule: "must be a day and time that exist", remedy: "correct it" },
+        file: "request.yaml",
+        line: 3,
+        field: "deadline",
+        value: '"2027-02-30T00:00:00Z"',
+        rule: "must be a day and time that exist",
+        remedy: "correct it",
       },
     ],
   });

@@ -34,7 +34,8 @@ export interface ScopedCall {
 
 export const personaBundle = encodeTar([
   {
-    ...{ path: "persona.json", isExecutable: false },
+    path: "persona.json",
+    isExecutable: false,
     bytes: Buffer.from('{"id":"mender","runtime":{"command":{"argv":["node","/persona/main.mjs"]}},"version":"1"}'),
   },
   { path: "main.mjs", isExecutable: false, bytes: Buffer.from("1;\n") },
@@ -47,7 +48,9 @@ const context = (backlogItem: string, sprint: string) => ({
   method: { case: "scrum", value: { product: "shop", sprint, backlogItems: [backlogItem] } },
 });
 export const requestOf = ({ backlogItem, sprint }: Pick<Ids, "backlogItem" | "sprint">, definition = "evidence") => ({
-  ...{ profile: { id: "team" }, workKind: "other", definition: { id: definition } },
+  profile: { id: "team" },
+  workKind: "other",
+  definition: { id: definition },
   context: context(backlogItem, sprint),
 });
 const upload = ({ digest }: Ids) => ({
@@ -62,7 +65,9 @@ export const workPlan = {
   steps: [{ id: "mend", kind: { case: "agent", value: { persona: { id: "mender", version: "1" } } } }],
 };
 export const versionOf = (definitionId: string, plan: object) => ({
-  ...{ definitionId, version: "1", channel: "stable" },
+  definitionId,
+  version: "1",
+  channel: "stable",
   plan,
 });
 export const repository = { id: "shop", url: "https://github.com/acme/shop", defaultRef: "main" };
@@ -92,7 +97,8 @@ export const scopedCalls: Readonly<Record<string, ScopedCall>> = {
     ask: ({ completed }) => ({ runId: completed }),
   },
   "workflows_runtime.v1.WorkflowService/ListWorkflowRuns": {
-    ...{ belongsTo: "org", isList: true },
+    belongsTo: "org",
+    isList: true,
     ask: ({ sprint }) => ({ reference: { kind: "sprint", id: sprint } }),
   },
   "workflows_runtime.v1.WorkflowService/WatchWorkflowRun": {
@@ -106,17 +112,20 @@ export const scopedCalls: Readonly<Record<string, ScopedCall>> = {
   "workflows_runtime.v1.WorkflowService/ReportWorkflowStatus": {
     belongsTo: "org",
     ask: ({ begun }) => ({
-      ...{ execution: executionOf(begun), attempt: 1 },
+      execution: executionOf(begun),
+      attempt: 1,
       events: [{ n: 1n, payload: { case: "message", value: { text: "hello", stepId: "mend" } } }],
     }),
   },
   "workflows_runtime.v1.RequestService/ListRunRequests": {
-    ...{ belongsTo: "org", isList: true },
+    belongsTo: "org",
+    isList: true,
     ask: ({ requestId }) => ({ eventId: requestId }),
   },
   "workflows_runtime.v1.RequestService/ListPlatformDeliveries": { belongsTo: "platform", ask: () => ({}) },
   "workflows_runtime.v1.RequestService/ListQueue": {
-    ...{ belongsTo: "org", isList: true },
+    belongsTo: "org",
+    isList: true,
     ask: () => ({}),
   },
   "workflows_runtime.v1.ArtifactService/ListArtifacts": {
@@ -136,7 +145,8 @@ export const scopedCalls: Readonly<Record<string, ScopedCall>> = {
     ask: (ids) => ({ execution: executionOf(ids.begun), attempt: 1, uploads: [upload(ids)] }),
   },
   "workflows_runtime.v1.RunWorkerService/CompleteArtifactUploads": {
-    ...{ belongsTo: "org", owner: Code.InvalidArgument },
+    belongsTo: "org",
+    owner: Code.InvalidArgument,
     ask: (ids) => ({ execution: executionOf(ids.begun), report: { attempt: 1 }, uploads: [upload(ids)] }),
   },
   "workflows_runtime.v1.RunWorkerService/PrepareSeal": {
@@ -168,12 +178,14 @@ export const scopedCalls: Readonly<Record<string, ScopedCall>> = {
     ask: ({ attestation }) => ({ id: attestation }),
   },
   "governance.v1.GovernanceService/ListAttestations": {
-    ...{ belongsTo: "org", isList: true },
+    belongsTo: "org",
+    isList: true,
     ask: ({ digest }) => ({ subjectSha256: digest }),
   },
   "governance.v1.GovernanceService/ListSigningKeys": { belongsTo: "installation", ask: () => ({}) },
   "graph.v1.GraphService/ListElements": {
-    ...{ belongsTo: "org", isList: true },
+    belongsTo: "org",
+    isList: true,
     ask: ({ backlogItem }) => ({ reference: { kind: "backlog_item", id: backlogItem } }),
   },
   "agents.v1.AgentsService/PublishBundle": { belongsTo: "tenant", ask: () => ({ bundle: personaBundle }) },
