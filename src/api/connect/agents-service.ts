@@ -8,9 +8,8 @@ import {
 } from "../../gen/agents/v1/agents_service_pb.ts";
 import type { createListPersonas } from "../../personas/list-personas.ts";
 import type { PublishBundle } from "../../personas/publish-bundle.ts";
-import { UnknownRunError } from "../../runs/in-run.ts";
-import { isUuid } from "../../tenancy/uuid.ts";
 import type { createBundleUrl } from "../../work/persona-bundle-url.ts";
+import { executionScopeOf } from "./execution-scope.ts";
 import { principalOf } from "./interceptors/request-context.ts";
 
 const stored = { ignoreUnknownFields: true };
@@ -26,12 +25,7 @@ export function createAgentsService(deps: {
       fromJson(PublishBundleResponseSchema, await deps.publishBundle(bundle, principalOf(context)), stored),
     listPersonas: async ({ personaId }, context) =>
       fromJson(ListPersonasResponseSchema, await deps.listPersonas(principalOf(context), personaId), stored),
-    getBundleUrl: async ({ execution, digest }, context) => {
-      const { runId = "", generation = 0, firstExecutionRunId = "" } = execution ?? {};
-      if (!isUuid(runId)) throw new UnknownRunError(runId);
-      const { tenant, org } = principalOf(context);
-      const scope = { tenant, org, runId, execution: { generation, firstExecutionRunId } };
-      return fromJson(GetBundleUrlResponseSchema, await deps.bundleUrl(scope, digest));
-    },
+    getBundleUrl: async (request, context) =>
+      fromJson(GetBundleUrlResponseSchema, await deps.bundleUrl(executionScopeOf(request, context), request.digest)),
   };
 }

@@ -15,11 +15,10 @@ import type { Authenticator } from "../../tenancy/authenticate.ts";
 import type { RecordAudit } from "../../tenancy/record-audit.ts";
 import { createAnswerUnserved } from "../http/unserved.ts";
 import { createAudit } from "./interceptors/audit.ts";
-import { boundErrors } from "./interceptors/bound-errors.ts";
+import { createAuthorizeCall } from "./interceptors/authorize-call.ts";
+import { assertReadableQuery, boundErrors } from "./interceptors/bad-messages.ts";
 import { createErrors, createToConnectError } from "./interceptors/errors.ts";
-import { createGate } from "./interceptors/gate.ts";
 import { assertPermissions } from "./interceptors/permission-of.ts";
-import { assertReadableQuery } from "./interceptors/readable-query.ts";
 import { createValidation } from "./interceptors/validation.ts";
 import { createJsonReading } from "./json-reading.ts";
 import { createReflection, reflectionMethods } from "./reflection-service.ts";
@@ -44,8 +43,8 @@ const maxTimeoutMs = 3_600_000;
 
 /**
  * The facade as one handler for Connect, gRPC and gRPC-web, each with JSON or binary messages.
- * Order of a call: gate (authn → tenant → authz, by headers alone) → read the message → errors → audit → validation → the service.
- * Health and reflection pass no gate: who asks for them has no token.
+ * Order of a call: authorize (authn → tenant → authz, by headers alone) → read the message → errors → audit → validation → the service.
+ * Health and reflection are not authorized: who asks for them has no token.
  */
 export function createHandler(deps: {
   readonly workflows: ServiceImpl<typeof WorkflowService>;
@@ -65,7 +64,7 @@ export function createHandler(deps: {
 }): ReturnType<typeof connectNodeAdapter> {
   assertPermissions(services);
   const toConnectError = createToConnectError(deps);
-  const passGate = createGate({ ...deps, toConnectError });
+  const authorizeCall = createAuthorizeCall({ ...deps, toConnectError });
   const told = [...services, Health, ...(deps.reflection ? [ServerReflection] : [])];
   const reflected = deps.reflection ? reflectionMethods : [];
   const answerUnserved = createAnswerUnserved([...told.flatMap((service) => service.methods), ...reflected]);
@@ -75,7 +74,7 @@ export function createHandler(deps: {
     maxTimeoutMs,
     requestGate: async (context) => {
       boundErrors(context);
-      await passGate(context);
+      await authorizeCall(context);
       assertReadableQuery(context);
     },
     interceptors: [createErrors(toConnectError), createAudit(deps), createValidation()],

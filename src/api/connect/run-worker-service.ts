@@ -12,17 +12,16 @@ import {
   RunWorkerService,
   WorkFaultSchema,
 } from "../../gen/workflows_runtime/v1/run_worker_service_pb.ts";
-import { UnknownRunError } from "../../runs/in-run.ts";
 import type { createAbortSeal } from "../../seal/abort/abort-seal.ts";
 import { abortedEndOf } from "../../seal/abort/aborted-end.ts";
 import type { createCommitSeal } from "../../seal/commit-seal.ts";
 import type { createDeliverHandoff } from "../../seal/handoff/deliver-handoff.ts";
 import type { createPrepareSeal } from "../../seal/prepare-seal.ts";
 import type { SealScope } from "../../seal/run-so-far.ts";
-import { isUuid } from "../../tenancy/uuid.ts";
 import type { BeginRun } from "../../work/begin-run.ts";
 import type { createCompleteWork } from "../../work/complete-work.ts";
 import type { createGrantUploads } from "../../work/grant-uploads.ts";
+import { executionScopeOf } from "./execution-scope.ts";
 import { auditEntry } from "./interceptors/audit.ts";
 import { correlationIdKey, principalOf } from "./interceptors/request-context.ts";
 import { createRunningCalls } from "./running-calls.ts";
@@ -45,19 +44,13 @@ function keyOf({ method }: HandlerContext, { tenant, org, runId, execution }: Se
 
 /** The worker's side of a run: each call names the execution that speaks, in the tenant and org of the caller's scope. */
 export function createRunWorkerService(deps: RunWorkerServiceDeps): ServiceImpl<typeof RunWorkerService> {
-  const scopeOf = (request: { readonly execution?: Execution }, context: HandlerContext) => {
-    const { runId = "", generation = 0, firstExecutionRunId = "" } = request.execution ?? {};
-    if (!isUuid(runId)) throw new UnknownRunError(runId);
-    const { tenant, org } = principalOf(context);
-    return { tenant, org, runId, execution: { generation, firstExecutionRunId } };
-  };
   const joinCall = createRunningCalls();
   const joined = <T>(
     request: { readonly execution?: Execution },
     context: HandlerContext,
     work: (scope: SealScope, signal: AbortSignal) => Promise<T>,
   ): Promise<T> => {
-    const scope = scopeOf(request, context);
+    const scope = executionScopeOf(request, context);
     return joinCall(keyOf(context, scope), context.signal, (signal) => work(scope, signal));
   };
   return {
@@ -67,18 +60,18 @@ export function createRunWorkerService(deps: RunWorkerServiceDeps): ServiceImpl<
       const correlationId = context.values.get(correlationIdKey);
       const { beginRun } = RunWorkerService.method;
       const forgery = auditEntry(principalOf(context), beginRun, "wrong_start_capability", correlationId);
-      return deps.beginRun(scopeOf(request, context), { attempt, fault, startCapability, forgery });
+      return deps.beginRun(executionScopeOf(request, context), { attempt, fault, startCapability, forgery });
     },
     createArtifactUploads: async (request, context) => {
       const { attempt, uploads } = request;
       const named = { attempt, uploads: uploads.map((upload) => toJson(UploadSchema, upload)) };
-      const answer = await deps.grantUploads(scopeOf(request, context), named);
+      const answer = await deps.grantUploads(executionScopeOf(request, context), named);
       return fromJson(CreateArtifactUploadsResponseSchema, answer);
     },
     completeArtifactUploads: async (request, context) => {
       const report = request.report === undefined ? {} : toJson(WorkReportSchema, request.report);
       const uploads = request.uploads.map((upload) => toJson(UploadSchema, upload));
-      const scope = scopeOf(request, context);
+      const scope = executionScopeOf(request, context);
       const answer = await joinCall(keyOf(context, scope, report.attempt), context.signal, (signal) =>
         deps.completeWork(scope, { report, uploads }, signal),
       );

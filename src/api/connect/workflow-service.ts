@@ -25,8 +25,8 @@ import type { ListRuns } from "../../runs/list-runs.ts";
 import type { WatchRuns } from "../../runs/stream/watch-run.ts";
 import type { createDescribeSeal } from "../../seal/describe-seal.ts";
 import type { ReportStatus } from "../../work/report-status.ts";
-import { expiryOf } from "./interceptors/expiry.ts";
-import { principalOf } from "./interceptors/request-context.ts";
+import { executionScopeOf } from "./execution-scope.ts";
+import { expiryOf, principalOf } from "./interceptors/request-context.ts";
 
 export interface WorkflowServiceDeps {
   readonly publishVersion: PublishVersion;
@@ -107,12 +107,7 @@ export function createWorkflowService(deps: WorkflowServiceDeps): ServiceImpl<ty
     cancelWorkflowRun: async (request, context) => ({
       run: fromJson(RunSchema, await deps.cancelRun(request, principalOf(context)), stored),
     }),
-    reportWorkflowStatus: ({ execution, ...report }, context) => {
-      const { runId = "", generation = 0, firstExecutionRunId = "" } = execution ?? {};
-      const { tenant, org } = principalOf(context);
-      const scope = { tenant, org, runId, execution: { generation, firstExecutionRunId } };
-      return deps.reportStatus(scope, report);
-    },
+    reportWorkflowStatus: (request, context) => deps.reportStatus(executionScopeOf(request, context), request),
   };
 }
 

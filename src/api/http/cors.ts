@@ -1,9 +1,9 @@
 import { cors } from "@connectrpc/connect";
 import { orgHeader, tenantHeader } from "../../tenancy/bind-scope.ts";
 import { shownText } from "../../text/strangers-text.ts";
-import { correlationHeader } from "../connect/interceptors/gate.ts";
-import type { HttpRequest, HttpResponse } from "./http.ts";
-import { answerError } from "./http.ts";
+import { correlationHeader } from "../connect/interceptors/authorize-call.ts";
+import type { HttpRequest, HttpResponse } from "./answer-error.ts";
+import { answerError } from "./answer-error.ts";
 
 const allowed = {
   "access-control-allow-methods": cors.allowedMethods.join(", "),

@@ -9,8 +9,8 @@ import { answerHealth, splitAddress } from "../../telemetry/health.ts";
 import { shownText } from "../../text/strangers-text.ts";
 import { createDefaultDeadline } from "../connect/default-deadline.ts";
 import { services } from "../connect/routes.ts";
+import { answerError } from "./answer-error.ts";
 import type { createCors } from "./cors.ts";
-import { answerError } from "./http.ts";
 
 export interface ApiServer {
   /** Where it listens, HOST:PORT. */

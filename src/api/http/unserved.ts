@@ -3,8 +3,8 @@ import { MethodOptions_IdempotencyLevel } from "@bufbuild/protobuf/wkt";
 import { Code } from "@connectrpc/connect";
 import { shownText } from "../../text/strangers-text.ts";
 import { methodName } from "../connect/interceptors/permission-of.ts";
-import type { HttpRequest, HttpResponse } from "./http.ts";
-import { answerError } from "./http.ts";
+import type { HttpRequest, HttpResponse } from "./answer-error.ts";
+import { answerError } from "./answer-error.ts";
 
 const grpc = /^application\/grpc(?:\+proto|\+json)?(?= *;|$)/i;
 const grpcWeb = /^application\/grpc-web(?:\+proto|\+json)?(?= *;|$)/i;

@@ -21,7 +21,7 @@ export const file_agents_v1_agents_service: GenFile = /*@__PURE__*/
   fileDesc("Ch5hZ2VudHMvdjEvYWdlbnRzX3NlcnZpY2UucHJvdG8SCWFnZW50cy52MSLKAgoPUGVyc29uYU1hbmlmZXN0EiwKAmlkGAEgASgJQiC6SB1yGzIZXlthLXowLTldW2EtejAtOS1dezAsNjJ9JBI4Cgd2ZXJzaW9uGAIgASgJQie6SCRyIjIgXltBLVphLXowLTldW0EtWmEtejAtOS4tXXswLDYyfSQSFwoFdGl0bGUYAyABKAlCCLpIBXIDGMgBEjIKB3J1bnRpbWUYBCABKAsyGS5hZ2VudHMudjEuUGVyc29uYVJ1bnRpbWVCBrpIA8gBARIfCg1vdXRwdXRfc2NoZW1hGAUgASgJQgi6SAVyAxj0AxIlCgZwb2xpY3kYBiABKAsyFS5hdXRvbWF0aW9uLnYxLlBvbGljeRI6Cglpc29sYXRpb24YByABKA4yHS5hdXRvbWF0aW9uLnYxLklzb2xhdGlvbkNsYXNzQgi6SAWCAQIQASJNCg5QZXJzb25hUnVudGltZRIsCgdjb21tYW5kGAEgASgLMhkuYWdlbnRzLnYxLkNvbW1hbmRSdW50aW1lSABCDQoEa2luZBIFukgCCAEiMQoOQ29tbWFuZFJ1bnRpbWUSHwoEYXJndhgBIAMoCUIRukgOkgELCAEQZCIFcgMYoB8iJgoUUHVibGlzaEJ1bmRsZVJlcXVlc3QSDgoGYnVuZGxlGAEgASgMIk0KFVB1Ymxpc2hCdW5kbGVSZXNwb25zZRIjCgdwZXJzb25hGAEgASgLMhIuYWdlbnRzLnYxLlBlcnNvbmESDwoHY3JlYXRlZBgCIAEoCCLPAQoHUGVyc29uYRIKCgJpZBgBIAEoCRIPCgd2ZXJzaW9uGAIgASgJEg0KBXRpdGxlGAMgASgJEg4KBmRpZ2VzdBgEIAEoCRISCgpzaXplX2J5dGVzGAUgASgDEhQKDHB1Ymxpc2hlZF9ieRgGIAEoCRIwCgxwdWJsaXNoZWRfYXQYByABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEiwKCG1hbmlmZXN0GAggASgLMhouYWdlbnRzLnYxLlBlcnNvbmFNYW5pZmVzdCIpChNMaXN0UGVyc29uYXNSZXF1ZXN0EhIKCnBlcnNvbmFfaWQYASABKAkiPAoUTGlzdFBlcnNvbmFzUmVzcG9uc2USJAoIcGVyc29uYXMYASADKAsyEi5hZ2VudHMudjEuUGVyc29uYSJ4ChNHZXRCdW5kbGVVcmxSZXF1ZXN0EjoKCWV4ZWN1dGlvbhgBIAEoCzIfLndvcmtmbG93c19ydW50aW1lLnYxLkV4ZWN1dGlvbkIGukgDyAEBEiUKBmRpZ2VzdBgCIAEoCUIVukgSchAyDl5bMC05YS1mXXs2NH0kIjcKFEdldEJ1bmRsZVVybFJlc3BvbnNlEgsKA3VybBgBIAEoCRISCgpzaXplX2J5dGVzGAIgASgDMqACCg1BZ2VudHNTZXJ2aWNlElsKDVB1Ymxpc2hCdW5kbGUSHy5hZ2VudHMudjEuUHVibGlzaEJ1bmRsZVJlcXVlc3QaIC5hZ2VudHMudjEuUHVibGlzaEJ1bmRsZVJlc3BvbnNlIgeQAgKItRgDElgKDExpc3RQZXJzb25hcxIeLmFnZW50cy52MS5MaXN0UGVyc29uYXNSZXF1ZXN0Gh8uYWdlbnRzLnYxLkxpc3RQZXJzb25hc1Jlc3BvbnNlIgeQAgGItRgBElgKDEdldEJ1bmRsZVVybBIeLmFnZW50cy52MS5HZXRCdW5kbGVVcmxSZXF1ZXN0Gh8uYWdlbnRzLnYxLkdldEJ1bmRsZVVybFJlc3BvbnNlIgeQAgGItRgEYgZwcm90bzM", [file_automation_v1_method_options, file_automation_v1_policy, file_buf_validate_validate, file_google_protobuf_timestamp, file_workflows_runtime_v1_run]);
 
 /**
- * What the file `persona.yaml` of a persona's folder says; `persona.json` in its bundle.
+ * The manifest: `persona.yaml` in a persona's folder, `persona.json` in its bundle.
  *
  * @generated from message agents.v1.PersonaManifest
  */
@@ -47,7 +47,7 @@ export type PersonaManifest = Message<"agents.v1.PersonaManifest"> & {
   runtime?: PersonaRuntime | undefined;
 
   /**
-   * JSON Schema (draft 2020-12) of its result, a file of the bundle; empty: any JSON object.
+   * Path in the bundle of the JSON Schema (draft 2020-12) of its result; empty: any JSON object.
    *
    * @generated from field: string output_schema = 5;
    */
@@ -59,7 +59,7 @@ export type PersonaManifest = Message<"agents.v1.PersonaManifest"> & {
   policy?: Policy | undefined;
 
   /**
-   * The least isolation it accepts; absent: any.
+   * The weakest isolation it accepts; absent: any.
    *
    * @generated from field: automation.v1.IsolationClass isolation = 7;
    */
@@ -67,7 +67,7 @@ export type PersonaManifest = Message<"agents.v1.PersonaManifest"> & {
 };
 
 /**
- * What the file `persona.yaml` of a persona's folder says; `persona.json` in its bundle.
+ * The manifest: `persona.yaml` in a persona's folder, `persona.json` in its bundle.
  *
  * @generated from message agents.v1.PersonaManifest
  */
@@ -93,7 +93,7 @@ export type PersonaManifestJson = {
   runtime?: PersonaRuntimeJson;
 
   /**
-   * JSON Schema (draft 2020-12) of its result, a file of the bundle; empty: any JSON object.
+   * Path in the bundle of the JSON Schema (draft 2020-12) of its result; empty: any JSON object.
    *
    * @generated from field: string output_schema = 5;
    */
@@ -105,7 +105,7 @@ export type PersonaManifestJson = {
   policy?: PolicyJson;
 
   /**
-   * The least isolation it accepts; absent: any.
+   * The weakest isolation it accepts; absent: any.
    *
    * @generated from field: automation.v1.IsolationClass isolation = 7;
    */
@@ -159,7 +159,7 @@ export const PersonaRuntimeSchema: GenMessage<PersonaRuntime, {jsonType: Persona
  */
 export type CommandRuntime = Message<"agents.v1.CommandRuntime"> & {
   /**
-   * The bundle is at /persona, for example `["node", "/persona/main.mjs"]`.
+   * Command line; the bundle is at /persona, for example `["node", "/persona/main.mjs"]`.
    *
    * @generated from field: repeated string argv = 1;
    */
@@ -173,7 +173,7 @@ export type CommandRuntime = Message<"agents.v1.CommandRuntime"> & {
  */
 export type CommandRuntimeJson = {
   /**
-   * The bundle is at /persona, for example `["node", "/persona/main.mjs"]`.
+   * Command line; the bundle is at /persona, for example `["node", "/persona/main.mjs"]`.
    *
    * @generated from field: repeated string argv = 1;
    */
@@ -192,7 +192,7 @@ export const CommandRuntimeSchema: GenMessage<CommandRuntime, {jsonType: Command
  */
 export type PublishBundleRequest = Message<"agents.v1.PublishBundleRequest"> & {
   /**
-   * The canonical tar, ≤ 4 MiB: what `npx automation persona publish` makes of a folder.
+   * The canonical tar, at most 4 MiB, that `npx automation persona publish` makes of a folder.
    *
    * @generated from field: bytes bundle = 1;
    */
@@ -204,7 +204,7 @@ export type PublishBundleRequest = Message<"agents.v1.PublishBundleRequest"> & {
  */
 export type PublishBundleRequestJson = {
   /**
-   * The canonical tar, ≤ 4 MiB: what `npx automation persona publish` makes of a folder.
+   * The canonical tar, at most 4 MiB, that `npx automation persona publish` makes of a folder.
    *
    * @generated from field: bytes bundle = 1;
    */
@@ -361,7 +361,7 @@ export const PersonaSchema: GenMessage<Persona, {jsonType: PersonaJson}> = /*@__
  */
 export type ListPersonasRequest = Message<"agents.v1.ListPersonasRequest"> & {
   /**
-   * Only this one's versions; `not_found` when there are none.
+   * Only versions of this persona; `not_found` when there are none.
    *
    * @generated from field: string persona_id = 1;
    */
@@ -373,7 +373,7 @@ export type ListPersonasRequest = Message<"agents.v1.ListPersonasRequest"> & {
  */
 export type ListPersonasRequestJson = {
   /**
-   * Only this one's versions; `not_found` when there are none.
+   * Only versions of this persona; `not_found` when there are none.
    *
    * @generated from field: string persona_id = 1;
    */
@@ -489,13 +489,13 @@ export const GetBundleUrlResponseSchema: GenMessage<GetBundleUrlResponse, {jsonT
   messageDesc(file_agents_v1_agents_service, 9);
 
 /**
- * Personas: who works in a workspace. A persona is a bundle, named by the digest of its bytes.
+ * Personas: the programs that work in a workspace. A persona is a bundle, identified by the digest of its bytes.
  *
  * @generated from service agents.v1.AgentsService
  */
 export const AgentsService: GenService<{
   /**
-   * Stores an immutable version of a persona. The same bytes again change nothing; other bytes under a known version are `already_exists`.
+   * Stores an immutable version of a persona. Repeating it with the same bytes changes nothing; other bytes for a known version are `already_exists`.
    *
    * @generated from rpc agents.v1.AgentsService.PublishBundle
    */
@@ -515,7 +515,7 @@ export const AgentsService: GenService<{
     output: typeof ListPersonasResponseSchema;
   },
   /**
-   * A URL that gives the bundle for 5 minutes, to the worker of a run that pinned its digest; else `permission_denied`.
+   * A URL that returns the bundle, valid for 5 minutes, for the worker of a run that pinned its digest; else `permission_denied`.
    *
    * @generated from rpc agents.v1.AgentsService.GetBundleUrl
    */

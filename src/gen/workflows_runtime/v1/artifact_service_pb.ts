@@ -21,14 +21,14 @@ export const file_workflows_runtime_v1_artifact_service: GenFile = /*@__PURE__*/
  */
 export type ListArtifactsRequest = Message<"workflows_runtime.v1.ListArtifactsRequest"> & {
   /**
-   * Required, unless `id_prefix` is given.
+   * Required unless `id_prefix` is set.
    *
    * @generated from field: string run_id = 1;
    */
   runId: string;
 
   /**
-   * Artifacts of any run whose id begins so, at most ten: 4 to 36 characters of a lower-case UUID.
+   * Lists artifacts whose own id begins with this instead, at most ten: 4 to 36 characters of a lower-case UUID.
    *
    * @generated from field: string id_prefix = 2;
    */
@@ -40,14 +40,14 @@ export type ListArtifactsRequest = Message<"workflows_runtime.v1.ListArtifactsRe
  */
 export type ListArtifactsRequestJson = {
   /**
-   * Required, unless `id_prefix` is given.
+   * Required unless `id_prefix` is set.
    *
    * @generated from field: string run_id = 1;
    */
   runId?: string;
 
   /**
-   * Artifacts of any run whose id begins so, at most ten: 4 to 36 characters of a lower-case UUID.
+   * Lists artifacts whose own id begins with this instead, at most ten: 4 to 36 characters of a lower-case UUID.
    *
    * @generated from field: string id_prefix = 2;
    */
@@ -159,7 +159,7 @@ export const GetArtifactUrlResponseSchema: GenMessage<GetArtifactUrlResponse, {j
  */
 export const ArtifactService: GenService<{
   /**
-   * Of a run, by name; `not_found` for a run that is not known.
+   * Artifacts of a run, by name. An unknown run is `not_found`.
    *
    * @generated from rpc workflows_runtime.v1.ArtifactService.ListArtifacts
    */
@@ -169,7 +169,7 @@ export const ArtifactService: GenService<{
     output: typeof ListArtifactsResponseSchema;
   },
   /**
-   * A URL that gives the bytes for 5 minutes.
+   * A URL that returns the bytes; valid for 5 minutes.
    *
    * @generated from rpc workflows_runtime.v1.ArtifactService.GetArtifactUrl
    */

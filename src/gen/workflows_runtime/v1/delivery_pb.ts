@@ -17,13 +17,13 @@ export const file_workflows_runtime_v1_delivery: GenFile = /*@__PURE__*/
   fileDesc("CiN3b3JrZmxvd3NfcnVudGltZS92MS9kZWxpdmVyeS5wcm90bxIUd29ya2Zsb3dzX3J1bnRpbWUudjEipgIKD1JlcXVlc3REZWxpdmVyeRISCgpyZXF1ZXN0X2lkGAEgASgJEg4KBnNvdXJjZRgCIAEoCRIQCghldmVudF9pZBgDIAEoCRISCgpldmVudF90eXBlGAQgASgJEjYKC2Rpc3Bvc2l0aW9uGAUgASgOMiEud29ya2Zsb3dzX3J1bnRpbWUudjEuRGlzcG9zaXRpb24SJgoHcmVhc29ucxgGIAMoCzIVLmF1dG9tYXRpb24udjEuUmVhc29uEg4KBnJ1bl9pZBgHIAEoCRIQCghwb3NpdGlvbhgIIAEoCRIvCgtyZWNlaXZlZF9hdBgJIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASFgoOZHJvcHBlZF9maWVsZHMYCiADKAkixwEKEFBsYXRmb3JtRGVsaXZlcnkSEAoIcG9zaXRpb24YASABKAkSDgoGc291cmNlGAIgASgJEhAKCGV2ZW50X2lkGAMgASgJEhIKCmV2ZW50X3R5cGUYBCABKAkSJgoHcmVhc29ucxgFIAMoCzIVLmF1dG9tYXRpb24udjEuUmVhc29uEhIKCnNpemVfYnl0ZXMYBiABKAUSLwoLcmVjZWl2ZWRfYXQYByABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wKsoBCgtEaXNwb3NpdGlvbhIbChdESVNQT1NJVElPTl9VTlNQRUNJRklFRBAAEhgKFERJU1BPU0lUSU9OX0FDQ0VQVEVEEAESGQoVRElTUE9TSVRJT05fRFVQTElDQVRFEAISGAoURElTUE9TSVRJT05fQ09ORkxJQ1QQAxIYChRESVNQT1NJVElPTl9GSUxURVJFRBAEEhgKFERJU1BPU0lUSU9OX1JFSkVDVEVEEAUSGwoXRElTUE9TSVRJT05fUVVBUkFOVElORUQQBmIGcHJvdG8z", [file_automation_v1_run_event, file_google_protobuf_timestamp]);
 
 /**
- * One delivery and what became of it. A quarantined one stands here when its source is bound to the tenant, and under org `*` when it is not bound to one org.
+ * One delivery and its disposition. A quarantined delivery is listed for the tenant that its source is bound to, under org `*` when the source is not bound to one org.
  *
  * @generated from message workflows_runtime.v1.RequestDelivery
  */
 export type RequestDelivery = Message<"workflows_runtime.v1.RequestDelivery"> & {
   /**
-   * Empty for a delivery that could not be read as far as its data.
+   * Empty when the delivery could not be read as far as its data.
    *
    * @generated from field: string request_id = 1;
    */
@@ -55,7 +55,7 @@ export type RequestDelivery = Message<"workflows_runtime.v1.RequestDelivery"> & 
   reasons: Reason[];
 
   /**
-   * Set when a run was made or found.
+   * Set when the delivery created a run, or repeated the request of one.
    *
    * @generated from field: string run_id = 7;
    */
@@ -74,7 +74,7 @@ export type RequestDelivery = Message<"workflows_runtime.v1.RequestDelivery"> & 
   receivedAt?: Timestamp | undefined;
 
   /**
-   * Paths in the data that were dropped, at most 20: fields and names of enums of a newer minor version of the data's schema, which the event named in `dataschema`.
+   * Paths in the data that were ignored, at most 20: fields and enum names of a newer minor version of the schema that the event names in `dataschema`.
    *
    * @generated from field: repeated string dropped_fields = 10;
    */
@@ -82,13 +82,13 @@ export type RequestDelivery = Message<"workflows_runtime.v1.RequestDelivery"> & 
 };
 
 /**
- * One delivery and what became of it. A quarantined one stands here when its source is bound to the tenant, and under org `*` when it is not bound to one org.
+ * One delivery and its disposition. A quarantined delivery is listed for the tenant that its source is bound to, under org `*` when the source is not bound to one org.
  *
  * @generated from message workflows_runtime.v1.RequestDelivery
  */
 export type RequestDeliveryJson = {
   /**
-   * Empty for a delivery that could not be read as far as its data.
+   * Empty when the delivery could not be read as far as its data.
    *
    * @generated from field: string request_id = 1;
    */
@@ -120,7 +120,7 @@ export type RequestDeliveryJson = {
   reasons?: ReasonJson[];
 
   /**
-   * Set when a run was made or found.
+   * Set when the delivery created a run, or repeated the request of one.
    *
    * @generated from field: string run_id = 7;
    */
@@ -139,7 +139,7 @@ export type RequestDeliveryJson = {
   receivedAt?: TimestampJson;
 
   /**
-   * Paths in the data that were dropped, at most 20: fields and names of enums of a newer minor version of the data's schema, which the event named in `dataschema`.
+   * Paths in the data that were ignored, at most 20: fields and enum names of a newer minor version of the schema that the event names in `dataschema`.
    *
    * @generated from field: repeated string dropped_fields = 10;
    */
@@ -154,7 +154,7 @@ export const RequestDeliverySchema: GenMessage<RequestDelivery, {jsonType: Reque
   messageDesc(file_workflows_runtime_v1_delivery, 0);
 
 /**
- * A quarantined delivery that belongs to no tenant. The record itself is on the quarantine topic.
+ * A quarantined delivery that belongs to no tenant. The whole record is on the quarantine topic.
  *
  * @generated from message workflows_runtime.v1.PlatformDelivery
  */
@@ -167,7 +167,7 @@ export type PlatformDelivery = Message<"workflows_runtime.v1.PlatformDelivery"> 
   position: string;
 
   /**
-   * As the record claims it, as the two below, cut to 500 characters, and 200; empty when it can't be read.
+   * These three are what the record claims, cut to 500, 200 and 200 characters; empty when unreadable.
    *
    * @generated from field: string source = 2;
    */
@@ -191,7 +191,7 @@ export type PlatformDelivery = Message<"workflows_runtime.v1.PlatformDelivery"> 
   reasons: Reason[];
 
   /**
-   * Of its value.
+   * Size of the record's value.
    *
    * @generated from field: int32 size_bytes = 6;
    */
@@ -204,7 +204,7 @@ export type PlatformDelivery = Message<"workflows_runtime.v1.PlatformDelivery"> 
 };
 
 /**
- * A quarantined delivery that belongs to no tenant. The record itself is on the quarantine topic.
+ * A quarantined delivery that belongs to no tenant. The whole record is on the quarantine topic.
  *
  * @generated from message workflows_runtime.v1.PlatformDelivery
  */
@@ -217,7 +217,7 @@ export type PlatformDeliveryJson = {
   position?: string;
 
   /**
-   * As the record claims it, as the two below, cut to 500 characters, and 200; empty when it can't be read.
+   * These three are what the record claims, cut to 500, 200 and 200 characters; empty when unreadable.
    *
    * @generated from field: string source = 2;
    */
@@ -241,7 +241,7 @@ export type PlatformDeliveryJson = {
   reasons?: ReasonJson[];
 
   /**
-   * Of its value.
+   * Size of the record's value.
    *
    * @generated from field: int32 size_bytes = 6;
    */
@@ -261,7 +261,7 @@ export const PlatformDeliverySchema: GenMessage<PlatformDelivery, {jsonType: Pla
   messageDesc(file_workflows_runtime_v1_delivery, 1);
 
 /**
- * What became of a delivery; each has exactly one.
+ * What became of a delivery. Each delivery has exactly one.
  *
  * @generated from enum workflows_runtime.v1.Disposition
  */
@@ -272,42 +272,42 @@ export const Disposition = {
   UNSPECIFIED: 0,
 
   /**
-   * Made a run.
+   * Created a run.
    *
    * @generated from enum value: DISPOSITION_ACCEPTED = 1;
    */
   ACCEPTED: 1,
 
   /**
-   * Seen before, same payload.
+   * The same (source, id) was seen before, with the same payload.
    *
    * @generated from enum value: DISPOSITION_DUPLICATE = 2;
    */
   DUPLICATE: 2,
 
   /**
-   * Seen before, other payload.
+   * The same (source, id) was seen before, with another payload.
    *
    * @generated from enum value: DISPOSITION_CONFLICT = 3;
    */
   CONFLICT: 3,
 
   /**
-   * No definition is meant by it.
+   * No rule, and no binding of the profile, names a definition for it.
    *
    * @generated from enum value: DISPOSITION_FILTERED = 4;
    */
   FILTERED: 4,
 
   /**
-   * Understood, and can't become a run.
+   * Readable, but it can't become a run; `reasons` says why.
    *
    * @generated from enum value: DISPOSITION_REJECTED = 5;
    */
   REJECTED: 5,
 
   /**
-   * Not understood, or its source may not speak for the tenant.
+   * Unreadable, or its source may not speak for the tenant.
    *
    * @generated from enum value: DISPOSITION_QUARANTINED = 6;
    */
@@ -315,14 +315,14 @@ export const Disposition = {
 } as const;
 
 /**
- * What became of a delivery; each has exactly one.
+ * What became of a delivery. Each delivery has exactly one.
  *
  * @generated from enum workflows_runtime.v1.Disposition
  */
 export type Disposition = (typeof Disposition)[keyof typeof Disposition] | UnknownEnum;
 
 /**
- * What became of a delivery; each has exactly one.
+ * What became of a delivery. Each delivery has exactly one.
  *
  * @generated from enum workflows_runtime.v1.Disposition
  */

@@ -17,7 +17,7 @@ export const file_workflows_runtime_v1_handoff_call: GenFile = /*@__PURE__*/
   fileDesc("Cid3b3JrZmxvd3NfcnVudGltZS92MS9oYW5kb2ZmX2NhbGwucHJvdG8SFHdvcmtmbG93c19ydW50aW1lLnYxIv8BCgtIYW5kb2ZmQ2FsbBIQCghyZWNlaXZlchgBIAEoCRILCgNycGMYAiABKAkSFwoPaWRlbXBvdGVuY3lfa2V5GAMgASgJEioKBXBoYXNlGAQgASgOMhsuYXV0b21hdGlvbi52MS5IYW5kb2ZmUGhhc2USMQoFc3RhdGUYBSABKA4yIi53b3JrZmxvd3NfcnVudGltZS52MS5IYW5kb2ZmU3RhdGUSEAoIYXR0ZW1wdHMYBiABKAUSEgoKbGFzdF9lcnJvchgHIAEoCRIzCg9uZXh0X2F0dGVtcHRfYXQYCCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wImAKCkltcGVkaW1lbnQSCgoCaWQYASABKAkSDQoFY2F1c2UYAiABKAkSDwoHc3VtbWFyeRgDIAEoCRITCgtvY2N1cnJlbmNlcxgEIAEoBRIRCglyZW1vdGVfaWQYBSABKAkqmAEKDEhhbmRvZmZTdGF0ZRIdChlIQU5ET0ZGX1NUQVRFX1VOU1BFQ0lGSUVEEAASFQoRSEFORE9GRl9TVEFURV9EVUUQARIeChpIQU5ET0ZGX1NUQVRFX0FDS05PV0xFREdFRBACEhkKFUhBTkRPRkZfU1RBVEVfUkVGVVNFRBADEhcKE0hBTkRPRkZfU1RBVEVfU1RVQ0sQBGIGcHJvdG8z", [file_automation_v1_run_event, file_google_protobuf_timestamp]);
 
 /**
- * One call to a methodology, with its last answer.
+ * One call to a methodology and its last answer.
  *
  * @generated from message workflows_runtime.v1.HandoffCall
  */
@@ -66,7 +66,7 @@ export type HandoffCall = Message<"workflows_runtime.v1.HandoffCall"> & {
 };
 
 /**
- * One call to a methodology, with its last answer.
+ * One call to a methodology and its last answer.
  *
  * @generated from message workflows_runtime.v1.HandoffCall
  */
@@ -122,7 +122,7 @@ export const HandoffCallSchema: GenMessage<HandoffCall, {jsonType: HandoffCallJs
   messageDesc(file_workflows_runtime_v1_handoff_call, 0);
 
 /**
- * Our record of what stands in the way, one per (work item, cause).
+ * Our record of an impediment, one per (work item, cause).
  *
  * @generated from message workflows_runtime.v1.Impediment
  */
@@ -148,7 +148,7 @@ export type Impediment = Message<"workflows_runtime.v1.Impediment"> & {
   occurrences: number;
 
   /**
-   * The methodology's own id; empty until it answered.
+   * The methodology's id of it; empty until it answered.
    *
    * @generated from field: string remote_id = 5;
    */
@@ -156,7 +156,7 @@ export type Impediment = Message<"workflows_runtime.v1.Impediment"> & {
 };
 
 /**
- * Our record of what stands in the way, one per (work item, cause).
+ * Our record of an impediment, one per (work item, cause).
  *
  * @generated from message workflows_runtime.v1.Impediment
  */
@@ -182,7 +182,7 @@ export type ImpedimentJson = {
   occurrences?: number;
 
   /**
-   * The methodology's own id; empty until it answered.
+   * The methodology's id of it; empty until it answered.
    *
    * @generated from field: string remote_id = 5;
    */
@@ -206,7 +206,7 @@ export const HandoffState = {
   UNSPECIFIED: 0,
 
   /**
-   * To be sent, or sent and not answered.
+   * To be sent, or sent without an answer so far.
    *
    * @generated from enum value: HANDOFF_STATE_DUE = 1;
    */
@@ -223,7 +223,7 @@ export const HandoffState = {
   REFUSED: 3,
 
   /**
-   * A confirm or cancel was refused: needs a person.
+   * A confirm or cancel was refused; a person must act.
    *
    * @generated from enum value: HANDOFF_STATE_STUCK = 4;
    */

@@ -17,7 +17,7 @@ export const file_workflows_runtime_v1_queue: GenFile = /*@__PURE__*/
   fileDesc("CiB3b3JrZmxvd3NfcnVudGltZS92MS9xdWV1ZS5wcm90bxIUd29ya2Zsb3dzX3J1bnRpbWUudjEilwEKClF1ZXVlZFJ1bnMSKAoGc3RhdHVzGAEgASgOMhguYXV0b21hdGlvbi52MS5SdW5TdGF0dXMSDQoFY291bnQYAiABKAUSLQoJb2xkZXN0X2F0GAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIPCgd3YWl0aW5nGAQgASgFEhAKCHN0YXJ0aW5nGAUgASgFIrIBCglIZWxkVXBSdW4SDgoGcnVuX2lkGAEgASgJEigKBnN0YXR1cxgCIAEoDjIYLmF1dG9tYXRpb24udjEuUnVuU3RhdHVzEhIKCmdlbmVyYXRpb24YAyABKAUSDwoHZmluZGluZxgEIAEoCRIOCgZkZXRhaWwYBSABKAkSKQoFc2luY2UYBiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEgsKA2R1ZRgHIAEoCGIGcHJvdG8z", [file_automation_v1_run_event, file_google_protobuf_timestamp]);
 
 /**
- * Runs in one state.
+ * Counts of runs in one status.
  *
  * @generated from message workflows_runtime.v1.QueuedRuns
  */
@@ -40,14 +40,14 @@ export type QueuedRuns = Message<"workflows_runtime.v1.QueuedRuns"> & {
   oldestAt?: Timestamp | undefined;
 
   /**
-   * Of these, have no workflow yet: they wait for a place.
+   * Of these, runs without a workflow: they wait for a place.
    *
    * @generated from field: int32 waiting = 4;
    */
   waiting: number;
 
   /**
-   * Of these, have a workflow that has not begun: each holds a place.
+   * Of these, runs whose workflow has not begun: each takes a place.
    *
    * @generated from field: int32 starting = 5;
    */
@@ -55,7 +55,7 @@ export type QueuedRuns = Message<"workflows_runtime.v1.QueuedRuns"> & {
 };
 
 /**
- * Runs in one state.
+ * Counts of runs in one status.
  *
  * @generated from message workflows_runtime.v1.QueuedRuns
  */
@@ -78,14 +78,14 @@ export type QueuedRunsJson = {
   oldestAt?: TimestampJson;
 
   /**
-   * Of these, have no workflow yet: they wait for a place.
+   * Of these, runs without a workflow: they wait for a place.
    *
    * @generated from field: int32 waiting = 4;
    */
   waiting?: number;
 
   /**
-   * Of these, have a workflow that has not begun: each holds a place.
+   * Of these, runs whose workflow has not begun: each takes a place.
    *
    * @generated from field: int32 starting = 5;
    */
@@ -100,7 +100,7 @@ export const QueuedRunsSchema: GenMessage<QueuedRuns, {jsonType: QueuedRunsJson}
   messageDesc(file_workflows_runtime_v1_queue, 0);
 
 /**
- * A run that does not go on.
+ * A run that makes no progress.
  *
  * @generated from message workflows_runtime.v1.HeldUpRun
  */
@@ -121,15 +121,15 @@ export type HeldUpRun = Message<"workflows_runtime.v1.HeldUpRun"> & {
   generation: number;
 
   /**
-   * `unbegun`, `silent`: its workflow is open at Temporal · `completed`, `failed`, `terminated`, `cancelled`, `timed_out`: closed there · `absent`: not there ·
-   * `start_refused`, `cancel_wished`, `limit_passed` · `receiver_silent`: a call of its end has no answer after 15 minutes; the run itself may have ended.
+   * `unbegun`, `silent`: its workflow is open in Temporal · `completed`, `failed`, `terminated`, `cancelled`, `timed_out`: closed there · `absent`: unknown there ·
+   * `start_refused`, `cancel_wished`, `limit_passed` · `receiver_silent`: a call to a methodology has no answer after 15 minutes; the run itself may have ended.
    *
    * @generated from field: string finding = 4;
    */
   finding: string;
 
   /**
-   * In the words of Temporal, or of what the call met.
+   * What Temporal said, or the last error of the call.
    *
    * @generated from field: string detail = 5;
    */
@@ -141,7 +141,7 @@ export type HeldUpRun = Message<"workflows_runtime.v1.HeldUpRun"> & {
   since?: Timestamp | undefined;
 
   /**
-   * It is being acted on: driven anew, or ended.
+   * True while the run is about to be restarted or ended.
    *
    * @generated from field: bool due = 7;
    */
@@ -149,7 +149,7 @@ export type HeldUpRun = Message<"workflows_runtime.v1.HeldUpRun"> & {
 };
 
 /**
- * A run that does not go on.
+ * A run that makes no progress.
  *
  * @generated from message workflows_runtime.v1.HeldUpRun
  */
@@ -170,15 +170,15 @@ export type HeldUpRunJson = {
   generation?: number;
 
   /**
-   * `unbegun`, `silent`: its workflow is open at Temporal · `completed`, `failed`, `terminated`, `cancelled`, `timed_out`: closed there · `absent`: not there ·
-   * `start_refused`, `cancel_wished`, `limit_passed` · `receiver_silent`: a call of its end has no answer after 15 minutes; the run itself may have ended.
+   * `unbegun`, `silent`: its workflow is open in Temporal · `completed`, `failed`, `terminated`, `cancelled`, `timed_out`: closed there · `absent`: unknown there ·
+   * `start_refused`, `cancel_wished`, `limit_passed` · `receiver_silent`: a call to a methodology has no answer after 15 minutes; the run itself may have ended.
    *
    * @generated from field: string finding = 4;
    */
   finding?: string;
 
   /**
-   * In the words of Temporal, or of what the call met.
+   * What Temporal said, or the last error of the call.
    *
    * @generated from field: string detail = 5;
    */
@@ -190,7 +190,7 @@ export type HeldUpRunJson = {
   since?: TimestampJson;
 
   /**
-   * It is being acted on: driven anew, or ended.
+   * True while the run is about to be restarted or ended.
    *
    * @generated from field: bool due = 7;
    */

@@ -16,7 +16,7 @@ export const file_workflows_runtime_v1_repository: GenFile = /*@__PURE__*/
   fileDesc("CiV3b3JrZmxvd3NfcnVudGltZS92MS9yZXBvc2l0b3J5LnByb3RvEhR3b3JrZmxvd3NfcnVudGltZS52MSLUAQoKUmVwb3NpdG9yeRIsCgJpZBgBIAEoCUIgukgdchsyGV5bYS16MC05XVthLXowLTktXXswLDYyfSQSFwoDdXJsGAIgASgJQgq6SAdyBRABGOgHEh8KC2RlZmF1bHRfcmVmGAMgASgJQgq6SAdyBRABGMgBEiUKBnBvbGljeRgEIAEoCzIVLmF1dG9tYXRpb24udjEuUG9saWN5EjcKBG9yZ3MYBSADKAlCKbpIJpIBIxBkGAEiHXIbMhleW2EtejAtOV1bYS16MC05LV17MCw2Mn0kYgZwcm90bzM", [file_automation_v1_policy, file_buf_validate_validate]);
 
 /**
- * A place that work begins from.
+ * A repository that work begins from.
  *
  * @generated from message workflows_runtime.v1.Repository
  */
@@ -27,14 +27,14 @@ export type Repository = Message<"workflows_runtime.v1.Repository"> & {
   id: string;
 
   /**
-   * `https://host/path` without user or password, or `file:///folder`; the operator lists the hosts and folders that a tenant may name.
+   * `https://host/path` without user or password, or `file:///folder`. The operator lists the hosts and folders that a tenant may use.
    *
    * @generated from field: string url = 2;
    */
   url: string;
 
   /**
-   * Branch or tag that a request without a ref means.
+   * Branch or tag to use when a request names no ref.
    *
    * @generated from field: string default_ref = 3;
    */
@@ -46,7 +46,7 @@ export type Repository = Message<"workflows_runtime.v1.Repository"> & {
   policy?: Policy | undefined;
 
   /**
-   * Runs of these orgs may work on it; empty: of every org of the tenant. Another org's request is rejected with `foreign_org`.
+   * Orgs whose runs may use it; empty: every org of the tenant. A request of another org is rejected with `foreign_org`.
    *
    * @generated from field: repeated string orgs = 5;
    */
@@ -54,7 +54,7 @@ export type Repository = Message<"workflows_runtime.v1.Repository"> & {
 };
 
 /**
- * A place that work begins from.
+ * A repository that work begins from.
  *
  * @generated from message workflows_runtime.v1.Repository
  */
@@ -65,14 +65,14 @@ export type RepositoryJson = {
   id?: string;
 
   /**
-   * `https://host/path` without user or password, or `file:///folder`; the operator lists the hosts and folders that a tenant may name.
+   * `https://host/path` without user or password, or `file:///folder`. The operator lists the hosts and folders that a tenant may use.
    *
    * @generated from field: string url = 2;
    */
   url?: string;
 
   /**
-   * Branch or tag that a request without a ref means.
+   * Branch or tag to use when a request names no ref.
    *
    * @generated from field: string default_ref = 3;
    */
@@ -84,7 +84,7 @@ export type RepositoryJson = {
   policy?: PolicyJson;
 
   /**
-   * Runs of these orgs may work on it; empty: of every org of the tenant. Another org's request is rejected with `foreign_org`.
+   * Orgs whose runs may use it; empty: every org of the tenant. A request of another org is rejected with `foreign_org`.
    *
    * @generated from field: repeated string orgs = 5;
    */

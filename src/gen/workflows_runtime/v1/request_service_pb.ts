@@ -23,7 +23,7 @@ export const file_workflows_runtime_v1_request_service: GenFile = /*@__PURE__*/
  */
 export type ListRunRequestsRequest = Message<"workflows_runtime.v1.ListRunRequestsRequest"> & {
   /**
-   * Any of these narrows the list.
+   * Filters; all that are set must match.
    *
    * @generated from field: workflows_runtime.v1.Disposition disposition = 1;
    */
@@ -52,7 +52,7 @@ export type ListRunRequestsRequest = Message<"workflows_runtime.v1.ListRunReques
  */
 export type ListRunRequestsRequestJson = {
   /**
-   * Any of these narrows the list.
+   * Filters; all that are set must match.
    *
    * @generated from field: workflows_runtime.v1.Disposition disposition = 1;
    */
@@ -125,7 +125,7 @@ export const ListRunRequestsResponseSchema: GenMessage<ListRunRequestsResponse, 
  */
 export type ListPlatformDeliveriesRequest = Message<"workflows_runtime.v1.ListPlatformDeliveriesRequest"> & {
   /**
-   * As the record claims it; empty: of every event.
+   * The event id that the record claims; empty: every delivery.
    *
    * @generated from field: string event_id = 1;
    */
@@ -149,7 +149,7 @@ export type ListPlatformDeliveriesRequest = Message<"workflows_runtime.v1.ListPl
  */
 export type ListPlatformDeliveriesRequestJson = {
   /**
-   * As the record claims it; empty: of every event.
+   * The event id that the record claims; empty: every delivery.
    *
    * @generated from field: string event_id = 1;
    */
@@ -241,7 +241,7 @@ export type ListQueueResponse = Message<"workflows_runtime.v1.ListQueueResponse"
   runs: QueuedRuns[];
 
   /**
-   * Longest first, at most 200.
+   * Those that have waited longest first, at most 200.
    *
    * @generated from field: repeated workflows_runtime.v1.HeldUpRun held_up = 2;
    */
@@ -258,7 +258,7 @@ export type ListQueueResponseJson = {
   runs?: QueuedRunsJson[];
 
   /**
-   * Longest first, at most 200.
+   * Those that have waited longest first, at most 200.
    *
    * @generated from field: repeated workflows_runtime.v1.HeldUpRun held_up = 2;
    */
@@ -273,13 +273,13 @@ export const ListQueueResponseSchema: GenMessage<ListQueueResponse, {jsonType: L
   messageDesc(file_workflows_runtime_v1_request_service, 5);
 
 /**
- * The ledger: what came of each request, and which runs wait. Every call but ListPlatformDeliveries names its tenant in `x-tenant-id` and its org in `x-scope-orgid`.
+ * The ledger of requests, and the runs that wait. Every call except ListPlatformDeliveries names its tenant in `x-tenant-id` and its org in `x-scope-orgid`.
  *
  * @generated from service workflows_runtime.v1.RequestService
  */
 export const RequestService: GenService<{
   /**
-   * Requests and deliveries with what became of them, newest first.
+   * Deliveries with their disposition, newest first.
    *
    * @generated from rpc workflows_runtime.v1.RequestService.ListRunRequests
    */
@@ -289,8 +289,8 @@ export const RequestService: GenService<{
     output: typeof ListRunRequestsResponseSchema;
   },
   /**
-   * Deliveries that belong to no tenant, newest first: not understood and of no source that is bound where they came, or of one that is bound to several tenants and named none of them.
-   * The call is for no tenant: `x-tenant-id` and `x-scope-orgid` are not read.
+   * Quarantined deliveries that belong to no tenant, newest first: their source is not bound on the bus where they arrived, or is bound to several tenants and the delivery names none of them.
+   * `x-tenant-id` and `x-scope-orgid` are ignored.
    *
    * @generated from rpc workflows_runtime.v1.RequestService.ListPlatformDeliveries
    */
@@ -300,7 +300,7 @@ export const RequestService: GenService<{
     output: typeof ListPlatformDeliveriesResponseSchema;
   },
   /**
-   * Runs without an end by state, and those that do not go on, with why.
+   * Counts of runs that have not ended, by status, and the runs that make no progress, with the reason.
    *
    * @generated from rpc workflows_runtime.v1.RequestService.ListQueue
    */

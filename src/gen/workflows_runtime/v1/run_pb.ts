@@ -22,7 +22,7 @@ export const file_workflows_runtime_v1_run: GenFile = /*@__PURE__*/
   fileDesc("Ch53b3JrZmxvd3NfcnVudGltZS92MS9ydW4ucHJvdG8SFHdvcmtmbG93c19ydW50aW1lLnYxIsUICgNSdW4SCgoCaWQYASABKAkSDgoGdGVuYW50GAIgASgJEgsKA29yZxgDIAEoCRIoCgZzdGF0dXMYBCABKA4yGC5hdXRvbWF0aW9uLnYxLlJ1blN0YXR1cxIOCgZyZWFzb24YBSABKAkSFQoNZGVmaW5pdGlvbl9pZBgGIAEoCRIaChJkZWZpbml0aW9uX3ZlcnNpb24YByABKAkSGQoRZGVmaW5pdGlvbl9kaWdlc3QYCCABKAkSEgoKcHJvZmlsZV9pZBgJIAEoCRIXCg9wcm9maWxlX3ZlcnNpb24YCiABKAkSFgoOcHJvZmlsZV9kaWdlc3QYCyABKAkSDwoHcnVsZV9pZBgMIAEoCRIRCgl3b3JrX2tpbmQYDSABKAkSLQoKcmVmZXJlbmNlcxgOIAEoCzIZLmF1dG9tYXRpb24udjEuUmVmZXJlbmNlcxIOCgZzb3VyY2UYDyABKAkSEAoIZXZlbnRfaWQYECABKAkSEgoKcmVxdWVzdF9pZBgRIAEoCRIWCg5jb3JyZWxhdGlvbl9pZBgSIAEoCRITCgt0cmFjZXBhcmVudBgTIAEoCRISCgpnZW5lcmF0aW9uGBQgASgFEhMKC3dvcmtmbG93X2lkGBUgASgJEjkKDWRlc2lyZWRfc3RhdGUYFiABKA4yIi53b3JrZmxvd3NfcnVudGltZS52MS5EZXNpcmVkU3RhdGUSFQoNbGFzdF9zZXF1ZW5jZRgXIAEoAxIuCgpjcmVhdGVkX2F0GBggASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIuCgpzdGFydGVkX2F0GBkgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIsCghiZWd1bl9hdBgaIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLAoIZW5kZWRfYXQYGyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEiwKCGRlYWRsaW5lGBwgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIkCgRwaW5zGB0gASgLMhYuYXV0b21hdGlvbi52MS5SdW5QaW5zEhMKC2Jhc2VfY29tbWl0GB4gASgJEjEKDXdvcmtfYmVndW5fYXQYHyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEicKBWxpbWl0GCAgASgLMhguYXV0b21hdGlvbi52MS5UaW1lTGltaXQSKwoHd2FpdGluZxghIAEoCzIaLmF1dG9tYXRpb24udjEuV29ya1dhaXRpbmcSNQoGY2FuY2VsGCIgASgLMiUud29ya2Zsb3dzX3J1bnRpbWUudjEuQ2FuY2VsUmVxdWVzdGVkEjIKB2F0dGVtcHQYIyABKAsyIS53b3JrZmxvd3NfcnVudGltZS52MS5Xb3JrQXR0ZW1wdCJcCg9DYW5jZWxSZXF1ZXN0ZWQSEQoJcHJpbmNpcGFsGAEgASgJEg4KBnJlYXNvbhgCIAEoCRImCgJhdBgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAihwEKC1dvcmtBdHRlbXB0Eg8KB2F0dGVtcHQYASABKAUSLAoIYmVndW5fYXQYAiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhQKDHByZXZpb3VzX2VuZBgDIAEoCRIOCgZmYXVsdHMYBCABKAUSEwoLbW9zdF9mYXVsdHMYBSABKAUiLgoNRXhjZWVkZWRMaW1pdBINCgVjYXVzZRgBIAEoCRIOCgZyZWFzb24YAiABKAkiagoJRXhlY3V0aW9uEhcKBnJ1bl9pZBgBIAEoCUIHukgEcgIQARIbCgpnZW5lcmF0aW9uGAIgASgFQge6SAQaAigBEicKFmZpcnN0X2V4ZWN1dGlvbl9ydW5faWQYAyABKAlCB7pIBHICEAEqXgoMRGVzaXJlZFN0YXRlEh0KGURFU0lSRURfU1RBVEVfVU5TUEVDSUZJRUQQABIVChFERVNJUkVEX1NUQVRFX1JVThABEhgKFERFU0lSRURfU1RBVEVfQ0FOQ0VMEAJiBnByb3RvMw", [file_automation_v1_ref, file_automation_v1_run_event, file_automation_v1_run_work, file_buf_validate_validate, file_google_protobuf_timestamp]);
 
 /**
- * A run as people see it.
+ * A run.
  *
  * @generated from message workflows_runtime.v1.Run
  */
@@ -48,7 +48,7 @@ export type Run = Message<"workflows_runtime.v1.Run"> & {
   status: RunStatus;
 
   /**
-   * Why, for an end that is not COMPLETED.
+   * Why the run ended, unless it is COMPLETED.
    *
    * @generated from field: string reason = 5;
    */
@@ -85,7 +85,7 @@ export type Run = Message<"workflows_runtime.v1.Run"> & {
   profileDigest: string;
 
   /**
-   * The rule that chose the definition; empty when none did.
+   * The rule that chose the definition; empty when no rule did.
    *
    * @generated from field: string rule_id = 12;
    */
@@ -127,7 +127,7 @@ export type Run = Message<"workflows_runtime.v1.Run"> & {
   traceparent: string;
 
   /**
-   * Which Temporal execution speaks for the run.
+   * Counts the Temporal executions that were started for the run; only the newest may write to it.
    *
    * @generated from field: int32 generation = 20;
    */
@@ -169,42 +169,42 @@ export type Run = Message<"workflows_runtime.v1.Run"> & {
   endedAt?: Timestamp | undefined;
 
   /**
-   * The event's own; absent when it has none.
+   * From the event; absent when it has none.
    *
    * @generated from field: google.protobuf.Timestamp deadline = 28;
    */
   deadline?: Timestamp | undefined;
 
   /**
-   * What it works on and with; absent for a plan without steps.
+   * Repository, personas and policy, fixed at accept; absent for a plan without steps.
    *
    * @generated from field: automation.v1.RunPins pins = 29;
    */
   pins?: RunPins | undefined;
 
   /**
-   * What the ref was resolved to; empty until the workspace stands.
+   * The commit that the ref was resolved to; empty until the workspace is prepared.
    *
    * @generated from field: string base_commit = 30;
    */
   baseCommit: string;
 
   /**
-   * When the work began: a workspace worker took it up, or, for a plan without steps, its workflow began.
+   * When a workspace worker began the work or, for a plan without steps, when the workflow began.
    *
    * @generated from field: google.protobuf.Timestamp work_begun_at = 31;
    */
   workBegunAt?: Timestamp | undefined;
 
   /**
-   * The limit of time that runs now; absent after the end.
+   * The time limit that currently applies; absent after the end.
    *
    * @generated from field: automation.v1.TimeLimit limit = 32;
    */
   limit?: TimeLimit | undefined;
 
   /**
-   * Set while the work waits for something outside of it.
+   * Set while the work waits for another system.
    *
    * @generated from field: automation.v1.WorkWaiting waiting = 33;
    */
@@ -218,7 +218,7 @@ export type Run = Message<"workflows_runtime.v1.Run"> & {
   cancel?: CancelRequested | undefined;
 
   /**
-   * The try of the work that was taken up last; absent before the first.
+   * The newest attempt of the work; absent before the first.
    *
    * @generated from field: workflows_runtime.v1.WorkAttempt attempt = 35;
    */
@@ -226,7 +226,7 @@ export type Run = Message<"workflows_runtime.v1.Run"> & {
 };
 
 /**
- * A run as people see it.
+ * A run.
  *
  * @generated from message workflows_runtime.v1.Run
  */
@@ -252,7 +252,7 @@ export type RunJson = {
   status?: RunStatusJson;
 
   /**
-   * Why, for an end that is not COMPLETED.
+   * Why the run ended, unless it is COMPLETED.
    *
    * @generated from field: string reason = 5;
    */
@@ -289,7 +289,7 @@ export type RunJson = {
   profileDigest?: string;
 
   /**
-   * The rule that chose the definition; empty when none did.
+   * The rule that chose the definition; empty when no rule did.
    *
    * @generated from field: string rule_id = 12;
    */
@@ -331,7 +331,7 @@ export type RunJson = {
   traceparent?: string;
 
   /**
-   * Which Temporal execution speaks for the run.
+   * Counts the Temporal executions that were started for the run; only the newest may write to it.
    *
    * @generated from field: int32 generation = 20;
    */
@@ -373,42 +373,42 @@ export type RunJson = {
   endedAt?: TimestampJson;
 
   /**
-   * The event's own; absent when it has none.
+   * From the event; absent when it has none.
    *
    * @generated from field: google.protobuf.Timestamp deadline = 28;
    */
   deadline?: TimestampJson;
 
   /**
-   * What it works on and with; absent for a plan without steps.
+   * Repository, personas and policy, fixed at accept; absent for a plan without steps.
    *
    * @generated from field: automation.v1.RunPins pins = 29;
    */
   pins?: RunPinsJson;
 
   /**
-   * What the ref was resolved to; empty until the workspace stands.
+   * The commit that the ref was resolved to; empty until the workspace is prepared.
    *
    * @generated from field: string base_commit = 30;
    */
   baseCommit?: string;
 
   /**
-   * When the work began: a workspace worker took it up, or, for a plan without steps, its workflow began.
+   * When a workspace worker began the work or, for a plan without steps, when the workflow began.
    *
    * @generated from field: google.protobuf.Timestamp work_begun_at = 31;
    */
   workBegunAt?: TimestampJson;
 
   /**
-   * The limit of time that runs now; absent after the end.
+   * The time limit that currently applies; absent after the end.
    *
    * @generated from field: automation.v1.TimeLimit limit = 32;
    */
   limit?: TimeLimitJson;
 
   /**
-   * Set while the work waits for something outside of it.
+   * Set while the work waits for another system.
    *
    * @generated from field: automation.v1.WorkWaiting waiting = 33;
    */
@@ -422,7 +422,7 @@ export type RunJson = {
   cancel?: CancelRequestedJson;
 
   /**
-   * The try of the work that was taken up last; absent before the first.
+   * The newest attempt of the work; absent before the first.
    *
    * @generated from field: workflows_runtime.v1.WorkAttempt attempt = 35;
    */
@@ -437,7 +437,7 @@ export const RunSchema: GenMessage<Run, {jsonType: RunJson}> = /*@__PURE__*/
   messageDesc(file_workflows_runtime_v1_run, 0);
 
 /**
- * Who asked first to cancel a run.
+ * Who first asked to cancel the run.
  *
  * @generated from message workflows_runtime.v1.CancelRequested
  */
@@ -459,7 +459,7 @@ export type CancelRequested = Message<"workflows_runtime.v1.CancelRequested"> & 
 };
 
 /**
- * Who asked first to cancel a run.
+ * Who first asked to cancel the run.
  *
  * @generated from message workflows_runtime.v1.CancelRequested
  */
@@ -488,7 +488,7 @@ export const CancelRequestedSchema: GenMessage<CancelRequested, {jsonType: Cance
   messageDesc(file_workflows_runtime_v1_run, 1);
 
 /**
- * A try of the work. What it waits for, and workers that are lost, may take any number of tries; failures of the scheduler's own are counted.
+ * An attempt of the work. Waiting and lost workers may cause any number of attempts; only faults of the scheduler itself are counted and limited.
  *
  * @generated from message workflows_runtime.v1.WorkAttempt
  */
@@ -506,14 +506,14 @@ export type WorkAttempt = Message<"workflows_runtime.v1.WorkAttempt"> & {
   begunAt?: Timestamp | undefined;
 
   /**
-   * How the try before it ended; empty for the first.
+   * How the previous attempt ended; empty for the first.
    *
    * @generated from field: string previous_end = 3;
    */
   previousEnd: string;
 
   /**
-   * How many tries failed for a fault of the scheduler's own, and how many may.
+   * How many attempts failed by a fault of the scheduler itself, and how many may.
    *
    * @generated from field: int32 faults = 4;
    */
@@ -526,7 +526,7 @@ export type WorkAttempt = Message<"workflows_runtime.v1.WorkAttempt"> & {
 };
 
 /**
- * A try of the work. What it waits for, and workers that are lost, may take any number of tries; failures of the scheduler's own are counted.
+ * An attempt of the work. Waiting and lost workers may cause any number of attempts; only faults of the scheduler itself are counted and limited.
  *
  * @generated from message workflows_runtime.v1.WorkAttempt
  */
@@ -544,14 +544,14 @@ export type WorkAttemptJson = {
   begunAt?: TimestampJson;
 
   /**
-   * How the try before it ended; empty for the first.
+   * How the previous attempt ended; empty for the first.
    *
    * @generated from field: string previous_end = 3;
    */
   previousEnd?: string;
 
   /**
-   * How many tries failed for a fault of the scheduler's own, and how many may.
+   * How many attempts failed by a fault of the scheduler itself, and how many may.
    *
    * @generated from field: int32 faults = 4;
    */
@@ -571,7 +571,7 @@ export const WorkAttemptSchema: GenMessage<WorkAttempt, {jsonType: WorkAttemptJs
   messageDesc(file_workflows_runtime_v1_run, 2);
 
 /**
- * A limit of time has passed: the run is to be ended TIMED_OUT with this cause and reason.
+ * A time limit has passed: the run must end TIMED_OUT with this cause and reason.
  *
  * @generated from message workflows_runtime.v1.ExceededLimit
  */
@@ -590,7 +590,7 @@ export type ExceededLimit = Message<"workflows_runtime.v1.ExceededLimit"> & {
 };
 
 /**
- * A limit of time has passed: the run is to be ended TIMED_OUT with this cause and reason.
+ * A time limit has passed: the run must end TIMED_OUT with this cause and reason.
  *
  * @generated from message workflows_runtime.v1.ExceededLimit
  */
@@ -616,7 +616,7 @@ export const ExceededLimitSchema: GenMessage<ExceededLimit, {jsonType: ExceededL
   messageDesc(file_workflows_runtime_v1_run, 3);
 
 /**
- * Which Temporal execution is speaking for a run. A refused one ends without effects.
+ * The Temporal execution that makes a call. One that is superseded ends without effects.
  *
  * @generated from message workflows_runtime.v1.Execution
  */
@@ -632,7 +632,7 @@ export type Execution = Message<"workflows_runtime.v1.Execution"> & {
   generation: number;
 
   /**
-   * Temporal's first execution run id.
+   * Temporal's id of the first run of the execution.
    *
    * @generated from field: string first_execution_run_id = 3;
    */
@@ -640,7 +640,7 @@ export type Execution = Message<"workflows_runtime.v1.Execution"> & {
 };
 
 /**
- * Which Temporal execution is speaking for a run. A refused one ends without effects.
+ * The Temporal execution that makes a call. One that is superseded ends without effects.
  *
  * @generated from message workflows_runtime.v1.Execution
  */
@@ -656,7 +656,7 @@ export type ExecutionJson = {
   generation?: number;
 
   /**
-   * Temporal's first execution run id.
+   * Temporal's id of the first run of the execution.
    *
    * @generated from field: string first_execution_run_id = 3;
    */
@@ -671,7 +671,7 @@ export const ExecutionSchema: GenMessage<Execution, {jsonType: ExecutionJson}> =
   messageDesc(file_workflows_runtime_v1_run, 4);
 
 /**
- * What the run shall do; the worker asks, a signal only wakes it.
+ * What the run should do. Workers ask for it; a signal only wakes them.
  *
  * @generated from enum workflows_runtime.v1.DesiredState
  */
@@ -693,14 +693,14 @@ export const DesiredState = {
 } as const;
 
 /**
- * What the run shall do; the worker asks, a signal only wakes it.
+ * What the run should do. Workers ask for it; a signal only wakes them.
  *
  * @generated from enum workflows_runtime.v1.DesiredState
  */
 export type DesiredState = (typeof DesiredState)[keyof typeof DesiredState] | UnknownEnum;
 
 /**
- * What the run shall do; the worker asks, a signal only wakes it.
+ * What the run should do. Workers ask for it; a signal only wakes them.
  *
  * @generated from enum workflows_runtime.v1.DesiredState
  */

@@ -40,21 +40,21 @@ export type BeginRunRequest = Message<"workflows_runtime.v1.BeginRunRequest"> & 
   execution?: Execution | undefined;
 
   /**
-   * What the workflow was started with. A wrong one is refused, and recorded: it comes from nobody that was asked to work on the run.
+   * The secret that the workflow was started with. A wrong one is refused and recorded in the audit log.
    *
    * @generated from field: string start_capability = 2;
    */
   startCapability: string;
 
   /**
-   * Set by a workspace worker that takes up the work: which try it is, from 1. The first one begins the work, and its limit of time. 0: the workflow itself.
+   * Set by a workspace worker that begins the work: the number of its attempt, from 1. The first begins the work and its time limit. 0: the workflow itself.
    *
    * @generated from field: int32 attempt = 3;
    */
   attempt: number;
 
   /**
-   * Of the last try that failed for a fault of the scheduler's own, when this one follows it.
+   * Set when the previous attempt failed by a fault of the scheduler itself.
    *
    * @generated from field: workflows_runtime.v1.WorkFault fault = 4;
    */
@@ -71,21 +71,21 @@ export type BeginRunRequestJson = {
   execution?: ExecutionJson;
 
   /**
-   * What the workflow was started with. A wrong one is refused, and recorded: it comes from nobody that was asked to work on the run.
+   * The secret that the workflow was started with. A wrong one is refused and recorded in the audit log.
    *
    * @generated from field: string start_capability = 2;
    */
   startCapability?: string;
 
   /**
-   * Set by a workspace worker that takes up the work: which try it is, from 1. The first one begins the work, and its limit of time. 0: the workflow itself.
+   * Set by a workspace worker that begins the work: the number of its attempt, from 1. The first begins the work and its time limit. 0: the workflow itself.
    *
    * @generated from field: int32 attempt = 3;
    */
   attempt?: number;
 
   /**
-   * Of the last try that failed for a fault of the scheduler's own, when this one follows it.
+   * Set when the previous attempt failed by a fault of the scheduler itself.
    *
    * @generated from field: workflows_runtime.v1.WorkFault fault = 4;
    */
@@ -100,20 +100,20 @@ export const BeginRunRequestSchema: GenMessage<BeginRunRequest, {jsonType: Begin
   messageDesc(file_workflows_runtime_v1_run_worker_service, 0);
 
 /**
- * Tries that failed for a fault of the scheduler's own.
+ * Attempts that failed by a fault of the scheduler itself.
  *
  * @generated from message workflows_runtime.v1.WorkFault
  */
 export type WorkFault = Message<"workflows_runtime.v1.WorkFault"> & {
   /**
-   * So many of the run's work, this one included.
+   * How many there were, this one included.
    *
    * @generated from field: int32 count = 1;
    */
   count: number;
 
   /**
-   * After so many the run ends FAILED.
+   * After this many the run ends FAILED.
    *
    * @generated from field: int32 most = 2;
    */
@@ -125,7 +125,7 @@ export type WorkFault = Message<"workflows_runtime.v1.WorkFault"> & {
   reason: string;
 
   /**
-   * Which try it was.
+   * Number of the attempt.
    *
    * @generated from field: int32 attempt = 4;
    */
@@ -133,20 +133,20 @@ export type WorkFault = Message<"workflows_runtime.v1.WorkFault"> & {
 };
 
 /**
- * Tries that failed for a fault of the scheduler's own.
+ * Attempts that failed by a fault of the scheduler itself.
  *
  * @generated from message workflows_runtime.v1.WorkFault
  */
 export type WorkFaultJson = {
   /**
-   * So many of the run's work, this one included.
+   * How many there were, this one included.
    *
    * @generated from field: int32 count = 1;
    */
   count?: number;
 
   /**
-   * After so many the run ends FAILED.
+   * After this many the run ends FAILED.
    *
    * @generated from field: int32 most = 2;
    */
@@ -158,7 +158,7 @@ export type WorkFaultJson = {
   reason?: string;
 
   /**
-   * Which try it was.
+   * Number of the attempt.
    *
    * @generated from field: int32 attempt = 4;
    */
@@ -177,7 +177,7 @@ export const WorkFaultSchema: GenMessage<WorkFault, {jsonType: WorkFaultJson}> =
  */
 export type BeginRunResponse = Message<"workflows_runtime.v1.BeginRunResponse"> & {
   /**
-   * Another execution speaks for this run: end without effects.
+   * Another execution is responsible for this run: end without effects.
    *
    * @generated from field: bool refused = 1;
    */
@@ -206,21 +206,21 @@ export type BeginRunResponse = Message<"workflows_runtime.v1.BeginRunResponse"> 
   request?: RunRequested | undefined;
 
   /**
-   * Set once the work is complete: another attempt has nothing left to do.
+   * Set once the work is complete: a further attempt has nothing to do.
    *
    * @generated from field: automation.v1.WorkReport work = 7;
    */
   work?: WorkReport | undefined;
 
   /**
-   * Set when nothing may begin any more.
+   * Set when the run must end instead.
    *
    * @generated from field: workflows_runtime.v1.ExceededLimit exceeded_limit = 8;
    */
   exceededLimit?: ExceededLimit | undefined;
 
   /**
-   * Until then no limit of time passes, whatever happens: there is nothing to ask before.
+   * No time limit can pass before this time; there is no need to ask earlier.
    *
    * @generated from field: google.protobuf.Timestamp no_limit_before = 9;
    */
@@ -232,7 +232,7 @@ export type BeginRunResponse = Message<"workflows_runtime.v1.BeginRunResponse"> 
  */
 export type BeginRunResponseJson = {
   /**
-   * Another execution speaks for this run: end without effects.
+   * Another execution is responsible for this run: end without effects.
    *
    * @generated from field: bool refused = 1;
    */
@@ -261,21 +261,21 @@ export type BeginRunResponseJson = {
   request?: RunRequestedJson;
 
   /**
-   * Set once the work is complete: another attempt has nothing left to do.
+   * Set once the work is complete: a further attempt has nothing to do.
    *
    * @generated from field: automation.v1.WorkReport work = 7;
    */
   work?: WorkReportJson;
 
   /**
-   * Set when nothing may begin any more.
+   * Set when the run must end instead.
    *
    * @generated from field: workflows_runtime.v1.ExceededLimit exceeded_limit = 8;
    */
   exceededLimit?: ExceededLimitJson;
 
   /**
-   * Until then no limit of time passes, whatever happens: there is nothing to ask before.
+   * No time limit can pass before this time; there is no need to ask earlier.
    *
    * @generated from field: google.protobuf.Timestamp no_limit_before = 9;
    */
@@ -341,7 +341,7 @@ export const CreateArtifactUploadsRequestSchema: GenMessage<CreateArtifactUpload
  */
 export type CreateArtifactUploadsResponse = Message<"workflows_runtime.v1.CreateArtifactUploadsResponse"> & {
   /**
-   * One per upload, in their order.
+   * One per upload, in the same order.
    *
    * @generated from field: repeated workflows_runtime.v1.UploadGrant grants = 1;
    */
@@ -353,7 +353,7 @@ export type CreateArtifactUploadsResponse = Message<"workflows_runtime.v1.Create
  */
 export type CreateArtifactUploadsResponseJson = {
   /**
-   * One per upload, in their order.
+   * One per upload, in the same order.
    *
    * @generated from field: repeated workflows_runtime.v1.UploadGrant grants = 1;
    */
@@ -377,14 +377,14 @@ export type UploadGrant = Message<"workflows_runtime.v1.UploadGrant"> & {
   sha256: string;
 
   /**
-   * The store has these bytes already: nothing to send.
+   * The store has these bytes already; nothing is to be sent.
    *
    * @generated from field: bool present = 2;
    */
   present: boolean;
 
   /**
-   * For one PUT with exactly these headers, within 10 minutes.
+   * For one PUT with exactly these headers; valid for 10 minutes.
    *
    * @generated from field: string url = 3;
    */
@@ -406,14 +406,14 @@ export type UploadGrantJson = {
   sha256?: string;
 
   /**
-   * The store has these bytes already: nothing to send.
+   * The store has these bytes already; nothing is to be sent.
    *
    * @generated from field: bool present = 2;
    */
   present?: boolean;
 
   /**
-   * For one PUT with exactly these headers, within 10 minutes.
+   * For one PUT with exactly these headers; valid for 10 minutes.
    *
    * @generated from field: string url = 3;
    */
@@ -489,7 +489,7 @@ export type CompleteArtifactUploadsResponse = Message<"workflows_runtime.v1.Comp
   desiredState: DesiredState;
 
   /**
-   * The report that stands: this one, or an earlier one.
+   * The stored report: this one, or an earlier one.
    *
    * @generated from field: automation.v1.WorkReport report = 2;
    */
@@ -506,7 +506,7 @@ export type CompleteArtifactUploadsResponseJson = {
   desiredState?: DesiredStateJson;
 
   /**
-   * The report that stands: this one, or an earlier one.
+   * The stored report: this one, or an earlier one.
    *
    * @generated from field: automation.v1.WorkReport report = 2;
    */
@@ -694,14 +694,14 @@ export const CommitSealRequestSchema: GenMessage<CommitSealRequest, {jsonType: C
  */
 export type CommitSealResponse = Message<"workflows_runtime.v1.CommitSealResponse"> & {
   /**
-   * False: a cancel came first, or `fault` says why; seal that end with AbortSeal.
+   * False when a cancel came first or `fault` is set; then call AbortSeal.
    *
    * @generated from field: bool committed = 1;
    */
   committed: boolean;
 
   /**
-   * Why the run can't be COMPLETED any more, for people: an object that a statement names is gone, or is not what it was.
+   * Why the run can no longer be COMPLETED, for people: an object that a statement names is missing or altered.
    *
    * @generated from field: string fault = 2;
    */
@@ -720,14 +720,14 @@ export type CommitSealResponse = Message<"workflows_runtime.v1.CommitSealRespons
  */
 export type CommitSealResponseJson = {
   /**
-   * False: a cancel came first, or `fault` says why; seal that end with AbortSeal.
+   * False when a cancel came first or `fault` is set; then call AbortSeal.
    *
    * @generated from field: bool committed = 1;
    */
   committed?: boolean;
 
   /**
-   * Why the run can't be COMPLETED any more, for people: an object that a statement names is gone, or is not what it was.
+   * Why the run can no longer be COMPLETED, for people: an object that a statement names is missing or altered.
    *
    * @generated from field: string fault = 2;
    */
@@ -765,7 +765,7 @@ export type AbortSealRequest = Message<"workflows_runtime.v1.AbortSealRequest"> 
   outcome: RunStatus;
 
   /**
-   * Stable code: `verdict_failed`, `handoff_refused`, `cancelled`, `internal`, a cause of the work's, or of a limit of time (see TimeLimit).
+   * Stable code: `verdict_failed`, `handoff_refused`, `cancelled`, `internal`, a cause of the work, or the cause of a TimeLimit.
    *
    * @generated from field: string cause = 3;
    */
@@ -794,7 +794,7 @@ export type AbortSealRequestJson = {
   outcome?: RunStatusJson;
 
   /**
-   * Stable code: `verdict_failed`, `handoff_refused`, `cancelled`, `internal`, a cause of the work's, or of a limit of time (see TimeLimit).
+   * Stable code: `verdict_failed`, `handoff_refused`, `cancelled`, `internal`, a cause of the work, or the cause of a TimeLimit.
    *
    * @generated from field: string cause = 3;
    */
@@ -818,7 +818,7 @@ export const AbortSealRequestSchema: GenMessage<AbortSealRequest, {jsonType: Abo
  */
 export type AbortSealResponse = Message<"workflows_runtime.v1.AbortSealResponse"> & {
   /**
-   * The end that was sealed.
+   * The end that the run has.
    *
    * @generated from field: automation.v1.RunStatus outcome = 1;
    */
@@ -835,7 +835,7 @@ export type AbortSealResponse = Message<"workflows_runtime.v1.AbortSealResponse"
  */
 export type AbortSealResponseJson = {
   /**
-   * The end that was sealed.
+   * The end that the run has.
    *
    * @generated from field: automation.v1.RunStatus outcome = 1;
    */
@@ -864,21 +864,21 @@ export const HandoffProgress = {
   UNSPECIFIED: 0,
 
   /**
-   * Every try was accepted.
+   * Every try call was accepted.
    *
    * @generated from enum value: HANDOFF_PROGRESS_ACCEPTED = 1;
    */
   ACCEPTED: 1,
 
   /**
-   * A receiver gave no answer yet; ask again.
+   * A receiver has not answered; call again.
    *
    * @generated from enum value: HANDOFF_PROGRESS_PENDING = 2;
    */
   PENDING: 2,
 
   /**
-   * A receiver said no.
+   * A receiver refused.
    *
    * @generated from enum value: HANDOFF_PROGRESS_REFUSED = 3;
    */
@@ -902,14 +902,14 @@ export const HandoffProgressSchema: GenEnum<HandoffProgress, HandoffProgressJson
   enumDesc(file_workflows_runtime_v1_run_worker_service, 0);
 
 /**
- * The worker's side of a run. Each answer is recorded under (run, generation, logical step): a repeated call gets the recorded answer.
- * A call of an execution that does not speak for the run is `aborted`.
+ * The worker's side of a run. Answers are recorded by (run, generation, step): a repeated call gets the recorded answer.
+ * A call from a superseded execution is `aborted`.
  *
  * @generated from service workflows_runtime.v1.RunWorkerService
  */
 export const RunWorkerService: GenService<{
   /**
-   * Admits one execution per generation, which must know the capability that its workflow was started with, and hands it the plan.
+   * Admits one execution per generation and returns the plan. The execution must present the capability that its workflow was started with.
    *
    * @generated from rpc workflows_runtime.v1.RunWorkerService.BeginRun
    */
@@ -919,7 +919,7 @@ export const RunWorkerService: GenService<{
     output: typeof BeginRunResponseSchema;
   },
   /**
-   * Lets a worker store objects: each grant takes the very bytes that were named, by sha256 and length, and nothing else.
+   * Lets a worker store objects. Each grant accepts only bytes with the sha256 and length that were named.
    *
    * @generated from rpc workflows_runtime.v1.RunWorkerService.CreateArtifactUploads
    */
@@ -929,7 +929,7 @@ export const RunWorkerService: GenService<{
     output: typeof CreateArtifactUploadsResponseSchema;
   },
   /**
-   * Closes the work: every object is read and digested again, then the report stands. The first report of a run is the one that counts.
+   * Completes the work: the api reads and digests every object again, then stores the report. The first stored report of a run is final.
    *
    * @generated from rpc workflows_runtime.v1.RunWorkerService.CompleteArtifactUploads
    */
@@ -939,7 +939,7 @@ export const RunWorkerService: GenService<{
     output: typeof CompleteArtifactUploadsResponseSchema;
   },
   /**
-   * Judges the evidence and, when the verdict passes, prepares statements and hand-off calls.
+   * Evaluates the evidence and, when the verdict passes, prepares statements and hand-off calls.
    *
    * @generated from rpc workflows_runtime.v1.RunWorkerService.PrepareSeal
    */
@@ -949,7 +949,7 @@ export const RunWorkerService: GenService<{
     output: typeof PrepareSealResponseSchema;
   },
   /**
-   * Makes every pending try once, as far as its receiver takes calls, and says where they stand. Asked again while a round runs, it joins that one.
+   * Sends each pending try call once, if its receiver takes calls, and returns the state of all. A call during a round joins that round.
    *
    * @generated from rpc workflows_runtime.v1.RunWorkerService.DeliverHandoff
    */
@@ -959,7 +959,7 @@ export const RunWorkerService: GenService<{
     output: typeof DeliverHandoffResponseSchema;
   },
   /**
-   * Signs, registers, writes the graph and ends the run COMPLETED, all in one transaction; or says that a cancel came first.
+   * Signs and registers attestations, writes the graph and ends the run COMPLETED, all in one transaction; or answers that a cancel came first.
    *
    * @generated from rpc workflows_runtime.v1.RunWorkerService.CommitSeal
    */
@@ -969,7 +969,7 @@ export const RunWorkerService: GenService<{
     output: typeof CommitSealResponseSchema;
   },
   /**
-   * Ends the run FAILED, CANCELLED or TIMED_OUT with the evidence of that end. After a commit it answers COMPLETED.
+   * Ends the run FAILED, CANCELLED or TIMED_OUT with evidence of that end. For a committed run it answers COMPLETED.
    *
    * @generated from rpc workflows_runtime.v1.RunWorkerService.AbortSeal
    */

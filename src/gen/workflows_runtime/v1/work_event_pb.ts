@@ -16,13 +16,13 @@ export const file_workflows_runtime_v1_work_event: GenFile = /*@__PURE__*/
   fileDesc("CiV3b3JrZmxvd3NfcnVudGltZS92MS93b3JrX2V2ZW50LnByb3RvEhR3b3JrZmxvd3NfcnVudGltZS52MSLcAwoJV29ya0V2ZW50EhIKAW4YASABKANCB7pIBCICKAESLwoHbWVzc2FnZRgLIAEoCzIcLmF1dG9tYXRpb24udjEuTWVzc2FnZUxvZ2dlZEgAEioKBHN0ZXAYDiABKAsyGi5hdXRvbWF0aW9uLnYxLlN0ZXBDaGFuZ2VkSAASKQoEcGxhbhgPIAEoCzIZLmF1dG9tYXRpb24udjEuUGxhblN0YXRlZEgAEicKBHRvb2wYECABKAsyFy5hdXRvbWF0aW9uLnYxLlRvb2xVc2VkSAASMAoIYXJ0aWZhY3QYESABKAsyHC5hdXRvbWF0aW9uLnYxLkFydGlmYWN0Tm90ZWRIABIvCghwcm9ncmVzcxgSIAEoCzIbLmF1dG9tYXRpb24udjEuUHJvZ3Jlc3NNYWRlSAASNQoJd29ya3NwYWNlGBMgASgLMiAuYXV0b21hdGlvbi52MS5Xb3Jrc3BhY2VQcmVwYXJlZEgAEi8KCGNhcHR1cmVkGBUgASgLMhsuYXV0b21hdGlvbi52MS5UcmVlQ2FwdHVyZWRIABItCgd3YWl0aW5nGBYgASgLMhouYXV0b21hdGlvbi52MS5Xb3JrV2FpdGluZ0gAQhAKB3BheWxvYWQSBbpIAggBYgZwcm90bzM", [file_automation_v1_run_event, file_buf_validate_validate]);
 
 /**
- * Something a worker saw or a persona said; ≤ 64 KiB.
+ * What a worker observed or a persona reported; at most 64 KiB.
  *
  * @generated from message workflows_runtime.v1.WorkEvent
  */
 export type WorkEvent = Message<"workflows_runtime.v1.WorkEvent"> & {
   /**
-   * The worker's own count within the attempt, from 1.
+   * Counted by the worker within the attempt, from 1.
    *
    * @generated from field: int64 n = 1;
    */
@@ -81,7 +81,7 @@ export type WorkEvent = Message<"workflows_runtime.v1.WorkEvent"> & {
     case: "captured";
   } | {
     /**
-     * The same reason again is no new event: only the run's `waiting` says how long it goes on.
+     * A repeated reason makes no new event; `waiting` of the run tells how long it has lasted.
      *
      * @generated from field: automation.v1.WorkWaiting waiting = 22;
      */
@@ -91,13 +91,13 @@ export type WorkEvent = Message<"workflows_runtime.v1.WorkEvent"> & {
 };
 
 /**
- * Something a worker saw or a persona said; ≤ 64 KiB.
+ * What a worker observed or a persona reported; at most 64 KiB.
  *
  * @generated from message workflows_runtime.v1.WorkEvent
  */
 export type WorkEventJson = {
   /**
-   * The worker's own count within the attempt, from 1.
+   * Counted by the worker within the attempt, from 1.
    *
    * @generated from field: int64 n = 1;
    */
@@ -144,7 +144,7 @@ export type WorkEventJson = {
   captured?: TreeCapturedJson;
 
   /**
-   * The same reason again is no new event: only the run's `waiting` says how long it goes on.
+   * A repeated reason makes no new event; `waiting` of the run tells how long it has lasted.
    *
    * @generated from field: automation.v1.WorkWaiting waiting = 22;
    */

@@ -13,7 +13,7 @@ export const file_workflows_runtime_v1_workflow_definition: GenFile = /*@__PURE_
   fileDesc("Ci53b3JrZmxvd3NfcnVudGltZS92MS93b3JrZmxvd19kZWZpbml0aW9uLnByb3RvEhR3b3JrZmxvd3NfcnVudGltZS52MSJ4ChJXb3JrZmxvd0RlZmluaXRpb24SCgoCaWQYASABKAkSDQoFdGl0bGUYAiABKAkSNQoIY2hhbm5lbHMYAyADKAsyIy53b3JrZmxvd3NfcnVudGltZS52MS5DaGFubmVsVGFyZ2V0EhAKCHZlcnNpb25zGAQgAygJIjEKDUNoYW5uZWxUYXJnZXQSDwoHY2hhbm5lbBgBIAEoCRIPCgd2ZXJzaW9uGAIgASgJYgZwcm90bzM");
 
 /**
- * A named automation: immutable versions and channels that move between them.
+ * A named automation with immutable versions, and channels that point to versions.
  *
  * @generated from message workflows_runtime.v1.WorkflowDefinition
  */
@@ -40,7 +40,7 @@ export type WorkflowDefinition = Message<"workflows_runtime.v1.WorkflowDefinitio
 };
 
 /**
- * A named automation: immutable versions and channels that move between them.
+ * A named automation with immutable versions, and channels that point to versions.
  *
  * @generated from message workflows_runtime.v1.WorkflowDefinition
  */

@@ -16,7 +16,7 @@ export const file_workflows_runtime_v1_workflow_rule: GenFile = /*@__PURE__*/
   fileDesc("Cih3b3JrZmxvd3NfcnVudGltZS92MS93b3JrZmxvd19ydWxlLnByb3RvEhR3b3JrZmxvd3NfcnVudGltZS52MSKDAgoMV29ya2Zsb3dSdWxlEiwKAmlkGAEgASgJQiC6SB1yGzIZXlthLXowLTldW2EtejAtOS1dezAsNjJ9JBIcCghwcmlvcml0eRgCIAEoBUIKukgHGgUY6AcoABI0Cgpwcm9maWxlX2lkGAMgASgJQiC6SB1yGzIZXlthLXowLTldW2EtejAtOS1dezAsNjJ9JBI4CgpkZWZpbml0aW9uGAQgASgLMhwuYXV0b21hdGlvbi52MS5EZWZpbml0aW9uUmVmQga6SAPIAQESNwoEb3JncxgFIAMoCUIpukgmkgEjEGQYASIdchsyGV5bYS16MC05XVthLXowLTktXXswLDYyfSRiBnByb3RvMw", [file_automation_v1_run_requested, file_buf_validate_validate]);
 
 /**
- * Sends requests to a definition. The first match in order of priority, then id, wins.
+ * Assigns requests to a definition. The first matching rule by priority, then id, applies.
  *
  * @generated from message workflows_runtime.v1.WorkflowRule
  */
@@ -27,14 +27,14 @@ export type WorkflowRule = Message<"workflows_runtime.v1.WorkflowRule"> & {
   id: string;
 
   /**
-   * Lower is asked first; 0–1000.
+   * 0–1000; lower is tried first.
    *
    * @generated from field: int32 priority = 2;
    */
   priority: number;
 
   /**
-   * Requests of this profile match.
+   * Profile whose requests match.
    *
    * @generated from field: string profile_id = 3;
    */
@@ -46,7 +46,7 @@ export type WorkflowRule = Message<"workflows_runtime.v1.WorkflowRule"> & {
   definition?: DefinitionRef | undefined;
 
   /**
-   * Requests of these orgs are asked by the rule; empty: of every org of the tenant.
+   * Orgs whose requests match; empty: every org of the tenant.
    *
    * @generated from field: repeated string orgs = 5;
    */
@@ -54,7 +54,7 @@ export type WorkflowRule = Message<"workflows_runtime.v1.WorkflowRule"> & {
 };
 
 /**
- * Sends requests to a definition. The first match in order of priority, then id, wins.
+ * Assigns requests to a definition. The first matching rule by priority, then id, applies.
  *
  * @generated from message workflows_runtime.v1.WorkflowRule
  */
@@ -65,14 +65,14 @@ export type WorkflowRuleJson = {
   id?: string;
 
   /**
-   * Lower is asked first; 0–1000.
+   * 0–1000; lower is tried first.
    *
    * @generated from field: int32 priority = 2;
    */
   priority?: number;
 
   /**
-   * Requests of this profile match.
+   * Profile whose requests match.
    *
    * @generated from field: string profile_id = 3;
    */
@@ -84,7 +84,7 @@ export type WorkflowRuleJson = {
   definition?: DefinitionRefJson;
 
   /**
-   * Requests of these orgs are asked by the rule; empty: of every org of the tenant.
+   * Orgs whose requests match; empty: every org of the tenant.
    *
    * @generated from field: repeated string orgs = 5;
    */

@@ -55,7 +55,7 @@ export type PublishWorkflowVersionRequest = Message<"workflows_runtime.v1.Publis
   version: string;
 
   /**
-   * Moved to this version; empty: none is moved.
+   * Points to this version afterwards; empty: no channel changes.
    *
    * @generated from field: string channel = 3;
    */
@@ -87,7 +87,7 @@ export type PublishWorkflowVersionRequestJson = {
   version?: string;
 
   /**
-   * Moved to this version; empty: none is moved.
+   * Points to this version afterwards; empty: no channel changes.
    *
    * @generated from field: string channel = 3;
    */
@@ -157,7 +157,7 @@ export const PublishWorkflowVersionResponseSchema: GenMessage<PublishWorkflowVer
  */
 export type GetWorkflowVersionRequest = Message<"workflows_runtime.v1.GetWorkflowVersionRequest"> & {
   /**
-   * Whatever names no definition of the tenant is `not_found`.
+   * A reference that names no definition of the tenant is `not_found`.
    *
    * @generated from field: automation.v1.DefinitionRef definition = 1;
    */
@@ -169,7 +169,7 @@ export type GetWorkflowVersionRequest = Message<"workflows_runtime.v1.GetWorkflo
  */
 export type GetWorkflowVersionRequestJson = {
   /**
-   * Whatever names no definition of the tenant is `not_found`.
+   * A reference that names no definition of the tenant is `not_found`.
    *
    * @generated from field: automation.v1.DefinitionRef definition = 1;
    */
@@ -571,7 +571,7 @@ export const ListRepositoriesResponseSchema: GenMessage<ListRepositoriesResponse
  */
 export type StartWorkflowRunRequest = Message<"workflows_runtime.v1.StartWorkflowRunRequest"> & {
   /**
-   * Chosen by the client: the same id again answers the same run.
+   * Chosen by the client. The same id again returns the same run.
    *
    * @generated from field: string request_id = 1;
    */
@@ -593,7 +593,7 @@ export type StartWorkflowRunRequest = Message<"workflows_runtime.v1.StartWorkflo
  */
 export type StartWorkflowRunRequestJson = {
   /**
-   * Chosen by the client: the same id again answers the same run.
+   * Chosen by the client. The same id again returns the same run.
    *
    * @generated from field: string request_id = 1;
    */
@@ -753,7 +753,7 @@ export const DescribeWorkflowRunResponseSchema: GenMessage<DescribeWorkflowRunRe
  */
 export type ListWorkflowRunsRequest = Message<"workflows_runtime.v1.ListWorkflowRunsRequest"> & {
   /**
-   * Any of these narrows the list.
+   * Filters; all that are set must match.
    *
    * @generated from field: automation.v1.RunStatus status = 1;
    */
@@ -782,7 +782,7 @@ export type ListWorkflowRunsRequest = Message<"workflows_runtime.v1.ListWorkflow
   pageToken: string;
 
   /**
-   * Runs whose id begins so: 4 to 36 characters of a lower-case UUID.
+   * Runs whose id begins with this: 4 to 36 characters of a lower-case UUID.
    *
    * @generated from field: string id_prefix = 6;
    */
@@ -794,7 +794,7 @@ export type ListWorkflowRunsRequest = Message<"workflows_runtime.v1.ListWorkflow
  */
 export type ListWorkflowRunsRequestJson = {
   /**
-   * Any of these narrows the list.
+   * Filters; all that are set must match.
    *
    * @generated from field: automation.v1.RunStatus status = 1;
    */
@@ -823,7 +823,7 @@ export type ListWorkflowRunsRequestJson = {
   pageToken?: string;
 
   /**
-   * Runs whose id begins so: 4 to 36 characters of a lower-case UUID.
+   * Runs whose id begins with this: 4 to 36 characters of a lower-case UUID.
    *
    * @generated from field: string id_prefix = 6;
    */
@@ -884,7 +884,7 @@ export type WatchWorkflowRunRequest = Message<"workflows_runtime.v1.WatchWorkflo
   runId: string;
 
   /**
-   * Events with a greater sequence are sent; 0: all.
+   * Only events with a greater sequence are sent; 0: all.
    *
    * @generated from field: int64 after_sequence = 2;
    */
@@ -901,7 +901,7 @@ export type WatchWorkflowRunRequestJson = {
   runId?: string;
 
   /**
-   * Events with a greater sequence are sent; 0: all.
+   * Only events with a greater sequence are sent; 0: all.
    *
    * @generated from field: int64 after_sequence = 2;
    */
@@ -1060,28 +1060,28 @@ export type ReportWorkflowStatusRequest = Message<"workflows_runtime.v1.ReportWo
   execution?: Execution | undefined;
 
   /**
-   * Which try of the work speaks, from 1; 0: the workflow itself, which has no events. A lower one than was heard before is `aborted`.
+   * The attempt that reports, from 1; 0: the workflow itself, which has no events. An attempt older than the newest known one is `aborted`.
    *
    * @generated from field: int32 attempt = 2;
    */
   attempt: number;
 
   /**
-   * In the order of `n`; those that are known already are left out.
+   * In the order of `n`. Events that are known already are skipped.
    *
    * @generated from field: repeated workflows_runtime.v1.WorkEvent events = 3;
    */
   events: WorkEvent[];
 
   /**
-   * RUNNING once the workspace stands; else absent.
+   * RUNNING once the workspace is prepared; else absent.
    *
    * @generated from field: automation.v1.RunStatus status = 4;
    */
   status: RunStatus;
 
   /**
-   * What the ref was resolved to, 40 lower-case hex. The first one that is told stays.
+   * The commit that the ref was resolved to, 40 lower-case hex. The first value is kept.
    *
    * @generated from field: string base_commit = 5;
    */
@@ -1098,28 +1098,28 @@ export type ReportWorkflowStatusRequestJson = {
   execution?: ExecutionJson;
 
   /**
-   * Which try of the work speaks, from 1; 0: the workflow itself, which has no events. A lower one than was heard before is `aborted`.
+   * The attempt that reports, from 1; 0: the workflow itself, which has no events. An attempt older than the newest known one is `aborted`.
    *
    * @generated from field: int32 attempt = 2;
    */
   attempt?: number;
 
   /**
-   * In the order of `n`; those that are known already are left out.
+   * In the order of `n`. Events that are known already are skipped.
    *
    * @generated from field: repeated workflows_runtime.v1.WorkEvent events = 3;
    */
   events?: WorkEventJson[];
 
   /**
-   * RUNNING once the workspace stands; else absent.
+   * RUNNING once the workspace is prepared; else absent.
    *
    * @generated from field: automation.v1.RunStatus status = 4;
    */
   status?: RunStatusJson;
 
   /**
-   * What the ref was resolved to, 40 lower-case hex. The first one that is told stays.
+   * The commit that the ref was resolved to, 40 lower-case hex. The first value is kept.
    *
    * @generated from field: string base_commit = 5;
    */
@@ -1143,7 +1143,7 @@ export type ReportWorkflowStatusResponse = Message<"workflows_runtime.v1.ReportW
   desiredState: DesiredState;
 
   /**
-   * What the ref was resolved to when it was told first; empty: not told yet.
+   * The commit that was kept; empty: none so far.
    *
    * @generated from field: string base_commit = 2;
    */
@@ -1155,7 +1155,7 @@ export type ReportWorkflowStatusResponse = Message<"workflows_runtime.v1.ReportW
   exceededLimit?: ExceededLimit | undefined;
 
   /**
-   * Until then no limit of time passes, whatever happens: there is nothing to ask before.
+   * No time limit can pass before this time; there is no need to ask earlier.
    *
    * @generated from field: google.protobuf.Timestamp no_limit_before = 4;
    */
@@ -1172,7 +1172,7 @@ export type ReportWorkflowStatusResponseJson = {
   desiredState?: DesiredStateJson;
 
   /**
-   * What the ref was resolved to when it was told first; empty: not told yet.
+   * The commit that was kept; empty: none so far.
    *
    * @generated from field: string base_commit = 2;
    */
@@ -1184,7 +1184,7 @@ export type ReportWorkflowStatusResponseJson = {
   exceededLimit?: ExceededLimitJson;
 
   /**
-   * Until then no limit of time passes, whatever happens: there is nothing to ask before.
+   * No time limit can pass before this time; there is no need to ask earlier.
    *
    * @generated from field: google.protobuf.Timestamp no_limit_before = 4;
    */
@@ -1205,7 +1205,7 @@ export const ReportWorkflowStatusResponseSchema: GenMessage<ReportWorkflowStatus
  */
 export const WorkflowService: GenService<{
   /**
-   * Stores an immutable version of a definition and moves a channel to it.
+   * Stores an immutable version of a definition, and points a channel to it.
    *
    * @generated from rpc workflows_runtime.v1.WorkflowService.PublishWorkflowVersion
    */
@@ -1243,7 +1243,7 @@ export const WorkflowService: GenService<{
     output: typeof PutWorkflowRuleResponseSchema;
   },
   /**
-   * Rules in the order in which they are asked.
+   * Rules in the order in which they are tried.
    *
    * @generated from rpc workflows_runtime.v1.WorkflowService.ListWorkflowRules
    */
@@ -1253,8 +1253,8 @@ export const WorkflowService: GenService<{
     output: typeof ListWorkflowRulesResponseSchema;
   },
   /**
-   * Asks for a run, as an event on the bus would: `request_id` is the event id, the source is `api:<principal>`.
-   * A request that can't become a run is `failed_precondition` with one `automation.v1.Reason` per reason; the same request_id with another payload is `already_exists`.
+   * Requests a run, as an event on the bus does: `request_id` is the event id, the source is `api:<principal>`.
+   * A request that can't become a run is `failed_precondition`, with one `automation.v1.Reason` per reason. The same request_id with another payload is `already_exists`.
    *
    * @generated from rpc workflows_runtime.v1.WorkflowService.StartWorkflowRun
    */
@@ -1282,8 +1282,8 @@ export const WorkflowService: GenService<{
     output: typeof ListWorkflowRunsResponseSchema;
   },
   /**
-   * The run's events from `after_sequence` on, live, gapless, until the end of the run. Without events a heartbeat comes every 10 s.
-   * A reader that is too slow is cut with `resource_exhausted`; it goes on from its last sequence.
+   * Streams the run's events after `after_sequence`, without gaps, until the run ends. While there are none, a heartbeat comes every 10 s.
+   * A reader that is too slow is disconnected with `resource_exhausted`; it can continue after its last sequence.
    *
    * @generated from rpc workflows_runtime.v1.WorkflowService.WatchWorkflowRun
    */
@@ -1293,7 +1293,7 @@ export const WorkflowService: GenService<{
     output: typeof WatchWorkflowRunResponseSchema;
   },
   /**
-   * Asks the run to end CANCELLED; wins until the end is committed. A run that has ended is `failed_precondition`.
+   * Asks the run to end CANCELLED; possible until its end is committed. An ended run is `failed_precondition`.
    *
    * @generated from rpc workflows_runtime.v1.WorkflowService.CancelWorkflowRun
    */
@@ -1303,7 +1303,7 @@ export const WorkflowService: GenService<{
     output: typeof CancelWorkflowRunResponseSchema;
   },
   /**
-   * Creates or replaces a repository; running runs keep what they pinned.
+   * Creates or replaces a repository. Runs that have been accepted keep the old one.
    *
    * @generated from rpc workflows_runtime.v1.WorkflowService.PutRepository
    */
@@ -1323,7 +1323,7 @@ export const WorkflowService: GenService<{
     output: typeof ListRepositoriesResponseSchema;
   },
   /**
-   * The one door for reports of a worker. Answers what the run shall do next.
+   * Takes reports of a worker. Answers what the run should do next.
    *
    * @generated from rpc workflows_runtime.v1.WorkflowService.ReportWorkflowStatus
    */

@@ -14,7 +14,7 @@ import { correlationIdKey, requestContextKey } from "./request-context.ts";
 export const correlationHeader = "x-correlation-id";
 
 /** Decides by the headers alone who calls, for whom, and whether they may, before any message is read: authn → tenant → authz. */
-export function createGate(deps: {
+export function createAuthorizeCall(deps: {
   readonly authenticate: Authenticator["authenticate"];
   readonly recordAudit: RecordAudit;
   readonly toConnectError: ToConnectError;

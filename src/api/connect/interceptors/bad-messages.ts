@@ -1,4 +1,5 @@
 import { create, toBinary } from "@bufbuild/protobuf";
+import { base64Decode } from "@bufbuild/protobuf/wire";
 import type { HandlerContext } from "@connectrpc/connect";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { cutText } from "../../../text/strangers-text.ts";
@@ -38,4 +39,19 @@ function fitting(details: ConnectError["details"]): number {
     return index > 0 && bytes > mostDetailBytes;
   });
   return over === -1 ? details.length : over;
+}
+
+/** Looks at the message of a Connect GET, of which Connect itself tells bad base64 as a fault of its own. @throws ConnectError invalid_argument */
+export function assertReadableQuery({ requestMethod, url }: HandlerContext): void {
+  if (requestMethod !== "GET") return;
+  const query = new URL(url).searchParams;
+  if (query.get("base64") !== "1") return;
+  try {
+    base64Decode(query.get("message") ?? "");
+  } catch {
+    throw new ConnectError(
+      "the query's message is not base64, as base64=1 says; encode it as base64url",
+      Code.InvalidArgument,
+    );
+  }
 }
