@@ -6,7 +6,7 @@ import { findArtifact } from "./artifact-store.ts";
 import { artifactToJson } from "./list-artifacts.ts";
 import type { ObjectStore } from "./object-store.ts";
 
-/** The tenant has no artifact of that id. */
+/** The tenant has no artifact with that id. */
 export class UnknownArtifactError extends UnknownIdError {
   override readonly name = "UnknownArtifactError";
   readonly code = "unknown_artifact";
@@ -21,7 +21,7 @@ export class UnknownArtifactError extends UnknownIdError {
 const expiresSeconds = 300;
 
 /**
- * A URL that gives the bytes for 5 minutes to whoever has it.
+ * Makes a URL from which anybody who has it can download the artifact for 5 minutes.
  * @throws UnknownArtifactError
  */
 export function createArtifactUrl(deps: { readonly inScope: InScope; readonly urlFor: ObjectStore["urlFor"] }) {

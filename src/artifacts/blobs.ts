@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import type { ObjectDigest, ObjectStore, StreamedBody } from "./object-store.ts";
 
-/** An object is gone, or is not the one that its digest names. */
+/** An object is missing, or its bytes do not have the recorded digest. */
 export class AlteredObjectError extends Error {
   override readonly name = "AlteredObjectError";
   readonly code = "altered_object";
@@ -9,20 +9,20 @@ export class AlteredObjectError extends Error {
   constructor(key: string, found: ObjectDigest | undefined, expected: string) {
     const state = found === undefined ? "is not there" : `has sha256 ${found.sha256}`;
     super(
-      `the object ${key} ${state}, but ${expected} is recorded; nothing that names it becomes evidence; restore it from a backup of the bucket, and ask for a new run`,
+      `the object ${key} ${state}, but ${expected} is recorded; it can't be used as evidence; restore it from a backup of the bucket, and ask for a new run`,
     );
     this.key = key;
   }
 }
 
-/** Whose a blob is: what runs make is their org's, what is declared is the tenant's. Who names a digest without having the bytes is shown nobody else's. */
+/** Who owns a blob: an org owns what its runs make, a tenant what it declares. A caller that knows only a digest can't reach blobs of other owners. */
 export interface BlobOwner {
   readonly tenant: string;
   /** Null for what the tenant declares. */
   readonly org: string | null;
 }
 
-/** @returns the key of a blob: its owner and its digest, so that other bytes have another key */
+/** @returns the key of a blob, made of its owner and its digest: different bytes have different keys */
 export function objectKeyOf({ tenant, org }: BlobOwner, sha256: string): string {
   return `tenants/${tenant}${org === null ? "" : `/orgs/${org}`}/sha256/${sha256}`;
 }
@@ -33,7 +33,7 @@ export function sha256Hex(bytes: Uint8Array | string): string {
 }
 
 /**
- * Stores a blob under its own digest. The same bytes again are no error.
+ * Stores a blob under its own digest. Storing the same bytes again is no error.
  * @throws AlteredObjectError when other bytes are at its key
  */
 export async function keepBlob(
@@ -51,7 +51,7 @@ export async function keepBlob(
 }
 
 /**
- * Stores a blob that is too large to be held, under the digest that was computed before.
+ * Streams a blob that is too large for memory into the store, under a digest that was computed before.
  * @throws AlteredObjectError when other bytes are at its key
  */
 export async function keepLargeBlob(
@@ -66,8 +66,9 @@ export async function keepLargeBlob(
 }
 
 /**
- * @returns what the bytes at its key are
- * @throws AlteredObjectError unless they have the digest that names them
+ * Checks the stored bytes of a blob.
+ * @returns their digest and size
+ * @throws AlteredObjectError when they are missing or have another digest
  */
 export async function assertBlob(
   objects: Pick<ObjectStore, "digestOf">,

@@ -6,7 +6,7 @@ import type { ArtifactRow } from "./artifact-store.ts";
 import { findArtifactsBetween, listArtifacts } from "./artifact-store.ts";
 
 /**
- * What a run left behind, nothing before its end is sealed; or artifacts of any run whose id begins so.
+ * Lists the artifacts of a run, or those of any run whose artifact id begins with `idPrefix`. A run has none before its end is sealed.
  * @param deps.assertRun - throws when the scope has no such run
  */
 export function createListArtifacts(deps: {

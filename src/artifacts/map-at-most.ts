@@ -1,6 +1,6 @@
 /**
- * Maps items in their order, at most so many at a time, so that what each one holds in memory is bounded.
- * @throws what the first one to fail throws; none is begun after it
+ * Maps items in order with at most `atOnce` in progress, which bounds memory.
+ * @throws the first error; no further item is begun after it
  */
 export async function mapAtMost<T, R>(
   atOnce: number,

@@ -1,28 +1,28 @@
-/** What an object is, by its bytes. */
+/** Digest and size of an object. */
 export interface ObjectDigest {
   /** sha256, lower-case hex. */
   readonly sha256: string;
   readonly sizeBytes: number;
 }
 
-/** One PUT of bytes that were named before: its length is theirs, and it carries exactly these headers. The key is taken: 412. */
+/** Permission for one PUT of known bytes, sent with exactly these headers. The store answers 412 when the key is taken. */
 export interface PutGrant {
   readonly url: string;
   readonly headers: Readonly<Record<string, string>>;
 }
 
-/** Bytes that are read as they are sent. */
+/** A body that is read while it is sent. */
 export interface StreamedBody {
   readonly sizeBytes: number;
-  /** Begins anew with each call. */
+  /** Each call reads from the start. */
   readonly read: () => AsyncIterable<Uint8Array>;
 }
 
-/** What rooms ask of the store of blobs. Every call is bounded in time. */
+/** The object store, as rooms use it. Every call has a time limit. */
 export interface ObjectStore {
   /**
-   * Stores bytes under a key that is written once; the store checks their sha256 on arrival.
-   * @returns `present` when the key was taken, by whatever bytes
+   * Stores bytes under a key that nobody has written yet; the store checks their sha256.
+   * @returns `present` when the key is taken, whatever its bytes are
    */
   putOnce(
     key: string,
@@ -30,11 +30,11 @@ export interface ObjectStore {
     meta: { readonly sha256: string; readonly contentType: string },
     signal?: AbortSignal,
   ): Promise<"stored" | "present">;
-  /** Reads the whole object and digests it; undefined when there is none. */
+  /** Reads the whole object to compute its digest; undefined when there is none. */
   digestOf(key: string, signal?: AbortSignal): Promise<ObjectDigest | undefined>;
-  /** Reads a whole object; undefined when there is none, or one of more than `maxBytes`. */
+  /** Reads a whole object; undefined when there is none, or when it is larger than `maxBytes`. */
   read(key: string, maxBytes: number, signal?: AbortSignal): Promise<Uint8Array | undefined>;
-  /** Lets anybody who has the grant store these very bytes under a key that has none yet, until it expires. */
+  /** Lets anybody who has the grant store these bytes once, until it expires. */
   grantPut(
     key: string,
     what: {
@@ -45,6 +45,6 @@ export interface ObjectStore {
       readonly expiresSeconds: number;
     },
   ): Promise<PutGrant>;
-  /** A URL that gives the bytes to anybody who has it, as a download of that name, until it expires. */
+  /** A URL from which anybody who has it can download the object under that file name, until it expires. */
   urlFor(key: string, download: { readonly fileName: string; readonly expiresSeconds: number }): Promise<string>;
 }

@@ -6,12 +6,12 @@ import type { RunDraft } from "../runs/run-draft.ts";
 import { readEvents } from "../runs/stream/run-event-store.ts";
 import type { InScope } from "../tenancy/transaction.ts";
 
-/** An event has 64 KiB at most, and its context: what one page costs is a moment of everybody's time. */
+/** Events per page. An event has up to 64 KiB, and reading a page blocks the event loop for a moment. */
 const pageEvents = 100;
 
 /**
- * Keeps the log of a run up to what a draft says, as an object. Events that are there never change, so they are read without the stream's lock; whether the draft still
- * follows them is asked when it is written.
+ * Stores the log of a run, including the drafted events, as an object. Stored events never change, so they are read without the stream's lock; writing the draft later checks that
+ * it still follows them.
  */
 export function closeLog(
   deps: { readonly inScope: InScope; readonly objects: Pick<ObjectStore, "putOnce" | "digestOf"> },

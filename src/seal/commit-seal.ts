@@ -27,7 +27,7 @@ import type { SealScope } from "./run-so-far.ts";
 import type { SealRow } from "./seal-store.ts";
 import { commitPreparedSeal, findSeal } from "./seal-store.ts";
 
-/** The seal can't be committed as things stand: nothing is prepared, a try is not acknowledged, or a statement is not what was prepared. */
+/** The seal can't be committed: nothing is prepared, a try is not acknowledged, or a statement differs from the prepared one. */
 export class SealNotReadyError extends Error {
   override readonly name = "SealNotReadyError";
   readonly code = "seal_not_ready";
@@ -48,9 +48,9 @@ export interface CommitSealDeps {
 }
 
 /**
- * Ends a run COMPLETED. Checked before: every object that a statement names has its digest, the statements have theirs. Then one transaction does it all or nothing:
- * attestations registered, artifacts, graph, confirms due, seal COMMITTED, run COMPLETED, stream closed. A repeated call gets the same answer; a cancel that came first gets false,
- * and so does an object that is gone or altered, with what is wrong: the run can only end otherwise.
+ * Ends a run COMPLETED. First it checks the digests of the statements and of all objects that they name. Then one transaction registers attestations and artifacts, writes the graph,
+ * makes the confirms due, sets the seal COMMITTED and the run COMPLETED, and closes the stream. A repeated call gets the same answer.
+ * The answer is `committed: false` when a cancel came first, or, with the fault, when an object is missing or altered: the run has to end otherwise.
  * @throws UnknownRunError, SupersededExecutionError, SealNotReadyError, UnsignableStatementError
  */
 export function createCommitSeal(deps: CommitSealDeps) {
@@ -115,7 +115,7 @@ async function settled({ transaction, run }: OpenRun, seal: SealRow | undefined)
   return { committed: true, result: await readRunResult(transaction, run) };
 }
 
-/** @returns what is to be committed, or the answer when that is decided */
+/** @returns what to commit, or the answer when nothing is left to commit */
 async function readPrepared(
   open: OpenRun,
   { tenant, runId, execution }: SealScope,
@@ -139,7 +139,7 @@ async function readPrepared(
   return { seal, statements, tries, work };
 }
 
-/** sha256 of every object that the statements are about. */
+/** sha256 of all objects that are subjects of the statements. */
 function objectsNamed(statements: readonly ProvisionalStatement[]): string[] {
   const digests = statements.flatMap(({ subjects }) => subjects).filter(({ algorithm }) => algorithm === "sha256");
   return [...new Set(digests.map(({ value = "" }) => value))];
@@ -152,7 +152,7 @@ function attachmentsOf(logSha256: string, statements: readonly ProvisionalStatem
   ];
 }
 
-/** What the work changed and kept, for the graph. */
+/** What the work changed and stored, for the graph. */
 function madeBy(work: ReportedWork | undefined): MadeByRun | undefined {
   const capture = work?.report.capture;
   if (work === undefined || capture === undefined) return undefined;

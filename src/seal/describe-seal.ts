@@ -9,7 +9,7 @@ import { findImpediment } from "./impediments/impediment-store.ts";
 import { impedimentKeyOf } from "./impediments/raise-impediment.ts";
 import { findSeal } from "./seal-store.ts";
 
-/** What the seal of a run says, as far as it got: the verdict, every call to the methodology, and the impediment that its end came up in. */
+/** The seal of a run so far: the verdict, every call to a receiver, and the impediment that its end raised. */
 export function createDescribeSeal(deps: { readonly inScope: InScope }) {
   return (
     scope: Scope,

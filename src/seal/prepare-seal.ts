@@ -31,10 +31,10 @@ export interface PrepareSealDeps {
 }
 
 /**
- * Judges the run, its work by what was found when it was completed. When the verdict passes, closes the event log into an object and prepares, in one transaction, what COMPLETED will consist of: the unsigned
- * statements by digest and the hand-off tries. When it does not, or a cancel came first, nothing is prepared. A repeated call gets what was recorded.
+ * Decides the verdict of the run, using the findings recorded when its work was completed. When it passes, stores the closed event log and prepares in one transaction everything that
+ * COMPLETED needs: the unsigned statements by digest and the hand-off tries. When it fails, or a cancel came first, nothing is prepared. A repeated call gets the recorded answer.
  *
- * The log ends with the event that announces the end: what follows (the receivers' answers, the end itself) happens to this very proof, which the receivers are shown by digest.
+ * The log ends with the event that announces the end. Later events (the receivers' answers, the end itself) can't be in it, since receivers are given the digest of this proof.
  * @throws UnknownRunError, SupersededExecutionError, StreamMovedError, UnknownReceiverError, ReceiverMethodError, AlteredObjectError
  */
 export function createPrepareSeal(deps: PrepareSealDeps) {

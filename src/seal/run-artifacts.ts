@@ -6,7 +6,7 @@ import type { UploadJson } from "../gen/automation/v1/run_work_pb.ts";
 import { eventLogMediaType, eventLogName } from "../proof/statements/event-log.ts";
 import { sizeOf } from "../work/upload-rules.ts";
 
-/** What a run leaves behind, as artifacts: its closed event log and the objects of its work. They become artifacts when the end is sealed, not before. */
+/** The artifacts of a run: its closed event log and the objects of its work. They are registered when the end is sealed, not before. */
 export function runArtifacts(
   run: { readonly tenant: string; readonly org: string; readonly runId: string },
   log: ObjectDigest,

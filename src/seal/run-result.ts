@@ -11,7 +11,7 @@ import { shownText } from "../text/strangers-text.ts";
 import { unmetLines, unmetText } from "../text/unmet-lines.ts";
 import { findSeal } from "./seal-store.ts";
 
-/** It stands in a Temporal history three times: as the answer of a call, in the memo, and as the result. So each list has at most so many bytes, as JSON. */
+/** Limit of each list, as JSON: a result stands three times in the Temporal history (activity result, memo, workflow result). */
 const maxListBytes = 8_192;
 const maxAttestations = 100;
 const maxReasonLength = 500;
@@ -19,7 +19,7 @@ const maxNameLength = 200;
 const maxUnmet = 10;
 const maxUnmetLength = 200;
 
-/** How a sealed run ended, in short, within the transaction that sealed it or later. @throws Error when the run is not sealed */
+/** Summary of how a sealed run ended. @throws Error when the run is not sealed */
 export async function readRunResult(
   transaction: Transaction,
   { tenant, runId, reason, attempt }: Pick<RunRow, "tenant" | "runId" | "reason" | "attempt">,
@@ -55,7 +55,7 @@ export async function readRunResult(
   };
 }
 
-/** The first of a list, as many as its bytes allow, and how many others there are. */
+/** As many items as fit into `maxListBytes`, and how many do not. */
 function fitting<T>(all: readonly T[]): { readonly first: T[]; readonly others: number } {
   let bytes = 0;
   const over = all.findIndex((each) => {

@@ -18,7 +18,7 @@ import { listCalls } from "./handoff/handoff-store.ts";
 import type { SealRow } from "./seal-store.ts";
 import { findSeal } from "./seal-store.ts";
 
-/** Whose run, and which Temporal execution speaks. */
+/** A run, and the Temporal execution that speaks for it. */
 export interface SealScope {
   readonly tenant: string;
   readonly org: string;
@@ -26,18 +26,18 @@ export interface SealScope {
   readonly execution: ExecutionId;
 }
 
-/** Whose run, and who ends it: its execution, or the reconciler. */
+/** A run, and who ends it: its execution or the reconciler. */
 export type EndScope = Omit<SealScope, "execution"> & { readonly execution: Speaker };
 
-/** A consistent look at a run; what is decided on it is written only if its stream still stands at `head`. */
+/** A consistent view of a run. A decision based on it is written only if the stream is still at `head`. */
 export interface RunSoFar {
   readonly run: RunRow;
   readonly head: StreamHead;
-  /** Whether the run may complete, when that was judged. */
+  /** Whether the run may complete; undefined before that was decided. */
   readonly verdict: VerdictJson | undefined;
   readonly seal: SealRow | undefined;
   readonly calls: readonly CallRow[];
-  /** What a worker reported and what was found about it; undefined when none did. */
+  /** The report of the work with its findings; undefined without one. */
   readonly work: ExaminedWork | undefined;
   /** The version that was pinned when the run was accepted. */
   readonly profile: ProfileJson;
@@ -65,7 +65,7 @@ export async function readRunSoFar(inRun: InRun, scope: EndScope): Promise<RunSo
   });
 }
 
-/** Repeats a decision whose ground moved while it was made; a third time it is the caller's turn to ask again. */
+/** Retries twice when the stream changed meanwhile; after that the caller has to ask again. @throws StreamMovedError */
 export async function decideAgainWhenMoved<T>(decide: () => Promise<T>): Promise<T> {
   for (let left = 2; ; left -= 1) {
     try {

@@ -7,18 +7,18 @@ import type { Transaction } from "../tenancy/transaction.ts";
 export interface SealRow {
   readonly state: "PREPARED" | "COMMITTED" | "ABORTED";
   readonly outcome: RunOutcome;
-  /** How the run was judged for the end that the seal is for. */
+  /** The verdict for the end of this seal. */
   readonly verdict: VerdictJson;
   readonly cause: string;
   readonly logSha256: string;
 }
 
-/** What a seal states. */
+/** The facts of a seal. */
 export interface SealFacts {
   readonly tenant: string;
   readonly runId: string;
   readonly outcome: RunOutcome;
-  /** The gate that the run was judged at. */
+  /** Id of the gate that decided the verdict. */
   readonly gate: string;
   readonly cause: string;
   readonly log: EventLog;
@@ -44,7 +44,7 @@ export async function insertPreparedSeal(transaction: Transaction, facts: SealFa
   );
 }
 
-/** PREPARED → COMMITTED, if every try was acknowledged. @returns whether it was this call that did it */
+/** PREPARED → COMMITTED, if every try was acknowledged. @returns whether this call did it */
 export async function commitPreparedSeal(
   transaction: Transaction,
   run: { readonly tenant: string; readonly runId: string },
@@ -59,7 +59,7 @@ export async function commitPreparedSeal(
   return rowCount === 1;
 }
 
-/** Nothing or PREPARED → ABORTED. @returns whether it was this call that did it */
+/** Nothing or PREPARED → ABORTED. @returns whether this call did it */
 export async function abortUnlessCommitted(transaction: Transaction, facts: SealFacts): Promise<boolean> {
   const { rowCount } = await transaction.query(
     `insert into seals as s (tenant, run_id, state, outcome, gate, cause, log_head, log_count, log_sha256, prepared_at, ended_at)

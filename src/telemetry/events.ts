@@ -1,29 +1,29 @@
 import type { Log } from "./log.ts";
 
-/** Business events, one function each: what happened, in words that dashboards and alerts can hang on. Ids yes, payloads and secrets never. */
+/** Business events, one function each; dashboards and alerts rely on their names. They contain ids, never payloads or secrets. */
 
 interface RunKey {
   readonly tenant: string;
   readonly runId: string;
 }
 
-/** A workflow speaks for the run. */
+/** The first execution of a generation has begun the run. */
 export function runBegun(log: Log, { tenant, runId }: RunKey): void {
   log.info({ event: "run_begun", tenant, runId }, "run begun");
 }
 
-/** A worker's token was used for a run that its holder was not asked to work on: it must be looked into. */
+/** A worker's token was used for a run that its holder was not started for. Investigate it. */
 export function beginForged(log: Log, { tenant, runId, principal }: RunKey & { readonly principal: string }): void {
   log.warn({ event: "begin_forged", tenant, runId, principal }, "BeginRun with a wrong capability was refused");
 }
 
-/** A run does not go on, and why; what can be done about it is done by the api. */
+/** A run does not make progress; the api acts on the finding. */
 export function runHeldUp(log: Log, run: RunKey & { readonly finding: string; readonly detail: string }): void {
   const { tenant, runId, finding, detail } = run;
-  log.warn({ event: "run_held_up", tenant, runId, finding, detail }, "a run does not go on");
+  log.warn({ event: "run_held_up", tenant, runId, finding, detail }, "a run makes no progress");
 }
 
-/** A run that no execution leads any more was driven anew, or got its end. */
+/** A run that had lost its execution was restarted as the next generation, or ended. */
 export function runReconciled(
   log: Log,
   done: RunKey & { readonly finding: string; readonly outcome: string; readonly cause: string },
@@ -40,12 +40,12 @@ export function releaseStuck(log: Log, places: number): void {
   );
 }
 
-/** An end was sealed without what its run left, since that could not be written: a fault of ours. */
+/** An end was sealed without what its run left, because that could not be written: a bug. */
 export function fallbackEndSealed(log: Log, { tenant, runId }: RunKey, error: unknown): void {
   log.error({ event: "fallback_end_sealed", tenant, runId, err: error }, "an end is sealed without what its run left");
 }
 
-/** A confirm, cancel or impediment has no answer for a quarter of an hour; it is made again for ever. */
+/** A confirm, cancel or impediment call has had no answer for 15 minutes; it is retried forever. */
 export function handoffHeldUp(
   log: Log,
   call: RunKey & {
@@ -62,7 +62,7 @@ export function handoffHeldUp(
   );
 }
 
-/** A confirm, cancel or impediment was refused for good: a person must look at it. */
+/** A confirm, cancel or impediment call was refused and is not retried: a person must look at it. */
 export function handoffStuck(
   log: Log,
   call: RunKey & {
@@ -76,12 +76,12 @@ export function handoffStuck(
   log.error({ event: "handoff_stuck", tenant, runId, receiver, rpc, phase, reason }, "hand-off call is stuck");
 }
 
-/** Deliveries went to the quarantine topic, each with its cause and origin in its headers. */
+/** Deliveries went to the quarantine topic; their headers name cause and origin. */
 export function deliveriesQuarantined(log: Log, count: number): void {
   log.warn({ event: "deliveries_quarantined", count }, "deliveries quarantined");
 }
 
-/** Mirrors of repositories that nobody used for the longest time were removed, since a tenant's have a quota. */
+/** The least recently used mirrors of a tenant were removed to stay below its quota. */
 export function mirrorsPruned(
   log: Log,
   pruned: { readonly tenant: string; readonly mirrors: number; readonly bytes: number },

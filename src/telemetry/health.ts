@@ -1,9 +1,9 @@
 import { createServer } from "node:http";
 
-/** Answers by dependency whether it can be reached, or why not; each look is bounded by its owner. */
+/** For each dependency: true when it can be reached, or what is wrong. Each check limits its own time. */
 export type ReadinessCheck = () => Promise<Readonly<Record<string, boolean | string>>>;
 
-/** What is asked of a request and a response, of HTTP/1.1 or HTTP/2. */
+/** The parts of a request and a response that are needed here, HTTP/1.1 or HTTP/2. */
 interface Asked {
   readonly url?: string;
 }
@@ -12,7 +12,7 @@ interface Answer {
 }
 
 /**
- * `/healthz`: the process lives. `/readyz`: 200 when every dependency is there, else 503; both name each one, `true` or what is wrong.
+ * `/healthz`: the process lives. `/readyz`: 200 when every dependency is there, else 503; both list each dependency with `true` or what is wrong.
  * @returns false when the path is neither
  */
 export function answerHealth(request: Asked, response: Answer, check: ReadinessCheck): boolean {
@@ -33,7 +33,7 @@ export function isReady(parts: Awaited<ReturnType<ReadinessCheck>>): boolean {
   return Object.values(parts).every((part) => part === true);
 }
 
-/** Serves the two paths alone, for processes without a port of their own. @param address - HOST:PORT */
+/** Serves only the two paths, for processes that have no other port. @param address - HOST:PORT */
 export async function serveHealth(options: {
   readonly address: string;
   readonly check: ReadinessCheck;

@@ -4,7 +4,7 @@ import { visibleJson } from "../text/strangers-text.ts";
 
 export type Log = Logger;
 
-/** One JSON object a line on stdout, in which nothing moves or hides what stands around it. Names that carry credentials are never written, wherever they stand. */
+/** Logs one JSON object per line to stdout. Invisible characters are escaped; fields with names of credentials are redacted. */
 export function createLog(process: string, level: string): Log {
   const stdout = pino.destination({ sync: true });
   const settings: LoggerOptions = {

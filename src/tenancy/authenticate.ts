@@ -2,13 +2,13 @@ import type { JWTPayload, JWTVerifyGetKey, RemoteJWKSet } from "jose";
 import { createRemoteJWKSet, errors, jwtVerify } from "jose";
 import { visible } from "../text/strangers-text.ts";
 
-/** There is no token, or not one to be believed. */
+/** The call has no token, or one that is not valid. */
 export class UnauthenticatedError extends Error {
   override readonly name = "UnauthenticatedError";
   readonly code = "unauthenticated";
 }
 
-/** The issuer's keys can't be read, so no token can be judged. */
+/** The issuer's keys can't be read, so no token can be verified. */
 export class IssuerUnreachableError extends Error {
   override readonly name = "IssuerUnreachableError";
   readonly code = "issuer_unreachable";
@@ -17,7 +17,7 @@ export class IssuerUnreachableError extends Error {
   }
 }
 
-/** What a verified token says. */
+/** The claims of a verified token. */
 export interface Identity {
   readonly subject: string;
   readonly tenants: readonly string[];
@@ -38,13 +38,13 @@ export interface Authenticator {
 
 const audience = "automation";
 const algorithms = ["EdDSA", "ES256", "RS256"];
-/** Clocks may differ by so much. */
+/** Tolerated difference of clocks. */
 const leewaySeconds = 30;
 const fetchLimitMs = 2_000;
 
 /**
- * Believes signed tokens of one OpenID issuer. Its keys are found by discovery and kept for 10 minutes; a key that is not among them is looked for at most every 30 s.
- * @param deps.issuer - as in `iss`, to the letter
+ * Verifies tokens of one OpenID issuer. Its keys are found by discovery and cached for 10 minutes; an unknown key id makes it fetch them again, at most every 30 s.
+ * @param deps.issuer - exactly as in `iss`
  */
 export function createAuthenticator(deps: { readonly issuer: string; readonly now: () => Date }): Authenticator {
   const { issuer } = deps;
@@ -111,13 +111,13 @@ async function discover(issuer: string): Promise<RemoteJWKSet> {
   return createRemoteJWKSet(new URL(String(document.jwks_uri)), { timeoutDuration: fetchLimitMs });
 }
 
-/** The last moment of a Date, in seconds. */
+/** Largest time of a Date, in seconds since 1970. */
 const endOfTimeSeconds = 8.64e12;
 
 /** @throws UnauthenticatedError */
 function readIdentity(payload: JWTPayload): Identity {
   const { exp = 0 } = payload;
-  const sub: unknown = payload.sub; // jose looks at its presence only
+  const sub: unknown = payload.sub; // jose only checks that it is there
   if (!isName(sub)) throw malformed("sub", "1 to 200 characters of text");
   const names = (claim: string): string[] => {
     const value = payload[claim];
@@ -133,7 +133,7 @@ function readIdentity(payload: JWTPayload): Identity {
   };
 }
 
-/** @returns whether a value can name somebody in audit and errors: text that is all visible */
+/** @returns whether a value can be shown as a name in audit entries and errors: only visible characters */
 function isName(value: unknown): value is string {
   return typeof value === "string" && value.length >= 1 && value.length <= 200 && visible(value) === value;
 }

@@ -10,32 +10,32 @@ export class InvalidScopeError extends Error {
   readonly code = "invalid_scope";
 }
 
-/** The token does not speak for the named tenant or org. */
+/** The token is not valid for the named tenant or org. */
 export class ForeignScopeError extends Error {
   override readonly name = "ForeignScopeError";
   readonly code = "foreign_scope";
   constructor(what: string, value: string) {
-    super(`the token does not speak for ${what} "${value}"; name one of its own, or get a token for that one`);
+    super(`the token is not valid for ${what} "${value}"; name one that it is valid for, or get another token`);
   }
 }
 
 export const tenantHeader = "x-tenant-id";
 export const orgHeader = "x-scope-orgid";
 
-/** Every org of a tenant, to be read. */
+/** All orgs of a tenant; read-only. */
 export const everyOrg = "*";
-/** Of what belongs to no tenant; no tenant is called so. */
+/** Scope of what belongs to no tenant; no tenant can have this name. */
 export const platformScope: Scope = { tenant: "*", org: everyOrg };
 
 /**
- * Says for which tenant and org a call is made; there is no default for either. A token of every org names one of them, or `*`.
+ * Decides for which tenant and org a call is made, from its two headers; neither has a default. With a token for every org the header names one org, or `*`.
  * @throws InvalidScopeError, ForeignScopeError
  */
 export function bindScope(identity: Identity, header: (name: string) => string | null): Principal {
   const tenant = named(tenantHeader, header(tenantHeader));
   const org = header(orgHeader) === everyOrg ? everyOrg : named(orgHeader, header(orgHeader));
   const { subject, roles } = identity;
-  // one worker serves all tenants; to anybody else "*" is a name that no tenant has
+  // one worker serves all tenants; for all other roles "*" is not a tenant
   const speaksForAllTenants = identity.tenants.includes("*") && roles.join() === "worker";
   if (!identity.tenants.includes(tenant) && !speaksForAllTenants) throw new ForeignScopeError("tenant", tenant);
   if (!identity.orgs.includes(org) && !identity.orgs.includes(everyOrg)) throw new ForeignScopeError("org", org);

@@ -1,16 +1,16 @@
 import { isName } from "../text/name.ts";
 import { isUuid } from "./uuid.ts";
 
-/** A page token that this service did not give out. */
+/** The page token does not come from this service. */
 export class InvalidPageTokenError extends Error {
   override readonly name = "InvalidPageTokenError";
   readonly code = "invalid_page_token";
   constructor() {
-    super("page_token is not one that this list gave out; leave it empty to start anew");
+    super("page_token does not come from this list; leave it empty to start from the first page");
   }
 }
 
-/** Where a list that is sorted newest first goes on: after this row. */
+/** The last row of a page, in a list sorted newest first; the next page begins after it. */
 export interface PageCursor {
   readonly at: Date;
   readonly id: string;
@@ -32,13 +32,13 @@ export function decodePageToken(token: string): PageCursor | undefined {
   return { at, id };
 }
 
-/** @returns the token of a list that is sorted by names, after the row of these */
+/** @returns the token of the page after the row with these names, in a list sorted by names */
 export function encodeNamesToken(names: readonly string[]): string {
   return Buffer.from(JSON.stringify(names)).toString("base64url");
 }
 
 /**
- * @param count - of names that a row of the list is sorted by
+ * @param count - how many names the list is sorted by
  * @returns undefined for an empty token: the first page
  * @throws InvalidPageTokenError
  */
@@ -58,7 +58,7 @@ function parsed(json: string): unknown {
   }
 }
 
-/** @returns 1–200 as asked, 50 for 0 */
+/** @returns the asked size, at most 200; 50 for 0 */
 export function pageSizeOf(asked: number): number {
   return asked === 0 ? 50 : Math.min(asked, 200);
 }

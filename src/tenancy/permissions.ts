@@ -2,24 +2,24 @@ import { Permission } from "../gen/automation/v1/method_options_pb.ts";
 import { everyOrg, orgHeader } from "./bind-scope.ts";
 import type { Principal } from "./request-context.ts";
 
-/** The principal's roles don't reach the method. */
+/** None of the caller's roles may call the method. */
 export class ForbiddenError extends Error {
   override readonly name = "ForbiddenError";
   readonly code = "forbidden";
   constructor(method: string, has: readonly string[], needs: readonly string[]) {
     super(
-      `${method} needs role ${needs.join(" or ") || "that nobody has"}; the token has ${has.join(", ") || "none"}: ask for a token of that role`,
+      `${method} needs role ${needs.join(" or ") || "that nobody has"}; the token has ${has.join(", ") || "none"}: get a token with that role`,
     );
   }
 }
 
-/** The call makes or changes what belongs to an org, and names none. */
+/** The call writes what belongs to an org, but its scope is every org. */
 export class OrgRequiredError extends Error {
   override readonly name = "OrgRequiredError";
   readonly code = "org_required";
   constructor(method: string) {
     super(
-      `${method} makes or changes what belongs to one org: name it in the header ${orgHeader} instead of "${everyOrg}", which only reads`,
+      `${method} writes what belongs to one org: name it in the header ${orgHeader}; "${everyOrg}" is for reading only`,
     );
   }
 }
@@ -32,7 +32,7 @@ const rolesOf: Readonly<Partial<Record<Permission, readonly string[]>>> = {
   [Permission.PLATFORM]: ["platform"],
 };
 
-/** What is declared is the tenant's; what people ask for and workers report is an org's. */
+/** Declarations belong to the tenant; requests and reports belong to an org. */
 const needsOneOrg: readonly Permission[] = [Permission.OPERATE, Permission.WORK];
 
 /** @throws ForbiddenError, OrgRequiredError */
@@ -44,7 +44,7 @@ export function assertMay(principal: Pick<Principal, "org" | "roles">, permissio
 
 const privileged: readonly Permission[] = [Permission.OPERATE, Permission.DECLARE, Permission.PLATFORM];
 
-/** @returns whether a call of this permission is kept in the audit log: it changes what people see or declare, or reads what belongs to no tenant */
+/** @returns whether calls with this permission go to the audit log: they write, or read what belongs to no tenant */
 export function isPrivileged(permission: Permission): boolean {
   return privileged.includes(permission);
 }

@@ -1,7 +1,7 @@
 import { insertAudit } from "./audit-store.ts";
 import type { InScope } from "./transaction.ts";
 
-/** Who did what, for whom, and what came of it. */
+/** A privileged call and its outcome. */
 export interface AuditEntry {
   readonly tenant: string;
   readonly org: string;
@@ -15,7 +15,7 @@ export interface AuditEntry {
 
 export type RecordAudit = (entry: AuditEntry) => Promise<void>;
 
-/** Keeps one row per privileged call; a call whose row can't be kept is answered as failed, and repeated. */
+/** Writes one row per privileged call; a call whose row can't be written fails, and the caller repeats it. */
 export function createRecordAudit(deps: { readonly inScope: InScope }): RecordAudit {
   return (entry) => deps.inScope(entry, (transaction) => insertAudit(transaction, entry));
 }

@@ -1,4 +1,4 @@
-/** Who asks, and for whom: taken from a verified token and the two scope headers, never from a body. */
+/** Who calls, and for which tenant and org: from the verified token and the two scope headers, never from a request body. */
 export interface Principal {
   readonly tenant: string;
   readonly org: string;

@@ -1,6 +1,6 @@
 /**
- * What rooms and their stores see of a database transaction; the connection behind it belongs to `postgres/`.
- * Everything asked of one transaction may share a round trip: queries answer in order, and a failed one fails the commit.
+ * A database transaction, as rooms and their stores see it; the connection belongs to `drivers/postgres/`.
+ * Queries that are not awaited in between share a round trip. They run in order, and one that fails makes the commit fail.
  */
 export interface Transaction {
   query<Row extends object = Record<string, unknown>>(
@@ -9,32 +9,32 @@ export interface Transaction {
   ): Promise<{ readonly rows: Row[]; readonly rowCount: number | null }>;
 }
 
-/** For whom a transaction speaks. */
+/** The tenant and org of a transaction. */
 export interface Scope {
   readonly tenant: string;
-  /** `*`: every org of the tenant, to be read; nothing that belongs to an org can be written under it. */
+  /** `*`: all orgs of the tenant, read-only. */
   readonly org: string;
 }
 
 /** Runs work in one transaction that row-level security binds to a tenant and an org. */
 export type InScope = <T>(scope: Scope, work: (transaction: Transaction) => Promise<T>) => Promise<T>;
 
-/** Runs work in one transaction of a role that has named policies across tenants. */
+/** Runs work in one transaction over all tenants, as far as the policies of the database role allow it. */
 export type InTransaction = <T>(work: (transaction: Transaction) => Promise<T>) => Promise<T>;
 
-/** One of many things that are looked up in one query. */
+/** One of many keys that are looked up in one query. */
 export interface Wanted {
   readonly tenant: string;
   readonly id: string;
-  /** Empty: the newest, where there are versions. */
+  /** Empty: the newest one. */
   readonly version: string;
 }
 
-/** What was found for the `index`th of them. */
+/** The value found for the key at `index`. */
 export interface FoundRow<T> {
   readonly index: number;
   readonly value: T;
 }
 
-/** Looks many up at once, over tenants; what is not there has no row. */
+/** Looks up many keys of any tenants at once; a key without a value has no row. */
 export type LookUp<T> = (transaction: Transaction, wanted: readonly Wanted[]) => Promise<FoundRow<T>[]>;

@@ -1,19 +1,19 @@
 const uuid = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 
-/** @returns whether a client's id can be one of ours, in either case; another one is unknown, not malformed */
+/** @returns whether a client's id can be one of ours, in upper or lower case. If not, it is answered as unknown, not as malformed. */
 export function isUuid(id: string): boolean {
   return uuid.test(id.toLowerCase());
 }
 
-/** Ids that begin alike, as a range that an index of UUIDs finds at once. */
+/** All UUIDs with a common prefix, as a range for an index. */
 export interface IdRange {
   readonly first: string;
   readonly last: string;
 }
 
 /**
- * @param prefix - how a lower-case UUID begins, hyphens where it has them
- * @returns undefined when no UUID begins so
+ * @param prefix - of a lower-case UUID, with its hyphens
+ * @returns undefined when no UUID has this prefix
  */
 export function idsThatBegin(prefix: string): IdRange | undefined {
   const range = { first: filled(prefix, "0"), last: filled(prefix, "f") };

@@ -9,14 +9,14 @@ import type { RunRow } from "../../runs/run-store.ts";
 export interface AbortedEnd {
   readonly outcome: Exclude<RunOutcome, "COMPLETED">;
   /**
-   * Stable code: `verdict_failed`, `handoff_refused`, `cancelled`, `internal`, a cause of the work's or of a limit of time; of the reconciler `workflow_terminated`, `workflow_failed`,
+   * Stable code: `verdict_failed`, `handoff_refused`, `cancelled`, `internal`, a cause named by the work, or the cause of a time limit; from the reconciler `workflow_terminated`, `workflow_failed`,
    * `workflow_lost`, `start_refused`.
    */
   readonly cause: string;
   readonly reason: string;
 }
 
-/** A request to seal an end that AbortSeal does not make. */
+/** AbortSeal was asked for an outcome that it does not seal. */
 export class UnsealableOutcomeError extends Error {
   override readonly name = "UnsealableOutcomeError";
   readonly code = "invalid_request";
@@ -38,7 +38,7 @@ export function abortedEndOf({ outcome, cause, reason }: AbortSealRequest): Abor
   return { outcome: end, cause, reason };
 }
 
-/** Says who cancelled a run, and why: whoever ends it on a cancel is not told. */
+/** Adds to the end of a cancelled run who cancelled it and why; callers of AbortSeal do not know it. */
 export function withReasonOfCancel(end: AbortedEnd, { cancel }: Pick<RunRow, "cancel">): AbortedEnd {
   return end.cause === "cancelled" && cancel !== null ? { ...end, reason: reasonOfCancel(cancel) } : end;
 }

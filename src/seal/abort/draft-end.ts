@@ -48,7 +48,7 @@ export function draftFullEnd(
 }
 
 /**
- * Drafts an end without what strangers wrote and a worker left. Its log and its verdict say so; the additional event makes the log another object than that of the full end, whose object may be what failed.
+ * Drafts an end without strangers' text and without the worker's objects; log and verdict say so. The additional event gives the log another digest than that of the full end, whose object may be the one that is altered.
  * @param failed.error - why the full end can't be written
  */
 export function draftFallbackEnd(
@@ -69,7 +69,7 @@ export function draftFallbackEnd(
   return draftEnd(deps, bare, { end, findings: { lines: [line] }, note }, signal);
 }
 
-/** @throws DraftEndError, and whatever keeps the log from being stored */
+/** @throws DraftEndError, and errors of storing the log */
 async function draftEnd(
   deps: DraftEndDeps,
   soFar: RunSoFar,
@@ -101,7 +101,7 @@ async function draftEnd(
   });
 }
 
-/** @throws DraftEndError whatever fails: it touches neither Postgres nor the store */
+/** @throws DraftEndError for any error: `work` does no I/O */
 async function drafting<T>(work: () => T | Promise<T>): Promise<T> {
   try {
     return await work();
@@ -120,7 +120,7 @@ class DraftEndError extends Error {
 
 /**
  * Whether the fallback can be written where the full end could not: the error comes from what the run left.
- * Not so when Postgres, the key or the store is away, or another execution speaks. SQLSTATE 22 and 23 concern the rows themselves.
+ * No when Postgres, the signing key or the store can't be reached, or another execution speaks for the run. SQLSTATE classes 22 and 23 are errors of the rows themselves.
  */
 export function isFaultOfContent(error: unknown): boolean {
   if (error instanceof DraftEndError || error instanceof ImpedimentCallError || error instanceof AlteredObjectError)

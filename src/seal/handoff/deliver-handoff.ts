@@ -16,8 +16,8 @@ import type { Receivers } from "./receivers.ts";
 import { noteWaiting } from "./wait-for-receiver.ts";
 
 /**
- * Makes every try that has no answer yet, once and as far as its receiver takes calls, outside any transaction, and says where all of them stand. The first answer to a call stands and becomes an event;
- * ids that the receiver gave join the run's references, under their kinds. Nothing is sent once a cancel is wanted or the seal has ended.
+ * Sends every try without an answer once, as far as its receiver has room, outside any transaction, and reports the progress of all tries. The first answer to a call is final and becomes an event;
+ * ids that the receiver returned are added to the run's references by their kinds. Nothing is sent after a cancel or after the seal has ended.
  * @throws UnknownRunError, SupersededExecutionError
  */
 export function createDeliverHandoff(deps: {
@@ -68,7 +68,7 @@ export function createDeliverHandoff(deps: {
   };
 }
 
-/** A refusal outweighs silence, silence outweighs acceptance; no try at all is acceptance. */
+/** REFUSED when any try is refused, else PENDING when any has no answer, else ACCEPTED; also without tries. */
 export function progressOf(
   tries: readonly Pick<CallRow, "state" | "rpc" | "lastError">[],
 ): Pick<DeliverHandoffResponseJson, "progress" | "reason"> {

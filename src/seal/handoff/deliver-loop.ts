@@ -8,22 +8,22 @@ import { claimDueCalls, markHeldUpCalls } from "./handoff-store.ts";
 
 export interface DeliverLoopDeps extends DeliverWithRetriesDeps {
   readonly inTransaction: InTransaction;
-  /** Called once for a call that has no answer after 15 minutes; it is made again as before. */
+  /** Called once for a call that has no answer after 15 minutes; retries go on. */
   readonly onHeldUp: (call: HeldUpCall) => void;
-  /** A claim or a record failed; the loop goes on. */
+  /** Claiming or recording failed; the loop goes on. */
   readonly onError: (error: unknown) => void;
 }
 
-/** Claimed at once. */
+/** Most calls claimed in one round. */
 const maxClaimed = 4;
 const sweepMs = 1_000;
 
-/** Sends what is due to methodologies: confirms, cancels, impediments, of all tenants, until each is answered. Several replicas may run it. It ends when nothing is in flight. */
+/** Sends due calls (confirms, cancels, impediments) of all tenants until each is answered. Several replicas may run it. After the signal it waits for calls in flight. */
 export function createDeliverLoop(deps: DeliverLoopDeps): Loop {
   const deliver = createDeliverWithRetries(deps);
   const inFlight = new Map<Promise<void>, ClaimedCall>();
   const knownReceivers = new Set<string>();
-  /** A receiver whose window is full of our calls gets no more, and so holds up no other one. */
+  /** A receiver whose window is full gets no more calls, so that it can't block other receivers. */
   const roomFor = (receiver: string) =>
     deps.receivers.room(receiver) - [...inFlight.values()].filter((call) => call.receiver === receiver).length;
 

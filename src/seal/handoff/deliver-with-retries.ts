@@ -6,7 +6,7 @@ import type { CallRow, ClaimedCall } from "./handoff-store.ts";
 import { holdCall, insertCalls, postponeCall, recordAnswer, recordSilence } from "./handoff-store.ts";
 import type { Receivers } from "./receivers.ts";
 
-/** A call that its receiver refused for good and a person must look at. */
+/** A call that its receiver refused; it is not retried, and a person must look at it. */
 export interface StuckCall extends Pick<CallRow, "tenant" | "runId" | "receiver" | "rpc" | "idempotencyKey" | "phase"> {
   readonly reason: string;
 }
@@ -15,17 +15,22 @@ export interface DeliverWithRetriesDeps {
   readonly inScope: InScope;
   readonly receivers: Receivers;
   readonly now: () => Date;
-  /** Called once for a call that became STUCK; the alert hangs on it. */
+  /** Called once for a call that became STUCK; raises the alert. */
   readonly onStuck: (call: StuckCall) => void;
   /** 0 (included) to 1: spreads retries. */
   readonly random: () => number;
 }
 
-/** A claim outlasts the call by so much: its answer is recorded before another replica makes the call again. */
+/** A claim lasts longer than the call by this, so that the answer is recorded before another replica sends the call again. */
 const claimMarginMs = 5_000;
 
 /**
- * Sends one claimed call. Answered: done, and an accepted impediment is confirmed next. Refused: STUCK. Not answered: due again later, for ever. Held back: due again when its receiver may take calls.
+ * Sends one claimed call.
+ *
+ *   acknowledged   done; an accepted impediment is confirmed next
+ *   refused        STUCK, not retried
+ *   no answer      due again after `retryDelayMs`, without end
+ *   held back      due again when its receiver takes calls
  */
 export function createDeliverWithRetries(deps: DeliverWithRetriesDeps) {
   return async (claimed: ClaimedCall, signal: AbortSignal): Promise<void> => {
@@ -42,7 +47,7 @@ export function createDeliverWithRetries(deps: DeliverWithRetriesDeps) {
   };
 }
 
-/** @returns whether it is the call's final answer, and the first one */
+/** @returns whether this is the call's first final answer */
 async function record(
   deps: DeliverWithRetriesDeps,
   transaction: Transaction,
@@ -71,8 +76,8 @@ async function record(
 }
 
 /**
- * Exponential from 0.5 s to 60 s, the upper half of it by chance.
- * @param attempts - made before this one
+ * Exponential back-off from 0.5 s to 60 s; its upper half is random.
+ * @param attempts - number of attempts before this one
  * @param random - 0 (included) to 1
  */
 export function retryDelayMs(attempts: number, random: number): number {

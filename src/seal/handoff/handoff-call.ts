@@ -7,7 +7,7 @@ import type { RunRow } from "../../runs/run-store.ts";
 import { canonicalDigest } from "../../text/canonical-json.ts";
 import type { CallRow, NewCall } from "./handoff-store.ts";
 
-/** @throws UnknownReceiverError, ReceiverMethodError when the operator file does not have it, or has it for another methodology than the run's */
+/** @throws UnknownReceiverError, ReceiverMethodError when the operator file does not name it, or names it for another methodology than the run's */
 export function findReceiver(receiverOf: ReceiverOf, name: string, { method }: RunRow): Receiver {
   const receiver = receiverOf(name);
   if (receiver === undefined) throw new UnknownReceiverError(name);
@@ -18,7 +18,7 @@ export function findReceiver(receiverOf: ReceiverOf, name: string, { method }: R
 /** How long a receiver should keep a try that is neither confirmed nor cancelled. */
 const tryLifetimeMs = 7 * 24 * 3_600_000;
 
-/** What a try is about: the end it belongs to, and where it goes. */
+/** The end that a try belongs to, and its receiver. */
 export interface HandoffScope {
   readonly run: RunRow;
   readonly receiver: string;
@@ -27,9 +27,9 @@ export interface HandoffScope {
 }
 
 /**
- * A try, with the digests of the proof that will stand behind it.
- * @param idempotencyKey - names the effect at the receiver, in every phase
- * @param dueAt - when the deliver loop sends it; null: the workflow asks for it
+ * Builds a try, with the digests of the proof.
+ * @param idempotencyKey - of the effect at the receiver; the same for TRY, CONFIRM and CANCEL
+ * @param dueAt - when the deliver loop sends it; null: the workflow sends it
  */
 export function tryCall(scope: HandoffScope, draft: CallDraft, idempotencyKey: string, dueAt: Date | null): NewCall {
   const { run, receiver, proof, at } = scope;
@@ -60,7 +60,7 @@ export function tryCall(scope: HandoffScope, draft: CallDraft, idempotencyKey: s
   return newCall({ ...draft, receiver, idempotencyKey, phase: "TRY", meta }, dueAt);
 }
 
-/** The call that makes a try final, or takes it back. */
+/** Builds the call that confirms or cancels a try. */
 export function followUp(tried: CallRow, phase: "CONFIRM" | "CANCEL", dueAt: Date): NewCall {
   const { receiver, rpc, idempotencyKey, meta, payload } = tried;
   return newCall({ receiver, rpc, idempotencyKey, phase, meta, payload }, dueAt);

@@ -14,7 +14,7 @@ export interface CallRow extends HandoffCall {
   readonly state: "DUE" | "ACKNOWLEDGED" | "REFUSED" | "STUCK";
   readonly attempts: number;
   readonly lastError: string;
-  /** Null while the workflow drives the call. */
+  /** Null while the workflow sends the call. */
   readonly nextAttemptAt: Date | null;
 }
 
@@ -25,7 +25,7 @@ const columns = `call_id as "callId", tenant, org, run_id as "runId", receiver, 
 export interface NewCall extends HandoffCall, Pick<CallRow, "callId" | "receiver" | "idempotencyKey"> {
   /** sha256 of the RFC 8785 JSON of rpc, phase, meta and payload. */
   readonly requestDigest: string;
-  /** When the deliver loop sends it; null: the workflow asks for it. */
+  /** When the deliver loop sends it; null: the workflow sends it. */
   readonly dueAt: Date | null;
 }
 
@@ -53,10 +53,10 @@ export async function listCalls(transaction: Transaction, tenant: string, runId:
   return rows;
 }
 
-/** Where a due call is, and who is to get it. */
+/** Key and receiver of a due call. */
 export type ClaimedCall = Pick<CallRow, "tenant" | "org" | "callId" | "receiver">;
 
-/** Claims due calls of all tenants for 10 s; each is read and sent under its own tenant and org. @param busy - receivers that are to be left out */
+/** Claims due calls of all tenants for 10 s; each is read and sent in the scope of its own tenant and org. @param busy - receivers to leave out */
 export async function claimDueCalls(
   transaction: Transaction,
   atMost: number,
@@ -69,10 +69,10 @@ export async function claimDueCalls(
   return rows;
 }
 
-/** A due call that has no answer for too long. */
+/** A call that has been due for too long. */
 export type HeldUpCall = Pick<CallRow, "tenant" | "runId" | "receiver" | "rpc" | "phase" | "lastError">;
 
-/** Marks due calls of all tenants that have no answer after 15 minutes, 100 at most. @returns those that were not marked before */
+/** Marks calls of all tenants that have no answer after 15 minutes, at most 100. @returns the newly marked ones */
 export async function markHeldUpCalls(transaction: Transaction): Promise<HeldUpCall[]> {
   const { rows } = await transaction.query<HeldUpCall>(
     'select tenant, run_id as "runId", receiver, rpc, phase, last_error as "lastError" from mark_held_up_calls()',
@@ -80,7 +80,7 @@ export async function markHeldUpCalls(transaction: Transaction): Promise<HeldUpC
   return rows;
 }
 
-/** Calls that are marked so and still have no answer, with their runs, longest first, at most 200. */
+/** Marked calls that still have no answer, with their runs, oldest first, at most 200. */
 export async function listHeldUpCalls(transaction: Transaction, tenant: string) {
   const { rows } = await transaction.query<
     Pick<CallRow, "runId" | "receiver" | "rpc" | "phase" | "lastError" | "attempts"> & {
@@ -99,7 +99,7 @@ export async function listHeldUpCalls(transaction: Transaction, tenant: string) 
 
 type CallKey = Pick<CallRow, "tenant" | "callId">;
 
-/** Keeps a claimed call from other replicas for so long. @returns undefined when it has its answer */
+/** Extends the claim of a call, so that no other replica sends it for `forMs`. @returns undefined when it has its answer */
 export async function holdCall(transaction: Transaction, call: CallKey, forMs: number): Promise<CallRow | undefined> {
   const { rows } = await transaction.query<CallRow>(
     `update handoff_calls set next_attempt_at = now() + $3::float8 * interval '1 millisecond'
@@ -109,7 +109,7 @@ export async function holdCall(transaction: Transaction, call: CallKey, forMs: n
   return rows[0];
 }
 
-/** A call that was not made is due again at that time. */
+/** Makes a call that was not sent due again at a later time. */
 export async function postponeCall(transaction: Transaction, call: CallKey, until: Date): Promise<void> {
   await transaction.query(
     "update handoff_calls set next_attempt_at = $3 where tenant = $1 and call_id = $2 and state = 'DUE'",
@@ -117,7 +117,7 @@ export async function postponeCall(transaction: Transaction, call: CallKey, unti
   );
 }
 
-/** Records the receiver's word on a call; the first one stands. @returns whether this was the first */
+/** Records the answer to a call; only the first one counts. @returns whether this was the first */
 export async function recordAnswer(
   transaction: Transaction,
   call: CallKey,
@@ -136,7 +136,7 @@ export async function recordAnswer(
   return rowCount === 1;
 }
 
-/** Counts an attempt without an answer. @param retryInMs - null: whoever drives the call asks again */
+/** Counts an attempt without an answer. @param retryInMs - null: the workflow retries */
 export async function recordSilence(
   transaction: Transaction,
   call: CallKey,

@@ -1,13 +1,13 @@
-/** Ends a call's stay. @param answered - undefined: the call was given up by us, which says nothing about the receiver */
+/** Reports that a call has ended. @param answered - undefined: we gave the call up, which says nothing about the receiver */
 export type LeaveGate = (answered: boolean | undefined) => void;
 
-/** How many calls may be at one receiver, whoever they are for. */
+/** Limits the concurrent calls to one receiver, over all tenants. */
 export interface ReceiverGate {
-  /** Calls that may be in flight; 0 while the gate is shut. */
+  /** How many calls may be in flight; 0 while the gate is shut. */
   room(): number;
-  /** Waits for room, 5 s at most. @returns undefined when there is none; the call is not made */
+  /** Waits up to 5 s for room. @returns undefined when there is none; the call must not be made */
   enter(signal: AbortSignal): Promise<LeaveGate | undefined>;
-  /** Not before then a call that was turned away has a chance. */
+  /** Earliest useful time to try again. */
   retryAt(): Date;
 }
 
@@ -15,17 +15,17 @@ const firstWindow = 4;
 const largestWindow = 16;
 const silencesUntilShut = 3;
 const longestPauseMs = 10_000;
-/** A call that finds the window full waits so long. */
+/** Longest wait for room. */
 export const gateWaitMs = 5_000;
 
 /**
- * A breaker, and a window of concurrent calls that adapts (RFC 5681: slow start, additive increase, multiplicative decrease).
+ * A circuit breaker and an adaptive window of concurrent calls (RFC 5681: slow start, additive increase, multiplicative decrease).
  *
- *   closed      calls up to the window; an answer widens it, a silence halves it. Three silences in a row → shut
- *   shut        no call, for a pause that doubles from 0.5 s to 10 s, the upper half of it by chance. Then → half-open
- *   half-open   one call. Answered → closed, with a window of 2 that doubles at first. Silent → shut
+ *   closed      calls up to the window; an answer widens it, a timeout halves it. Three timeouts in a row → shut
+ *   shut        no call, for a pause that doubles from 0.5 s to 10 s; its upper half is random. Then → half-open
+ *   half-open   one call. Answered → closed, with a window of 2 that doubles at first. Timeout → shut
  *
- * A refusal is an answer. What was in flight when the gate shut says nothing afterwards.
+ * A refusal counts as an answer. Results of calls that were in flight when the gate shut are ignored.
  */
 export function createReceiverGate(deps: {
   readonly now: () => Date;

@@ -4,17 +4,17 @@ import type { CallRow } from "./handoff-store.ts";
 import type { ReceiverGate } from "./receiver-gate.ts";
 import { createReceiverGate, gateWaitMs } from "./receiver-gate.ts";
 
-/** What became of a call; one that is held back was not made. */
+/** The result of a call; HELD_BACK: it was not made. */
 export type SentCall = CallAnswer | { readonly state: "HELD_BACK"; readonly retryAt: Date };
 
-/** The receivers of this process, each behind a gate of its own: tries, confirms and impediments of all tenants share it. */
+/** The receivers of this process, each with its own gate, which tries, confirms and impediments of all tenants share. */
 export interface Receivers {
   send(call: CallRow, signal: AbortSignal): Promise<SentCall>;
-  /** How many calls a receiver takes at once now. */
+  /** How many calls the receiver takes at once at present. */
   room(receiver: string): number;
-  /** Not before then a receiver takes another call. */
+  /** Earliest time of the next call. */
   retryAt(receiver: string): Date;
-  /** The longest time that `send` takes, in milliseconds. */
+  /** Longest duration of `send`, in milliseconds. */
   longestSendMs(receiver: string): number;
 }
 

@@ -4,7 +4,7 @@ import type { Transaction } from "../../tenancy/transaction.ts";
 import type { CallRow } from "./handoff-store.ts";
 import { listCalls } from "./handoff-store.ts";
 
-/** What a run's hand-off waits for: its oldest try without an answer, with its last error. */
+/** Describes the oldest try without an answer, with its last error; undefined when every try has one. */
 export async function findUnansweredTry(
   transaction: Transaction,
   tenant: string,
@@ -17,7 +17,7 @@ export async function findUnansweredTry(
   return `${receiver} ${rpc}: ${lastError || "no answer yet"} (tried ${attempts} times)`;
 }
 
-/** A run that waits for a receiver says so: an event when it begins to, and on the run what the oldest try without an answer met last. */
+/** Records on the run which receiver it waits for and the last error; an event is appended when the wait begins. */
 export async function noteWaiting(
   open: OpenRun,
   tries: readonly CallRow[],

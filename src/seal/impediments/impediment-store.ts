@@ -9,7 +9,7 @@ export interface ImpedimentRow {
   readonly remoteId: string;
 }
 
-/** What came up, on which item of which method. */
+/** One occurrence of a cause on a work item. */
 export interface Occurrence {
   readonly tenant: string;
   readonly org: string;
@@ -23,7 +23,7 @@ export interface Occurrence {
   readonly at: Date;
 }
 
-/** Counts an occurrence of a cause on a work item; the first one makes the record. @param newId - its id, should it be the first */
+/** Counts an occurrence; the first one creates the record. @param newId - id of a new record */
 export async function countOccurrence(
   transaction: Transaction,
   newId: string,
@@ -43,7 +43,7 @@ export async function countOccurrence(
   return counted;
 }
 
-/** Keeps the id that the methodology gave the impediment. */
+/** Stores the id that the receiver gave the impediment. */
 export async function setRemoteId(
   transaction: Transaction,
   tenant: string,
@@ -57,7 +57,7 @@ export async function setRemoteId(
   ]);
 }
 
-/** The record of a cause on a work item, whichever run it came up in last. */
+/** The record of a cause on a work item, whichever runs it occurred in. */
 export async function findImpediment(
   transaction: Transaction,
   of: Pick<Occurrence, "tenant" | "org" | "method" | "workItem" | "cause">,

@@ -13,17 +13,17 @@ import type { NewCall } from "../handoff/handoff-store.ts";
 import { insertCalls } from "../handoff/handoff-store.ts";
 import { countOccurrence } from "./impediment-store.ts";
 
-/** One impediment per cause on a work item of a method and an org: the same cause again is another occurrence of it. */
+/** There is one impediment per org, method, work item and cause; the same cause again is another occurrence of it. */
 export function impedimentKeyOf(run: RunRow, cause: string) {
   const { kind, id } = subjectOf(run);
   return { tenant: run.tenant, org: run.org, method: run.method, workItem: `${kind}/${id}`, cause };
 }
 
-/** A failed run is an impediment of its work item, unless a person cancelled it or its time had passed before its work began: then nothing is broken that the item's people could mend. */
+/** Not for a run that a person cancelled or whose time passed before its work began: the people of its work item have nothing to fix. */
 export const isImpediment = ({ workBegunAt }: RunRow, outcome: AbortedEnd["outcome"]): boolean =>
   outcome === "FAILED" || (outcome === "TIMED_OUT" && workBegunAt !== null);
 
-/** The methodology can't make its call from what the run left. */
+/** The methodology can't build its call from what the run left. */
 export class ImpedimentCallError extends Error {
   override readonly name = "ImpedimentCallError";
   readonly code = "impediment_call";
@@ -33,7 +33,7 @@ export class ImpedimentCallError extends Error {
 }
 
 /**
- * Keeps the record and, where the profile hands over to a receiver, has it told. A fallback end whose call can't be made keeps the record alone.
+ * Records the impediment and, when the profile has a receiver, prepares the call that reports it there. For a fallback end the record alone is enough when the call can't be built.
  * @throws ImpedimentCallError
  */
 export async function raiseImpediment(
@@ -62,13 +62,13 @@ export async function raiseImpediment(
   await insertCalls(transaction, run, [call], at);
 }
 
-/** How often its work was begun anew, and why the last time. */
+/** How many attempts its work took, and why the last but one ended. */
 function triesInShort({ attempt }: RunRow): string {
   const { attempt: number = 0, previousEnd = "" } = attempt ?? {};
   return number <= 1 ? "" : ` (attempt ${number} of its work; how the one before ended: ${previousEnd})`;
 }
 
-/** A verdict that did not pass is told by the first requirement that it failed on and what to do; the others are in the lines. */
+/** For a failed verdict: its first unmet requirement and the remedy; the lines list all of them. */
 function whyInShort({ cause, reason }: AbortedEnd, lines: readonly VerdictLineJson[]): string {
   const [first, ...more] = unmetLines(lines);
   if (cause !== "verdict_failed" || first === undefined) return reason || cause;

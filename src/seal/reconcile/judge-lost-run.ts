@@ -7,12 +7,12 @@ import type { AbortedEnd } from "../abort/aborted-end.ts";
 /**
  * What the dispatcher found about a run.
  *
- *   unbegun, silent                                     its workflow is open at Temporal; nobody has begun it, or nothing is heard of it
+ *   unbegun, silent                                     its workflow is open at Temporal, but has not begun the run, or reports nothing
  *   completed, failed, terminated, cancelled, timed_out its workflow is closed at Temporal
  *   absent                                              Temporal has no such workflow
- *   start_refused                                       Temporal does not take the workflow as it is
- *   cancel_wished                                       somebody asked to cancel a run that no execution has begun
- *   limit_passed                                        a limit of time has passed, and so has the time that its workflow had to say so
+ *   start_refused                                       Temporal refuses to start the workflow
+ *   cancel_wished                                       cancellation was requested before an execution had begun the run
+ *   limit_passed                                        a time limit has passed, and its workflow did not act on it in time
  */
 export type Finding =
   | "unbegun"
@@ -30,11 +30,11 @@ export type Finding =
 export interface Found {
   readonly generation: number;
   readonly finding: Finding;
-  /** In Temporal's words; may be empty. */
+  /** From Temporal; may be empty. */
   readonly detail: string;
 }
 
-/** A run is driven three times anew, then it is given up. */
+/** A run is restarted three times; after that it fails. */
 export const lastGeneration = 4;
 
 export type Judgement =
@@ -45,9 +45,9 @@ export type Judgement =
 const leave: Judgement = { action: "leave" };
 
 /**
- * Says what becomes of a run that was found so. What a person wished comes first, then the limits of time; a workflow that failed or was stopped ends the run with that cause;
- * one that is gone, or has ended without an end of the run, is driven anew.
- * @param waitsFor - what it waited for at last; empty: nothing is known to be away
+ * Decides what to do with a run that was found in this state. A requested cancel comes first, then time limits. A workflow that failed or was stopped ends the run with that cause;
+ * when the workflow is missing, or has closed without ending the run, the run is restarted as the next generation.
+ * @param waitsFor - what the run waited for last; empty when unknown
  */
 export function judgeLostRun(
   run: Pick<RunRow, "generation" | "desiredState" | "startedAt" | "begunAt"> & TimedRun,

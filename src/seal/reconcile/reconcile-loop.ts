@@ -12,7 +12,7 @@ const sweepMs = 1_000;
 export function createReconcileLoop(
   deps: ReconcileRunDeps & {
     readonly inTransaction: InTransaction;
-    /** A claim or an act failed; the loop goes on, and the finding is due again later. */
+    /** Claiming or acting failed; the loop goes on, and the finding is due again later. */
     readonly onError: (error: unknown) => void;
   },
 ): Loop {

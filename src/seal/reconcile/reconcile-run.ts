@@ -18,7 +18,7 @@ export interface Reconciled {
   readonly cause: string;
 }
 
-/** Of one try to seal an end; the next round tries again. */
+/** Time limit of one attempt to seal an end; a later round tries again. */
 const sealLimitMs = 60_000;
 
 export interface ReconcileRunDeps {
@@ -29,9 +29,9 @@ export interface ReconcileRunDeps {
 }
 
 /**
- * Acts on what was found about a run, where no execution does: drives it anew, or seals its end. It speaks in the place of the execution that it saw under the stream's lock, or of none:
- * when another one has begun meanwhile, or the run got its end, nothing is changed.
- * @throws what AbortSeal throws, but for SupersededExecutionError; the finding stays due
+ * Acts on a finding about a run that has no working execution: restarts the run, or seals its end. It acts in the name of the execution that it saw under the stream's lock;
+ * when another execution has begun meanwhile, or the run has ended, it changes nothing.
+ * @throws what AbortSeal throws, except SupersededExecutionError; the finding stays due
  */
 export function createReconcileRun(deps: ReconcileRunDeps): (claimed: ClaimedReconciliation) => Promise<void> {
   return async (scope) => {
@@ -67,8 +67,8 @@ export function createReconcileRun(deps: ReconcileRunDeps): (claimed: ClaimedRec
 }
 
 /**
- * Lets a run whose execution is gone begin again: the next generation is startable, and whatever the lost one still sends is refused. The status stays: what was told has happened.
- * Work begins from the base, unless its report stands; a prepared seal goes on from where it is.
+ * Restarts a run whose execution is lost, as its next generation; calls of the lost execution are refused from then on. The status stays as it is.
+ * Work begins again from the base commit, unless its report is complete; a prepared seal is continued.
  */
 async function redriveRun({ transaction, run, append }: OpenRun): Promise<void> {
   const next = run.generation + 1;

@@ -2,14 +2,14 @@ import type { RunStatus } from "../../runs/run-status.ts";
 import type { Transaction } from "../../tenancy/transaction.ts";
 import type { Found } from "./judge-lost-run.ts";
 
-/** Where a due finding is. */
+/** The run of a due finding. */
 export interface ClaimedReconciliation {
   readonly tenant: string;
   readonly org: string;
   readonly runId: string;
 }
 
-/** Claims due findings of all tenants for 10 s, longer with every attempt; each is acted on under its own tenant. */
+/** Claims due findings of all tenants for 10 s, longer with every attempt; each is acted on in the scope of its own tenant. */
 export async function claimDueReconciliations(
   transaction: Transaction,
   atMost: number,
@@ -65,7 +65,7 @@ export interface HeldUp extends Found {
   readonly due: boolean;
 }
 
-/** Runs that do not go on, longest first, at most 200. */
+/** Runs without progress, oldest first, at most 200. */
 export async function listHeldUp(transaction: Transaction, tenant: string): Promise<HeldUp[]> {
   const { rows } = await transaction.query<HeldUp>(
     `select c.run_id as "runId", r.status, c.generation, c.finding, c.detail, c.found_at as since, c.due_at is not null as due
