@@ -2,7 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { releaseStuck, runHeldUp } from "../telemetry/events.ts";
 import type { Log } from "../telemetry/log.ts";
 import type { InTransaction } from "../tenancy/transaction.ts";
-import { shownText } from "../text/strangers-text.ts";
+import { longestShownReason, shownText } from "../text/strangers-text.ts";
 import type { ExaminedRun, Note } from "./reconcile-store.ts";
 import { findOverdueRuns, forgetUnseen, isReleaseStuck, noteFindings, takeSilentRuns } from "./reconcile-store.ts";
 import type { LookAnswer, Workflows } from "./workflows.ts";
@@ -12,8 +12,6 @@ const sweepMs = 1_000;
 const batchSize = 50;
 /** While Temporal does not answer. */
 const pauseMs = 5_000;
-/** Characters of what Temporal was told. */
-export const longestDetail = 500;
 
 export interface ReconcileRunsDeps {
   readonly inTransaction: InTransaction;
@@ -103,7 +101,7 @@ function noteOfAnswer(run: ExaminedRun, answer: LookAnswer, afterSeconds: number
     case "absent":
       return [noteOf(run, "absent", "", afterSeconds)];
     case "closed":
-      return [noteOf(run, answer.how, shownText(answer.reason, longestDetail), 0)];
+      return [noteOf(run, answer.how, shownText(answer.reason, longestShownReason), 0)];
   }
 }
 

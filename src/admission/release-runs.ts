@@ -3,8 +3,8 @@ import type { Loop } from "../loops/loop.ts";
 import { createWakeUp } from "../loops/wake-up.ts";
 import type { Log } from "../telemetry/log.ts";
 import type { InTransaction } from "../tenancy/transaction.ts";
-import { shownText } from "../text/strangers-text.ts";
-import { longestDetail, noteOf } from "./reconcile-runs.ts";
+import { longestShownReason, shownText } from "../text/strangers-text.ts";
+import { noteOf } from "./reconcile-runs.ts";
 import { noteFindings } from "./reconcile-store.ts";
 import type { RunKey } from "./release-store.ts";
 import { claimRuns, giveBack, markStarted } from "./release-store.ts";
@@ -100,7 +100,7 @@ function createStarts(deps: ReleaseRunsDeps, onRoom: () => void) {
   const noteRefusal = async (run: RunToStart, cause: unknown): Promise<void> => {
     const { tenant, runId } = run;
     deps.log.error({ err: cause, tenant, runId }, "Temporal refuses to start this run; trying again in 10 s");
-    const note = noteOf(run, "start_refused", shownText(messageOf(cause), longestDetail), deps.refusedSeconds);
+    const note = noteOf(run, "start_refused", shownText(messageOf(cause), longestShownReason), deps.refusedSeconds);
     try {
       await deps.inTransaction((transaction) => noteFindings(transaction, [note]));
     } catch (error) {

@@ -4,7 +4,7 @@ import { durationMs } from "@bufbuild/protobuf/wkt";
 import type { AutomationPlan, Step } from "../gen/automation/v1/automation_plan_pb.ts";
 import { AutomationPlanSchema } from "../gen/automation/v1/automation_plan_pb.ts";
 import { faultOfRef } from "../text/git-ref.ts";
-import { faultOfSize } from "./declared-size.ts";
+import { faultOfSize } from "./invalid-declaration-error.ts";
 import { faultOfTreePath } from "./policy/match-patterns.ts";
 import { faultOfTime, faultsOfPolicy } from "./policy/policy-rules.ts";
 

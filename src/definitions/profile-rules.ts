@@ -1,5 +1,12 @@
 import type { Gate, Profile, Requirement } from "../gen/governance/v1/profile_pb.ts";
-import { outcomesOfKind } from "./evidence-kinds.ts";
+
+/** What evidence of a kind can state; the first is what a requirement asks for when it names no outcome. */
+export const outcomesOfKind: ReadonlyMap<string, readonly string[]> = new Map([
+  ["agent-run", ["COMPLETED", "FAILED", "CANCELLED", "TIMED_OUT"]],
+  ["test-result", ["PASSED", "FAILED"]],
+  ["diff", ["CAPTURED", "UNCHANGED", "PARTIAL"]],
+  ["document", ["KEPT"]],
+]);
 
 /** Lines that every verdict of work has, whatever its profile asks for. */
 const ownLines = /^(steps-done|work-examined|capture-complete|exit-gate-.*|tests-kept-.*)$/;

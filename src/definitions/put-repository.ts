@@ -6,26 +6,15 @@ import type { InScope } from "../tenancy/transaction.ts";
 import { faultOfRef } from "../text/git-ref.ts";
 import { shownRepositoryUrl } from "../text/repository-url.ts";
 import { bumpRevision } from "./declaration-revision-store.ts";
-import { faultOfSize } from "./declared-size.ts";
+import { assertDeclarable, faultOfSize } from "./invalid-declaration-error.ts";
 import { faultsOfPolicy } from "./policy/policy-rules.ts";
 import type { RepositoryBounds } from "./repository-rules.ts";
 import { faultOfUrl } from "./repository-rules.ts";
 import { upsertRepository } from "./repository-store.ts";
 
-/** A repository that the tenant may not, or nobody could, work from. */
-export class InvalidRepositoryError extends Error {
-  override readonly name = "InvalidRepositoryError";
-  readonly code = "invalid_repository";
-  readonly faults: readonly string[];
-  constructor(id: string, faults: readonly string[]) {
-    super(`repository "${id}" can't be declared: ${faults.join("; ")}`);
-    this.faults = faults;
-  }
-}
-
 export type PutRepository = (repository: Repository, who: Principal) => Promise<void>;
 
-/** Creates or replaces a repository; runs that are accepted from then on work from it. @throws InvalidRepositoryError with every fault */
+/** Creates or replaces a repository; runs that are accepted from then on work from it. @throws InvalidDeclarationError */
 export function createPutRepository(deps: {
   readonly inScope: InScope;
   readonly bounds: RepositoryBounds;
@@ -36,13 +25,12 @@ export function createPutRepository(deps: {
     const { id, url, defaultRef } = message;
     const urlFault = faultOfUrl(url, tenant, deps.bounds);
     const refFault = faultOfRef(defaultRef);
-    const faults = [
+    assertDeclarable([
       ...faultOfSize(repository, "repository"),
       ...(urlFault === undefined ? [] : [`url ${shownRepositoryUrl(url)} ${urlFault}`]),
       ...(refFault === undefined ? [] : [`default_ref "${defaultRef}" ${refFault}; name a branch, tag or commit`]),
       ...(repository.policy === undefined ? [] : faultsOfPolicy(repository.policy, "policy")),
-    ];
-    if (faults.length > 0) throw new InvalidRepositoryError(id, faults);
+    ]);
     await deps.inScope(who, async (transaction) => {
       await upsertRepository(transaction, { tenant, id, repository, by: subject });
       await bumpRevision(transaction, tenant);

@@ -1,8 +1,8 @@
 import type { ReferencesJson, RefJson } from "../gen/automation/v1/ref_pb.ts";
 import type { RunRequestedJson } from "../gen/automation/v1/run_requested_pb.ts";
 import type { ProfileJson } from "../gen/governance/v1/profile_pb.ts";
-import type { Reason } from "./reason.ts";
-import { reason } from "./reason.ts";
+import type { Reason } from "./rejection-reason.ts";
+import { reason } from "./rejection-reason.ts";
 
 /** What is known about a request before a run is made of it. */
 export interface GuardedRequest {

@@ -5,28 +5,18 @@ import type { PublishBundleResponseJson } from "../gen/agents/v1/agents_service_
 import { PersonaManifestSchema } from "../gen/agents/v1/agents_service_pb.ts";
 import type { Principal } from "../tenancy/request-context.ts";
 import type { InScope, Transaction } from "../tenancy/transaction.ts";
+import { assertSameVersion } from "../tenancy/version-exists-error.ts";
 import { decodeTar } from "./canonical-tar.ts";
 import { personaToJson } from "./list-personas.ts";
 import { readManifest } from "./manifest.ts";
 import { personaDigest } from "./persona-digest.ts";
 import { findPersona, insertPersona } from "./persona-store.ts";
 
-/** A persona's version is immutable: it is there with other bytes. */
-export class PersonaVersionExistsError extends Error {
-  override readonly name = "PersonaVersionExistsError";
-  readonly code = "version_exists";
-  constructor(id: string, version: string, known: string, digest: string) {
-    super(
-      `persona "${id}" version "${version}" is already published with digest ${known}, this bundle has ${digest}; publish the change under a new version`,
-    );
-  }
-}
-
 export type PublishBundle = (bundle: Uint8Array, who: Principal) => Promise<PublishBundleResponseJson>;
 
 /**
  * Stores a persona's version for ever: its bytes by their digest, then its row.
- * @throws InvalidBundleError, PersonaVersionExistsError
+ * @throws InvalidBundleError, VersionExistsError
  */
 export function createPublishBundle(deps: {
   readonly inScope: InScope;
@@ -41,18 +31,21 @@ export function createPublishBundle(deps: {
     const { id, version } = manifest;
     const digest = personaDigest(bundle);
     const persona = {
-      ...{ id, version, digest, sizeBytes: bundle.byteLength, publishedBy: subject },
+      id,
+      version,
+      digest,
+      sizeBytes: bundle.byteLength,
+      publishedBy: subject,
       manifest: toJson(PersonaManifestSchema, manifest),
       objectKey: objectKeyOf({ tenant, org: null }, digest),
     };
     const known = await inScope(who, (transaction) => findPersona(transaction, tenant, persona));
-    if (known !== undefined && known.digest !== digest)
-      throw new PersonaVersionExistsError(id, version, known.digest, digest);
+    if (known !== undefined) assertSameVersion("persona", persona, known);
     await keepBlob(objects, { tenant, org: null }, bundle, "application/x-tar"); // also when known: a bucket that lost it is mended
     return inScope(who, async (transaction) => {
       const created = await insertPersona(transaction, tenant, persona);
       const stored = await findPersona(transaction, tenant, persona);
-      if (stored?.digest !== digest) throw new PersonaVersionExistsError(id, version, stored?.digest ?? "", digest);
+      assertSameVersion("persona", persona, stored);
       if (created) await bumpRevision(transaction, tenant);
       return { persona: personaToJson(stored), created };
     });

@@ -1,6 +1,6 @@
 import type { DecideByDeclarations, Declarations } from "../definitions/declarations.ts";
-import type { Reason } from "../definitions/reason.ts";
-import { reason } from "../definitions/reason.ts";
+import type { Reason } from "../definitions/rejection-reason.ts";
+import { reason } from "../definitions/rejection-reason.ts";
 import type { InTransaction } from "../tenancy/transaction.ts";
 import { cutText, storable } from "../text/strangers-text.ts";
 import { buildRow } from "./build-row.ts";

@@ -1,5 +1,5 @@
-import type { Reason } from "../definitions/reason.ts";
-import { reason } from "../definitions/reason.ts";
+import type { Reason } from "../definitions/rejection-reason.ts";
+import { reason } from "../definitions/rejection-reason.ts";
 import { everyOrg } from "../tenancy/bind-scope.ts";
 import type { Scope } from "../tenancy/transaction.ts";
 import { isName } from "../text/name.ts";

@@ -1,6 +1,6 @@
 import { isUtf8 } from "node:buffer";
-import type { Reason } from "../definitions/reason.ts";
-import { reason } from "../definitions/reason.ts";
+import type { Reason } from "../definitions/rejection-reason.ts";
+import { reason } from "../definitions/rejection-reason.ts";
 import type { Header } from "../runs/outbox/bus-record.ts";
 import { isName, namePattern } from "../text/name.ts";
 import { utcOf } from "../text/rfc3339.ts";

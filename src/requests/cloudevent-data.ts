@@ -1,5 +1,5 @@
-import type { Reason } from "../definitions/reason.ts";
-import { reason } from "../definitions/reason.ts";
+import type { Reason } from "../definitions/rejection-reason.ts";
+import { reason } from "../definitions/rejection-reason.ts";
 import { readExactJson } from "../text/exact-json.ts";
 
 /** Largest event data, bytes. */

@@ -1,5 +1,5 @@
-import type { Reason } from "../definitions/reason.ts";
-import { reason } from "../definitions/reason.ts";
+import type { Reason } from "../definitions/rejection-reason.ts";
+import { reason } from "../definitions/rejection-reason.ts";
 import { utcOf } from "../text/rfc3339.ts";
 import type { Attributes, HeaderTexts } from "./cloudevent-attributes.ts";
 import {

@@ -1,6 +1,6 @@
 import { MIMEType } from "node:util";
-import type { Reason } from "../definitions/reason.ts";
-import { reason } from "../definitions/reason.ts";
+import type { Reason } from "../definitions/rejection-reason.ts";
+import { reason } from "../definitions/rejection-reason.ts";
 
 const structured = "application/cloudevents+json";
 

@@ -1,5 +1,5 @@
-import type { Reason } from "../definitions/reason.ts";
-import { reason } from "../definitions/reason.ts";
+import type { Reason } from "../definitions/rejection-reason.ts";
+import { reason } from "../definitions/rejection-reason.ts";
 
 /**
  * The version of the data schema of `RunRequested` that this program knows. A minor version adds fields or names of enums;

@@ -1,4 +1,4 @@
-import type { Reason } from "../definitions/reason.ts";
+import type { Reason } from "../definitions/rejection-reason.ts";
 import type { Header } from "../runs/outbox/bus-record.ts";
 import { textHeaders } from "../runs/outbox/bus-record.ts";
 import { contextHeaders } from "../runs/outbox/event-record.ts";

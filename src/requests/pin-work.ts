@@ -4,8 +4,8 @@ import { chooseIsolation, compilePolicy, judgeCommand } from "../definitions/pol
 import { faultsOfPolicy } from "../definitions/policy/policy-rules.ts";
 import type { WorkspaceRules } from "../definitions/policy/workspace-rules.ts";
 import { operatorLayers } from "../definitions/policy/workspace-rules.ts";
-import type { Reason } from "../definitions/reason.ts";
-import { reason } from "../definitions/reason.ts";
+import type { Reason } from "../definitions/rejection-reason.ts";
+import { reason } from "../definitions/rejection-reason.ts";
 import type { AutomationPlanJson, PersonaRefJson, StepJson } from "../gen/automation/v1/automation_plan_pb.ts";
 import type { EffectivePolicyJson, IsolationClassJson } from "../gen/automation/v1/policy_pb.ts";
 import type { RunRequestedJson } from "../gen/automation/v1/run_requested_pb.ts";

@@ -1,4 +1,4 @@
-import type { Reason } from "../definitions/reason.ts";
+import type { Reason } from "../definitions/rejection-reason.ts";
 import type { ReasonJson } from "../gen/automation/v1/run_event_pb.ts";
 import type { OutboxRecord } from "../runs/outbox/outbox-store.ts";
 import { insertRecords } from "../runs/outbox/outbox-store.ts";

@@ -1,7 +1,7 @@
 import type { JsonValue } from "@bufbuild/protobuf";
 import { fromJson } from "@bufbuild/protobuf";
-import type { Reason } from "../definitions/reason.ts";
-import { reason } from "../definitions/reason.ts";
+import type { Reason } from "../definitions/rejection-reason.ts";
+import { reason } from "../definitions/rejection-reason.ts";
 import type { RunRequested } from "../gen/automation/v1/run_requested_pb.ts";
 import { RunRequestedSchema } from "../gen/automation/v1/run_requested_pb.ts";
 import { cutText, storable } from "../text/strangers-text.ts";

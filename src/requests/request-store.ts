@@ -1,4 +1,4 @@
-import type { Reason } from "../definitions/reason.ts";
+import type { Reason } from "../definitions/rejection-reason.ts";
 import type { OutboxRecord } from "../runs/outbox/outbox-store.ts";
 import { outboxJson } from "../runs/outbox/outbox-store.ts";
 import type { Transaction } from "../tenancy/transaction.ts";

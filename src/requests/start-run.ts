@@ -1,7 +1,7 @@
 import { toJson } from "@bufbuild/protobuf";
 import type { DecideByDeclarations } from "../definitions/declarations.ts";
-import type { Reason } from "../definitions/reason.ts";
-import { reason } from "../definitions/reason.ts";
+import type { Reason } from "../definitions/rejection-reason.ts";
+import { reason } from "../definitions/rejection-reason.ts";
 import { RunRequestedSchema } from "../gen/automation/v1/run_requested_pb.ts";
 import type { StartWorkflowRunRequest } from "../gen/workflows_runtime/v1/workflow_service_pb.ts";
 import type { Principal } from "../tenancy/request-context.ts";

@@ -7,14 +7,13 @@ import type { RunOutcome } from "../runs/run-status.ts";
 import { statusToJson } from "../runs/run-status.ts";
 import type { RunRow } from "../runs/run-store.ts";
 import type { Transaction } from "../tenancy/transaction.ts";
-import { shownText } from "../text/strangers-text.ts";
+import { longestShownReason, shownText } from "../text/strangers-text.ts";
 import { unmetLines, unmetText } from "../text/unmet-lines.ts";
 import { findSeal } from "./seal-store.ts";
 
 /** Limit of each list, as JSON: a result stands three times in the Temporal history (activity result, memo, workflow result). */
 const maxListBytes = 8_192;
 const maxAttestations = 100;
-const maxReasonLength = 500;
 const maxNameLength = 200;
 const maxUnmet = 10;
 const maxUnmetLength = 200;
@@ -45,7 +44,7 @@ export async function readRunResult(
   return {
     outcome: statusToJson(seal.outcome),
     ...(seal.cause === "" ? {} : { cause: seal.cause }),
-    ...(reason === "" ? {} : { reason: shownText(reason, maxReasonLength) }),
+    ...(reason === "" ? {} : { reason: shownText(reason, longestShownReason) }),
     ...(attempt === null ? {} : { attempts: attempt.attempt }),
     verdict: verdictInShort(seal.verdict),
     artifacts: left.first,

@@ -1,5 +1,10 @@
 /** Strangers' text: whatever a persona, a repository, a report or a receiver wrote. Pure: the workflow uses it, too. */
 
+/** Longest reason that a worker may give for an end, in UTF-16 units; the protos of CompleteWork and AbortSeal say the same. */
+export const longestReason = 2_000;
+/** Longest reason that is shown beside other things, in UTF-16 units. */
+export const longestShownReason = 500;
+
 /** What stands for text that was cut off. */
 const ellipsis = "…";
 

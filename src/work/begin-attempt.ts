@@ -4,7 +4,7 @@ import type { OpenRun } from "../runs/in-run.ts";
 import type { RunRow } from "../runs/run-store.ts";
 import { takeUpWork } from "../runs/run-store.ts";
 import { appendWorkEvents } from "../runs/stream/append-work-events.ts";
-import { shownText } from "../text/strangers-text.ts";
+import { longestShownReason, shownText } from "../text/strangers-text.ts";
 
 /** A try of the work, as its worker begins it. */
 export interface WorkTry {
@@ -13,8 +13,6 @@ export interface WorkTry {
   /** The last failure for a fault of ours, if there was one. */
   readonly fault: WorkFaultJson | undefined;
 }
-
-const longestEnd = 500;
 
 /**
  * Notes which try of the work goes on, and how the one before it ended; from the second on an event tells it, unless the wait that ended the one before was told already.
@@ -42,7 +40,10 @@ export async function beginAttempt(open: OpenRun, { attempt, fault }: WorkTry, n
 
 function endOfPrevious({ waiting }: RunRow, { attempt, fault }: WorkTry): string {
   if (fault !== undefined && fault.attempt === attempt - 1)
-    return shownText(`a fault of the scheduler's own (${fault.count} of ${fault.most}): ${fault.reason}`, longestEnd);
-  if (waiting !== null) return shownText(`it could not go on: ${waiting.reason}`, longestEnd);
+    return shownText(
+      `a fault of the scheduler's own (${fault.count} of ${fault.most}): ${fault.reason}`,
+      longestShownReason,
+    );
+  if (waiting !== null) return shownText(`it could not go on: ${waiting.reason}`, longestShownReason);
   return "its worker was lost, or could not say why it ended";
 }

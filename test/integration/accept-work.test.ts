@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { claimRuns } from "../../src/admission/release-store.ts";
 import { bumpRevision } from "../../src/definitions/declaration-revision-store.ts";
 import type { WorkspaceRules } from "../../src/definitions/policy/workspace-rules.ts";
-import { createPublishVersion } from "../../src/definitions/put-definition.ts";
+import { createPublishVersion } from "../../src/definitions/publish-definition.ts";
 import { createPutRepository } from "../../src/definitions/put-repository.ts";
 import { createInScope, createInTransaction } from "../../src/drivers/postgres/in-scope.ts";
 import type { PersonaManifestJson } from "../../src/gen/agents/v1/agents_service_pb.ts";

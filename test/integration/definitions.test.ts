@@ -4,9 +4,9 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { bumpRevision } from "../../src/definitions/declaration-revision-store.ts";
 import type { Declarations } from "../../src/definitions/declarations.ts";
 import { createDecideByDeclarations } from "../../src/definitions/declarations.ts";
-import { createPublishVersion, InvalidPlanError } from "../../src/definitions/put-definition.ts";
-import { createPublishProfile } from "../../src/definitions/put-profile.ts";
-import type { InvalidRepositoryError } from "../../src/definitions/put-repository.ts";
+import { InvalidDeclarationError } from "../../src/definitions/invalid-declaration-error.ts";
+import { createPublishVersion } from "../../src/definitions/publish-definition.ts";
+import { createPublishProfile } from "../../src/definitions/publish-profile.ts";
 import { createPutRepository } from "../../src/definitions/put-repository.ts";
 import { createPutRule } from "../../src/definitions/put-rule.ts";
 import type { Page } from "../../src/definitions/read-declared.ts";
@@ -16,7 +16,6 @@ import {
   UnknownProfileError,
 } from "../../src/definitions/read-declared.ts";
 import { ReceiverMethodError, UnknownReceiverError } from "../../src/definitions/receiver-rules.ts";
-import { VersionExistsError } from "../../src/definitions/version-exists-error.ts";
 import { createInScope, createInTransaction } from "../../src/drivers/postgres/in-scope.ts";
 import type { AutomationPlanJson, TestStepJson } from "../../src/gen/automation/v1/automation_plan_pb.ts";
 import type { ProfileJson } from "../../src/gen/governance/v1/profile_pb.ts";
@@ -29,6 +28,7 @@ import { PublishWorkflowVersionRequestSchema } from "../../src/gen/workflows_run
 import { insertPersona } from "../../src/personas/persona-store.ts";
 import { InvalidPageTokenError } from "../../src/tenancy/page-token.ts";
 import type { InScope, InTransaction, Transaction } from "../../src/tenancy/transaction.ts";
+import { VersionExistsError } from "../../src/tenancy/version-exists-error.ts";
 import { aPrincipal, aProfile, declare, scopeOf } from "../support/builders/declared.ts";
 import type { BorrowedEngines } from "../support/engines/borrow-engines.ts";
 import { borrowEngines } from "../support/engines/borrow-engines.ts";
@@ -125,10 +125,10 @@ describe("a published version", () => {
 
   it("with no plan, or one that takes no time or more than 30 days, is refused", async () => {
     const bare = create(PublishWorkflowVersionRequestSchema, { definitionId: "evidence", version: "1" });
-    await expect(createPublishVersion({ inScope })(bare, aPrincipal(tenant))).rejects.toThrow(InvalidPlanError);
+    await expect(createPublishVersion({ inScope })(bare, aPrincipal(tenant))).rejects.toThrow(InvalidDeclarationError);
     for (const limit of ["timeLimit", "queueLimit", "handoffLimit"])
       for (const time of ["0s", "2592001s"])
-        await expect(publishVersion("1", { plan: { [limit]: time } })).rejects.toThrow(InvalidPlanError);
+        await expect(publishVersion("1", { plan: { [limit]: time } })).rejects.toThrow(InvalidDeclarationError);
     expect((await declared().definitions(scopeOf(tenant))).definitions).toEqual([]);
   });
 
@@ -155,9 +155,9 @@ describe("a published version", () => {
     };
     const refused = await publishVersion("1", { plan }).then(
       () => undefined,
-      (error: InvalidPlanError) => error,
+      (error: InvalidDeclarationError) => error,
     );
-    expect(refused?.code).toBe("invalid_plan");
+    expect(refused?.code).toBe("invalid_declaration");
     const fields = refused?.faults.map((fault) => fault.split(" ")[0]);
     expect(fields).toEqual([
       ...["plan.repository.ref", "plan.policy.commands.deny.0", "plan.policy.paths.write.patterns.0"],
@@ -200,9 +200,9 @@ describe("a repository", () => {
       policy: { paths: { deny: ["/etc"] } },
     }).then(
       () => undefined,
-      (error: InvalidRepositoryError) => error,
+      (error: InvalidDeclarationError) => error,
     );
-    expect(refused?.code).toBe("invalid_repository");
+    expect(refused?.code).toBe("invalid_declaration");
     expect(refused?.faults.map((fault) => fault.split(" ")[0])).toEqual(["url", "default_ref", "policy.paths.deny.0"]);
     expect(refused?.message).not.toContain("hunter2");
     expect((await declared().repositories(scopeOf(tenant))).repositories).toEqual([]);

@@ -1,7 +1,7 @@
 import type { DescMessage, JsonValue } from "@bufbuild/protobuf";
 import { create, fromJson } from "@bufbuild/protobuf";
 import { Code, ConnectError } from "@connectrpc/connect";
-import { reason } from "../../definitions/reason.ts";
+import { reason } from "../../definitions/rejection-reason.ts";
 import { ReasonSchema } from "../../gen/automation/v1/run_event_pb.ts";
 import { readExactJson } from "../../text/exact-json.ts";
 import type { UnreadableField } from "../../text/unreadable-field.ts";

@@ -1,6 +1,6 @@
 import { create, fromJson } from "@bufbuild/protobuf";
 import type { ServiceImpl } from "@connectrpc/connect";
-import type { PublishProfile } from "../../definitions/put-profile.ts";
+import type { PublishProfile } from "../../definitions/publish-profile.ts";
 import type { ReadDeclared } from "../../definitions/read-declared.ts";
 import { ProfileSchema } from "../../gen/governance/v1/profile_pb.ts";
 import type { ProfileService } from "../../gen/governance/v1/profile_service_pb.ts";

@@ -1,6 +1,6 @@
 import { create, fromJson } from "@bufbuild/protobuf";
 import type { HandlerContext, ServiceImpl } from "@connectrpc/connect";
-import type { PublishVersion } from "../../definitions/put-definition.ts";
+import type { PublishVersion } from "../../definitions/publish-definition.ts";
 import type { PutRepository } from "../../definitions/put-repository.ts";
 import type { PutRule } from "../../definitions/put-rule.ts";
 import type { ReadDeclared } from "../../definitions/read-declared.ts";

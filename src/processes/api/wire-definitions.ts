@@ -1,6 +1,6 @@
 import type { Operator } from "../../config/operator.ts";
-import { createPublishVersion } from "../../definitions/put-definition.ts";
-import { createPublishProfile } from "../../definitions/put-profile.ts";
+import { createPublishVersion } from "../../definitions/publish-definition.ts";
+import { createPublishProfile } from "../../definitions/publish-profile.ts";
 import { createPutRepository } from "../../definitions/put-repository.ts";
 import { createPutRule } from "../../definitions/put-rule.ts";
 import { createReadDeclared } from "../../definitions/read-declared.ts";

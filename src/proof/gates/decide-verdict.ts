@@ -3,7 +3,7 @@ import type { EvidenceJson } from "../../gen/automation/v1/evidence_pb.ts";
 import type { VerdictJson, VerdictLineJson } from "../../gen/automation/v1/verdict_pb.ts";
 import type { WorkFindingsJson } from "../../gen/automation/v1/work_findings_pb.ts";
 import type { RunRow } from "../../runs/run-store.ts";
-import { shownText } from "../../text/strangers-text.ts";
+import { longestShownReason, shownText } from "../../text/strangers-text.ts";
 import { builderIdOf, evidenceIdOf } from "../../work/run-evidence.ts";
 import { subjectOf } from "../statements/resource-uri.ts";
 import { judgeEvidence } from "./judge-evidence.ts";
@@ -27,7 +27,6 @@ interface End {
   readonly reason: string;
 }
 
-const longestWhy = 500;
 /** Cause of the end of a run whose verdict did not pass. */
 const verdictFailed = "verdict_failed";
 
@@ -47,7 +46,7 @@ export function decideVerdict(judged: JudgedRun): VerdictJson {
  */
 export function verdictOfEnd(judged: JudgedRun, { outcome, cause, reason }: End): VerdictJson {
   const { gate, findings } = judged;
-  const why = cause === verdictFailed ? "the verdict did not pass" : shownText(reason, longestWhy) || cause;
+  const why = cause === verdictFailed ? "the verdict did not pass" : shownText(reason, longestShownReason) || cause;
   const evidence = [evidenceOfRun(judged, outcome, why), ...(findings.evidence ?? [])];
   const { lines = [] } = judgeEvidence(gate, evidence, findings.lines);
   const idsAboutRun = new Set(gate.requirements?.filter(({ kind }) => kind === "agent-run").map(({ id }) => id));

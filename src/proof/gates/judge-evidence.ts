@@ -1,5 +1,5 @@
 import type { MethodGate } from "../../definitions/completion-gate.ts";
-import { outcomesOfKind } from "../../definitions/evidence-kinds.ts";
+import { outcomesOfKind } from "../../definitions/profile-rules.ts";
 import type { EvidenceJson } from "../../gen/automation/v1/evidence_pb.ts";
 import type { VerdictJson, VerdictLineJson } from "../../gen/automation/v1/verdict_pb.ts";
 import type { RequirementJson } from "../../gen/governance/v1/profile_pb.ts";

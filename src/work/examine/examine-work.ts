@@ -3,7 +3,7 @@ import type { EffectivePolicyJson } from "../../gen/automation/v1/policy_pb.ts";
 import type { CaptureJson } from "../../gen/automation/v1/run_work_pb.ts";
 import type { VerdictLineJson } from "../../gen/automation/v1/verdict_pb.ts";
 import type { WorkFindingsJson } from "../../gen/automation/v1/work_findings_pb.ts";
-import { shownText } from "../../text/strangers-text.ts";
+import { longestShownReason, shownText } from "../../text/strangers-text.ts";
 import { evidenceIdOf } from "../run-evidence.ts";
 import { failedLine, lineOf } from "../verdict-line.ts";
 import type { ReportedWork } from "../work-report-store.ts";
@@ -15,7 +15,6 @@ import { foundTests, judgeTests } from "./tests-passed.ts";
 import { uploadsOf } from "./uploads-of-work.ts";
 
 const vantage = "worker-observed";
-const longestWhy = 500;
 
 /**
  * Judges reported work by what it uploaded, and by nothing that it only says: every object is hashed again, test reports are read again, and what changed is taken from the patch.
@@ -92,7 +91,7 @@ function evidenceOfTests({ run, outcome, detail }: TestFinding, capture: Capture
     outcome,
     vantage,
     tree: isCaptured ? treeOf(capture) : { gitTree },
-    ...(outcome === "PASSED" ? {} : { why: shownText(detail, longestWhy) }),
+    ...(outcome === "PASSED" ? {} : { why: shownText(detail, longestShownReason) }),
   };
 }
 

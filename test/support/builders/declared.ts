@@ -1,7 +1,7 @@
 import { create, fromJson } from "@bufbuild/protobuf";
 import type { WorkspaceRules } from "../../../src/definitions/policy/workspace-rules.ts";
-import { createPublishVersion } from "../../../src/definitions/put-definition.ts";
-import { createPublishProfile } from "../../../src/definitions/put-profile.ts";
+import { createPublishVersion } from "../../../src/definitions/publish-definition.ts";
+import { createPublishProfile } from "../../../src/definitions/publish-profile.ts";
 import { AutomationPlanSchema } from "../../../src/gen/automation/v1/automation_plan_pb.ts";
 import type { ProfileJson } from "../../../src/gen/governance/v1/profile_pb.ts";
 import { ProfileSchema } from "../../../src/gen/governance/v1/profile_pb.ts";

@@ -1,7 +1,7 @@
 import { create, fromJson } from "@bufbuild/protobuf";
 import pg from "pg";
 import { createDecideByDeclarations } from "../../../src/definitions/declarations.ts";
-import { createPublishVersion } from "../../../src/definitions/put-definition.ts";
+import { createPublishVersion } from "../../../src/definitions/publish-definition.ts";
 import { createPutRepository } from "../../../src/definitions/put-repository.ts";
 import { createInScope } from "../../../src/drivers/postgres/in-scope.ts";
 import type { AutomationPlanJson } from "../../../src/gen/automation/v1/automation_plan_pb.ts";

@@ -30,8 +30,8 @@ import {
   workFailures,
   workspaceTaskQueue,
 } from "../../../src/drivers/temporal/contract.ts";
-import { cutText } from "../../../src/text/strangers-text.ts";
-import { describeFailure, failedAttempt, isSuperseded, maxReasonLength, mayTryAgain } from "./failures.ts";
+import { cutText, longestReason } from "../../../src/text/strangers-text.ts";
+import { describeFailure, failedAttempt, isSuperseded, mayTryAgain } from "./failures.ts";
 import { reasonOfVerdict } from "./verdict-reason.ts";
 
 /** A call to the api, within the current workflow task: four good ones cost a handful of history events. One that takes longer goes on at the api, and the next try joins it. */
@@ -79,7 +79,7 @@ const cancelled: AbortReason = {
 const timedOut = ({ cause = "", reason = "" }: ExceededLimit): AbortReason => ({
   outcome: "RUN_STATUS_TIMED_OUT",
   cause,
-  reason: cutText(reason, maxReasonLength),
+  reason: cutText(reason, longestReason),
 });
 
 /**
@@ -229,7 +229,7 @@ async function proceed(scope: RunScope): Promise<End> {
   const { committed, fault = "", result } = await callApi((api) => api.commitSeal(scope));
   if (committed) return { committed: { outcome: "RUN_STATUS_COMPLETED", ...result } };
   if (fault === "") return cancelled;
-  return { outcome: "RUN_STATUS_FAILED", cause: "evidence_lost", reason: cutText(fault, maxReasonLength) };
+  return { outcome: "RUN_STATUS_FAILED", cause: "evidence_lost", reason: cutText(fault, longestReason) };
 }
 
 /** Which limit of time runs is the api's to know: it is asked when one may have passed, and says when to ask again. */

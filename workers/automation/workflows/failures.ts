@@ -1,9 +1,6 @@
 import { ActivityFailure, ApplicationFailure, isCancellation, TimeoutFailure } from "@temporalio/workflow";
 import { supersededExecution, workFailed } from "../../../src/drivers/temporal/contract.ts";
-import { cutText, storable } from "../../../src/text/strangers-text.ts";
-
-/** Longest reason that the api takes, in characters. */
-export const maxReasonLength = 2000;
+import { cutText, longestReason, storable } from "../../../src/text/strangers-text.ts";
 
 /** A local activity's own failure arrives bare; a timeout, and everything of a regular one, within an ActivityFailure. */
 const causeOf = (error: unknown): unknown => (error instanceof ActivityFailure ? error.cause : error);
@@ -31,5 +28,5 @@ export function mayTryAgain(error: unknown): boolean {
 /** What went wrong, for people, in at most 2000 characters. */
 export function describeFailure(error: unknown): string {
   const cause = causeOf(error);
-  return storable(cutText(cause instanceof Error ? cause.message : String(cause), maxReasonLength));
+  return storable(cutText(cause instanceof Error ? cause.message : String(cause), longestReason));
 }

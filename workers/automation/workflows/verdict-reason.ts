@@ -1,7 +1,6 @@
 import type { ControlActivities } from "../../../src/drivers/temporal/contract.ts";
-import { cutText } from "../../../src/text/strangers-text.ts";
+import { cutText, longestReason } from "../../../src/text/strangers-text.ts";
 import { unmetLines, unmetText } from "../../../src/text/unmet-lines.ts";
-import { maxReasonLength } from "./failures.ts";
 
 type Verdict = Awaited<ReturnType<ControlActivities["prepareSeal"]>>["verdict"];
 
@@ -10,5 +9,5 @@ export function reasonOfVerdict(verdict: Verdict = {}): string {
   const told = unmetLines(verdict.lines).map((line) =>
     [unmetText(line), line.remedy ?? ""].filter((part) => part !== "").join(": "),
   );
-  return cutText(`the verdict did not pass: ${told.join("; ") || "no requirement was met"}`, maxReasonLength);
+  return cutText(`the verdict did not pass: ${told.join("; ") || "no requirement was met"}`, longestReason);
 }

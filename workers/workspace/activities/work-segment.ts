@@ -5,7 +5,7 @@ import type { RunScope, WorkEnd, WorkFault, WorkspaceActivities } from "../../..
 import { supersededExecution } from "../../../src/drivers/temporal/contract.ts";
 import type { SandboxReportJson, WorkReportJson } from "../../../src/gen/automation/v1/run_work_pb.ts";
 import { BeginRunResponseSchema } from "../../../src/gen/workflows_runtime/v1/run_worker_service_pb.ts";
-import { cutText, storable } from "../../../src/text/strangers-text.ts";
+import { cutText, longestReason, storable } from "../../../src/text/strangers-text.ts";
 import { executionOf } from "../../automation/activities/control-activities.ts";
 import type { RunArea } from "../sandbox/area/run-area.ts";
 import type { RunFolder } from "../sandbox/area/run-folder.ts";
@@ -42,7 +42,6 @@ const callLimitMs = 10_000;
 const removeLimitMs = 60_000;
 /** Longer than any part may be silent but a step, which may be for as long as its policy lets it: a fetch takes 15 min at most. */
 const silentLimitMs = 20 * 60_000;
-const longestReason = 2_000;
 /** Whoever watches is told of a pause from this length on. */
 const toldPauseMs = 2_000;
 const tellLimitMs = 2_000;

@@ -3,7 +3,7 @@ import { create } from "@bufbuild/protobuf";
 import { createValidator } from "@bufbuild/protovalidate";
 import type { Interceptor } from "@connectrpc/connect";
 import { Code, ConnectError } from "@connectrpc/connect";
-import { reasonsOfViolations } from "../../../definitions/reason.ts";
+import { reasonsOfViolations } from "../../../definitions/rejection-reason.ts";
 import { ReasonSchema } from "../../../gen/automation/v1/run_event_pb.ts";
 
 const remedy = "correct the field and call again; the comments of the proto tell its rule";

@@ -3,26 +3,17 @@ import type { Profile } from "../gen/governance/v1/profile_pb.ts";
 import { ProfileSchema } from "../gen/governance/v1/profile_pb.ts";
 import type { Principal } from "../tenancy/request-context.ts";
 import type { InScope } from "../tenancy/transaction.ts";
+import { assertSameVersion } from "../tenancy/version-exists-error.ts";
 import { canonicalDigest } from "../text/canonical-json.ts";
 import { bumpRevision } from "./declaration-revision-store.ts";
-import { faultOfSize } from "./declared-size.ts";
+import { assertDeclarable, faultOfSize } from "./invalid-declaration-error.ts";
 import { faultsOfProfile } from "./profile-rules.ts";
 import { findProfile, insertProfile } from "./profile-store.ts";
 import { assertServes, UnknownReceiverError } from "./receiver-rules.ts";
-import { VersionExistsError } from "./version-exists-error.ts";
-
-/** The profile can't be meant as it stands; every fault names its field. */
-export class InvalidProfileError extends Error {
-  override readonly name = "InvalidProfileError";
-  readonly code = "invalid_profile";
-  constructor(faults: readonly string[]) {
-    super(faults.join("; "));
-  }
-}
 
 export type PublishProfile = (profile: Profile, who: Principal) => Promise<{ digest: string; created: boolean }>;
 
-/** Stores a profile version for ever. @throws VersionExistsError, InvalidProfileError, UnknownReceiverError, ReceiverMethodError */
+/** Stores a profile version for ever. @throws InvalidDeclarationError, UnknownReceiverError, ReceiverMethodError, VersionExistsError */
 export function createPublishProfile(deps: {
   readonly inScope: InScope;
   /** The methods that this version knows. */
@@ -33,16 +24,14 @@ export function createPublishProfile(deps: {
   return async (message, who) => {
     const { tenant, subject } = who;
     const profile = toJson(ProfileSchema, message);
-    const faults = [...faultOfSize(profile, "profile"), ...faultsOfProfile(message, deps.methods)];
-    if (faults.length > 0) throw new InvalidProfileError(faults);
+    assertDeclarable([...faultOfSize(profile, "profile"), ...faultsOfProfile(message, deps.methods)]);
     assertReceiver(message, deps.receivers);
     const digest = canonicalDigest(profile);
     const { id, version } = message;
     return deps.inScope(who, async (transaction) => {
       const created = await insertProfile(transaction, { tenant, id, version, profile, digest, publishedBy: subject });
       if (created) await bumpRevision(transaction, tenant);
-      else if ((await findProfile(transaction, tenant, id, version))?.digest !== digest)
-        throw new VersionExistsError("profile", id, version);
+      else assertSameVersion("profile", { id, version, digest }, await findProfile(transaction, tenant, id, version));
       return { digest, created };
     });
   };
