@@ -6,7 +6,7 @@ import { isName } from "../text/name.ts";
 import type { Claims, CloudEvent } from "./cloudevent.ts";
 import type { Delivery } from "./delivery.ts";
 
-/** The operator lets a source send to a topic: for these tenants and orgs, and these types. */
+/** The operator's permission for a source to send to a topic: for these tenants and orgs, and with these types. */
 export interface SourceBinding extends Place {
   readonly source: string;
   readonly tenants: readonly string[];
@@ -17,7 +17,7 @@ export interface SourceBinding extends Place {
 
 type Place = Pick<Delivery, "bus" | "cluster" | "topic">;
 
-/** @returns why the source may not say this for the tenant and org it names; empty when it may */
+/** @returns why the source may not send this type for the tenant and org that the event names; empty when it may */
 export function checkSource(
   bindings: readonly SourceBinding[],
   place: Place,
@@ -70,8 +70,8 @@ export function checkSource(
 }
 
 /**
- * Whose a delivery is that can't be accepted: what it claims counts as far as the operator bound its source there, and decides nothing that is not bound.
- * @returns undefined when the source is not bound to one tenant; org `*`, which those read who read every org, when it is not bound to one org
+ * Decides who sees a quarantined delivery. Its claims are not proven, so they only choose among the tenants and orgs that its source is bound to.
+ * @returns undefined when that leaves no single tenant; org `*`, visible to those who may read every org, when it leaves no single org
  */
 export function ownerOf(
   bindings: readonly SourceBinding[],
@@ -91,7 +91,7 @@ const bindingsOf = (bindings: readonly SourceBinding[], { bus, cluster, topic }:
     (each) => each.bus === bus && each.cluster === cluster && each.topic === topic && each.source === source,
   );
 
-/** The one that is claimed, if it is bound; else the only one. */
+/** @returns the claimed one if it is bound, else the only bound one, else undefined */
 function boundOne(bound: ReadonlySet<string>, claimed: string | undefined): string | undefined {
   if (claimed !== undefined && bound.has(claimed)) return claimed;
   const [only, another] = bound;

@@ -5,8 +5,8 @@ import { reason } from "../definitions/rejection-reason.ts";
 const structured = "application/cloudevents+json";
 
 /**
- * In which mode a record carries its event (Kafka protocol binding 1.0, section 3): structured when the header `content-type` says so, else binary.
- * @returns the reason for a mode or an event format that is not read here
+ * The mode in which a record carries its event (Kafka protocol binding 1.0, section 3): structured when the header `content-type` says so, else binary.
+ * @returns the mode, or why it is not supported
  */
 export function contentModeOf(contentType: string): "binary" | "structured" | Reason {
   if (!/^\s*application\/cloudevents/i.test(contentType)) return "binary";
@@ -22,16 +22,16 @@ export function contentModeOf(contentType: string): "binary" | "structured" | Re
     : unsupported(
         "content-type",
         contentType,
-        "is structured mode in an event format that is not read here",
+        "is structured mode in an event format that is not supported",
         `use ${structured}, or binary mode with data as application/json`,
       );
 }
 
 /**
  * JSON data is `<type>/json` or `<type>/<subtype>+json` (CloudEvents JSON format 1.0, section 3.1.1), in UTF-8.
- * @param field - which says it
- * @param type - empty: not said, which means JSON
- * @returns why the data is not read, or undefined
+ * @param field - that holds the type
+ * @param type - empty means JSON
+ * @returns why the data can't be read, or undefined
  */
 export function dataTypeFault(field: string, type: string): Reason | undefined {
   if (type.trim() === "") return undefined;
@@ -41,7 +41,7 @@ export function dataTypeFault(field: string, type: string): Reason | undefined {
       field,
       type,
       "must be a media type of JSON",
-      `use application/json; a whole event as the value has ${structured}`,
+      `use application/json, or ${structured} when the value is a whole event`,
     );
   return charsetFault(field, type, read);
 }
@@ -52,8 +52,8 @@ function charsetFault(field: string, value: string, type: MIMEType): Reason | un
   return unsupported(
     field,
     value,
-    "must have charset UTF-8, as JSON between systems has",
-    "send UTF-8, and say so or nothing",
+    "must have charset UTF-8, the only one of JSON (RFC 8259)",
+    "send UTF-8, with charset=utf-8 or without a charset",
   );
 }
 

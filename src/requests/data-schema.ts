@@ -2,8 +2,8 @@ import type { Reason } from "../definitions/rejection-reason.ts";
 import { reason } from "../definitions/rejection-reason.ts";
 
 /**
- * The version of the data schema of `RunRequested` that this program knows. A minor version adds fields or names of enums;
- * what a request says without them keeps its meaning. A major version changes that.
+ * The version of the data schema of `RunRequested` that this program knows. A minor version only adds fields or enum names,
+ * and a request means the same without them. A major version changes the meaning.
  */
 export const knownSchema = { major: 1, minor: 0 };
 
@@ -12,8 +12,8 @@ const name = `${prefix}run-requested:`;
 const remedy = `use ${name}${knownSchema.major}.${knownSchema.minor}, or leave dataschema out, which means the same`;
 
 /**
- * Reads the CloudEvents attribute `dataschema`. Ours is `urn:automation:schema:run-requested:<major>.<minor>`; a URI that is not ours says nothing here.
- * @returns whether the data may say more than is known here
+ * Reads the CloudEvents attribute `dataschema`. Ours is `urn:automation:schema:run-requested:<major>.<minor>`; any other URI is ignored.
+ * @returns whether the data may have fields that are not known here
  */
 export function readDataSchema(dataSchema: string | undefined): { readonly isNewer: boolean } | Reason {
   if (dataSchema === undefined || !dataSchema.toLowerCase().startsWith(prefix)) return { isNewer: false };
@@ -25,7 +25,7 @@ export function readDataSchema(dataSchema: string | undefined): { readonly isNew
       "unknown_data_schema",
       "dataschema",
       dataSchema,
-      `has a major version that is not known; known is ${knownSchema.major}, up to ${knownSchema.major}.${knownSchema.minor} in whole`,
+      `must have the major version ${knownSchema.major}`,
       remedy,
     );
   return { isNewer: Number(minor) > knownSchema.minor };

@@ -2,7 +2,7 @@ import type { ReasonJson } from "../gen/automation/v1/run_event_pb.ts";
 import type { PageCursor } from "../tenancy/page-token.ts";
 import type { Transaction } from "../tenancy/transaction.ts";
 
-/** One delivery of a request, the first or a later one, or one that is not understood. */
+/** A delivery of a request, first or repeated, or a quarantined one. */
 export interface DeliveryRow {
   readonly requestId: string | null;
   readonly source: string;
@@ -18,8 +18,8 @@ export interface DeliveryRow {
 }
 
 /**
- * Deliveries of the bound tenant, newest first, after a cursor. A filter that is null takes every one.
- * Each half is cut before they meet, so that a page costs the same however many deliveries there are.
+ * Deliveries of the bound tenant, newest first, after a cursor. A filter that is null matches every delivery.
+ * The limit applies to each table before the union, so a page costs the same however many deliveries there are.
  */
 export async function listDeliveries(
   transaction: Transaction,
@@ -36,7 +36,7 @@ export async function listDeliveries(
   return rows;
 }
 
-/** @param own - what no other delivery of the table has */
+/** @param own - expression that is unique among the deliveries of the table */
 const half = (table: string, droppedFields: string, own: string): string => `
   (select d.request_id as "requestId", d.source, d.event_id as "eventId", d.event_type as "eventType", d.disposition,
           d.reasons, ${droppedFields} as "droppedFields", d.run_id as "runId", d.position, d.received_at as "receivedAt", md5(${own})::uuid as "cursorId"

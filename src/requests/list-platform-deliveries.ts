@@ -11,7 +11,7 @@ export type ListPlatformDeliveries = (
   request: ListPlatformDeliveriesRequest,
 ) => Promise<ListPlatformDeliveriesResponseJson>;
 
-/** Every delivery that belongs to no tenant, newest first. @throws InvalidPageTokenError */
+/** Lists the deliveries that belong to no tenant, newest first. @throws InvalidPageTokenError */
 export function createListPlatformDeliveries(deps: { readonly inScope: InScope }): ListPlatformDeliveries {
   return async ({ eventId, pageSize, pageToken }) => {
     const after = decodePageToken(pageToken);

@@ -5,7 +5,7 @@ import { insertRecords } from "../runs/outbox/outbox-store.ts";
 import type { PageCursor } from "../tenancy/page-token.ts";
 import type { Scope, Transaction } from "../tenancy/transaction.ts";
 
-/** A delivery that is not understood. */
+/** A quarantined delivery; without tenant and org it belongs to the platform. */
 export interface QuarantinedRow extends Partial<Scope> {
   readonly position: string;
   readonly recordDigest: string;
@@ -18,7 +18,7 @@ export interface QuarantinedRow extends Partial<Scope> {
   readonly record: OutboxRecord;
 }
 
-/** One that belongs to no tenant. */
+/** A quarantined delivery that belongs to no tenant. */
 export interface PlatformDeliveryRow {
   readonly position: string;
   readonly source: string;
@@ -30,7 +30,7 @@ export interface PlatformDeliveryRow {
   readonly cursorId: string;
 }
 
-/** Writes each to its tenant's deliveries, or to those of no tenant; the same record at a position that is known is a no-op. */
+/** Writes each to its tenant's deliveries, or to the platform's, and to the outbox. A record that is known at its position is skipped. */
 export async function recordQuarantined(transaction: Transaction, rows: readonly QuarantinedRow[]): Promise<void> {
   if (rows.length === 0) return;
   const added = await transaction.query<{ index: number }>(insert, [
@@ -60,7 +60,7 @@ const insert = `
   select input.index from (select * from platform union all select * from owned) as added
     join input on input.position = added.position and input."recordDigest" = added.record_digest`;
 
-/** Those of no tenant, newest first, after a cursor. @param eventId - null: of every event */
+/** Deliveries that belong to no tenant, newest first, after a cursor. @param eventId - null matches every event */
 export async function listPlatformRows(
   transaction: Transaction,
   eventId: string | null,

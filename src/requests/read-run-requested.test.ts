@@ -46,7 +46,11 @@ describe("the data of a request", () => {
   it.each(["2.0", "0.9", "10.0"])("of schema version %s is refused with the version that is known", (version) => {
     expect(readRunRequested({ data, dataSchema: schema(version) })).toMatchObject({
       reasons: [
-        { code: "unknown_data_schema", value: schema(version), rule: expect.stringContaining("known is 1, up to 1.0") },
+        {
+          code: "unknown_data_schema",
+          value: schema(version),
+          rule: expect.stringContaining("must have the major version 1"),
+        },
       ],
     });
   });

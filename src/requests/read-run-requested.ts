@@ -11,12 +11,12 @@ import type { CloudEvent } from "./cloudevent.ts";
 import { readDataSchema } from "./data-schema.ts";
 import { unknownFields } from "./unknown-fields.ts";
 
-/** Reasons and dropped fields that are told at most. */
+/** Most reasons, and most dropped fields, of one request. */
 const told = 20;
 
 /**
- * Reads an event's data as a `RunRequested`. Fields that are not known are dropped only if the event says that its schema is a newer minor version, and are named then.
- * @returns the request and the paths that were dropped, at most 20; or why it is none
+ * Reads an event's data as a `RunRequested`. Unknown fields are a fault, unless the event names a newer minor version of the schema: then they are dropped.
+ * @returns the request and the paths that were dropped, at most 20; or why the data is no request
  */
 export function readRunRequested({
   data,
@@ -35,7 +35,7 @@ export function readRunRequested({
           `data.${path}`,
           value,
           rule,
-          "correct the name; data of a newer minor version says so in dataschema, and its new fields are dropped",
+          "correct the name; if the data is of a newer minor version, say so in dataschema, and new fields are dropped",
         ),
       ),
     };

@@ -1,4 +1,4 @@
-/** W3C Trace Context, as it is carried on. */
+/** W3C Trace Context, as events of the run carry it. */
 export interface TraceContext {
   readonly traceparent?: string;
   readonly tracestate?: string;
@@ -7,8 +7,8 @@ export interface TraceContext {
 const stateLimit = { characters: 512, members: 32, longMember: 128 };
 
 /**
- * Reads a trace context by the rules of W3C Trace Context level 2, and never refuses: an unreadable parent means that the trace begins anew,
- * an unreadable state that it goes on without it. A version of the future is carried on as version 00.
+ * Reads a trace context by the rules of W3C Trace Context level 2 and never refuses one: an unreadable parent starts a new trace,
+ * an unreadable state is dropped. A newer version is carried on as version 00.
  */
 export function traceContextOf(traceparent: unknown, tracestate: unknown): TraceContext {
   const parent = typeof traceparent === "string" ? parentOf(traceparent) : undefined;
@@ -30,7 +30,7 @@ function parentOf(text: string): string | undefined {
 /** Key and value of a member (level 2, section 3.3.1.3). */
 const member = /^([a-z0-9][a-z0-9_*/@-]{0,255})=[\x20-\x2b\x2d-\x3c\x3e-\x7e]{0,255}[\x21-\x2b\x2d-\x3c\x3e-\x7e]$/;
 
-/** Too long a state loses its long members first, then its last ones (section 3.3.1.5). */
+/** A state that is too long loses its long members first, then its last ones (section 3.3.1.5). */
 function stateOf(text: string): string | undefined {
   const members = text
     .split(",")

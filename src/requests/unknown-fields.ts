@@ -1,14 +1,14 @@
 import type { DescEnum, DescField, DescMessage } from "@bufbuild/protobuf";
 
-/** A field, or a name of an enum, that the schema does not have. */
+/** A field or an enum name that is not in the schema. */
 export interface UnknownField {
-  /** As written, from the outside in, joined by dots. */
+  /** Field names as they were written, outermost first, joined by dots. */
   readonly path: string;
   readonly value: unknown;
   readonly rule: string;
 }
 
-/** @returns what proto JSON holds and `fromJson` with `ignoreUnknownFields` leaves out */
+/** @returns everything in the proto JSON that `fromJson` with `ignoreUnknownFields` would drop */
 export function unknownFields(schema: DescMessage, json: unknown): UnknownField[] {
   return inMessage(schema, json, []);
 }
@@ -16,7 +16,7 @@ export function unknownFields(schema: DescMessage, json: unknown): UnknownField[
 type Path = readonly string[];
 
 function inMessage(schema: DescMessage, json: unknown, path: Path): UnknownField[] {
-  // the types of Google have JSON forms of their own, with nothing to leave out
+  // Google's well-known types have their own JSON forms, from which nothing is dropped
   if (!isObject(json) || schema.typeName.startsWith("google.protobuf.")) return [];
   return Object.entries(json).flatMap(([name, value]) => {
     const field = schema.fields.find((each) => each.jsonName === name || each.name === name);
