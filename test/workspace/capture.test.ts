@@ -1,8 +1,8 @@
 import { createHash } from "node:crypto";
 import { rm } from "node:fs/promises";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { changesFile, evidenceFile } from "../../workers/workspace/activities/kept-files.ts";
 import { createCaptureTree } from "../../workers/workspace/capture/capture-tree.ts";
-import { changesFile, evidenceFile } from "../../workers/workspace/capture/evidence-files.ts";
 import { readCaptured } from "../../workers/workspace/capture/read-captured.ts";
 import { createReadOut } from "../../workers/workspace/capture/read-out.ts";
 import type { Sandbox } from "../../workers/workspace/sandbox/sandbox.ts";

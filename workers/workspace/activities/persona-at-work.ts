@@ -7,8 +7,8 @@ import type { createBundleCache } from "../runtimes/bundle-cache.ts";
 import type { PersonaTask, Runtimes } from "../runtimes/runtime.ts";
 import type { StepEnd } from "../runtimes/step-end.ts";
 import type { RunFolder } from "../sandbox/area/run-folder.ts";
+import type { KeptFile } from "./kept-files.ts";
 import { reportName } from "./run-tests.ts";
-import type { KeptFile } from "./upload-work.ts";
 import type { Job } from "./work-job.ts";
 import { boxLimitsOf } from "./work-job.ts";
 

@@ -7,8 +7,8 @@ import type { createRunCommand } from "../runtimes/command/run-command.ts";
 import type { StepEnd } from "../runtimes/step-end.ts";
 import type { RunFolder } from "../sandbox/area/run-folder.ts";
 import type { Sandbox } from "../sandbox/sandbox.ts";
-import type { KeptFile } from "./upload-work.ts";
-import { sha256Of } from "./upload-work.ts";
+import type { KeptFile } from "./kept-files.ts";
+import { sha256Of } from "./kept-files.ts";
 import type { Job } from "./work-job.ts";
 import { boxLimitsOf } from "./work-job.ts";
 

@@ -1,22 +1,15 @@
-import { createHash } from "node:crypto";
 import { fromJson, toJson } from "@bufbuild/protobuf";
 import type { UploadJson, WorkReportJson } from "../../../src/gen/automation/v1/run_work_pb.ts";
 import { UploadSchema, WorkReportSchema } from "../../../src/gen/automation/v1/run_work_pb.ts";
 import type { Execution } from "../../../src/gen/workflows_runtime/v1/run_pb.ts";
 import type { UploadGrant } from "../../../src/gen/workflows_runtime/v1/run_worker_service_pb.ts";
 import { shownText, storableJson } from "../../../src/text/strangers-text.ts";
+import type { KeptFile } from "./kept-files.ts";
+import { sha256Of } from "./kept-files.ts";
 import type { RunApi } from "./run-api.ts";
 import { isFinalAnswer } from "./run-api.ts";
 import { untilItPasses } from "./until-it-passes.ts";
 import { AwayError } from "./work-failure.ts";
-
-/** Bytes that a run leaves behind, under a name that is unique within it. */
-export interface KeptFile {
-  readonly name: string;
-  readonly kind: string;
-  readonly mediaType: string;
-  readonly bytes: Buffer;
-}
 
 /** The store did not take an object. */
 export class UploadRefusedError extends Error {
@@ -34,8 +27,6 @@ const inFlight = 4;
 const longestPauseMs = 60_000;
 /** Answers of a store that may be others later. */
 const isPassingStatus = (status: number): boolean => status >= 500 || status === 408 || status === 429;
-
-export const sha256Of = (bytes: Uint8Array): string => createHash("sha256").update(bytes).digest("hex");
 
 /**
  * Stores every file under a grant for its very bytes, then closes the work with its report. A store or an api that is away is waited for: what was worked is worth more than its slot.

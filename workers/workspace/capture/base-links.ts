@@ -2,8 +2,7 @@ import { readlink } from "node:fs/promises";
 import { join } from "node:path";
 import type { TreeLinkJson } from "../../../src/gen/automation/v1/run_work_pb.ts";
 import type { Base } from "../repo/git-repositories.ts";
-import { CaptureError } from "./capture-error.ts";
-import { shownPath } from "./shown-path.ts";
+import { CaptureError } from "./enumerate.ts";
 
 /** A report is one message, of which the api takes 6 MiB. */
 const linksBytes = 512 * 1024;
@@ -26,4 +25,15 @@ export async function baseLinksOf(base: Base, tracked: ReadonlyMap<string, strin
       `the base has ${links.length} links, of which the list is larger than ${linksBytes} bytes; keep fewer in the repository`,
     );
   return links;
+}
+
+/**
+ * A path as people and JSON get it: UTF-8, and bytes that are none as `\xNN`.
+ * @param path - one latin1 character a byte
+ */
+export function shownPath(path: string): string {
+  const bytes = Buffer.from(path, "latin1");
+  const text = bytes.toString("utf8");
+  if (Buffer.from(text, "utf8").equals(bytes)) return text;
+  return [...bytes].map((byte) => (byte < 0x80 ? String.fromCharCode(byte) : `\\x${byte.toString(16)}`)).join("");
 }

@@ -5,15 +5,13 @@ import { cutText } from "../../../src/text/strangers-text.ts";
 import type { Base } from "../repo/git-repositories.ts";
 import { GitError } from "../repo/run-git.ts";
 import type { Sandbox } from "../sandbox/sandbox.ts";
-import { baseLinksOf } from "./base-links.ts";
-import { CaptureError } from "./capture-error.ts";
+import { baseLinksOf, shownPath } from "./base-links.ts";
 import { changesOf, commitOnBase, openCaptureRepository, patchOf, pathsOf } from "./captured-commit.ts";
 import type { Enumerate, Listed } from "./enumerate.ts";
-import { createEnumerate } from "./enumerate.ts";
+import { CaptureError, createEnumerate } from "./enumerate.ts";
 import type { Fingerprint } from "./fingerprint.ts";
 import type { IgnoredPaths } from "./ignored-paths.ts";
 import { createIgnoredPaths } from "./ignored-paths.ts";
-import { shownPath } from "./shown-path.ts";
 
 export interface CaptureLimits {
   /** Files and folders, those of the base included; what the base holds is always looked at. */

@@ -7,9 +7,9 @@ import type { ChangeJson, ChangeKindJson } from "../../../src/gen/automation/v1/
 import type { Base } from "../repo/git-repositories.ts";
 import type { GitOptions } from "../repo/run-git.ts";
 import { runGit } from "../repo/run-git.ts";
-import { CaptureError } from "./capture-error.ts";
+import { shownPath } from "./base-links.ts";
 import type { Enumerate, Listed } from "./enumerate.ts";
-import { shownPath } from "./shown-path.ts";
+import { CaptureError } from "./enumerate.ts";
 
 const limitMs = 120_000;
 const listBytes = 256 * 1024 * 1024;

@@ -4,8 +4,16 @@ import { fileURLToPath } from "node:url";
 import { lastWords } from "../../../src/text/strangers-text.ts";
 import { faultOfPath } from "../repo/tree-entries.ts";
 import type { BoxEnd, Sandbox } from "../sandbox/sandbox.ts";
-import { CaptureError } from "./capture-error.ts";
 import type { Fingerprint } from "./fingerprint.ts";
+
+/** No exact tree could be made of a workspace. */
+export class CaptureError extends Error {
+  override readonly name = "CaptureError";
+  readonly code = "capture_failed";
+  constructor(reason: string, options?: ErrorOptions) {
+    super(`the workspace could not be captured: ${reason}`, options);
+  }
+}
 
 /** What a record of a listing can be; `gone` and `folder` say what is there, the last ones why something can't be taken. */
 export type ListedKind = (typeof listedKinds)[number];

@@ -1,3 +1,5 @@
+import { readFileSync } from "node:fs";
+
 /** What the machine says of itself, as far as a remedy depends on it. */
 export interface Machine {
   /** Of `kernel.unprivileged_userns_clone`; undefined where the kernel has no such setting. */
@@ -52,4 +54,41 @@ export function remedyOfStart(stderr: string, machine: Machine): string {
   }
   if (/Unknown option/.test(stderr)) return "install bubblewrap 0.8 or later";
   return "see docs/workspaces.md for what the kernel must allow";
+}
+
+export const notSafe =
+  "this machine can't keep runs apart; take no work here, and report it with `bwrap --version` and `uname -a`";
+
+const claims: Readonly<Record<string, string>> = {
+  memory: "let the worker write to its cgroups (memory), or run it on a machine of its own",
+  processes: "let the worker write to its cgroups (pids), or run it on a machine of its own",
+  user_namespaces: "install bubblewrap 0.8 or later, which can end user namespaces in a box",
+};
+
+/** What to do where a claim does not hold. */
+export const remedyOfClaim = (id: string): string => claims[id] ?? notSafe;
+
+/** What this machine is set to. */
+export function thisMachine(): Machine {
+  const setting = (path: string) => {
+    try {
+      return readFileSync(`/proc/sys/${path}`, "utf8").trim();
+    } catch {
+      return undefined; // this kernel has no such setting
+    }
+  };
+  const isInPod = (() => {
+    try {
+      readFileSync("/var/run/secrets/kubernetes.io/serviceaccount/namespace");
+      return true;
+    } catch {
+      return false;
+    }
+  })();
+  return {
+    usernsClone: setting("kernel/unprivileged_userns_clone"),
+    maxUserNamespaces: setting("user/max_user_namespaces"),
+    apparmorRestricts: setting("kernel/apparmor_restrict_unprivileged_userns"),
+    isInPod,
+  };
 }
