@@ -2,7 +2,7 @@ import type { ObjectStore } from "../artifacts/object-store.ts";
 import type { PrepareSealResponseJson } from "../gen/workflows_runtime/v1/run_worker_service_pb.ts";
 import { readContext } from "../methodology/context-references.ts";
 import type { ReceiverOf } from "../methodology/methodology.ts";
-import { insertStatements } from "../proof/attestations/attestation-store.ts";
+import { insertStatements } from "../proof/attestations/run-statement-store.ts";
 import { decideVerdict } from "../proof/gates/decide-verdict.ts";
 import { insertVerdict } from "../proof/gates/verdict-store.ts";
 import { statementsOfEnd } from "../proof/statements/statements-of-end.ts";

@@ -5,7 +5,7 @@ import type { WorkFindingsJson } from "../../gen/automation/v1/work_findings_pb.
 import type { RunRow } from "../../runs/run-store.ts";
 import { longestShownReason, shownText } from "../../text/strangers-text.ts";
 import { builderIdOf, evidenceIdOf } from "../../work/run-evidence.ts";
-import { subjectOf } from "../statements/resource-uri.ts";
+import { subjectOf } from "../statements/run-subject.ts";
 import { judgeEvidence } from "./judge-evidence.ts";
 
 /** A run to be judged. */

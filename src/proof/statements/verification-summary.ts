@@ -1,5 +1,6 @@
 import type { VerdictJson } from "../../gen/automation/v1/verdict_pb.ts";
-import { resourceUri, subjectOf } from "./resource-uri.ts";
+import { resourceUri } from "./resource-uri.ts";
+import { subjectOf } from "./run-subject.ts";
 import type { RunEnd, Statement } from "./statement.ts";
 import { writeStatement } from "./statement.ts";
 

@@ -2,7 +2,7 @@ import { insertArtifacts } from "../../artifacts/artifact-store.ts";
 import type { RunResultJson } from "../../gen/automation/v1/run_result_pb.ts";
 import type { AbortSealResponseJson } from "../../gen/workflows_runtime/v1/run_worker_service_pb.ts";
 import type { ReceiverOf } from "../../methodology/methodology.ts";
-import { discardProvisional, indexSubjects, insertStatements } from "../../proof/attestations/attestation-store.ts";
+import { discardProvisional, indexSubjects, insertStatements } from "../../proof/attestations/run-statement-store.ts";
 import { signStatement } from "../../proof/attestations/sign-statement.ts";
 import type { Sign } from "../../proof/attestations/signer.ts";
 import { insertVerdict } from "../../proof/gates/verdict-store.ts";

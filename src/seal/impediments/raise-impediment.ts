@@ -2,7 +2,7 @@ import { randomUUID } from "node:crypto";
 import type { VerdictLineJson } from "../../gen/automation/v1/verdict_pb.ts";
 import { readContext } from "../../methodology/context-references.ts";
 import type { ReceiverOf } from "../../methodology/methodology.ts";
-import { subjectOf } from "../../proof/statements/resource-uri.ts";
+import { subjectOf } from "../../proof/statements/run-subject.ts";
 import type { RunRow } from "../../runs/run-store.ts";
 import type { Transaction } from "../../tenancy/transaction.ts";
 import { unmetLines, unmetText } from "../../text/unmet-lines.ts";

@@ -1275,7 +1275,7 @@ export const TreeCapturedSchema: GenMessage<TreeCaptured, {jsonType: TreeCapture
   messageDesc(file_automation_v1_run_event, 16);
 
 /**
- * The profile's gate was judged.
+ * The run was judged at its profile's completion gate.
  *
  * @generated from message automation.v1.VerdictReached
  */
@@ -1287,7 +1287,7 @@ export type VerdictReached = Message<"automation.v1.VerdictReached"> & {
 };
 
 /**
- * The profile's gate was judged.
+ * The run was judged at its profile's completion gate.
  *
  * @generated from message automation.v1.VerdictReached
  */
