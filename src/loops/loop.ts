@@ -1,10 +1,10 @@
 import { createWakeUp } from "./wake-up.ts";
 
-/** Works in rounds until a signal. */
+/** Repeats rounds of work until a signal. */
 export interface Loop {
   /** There may be something to do. */
   wake(): void;
-  /** Resolves after the round that is going on when the signal aborts; never rejects. */
+  /** Resolves after the current round when the signal aborts; never rejects. */
   run(signal: AbortSignal): Promise<void>;
 }
 
@@ -14,7 +14,7 @@ const longestPauseMs = 5_000;
 /**
  * Runs one round after another. A round that throws is followed by a pause of 250 ms, 500 ms … 5 s, until one succeeds.
  * @param deps.round - one round of work. Returns whether there may be more to do; if not, the next round begins when woken, after `sweepMs` at the latest
- * @param deps.onError - called with what a round throws
+ * @param deps.onError - called with the error of a round
  */
 export function createLoop(deps: {
   readonly sweepMs: number;

@@ -1,8 +1,8 @@
-/** Lets a reader wait for news: it is woken at once when told, and by itself after a while, so that a lost hint costs time only. */
+/** Waits for work: woken at once by `wake`, else after a time limit, so that a lost hint only costs time. */
 export interface WakeUp {
-  /** Ends the current wait, or the next one when none is going on; many calls at once count as one. */
+  /** Ends the current wait, or the next one; several calls count as one. */
   wake(): void;
-  /** Waits for `wake`, for so many milliseconds, or for the abort, whatever comes first; never throws. */
+  /** Waits for `wake`, the time limit or the abort, whatever comes first; never throws. */
   wait(atMostMs: number, signal: AbortSignal): Promise<void>;
 }
 

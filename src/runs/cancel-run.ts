@@ -9,7 +9,7 @@ import { runToJson } from "./run-json.ts";
 import type { RunStatus } from "./run-status.ts";
 import { isEnded } from "./run-status.ts";
 
-/** The run has its end; nothing can change it. */
+/** The run has ended and can't be changed. */
 export class RunEndedError extends Error {
   override readonly name = "RunEndedError";
   readonly code = "run_ended";
@@ -24,7 +24,7 @@ export type CancelRun = (
 ) => Promise<RunJson>;
 
 /**
- * Asks a run to end CANCELLED, in any phase before its end is committed: the wish, the command for the pump and the event are one transaction. A repeated call changes nothing.
+ * Requests that a run ends CANCELLED, in any phase before its end is committed. The request, the command for its workflow and the event are written in one transaction. A repeated call changes nothing.
  * @throws UnknownRunError, RunEndedError
  */
 export function createCancelRun(deps: {

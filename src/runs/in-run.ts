@@ -11,7 +11,7 @@ import type { EventDraft, StreamHead } from "./stream/chain-events.ts";
 import { lockStream } from "./stream/run-event-store.ts";
 import { writeDrafts } from "./write-drafts.ts";
 
-/** The scope has no run of that id. */
+/** The scope has no run with that id. */
 export class UnknownRunError extends UnknownIdError {
   override readonly name = "UnknownRunError";
   readonly code = "unknown_run";
@@ -25,12 +25,12 @@ export class UnknownRunError extends UnknownIdError {
   }
 }
 
-/** Somebody else wrote to the run's stream since it was read: read again, decide again. */
+/** The run's stream has changed since it was read: read again and decide again. */
 export class StreamMovedError extends Error {
   override readonly name = "StreamMovedError";
   readonly code = "stream_moved";
   constructor(runId: string) {
-    super(`the event stream of run ${runId} moved on while its next events were prepared; ask again`);
+    super(`the event stream of run ${runId} changed while its next events were prepared; call again`);
   }
 }
 
@@ -46,7 +46,7 @@ export interface OpenRun {
   readonly run: RunRow;
   readonly head: StreamHead;
   readonly closed: boolean;
-  /** Appends events; sequence and hash are given here. */
+  /** Appends events; sets their sequence and hash. */
   append(drafts: readonly EventDraft[]): Promise<void>;
   /** Changes the status and appends its event. @throws IllegalTransitionError */
   moveTo(
@@ -54,12 +54,12 @@ export interface OpenRun {
     writerKey: string,
     why?: { readonly reason?: string; readonly outcome?: RunOutcome },
   ): Promise<void>;
-  /** Writes what was drafted outside, with its very hashes. @throws StreamMovedError when the stream does not stand where the draft began */
+  /** Writes a draft that was made outside the transaction. @throws StreamMovedError when the stream is no longer where the draft began */
   write(draft: RunDraft): Promise<void>;
 }
 
 /**
- * Runs work in one transaction that is bound to the run's tenant and org and holds the run's stream: whatever it writes and says about the run commits together, in order.
+ * Runs work in one transaction that is bound to the run's tenant and org and holds the lock of its stream: changes and events of the run commit together, in order.
  * @throws UnknownRunError
  */
 export type InRun = <T>(scope: Scope & { readonly runId: string }, work: (open: OpenRun) => Promise<T>) => Promise<T>;
@@ -117,7 +117,7 @@ function openRun(
   };
 }
 
-/** Has readers of a run's stream woken after each commit that added to it. */
+/** Calls `onAppended` after each commit that appended events to the run, so that its readers are woken. */
 export function tellAppended(
   inRun: InRun,
   onAppended: (run: { readonly tenant: string; readonly runId: string }) => void,

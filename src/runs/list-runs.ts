@@ -15,7 +15,7 @@ import type { RunStatus } from "./run-status.ts";
 
 export type ListRuns = (request: ListWorkflowRunsRequest, scope: Scope) => Promise<ListWorkflowRunsResponseJson>;
 
-/** A list names the policy by its digest: describing a run shows it. */
+/** A list shows only the digest of the policy; describing a run shows the policy itself. */
 function withoutPolicy({ pins, ...run }: RunJson): RunJson {
   if (pins === undefined) return run;
   const { policy: _, ...others } = pins;
@@ -23,7 +23,7 @@ function withoutPolicy({ pins, ...run }: RunJson): RunJson {
 }
 
 /**
- * Runs of a scope, newest first, narrowed by status, profile and any reference: one of the run's own, a parent of one, or one that a hand-off returned.
+ * Lists the runs of a scope, newest first, filtered by status, profile and reference: of the request, a parent of one, or one that a receiver returned.
  * @throws InvalidPageTokenError
  */
 export function createListRuns(deps: { readonly inScope: InScope; readonly workflowIdOf: WorkflowIdOf }): ListRuns {

@@ -1,7 +1,7 @@
 import type { CancelRequestedJson } from "../gen/workflows_runtime/v1/run_pb.ts";
 import type { Transaction } from "../tenancy/transaction.ts";
 
-/** Writes that a run shall end CANCELLED, and the command that rings its workflow. The caller holds the stream's lock. */
+/** Records that a run is to end CANCELLED, and the command that signals its workflow. The caller holds the stream's lock. */
 export async function insertCancel(
   transaction: Transaction,
   command: {
@@ -15,7 +15,9 @@ export async function insertCancel(
   const { tenant, runId, cancel } = command;
   await Promise.all([
     transaction.query("update runs set desired_state = 'CANCEL', cancel = $3 where tenant = $1 and run_id = $2", [
-      ...[tenant, runId, JSON.stringify(cancel)],
+      tenant,
+      runId,
+      JSON.stringify(cancel),
     ]),
     transaction.query(
       `insert into run_commands (tenant, command_id, run_id, generation, kind, principal, reason)

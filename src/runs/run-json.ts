@@ -12,7 +12,7 @@ export interface RunWithHead extends RunRow {
   readonly lastSequence: number;
 }
 
-/** A run as people see it. */
+/** A run in the form of the api. */
 export function runToJson(run: RunWithHead, workflowIdOf: WorkflowIdOf): RunJson {
   const limit = nextLimit(run);
   const isWorkedOn = run.status === "PREPARING" || run.status === "RUNNING";

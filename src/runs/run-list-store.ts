@@ -5,7 +5,7 @@ import type { RunWithHead } from "./run-json.ts";
 import type { RunStatus } from "./run-status.ts";
 import { runColumns } from "./run-store.ts";
 
-/** What is null takes every run. */
+/** Null: no filter. */
 export interface RunFilter {
   readonly status: RunStatus | null;
   readonly profileId: string | null;
@@ -47,7 +47,7 @@ export async function listRuns(
   return rows;
 }
 
-/** The run with its last sequence, or undefined when the bound tenant has none of that id. */
+/** The run with its last sequence, or undefined when the bound scope has no such run. */
 export async function findRunWithHead(
   transaction: Transaction,
   tenant: string,

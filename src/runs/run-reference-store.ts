@@ -2,7 +2,7 @@ import type { ReferencesJson, RefJson } from "../gen/automation/v1/ref_pb.ts";
 import type { Transaction } from "../tenancy/transaction.ts";
 import type { RunRow } from "./run-store.ts";
 
-/** Makes runs findable by references, and by the parents of these; known ones stay. */
+/** Indexes runs by references and their parents; what is indexed already stays. */
 export async function insertReferences(
   transaction: Transaction,
   runs: readonly { readonly run: Pick<RunRow, "tenant" | "org" | "runId">; readonly refs: readonly RefJson[] }[],
@@ -18,7 +18,7 @@ export async function insertReferences(
   );
 }
 
-/** Writes a run's references anew, and makes it findable by those that were added. The caller holds the stream's lock. */
+/** Replaces the references of a run and indexes the added ones. The caller holds the stream's lock. */
 export async function updateReferences(
   transaction: Transaction,
   run: Pick<RunRow, "tenant" | "org" | "runId">,

@@ -1,7 +1,7 @@
 import type { RunStatusJson } from "../gen/automation/v1/run_event_pb.ts";
 
 /**
- * The life of a run.
+ * State machine of a run.
  *
  *   QUEUED      waits for a slot                     → ADMITTED | SEALING
  *   ADMITTED    may start; workflow not begun        → PREPARING | SEALING
@@ -11,7 +11,7 @@ import type { RunStatusJson } from "../gen/automation/v1/run_event_pb.ts";
  *   SEALING     the end is decided, proof is made    → COMPLETED | FAILED | CANCELLED | TIMED_OUT
  *   COMPLETED, FAILED, CANCELLED, TIMED_OUT          nothing follows
  *
- * SEALING says which end it leads to. A COMPLETED in preparation may still become another end until it is committed.
+ * The event of SEALING names the end it leads to. A prepared COMPLETED can still become another end until it is committed.
  */
 const next: Record<RunStatus, readonly RunStatus[]> = {
   QUEUED: ["ADMITTED", "SEALING"],
@@ -42,7 +42,7 @@ export type RunStatus =
 /** An end of a run. */
 export type RunOutcome = Extract<RunStatus, "COMPLETED" | "FAILED" | "CANCELLED" | "TIMED_OUT">;
 
-/** A status report that the state machine does not allow. */
+/** The state machine does not allow this change of status. */
 export class IllegalTransitionError extends Error {
   override readonly name = "IllegalTransitionError";
   readonly code = "illegal_transition";

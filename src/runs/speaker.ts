@@ -6,13 +6,13 @@ export interface ExecutionId {
   readonly firstExecutionRunId: string;
 }
 
-/** Who speaks for a run: its execution or, in the place of the one that was seen, the reconciler; null: no execution had begun. */
+/** Who may write to a run: its current execution, or the reconciler in its name. Null: no execution has begun the run. */
 export interface Speaker {
   readonly generation: number;
   readonly firstExecutionRunId: string | null;
 }
 
-/** The calling Temporal execution does not speak for the run: it ends without effects. */
+/** Another Temporal execution speaks for the run; the calling one must end without effects. */
 export class SupersededExecutionError extends Error {
   override readonly name = "SupersededExecutionError";
   readonly code = "superseded_execution";

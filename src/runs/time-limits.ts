@@ -1,38 +1,38 @@
 import type { RunStatus } from "./run-status.ts";
 import { isEnded } from "./run-status.ts";
 
-/** Longest times of a run's phases, in seconds; pinned when it is accepted. */
+/** Time limits of the phases of a run, in seconds; fixed when it is accepted. */
 export interface TimeLimits {
   readonly queueLimitSeconds: number;
   readonly workLimitSeconds: number;
   readonly handoffLimitSeconds: number;
 }
 
-/** What decides which limit of a run runs. */
+/** The facts of a run that decide which limit applies. */
 export interface TimedRun extends TimeLimits {
   readonly status: RunStatus;
-  /** The event's own; null when it has none. */
+  /** Deadline of the event; null when it has none. */
   readonly deadlineAt: Date | null;
   readonly createdAt: Date;
   readonly workBegunAt: Date | null;
   readonly sealingAt: Date | null;
 }
 
-/** A limit of time: once it has passed, the run is to end TIMED_OUT with its cause. */
+/** A time limit: when it has passed, the run ends TIMED_OUT with this cause. */
 export interface TimeLimit {
   readonly cause: "queue_limit_exceeded" | "work_limit_exceeded" | "handoff_limit_exceeded" | "deadline_exceeded";
   readonly dueAt: Date;
 }
 
 /**
- * Which limit is due next.
+ * Decides which limit is due next.
  *
- *   queue      from acceptance until the work begins: a workspace worker takes it up, or, for a plan without steps, the workflow begins
+ *   queue      from acceptance until the work begins: a workspace worker takes it up or, for a plan without steps, the workflow begins
  *   work       from there until its seal is prepared
  *   hand-off   from there until the end
- *   deadline   the event's own runs in all of them
+ *   deadline   given by the event, in all phases
  *
- * No clock starts anew: another attempt, worker or generation goes on with the one that runs.
+ * Another attempt, worker or generation does not restart a limit.
  * @returns undefined after the end
  */
 export function nextLimit(run: TimedRun): TimeLimit | undefined {
@@ -42,17 +42,17 @@ export function nextLimit(run: TimedRun): TimeLimit | undefined {
   return deadlineAt !== null && deadlineAt <= limit.dueAt ? { cause: "deadline_exceeded", dueAt: deadlineAt } : limit;
 }
 
-/** @returns the limit that has passed, if one has */
+/** @returns the limit that has passed, if any */
 export function exceededLimit(run: TimedRun, now: Date): TimeLimit | undefined {
   const limit = nextLimit(run);
   return limit !== undefined && limit.dueAt <= now ? limit : undefined;
 }
 
-/** However short the limits of later phases are, a run that waits is looked at no more often, in seconds. */
+/** A waiting run is checked at most this often, in seconds, however short the limits of later phases are. */
 const shortestLook = 10;
 
 /**
- * Until when nobody needs to ask: the next limit is not due earlier, nor is one that begins to run from now on, but for one of less than 10 s, which may be noticed so much late.
+ * No limit passes before this time: neither the next one nor one of a later phase that begins now. A limit below 10 s may be noticed up to 10 s late.
  * @returns undefined after the end
  */
 export function noLimitBefore(run: TimedRun, now: Date): Date | undefined {
@@ -67,7 +67,7 @@ export function noLimitBefore(run: TimedRun, now: Date): Date | undefined {
   );
 }
 
-/** @returns why the run is to end, for people. @param waitsFor - what it waited for at last; empty: nothing is known to be away */
+/** @returns the reason of the end, for people. @param waitsFor - what the run waited for last; empty when unknown */
 export function reasonOfLimit(run: TimedRun, limit: TimeLimit, waitsFor: string): string {
   const reason = {
     queue_limit_exceeded: `nobody took up its work within ${run.queueLimitSeconds} s, the limit of waiting in the queue`,

@@ -2,7 +2,7 @@ import type { BusRecord } from "./bus-record.ts";
 import { textHeaders } from "./bus-record.ts";
 import type { EventContext, UnpublishedEvent } from "./outbox-store.ts";
 
-/** A run event as a CloudEvent in binary mode. Its id is stable: who sees it twice drops the second. */
+/** A run event as a CloudEvent in binary mode. Its id is stable, so that consumers can drop repeated deliveries. */
 export function toBusRecord({ tenant, org, runId, sequence, at, json, ...context }: UnpublishedEvent): BusRecord {
   return {
     key: runId,
@@ -22,14 +22,14 @@ export function toBusRecord({ tenant, org, runId, sequence, at, json, ...context
   };
 }
 
-/** What an event carries on from the request that caused it: correlation and causation, and the trace (CloudEvents distributed tracing extension). */
+/** Headers that an event takes over from its request: correlation, causation and trace (CloudEvents distributed tracing extension). */
 export function contextHeaders(context: EventContext): Record<string, string> {
   const { correlationId, causationId, traceparent, tracestate } = context;
   const attributes = { correlationid: correlationId, causationid: causationId, traceparent, tracestate };
   return Object.fromEntries(Object.entries(attributes).flatMap(([name, text]) => (text ? [[`ce_${name}`, text]] : [])));
 }
 
-/** Splits records into sends of at most so many bytes; order is kept, and a record that is larger by itself travels alone. */
+/** Splits records into batches of at most `maxBytes`, in order; a larger record gets a batch of its own. */
 export function splitByBytes(records: readonly BusRecord[], maxBytes: number): BusRecord[][] {
   const parts: BusRecord[][] = [];
   let room = 0;

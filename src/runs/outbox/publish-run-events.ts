@@ -12,23 +12,23 @@ import { runEventTopic } from "./topics.ts";
 const sweepMs = 1_000;
 /** A quarter of a lease. */
 const renewEveryMs = 2_500;
-/** Longest wait for sends in flight at the end. */
+/** Longest wait for sends in flight when the relay stops. */
 const drainMs = 5_000;
-/** One round of one lane, so that memory stays bounded: rows, and bytes of what they hold. */
+/** Limits of one round of one lane, which bound memory: rows, and bytes of their content. */
 const round = { rows: 500, bytes: 2_097_152 };
 /** Kafka refuses a batch above 1 MiB. */
 const sendBytes = 786_432;
 
 export interface PublishRunEventsDeps {
   readonly inTransaction: InTransaction;
-  /** Called once for each lane that is held: lanes never share one. */
+  /** Called once for each held lane; lanes never share a sink. */
   readonly openSink: () => Pick<RecordSink, "send" | "close">;
-  /** Names this relay in the leases. */
+  /** Name of this relay in the leases. */
   readonly owner: string;
   readonly log: Log;
 }
 
-/** Another relay owns the lane by now. */
+/** Another relay owns the lane now. */
 class LostLaneError extends Error {
   override readonly name = "LostLaneError";
   readonly code = "lost_lane";
@@ -42,13 +42,13 @@ interface Publisher {
 }
 
 /**
- * Publishes the outbox: each committed event of a run at least once, in order.
+ * Publishes the outbox: every committed event at least once, in order within its run.
  *
- *   free   its lease has ended                        a live relay takes every free lane, epoch + 1 → held
- *   held   read → send → settle, one send in flight   settle asks for the epoch in the transaction that writes down what was sent
- *   lost   another epoch                              what was sent and not settled is sent again by the new owner
+ *   free   its lease has ended                        a running relay takes every free lane, epoch + 1 → held
+ *   held   read → send → settle, one send in flight   settle checks the epoch in the transaction that records what was sent
+ *   lost   another epoch                              what was sent but not settled is sent again by the new owner
  *
- * Bus or Postgres away: the same rows are read and sent again later. Memory holds one round per lane, whatever waits. A loop that ends frees its lanes.
+ * When the bus or Postgres can't be reached, the same rows are read and sent again later. Memory holds one round per lane, however much is waiting. A loop that ends frees its lanes.
  */
 export function createPublishRunEvents(deps: PublishRunEventsDeps): Loop {
   const publishers = new Map<number, Publisher>();
@@ -137,7 +137,7 @@ async function publishRound(
   return true;
 }
 
-/** Per run the furthest that a row points to, in the order in which runs first appear. */
+/** The highest sequence that rows point to, by run, in order of first appearance. */
 function goalsOf(rows: readonly OutboxRow[]): Goal[] {
   const goals = new Map<string, Goal>();
   for (const { tenant, runId, throughSequence } of rows) {
@@ -149,8 +149,8 @@ function goalsOf(rows: readonly OutboxRow[]): Goal[] {
 }
 
 /**
- * What a round has done. Events come goal by goal, so that all goals before the last event's are reached, and that one as far as the event.
- * Without any event all goals had been reached before.
+ * Progress of a round. Events are read goal by goal: all goals before that of the last event are reached, and that one up to the event.
+ * Without events all goals were reached before.
  */
 function progressOf(
   rows: readonly OutboxRow[],

@@ -5,7 +5,7 @@ import type { EventDraft } from "./chain-events.ts";
 import { fitIntoLog, logNotes } from "./log-bounds.ts";
 import { findWriterKeys } from "./run-event-store.ts";
 
-/** Appends what is said of the work, once each and as far as the log has room. */
+/** Appends events about the work: each once, and as far as the log has room. */
 export async function appendWorkEvents(open: OpenRun, drafts: readonly EventDraft[]): Promise<void> {
   if (drafts.length === 0) return;
   const keys = drafts.map(({ writerKey }) => writerKey);
@@ -16,6 +16,6 @@ export async function appendWorkEvents(open: OpenRun, drafts: readonly EventDraf
   if (fitting.length > 0) await open.append(fitting);
 }
 
-/** One wait may take many tries: it is told once, and the run says how long it goes on. */
+/** A wait can last for many attempts: it is one event, and the run shows how long it lasts. */
 const isStillWaiting = ({ waiting }: RunRow, draft: EventDraft): boolean =>
   draft.waiting !== undefined && draft.waiting.reason === waiting?.reason;

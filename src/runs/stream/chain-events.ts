@@ -3,18 +3,18 @@ import type { EventContextJson, RunEventJson } from "../../gen/automation/v1/run
 import { canonicalJson } from "../../text/canonical-json.ts";
 import { storableJson } from "../../text/strangers-text.ts";
 
-/** What a writer wants to say; sequence, time and hash are given when it is appended. */
+/** An event before it is appended; sequence, time and hash are set then. */
 export type EventDraft = Omit<RunEventJson, "runId" | "sequence" | "writerKey" | "at" | "context" | "prevHash"> & {
-  /** Unique per run: the same key again is the same event. */
+  /** Unique per run; the same key means the same event. */
   readonly writerKey: string;
 };
 
-/** Where a run's stream stands. */
+/** Position and size of a run's stream. */
 export interface StreamHead {
   readonly lastSequence: number;
   /** sha256 of the last event; 64 zeros before the first. */
   readonly lastHash: string;
-  /** Bytes of the log so far: the RFC 8785 JSON of each event, and a line feed. */
+  /** Bytes of the log so far: RFC 8785 JSON of each event plus a line feed. */
   readonly sizeBytes: number;
 }
 
@@ -28,9 +28,9 @@ export interface ChainedEvent {
 export const genesis: StreamHead = { lastSequence: 0, lastHash: "0".repeat(64), sizeBytes: 0 };
 
 /**
- * Gives each draft its place: `sequence` counts on gaplessly and `prevHash` is the hash of the event before. Whatever a writer quotes becomes storable here, so that no text of a
- * stranger can keep an event out of the log.
- * @param at - time of all of them, UTC
+ * Gives each draft its place in the chain: the next `sequence` without gaps, and `prevHash`, the hash of the previous event. Texts are made storable here, so that no quoted text can keep an
+ * event out of the log.
+ * @param at - time of all events, UTC
  * @returns the events and the new head
  */
 export function chainEvents(

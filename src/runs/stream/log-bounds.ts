@@ -1,15 +1,15 @@
 import type { EventDraft, StreamHead } from "./chain-events.ts";
 
-/** Most that a run's log may hold, over all of its generations and attempts. */
+/** Limits of a run's log, over all generations and attempts. */
 export const logBounds = { events: 100_000, bytes: 268_435_456 } as const;
-/** Kept back for what the scheduler says itself (states, verdict, hand-offs, the end), so that an end is always told. */
+/** Reserved for events of the scheduler (states, verdict, hand-offs, the end), so that an end can always be recorded. */
 const reserve = { events: 1_000, bytes: 33_554_432 } as const;
 const share = { events: logBounds.events - reserve.events, bytes: logBounds.bytes - reserve.bytes } as const;
 const warnAt = 0.8;
-/** What an event has beside its payload and context: its place, its time, its hashes. */
+/** Size of an event without payload and context: sequence, time, hashes. */
 const frameBytes = 400;
 
-/** Keys of what the log says of itself, once each. */
+/** Writer keys of the events about the log itself; each is appended once. */
 export const logNotes = { nearlyFull: "log/nearly-full", full: "log/full" } as const;
 
 const bounds = `${logBounds.events} events and ${logBounds.bytes / 1_048_576} MiB`;
@@ -17,10 +17,10 @@ const nearlyFull = `the log of this run holds 80 % of what it may (${bounds}); w
 const full = `the log of this run is full (${bounds}); what its work says from here on is not kept`;
 
 /**
- * Lets what the work says into the log as far as there is room. At four fifths the log says that it is nearly full, and at its end that it is: nothing is left out unsaid.
- * @param known - keys of the run's events, as far as they are `logNotes`
- * @param contextBytes - what each event carries of its run
- * @returns what is to be appended
+ * Selects the events of the work that still fit into the log. An event says when 80 % are used, another one when the log is full, so that nothing is dropped silently.
+ * @param known - which of `logNotes` the log has already
+ * @param contextBytes - size of the context in each event
+ * @returns the events to append
  */
 export function fitIntoLog(
   head: StreamHead,

@@ -4,24 +4,24 @@ import { RunEventSchema, RunStatus } from "../../gen/automation/v1/run_event_pb.
 import { createLoop } from "../../loops/loop.ts";
 import { createWakeUp } from "../../loops/wake-up.ts";
 
-/** Reads events of one run after a sequence, in order, at most so many. */
+/** Reads at most `limit` events of one run after a sequence, in order. */
 export type ReadAfter = (sequence: number, limit: number) => Promise<readonly RunEventJson[]>;
 
-/** What one watcher of a run has not been told yet. */
+/** Events that one watcher of a run has not received yet. */
 export interface Follower {
-  /** Forgets what is kept; what comes from here on is kept again. */
+  /** Drops the collected events and starts collecting again. */
   restart(): void;
-  /** @returns what was kept, and keeps none of it */
+  /** Removes and returns the collected events. */
   take(): readonly RunEvent[];
-  /** More came than is kept for one reader. */
+  /** More events came than are collected for one watcher. */
   readonly isBehind: boolean;
-  /** Why nothing will come any more. */
+  /** Why no more events will come. */
   readonly failure: unknown;
   wait(atMostMs: number, signal: AbortSignal): Promise<void>;
   leave(): void;
 }
 
-/** The end of one run's stream, read once for all who watch it here. */
+/** Reads the new events of one run once for all its watchers in this process. */
 export interface RunTail {
   follow(): Follower;
   wake(): void;
@@ -30,13 +30,13 @@ export interface RunTail {
 export const pageSize = 200;
 const keptPerFollower = 512;
 const pollMs = 1_000;
-/** Reads that fail in a row before the followers are told: the pauses between them take 1.75 s, and each read up to a few seconds. */
+/** After this many failed reads in a row the followers get the error. The pauses in between take 1.75 s in total, and each read up to a few seconds. */
 const failuresInARow = 4;
 
 /**
- * Reads on until the run has ended or nobody follows: when woken, and by itself every second.
- * @param after - the last sequence that is known to be there
- * @param onEmpty - nobody follows any more, or nothing will come
+ * Reads new events until the run has ended or nobody follows: when woken, and every second.
+ * @param deps.after - last sequence that is known to exist
+ * @param deps.onEmpty - called when nobody follows any more or no more events will come
  */
 export function createRunTail(deps: {
   readonly after: number;
@@ -128,14 +128,14 @@ function keepEvents(leave: () => void): Kept {
   };
 }
 
-/** @returns the event as a message; fields of a newer version are left out */
+/** @returns the event as a message; unknown fields of a newer version are dropped */
 export function readEvent(event: RunEventJson): RunEvent {
   return fromJson(RunEventSchema, event, { ignoreUnknownFields: true });
 }
 
 const ends: readonly RunStatus[] = [RunStatus.COMPLETED, RunStatus.FAILED, RunStatus.CANCELLED, RunStatus.TIMED_OUT];
 
-/** @returns whether nothing follows this event in its run */
+/** @returns whether this is the last event of its run */
 export function isEnd({ payload }: RunEvent): boolean {
   return payload.case === "status" && ends.includes(payload.value.status);
 }

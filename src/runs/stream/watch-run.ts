@@ -9,7 +9,7 @@ import { readEvents } from "./run-event-store.ts";
 import type { Follower, ReadAfter, RunTail } from "./run-tail.ts";
 import { createRunTail, isEnd, pageSize, readEvent } from "./run-tail.ts";
 
-/** A reader takes events more slowly than the run makes them. */
+/** The reader consumes events more slowly than the run produces them. */
 export class SlowReaderError extends Error {
   override readonly name = "SlowReaderError";
   readonly code = "slow_reader";
@@ -22,7 +22,7 @@ export class SlowReaderError extends Error {
   }
 }
 
-/** As many watch here as may. */
+/** The limit of open streams is reached. */
 export class TooManyWatchersError extends Error {
   override readonly name = "TooManyWatchersError";
   readonly code = "too_many_watchers";
@@ -31,7 +31,7 @@ export class TooManyWatchersError extends Error {
   }
 }
 
-/** `after_sequence` is not a sequence. */
+/** `after_sequence` is out of range. */
 export class InvalidSequenceError extends Error {
   override readonly name = "InvalidSequenceError";
   readonly code = "invalid_sequence";
@@ -40,12 +40,12 @@ export class InvalidSequenceError extends Error {
   }
 }
 
-/** This process ends; another one answers. */
+/** This process is shutting down. */
 export class ShuttingDownError extends Error {
   override readonly name = "ShuttingDownError";
   readonly code = "shutting_down";
   constructor() {
-    super("the api is shutting down; watch again after the last sequence that came");
+    super("the api is shutting down; watch again with after_sequence set to the last sequence received");
   }
 }
 
@@ -56,7 +56,7 @@ export type WatchUpdate =
 
 export interface WatchRuns {
   /**
-   * The run's events after a sequence, gapless, first what is there, then live until the run has ended.
+   * The run's events after a sequence, without gaps: first the stored ones, then live until the run has ended.
    * @throws UnknownRunError, InvalidSequenceError, SlowReaderError, TooManyWatchersError, ShuttingDownError, the signal's reason
    */
   watch(request: {
@@ -65,7 +65,7 @@ export interface WatchRuns {
     readonly afterSequence: bigint;
     readonly signal: AbortSignal;
   }): AsyncIterable<WatchUpdate>;
-  /** Events may be there. @param runs - `<tenant>/<runId>`; without one, every run is meant */
+  /** There may be new events. @param runs - `<tenant>/<runId>`; empty: any run */
   wake(runs: readonly string[]): void;
   /** Ends every stream. */
   close(): void;
@@ -73,7 +73,7 @@ export interface WatchRuns {
 
 const maxWatchers = { all: 2_000, ofTenant: 500, ofPrincipal: 100 };
 
-/** @param deps.heartbeatMs - a silent stream says that it lives so often */
+/** @param deps.heartbeatMs - a stream without events sends a heartbeat after this time */
 export function createWatchRuns(deps: {
   readonly inScope: InScope;
   readonly heartbeatMs: number;
@@ -139,7 +139,7 @@ export function createWatchRuns(deps: {
     }
   }
 
-  /** What the follower keeps begins before the read, so that nothing is missed between the two. */
+  /** The follower collects events from before the first read on, so that none is missed in between. */
   async function* present(
     runId: string,
     readAfter: ReadAfter,
