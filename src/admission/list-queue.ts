@@ -2,8 +2,8 @@ import type { HeldUpRunJson } from "../gen/workflows_runtime/v1/queue_pb.ts";
 import type { ListQueueResponseJson } from "../gen/workflows_runtime/v1/request_service_pb.ts";
 import { statusToJson } from "../runs/run-status.ts";
 import { listHeldUpCalls } from "../seal/handoff/handoff-store.ts";
-import { countOpenRuns, listHeldUp } from "../seal/reconcile/reconciliation-store.ts";
 import type { InScope, Scope } from "../tenancy/transaction.ts";
+import { countOpenRuns, listHeldUp } from "./list-queue-store.ts";
 
 const maxHeldUp = 200;
 

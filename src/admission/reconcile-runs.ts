@@ -4,7 +4,8 @@ import type { Log } from "../telemetry/log.ts";
 import type { InTransaction } from "../tenancy/transaction.ts";
 import { longestShownReason, shownText } from "../text/strangers-text.ts";
 import type { ExaminedRun, Note } from "./reconcile-store.ts";
-import { findOverdueRuns, forgetUnseen, isReleaseStuck, noteFindings, takeSilentRuns } from "./reconcile-store.ts";
+import { findOverdueRuns, forgetUnseen, noteFindings, takeSilentRuns } from "./reconcile-store.ts";
+import { arePlacesStuck } from "./unbegun-cap-store.ts";
 import type { LookAnswer, Workflows } from "./workflows.ts";
 
 const sweepMs = 1_000;
@@ -70,7 +71,7 @@ export function createReconcileRuns(deps: ReconcileRunsDeps): ReconcileRuns {
 
   const watchPlaces = async (): Promise<void> => {
     const was = isStuck;
-    isStuck = await inTransaction((transaction) => isReleaseStuck(transaction, deps.maxUnbegun, afterSeconds));
+    isStuck = await inTransaction((transaction) => arePlacesStuck(transaction, deps.maxUnbegun, afterSeconds));
     if (isStuck && !was) releaseStuck(log, deps.maxUnbegun);
   };
 

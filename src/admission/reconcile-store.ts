@@ -36,16 +36,18 @@ export async function takeSilentRuns(
 ): Promise<ExaminedRun[]> {
   const { rows } = await transaction.query<ExaminedRun & { isSilent: boolean }>(
     `with due as (
-       select tenant, run_id from runs
-       where started_at is not null and ended_at is null and examined_at <= clock_timestamp() - make_interval(secs => $1)
+       select tenant, run_id from runs as r
+       where status <> 'QUEUED' and ended_at is null and examined_at <= clock_timestamp() - make_interval(secs => $1)
+         and not exists (select from run_queue as q where q.tenant = r.tenant and q.run_id = r.run_id and q.started_at is null)
        order by examined_at limit $2 for update skip locked
      ), taken as (
        update runs as r set examined_at = clock_timestamp() from due where r.tenant = due.tenant and r.run_id = due.run_id
-       returning r.tenant, r.org, r.run_id, r.generation, r.begun_at, r.started_at
+       returning r.tenant, r.org, r.run_id, r.generation, r.begun_at
      )
      select t.tenant, t.org, t.run_id as "runId", t.generation, t.begun_at is not null as "hasBegun",
-       greatest(s.appended_at, t.started_at) <= clock_timestamp() - make_interval(secs => $1) as "isSilent"
-     from taken as t join run_streams as s on s.tenant = t.tenant and s.run_id = t.run_id`,
+       greatest(s.appended_at, q.started_at) <= clock_timestamp() - make_interval(secs => $1) as "isSilent"
+     from taken as t join run_streams as s on s.tenant = t.tenant and s.run_id = t.run_id
+       left join run_queue as q on q.tenant = t.tenant and q.run_id = t.run_id`,
     [silentSeconds, atMost],
   );
   const heard = rows.filter(({ isSilent }) => !isSilent);
@@ -98,18 +100,3 @@ export async function noteFindings(transaction: Transaction, notes: readonly Not
 }
 
 const keyOf = ({ tenant, runId }: { tenant: string; runId: string }): string => `${tenant}/${runId}`;
-
-/** Whether runs wait for a place of the release loop, all are taken, and none was given for so long. */
-export async function isReleaseStuck(
-  transaction: Transaction,
-  maxUnbegun: number,
-  forSeconds: number,
-): Promise<boolean> {
-  const { rows } = await transaction.query<{ isStuck: boolean }>(
-    `select count(*) >= $1 and max(started_at) <= clock_timestamp() - make_interval(secs => $2)
-       and exists (select from runs where started_at is null and ended_at is null and status <> 'QUEUED') as "isStuck"
-     from runs where started_at is not null and begun_at is null and ended_at is null`,
-    [maxUnbegun, forSeconds],
-  );
-  return rows[0]?.isStuck ?? false;
-}

@@ -4,10 +4,12 @@ import { createWakeUp } from "../loops/wake-up.ts";
 import type { Log } from "../telemetry/log.ts";
 import type { InTransaction } from "../tenancy/transaction.ts";
 import { longestShownReason, shownText } from "../text/strangers-text.ts";
+import { admitClaimed } from "./admit-runs.ts";
+import type { RunKey } from "./claim-store.ts";
+import { giveBack, markStarted, postponeStart } from "./claim-store.ts";
 import { noteOf } from "./reconcile-runs.ts";
 import { noteFindings } from "./reconcile-store.ts";
-import type { RunKey } from "./release-store.ts";
-import { claimRuns, giveBack, markStarted } from "./release-store.ts";
+import { claimRuns } from "./unbegun-cap-store.ts";
 import type { RunToStart, Workflows } from "./workflows.ts";
 
 const sweepMs = 1_000;
@@ -23,21 +25,30 @@ export interface ReleaseRunsDeps {
   readonly maxUnbegun: number;
   /** A run whose start is refused for so long ends. */
   readonly refusedSeconds: number;
+  /** These runs are ADMITTED. */
+  readonly onAdmitted: (runs: readonly RunKey[]) => void;
+  readonly now: () => Date;
   readonly log: Log;
 }
 
 /**
- * Starts the workflows of admitted runs: claim → start → mark.
+ * Takes runs from the queue and starts their workflows: claim → admit → start → mark.
  *
- *   claimed, then this process dies     the claim ends after 10 s, and the run is claimed anew
- *   started, then the mark is lost      claimed anew, and Temporal answers that the workflow is there
- *   Temporal away                       claims are given back; this loop alone pauses
- *   one run refused                     its claim runs out, so that it is tried every 10 s and holds up no other; refused for too long, the api is asked to end it
+ *   claimed or admitted, then this process dies   the claim ends after 10 s, and the run is claimed anew; ADMITTED is told once
+ *   started, then the mark is lost                claimed anew, and Temporal answers that the workflow is there
+ *   Temporal away                                 claims are given back; this loop alone pauses
+ *   one run refused                               its claim is given back, and it is tried again after 10 s; refused for too long, the api is asked to end it
  */
 export function createReleaseRuns(deps: ReleaseRunsDeps): Loop {
   const wakeUp = createWakeUp();
-  const claim = (atMost: number) =>
-    deps.inTransaction((transaction) => claimRuns(transaction, { maxUnbegun: deps.maxUnbegun, atMost }));
+  const claim = async (atMost: number): Promise<RunToStart[]> => {
+    const { inTransaction, maxUnbegun } = deps;
+    const claimed = await inTransaction((transaction) => claimRuns(transaction, { maxUnbegun, atMost }));
+    if (claimed.length === 0) return [];
+    const { toStart, admitted } = await inTransaction((transaction) => admitClaimed(transaction, claimed, deps.now()));
+    deps.onAdmitted(admitted);
+    return toStart;
+  };
   return {
     wake: () => wakeUp.wake(),
     run: async (signal) => {
@@ -102,9 +113,11 @@ function createStarts(deps: ReleaseRunsDeps, onRoom: () => void) {
     deps.log.error({ err: cause, tenant, runId }, "Temporal refuses to start this run; trying again in 10 s");
     const note = noteOf(run, "start_refused", shownText(messageOf(cause), longestShownReason), deps.refusedSeconds);
     try {
-      await deps.inTransaction((transaction) => noteFindings(transaction, [note]));
+      await deps.inTransaction((transaction) =>
+        Promise.all([noteFindings(transaction, [note]), postponeStart(transaction, run)]),
+      );
     } catch (error) {
-      deps.log.warn({ err: error }, "a refused start can't be noted; it is refused again");
+      deps.log.warn({ err: error }, "a refused start can't be noted; it is tried again when its claim has run out");
     }
   };
 

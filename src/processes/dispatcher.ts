@@ -40,10 +40,16 @@ export async function main(environment: NodeJS.ProcessEnv, signal: AbortSignal):
     address: config.AUTOMATION_TEMPORAL_ADDRESS,
     namespace: config.AUTOMATION_TEMPORAL_NAMESPACE,
   });
+  const notifier = createNotifier({ url, applicationName: "automation-dispatcher-notify", onError });
   const release = createReleaseRuns({
     inTransaction,
     workflows: temporal,
     maxUnbegun: config.AUTOMATION_RELEASE_MAX_UNBEGUN,
+    onAdmitted: (runs) => {
+      notifier.hint("automation_outbox");
+      for (const { tenant, runId } of runs) notifier.hint("automation_run_events", `${tenant}/${runId}`);
+    },
+    now,
     refusedSeconds: 10 * config.AUTOMATION_RECONCILE_AFTER_SECONDS, // what is wrong may be Temporal's set-up, which people mend
     log,
   });
@@ -55,7 +61,6 @@ export async function main(environment: NodeJS.ProcessEnv, signal: AbortSignal):
     log,
   });
   const pump = createPumpCommands({ inTransaction, workflows: temporal, log });
-  const notifier = createNotifier({ url, applicationName: "automation-dispatcher-notify", onError });
   const listener = createListener({
     url,
     applicationName: "automation-dispatcher-listen",

@@ -10,7 +10,7 @@ import { buildRow } from "./build-row.ts";
 import type { CloudEvent } from "./cloudevent.ts";
 import type { OperatorRules } from "./decide-request.ts";
 import { decideRequest } from "./decide-request.ts";
-import { recordRequests } from "./request-store.ts";
+import { recordRequests } from "./record-requests.ts";
 import type { TraceContext } from "./trace-context.ts";
 import { traceContextOf } from "./trace-context.ts";
 
@@ -74,7 +74,7 @@ export function createStartRun(deps: {
         },
       ]);
       if (decided === undefined) throw new Error("one decision was asked for, and none was made");
-      const [found] = await recordRequests(transaction, [decided], [decided]);
+      const [found] = await recordRequests(transaction, [decided]);
       return { row: decided, seen: found };
     });
     if (seen?.seen === "conflict") throw new ConflictingRequestError(request.requestId);

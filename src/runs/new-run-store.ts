@@ -1,10 +1,11 @@
 import type { Transaction } from "../tenancy/transaction.ts";
 import type { NewRun } from "./new-run.ts";
+import { enqueueRuns } from "./run-queue-store.ts";
 import { insertReferences } from "./run-reference-store.ts";
 import { beginStreams } from "./stream/run-event-store.ts";
 import { nextLimit } from "./time-limits.ts";
 
-/** Writes new runs with their references and their first events, and has these published. */
+/** Writes new runs with their references, their places in the queue and their first events, and has these published. */
 export async function insertRuns(transaction: Transaction, runs: readonly NewRun[]): Promise<void> {
   if (runs.length === 0) return;
   const rows = runs.map(({ run }) => ({ ...run, dueAt: nextLimit(run)?.dueAt }));
@@ -13,6 +14,10 @@ export async function insertRuns(transaction: Transaction, runs: readonly NewRun
     insertReferences(
       transaction,
       runs.map(({ run }) => ({ run, refs: Object.values(run.references).flat() })),
+    ),
+    enqueueRuns(
+      transaction,
+      runs.map(({ run }) => run),
     ),
     beginStreams(transaction, runs),
   ]);

@@ -1,10 +1,8 @@
-import { draftRun, limitToJson } from "./run-draft.ts";
-import { statusToJson } from "./run-status.ts";
+import { draftRun, statusEvent } from "./run-draft.ts";
 import type { RunRow } from "./run-store.ts";
 import { genesis } from "./stream/chain-events.ts";
 import type { StreamAddition } from "./stream/run-event-store.ts";
 import type { TimeLimits } from "./time-limits.ts";
-import { nextLimit } from "./time-limits.ts";
 
 /** What a request decides about its run. */
 export interface AcceptedRun
@@ -50,7 +48,7 @@ export interface NewRun extends StreamAddition {
 export function newRun(accepted: AcceptedRun, at: Date): NewRun {
   const run: NewRun["run"] = {
     ...accepted,
-    status: "ADMITTED",
+    status: "QUEUED",
     reason: "",
     desiredState: "RUN",
     generation: 1,
@@ -58,7 +56,7 @@ export function newRun(accepted: AcceptedRun, at: Date): NewRun {
     baseCommit: null,
     day: at.toISOString().slice(0, 10),
     createdAt: at,
-    startedAt: null,
+    admittedAt: null,
     begunAt: null,
     workBegunAt: null,
     sealingAt: null,
@@ -67,10 +65,7 @@ export function newRun(accepted: AcceptedRun, at: Date): NewRun {
     cancel: null,
     attempt: null,
   };
-  const limit = nextLimit(run);
   const draft = draftRun(run, genesis, at);
-  draft.append([
-    { writerKey: "accept", status: { status: statusToJson(run.status), limit: limit && limitToJson(limit) } },
-  ]);
+  draft.append([statusEvent("accept", run)]);
   return { run, events: draft.events, head: draft.head };
 }

@@ -4,7 +4,7 @@ import { assertTransition, isEnded, statusToJson } from "./run-status.ts";
 import type { RunRow } from "./run-store.ts";
 import type { ChainedEvent, EventDraft, StreamHead } from "./stream/chain-events.ts";
 import { chainEvents } from "./stream/chain-events.ts";
-import type { TimeLimit } from "./time-limits.ts";
+import type { TimedRun, TimeLimit } from "./time-limits.ts";
 import { nextLimit } from "./time-limits.ts";
 
 /** What is going to be said about a run from one point of its stream on, worked out before it is written. */
@@ -52,19 +52,32 @@ export function draftRun(start: RunRow, base: StreamHead, at: Date): RunDraft {
       const workBegunAt = run.workBegunAt ?? (status === "PREPARING" && run.pins === null ? at : null);
       run = { ...run, status, reason, workBegunAt, sealingAt, endedAt: isEnded(status) ? at : null };
       moves.push(run);
-      const limit = end === undefined || end === "COMPLETED" ? nextLimit(run) : undefined;
-      append([
-        {
-          writerKey,
-          status: {
-            status: statusToJson(status),
-            previous: statusToJson(previous),
-            ...(reason === "" ? {} : { reason }),
-            ...(end === undefined ? {} : { outcome: statusToJson(end) }),
-            ...(limit === undefined ? {} : { limit: limitToJson(limit) }),
-          },
-        },
-      ]);
+      append([statusEvent(writerKey, run, { previous, reason, end })]);
+    },
+  };
+}
+
+/** The event that tells a new status, with the limit of time that runs from then on. @param run - as it is after the change */
+export function statusEvent(
+  writerKey: string,
+  run: TimedRun,
+  change: {
+    readonly previous?: RunStatus;
+    readonly reason?: string;
+    /** The end that the run has, or that SEALING leads to. */
+    readonly end?: RunOutcome | undefined;
+  } = {},
+): EventDraft {
+  const { previous, reason = "", end } = change;
+  const limit = end === undefined || end === "COMPLETED" ? nextLimit(run) : undefined;
+  return {
+    writerKey,
+    status: {
+      status: statusToJson(run.status),
+      ...(previous === undefined ? {} : { previous: statusToJson(previous) }),
+      ...(reason === "" ? {} : { reason }),
+      ...(end === undefined ? {} : { outcome: statusToJson(end) }),
+      ...(limit === undefined ? {} : { limit: limitToJson(limit) }),
     },
   };
 }

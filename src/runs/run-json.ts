@@ -44,7 +44,7 @@ export function runToJson(run: RunWithHead, workflowIdOf: WorkflowIdOf): RunJson
     createdAt: run.createdAt.toISOString(),
     ...(run.pins === null ? {} : { pins: run.pins }),
     baseCommit: run.baseCommit ?? "",
-    ...(run.startedAt === null ? {} : { startedAt: run.startedAt.toISOString() }),
+    ...(run.admittedAt === null ? {} : { admittedAt: run.admittedAt.toISOString() }),
     ...(run.begunAt === null ? {} : { begunAt: run.begunAt.toISOString() }),
     ...(run.workBegunAt === null ? {} : { workBegunAt: run.workBegunAt.toISOString() }),
     ...(run.endedAt === null ? {} : { endedAt: run.endedAt.toISOString() }),

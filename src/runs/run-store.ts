@@ -4,6 +4,7 @@ import type { RunRequestedJson } from "../gen/automation/v1/run_requested_pb.ts"
 import type { RunPinsJson } from "../gen/automation/v1/run_work_pb.ts";
 import type { CancelRequestedJson, WorkAttemptJson } from "../gen/workflows_runtime/v1/run_pb.ts";
 import type { Transaction } from "../tenancy/transaction.ts";
+import { enqueueAgain } from "./run-queue-store.ts";
 import type { TimedRun } from "./time-limits.ts";
 import { nextLimit } from "./time-limits.ts";
 
@@ -41,7 +42,7 @@ export interface RunRow extends TimedRun {
   readonly tracestate: string | null;
   /** `YYYY-MM-DD`: partition key of the run's events. */
   readonly day: string;
-  readonly startedAt: Date | null;
+  readonly admittedAt: Date | null;
   readonly begunAt: Date | null;
   readonly endedAt: Date | null;
   /** What the work waits for; null while it goes on. */
@@ -59,7 +60,7 @@ export const runColumns = `
   r.profile_id as "profileId", r.profile_version as "profileVersion", r.profile_digest as "profileDigest", r.rule_id as "ruleId",
   r.method, r.work_kind as "workKind", r.cadence_id as "cadenceId", r."references", r.requested, r.pins, r.base_commit as "baseCommit", r.status, r.reason,
   r.desired_state as "desiredState", r.generation, r.execution_run_id as "executionRunId", r.correlation_id as "correlationId",
-  r.traceparent, r.tracestate, r.deadline_at as "deadlineAt", r.day, r.created_at as "createdAt", r.started_at as "startedAt",
+  r.traceparent, r.tracestate, r.deadline_at as "deadlineAt", r.day, r.created_at as "createdAt", r.admitted_at as "admittedAt",
   r.begun_at as "begunAt", r.ended_at as "endedAt", r.work_begun_at as "workBegunAt", r.sealing_at as "sealingAt", r.waiting, r.cancel, r.attempt,
   r.queue_limit_seconds as "queueLimitSeconds", r.work_limit_seconds as "workLimitSeconds", r.handoff_limit_seconds as "handoffLimitSeconds"`;
 
@@ -116,6 +117,20 @@ export async function setWaiting(
   ]);
 }
 
+/** Writes that queued runs got a place. The caller holds the streams' locks and has asked the state machine. */
+export async function admitRuns(
+  transaction: Transaction,
+  runs: readonly Pick<RunRow, "tenant" | "runId">[],
+  admittedAt: Date,
+): Promise<void> {
+  await transaction.query(
+    `update runs as r set status = 'ADMITTED', admitted_at = $3
+     from unnest($1::text[], $2::uuid[]) as admitted (tenant, run_id)
+     where r.tenant = admitted.tenant and r.run_id = admitted.run_id`,
+    [runs.map(({ tenant }) => tenant), runs.map(({ runId }) => runId), admittedAt],
+  );
+}
+
 /** The secret that the run's workflow was started with; no part of `RunRow`, so that it is read here alone. */
 export async function findStartCapability(
   transaction: Transaction,
@@ -129,15 +144,21 @@ export async function findStartCapability(
   return rows[0].kept;
 }
 
-/** The compare-and-set of BeginRun: the first execution of a generation wins. @returns whether this execution speaks for the run */
+/** The compare-and-set of BeginRun: the first execution of a generation wins, and the run leaves the queue. @returns whether this execution speaks for the run */
 export async function admitExecution(
   transaction: Transaction,
   run: Pick<RunRow, "tenant" | "runId">,
   execution: { readonly generation: number; readonly firstExecutionRunId: string; readonly begunAt: Date },
 ): Promise<boolean> {
   const { rowCount } = await transaction.query(
-    `update runs set execution_run_id = $4, begun_at = coalesce(begun_at, $5), started_at = coalesce(started_at, $5)
-     where tenant = $1 and run_id = $2 and generation = $3 and (execution_run_id is null or execution_run_id = $4)`,
+    `with admitted as (
+       update runs set execution_run_id = $4, begun_at = coalesce(begun_at, $5)
+       where tenant = $1 and run_id = $2 and generation = $3 and (execution_run_id is null or execution_run_id = $4)
+       returning tenant, run_id
+     ), gone as (
+       delete from run_queue as q using admitted as a where q.tenant = a.tenant and q.run_id = a.run_id
+     )
+     select from admitted`,
     [run.tenant, run.runId, execution.generation, execution.firstExecutionRunId, execution.begunAt],
   );
   return rowCount === 1;
@@ -150,10 +171,11 @@ export async function beginNextGeneration(
 ): Promise<void> {
   await Promise.all([
     transaction.query(
-      `update runs set generation = $3 + 1, start_capability = default, execution_run_id = null, begun_at = null, started_at = null, claimed_until = null, attempt = null
+      `update runs set generation = $3 + 1, start_capability = default, execution_run_id = null, begun_at = null, attempt = null
        where tenant = $1 and run_id = $2 and generation = $3`,
       [run.tenant, run.runId, run.generation],
     ),
+    enqueueAgain(transaction, run),
     transaction.query("update run_streams set fence = 0 where tenant = $1 and run_id = $2", [run.tenant, run.runId]),
   ]);
 }

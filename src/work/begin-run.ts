@@ -36,7 +36,7 @@ export type BeginRun = (
 /**
  * Admits the one execution that speaks for a generation of a run, and hands it the plan with what was pinned. It must know the capability that its workflow was started with; the first
  * one wins, and its repeated call gets the same answer, and the work once that is complete. Any other one, an older
- * generation, and any call after the end are refused: such an execution ends without effects. After a limit of time nothing begins: the answer names it.
+ * generation, and any call before the run is admitted or after its end are refused: such an execution ends without effects. After a limit of time nothing begins: the answer names it.
  * @param deps.onBegun - called when a generation has begun: another run may be released
  * @param deps.onForgery - called when the capability is wrong; the audit log has it, too
  * @throws UnknownRunError
@@ -59,6 +59,7 @@ export function createBeginRun(deps: {
         isForged = true;
         return { refused: true };
       }
+      if (run.status === "QUEUED") return { refused: true };
       const now = deps.now();
       if (!(await admitExecution(transaction, run, { ...execution, begunAt: now }))) return { refused: true };
       const limits = answerLimits(run, now, run.waiting?.reason);

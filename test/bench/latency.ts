@@ -36,14 +36,14 @@ export async function benchLatency(world: BenchWorld, perSecond: number): Promis
   const dispatcher = await startDispatcher(world, world.engines.temporal.address);
   const prefix = randomUUID();
   try {
-    const started = `select count(*) from runs where started_at is not null and event_id like '${prefix}-%'`;
+    const started = `select count(*) from run_queue join runs using (tenant, run_id) where started_at is not null and event_id like '${prefix}-%'`;
     await producer.publish([`${prefix}-warm`]);
     await untilCount(world.superuser, started, 1);
     await openLoop(perSecond, count, (n) => producer.publish([`${prefix}-${n}`]));
     await untilCount(world.superuser, started, count + 1);
     const { rows } = await world.superuser.query<{ accepted: string; released: string }>(
-      `select extract(epoch from q.received_at - q.event_time) * 1000 as accepted, extract(epoch from r.started_at - q.received_at) * 1000 as released
-       from run_requests q join runs r using (tenant, run_id) where q.event_id like $1 and q.event_id <> $2`,
+      `select extract(epoch from q.received_at - q.event_time) * 1000 as accepted, extract(epoch from s.started_at - q.received_at) * 1000 as released
+       from run_requests q join run_queue s using (tenant, run_id) where q.event_id like $1 and q.event_id <> $2`,
       [`${prefix}-%`, `${prefix}-warm`],
     );
     const producedToAccepted = rows.map((row) => Number(row.accepted));

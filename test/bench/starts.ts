@@ -1,13 +1,13 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { Client, Connection } from "@temporalio/client";
+import { admitClaimed } from "../../src/admission/admit-runs.ts";
 import { createReleaseRuns } from "../../src/admission/release-runs.ts";
-import { claimRuns } from "../../src/admission/release-store.ts";
-import type { RunToStart } from "../../src/admission/workflows.ts";
+import { claimRuns } from "../../src/admission/unbegun-cap-store.ts";
 import { createInTransaction } from "../../src/drivers/postgres/in-scope.ts";
 import { automationRunType } from "../../src/drivers/temporal/contract.ts";
 import { startOptionsOf } from "../../src/drivers/temporal/start-options.ts";
 import { createTemporal } from "../../src/drivers/temporal/workflow-client.ts";
-import { insertAdmittedRuns } from "../support/builders/admitted-runs.ts";
+import { insertQueuedRuns } from "../support/builders/queued-runs.ts";
 import type { BenchWorld } from "./bench-world.ts";
 import { silentLog, untilCount } from "./bench-world.ts";
 
@@ -17,6 +17,7 @@ const unlimited = 1_000_000;
 
 export const flights = [32, 128, 256];
 const settleMs = 500;
+const emptied = "truncate runs, run_queue, run_streams, run_events, outbox";
 
 export interface Round {
   readonly perSecond: number;
@@ -33,7 +34,7 @@ export interface Pair {
 
 /**
  * Starts per second: the bare client loop and the release loop take turns on one server, with the same search attributes, memo and payload.
- * No worker runs. The release loop also claims its rows and marks them.
+ * No worker runs. The release loop also claims its runs, admits them and marks them.
  */
 export async function benchStarts(world: BenchWorld): Promise<Pair[]> {
   const inTransaction = createInTransaction(world.database.poolOf("dispatcher"));
@@ -42,40 +43,42 @@ export async function benchStarts(world: BenchWorld): Promise<Pair[]> {
   const temporal = createTemporal({ ...world.engines.temporal });
 
   const raw = async (inFlight: number): Promise<Round> => {
-    await insertAdmittedRuns(world.superuser, perRound);
-    const runs: RunToStart[] = await inTransaction((transaction) =>
-      claimRuns(transaction, { maxUnbegun: unlimited, atMost: perRound }),
+    await insertQueuedRuns(world.superuser, perRound);
+    const { toStart } = await inTransaction(async (transaction) =>
+      admitClaimed(transaction, await claimRuns(transaction, { maxUnbegun: unlimited, atMost: perRound }), new Date()),
     );
     const round = await measured(async () => {
-      const next = runs.values();
+      const next = toStart.values();
       await Promise.all(
         Array.from({ length: inFlight }, async () => {
           for (const run of next) await workflow.start(automationRunType, startOptionsOf(run));
         }),
       );
     });
-    await world.superuser.query("truncate runs, run_streams");
+    await world.superuser.query(emptied);
     return round;
   };
 
   const release = async (): Promise<Round> => {
-    await insertAdmittedRuns(world.superuser, perRound);
+    await insertQueuedRuns(world.superuser, perRound);
     const stop = new AbortController();
     const loop = createReleaseRuns({
       inTransaction,
       workflows: temporal,
       maxUnbegun: unlimited,
       refusedSeconds: 60,
+      onAdmitted: () => undefined,
+      now: () => new Date(),
       log: silentLog,
     });
     let running: Promise<void> | undefined;
     const round = await measured(async () => {
       running = loop.run(stop.signal);
-      await untilCount(world.superuser, "select count(*) from runs where started_at is not null", perRound);
+      await untilCount(world.superuser, "select count(*) from run_queue where started_at is not null", perRound);
     });
     stop.abort();
     await running;
-    await world.superuser.query("truncate runs, run_streams");
+    await world.superuser.query(emptied);
     return round;
   };
 

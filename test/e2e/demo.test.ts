@@ -60,7 +60,15 @@ async function deliveriesOf(eventId: string): Promise<RequestDeliveryJson[]> {
 
 describe("the demo", () => {
   it("goes from the event to COMPLETED through every phase, in order and without a gap", () => {
-    expect(statuses(stack.told)).toEqual(["ADMITTED", "PREPARING", "RUNNING", "EVALUATING", "SEALING", "COMPLETED"]);
+    expect(statuses(stack.told)).toEqual([
+      "QUEUED",
+      "ADMITTED",
+      "PREPARING",
+      "RUNNING",
+      "EVALUATING",
+      "SEALING",
+      "COMPLETED",
+    ]);
     expect(runEvents(stack.told).map(({ sequence }) => Number(sequence))).toEqual(
       runEvents(stack.told).map((_, index) => index + 1),
     );

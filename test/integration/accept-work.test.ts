@@ -2,7 +2,8 @@ import { fromJson } from "@bufbuild/protobuf";
 import type { Pool } from "pg";
 import pg from "pg";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { claimRuns } from "../../src/admission/release-store.ts";
+import { admitClaimed } from "../../src/admission/admit-runs.ts";
+import { claimRuns } from "../../src/admission/unbegun-cap-store.ts";
 import { bumpRevision } from "../../src/definitions/declaration-revision-store.ts";
 import type { WorkspaceRules } from "../../src/definitions/policy/workspace-rules.ts";
 import { createPublishVersion } from "../../src/definitions/publish-definition.ts";
@@ -125,10 +126,10 @@ describe("a request for a plan with steps", () => {
     const again = { ...agent, id: "again" };
     await publishPlan("twice", { repository: { id: "shop" }, steps: [agent, again, { id: "unit", test }] });
     await ask("twice", { goal: `mend\n it\u202e ${"ü".repeat(8_000)}` });
-    const claimed = await createInTransaction(dispatcher)((transaction) =>
-      claimRuns(transaction, { maxUnbegun: 100, atMost: 100 }),
+    const { toStart } = await createInTransaction(dispatcher)(async (transaction) =>
+      admitClaimed(transaction, await claimRuns(transaction, { maxUnbegun: 100, atMost: 100 }), new Date()),
     );
-    const run = claimed.find(({ definitionId }) => definitionId === "twice");
+    const run = toStart.find(({ definitionId }) => definitionId === "twice");
     expect(run?.personas).toEqual([{ id: "fixer", version: "2" }]);
     expect(run?.goal).toMatch(/^mend it\\u202e ü+…$/);
     expect(run?.goal.length).toBeLessThanOrEqual(500);

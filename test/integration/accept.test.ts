@@ -48,12 +48,12 @@ const requestOf = async (eventId: string) =>
   (await superuser.query("select * from run_requests where event_id = $1", [eventId])).rows[0];
 
 describe("a delivery from the bus", () => {
-  it("becomes a run that is ADMITTED, with its references, first event and outbox pointer", async () => {
+  it("becomes a run that is QUEUED, with its place in the queue, references, first event and outbox pointer", async () => {
     await acceptWith()([aDelivery("evt-1", aRequest(), { ce_traceparent: trace, ce_correlationid: "c-1" })]);
     const [run] = await runsOf("evt-1");
     expect(run).toMatchObject({
       tenant: "acme",
-      status: "ADMITTED",
+      status: "QUEUED",
       definition_id: "evidence",
       definition_version: "1",
       cadence_id: "S-7",
@@ -73,7 +73,21 @@ describe("a delivery from the bus", () => {
     const { rows: events } = await superuser.query("select sequence, event from run_events where run_id = $1", [
       run.run_id,
     ]);
-    expect(events.map(({ event }) => event.status.status)).toEqual(["RUN_STATUS_ADMITTED"]);
+    expect(events.map(({ event }) => event.status.status)).toEqual(["RUN_STATUS_QUEUED"]);
+    const { rows: queue } = await superuser.query("select * from run_queue where run_id = $1", [run.run_id]);
+    expect(queue).toEqual([
+      {
+        tenant: "acme",
+        org: "retail",
+        run_id: run.run_id,
+        keys: [],
+        priority: 3,
+        queued_at: run.created_at,
+        not_before: Number.NEGATIVE_INFINITY,
+        claimed_until: null,
+        started_at: null,
+      },
+    ]);
     const { rows: outbox } = await superuser.query("select kind, through_sequence from outbox where run_id = $1", [
       run.run_id,
     ]);

@@ -217,7 +217,7 @@ describe("a repository", () => {
     const told = { execution, attempt: 1, events: [event], status: RunStatus.RUNNING, baseCommit: "a".repeat(40) };
     expect(await worker.workflows.reportWorkflowStatus(told)).toMatchObject({ baseCommit: "a".repeat(40) });
     const { run } = await acme.workflows.describeWorkflowRun({ runId });
-    expect(run).toMatchObject({ status: RunStatus.RUNNING, lastSequence: 4n, baseCommit: "a".repeat(40) });
+    expect(run).toMatchObject({ status: RunStatus.RUNNING, lastSequence: 5n, baseCommit: "a".repeat(40) });
     expect(run?.pins?.repository).toMatchObject({ id: "shop", ref: "main" });
     const large = {
       ...told,
@@ -253,7 +253,7 @@ describe("a run that is asked for", () => {
       id: runId,
       tenant: "acme",
       org: "retail",
-      status: RunStatus.ADMITTED,
+      status: RunStatus.QUEUED,
       generation: 1,
       lastSequence: 1n,
       workflowId: `automation-run/acme/${runId}/g1`,

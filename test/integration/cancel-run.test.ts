@@ -54,11 +54,12 @@ const textsOf = async (runId: string): Promise<string[]> => {
 
 describe("a cancel", () => {
   const phases: [string, StoredStatus[]][] = [
-    ["before its workflow has begun", []],
-    ["when its workflow has begun", ["PREPARING"]],
-    ["when it runs", ["PREPARING", "RUNNING"]],
-    ["when it is judged", ["PREPARING", "EVALUATING"]],
-    ["when its end is prepared", ["PREPARING", "EVALUATING", "SEALING"]],
+    ["while it waits in the queue", []],
+    ["when it has a place", ["ADMITTED"]],
+    ["when its workflow has begun", ["ADMITTED", "PREPARING"]],
+    ["when it runs", ["ADMITTED", "PREPARING", "RUNNING"]],
+    ["when it is judged", ["ADMITTED", "PREPARING", "EVALUATING"]],
+    ["when its end is prepared", ["ADMITTED", "PREPARING", "EVALUATING", "SEALING"]],
   ];
   it.each(phases)("is taken %s, once, with its command and its event", async (_, steps) => {
     const runId = await startRun(acme);
@@ -174,7 +175,7 @@ describe("the beginning of a run", () => {
     expect(first).toMatchObject({ refused: false, desiredState: DesiredState.RUN, plan: {} });
     expect(await beginRun(executionOf(runId))).toEqual(first);
     const { run } = await acme.workflows.describeWorkflowRun({ runId });
-    expect(run).toMatchObject({ status: RunStatus.PREPARING, lastSequence: 2n });
+    expect(run).toMatchObject({ status: RunStatus.PREPARING, lastSequence: 3n });
     expect(first.noLimitBefore).toEqual(run?.limit?.dueAt);
   });
 
@@ -212,6 +213,15 @@ describe("the beginning of a run", () => {
     for (const call of [worker.runWorker.prepareSeal, worker.runWorker.commitSeal, worker.runWorker.deliverHandoff])
       expect((await errorOf(call(executionOf(runId, "forger")))).code).toBe(Code.Aborted);
     expect((await acme.workflows.describeWorkflowRun({ runId })).run?.status).toBe(RunStatus.ADMITTED);
+    expect(await beginRun(executionOf(runId, "its own"))).toMatchObject({ refused: false });
+  });
+
+  it("begins no run that still waits for a place, even with its capability", async () => {
+    const runId = await startRun(acme);
+    const { rows } = await api.admin.query("select start_capability from runs where run_id = $1", [runId]);
+    const early = { ...executionOf(runId, "early"), startCapability: rows[0].start_capability };
+    expect(await worker.runWorker.beginRun(early)).toMatchObject({ refused: true });
+    expect((await acme.workflows.describeWorkflowRun({ runId })).run?.status).toBe(RunStatus.QUEUED);
     expect(await beginRun(executionOf(runId, "its own"))).toMatchObject({ refused: false });
   });
 

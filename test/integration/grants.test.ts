@@ -3,8 +3,8 @@ import pg from "pg";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { Role } from "../../src/drivers/postgres/migrate.ts";
 import type { RunStatus } from "../../src/runs/run-status.ts";
-import { assertTransition } from "../../src/runs/run-status.ts";
-import { insertAdmittedRuns } from "../support/builders/admitted-runs.ts";
+import { assertTransition, statusToJson } from "../../src/runs/run-status.ts";
+import { insertQueuedRuns } from "../support/builders/queued-runs.ts";
 import type { BorrowedEngines } from "../support/engines/borrow-engines.ts";
 import { borrowEngines } from "../support/engines/borrow-engines.ts";
 import type { TestDatabase } from "../support/engines/database.ts";
@@ -112,8 +112,6 @@ describe("the grants", () => {
 
 describe("a process that does what is another's", () => {
   it.each<[Role, string]>([
-    ["dispatcher", "update runs set status = 'COMPLETED'"],
-    ["dispatcher", "update runs set status = 'SEALING'"],
     ["dispatcher", "update runs set org = 'wholesale'"],
     ["dispatcher", "update runs set ended_at = now()"],
     ["dispatcher", "update runs set execution_run_id = 'mine'"],
@@ -121,7 +119,9 @@ describe("a process that does what is another's", () => {
     ["dispatcher", "select pins from runs"],
     ["dispatcher", "select payload from run_requests"],
     ["dispatcher", "select event from run_events"],
-    ["dispatcher", "update run_streams set last_hash = 'x'"],
+    ["dispatcher", "update run_streams set published_sequence = 9"],
+    ["dispatcher", "update run_queue set priority = 1"],
+    ["dispatcher", "delete from run_queue"],
     ["dispatcher", "update run_commands set reason = 'x'"],
     ["dispatcher", "delete from event_identities"],
     ["dispatcher", "insert into seals (tenant) values ('acme')"],
@@ -148,23 +148,35 @@ describe("a process that does what is another's", () => {
     expect(await trying(role, sql)).toBe(refused);
   });
 
-  it("is refused an event that is not the first, or a stream that has gone on, of a run that it accepts", async () => {
-    const event = (sequence: number) =>
-      `insert into run_events (tenant, org, run_id, day, sequence, writer_key, at, hash, event) values ('acme', 'retail', gen_random_uuid(), (now() at time zone 'utc')::date, ${sequence}, 'w', now(), 'h', '{}')`;
-    const stream = (sequence: number) =>
-      `insert into run_streams (tenant, org, run_id, last_sequence, last_hash) values ('acme', 'retail', gen_random_uuid(), ${sequence}, 'h')`;
-    for (const insert of [event, stream])
-      expect([await trying("dispatcher", insert(1)), await trying("dispatcher", insert(2))]).toEqual([1, refused]);
+  it("is refused every event but QUEUED and ADMITTED, and the end of a stream, when it is the dispatcher", async () => {
+    const [runId = ""] = await insertQueuedRuns(superuser, 1);
+    const tell = (event: object) =>
+      trying(
+        "dispatcher",
+        `insert into run_events (tenant, org, run_id, day, sequence, writer_key, at, hash, event)
+         values ('acme', 'retail', $1, (now() at time zone 'utc')::date, 1, 'w', now(), 'h', $2)`,
+        [runId, event],
+      );
+    for (const status of statuses)
+      expect({ status, answer: await tell({ status: { status: statusToJson(status) } }) }).toEqual({
+        status,
+        answer: status === "QUEUED" || status === "ADMITTED" ? 1 : refused,
+      });
+    expect(await tell({ message: { text: "well" } })).toBe(refused);
+    const move = (set: string) => trying("dispatcher", `update run_streams set ${set} where run_id = $1`, [runId]);
+    expect(await move("last_sequence = 1, last_hash = 'h'")).toBe(1);
+    expect(await move("last_sequence = 1, last_hash = 'h', closed = true")).toBe(refused);
+    expect(await move("last_hash = 'h'")).toBe(refused);
   });
 
-  it("is refused a run that is born ended, by either door", async () => {
+  it("is refused a run that does not begin QUEUED, by either door", async () => {
     const born = (status: RunStatus) =>
       `insert into runs (tenant, run_id, org, request_id, source, event_id, definition_id, definition_version, definition_digest, profile_id, profile_version,
          profile_digest, method, work_kind, cadence_id, "references", requested, status, deadline_at, day)
        values ('acme', gen_random_uuid(), 'retail', gen_random_uuid(), 's', 'e', 'd', '1', 'd', 'p', '1', 'p', 'scrum', 'story', 'c', '{}', '{}', '${status}', now(), now())`;
     for (const role of ["api", "dispatcher"] as const) {
-      expect(await trying(role, born("ADMITTED"))).toBe(1);
-      for (const status of statuses.slice(2)) expect(await trying(role, born(status))).toBe(refused);
+      expect(await trying(role, born("QUEUED"))).toBe(1);
+      for (const status of statuses.slice(1)) expect(await trying(role, born(status))).toBe(refused);
     }
   });
 });
@@ -172,7 +184,7 @@ describe("a process that does what is another's", () => {
 describe("the status of a run", () => {
   const runs = new Map<RunStatus, string>();
   beforeAll(async () => {
-    const ids = await insertAdmittedRuns(superuser, statuses.length);
+    const ids = await insertQueuedRuns(superuser, statuses.length);
     for (const [index, status] of statuses.entries()) {
       runs.set(status, ids[index] ?? "");
       await superuser.query("update runs set status = $1 where run_id = $2", [status, ids[index]]);
@@ -197,20 +209,22 @@ describe("the status of a run", () => {
   });
 
   it("is moved by nobody else, the owner included, but to ADMITTED", async () => {
-    for (const from of statuses)
-      for (const to of statuses.filter((status) => status !== from)) {
-        const answer = await move("migrate", from, to);
-        expect({ from, to, answer }).toEqual({
-          from,
-          to,
-          answer: from === "QUEUED" && to === "ADMITTED" ? 1 : refused,
-        });
-      }
+    for (const role of ["migrate", "dispatcher"] as const)
+      for (const from of statuses)
+        for (const to of statuses.filter((status) => status !== from)) {
+          const answer = await move(role, from, to);
+          expect({ role, from, to, answer }).toEqual({
+            role,
+            from,
+            to,
+            answer: from === "QUEUED" && to === "ADMITTED" ? 1 : refused,
+          });
+        }
   });
 
   it("stands once it is an end, and so does all else of the run", async () => {
     for (const role of ["api", "migrate"] as const)
-      for (const set of ["reason = 'x'", "base_commit = 'x'", "started_at = now()", `"references" = '{}'`])
+      for (const set of ["reason = 'x'", "base_commit = 'x'", "admitted_at = now()", `"references" = '{}'`])
         expect(await trying(role, `update runs set ${set} where run_id = $1`, [runs.get("FAILED")])).toBe(refused);
     expect(await trying("api", "update runs set reason = 'x' where run_id = $1", [runs.get("RUNNING")])).toBe(1);
   });
@@ -219,7 +233,7 @@ describe("the status of a run", () => {
 describe("what has its end, or only grows, for everybody", () => {
   const id = crypto.randomUUID();
   beforeAll(async () => {
-    const [runId = ""] = await insertAdmittedRuns(superuser, 1);
+    const [runId = ""] = await insertQueuedRuns(superuser, 1);
     const make = (sql: string) => superuser.query(sql, [runId]);
     await make("update run_streams set closed = true, last_sequence = 2, published_sequence = 1 where run_id = $1");
     await make(

@@ -15,8 +15,8 @@ import type { RecordSink } from "../../src/runs/outbox/bus-record.ts";
 import { settle } from "../../src/runs/outbox/outbox-store.ts";
 import { createPublishRunEvents } from "../../src/runs/outbox/publish-run-events.ts";
 import { laneCount, laneOf, quarantineTopic, runEventTopic } from "../../src/runs/outbox/topics.ts";
-import { insertAdmittedRuns } from "../support/builders/admitted-runs.ts";
 import { scopeOf } from "../support/builders/declared.ts";
+import { insertQueuedRuns } from "../support/builders/queued-runs.ts";
 import type { BorrowedEngines } from "../support/engines/borrow-engines.ts";
 import { borrowEngines } from "../support/engines/borrow-engines.ts";
 import type { TestDatabase } from "../support/engines/database.ts";
@@ -104,7 +104,7 @@ it("has a lease for each lane that events are written to, and for no other", asy
 });
 
 it("publishes each run's events once and in order, keyed by run, as CloudEvents", async () => {
-  const ids = await insertAdmittedRuns(superuser, 20);
+  const ids = await insertQueuedRuns(superuser, 20);
   await whileRunning([relay()], async () => {
     for (const from of [1, 4, 7]) await Promise.all(ids.map((runId) => append(runId, from, 3)));
     await outboxEmpty();
@@ -116,7 +116,7 @@ it("publishes each run's events once and in order, keyed by run, as CloudEvents"
 });
 
 it("carries correlation, causation and trace of the request on in each event, and only what there is", async () => {
-  const [traced = "", plain = ""] = await insertAdmittedRuns(superuser, 2);
+  const [traced = "", plain = ""] = await insertQueuedRuns(superuser, 2);
   const traceparent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
   await superuser.query(
     "update runs set event_id = 'evt-1', correlation_id = 'order-7 ü', traceparent = $2, tracestate = 'a=1' where run_id = $1",
@@ -138,7 +138,7 @@ it("carries correlation, causation and trace of the request on in each event, an
 });
 
 it("takes a run of thousands of events in rounds, and passes on what stands in the outbox whole", async () => {
-  const [runId = ""] = await insertAdmittedRuns(superuser, 1);
+  const [runId = ""] = await insertQueuedRuns(superuser, 1);
   for (let from = 1; from <= 1_401; from += 100) await append(runId, from, 100, "x".repeat(4_000));
   const body = Buffer.alloc(1_000_000, 7);
   for (let n = 0; n < 5; n += 1)
@@ -160,7 +160,7 @@ it("takes a run of thousands of events in rounds, and passes on what stands in t
 });
 
 it("has one owner per lane with two relays running, and the second takes over what the first leaves", async () => {
-  const ids = await insertAdmittedRuns(superuser, 12);
+  const ids = await insertQueuedRuns(superuser, 12);
   const first = new AbortController();
   const firstRunning = relay({ owner: "first" }).run(first.signal);
   const owners = async () => {
@@ -186,14 +186,14 @@ it("takes a dead relay's lanes when their lease has ended, within 15 s", async (
   await superuser.query(
     "update relay_lanes set owner = 'dead', epoch = epoch + 1, leased_until = now() + interval '10 seconds'",
   );
-  const [runId = ""] = await insertAdmittedRuns(superuser, 1);
+  const [runId = ""] = await insertQueuedRuns(superuser, 1);
   await append(runId, 1, 2);
   await whileRunning([relay()], () => outboxEmpty(15_000));
   expect((await published()).get(runId)).toEqual([1, 2]);
 });
 
 it("writes nothing down for a lane that another relay has taken meanwhile; the events are sent again", async () => {
-  const [runId = ""] = await insertAdmittedRuns(superuser, 1);
+  const [runId = ""] = await insertQueuedRuns(superuser, 1);
   await append(runId, 1, 3);
   const lane = laneOf(runId);
   let stolen = 0;
@@ -214,7 +214,7 @@ it("writes nothing down for a lane that another relay has taken meanwhile; the e
 });
 
 it("loses nothing while the bus fails, and goes on in order", async () => {
-  const [runId = ""] = await insertAdmittedRuns(superuser, 1);
+  const [runId = ""] = await insertQueuedRuns(superuser, 1);
   let failures = 0;
   const send: RecordSink["send"] = async (topic, records) => {
     if (failures < 3) {
@@ -250,7 +250,7 @@ it("runs as a process: ready when database and bus answer, frozen and thawed bus
     timeout: 60_000,
     interval: 50,
   });
-  const [runId = ""] = await insertAdmittedRuns(superuser, 1);
+  const [runId = ""] = await insertQueuedRuns(superuser, 1);
   await append(runId, 1, 1);
   await outboxEmpty();
   process.kill(engines.kafka.engine.pid, "SIGSTOP");

@@ -60,7 +60,7 @@ describe("the limits of a run's time", () => {
     await report(runId, { attempt: 2, status: "RUN_STATUS_RUNNING" });
     expect(await describeRun(runId)).toMatchObject({ workBegunAt: working?.workBegunAt, limit: working?.limit });
     expect((await eventsOf(runId)).flatMap(({ status }) => status?.limit?.cause ?? [])).toEqual([
-      ...["queue_limit_exceeded", "queue_limit_exceeded", "work_limit_exceeded"],
+      ...["queue_limit_exceeded", "queue_limit_exceeded", "queue_limit_exceeded", "work_limit_exceeded"],
     ]);
   });
 

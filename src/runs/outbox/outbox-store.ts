@@ -80,7 +80,7 @@ export async function insertRecords(transaction: Transaction, records: readonly 
 }
 
 /** Bytes as base64, as the columns take them. */
-export const outboxJson = ({ headers, body, ...record }: OutboxRecord) => ({
+const outboxJson = ({ headers, body, ...record }: OutboxRecord) => ({
   ...record,
   headers: headers.map(([name, value]) => [name, Buffer.from(value).toString("base64")]),
   body: body === null ? null : Buffer.from(body).toString("base64"),
@@ -181,9 +181,15 @@ export async function settle(
   const [held] = await Promise.all([
     renewLanes(transaction, [lane]),
     transaction.query(
+      // in the order in which everybody locks many streams, so that nobody waits for one another
       `update run_streams as s set published_sequence = goal.through_sequence
-       from unnest($1::text[], $2::uuid[], $3::bigint[]) as goal (tenant, run_id, through_sequence)
-       where s.tenant = goal.tenant and s.run_id = goal.run_id and s.published_sequence < goal.through_sequence`,
+       from (
+         select s.tenant, s.run_id, goal.through_sequence
+         from unnest($1::text[], $2::uuid[], $3::bigint[]) as goal (tenant, run_id, through_sequence)
+           join run_streams as s on s.tenant = goal.tenant and s.run_id = goal.run_id and s.published_sequence < goal.through_sequence
+         order by s.tenant, s.run_id for update of s
+       ) as goal
+       where s.tenant = goal.tenant and s.run_id = goal.run_id`,
       goalColumns(published),
     ),
     transaction.query("delete from outbox where lane = $1 and id = any($2::bigint[])", [lane.lane, doneIds]),

@@ -22,6 +22,20 @@ export async function lockStream(
   return rows[0];
 }
 
+/** Locks the streams of many runs, as `lockStream` does; everybody locks them in the order of tenant and run, so that nobody waits for one another. */
+export async function lockStreams(
+  transaction: Transaction,
+  runs: readonly { readonly tenant: string; readonly runId: string }[],
+): Promise<ReadonlyMap<string, StreamHead>> {
+  const { rows } = await transaction.query<StreamHead & { runId: string }>(
+    `select s.run_id as "runId", s.last_sequence as "lastSequence", s.last_hash as "lastHash", s.size_bytes as "sizeBytes"
+     from unnest($1::text[], $2::uuid[]) as wanted (tenant, run_id) join run_streams as s on s.tenant = wanted.tenant and s.run_id = wanted.run_id
+     order by s.tenant, s.run_id for update of s`,
+    [runs.map(({ tenant }) => tenant), runs.map(({ runId }) => runId)],
+  );
+  return new Map(rows.map(({ runId, ...head }) => [runId, head]));
+}
+
 /** The compare-and-set of a worker's report: a lower attempt of the generation than was heard before is too late. @returns whether this attempt may speak */
 export async function raiseFence(
   transaction: Transaction,
@@ -59,8 +73,8 @@ export interface StreamAddition {
 export async function beginStreams(transaction: Transaction, additions: readonly StreamAddition[]): Promise<void> {
   await Promise.all([
     transaction.query(
-      `insert into run_streams (tenant, org, run_id, last_sequence, last_hash)
-       select s.tenant, s.org, s."runId", s."lastSequence", s."lastHash" from ${streamRows}`,
+      `insert into run_streams (tenant, org, run_id, last_sequence, last_hash, size_bytes)
+       select s.tenant, s.org, s."runId", s."lastSequence", s."lastHash", s."sizeBytes" from ${streamRows}`,
       [streamRowsOf(additions)],
     ),
     insertEvents(transaction, additions),

@@ -8,7 +8,7 @@ const earlier = new Date("2030-01-01T11:00:00Z");
 type Run = Parameters<typeof judgeLostRun>[0];
 const begun: Run = {
   ...{ status: "RUNNING", generation: 1, desiredState: "RUN" },
-  ...{ createdAt: earlier, startedAt: earlier, begunAt: earlier, workBegunAt: earlier, sealingAt: null },
+  ...{ createdAt: earlier, begunAt: earlier, workBegunAt: earlier, sealingAt: null },
   ...{ queueLimitSeconds: 86_400, workLimitSeconds: 86_400, handoffLimitSeconds: 86_400, deadlineAt: later },
 };
 const judge = (finding: Finding, run: Partial<Run> = {}, generation = run.generation ?? 1) => {
@@ -56,7 +56,6 @@ describe("a run that does not go on", () => {
   it("ends TIMED_OUT by the limit of time that has passed, and says what it waited for", () => {
     for (const finding of gone) expect(judge(finding, { deadlineAt: earlier })).toBe("TIMED_OUT deadline_exceeded");
     const unbegun = {
-      startedAt: null,
       begunAt: null,
       workBegunAt: null,
       status: "ADMITTED",
@@ -81,7 +80,7 @@ describe("a run that does not go on", () => {
   });
 
   it("ends FAILED when Temporal refuses its start, unless it took it after all", () => {
-    expect(judge("start_refused", { startedAt: null, begunAt: null })).toBe("FAILED start_refused");
+    expect(judge("start_refused", { begunAt: null })).toBe("FAILED start_refused");
     expect(judge("start_refused")).toBe("leave");
   });
 });

@@ -50,7 +50,7 @@ const leave: Judgement = { action: "leave" };
  * @param waitsFor - what the run waited for last; empty when unknown
  */
 export function judgeLostRun(
-  run: Pick<RunRow, "generation" | "desiredState" | "startedAt" | "begunAt"> & TimedRun,
+  run: Pick<RunRow, "generation" | "desiredState" | "begunAt"> & TimedRun,
   { generation, finding, detail }: Found,
   now: Date,
   waitsFor: string,
@@ -58,7 +58,7 @@ export function judgeLostRun(
   if (isEnded(run.status) || run.generation !== generation) return leave;
   if (finding === "unbegun" || finding === "silent") return leave;
   if (finding === "cancel_wished" && run.begunAt !== null) return leave; // BeginRun's answer carried the wish
-  if (finding === "start_refused" && run.startedAt !== null) return leave;
+  if (finding === "start_refused" && run.begunAt !== null) return leave;
   if (run.desiredState === "CANCEL") return end("CANCELLED", "cancelled", "the run was asked to end");
   const limit = exceededLimit(run, now);
   if (limit !== undefined) return end("TIMED_OUT", limit.cause, reasonOfLimit(run, limit, waitsFor));

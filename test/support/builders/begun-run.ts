@@ -90,6 +90,7 @@ export const createBeginRun =
     await createInRun({ inScope, now })(scope, async (open) => {
       const begunAt = now();
       await admitExecution(open.transaction, scope, { ...execution, begunAt });
+      await open.moveTo("ADMITTED", "admit");
       await open.moveTo("PREPARING", "begin/1");
       await beginAttempt(open, { attempt, fault: undefined }, begunAt);
       if (work !== undefined) await keepBaseCommit(open.transaction, scope, work.baseCommit);

@@ -54,7 +54,14 @@ export async function startReconcileWorld() {
   const log = pino({ level: "silent" });
   /** Starts the loops of one dispatcher process. */
   const dispatch = (maxUnbegun = 32) => {
-    const deps = { inTransaction, workflows: temporal, maxUnbegun, log };
+    const deps = {
+      inTransaction,
+      workflows: temporal,
+      maxUnbegun,
+      onAdmitted: () => undefined,
+      now: () => new Date(),
+      log,
+    };
     const reconcile = createReconcileRuns({ ...deps, afterSeconds });
     const loops = [createReleaseRuns({ ...deps, refusedSeconds: afterSeconds }), createPumpCommands(deps), reconcile];
     const stop = new AbortController();
@@ -95,8 +102,8 @@ export async function startReconcileWorld() {
     /** One row of a run, as the database has it. */
     async rowOf(runId: string) {
       const { rows } = await api.admin.query(
-        `select r.status, r.generation, r.started_at is not null as started, s.cause, s.state as seal
-         from runs r left join seals s using (tenant, run_id) where run_id = $1`,
+        `select r.status, r.generation, q.started_at is not null or r.begun_at is not null as started, s.cause, s.state as seal
+         from runs r left join seals s using (tenant, run_id) left join run_queue q using (tenant, run_id) where run_id = $1`,
         [runId],
       );
       return rows[0];

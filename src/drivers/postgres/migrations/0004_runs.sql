@@ -41,9 +41,8 @@ create table runs (
   deadline_at timestamptz,
   due_at timestamptz,
   day date not null,
-  claimed_until timestamptz,
   created_at timestamptz not null default now(),
-  started_at timestamptz,
+  admitted_at timestamptz,
   begun_at timestamptz,
   work_begun_at timestamptz,
   sealing_at timestamptz,
@@ -65,19 +64,35 @@ comment on column runs.base_commit is 'what the ref was resolved to, once';
 comment on column runs.deadline_at is 'the event''s own; null when it has none';
 comment on column runs.due_at is 'when the limit of time that runs at present is over (src/runs/time-limits.ts); null after the end';
 comment on column runs.day is 'partition key of the run''s events';
-comment on column runs.claimed_until is 'a release loop is starting it until then; database time';
 comment on column runs.work_begun_at is 'the limit of the work counts from here: a worker took it up, or, for a plan without steps, its workflow began';
 comment on column runs.sealing_at is 'the limit of the hand-off counts from here';
-comment on column runs.examined_at is 'when the reconciler last asked after it, or its workflow was started; database time';
+comment on column runs.examined_at is 'when the reconciler last asked after it; database time';
 create index runs_newest on runs (tenant, created_at desc, run_id);
 create index runs_by_status on runs (tenant, status, created_at desc);
 create index runs_by_profile on runs (tenant, profile_id, created_at desc);
--- A generation that nobody has begun counts as one that is to be started, whatever the run's status.
-create index runs_to_release on runs (priority, created_at) where started_at is null and ended_at is null;
-create index runs_unbegun on runs (started_at) where started_at is not null and begun_at is null and ended_at is null;
-create index runs_claimed on runs (claimed_until) where started_at is null and ended_at is null and claimed_until is not null;
-create index runs_to_examine on runs (examined_at) where started_at is not null and ended_at is null;
+create index runs_to_examine on runs (examined_at) where status <> 'QUEUED' and ended_at is null;
 create index runs_due on runs (due_at) where due_at is not null;
+
+create table run_queue (
+  tenant text not null,
+  org text not null,
+  run_id uuid not null,
+  keys text[] not null default '{}',
+  priority smallint not null,
+  queued_at timestamptz not null,
+  not_before timestamptz not null default '-infinity',
+  claimed_until timestamptz,
+  started_at timestamptz,
+  primary key (tenant, run_id)
+);
+comment on table run_queue is 'Runs whose generation has not begun. Claims and starts are written here, so that the wide rows of runs stay as they are. BeginRun and the end of the run delete the row.';
+comment on column run_queue.keys is 'what the run counts under, where limits are set';
+comment on column run_queue.queued_at is 'when the run was accepted: of equal priority the oldest goes first';
+comment on column run_queue.not_before is 'after a refused start';
+comment on column run_queue.claimed_until is 'a dispatcher is starting its workflow until then; database time';
+comment on column run_queue.started_at is 'when Temporal had its workflow; database time';
+create index run_queue_waiting on run_queue (priority, queued_at) where started_at is null;
+create index run_queue_places on run_queue (claimed_until) where claimed_until is not null;
 
 create table run_references (
   tenant text not null,
@@ -161,10 +176,10 @@ create table run_commands (
 create index run_commands_due on run_commands (next_attempt_at) where delivered_at is null;
 
 select protect_org_table(t::regclass), open_tenant_table(t::regclass, 'automation_dispatcher')
-from unnest(array['runs', 'run_references', 'run_streams', 'run_events', 'run_commands']) as t;
--- The dispatcher writes the beginning of a stream and nothing after it.
-alter policy automation_dispatcher on run_events with check (sequence = 1);
-alter policy automation_dispatcher on run_streams with check (last_sequence = 1 and not closed);
+from unnest(array['runs', 'run_queue', 'run_references', 'run_streams', 'run_events', 'run_commands']) as t;
+-- The dispatcher tells that a run is queued and that it is admitted, and nothing else.
+alter policy automation_dispatcher on run_events with check (event->'status'->>'status' in ('RUN_STATUS_QUEUED', 'RUN_STATUS_ADMITTED'));
+alter policy automation_dispatcher on run_streams with check (not closed);
 select open_tenant_table(t::regclass, 'automation_relay') from unnest(array['runs', 'run_streams', 'run_events']) as t;
 
 -- The status of a run, as src/runs/run-status.ts writes it out. A process that is not the api admits runs and does no more.
@@ -189,40 +204,44 @@ end $$;
 revoke all on function guard_run_status() from public;
 
 create trigger status before update of status on runs for each row when (old.status <> new.status) execute function guard_run_status();
-create trigger begins before insert on runs for each row when (new.status not in ('QUEUED', 'ADMITTED') or new.ended_at is not null)
-  execute function refuse_write('a run begins QUEUED or ADMITTED');
+create trigger begins before insert on runs for each row when (new.status <> 'QUEUED' or new.ended_at is not null)
+  execute function refuse_write('a run begins QUEUED');
 create trigger ended before update on runs for each row when (old.status in ('COMPLETED', 'FAILED', 'CANCELLED', 'TIMED_OUT'))
   execute function refuse_write('the run has ended');
 select fix_columns('runs', 'tenant, run_id, org, request_id, source, event_id, definition_id, definition_version, definition_digest, profile_id, profile_version,
   profile_digest, rule_id, method, work_kind, cadence_id, requested, pins, correlation_id, traceparent, tracestate, deadline_at, day, created_at');
 
--- A sequence never falls. A closed stream is still published, and takes no event.
+-- A sequence never falls, and the hash moves with it. A closed stream is still published, and takes no event.
 create trigger grows before update on run_streams for each row
-  when (new.last_sequence < old.last_sequence or new.published_sequence < old.published_sequence or new.published_sequence > new.last_sequence
-    or (old.closed and (not new.closed or new.last_sequence <> old.last_sequence or new.last_hash <> old.last_hash)))
+  when (new.last_sequence < old.last_sequence or (new.last_sequence = old.last_sequence and new.last_hash <> old.last_hash) or new.published_sequence < old.published_sequence or new.published_sequence > new.last_sequence
+    or (old.closed and (not new.closed or new.last_sequence <> old.last_sequence)))
   execute function refuse_write('a stream only grows, and not once it is closed');
 select fix_columns('run_streams', 'tenant, run_id, org');
+select fix_columns('run_queue', 'tenant, run_id, org, keys, priority, queued_at');
 select fix_columns('run_commands', 'tenant, command_id, run_id, org, kind, principal, reason, created_at');
 select append_only(t::regclass) from unnest(array['run_references', 'run_events']) as t;
 select never_deleted(t::regclass) from unnest(array['runs', 'run_streams', 'run_commands']) as t;
 
-grant select on runs, run_references, run_streams, run_events to automation_api;
+grant select on runs, run_queue, run_references, run_streams, run_events to automation_api;
 grant insert (tenant, run_id, org, request_id, source, event_id, definition_id, definition_version, definition_digest, profile_id, profile_version, profile_digest,
   rule_id, method, work_kind, cadence_id, "references", requested, pins, shown, status, priority, correlation_id, traceparent, tracestate,
   queue_limit_seconds, work_limit_seconds, handoff_limit_seconds, deadline_at, due_at, day, created_at) on runs to automation_api, automation_dispatcher;
+grant insert (tenant, org, run_id, priority, queued_at) on run_queue to automation_api, automation_dispatcher;
 grant insert (tenant, org, run_id, kind, id) on run_references to automation_api, automation_dispatcher;
-grant insert (tenant, org, run_id, last_sequence, last_hash) on run_streams to automation_api, automation_dispatcher;
+grant insert (tenant, org, run_id, last_sequence, last_hash, size_bytes) on run_streams to automation_api, automation_dispatcher;
 grant insert (tenant, org, run_id, day, sequence, writer_key, at, hash, event) on run_events to automation_api, automation_dispatcher;
 
-grant update (status, reason, "references", desired_state, cancel, generation, start_capability, execution_run_id, attempt, waiting, base_commit, due_at, claimed_until,
-  started_at, begun_at, work_begun_at, sealing_at, ended_at) on runs to automation_api;
+grant update (status, reason, "references", desired_state, cancel, generation, start_capability, execution_run_id, attempt, waiting, base_commit, due_at,
+  begun_at, work_begun_at, sealing_at, ended_at) on runs to automation_api;
+grant update (not_before, claimed_until, started_at), delete on run_queue to automation_api;
 grant update (last_sequence, last_hash, size_bytes, fence, closed, appended_at) on run_streams to automation_api;
 grant insert (tenant, org, command_id, run_id, generation, kind, principal, reason) on run_commands to automation_api;
 
 grant select (tenant, run_id, org, event_id, definition_id, definition_version, profile_id, profile_version, cadence_id, "references", shown, status, priority, generation,
-  start_capability, traceparent, tracestate, queue_limit_seconds, work_limit_seconds, handoff_limit_seconds, deadline_at, due_at, claimed_until, created_at, started_at,
-  begun_at, work_begun_at, sealing_at, ended_at, examined_at), update (claimed_until, started_at, examined_at) on runs to automation_dispatcher;
-grant select (tenant, run_id, appended_at) on run_streams to automation_dispatcher;
+  start_capability, traceparent, tracestate, queue_limit_seconds, work_limit_seconds, handoff_limit_seconds, deadline_at, due_at, day, created_at,
+  begun_at, work_begun_at, sealing_at, ended_at, examined_at), update (status, admitted_at, examined_at) on runs to automation_dispatcher;
+grant select (tenant, run_id, priority, queued_at, not_before, claimed_until, started_at), update (not_before, claimed_until, started_at) on run_queue to automation_dispatcher;
+grant select (tenant, run_id, last_sequence, last_hash, size_bytes, appended_at), update (last_sequence, last_hash, size_bytes, closed, appended_at) on run_streams to automation_dispatcher;
 grant select (tenant, command_id, run_id, attempts, delivered_at, next_attempt_at), update (attempts, delivered_at, next_attempt_at) on run_commands to automation_dispatcher;
 
 grant select (tenant, run_id, day, event_id, correlation_id, traceparent, tracestate) on runs to automation_relay;

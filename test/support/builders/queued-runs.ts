@@ -2,8 +2,8 @@ import { randomUUID } from "node:crypto";
 import type { Pool } from "pg";
 import { genesis } from "../../../src/runs/stream/chain-events.ts";
 
-/** Writes admitted runs of a tenant as accept leaves them, each with an empty stream. @returns their ids, oldest first */
-export async function insertAdmittedRuns(
+/** Writes runs of a tenant into the queue, each with an empty stream. @returns their ids, oldest first */
+export async function insertQueuedRuns(
   superuser: Pool,
   count: number,
   change: { readonly tenant?: string; readonly priority?: number } = {},
@@ -14,10 +14,15 @@ export async function insertAdmittedRuns(
     `insert into runs (tenant, run_id, org, request_id, source, event_id, definition_id, definition_version, definition_digest,
        profile_id, profile_version, profile_digest, method, work_kind, cadence_id, "references", requested, status, priority, day, created_at)
      select $1, id, 'retail', gen_random_uuid(), 'urn:test', id::text, 'increment-evidence', '1', 'd', 'scrum-team', '1', 'p', 'scrum', 'story', 'sprint-7',
-       '{"workItems":[{"kind":"backlog_item","id":"PBI-1"}],"timeboxes":[{"kind":"sprint","id":"sprint-7"}],"goals":[{"kind":"sprint_goal","id":"G-1"}]}', '{}', 'ADMITTED', $3,
+       '{"workItems":[{"kind":"backlog_item","id":"PBI-1"}],"timeboxes":[{"kind":"sprint","id":"sprint-7"}],"goals":[{"kind":"sprint_goal","id":"G-1"}]}', '{}', 'QUEUED', $3,
        (now() at time zone 'utc')::date, now() + place * interval '1 microsecond'
      from unnest($2::uuid[]) with ordinality as run (id, place)`,
     [tenant, ids, priority],
+  );
+  await superuser.query(
+    `insert into run_queue (tenant, org, run_id, priority, queued_at)
+     select tenant, org, run_id, priority, created_at from runs where run_id = any($1::uuid[])`,
+    [ids],
   );
   await superuser.query(
     "insert into run_streams (tenant, org, run_id, last_sequence, last_hash) select $1, 'retail', unnest($2::uuid[]), 0, $3",

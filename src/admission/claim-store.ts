@@ -1,0 +1,43 @@
+import type { Transaction } from "../tenancy/transaction.ts";
+import type { RunToStart } from "./workflows.ts";
+
+export type RunKey = Pick<RunToStart, "tenant" | "runId">;
+
+/** After a refused start. */
+const refusedPauseSeconds = 10;
+
+/** Writes that Temporal has the workflows of these runs, and forgets that it had refused them. */
+export async function markStarted(transaction: Transaction, runs: readonly RunKey[]): Promise<void> {
+  await transaction.query(
+    `with started as (
+       update run_queue as q set started_at = clock_timestamp()
+       from unnest($1::text[], $2::uuid[]) as started (tenant, run_id)
+       where q.tenant = started.tenant and q.run_id = started.run_id and q.claimed_until is not null and q.started_at is null
+       returning q.tenant, q.run_id
+     )
+     delete from reconciliations as c using started
+     where c.tenant = started.tenant and c.run_id = started.run_id and c.finding = 'start_refused'`,
+    columns(runs),
+  );
+}
+
+/** Gives claims back before they end. */
+export async function giveBack(transaction: Transaction, runs: readonly RunKey[]): Promise<void> {
+  await transaction.query(
+    `update run_queue as q set claimed_until = null
+     from unnest($1::text[], $2::uuid[]) as given (tenant, run_id)
+     where q.tenant = given.tenant and q.run_id = given.run_id and q.started_at is null`,
+    columns(runs),
+  );
+}
+
+/** Gives the claim of a run back whose start was refused; it is tried again 10 s later. */
+export async function postponeStart(transaction: Transaction, { tenant, runId }: RunKey): Promise<void> {
+  await transaction.query(
+    `update run_queue set claimed_until = null, not_before = clock_timestamp() + make_interval(secs => $3)
+     where tenant = $1 and run_id = $2 and started_at is null`,
+    [tenant, runId, refusedPauseSeconds],
+  );
+}
+
+const columns = (runs: readonly RunKey[]) => [runs.map((run) => run.tenant), runs.map((run) => run.runId)];

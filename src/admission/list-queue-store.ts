@@ -1,0 +1,45 @@
+import type { RunStatus } from "../runs/run-status.ts";
+import type { Found } from "../seal/reconcile/judge-lost-run.ts";
+import type { Transaction } from "../tenancy/transaction.ts";
+
+export interface OpenRuns {
+  readonly status: RunStatus;
+  readonly count: number;
+  readonly oldestAt: Date;
+  /** Their workflow is not started yet. */
+  readonly waiting: number;
+  /** Their workflow is started and has not begun. */
+  readonly starting: number;
+}
+
+/** Runs without an end, by state. */
+export async function countOpenRuns(transaction: Transaction, tenant: string): Promise<OpenRuns[]> {
+  const { rows } = await transaction.query<OpenRuns>(
+    `select r.status, count(*)::int as count, min(r.created_at) as "oldestAt", count(*) filter (where q.run_id is not null and q.started_at is null)::int as waiting,
+       count(q.started_at)::int as starting
+     from runs as r left join run_queue as q on q.tenant = r.tenant and q.run_id = r.run_id
+     where r.tenant = $1 and r.status = any($2) group by r.status order by array_position($2, r.status)`,
+    [tenant, openStatuses],
+  );
+  return rows;
+}
+
+const openStatuses: readonly RunStatus[] = ["QUEUED", "ADMITTED", "PREPARING", "RUNNING", "EVALUATING", "SEALING"];
+
+export interface HeldUp extends Found {
+  readonly runId: string;
+  readonly status: RunStatus;
+  readonly since: Date;
+  readonly due: boolean;
+}
+
+/** Runs without progress, oldest first, at most 200. */
+export async function listHeldUp(transaction: Transaction, tenant: string): Promise<HeldUp[]> {
+  const { rows } = await transaction.query<HeldUp>(
+    `select c.run_id as "runId", r.status, c.generation, c.finding, c.detail, c.found_at as since, c.due_at is not null as due
+     from reconciliations as c join runs as r on r.tenant = c.tenant and r.run_id = c.run_id and r.generation = c.generation
+     where c.tenant = $1 and r.ended_at is null order by c.found_at limit 200`,
+    [tenant],
+  );
+  return rows;
+}

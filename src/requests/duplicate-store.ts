@@ -1,0 +1,48 @@
+import type { Transaction } from "../tenancy/transaction.ts";
+import type { RequestRow } from "./request-store.ts";
+
+/** What was found: `first` is this very delivery, written now or before. An identity that another org has is a conflict, and no more is told of it. */
+export interface Seen {
+  readonly index: number;
+  readonly seen: "first" | "duplicate" | "conflict";
+  readonly requestId: string;
+  readonly runId: string | null;
+}
+
+/** Tells duplicates from conflicts, for deliveries whose identity is known, and writes them down; the same record at the same position is no new delivery. */
+export async function recordDuplicates(
+  transaction: Transaction,
+  rows: readonly (RequestRow & { readonly index: number })[],
+): Promise<Seen[]> {
+  if (rows.length === 0) return [];
+  const { rows: seen } = await transaction.query<Seen>(classify, [
+    JSON.stringify(
+      rows.map(({ index, tenant, org, source, eventId, eventType, digest, position, recordDigest }) => ({
+        index,
+        tenant,
+        org,
+        source,
+        eventId,
+        eventType,
+        digest,
+        position,
+        recordDigest,
+      })),
+    ),
+  ]);
+  return seen;
+}
+
+const classify = `
+  with input as (
+    select * from jsonb_to_recordset($1) as i(index int, tenant text, org text, source text, "eventId" text, "eventType" text, digest text, position text, "recordDigest" text)
+  ), seen as (
+    select i.*, e.request_id, case when e.org = i.org then e.run_id end as run_id,
+      case when e.org <> i.org then 'conflict' when e.position = i.position and e.record_digest = i."recordDigest" then 'first' when e.payload_digest = i.digest then 'duplicate' else 'conflict' end as seen
+    from input i join event_identities e on e.tenant = i.tenant and e.source = i.source and e.event_id = i."eventId"
+  ), again as (
+    insert into deliveries (tenant, org, position, record_digest, request_id, source, event_id, event_type, run_id, disposition, payload_digest)
+    select tenant, org, position, "recordDigest", request_id, source, "eventId", "eventType", run_id, seen, digest from seen where seen <> 'first' order by tenant, position
+    on conflict do nothing
+  )
+  select index, seen, request_id as "requestId", run_id as "runId" from seen order by index`;

@@ -1,0 +1,35 @@
+import type { Transaction } from "../tenancy/transaction.ts";
+import type { NewRun } from "./new-run.ts";
+import type { RunRow } from "./run-store.ts";
+
+/** Puts new runs into the queue. */
+export async function enqueueRuns(transaction: Transaction, runs: readonly NewRun["run"][]): Promise<void> {
+  const rows = runs.map(({ tenant, org, runId, priority, createdAt }) => ({ tenant, org, runId, priority, createdAt }));
+  await transaction.query(
+    `insert into run_queue (tenant, org, run_id, priority, queued_at)
+     select * from jsonb_to_recordset($1) as q(tenant text, org text, "runId" uuid, priority smallint, "createdAt" timestamptz)`,
+    [JSON.stringify(rows)],
+  );
+}
+
+/** Puts a run back into the queue, so that its next generation is started; it keeps its priority and age. */
+export async function enqueueAgain(transaction: Transaction, run: Pick<RunRow, "tenant" | "runId">): Promise<void> {
+  await transaction.query(
+    `insert into run_queue (tenant, org, run_id, priority, queued_at)
+     select tenant, org, run_id, priority, created_at from runs where tenant = $1 and run_id = $2
+     on conflict (tenant, run_id) do update set not_before = default, claimed_until = null, started_at = null`,
+    [run.tenant, run.runId],
+  );
+}
+
+/** Takes runs that have ended out of the queue. */
+export async function leaveQueue(
+  transaction: Transaction,
+  runs: readonly Pick<RunRow, "tenant" | "runId">[],
+): Promise<void> {
+  await transaction.query(
+    `delete from run_queue as q using unnest($1::text[], $2::uuid[]) as gone (tenant, run_id)
+     where q.tenant = gone.tenant and q.run_id = gone.run_id`,
+    [runs.map(({ tenant }) => tenant), runs.map(({ runId }) => runId)],
+  );
+}
