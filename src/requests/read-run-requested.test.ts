@@ -28,7 +28,8 @@ describe("the data of a request", () => {
       roleExpectations: [{}, { rank: 3 }],
     };
     expect(reasonsOf(odd, dataSchema)).toEqual([
-      ...["unknown_field data.context.scrum.mood", "unknown_field data.colour"],
+      "unknown_field data.context.scrum.mood",
+      "unknown_field data.colour",
       "unknown_field data.roleExpectations.1.rank",
     ]);
   });
@@ -56,7 +57,12 @@ describe("the data of a request", () => {
   });
 
   it.each([
-    ...[schema("1"), schema("1.x"), schema("01.0"), schema("1.0.0"), `${schema("1.0")}#x`, schema("")],
+    schema("1"),
+    schema("1.x"),
+    schema("01.0"),
+    schema("1.0.0"),
+    `${schema("1.0")}#x`,
+    schema(""),
     "urn:automation:schema:other:1.0",
   ])("of schema %s is told the form", (dataSchema) => {
     expect(readRunRequested({ data, dataSchema })).toMatchObject({

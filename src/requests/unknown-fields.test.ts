@@ -17,7 +17,10 @@ describe("what a proto schema does not know", () => {
       verdict: { verdict: { lines: [{ state: "LINE_STATE_MET" }, { state: "LINE_STATE_ODD", weight: 1 }] } },
     };
     expect(pathsOf(RunEventSchema, event)).toEqual([
-      ...["run_id2", "status.status", "verdict.verdict.lines.1.state", "verdict.verdict.lines.1.weight"],
+      "run_id2",
+      "status.status",
+      "verdict.verdict.lines.1.state",
+      "verdict.verdict.lines.1.weight",
     ]);
     expect(pathsOf(PolicySchema, null)).toEqual([]);
     expect(pathsOf(PolicySchema, JSON.parse('{"__proto__":{},"constructor":1}'))).toEqual(["__proto__", "constructor"]);

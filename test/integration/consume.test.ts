@@ -163,7 +163,10 @@ describe("an event that an official SDK wrote", () => {
       return found;
     }, soon);
     const all = {
-      ...{ subject: "B-1", data_schema: "urn:example:schemas/asked", correlation_id: "c-1", tracestate: "vendor=one" },
+      subject: "B-1",
+      data_schema: "urn:example:schemas/asked",
+      correlation_id: "c-1",
+      tracestate: "vendor=one",
       traceparent: "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
       event_time: expect.any(Date),
     };
