@@ -29,7 +29,12 @@ export function createListPersonas(deps: { readonly inScope: InScope }) {
 export function personaToJson(stored: StoredPersona): PersonaJson {
   const { id, version, digest, manifest, publishedBy } = stored;
   return {
-    ...{ id, version, title: manifest.title ?? "", digest, publishedBy, manifest },
+    id,
+    version,
+    title: manifest.title ?? "",
+    digest,
+    publishedBy,
+    manifest,
     sizeBytes: String(stored.sizeBytes),
     publishedAt: stored.createdAt.toISOString(),
   };

@@ -10,8 +10,25 @@ const warmUps = 5;
 
 /** The least that makes a box of the host's programs; everything else is what ours adds. */
 const bare = [
-  ...["--unshare-all", "--die-with-parent", "--ro-bind", "/usr", "/usr", "--symlink", "usr/bin", "/bin"],
-  ...["--symlink", "usr/lib", "/lib", "--symlink", "usr/lib64", "/lib64", "--proc", "/proc", "--dev", "/dev", "true"],
+  "--unshare-all",
+  "--die-with-parent",
+  "--ro-bind",
+  "/usr",
+  "/usr",
+  "--symlink",
+  "usr/bin",
+  "/bin",
+  "--symlink",
+  "usr/lib",
+  "/lib",
+  "--symlink",
+  "usr/lib64",
+  "/lib64",
+  "--proc",
+  "/proc",
+  "--dev",
+  "/dev",
+  "true",
 ];
 
 /** From the call until the box is gone: our box of `true` and a bare bwrap of it take turns. */
@@ -23,8 +40,15 @@ export async function benchBoxes(): Promise<void> {
     const run = await area.openRun(0, never);
     const workspace = await run.newFolder("ws");
     const spec: BoxSpec = {
-      ...{ slot: 0, argv: ["true"], cwd: "/workspace", env: {}, home: await run.newFolder("home"), hasChannel: true },
-      ...{ mounts: [{ hostPath: workspace, path: "/workspace", mode: "rw" }], limits: roomyLimits, graceMs: 1_000 },
+      slot: 0,
+      argv: ["true"],
+      cwd: "/workspace",
+      env: {},
+      home: await run.newFolder("home"),
+      hasChannel: true,
+      mounts: [{ hostPath: workspace, path: "/workspace", mode: "rw" }],
+      limits: roomyLimits,
+      graceMs: 1_000,
     };
     const ours = async () => {
       const { exitCode } = await sandbox.run(spec, { onStdout: () => {}, onStderr: () => {} }, never);

@@ -59,7 +59,11 @@ function suite(as: "root" | "ordinary user"): void {
     if (kind === "stops") expect(attempt?.end).toEqual({ signal: expected, isStopped: true });
     const { processes, mounts, folders, isNeighbourAlive, isOutsideUntouched } = attempt ?? {};
     expect({ processes, mounts, folders, isNeighbourAlive, isOutsideUntouched }).toEqual({
-      ...{ processes: [], mounts: [], folders: [], isNeighbourAlive: true, isOutsideUntouched: true },
+      processes: [],
+      mounts: [],
+      folders: [],
+      isNeighbourAlive: true,
+      isOutsideUntouched: true,
     });
   });
 }

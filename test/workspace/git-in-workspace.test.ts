@@ -76,10 +76,17 @@ it.concurrent("repositories within, and one whose .git is a file or a link, are 
     "git add -A src; git diff --cached --name-only",
   );
   expect(done.report.capture?.skipped?.map(({ path }) => path)).toEqual([
-    ...[".git", "linked/.git", "new/a/.git", "new/b/.git", "new/c/.git"],
+    ".git",
+    "linked/.git",
+    "new/a/.git",
+    "new/b/.git",
+    "new/c/.git",
   ]);
   expect(done.report.capture?.changes?.map(({ path }) => path)).toEqual([
-    ...["new/a/x.txt", "new/b/x.txt", "new/c/x.txt", "src/sum.js"],
+    "new/a/x.txt",
+    "new/b/x.txt",
+    "new/c/x.txt",
+    "src/sum.js",
   ]);
   expect(done.verdict.passed).toBe(true);
   expect(done.line("capture-complete")).toContain(": .git, linked/.git, new/a/.git and 2 more");

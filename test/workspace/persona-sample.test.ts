@@ -121,9 +121,20 @@ describe("in a box, as in a run,", () => {
       secrets: () => [],
     })(
       {
-        ...{ stepId: "work", slot: 0, bundle, workspace, taskDir, limits, home: await folder.newFolder("home") },
+        stepId: "work",
+        slot: 0,
+        bundle,
+        workspace,
+        taskDir,
+        limits,
+        home: await folder.newFolder("home"),
         task: {
-          ...{ runId: "r", stepId: "work", goal, parameters: {}, context: {}, policy: {} },
+          runId: "r",
+          stepId: "work",
+          goal,
+          parameters: {},
+          context: {},
+          policy: {},
           repository: { id: "webshop", ref: "main", baseCommit: "" },
           reports: report === undefined ? [] : [{ stepId: "unit", path: "/task/reports/unit.xml", exitCode: 1 }],
         },
@@ -164,7 +175,12 @@ describe("the sample of docs/personas.md", () => {
     const { status, said, stderr } = work(sample, workspace, { goal: "Customers pay by invoice" });
     expect([status, stderr]).toEqual([0, ""]);
     expect(said.map(({ type }) => type)).toEqual([
-      ...["plan", "tool.started", "tool.completed", "artifact", "progress", "result"],
+      "plan",
+      "tool.started",
+      "tool.completed",
+      "artifact",
+      "progress",
+      "result",
     ]);
     expect(meetsItsSchema(sample, said)).toBe(true);
     expect(readFileSync(join(workspace, "docs/NOTES.md"), "utf8")).toBe("- Customers pay by invoice\n");

@@ -139,8 +139,15 @@ describe("a ref", () => {
     const { first, second } = names(repository);
     const own = repositories();
     for (const ref of [
-      ...["pull/7/head", "HEAD", "tags/v1", "v1-again", "alias"],
-      ...["feature/ü-日本", "a+b#c%d&e;f", 'it\'s"quoted"$(x)', "heads/x@y"],
+      "pull/7/head",
+      "HEAD",
+      "tags/v1",
+      "v1-again",
+      "alias",
+      "feature/ü-日本",
+      "a+b#c%d&e;f",
+      'it\'s"quoted"$(x)',
+      "heads/x@y",
     ])
       expect((await prepareBase(own, { url: repository.url, ref })).commit, ref).toBe(first);
     for (const ref of ["refs/heads/main", second.toUpperCase()])

@@ -94,7 +94,13 @@ describe("a run's folder", () => {
     const take = (chunk: Buffer) => void said.push(String(chunk));
     const end = await sandbox.run(
       {
-        ...{ slot: 0, argv: ["sh", "-c", script], cwd: "/workspace", env: {}, home, hasChannel: false, graceMs: 1 },
+        slot: 0,
+        argv: ["sh", "-c", script],
+        cwd: "/workspace",
+        env: {},
+        home,
+        hasChannel: false,
+        graceMs: 1,
         mounts: [{ hostPath: workspace, path: "/workspace", mode: "rw" }],
         limits: { memoryBytes: 3e8, processes: 20, outputBytes: 1e5, diskBytes: 1e8, timeMs: 2e4, idleMs: 2e4 },
       },

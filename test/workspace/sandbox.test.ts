@@ -25,7 +25,10 @@ describe("a program in a box", () => {
   it("has its output, its channel and its exit code taken", async () => {
     const ran = await runInBox(boxes, ["sh", "-c", "echo out; echo err >&2; echo told >&3; exit 3"]);
     expect(ran).toEqual({
-      ...{ end: { exitCode: 3, isStopped: false }, stdout: "out\n", stderr: "err\n", channel: "told\n" },
+      end: { exitCode: 3, isStopped: false },
+      stdout: "out\n",
+      stderr: "err\n",
+      channel: "told\n",
     });
   });
 
@@ -47,8 +50,17 @@ describe("a program in a box", () => {
     const [user, home, address, environment] = JSON.parse(ran.stdout);
     expect([user, home, address]).toEqual(["persona", "/home/persona", "127.0.0.1"]);
     expect(environment).toEqual({
-      ...{ CI: "true", HOME: "/home/persona", LANG: "C.UTF-8", PWD: "/workspace", TMPDIR: "/tmp", TZ: "UTC" },
-      ...{ USER: "persona", LOGNAME: "persona", SHELL: "/bin/sh", TERM: "dumb", LSAN_OPTIONS: "detect_leaks=0" },
+      CI: "true",
+      HOME: "/home/persona",
+      LANG: "C.UTF-8",
+      PWD: "/workspace",
+      TMPDIR: "/tmp",
+      TZ: "UTC",
+      USER: "persona",
+      LOGNAME: "persona",
+      SHELL: "/bin/sh",
+      TERM: "dumb",
+      LSAN_OPTIONS: "detect_leaks=0",
       PATH: "/opt/node/bin:/usr/local/bin:/usr/bin:/bin:/usr/local/go/bin",
     });
   });
@@ -100,7 +112,7 @@ describe("a stop", () => {
 
   it("before the start leaves nothing to end", async () => {
     const folder = await boxes.area.openRun(0, new AbortController().signal);
-    const spec = { ...{ slot: 0, argv: ["true"], cwd: "/", env: {}, mounts: [], hasChannel: false, graceMs: 1 } };
+    const spec = { slot: 0, argv: ["true"], cwd: "/", env: {}, mounts: [], hasChannel: false, graceMs: 1 };
     const limits = { memoryBytes: 1e8, processes: 9, outputBytes: 1, diskBytes: 1e6, timeMs: 1e4, idleMs: 1e4 };
     const output = { onStdout: () => {}, onStderr: () => {} };
     const home = await folder.newFolder("home");
@@ -148,7 +160,8 @@ describe("a limit ends the box by its name, with the peak", () => {
   it("but work without a word is not idle", async () => {
     const busy = "const end = Date.now() + 1500; while (Date.now() < end);";
     expect((await runInBox(boxes, ["node", "-e", busy], { limits: { idleMs: 700 } })).end).toEqual({
-      ...{ exitCode: 0, isStopped: false },
+      exitCode: 0,
+      isStopped: false,
     });
   });
 });
@@ -181,23 +194,35 @@ describe("the proof", () => {
     expect(report.isolation).toBe(boxes.sandbox.isolation);
     expect(report.claims?.filter(({ held }) => held !== true)).toEqual([]);
     expect(report.claims?.map(({ id }) => id)).toEqual([
-      ...["start", "write_outside", "other_run", "proc", "network", "host_loopback", "user_namespaces"],
-      ...[
-        "environment",
-        "privileges",
-        "system_calls",
-        "socket_families",
-        "unowned_memory",
-        "init_memory",
-        "other_memory",
-        "exit_code",
-        "memory",
-        "processes",
-        "disk",
-      ],
+      "start",
+      "write_outside",
+      "other_run",
+      "proc",
+      "network",
+      "host_loopback",
+      "user_namespaces",
+      "environment",
+      "privileges",
+      "system_calls",
+      "socket_families",
+      "unowned_memory",
+      "init_memory",
+      "other_memory",
+      "exit_code",
+      "memory",
+      "processes",
+      "disk",
     ]);
     expect(report.limits?.map(({ limit }) => limit)).toEqual([
-      ...["memory", "processes", "time", "idle", "output", "disk", "file_size", "open_files", "temporary_files"],
+      "memory",
+      "processes",
+      "time",
+      "idle",
+      "output",
+      "disk",
+      "file_size",
+      "open_files",
+      "temporary_files",
     ]);
     expect(report.engine).toMatch(/^bubblewrap \d/);
     expect(JSON.stringify(report)).not.toContain(boxes.area.root);

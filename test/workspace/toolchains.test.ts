@@ -61,7 +61,8 @@ it("Git makes repositories, and commits without being told who it is", async () 
     "git init -q r; cd r; echo a > a; git add -A; git commit -q -m One; echo b >> a; git stash -q; git stash pop -q; git diff --stat; git log --format='%an <%ae> %s %D'; git clone -q . ../c",
   );
   expect(ran).toEqual({
-    ...{ exitCode: 0, stderr: "" },
+    exitCode: 0,
+    stderr: "",
     stdout: " a | 1 +\n 1 file changed, 1 insertion(+)\npersona <persona@box> One HEAD -> main\n",
   });
 });

@@ -86,13 +86,27 @@ describe("work that is done", () => {
       personas: { mends: persona("mends", `console.log("mending");\n${mend}`) },
     });
     expect(steps(wordsOf(done.told))).toEqual([
-      ...["mends STARTED", "mends DONE", "write STARTED", "write DONE", "captured"],
-      ...["unit STARTED", "unit DONE", "note STARTED", "note DONE"],
+      "mends STARTED",
+      "mends DONE",
+      "write STARTED",
+      "write DONE",
+      "captured",
+      "unit STARTED",
+      "unit DONE",
+      "note STARTED",
+      "note DONE",
     ]);
     expect(done.told[0]).toMatchObject({ message: { text: "on the base the tests end with exit code 1" } });
     expect(namesOf(done)).toEqual([
-      ...["changes.json", "changes.patch", "documents/docs/note.md", "evidence.json", "logs/mends.log"],
-      ...["logs/write.log", "tests/base/unit.xml", "tests/unit.xml", "transcript/mends.ndjson"],
+      "changes.json",
+      "changes.patch",
+      "documents/docs/note.md",
+      "evidence.json",
+      "logs/mends.log",
+      "logs/write.log",
+      "tests/base/unit.xml",
+      "tests/unit.xml",
+      "transcript/mends.ndjson",
     ]);
     expect(done.text("logs/write.log")).toBe("written\n");
     expect(done.text("documents/docs/note.md")).toBe("# Note\n");

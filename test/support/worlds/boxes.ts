@@ -86,7 +86,14 @@ export async function runInBox(
     const { home, workspace } = await folder.newPlace("work", limits.diskBytes, AbortSignal.timeout(60_000));
     const end = await sandbox.run(
       {
-        ...{ slot, argv, cwd: "/workspace", env: {}, home, hasChannel: true, graceMs: 500, ...how },
+        slot,
+        argv,
+        cwd: "/workspace",
+        env: {},
+        home,
+        hasChannel: true,
+        graceMs: 500,
+        ...how,
         mounts: [{ hostPath: workspace, path: "/workspace", mode: "rw" }, ...(how.mounts ?? [])],
         limits,
       },

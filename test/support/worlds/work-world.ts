@@ -174,7 +174,12 @@ export async function startWorkWorld(slots: readonly number[]): Promise<WorkWorl
       await folder.remove();
       const judged = (other: WorkReportJson) => judgeWork(other, files, { pins, baseCommit: base.commit }, asked.steps);
       return {
-        ...{ base, report, files, told, judged, left: leftOf(area, slot) },
+        base,
+        report,
+        files,
+        told,
+        judged,
+        left: leftOf(area, slot),
         ...(await judged(report)),
         step: (id) => report.steps?.find(({ stepId }) => stepId === id),
         text: (name) => files.find((file) => file.name === name)?.bytes.toString(),
@@ -202,7 +207,11 @@ async function judgeWork(
   steps: readonly StepJson[],
 ): Promise<Judged> {
   const uploads = files.map(({ name, kind, mediaType, bytes }) => ({
-    ...{ name, kind, mediaType, sha256: sha256Hex(bytes), sizeBytes: String(bytes.byteLength) },
+    name,
+    kind,
+    mediaType,
+    sha256: sha256Hex(bytes),
+    sizeBytes: String(bytes.byteLength),
   }));
   assertReport(report, uploads, run, steps);
   const read = async (sha256: string) =>
@@ -225,7 +234,11 @@ function bundleOf(id: string, folder: string): Buffer {
 }
 
 const scopeOf = (slot: number): Job["scope"] => ({
-  ...{ tenant, org: "org", runId: `run-${slot}`, generation: 1, firstExecutionRunId: `execution-${slot}` },
+  tenant,
+  org: "org",
+  runId: `run-${slot}`,
+  generation: 1,
+  firstExecutionRunId: `execution-${slot}`,
 });
 
 /** Folders of a slot, and processes that were started from it or have it mounted. */

@@ -60,19 +60,15 @@ const neighbourPid = Promise.withResolvers<number>();
 const neighbourMark = randomUUID();
 const neighbourEnd = sandbox.run(
   {
-    ...{
-      slot: 1,
-      argv: ["sh", "-c", "echo a > ~/secret; echo up; sleep 600"],
-      cwd: "/",
-      home: neighbourHome,
-      mounts: [],
-    },
-    ...{
-      env: { MARK: neighbourMark },
-      hasChannel: false,
-      limits: { ...limits, timeMs: 600_000, idleMs: 600_000 },
-      graceMs: 100,
-    },
+    slot: 1,
+    argv: ["sh", "-c", "echo a > ~/secret; echo up; sleep 600"],
+    cwd: "/",
+    home: neighbourHome,
+    mounts: [],
+    env: { MARK: neighbourMark },
+    hasChannel: false,
+    limits: { ...limits, timeMs: 600_000, idleMs: 600_000 },
+    graceMs: 100,
   },
   { onStdout: () => neighbourPid.resolve(marked(neighbourMark)[0] ?? 0), onStderr: () => {} },
   stopNeighbour.signal,
@@ -103,27 +99,28 @@ async function attempt(name: string): Promise<Attempt> {
   };
   const beside = await neighbourPid.promise;
   const env = {
-    ...{ MARK: mark, WORKER_PID: String(process.pid), NEIGHBOUR_PID: String(beside), OTHER_HOME: neighbourHome },
-    ...{
-      OUTSIDE: outside,
-      HOST_SOCKET: hostSocket,
-      HOST_PORT: String(typeof address === "object" ? address?.port : 0),
-    },
+    MARK: mark,
+    WORKER_PID: String(process.pid),
+    NEIGHBOUR_PID: String(beside),
+    OTHER_HOME: neighbourHome,
+    OUTSIDE: outside,
+    HOST_SOCKET: hostSocket,
+    HOST_PORT: String(typeof address === "object" ? address?.port : 0),
   };
   const end = await sandbox.run(
     {
-      ...{
-        slot: 0,
-        argv: [interpreters[name.split(".").pop() ?? ""] ?? "", `/programs/${name}`],
-        cwd: "/workspace",
-        env,
-        home,
-      },
+      slot: 0,
+      argv: [interpreters[name.split(".").pop() ?? ""] ?? "", `/programs/${name}`],
+      cwd: "/workspace",
+      env,
+      home,
       mounts: [
         { hostPath: workspace, path: "/workspace", mode: "rw" },
         { hostPath: programs, path: "/programs", mode: "ro" },
       ],
-      ...{ hasChannel: true, limits, graceMs: 300 },
+      hasChannel: true,
+      limits,
+      graceMs: 300,
     },
     { onStdout: take, onStderr: take, onChannel: take },
     stop.signal,

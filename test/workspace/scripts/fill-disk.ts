@@ -39,7 +39,12 @@ for (const program of programs) {
   const source = `$| = 1; ${program.replace("FALLOCATE", process.arch === "arm64" ? "47" : "285")}`;
   const end = await sandbox.run(
     {
-      ...{ slot: 0, argv: ["perl", "-e", source], cwd: "/workspace", env: {}, home: place.home, hasChannel: false },
+      slot: 0,
+      argv: ["perl", "-e", source],
+      cwd: "/workspace",
+      env: {},
+      home: place.home,
+      hasChannel: false,
       mounts: [{ hostPath: place.workspace, path: "/workspace", mode: "rw" }],
       limits: { memoryBytes: 3e8, processes: 20, outputBytes: 1e5, diskBytes: limitBytes, timeMs: 6e4, idleMs: 6e4 },
       graceMs: 0,

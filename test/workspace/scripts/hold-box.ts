@@ -17,15 +17,13 @@ const { home, workspace } = await run.newPlace("work", 1e8, never);
 const script = "mkdir left && chmod 0 left; (setsid sleep 600 &); echo up; sleep 600";
 await createBubblewrap({ area }).run(
   {
-    ...{
-      slot: 0,
-      argv: ["sh", "-c", script],
-      cwd: "/workspace",
-      env: { MARK: mark },
-      home,
-      hasChannel: false,
-      graceMs: 100,
-    },
+    slot: 0,
+    argv: ["sh", "-c", script],
+    cwd: "/workspace",
+    env: { MARK: mark },
+    home,
+    hasChannel: false,
+    graceMs: 100,
     mounts: [{ hostPath: workspace, path: "/workspace", mode: "rw" }],
     limits: { memoryBytes: 3e8, processes: 20, outputBytes: 1e5, diskBytes: 1e8, timeMs: 6e5, idleMs: 6e5 },
   },

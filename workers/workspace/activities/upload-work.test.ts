@@ -59,8 +59,10 @@ it("waits for a store that answers 507, 503 or nothing, with growing pauses and 
   expect(stored).toEqual(["kept"]);
   expect(granted).toHaveLength(5);
   expect(pauses).toEqual([
-    ...["the object store answers 507 500", "the object store answers 503 1000"],
-    ...["the object store does not answer 2000", "the object store answers 507 4000"],
+    "the object store answers 507 500",
+    "the object store answers 503 1000",
+    "the object store does not answer 2000",
+    "the object store answers 507 4000",
   ]);
 });
 

@@ -43,7 +43,9 @@ it("a cancel that was asked for is a cancel", () => {
 
 it("a fault of ours is for the workflow to count, by its attempt", () => {
   expect(asFailure(new TypeError("undefined is not a function"), at(7))).toMatchObject({
-    ...{ type: "WorkFailed", nonRetryable: true, details: [7] },
+    type: "WorkFailed",
+    nonRetryable: true,
+    details: [7],
   });
   const lasting = new BaseUnavailableError("no such branch", "push it", { isPassing: false });
   expect(asFailure(lasting, at(2))).toMatchObject({ type: "WorkFailed" });

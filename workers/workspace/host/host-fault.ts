@@ -16,7 +16,11 @@ const faults: readonly { readonly codes: readonly string[]; readonly says: RegEx
 ];
 /** Errors of ours that say the same of their own. */
 const codes: ReadonlySet<unknown> = new Set([
-  ...["host_fault", "sandbox_failed", "run_area_unusable", "run_area_not_removed", "copy_failed"],
+  "host_fault",
+  "sandbox_failed",
+  "run_area_unusable",
+  "run_area_not_removed",
+  "copy_failed",
 ]);
 
 /**

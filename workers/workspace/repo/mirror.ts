@@ -41,12 +41,12 @@ const fetchLimitMs = 900_000;
 function uploadPackOf({ root, filterFile }: Remote): string {
   if (root === undefined) return "--upload-pack=git-upload-pack --strict";
   const box = [
-    ...["bwrap", "--unshare-ipc", "--unshare-pid", "--unshare-net", "--unshare-uts", "--die-with-parent"],
-    ...["--new-session", "--seccomp", "3", "--cap-drop", "ALL"],
+    ["bwrap", "--unshare-ipc", "--unshare-pid", "--unshare-net", "--unshare-uts", "--die-with-parent"],
+    ["--new-session", "--seccomp", "3", "--cap-drop", "ALL"],
     ...(isRoot() ? ["--cap-add", "CAP_DAC_READ_SEARCH"] : []), // a root's files may be anybody's
-    ...[...systemFolders, "--dev", "/dev", "--ro-bind", root, root, "--ro-bind", gitSettings, gitSettings],
-    ...["--chdir", "/", "--", "git-upload-pack", "--strict"],
-  ];
+    [...systemFolders, "--dev", "/dev", "--ro-bind", root, root, "--ro-bind", gitSettings, gitSettings],
+    ["--chdir", "/", "--", "git-upload-pack", "--strict"],
+  ].flat();
   return `--upload-pack=${box.map(quoted).join(" ")} 3<${quoted(filterFile)}`;
 }
 

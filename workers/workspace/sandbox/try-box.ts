@@ -14,10 +14,21 @@ export async function tryBox(
     const home = await folder.newFolder("home");
     await sandbox.run(
       {
-        ...{ slot, argv: ["true"], cwd: "/", env: {}, mounts: [], home, hasChannel: false, graceMs: 0 },
+        slot,
+        argv: ["true"],
+        cwd: "/",
+        env: {},
+        mounts: [],
+        home,
+        hasChannel: false,
+        graceMs: 0,
         limits: {
-          ...{ memoryBytes: 256 * mebibyte, processes: 32, outputBytes: mebibyte, diskBytes: mebibyte },
-          ...{ timeMs: 20_000, idleMs: 20_000 },
+          memoryBytes: 256 * mebibyte,
+          processes: 32,
+          outputBytes: mebibyte,
+          diskBytes: mebibyte,
+          timeMs: 20_000,
+          idleMs: 20_000,
         },
       },
       { onStdout: () => undefined, onStderr: () => undefined },

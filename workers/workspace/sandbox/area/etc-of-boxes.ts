@@ -10,28 +10,18 @@ export const boxUser = { name: "persona", uid: 1000, gid: 1000, home: "/home/per
  * Gradle, profiles of shells.
  */
 const toolchainFiles: readonly string[] = [
-  ...["alternatives", "ld.so.cache", "ld.so.conf", "ld.so.conf.d", "ld-musl-*.path"],
-  ...["os-release", "*-release", "debian_version", "dpkg/origins"],
-  ...["netconfig", "networks", "protocols", "rpc", "services", "ethertypes"],
-  ...[
-    "magic",
-    "magic.mime",
-    "mime.types",
-    "locale.alias",
-    "locale.conf",
-    "terminfo",
-    "fonts",
-    "papersize",
-    "xattr.conf",
-  ],
-  ...["ssl/certs", "ssl/cert.pem", "ssl/openssl.cnf"], // not `ssl/private`, which a worker's user may be allowed to read
-  ...["pki/tls/certs", "pki/tls/cert.pem", "pki/tls/openssl.*", "pki/ca-trust/extracted", "crypto-policies"],
-  ...["java", "java-*", "jvm*", "ant*", "maven/m2.conf", "maven/logging", "maven/toolchains.xml"],
-  ...["perl", "pypy*", "python", "python[0-9]*", "R", "dotnet", "erlang", "mono"],
-  ...["php/*/cli", "php/*/mods-available", "php.d", "php.ini"],
-  ...["chromium.d", "dictionaries-common", "emacs", "ghostscript", "ImageMagick-*", "sgml", "texmf", "vim", "xml"],
-  ...["glvnd", "OpenCL", "vulkan"],
-];
+  ["alternatives", "ld.so.cache", "ld.so.conf", "ld.so.conf.d", "ld-musl-*.path"],
+  ["os-release", "*-release", "debian_version", "dpkg/origins"],
+  ["netconfig", "networks", "protocols", "rpc", "services", "ethertypes"],
+  ["magic", "magic.mime", "mime.types", "locale.alias", "locale.conf", "terminfo", "fonts", "papersize", "xattr.conf"],
+  ["ssl/certs", "ssl/cert.pem", "ssl/openssl.cnf"], // not `ssl/private`, which a worker's user may be allowed to read
+  ["pki/tls/certs", "pki/tls/cert.pem", "pki/tls/openssl.*", "pki/ca-trust/extracted", "crypto-policies"],
+  ["java", "java-*", "jvm*", "ant*", "maven/m2.conf", "maven/logging", "maven/toolchains.xml"],
+  ["perl", "pypy*", "python", "python[0-9]*", "R", "dotnet", "erlang", "mono"],
+  ["php/*/cli", "php/*/mods-available", "php.d", "php.ini"],
+  ["chromium.d", "dictionaries-common", "emacs", "ghostscript", "ImageMagick-*", "sgml", "texmf", "vim", "xml"],
+  ["glvnd", "OpenCL", "vulkan"],
+].flat();
 
 /** One user, a name for the box itself, and who a commit is by in repositories that a program makes. */
 const ownFiles: Readonly<Record<string, string>> = {

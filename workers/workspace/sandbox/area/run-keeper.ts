@@ -28,13 +28,13 @@ export async function runKeeper(
 ): Promise<ProgramEnd> {
   const become = ["setpriv", `--reuid=${owner?.uid}`, `--regid=${owner?.gid}`, "--clear-groups", "--no-new-privs"];
   const box = [
-    ...["nice", "-n", "10", ...(owner === undefined ? [] : become)],
-    ...["bwrap", "--unshare-all", "--unshare-user", "--die-with-parent", "--new-session"],
-    ...["--uid", "0", "--gid", "0", "--seccomp", String(handedDescriptor), "--cap-drop", "ALL"],
+    ["nice", "-n", "10", ...(owner === undefined ? [] : become)],
+    ["bwrap", "--unshare-all", "--unshare-user", "--die-with-parent", "--new-session"],
+    ["--uid", "0", "--gid", "0", "--seccomp", String(handedDescriptor), "--cap-drop", "ALL"],
     ...["CAP_DAC_OVERRIDE", "CAP_DAC_READ_SEARCH", "CAP_FOWNER"].flatMap((capability) => ["--cap-add", capability]),
-    ...["--clearenv", "--setenv", "PATH", "/usr/bin:/bin", "--size", "1048576", "--tmpfs", "/", ...systemFolders],
+    ["--clearenv", "--setenv", "PATH", "/usr/bin:/bin", "--size", "1048576", "--tmpfs", "/", ...systemFolders],
     ...folders.flatMap((folder, at) => [mode === "rw" ? "--bind" : "--ro-bind", folder, keptAt(at)]),
-    ...["--chdir", "/", "--", "timeout", "--signal=KILL", String(limitMs / 1_000), ...argv],
-  ];
+    ["--chdir", "/", "--", "timeout", "--signal=KILL", String(limitMs / 1_000), ...argv],
+  ].flat();
   return await runProgram(box, undefined, filterFile);
 }

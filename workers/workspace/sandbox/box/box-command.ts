@@ -49,26 +49,26 @@ export function boxCommand(spec: BoxSpec, how: BoxCommandHow): string[] {
   const env = { ...given, USER: name, LOGNAME: name, HOME: home, TMPDIR: "/tmp", PWD: spec.cwd };
   return [
     ...launcher({ keep: boxDescriptors.filter, owner, fileBytes: spec.limits.diskBytes, groups }, architecture),
-    ...["bwrap", "--unshare-all", "--unshare-user", "--disable-userns", "--die-with-parent", "--new-session"],
+    ["bwrap", "--unshare-all", "--unshare-user", "--disable-userns", "--die-with-parent", "--new-session"],
     "--as-pid-1", // so that its init is ours
-    ...["--uid", String(boxUser.uid), "--gid", String(boxUser.gid), "--hostname", "box", "--cap-drop", "ALL"],
-    ...["--json-status-fd", String(boxDescriptors.status)],
-    ...["--seccomp", String(boxDescriptors.filter)],
-    ...["--clearenv", "--size", String(boxMemoryFiles.root), "--tmpfs", "/"],
+    ["--uid", String(boxUser.uid), "--gid", String(boxUser.gid), "--hostname", "box", "--cap-drop", "ALL"],
+    ["--json-status-fd", String(boxDescriptors.status)],
+    ["--seccomp", String(boxDescriptors.filter)],
+    ["--clearenv", "--size", String(boxMemoryFiles.root), "--tmpfs", "/"],
     ...systemFolders,
-    ...["--ro-bind", `${areaRoot}/etc`, "/etc", "--ro-bind", `${areaRoot}/toolchains/node`, "/opt/node"],
-    ...["--proc", "/proc", "--dev", "/dev"],
-    ...["--size", String(boxMemoryFiles.shm), "--tmpfs", "/dev/shm"],
-    ...["--size", String(boxMemoryFiles.tmp), "--tmpfs", "/tmp"],
-    ...["--bind", spec.home, home, ...mounts, ...sockets, "--chdir", spec.cwd],
+    ["--ro-bind", `${areaRoot}/etc`, "/etc", "--ro-bind", `${areaRoot}/toolchains/node`, "/opt/node"],
+    ["--proc", "/proc", "--dev", "/dev"],
+    ["--size", String(boxMemoryFiles.shm), "--tmpfs", "/dev/shm"],
+    ["--size", String(boxMemoryFiles.tmp), "--tmpfs", "/tmp"],
+    ["--bind", spec.home, home, ...mounts, ...sockets, "--chdir", spec.cwd],
     // through a /proc that can't be written to, no process changes another's memory
-    ...["--remount-ro", "/proc", "--remount-ro", "/dev", "--remount-ro", "/"],
-    ...["--", ...boxInit({ nproc, env }, architecture), ...spec.argv],
-  ];
+    ["--remount-ro", "/proc", "--remount-ro", "/dev", "--remount-ro", "/"],
+    ["--", ...boxInit({ nproc, env }, architecture), ...spec.argv],
+  ].flat();
 }
 
 /** Programs and libraries of the host, read-only. */
 export const systemFolders: readonly string[] = [
-  ...["--ro-bind", "/usr", "/usr", "--symlink", "usr/bin", "/bin", "--symlink", "usr/sbin", "/sbin"],
-  ...["--symlink", "usr/lib", "/lib", "--symlink", "usr/lib64", "/lib64"],
-];
+  ["--ro-bind", "/usr", "/usr", "--symlink", "usr/bin", "/bin", "--symlink", "usr/sbin", "/sbin"],
+  ["--symlink", "usr/lib", "/lib", "--symlink", "usr/lib64", "/lib64"],
+].flat();

@@ -3,7 +3,10 @@ import type { Machine } from "./remedies.ts";
 import { neededPrograms, remedyOfMissing, remedyOfStart } from "./remedies.ts";
 
 const plain: Machine = {
-  ...{ usernsClone: undefined, maxUserNamespaces: "15000", apparmorRestricts: undefined, isInPod: false },
+  usernsClone: undefined,
+  maxUserNamespaces: "15000",
+  apparmorRestricts: undefined,
+  isInPod: false,
 };
 const refused = "bwrap: No permissions to create new namespace, likely because the kernel does not allow it";
 
