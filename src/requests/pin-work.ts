@@ -62,6 +62,7 @@ export function pinWork(
       policy,
       policyDigest: canonicalDigest(policy),
       isolation,
+      segments: [{ segment: 1, stepIds: steps.map(({ id = "" }) => id) }],
     },
   };
 }

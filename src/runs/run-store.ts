@@ -176,7 +176,6 @@ export async function beginNextGeneration(
       [run.tenant, run.runId, run.generation],
     ),
     enqueueAgain(transaction, run),
-    transaction.query("update run_streams set fence = 0 where tenant = $1 and run_id = $2", [run.tenant, run.runId]),
   ]);
 }
 

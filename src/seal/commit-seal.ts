@@ -17,7 +17,7 @@ import { leafWorkItems, subjectOf } from "../proof/statements/run-subject.ts";
 import type { InRun, OpenRun } from "../runs/in-run.ts";
 import { assertSpeaksFor } from "../runs/speaker.ts";
 import type { ReportedWork } from "../work/work-report-store.ts";
-import { findWorkReport } from "../work/work-report-store.ts";
+import { listWork } from "../work/work-report-store.ts";
 import { followUp } from "./handoff/handoff-call.ts";
 import type { CallRow } from "./handoff/handoff-store.ts";
 import { insertCalls, listCalls } from "./handoff/handoff-store.ts";
@@ -80,7 +80,16 @@ export function createCommitSeal(deps: CommitSealDeps) {
         commitPreparedSeal(transaction, scope, at),
         registerStatements(transaction, scope, signed, at),
         indexSubjects(transaction, tenant, runId),
-        insertArtifacts(transaction, tenant, runArtifacts(run, log, work?.uploads ?? [], at)),
+        insertArtifacts(
+          transaction,
+          tenant,
+          runArtifacts(
+            run,
+            log,
+            work.flatMap(({ uploads }) => uploads),
+            at,
+          ),
+        ),
         writeEvidence(transaction, {
           tenant,
           org,
@@ -121,14 +130,14 @@ async function readPrepared(
   { tenant, runId, execution }: SealScope,
 ): Promise<
   | { answer: CommitSealResponseJson }
-  | { seal: SealRow; statements: ProvisionalStatement[]; tries: CallRow[]; work: ReportedWork | undefined }
+  | { seal: SealRow; statements: ProvisionalStatement[]; tries: CallRow[]; work: readonly ReportedWork[] }
 > {
   assertSpeaksFor(open.run, execution);
   const [seal, statements, calls, work] = await Promise.all([
     findSeal(open.transaction, tenant, runId),
     findProvisional(open.transaction, tenant, runId),
     listCalls(open.transaction, tenant, runId),
-    findWorkReport(open.transaction, tenant, runId),
+    listWork(open.transaction, tenant, runId),
   ]);
   if (seal?.state === "COMMITTED" || seal?.state === "ABORTED" || open.run.desiredState === "CANCEL")
     return { answer: await settled(open, seal) };
@@ -152,13 +161,14 @@ function attachmentsOf(logSha256: string, statements: readonly ProvisionalStatem
   ];
 }
 
-/** What the work changed and stored, for the graph. */
-function madeBy(work: ReportedWork | undefined): MadeByRun | undefined {
-  const capture = work?.report.capture;
-  if (work === undefined || capture === undefined) return undefined;
+/** What the work changed and stored, for the graph; the last segment's tree is the run's. */
+function madeBy(work: readonly ReportedWork[]): MadeByRun | undefined {
+  const last = work.at(-1);
+  const capture = last?.report.capture;
+  if (last === undefined || capture === undefined) return undefined;
   const { repositoryId = "" } = capture;
-  const changes = work.uploads.filter(({ kind }) => kind === "patch" || kind === "change_list");
-  const documents = work.report.documents ?? [];
+  const changes = last.uploads.filter(({ kind }) => kind === "patch" || kind === "change_list");
+  const documents = work.flatMap(({ report }) => report.documents ?? []);
   return { repositoryId, changes: changes.map(attachmentOf), documents };
 }
 

@@ -12,7 +12,7 @@ import type { ExecutionId, Speaker } from "../runs/speaker.ts";
 import { assertSpeaksFor } from "../runs/speaker.ts";
 import type { StreamHead } from "../runs/stream/chain-events.ts";
 import type { ExaminedWork } from "../work/work-report-store.ts";
-import { findWorkReport } from "../work/work-report-store.ts";
+import { listWork } from "../work/work-report-store.ts";
 import type { CallRow } from "./handoff/handoff-store.ts";
 import { listCalls } from "./handoff/handoff-store.ts";
 import type { SealRow } from "./seal-store.ts";
@@ -37,8 +37,8 @@ export interface RunSoFar {
   readonly verdict: VerdictJson | undefined;
   readonly seal: SealRow | undefined;
   readonly calls: readonly CallRow[];
-  /** The report of the work with its findings; undefined without one. */
-  readonly work: ExaminedWork | undefined;
+  /** The reports of the segments, in their order, with their findings; empty without one. */
+  readonly work: readonly ExaminedWork[];
   /** The version that was pinned when the run was accepted. */
   readonly profile: ProfileJson;
   /** The gate of that profile that the run is judged at. */
@@ -59,7 +59,7 @@ export async function readRunSoFar(inRun: InRun, scope: EndScope): Promise<RunSo
       findCompletionVerdict(transaction, run.tenant, run.runId, gate.id),
       findSeal(transaction, run.tenant, run.runId),
       listCalls(transaction, run.tenant, run.runId),
-      findWorkReport(transaction, run.tenant, run.runId),
+      listWork(transaction, run.tenant, run.runId),
     ]);
     return { run, head, verdict, seal, calls, work, profile, gate };
   });

@@ -5,41 +5,50 @@ import type { RunRow } from "../runs/run-store.ts";
 import { takeUpWork } from "../runs/run-store.ts";
 import { appendWorkEvents } from "../runs/stream/append-work-events.ts";
 import { longestShownReason, shownText } from "../text/strangers-text.ts";
-
-/** A try of the work, as its worker begins it. */
-export interface WorkTry {
-  /** From 1. */
-  readonly attempt: number;
-  /** The last failure for a fault of ours, if there was one. */
-  readonly fault: WorkFaultJson | undefined;
-}
+import type { SegmentAttempt } from "./late-attempt.ts";
+import { segmentOf } from "./late-attempt.ts";
 
 /**
- * Notes which try of the work goes on, and how the one before it ended; from the second on an event tells it, unless the wait that ended the one before was told already.
- * @returns the run as it is then: with the first try its limit of work begins
+ * Notes which attempt at the work goes on, and how the one before it ended. From the second of a segment on an event tells it, unless the wait that ended the one before was told already.
+ * @param fault - the last failure of the segment for a fault of ours, if there was one
+ * @returns the run as it is then: with the first attempt its limit of work begins
+ * @throws UnknownSegmentError
  */
-export async function beginAttempt(open: OpenRun, { attempt, fault }: WorkTry, now: Date): Promise<RunRow> {
+export async function beginAttempt(
+  open: OpenRun,
+  { segment, number }: SegmentAttempt,
+  fault: WorkFaultJson | undefined,
+  now: Date,
+): Promise<RunRow> {
   const { run } = open;
-  if (attempt <= (run.attempt?.attempt ?? 0)) return run;
-  const previousEnd = attempt === 1 ? "" : endOfPrevious(run, { attempt, fault });
-  const counted = fault ?? { count: run.attempt?.faults, most: run.attempt?.mostFaults };
+  segmentOf(run, segment);
+  const last = run.attempt ?? {};
+  const before = last.segment === segment ? last : undefined;
+  const isLater = segment === (last.segment ?? 0) ? number > (last.attempt ?? 0) : segment > (last.segment ?? 0);
+  if (!isLater) return run;
+  const previousEnd = number === 1 ? "" : endOfPrevious(run, number, fault);
+  const counted = fault ?? { count: before?.faults, most: before?.mostFaults };
   const taken: WorkAttemptJson = {
-    attempt,
+    segment,
+    attempt: number,
     begunAt: now.toISOString(),
     ...(previousEnd === "" ? {} : { previousEnd }),
     ...(counted.count === undefined ? {} : { faults: counted.count, mostFaults: counted.most }),
   };
   const begun = { ...run, attempt: taken, workBegunAt: run.workBegunAt ?? now };
   await takeUpWork(open.transaction, begun);
-  if (attempt > 1 && run.waiting === null)
+  if (number > 1 && run.waiting === null)
     await appendWorkEvents(open, [
-      { writerKey: `work/${run.generation}/${attempt}/taken-up`, takenUp: { attempt, previousEnd } },
+      {
+        writerKey: `work/${run.generation}/${segment}/${number}/taken-up`,
+        takenUp: { attempt: number, previousEnd },
+      },
     ]);
   return begun;
 }
 
-function endOfPrevious({ waiting }: RunRow, { attempt, fault }: WorkTry): string {
-  if (fault !== undefined && fault.attempt === attempt - 1)
+function endOfPrevious({ waiting }: RunRow, number: number, fault: WorkFaultJson | undefined): string {
+  if (fault !== undefined && fault.attempt === number - 1)
     return shownText(
       `a fault of the scheduler's own (${fault.count} of ${fault.most}): ${fault.reason}`,
       longestShownReason,

@@ -14,8 +14,8 @@ import { insertAudit } from "../tenancy/audit-store.ts";
 import type { AuditEntry } from "../tenancy/record-audit.ts";
 import { answerLimits } from "./answer-limits.ts";
 import { beginAttempt } from "./begin-attempt.ts";
-import type { WorkScope } from "./late-attempt.ts";
-import { findWorkReport } from "./work-report-store.ts";
+import type { SegmentAttempt, WorkScope } from "./late-attempt.ts";
+import { findWork } from "./work-report-store.ts";
 
 /** What is stored may have been written by a newer version. */
 const stored = { ignoreUnknownFields: true };
@@ -23,9 +23,9 @@ const stored = { ignoreUnknownFields: true };
 export type BeginRun = (
   scope: WorkScope,
   call: {
-    /** Which try of the work is taken up, from 1; 0: the workflow begins. */
-    readonly attempt: number;
-    /** How the work failed before, when that was a fault of ours. */
+    /** Which try of which segment a worker takes up; undefined: the workflow begins. */
+    readonly attempt: SegmentAttempt | undefined;
+    /** How the segment failed before, when that was a fault of ours. */
     readonly fault?: WorkFaultJson | undefined;
     readonly startCapability: string;
     /** Kept when the capability is wrong. */
@@ -35,11 +35,11 @@ export type BeginRun = (
 
 /**
  * Admits the one execution that speaks for a generation of a run, and hands it the plan with what was pinned. It must know the capability that its workflow was started with; the first
- * one wins, and its repeated call gets the same answer, and the work once that is complete. Any other one, an older
+ * one wins, and its repeated call gets the same answer, and the report of its segment once there is one. Any other one, an older
  * generation, and any call before the run is admitted or after its end are refused: such an execution ends without effects. After a limit of time nothing begins: the answer names it.
  * @param deps.onBegun - called when a generation has begun: another run may be released
  * @param deps.onForgery - called when the capability is wrong; the audit log has it, too
- * @throws UnknownRunError
+ * @throws UnknownRunError, UnknownSegmentError
  */
 export function createBeginRun(deps: {
   readonly inRun: InRun;
@@ -65,9 +65,9 @@ export function createBeginRun(deps: {
       const limits = answerLimits(run, now, run.waiting?.reason);
       const desiredState = run.desiredState === "CANCEL" ? DesiredState.CANCEL : DesiredState.RUN;
       if (limits.exceededLimit !== undefined) return { ...limits, desiredState };
-      const [found, work] = await Promise.all([
+      const [found, stands] = await Promise.all([
         findVersion(transaction, tenant, { id: run.definitionId, version: run.definitionVersion }),
-        run.pins === null ? undefined : findWorkReport(transaction, tenant, runId),
+        attempt && findWork(transaction, tenant, runId, attempt.segment),
       ]);
       if (found?.digest !== run.definitionDigest)
         throw new Error(
@@ -75,14 +75,14 @@ export function createBeginRun(deps: {
         );
       hasBegun = run.begunAt === null;
       if (hasBegun) await sayBegun(open);
-      const begun = attempt === 0 ? open.run : await beginAttempt(open, { attempt, fault }, now);
+      const begun = attempt === undefined ? open.run : await beginAttempt(open, attempt, fault, now);
       return {
         desiredState,
         plan: fromJson(AutomationPlanSchema, found.plan, stored),
         ...answerLimits(begun, now),
         request: fromJson(RunRequestedSchema, run.requested, stored),
         ...(run.pins === null ? {} : { pins: fromJson(RunPinsSchema, run.pins, stored) }),
-        ...(work === undefined ? {} : { work: fromJson(WorkReportSchema, work.report, stored) }),
+        ...(stands === undefined ? {} : { report: fromJson(WorkReportSchema, stands.report, stored) }),
       };
     });
     if (hasBegun) deps.onBegun({ tenant, runId });

@@ -10,22 +10,22 @@ import { assertSpeaksFor } from "../runs/speaker.ts";
 import type { EventDraft } from "../runs/stream/chain-events.ts";
 import { shownText, storableJson } from "../text/strangers-text.ts";
 import type { Examine } from "./examine/examiner/examiner.ts";
-import type { WorkScope } from "./late-attempt.ts";
-import { assertAttempt } from "./late-attempt.ts";
+import type { SegmentAttempt, WorkScope } from "./late-attempt.ts";
+import { assertAttempt, segmentOf } from "./late-attempt.ts";
 import { builderIdOf, stated } from "./run-evidence.ts";
 import { assertUploads } from "./upload-rules.ts";
 import { verifyUploads } from "./verify-uploads.ts";
 import { assertReport } from "./work-report-rules.ts";
 import type { ExaminedWork, ReportedWork } from "./work-report-store.ts";
-import { findWorkReport, insertWorkReport } from "./work-report-store.ts";
+import { findWork, insertWork } from "./work-report-store.ts";
 
 const toldNames = 50;
 const toldNameLength = 200;
 
 /**
- * Closes the work of a run. Every object is digested again and the work is examined, in no transaction; then, in one, the report stands with what was found, and what its tests said becomes events.
- * The first report counts: a repeated call, and a later attempt's, get that one. Nothing is listed before the run is sealed.
- * @throws UnknownRunError, SupersededExecutionError, InvalidUploadsError, InvalidReportError, MissingUploadError, AlteredObjectError, NoTurnError, the signal's reason
+ * Closes a segment of a run's work. Every object is digested again and the work is examined, in no transaction; then, in one, the report stands with what was found, and what its tests said becomes events.
+ * The first report of a segment counts: a repeated call, and a later attempt's, get that one. Nothing is listed before the run is sealed.
+ * @throws UnknownRunError, UnknownSegmentError, SupersededExecutionError, InvalidUploadsError, InvalidReportError, MissingUploadError, AlteredObjectError, NoTurnError, the signal's reason
  */
 export function createCompleteWork(deps: {
   readonly inRun: InRun;
@@ -44,7 +44,7 @@ export function createCompleteWork(deps: {
       report: told.report,
       uploads: [...told.uploads],
     });
-    const attempt = work.report.attempt ?? 0;
+    const attempt = { segment: work.report.segment ?? 0, number: work.report.attempt ?? 0 };
     const before = await deps.inRun(scope, (open) => lookBefore(open, scope, attempt));
     if ("answer" in before) return before.answer;
     assertUploads(work.uploads);
@@ -55,10 +55,10 @@ export function createCompleteWork(deps: {
     const findings = { ...found, evidence: evidence.map((each) => stated(each, issuer, deps.now())) };
 
     return deps.inRun(scope, async (open) => {
-      const recorded = await recordedAnswer(open, scope);
+      const recorded = await recordedAnswer(open, scope, attempt);
       if (recorded !== undefined) return recorded;
       await assertAttempt(open, attempt);
-      await keep(open, { ...work, findings });
+      await keep(open, attempt, { ...work, findings });
       return { desiredState: `DESIRED_STATE_${open.run.desiredState}`, report: work.report };
     });
   };
@@ -68,42 +68,48 @@ export function createCompleteWork(deps: {
 async function lookBefore(
   open: OpenRun,
   scope: WorkScope,
-  attempt: number,
+  attempt: SegmentAttempt,
 ): Promise<
   | { readonly answer: CompleteArtifactUploadsResponseJson }
   | { readonly run: RunRow; readonly steps: readonly StepJson[] }
 > {
-  const answer = await recordedAnswer(open, scope);
+  const answer = await recordedAnswer(open, scope, attempt);
   if (answer !== undefined) return { answer };
   const { run, transaction } = open;
   await assertAttempt(open, attempt);
   const selector = { id: run.definitionId, version: run.definitionVersion };
   const version = await findVersion(transaction, run.tenant, selector);
-  return { run, steps: version?.plan.steps ?? [] };
+  const { stepIds = [] } = segmentOf(run, attempt.segment);
+  return { run, steps: (version?.plan.steps ?? []).filter(({ id = "" }) => stepIds.includes(id)) };
 }
 
 async function recordedAnswer(
   { run, transaction }: OpenRun,
   { tenant, runId, execution }: WorkScope,
+  { segment }: SegmentAttempt,
 ): Promise<CompleteArtifactUploadsResponseJson | undefined> {
   assertSpeaksFor(run, execution);
-  const recorded = await findWorkReport(transaction, tenant, runId);
+  const recorded = await findWork(transaction, tenant, runId, segment);
   return recorded && { desiredState: `DESIRED_STATE_${run.desiredState}`, report: recorded.report };
 }
 
-async function keep(open: OpenRun, work: ExaminedWork): Promise<void> {
-  const events = (work.findings.tests ?? []).map(testsRead);
+async function keep(open: OpenRun, { segment }: SegmentAttempt, work: ExaminedWork): Promise<void> {
+  const segmentKey = `work/${open.run.generation}/${segment}`;
+  const events = (work.findings.tests ?? []).map((found) => testsRead(segmentKey, found));
   await Promise.all([
-    insertWorkReport(open.transaction, open.run, work),
+    insertWork(open.transaction, open.run, work),
     ...(events.length === 0 ? [] : [open.append(events)]),
   ]);
 }
 
-function testsRead({ run = {}, counts, detail = "", failed = [], errored = [] }: FoundTestsJson): EventDraft {
+function testsRead(
+  segmentKey: string,
+  { run = {}, counts, detail = "", failed = [], errored = [] }: FoundTestsJson,
+): EventDraft {
   const { stepId, onBase = false } = run;
   const names = [...failed, ...errored].slice(0, toldNames).map((name) => shownText(name, toldNameLength));
   return {
-    writerKey: `work/tests/${stepId}${onBase ? "/base" : ""}`,
+    writerKey: `${segmentKey}/tests/${stepId}${onBase ? "/base" : ""}`,
     tests: { stepId, onBase, ...(counts === undefined ? { fault: detail } : { counts, failed: names }) },
   };
 }

@@ -9,7 +9,7 @@ import type {
 import type { InRun } from "../runs/in-run.ts";
 import { assertSpeaksFor } from "../runs/speaker.ts";
 import type { Scope } from "../tenancy/transaction.ts";
-import type { WorkScope } from "./late-attempt.ts";
+import type { SegmentAttempt, WorkScope } from "./late-attempt.ts";
 import { assertAttempt } from "./late-attempt.ts";
 import { assertUploads, sizeOf } from "./upload-rules.ts";
 
@@ -19,7 +19,7 @@ const readAtOnce = 4;
 /**
  * Lets a worker store what its run leaves behind: each grant takes the very bytes that were named, by sha256 and length, at the key of their digest, once, within 10 minutes.
  * What is stored is no artifact yet: it becomes one when the run is sealed.
- * @throws UnknownRunError, SupersededExecutionError, InvalidUploadsError, AlteredObjectError
+ * @throws UnknownRunError, UnknownSegmentError, SupersededExecutionError, InvalidUploadsError, AlteredObjectError
  */
 export function createGrantUploads(deps: {
   readonly objects: Pick<ObjectStore, "digestOf" | "grantPut">;
@@ -27,7 +27,7 @@ export function createGrantUploads(deps: {
 }) {
   return async (
     scope: WorkScope,
-    { attempt, uploads }: { readonly attempt: number; readonly uploads: readonly UploadJson[] },
+    { attempt, uploads }: { readonly attempt: SegmentAttempt; readonly uploads: readonly UploadJson[] },
   ): Promise<CreateArtifactUploadsResponseJson> => {
     await deps.inRun(scope, async (open) => {
       assertSpeaksFor(open.run, scope.execution);

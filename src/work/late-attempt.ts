@@ -1,4 +1,7 @@
+import type { PinnedSegmentJson } from "../gen/automation/v1/run_work_pb.ts";
+import type { AttemptId } from "../gen/workflows_runtime/v1/run_pb.ts";
 import type { OpenRun } from "../runs/in-run.ts";
+import type { RunRow } from "../runs/run-store.ts";
 import type { ExecutionId } from "../runs/speaker.ts";
 import { SupersededExecutionError } from "../runs/speaker.ts";
 import { raiseFence } from "../runs/stream/run-event-store.ts";
@@ -11,12 +14,36 @@ export interface WorkScope {
   readonly execution: ExecutionId;
 }
 
+/** Which try of which segment speaks. */
+export type SegmentAttempt = Readonly<Pick<AttemptId, "segment" | "number">>;
+
+/** The run has no such segment. */
+export class UnknownSegmentError extends Error {
+  override readonly name = "UnknownSegmentError";
+  readonly code = "unknown_segment";
+  constructor({ runId, pins }: RunRow, segment: number) {
+    const known = (pins?.segments ?? []).map((each) => each.segment).join(", ");
+    super(
+      `attempt.segment is ${segment}; run ${runId} has ${known || "none"}: name a segment of the pins that BeginRun answers`,
+    );
+  }
+}
+
+/** @throws UnknownSegmentError */
+export function segmentOf(run: RunRow, segment: number): PinnedSegmentJson {
+  const pinned = run.pins?.segments?.find((each) => each.segment === segment);
+  if (pinned === undefined) throw new UnknownSegmentError(run, segment);
+  return pinned;
+}
+
 /**
- * Lets one attempt of a run's work speak: an execution that speaks for the run, while it is worked on, and no attempt after a later one was heard.
- * @throws SupersededExecutionError, and nothing was written
+ * Lets one attempt speak while its run is worked on. An attempt is late once a later one of its segment, or one of a later segment, was heard.
+ * @throws UnknownSegmentError, SupersededExecutionError; nothing was written
  */
-export async function assertAttempt(open: OpenRun, attempt: number): Promise<void> {
+export async function assertAttempt(open: OpenRun, { segment, number }: SegmentAttempt): Promise<void> {
   const { run, transaction, closed } = open;
+  segmentOf(run, segment);
   const isWorkedOn = !closed && (run.status === "PREPARING" || run.status === "RUNNING");
-  if (!isWorkedOn || !(await raiseFence(transaction, run, attempt))) throw new SupersededExecutionError(run.runId);
+  const fence = { generation: run.generation, segment, attempt: number };
+  if (!isWorkedOn || !(await raiseFence(transaction, run, fence))) throw new SupersededExecutionError(run.runId);
 }

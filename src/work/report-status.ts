@@ -29,9 +29,9 @@ export type ReportStatus = (
 /**
  * Takes what a worker reports of a run, and tells it what the run shall do.
  *
- * Attempt 0 is the workflow, which only asks: the answer also says whether a limit of time has passed. Any other is a try of the work: its events are appended, once each; then RUNNING moves the run on, if that has not happened; the first
- * base commit stays. A report of an earlier attempt, or after the work, is refused whole.
- * @throws UnknownRunError, SupersededExecutionError, InvalidReportError, InvalidEventError; nothing was written
+ * Without an attempt it is the workflow that asks: the answer also says whether a limit of time has passed. An attempt at the work reports: its events are appended, once each; RUNNING moves the run on
+ * the first time; the first base commit stays. A report of a late attempt, or after the work, is refused whole.
+ * @throws UnknownRunError, UnknownSegmentError, SupersededExecutionError, InvalidReportError, InvalidEventError; nothing was written
  */
 export function createReportStatus(deps: {
   readonly inScope: InScope;
@@ -44,9 +44,9 @@ export function createReportStatus(deps: {
     const { tenant, runId, execution } = scope;
     if (!isUuid(runId)) throw new UnknownRunError(runId);
     const { attempt, events, status, baseCommit } = report;
-    if (attempt === 0) {
+    if (attempt === undefined) {
       if (events.length > 0 || status !== RunStatus.UNSPECIFIED || baseCommit !== "")
-        throw new InvalidReportError("attempt 0 has no events, status or base_commit; name the attempt that speaks");
+        throw new InvalidReportError("events, status and base_commit are an attempt's to report; name it in attempt");
       return deps.inScope(scope, async (transaction) => {
         const run = await findRun(transaction, tenant, runId);
         if (run === undefined) throw new UnknownRunError(runId);
@@ -60,7 +60,7 @@ export function createReportStatus(deps: {
       throw new InvalidReportError(
         `status ${enumToJson(RunStatusSchema, status)} can't be reported; report RUNNING or none`,
       );
-    const drafts = draftWorkEvents(events, { generation: execution.generation, attempt });
+    const drafts = draftWorkEvents(events, execution.generation, attempt);
     return deps.inRun(scope, async (open) => {
       assertSpeaksFor(open.run, execution);
       await assertAttempt(open, attempt);
@@ -69,7 +69,7 @@ export function createReportStatus(deps: {
       await appendWorkEvents(open, drafts);
       await noteWaiting(open, drafts);
       if (status === RunStatus.RUNNING && open.run.status === "PREPARING")
-        await open.moveTo("RUNNING", `work/${execution.generation}/${attempt}/running`);
+        await open.moveTo("RUNNING", `work/${execution.generation}/${attempt.segment}/${attempt.number}/running`);
       return answerOf(open.run, kept);
     });
   };

@@ -4,6 +4,7 @@ import { WorkEventSchema } from "../gen/workflows_runtime/v1/work_event_pb.ts";
 import type { EventDraft } from "../runs/stream/chain-events.ts";
 import { canonicalJson } from "../text/canonical-json.ts";
 import { storableJson } from "../text/strangers-text.ts";
+import type { SegmentAttempt } from "./late-attempt.ts";
 
 /** A worker's event that can't be taken; none of its batch was. */
 export class InvalidEventError extends Error {
@@ -25,7 +26,8 @@ export const largestEventBytes = 64 * 1024;
  */
 export function draftWorkEvents(
   events: readonly WorkEvent[],
-  by: { readonly generation: number; readonly attempt: number },
+  generation: number,
+  { segment, number }: SegmentAttempt,
 ): EventDraft[] {
   let last = 0n;
   return events.map((event) => {
@@ -38,6 +40,6 @@ export function draftWorkEvents(
         event.n,
         `has ${bytes} bytes; ${largestEventBytes} are allowed: cut the text and say that it is truncated`,
       );
-    return { writerKey: `work/${by.generation}/${by.attempt}/${n}`, ...payload };
+    return { writerKey: `work/${generation}/${segment}/${number}/${n}`, ...payload };
   });
 }

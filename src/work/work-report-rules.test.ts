@@ -27,6 +27,8 @@ const capture = {
   patchSha256: sha("1"),
 };
 const done: WorkReportJson = {
+  segment: 1,
+  attempt: 1,
   outcome: "WORK_OUTCOME_DONE",
   steps: steps.map((step) => ({ stepId: step.id, state: "STEP_STATE_DONE" })),
   capture,
@@ -59,6 +61,7 @@ describe("a report of work", () => {
     ],
     ["names a patch that was not sent", { capture: { ...capture, patchSha256: sha("9") } }, /patch_sha256 is "9{64}"/],
     ["was done in another class", { sandbox: { isolation: "ISOLATION_CLASS_USERNS" } }, /sandbox\.isolation/],
+    ["counts no attempt", { attempt: 0 }, /report\.attempt is 0; it must count from 1/],
     ["has no capture", { capture: undefined }, /report\.capture/],
   ])("of DONE work that %s is refused with field, value, rule and remedy", (_case, change, said) => {
     expect(refusal(change)).toThrow(said);
@@ -66,7 +69,7 @@ describe("a report of work", () => {
   });
 
   it("of FAILED work may leave out what did not come about", () => {
-    const failed = { outcome: "WORK_OUTCOME_FAILED", cause: "gave_up", steps: [], tests: [], documents: [] } as const;
-    expect(refusal({ ...failed, steps: [], tests: [], documents: [] })).not.toThrow();
+    const cause = "gave_up";
+    expect(refusal({ outcome: "WORK_OUTCOME_FAILED", cause, steps: [], tests: [], documents: [] })).not.toThrow();
   });
 });

@@ -18,7 +18,7 @@ export class InvalidReportError extends Error {
 const gitId = /^[0-9a-f]{40}$/;
 
 /**
- * Checks that a report can be one of this run: its steps are the plan's, its capture is of the run's own base, and every object it names is among the uploads.
+ * Checks that a report can be one of this run: its steps are the segment's, its capture is of the run's own base, and every object it names is among the uploads.
  * What the work is worth is not asked here; a report of FAILED work is as welcome.
  * @throws InvalidReportError that names the field, its value and the rule
  */
@@ -26,9 +26,11 @@ export function assertReport(
   report: WorkReportJson,
   uploads: readonly UploadJson[],
   run: Pick<RunRow, "pins" | "baseCommit">,
+  /** Of the segment. */
   steps: readonly StepJson[],
 ): void {
-  const { outcome, cause = "", sandbox, capture, tests = [], documents = [] } = report;
+  const { attempt = 0, outcome, cause = "", sandbox, capture, tests = [], documents = [] } = report;
+  if (attempt < 1) refuse("attempt", attempt, "must count from 1");
   const isDone = outcome === "WORK_OUTCOME_DONE";
   if (!isDone && outcome !== "WORK_OUTCOME_FAILED") refuse("outcome", outcome, "must be DONE or FAILED");
   if (!isDone && !/^[a-z][a-z_]{0,62}$/.test(cause)) refuse("cause", cause, "must be a code, for FAILED");

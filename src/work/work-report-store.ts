@@ -1,8 +1,9 @@
 import type { UploadJson, WorkReportJson } from "../gen/automation/v1/run_work_pb.ts";
 import type { WorkFindingsJson } from "../gen/automation/v1/work_findings_pb.ts";
+import type { RunRow } from "../runs/run-store.ts";
 import type { Transaction } from "../tenancy/transaction.ts";
 
-/** The one report of a run's work that counts, and the objects it left. */
+/** A worker's report of a segment, and the objects it left. */
 export interface ReportedWork {
   readonly report: WorkReportJson;
   readonly uploads: readonly UploadJson[];
@@ -13,32 +14,44 @@ export interface ExaminedWork extends ReportedWork {
   readonly findings: WorkFindingsJson;
 }
 
-export async function findWorkReport(
+/** The report that stands of each segment of a run, in the order of work: that of the latest generation which completed the segment. */
+export async function listWork(transaction: Transaction, tenant: string, runId: string): Promise<ExaminedWork[]> {
+  const { rows } = await transaction.query<ExaminedWork>(
+    `select distinct on (segment) r.report, r.uploads, f.findings
+     from work_reports r join work_findings f using (tenant, run_id, generation, segment)
+     where r.tenant = $1 and r.run_id = $2 order by segment, generation desc`,
+    [tenant, runId],
+  );
+  return rows;
+}
+
+/** The report that stands of one segment. */
+export async function findWork(
   transaction: Transaction,
   tenant: string,
   runId: string,
+  segment: number,
 ): Promise<ExaminedWork | undefined> {
-  const { rows } = await transaction.query<ExaminedWork>(
-    `select r.report, r.uploads, f.findings from work_reports r join work_findings f using (tenant, run_id)
-     where r.tenant = $1 and r.run_id = $2`,
-    [tenant, runId],
-  );
-  return rows[0];
+  const work = await listWork(transaction, tenant, runId);
+  return work.find(({ report }) => report.segment === segment);
 }
 
-/** Keeps the report and what was found; the caller holds the run's stream and found none. */
-export async function insertWorkReport(
+/** Keeps the report of a segment and what was found; the caller holds the run's stream and found none that stands. */
+export async function insertWork(
   transaction: Transaction,
-  run: { readonly tenant: string; readonly org: string; readonly runId: string },
+  run: Pick<RunRow, "tenant" | "org" | "runId" | "generation">,
   { report, uploads, findings }: ExaminedWork,
 ): Promise<void> {
+  const key = [run.tenant, run.org, run.runId, run.generation, report.segment];
   await Promise.all([
     transaction.query(
-      "insert into work_reports (tenant, run_id, attempt, report, uploads) values ($1, $2, $3, $4, $5)",
-      [run.tenant, run.runId, report.attempt, JSON.stringify(report), JSON.stringify(uploads)],
+      `insert into work_reports (tenant, org, run_id, generation, segment, attempt, report, uploads)
+       values ($1, $2, $3, $4, $5, $6, $7, $8)`,
+      [...key, report.attempt, JSON.stringify(report), JSON.stringify(uploads)],
     ),
-    transaction.query("insert into work_findings (tenant, org, run_id, findings) values ($1, $2, $3, $4)", [
-      ...[run.tenant, run.org, run.runId, JSON.stringify(findings)],
-    ]),
+    transaction.query(
+      "insert into work_findings (tenant, org, run_id, generation, segment, findings) values ($1, $2, $3, $4, $5, $6)",
+      [...key, JSON.stringify(findings)],
+    ),
   ]);
 }

@@ -119,6 +119,7 @@ describe("a request for a plan with steps", () => {
       },
       policyDigest: canonicalDigest(pins?.policy),
       isolation: "ISOLATION_CLASS_UID",
+      segments: [{ segment: 1, stepIds: ["fix", "old", "unit"] }],
     });
   });
 

@@ -210,11 +210,19 @@ describe("a repository", () => {
     });
     const worker = await api.clientOf({ roles: ["worker"] });
     const execution = { runId, generation: 1, firstExecutionRunId: "first" };
-    const early = await errorOf(worker.workflows.reportWorkflowStatus({ execution, attempt: 1 }));
+    const early = await errorOf(
+      worker.workflows.reportWorkflowStatus({ execution, attempt: { segment: 1, number: 1 } }),
+    );
     expect(early.code).toBe(Code.Aborted);
     await worker.runWorker.beginRun({ execution, startCapability: await startCapabilityOf(api.admin, runId) });
     const event = { n: 1n, payload: { case: "message", value: { text: "hello", stepId: "build" } } } as const;
-    const told = { execution, attempt: 1, events: [event], status: RunStatus.RUNNING, baseCommit: "a".repeat(40) };
+    const told = {
+      execution,
+      attempt: { segment: 1, number: 1 },
+      events: [event],
+      status: RunStatus.RUNNING,
+      baseCommit: "a".repeat(40),
+    };
     expect(await worker.workflows.reportWorkflowStatus(told)).toMatchObject({ baseCommit: "a".repeat(40) });
     const { run } = await acme.workflows.describeWorkflowRun({ runId });
     expect(run).toMatchObject({ status: RunStatus.RUNNING, lastSequence: 5n, baseCommit: "a".repeat(40) });

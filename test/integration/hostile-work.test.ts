@@ -162,7 +162,7 @@ type Execution = ReturnType<typeof create<typeof ExecutionSchema>>;
 const uploadsOf = ({ files }: Sent) => files.map((file) => fromJson(UploadSchema, uploadOf(file)));
 
 async function put(execution: Execution, sent: Sent): Promise<void> {
-  const asked = { execution, attempt: 1, uploads: uploadsOf(sent) };
+  const asked = { execution, attempt: { segment: 1, number: 1 }, uploads: uploadsOf(sent) };
   const { grants } = await worker.runWorker.createArtifactUploads(asked);
   for (const [index, { present, url, headers }] of grants.entries())
     if (!present) await fetch(url, { method: "PUT", headers, body: sent.files[index]?.text });

@@ -273,7 +273,7 @@ describe("what two orgs of a tenant have", () => {
     ];
     const { grants } = await runWorker.createArtifactUploads({
       execution: executionOf(theirs.begun),
-      attempt: 1,
+      attempt: { segment: 1, number: 1 },
       uploads,
     });
     expect(grants).toMatchObject([{ sha256: owned.digest, present: false }]);

@@ -179,15 +179,13 @@ describe("an end that can't be written with what the run left", () => {
   it("is written without it when what was found of its work makes no sense", async () => {
     const scope = await begin();
     await sealing.admin.query(
-      "insert into work_reports (tenant, org, run_id, attempt, report, uploads) values ($1, $2, $3, 1, '{}', '[]')",
+      "insert into work_reports (tenant, org, run_id, generation, segment, attempt, report, uploads) values ($1, $2, $3, 1, 1, 1, '{}', '[]')",
       [scope.tenant, scope.org, scope.runId],
     );
-    await sealing.admin.query("insert into work_findings (tenant, org, run_id, findings) values ($1, $2, $3, $4)", [
-      scope.tenant,
-      scope.org,
-      scope.runId,
-      { tests: "none", lines: 7 },
-    ]);
+    await sealing.admin.query(
+      "insert into work_findings (tenant, org, run_id, generation, segment, findings) values ($1, $2, $3, 1, 1, $4)",
+      [scope.tenant, scope.org, scope.runId, { tests: "none", lines: 7 }],
+    );
     await seal.abort(scope, failed);
     await isFallback(scope);
   });

@@ -109,7 +109,8 @@ describe("the result of a run", () => {
   });
 
   it("tells how often its work was begun anew, and so does the impediment", async () => {
-    const scope = await sealing.beginRun({ tenant: "result-tenant", requirements: [ran], context, attempt: 2 });
+    const work = { plan: {}, pins: { segments: [{ segment: 1 }] }, baseCommit: "a".repeat(40) };
+    const scope = await sealing.beginRun({ tenant: "result-tenant", requirements: [ran], context, work, attempt: 2 });
     const { result } = await seal.abort(scope, { outcome: "FAILED", cause: "gave_up", reason: "no idea" });
     expect(result?.attempts).toBe(2);
     const { impediment } = await seal.describe(scopeOf("result-tenant"), scope.runId);

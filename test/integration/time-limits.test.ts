@@ -43,7 +43,7 @@ describe("the limits of a run's time", () => {
 
     const runId = await begunRun("limited");
     state.ahead = 900; // it waits in the queue for longer than its work may take
-    expect(await beginRun(runId, 0)).not.toHaveProperty("exceededLimit");
+    expect(await beginRun(runId)).not.toHaveProperty("exceededLimit");
     const queued = await describeRun(runId);
     expect([queued?.limit?.cause, secondsFrom(queued?.createdAt, queued?.limit?.dueAt)]).toEqual([
       ...["queue_limit_exceeded", 1_000],

@@ -8,7 +8,7 @@ import type { SealScope } from "../../src/seal/run-so-far.ts";
 import { InvalidUploadsError, largestUpload } from "../../src/work/upload-rules.ts";
 import { MissingUploadError } from "../../src/work/verify-uploads.ts";
 import { InvalidReportError } from "../../src/work/work-report-rules.ts";
-import { findWorkReport } from "../../src/work/work-report-store.ts";
+import { findWork } from "../../src/work/work-report-store.ts";
 import { scopeOf } from "../support/builders/declared.ts";
 import type { Sent } from "../support/builders/worked-run.ts";
 import { complete, makeWork, put, uploadOf } from "../support/builders/worked-run.ts";
@@ -27,7 +27,8 @@ const log = (change: Partial<UploadJson> = {}): UploadJson => ({
   ...{ name: "logs/a.log", kind: "log", mediaType: "text/plain", sha256: sha256Hex("a"), sizeBytes: "1" },
   ...change,
 });
-const grant = (scope: SealScope, ...uploads: UploadJson[]) => seal.grant(scope, { attempt: 1, uploads });
+const grant = (scope: SealScope, ...uploads: UploadJson[]) =>
+  seal.grant(scope, { attempt: { segment: 1, number: 1 }, uploads });
 
 beforeAll(async () => {
   made = makeWork();
@@ -82,16 +83,18 @@ describe("a grant to upload", () => {
     const stranger = { ...scope, execution: { generation: 1, firstExecutionRunId: "other" } };
     await expect(grant(stranger, log())).rejects.toThrow(SupersededExecutionError);
     await expect(grant({ ...scope, tenant: "other" }, log())).rejects.toThrow(UnknownRunError);
-    await seal.grant(scope, { attempt: 2, uploads: [log()] });
+    await seal.grant(scope, { attempt: { segment: 1, number: 2 }, uploads: [log()] });
     await expect(grant(scope, log())).rejects.toThrow(SupersededExecutionError);
     await seal.abort(scope, { outcome: "FAILED", cause: "gave_up", reason: "" });
-    await expect(seal.grant(scope, { attempt: 3, uploads: [log()] })).rejects.toThrow(SupersededExecutionError);
+    await expect(seal.grant(scope, { attempt: { segment: 1, number: 3 }, uploads: [log()] })).rejects.toThrow(
+      SupersededExecutionError,
+    );
   });
 });
 
 describe("completing the work", () => {
   const recorded = ({ runId }: SealScope) =>
-    sealing.inScope(scopeOf("acme"), (transaction) => findWorkReport(transaction, "acme", runId));
+    sealing.inScope(scopeOf("acme"), (transaction) => findWork(transaction, "acme", runId, 1));
 
   it("keeps the report, says what the tests said, and lists nothing yet", async () => {
     const scope = await begin();
@@ -112,7 +115,10 @@ describe("completing the work", () => {
     const first = await complete(seal, scope, made.honest);
     const before = await look.eventsOf(scope);
     const later = { report: { ...made.honest.report, attempt: 2 }, files: made.honest.files };
-    const lost: Sent = { report: { attempt: 3, outcome: "WORK_OUTCOME_FAILED", cause: "stalled" }, files: [] };
+    const lost: Sent = {
+      report: { segment: 1, attempt: 3, outcome: "WORK_OUTCOME_FAILED", cause: "stalled" },
+      files: [],
+    };
     const uploads = made.honest.files.map(uploadOf);
     const answers = await Promise.all([
       seal.complete(scope, { report: made.honest.report, uploads }),
@@ -135,7 +141,13 @@ describe("completing the work", () => {
 
   it("takes work that failed, with whatever it left", async () => {
     const scope = await begin();
-    const report: WorkReportJson = { attempt: 1, outcome: "WORK_OUTCOME_FAILED", cause: "gave_up", reason: "NUL \0" };
+    const report: WorkReportJson = {
+      segment: 1,
+      attempt: 1,
+      outcome: "WORK_OUTCOME_FAILED",
+      cause: "gave_up",
+      reason: "NUL \0",
+    };
     const files = made.honest.files.filter(({ kind }) => kind === "log");
     expect(await complete(seal, scope, { report, files })).toMatchObject({ report: { reason: "NUL \u2400" } });
   });
@@ -143,7 +155,7 @@ describe("completing the work", () => {
   it("refuses an attempt that was overtaken, and keeps nothing of it", async () => {
     const scope = await begin();
     await put(seal, scope, made.honest.files);
-    await seal.grant(scope, { attempt: 2, uploads: [log()] });
+    await seal.grant(scope, { attempt: { segment: 1, number: 2 }, uploads: [log()] });
     const uploads = made.honest.files.map(uploadOf);
     await expect(seal.complete(scope, { report: made.honest.report, uploads })).rejects.toThrow(
       SupersededExecutionError,

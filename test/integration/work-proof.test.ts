@@ -96,9 +96,15 @@ describe("a run whose work holds", () => {
       base: { repository: "webshop", ref: "main", digest: { gitCommit: made.base.commit } },
       personas: [{ step: "fix", digest: { sha256: sha256Hex("persona") } }],
       policy: { digest: { sha256: made.work.pins.policyDigest } },
-      steps: [{ step: "fix", state: "DONE" }, { step: "unit" }, { step: "note" }],
-      capture: { digest: { gitTree: made.captured.tree }, changedFiles: 2, partial: false },
-      sandbox: { class: "ISOLATION_CLASS_UID", claims: [{ id: "network", held: true }] },
+      segments: [
+        {
+          segment: 1,
+          attempt: 1,
+          steps: [{ step: "fix", state: "DONE" }, { step: "unit" }, { step: "note" }],
+          capture: { digest: { gitTree: made.captured.tree }, changedFiles: 2, partial: false },
+          sandbox: { class: "ISOLATION_CLASS_UID", claims: [{ id: "network", held: true }] },
+        },
+      ],
     });
     const { vantage, ...groups } = facts;
     expect(Object.keys(vantage as object).sort()).toEqual(Object.keys(groups).sort());

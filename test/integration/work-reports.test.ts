@@ -3,16 +3,16 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { WorkOutcome } from "../../src/gen/automation/v1/run_work_pb.ts";
 import { DesiredState } from "../../src/gen/workflows_runtime/v1/run_pb.ts";
 import type { WorkEventJson } from "../../src/gen/workflows_runtime/v1/work_event_pb.ts";
-import type { ReportWorkflowStatusRequestJson } from "../../src/gen/workflows_runtime/v1/workflow_service_pb.ts";
 import { ListWorkflowRunsRequestSchema } from "../../src/gen/workflows_runtime/v1/workflow_service_pb.ts";
 import { createDescribeRun } from "../../src/runs/describe-run.ts";
 import { createListRuns } from "../../src/runs/list-runs.ts";
+import { beginNextGeneration } from "../../src/runs/run-store.ts";
 import { genesis, hashEvent } from "../../src/runs/stream/chain-events.ts";
 import { logBounds } from "../../src/runs/stream/log-bounds.ts";
 import { scopeOf, workspaces } from "../support/builders/declared.ts";
 
-import type { Reporting } from "../support/worlds/reporting.ts";
-import { message, startReporting, workflowIdOf } from "../support/worlds/reporting.ts";
+import type { Reporting, Said } from "../support/worlds/reporting.ts";
+import { execution, message, startReporting, workflowIdOf } from "../support/worlds/reporting.ts";
 
 let reporting: Reporting;
 let superuser: Reporting["superuser"];
@@ -23,12 +23,13 @@ let begunRun: Reporting["begunRun"];
 let report: Reporting["report"];
 let complete: Reporting["complete"];
 let cancel: Reporting["cancel"];
+let divide: Reporting["divide"];
 let eventsOf: Reporting["eventsOf"];
 const tenant = "acme";
 
 beforeAll(async () => {
   reporting = await startReporting();
-  ({ superuser, inScope, inRun, beginRun, begunRun, report, complete, cancel, eventsOf } = reporting);
+  ({ superuser, inScope, inRun, beginRun, begunRun, report, complete, divide, cancel, eventsOf } = reporting);
 });
 afterAll(() => reporting?.stop());
 
@@ -45,7 +46,7 @@ describe("what a worker reports", () => {
     const runId = await begunRun();
     await report(runId, { attempt: 1, events: [message(1)] });
     const workspace = { attempt: 1, repositoryId: "shop", ref: "main", baseCommit: "a".repeat(40) };
-    const prepared: ReportWorkflowStatusRequestJson = {
+    const prepared: Said = {
       attempt: 1,
       events: [{ n: "2", workspace }],
       status: "RUN_STATUS_RUNNING",
@@ -63,8 +64,8 @@ describe("what a worker reports", () => {
     await report(runId, { attempt: 1, events: all });
     const events = await eventsOf(runId);
     expect(events.map(({ writerKey }) => writerKey)).toEqual([
-      ...["accept", "begin/1", "work/1/1/1", "work/1/1/2", "work/1/1/running"],
-      ...["work/1/1/3", "work/1/1/4", "work/1/1/5", "work/1/1/6", "work/1/1/7", "work/1/1/8"],
+      ...["accept", "begin/1", "work/1/1/1/1", "work/1/1/1/2", "work/1/1/1/running"],
+      ...["work/1/1/1/3", "work/1/1/1/4", "work/1/1/1/5", "work/1/1/1/6", "work/1/1/1/7", "work/1/1/1/8"],
     ]);
     expect(events[3]?.workspace).toEqual(workspace);
     expect(events[4]?.status).toMatchObject({ status: "RUN_STATUS_RUNNING", previous: "RUN_STATUS_PREPARING" });
@@ -80,7 +81,7 @@ describe("what a worker reports", () => {
     const runId = await begunRun();
     await report(runId, { attempt: 1, events: [message(1), message(2)] });
     await Promise.all([1, 2, 3].map(() => report(runId, { attempt: 1, events: [message(1), message(2), message(3)] })));
-    expect(await workKeysOf(runId)).toEqual(["work/1/1/1", "work/1/1/2", "work/1/1/3"]);
+    expect(await workKeysOf(runId)).toEqual(["work/1/1/1/1", "work/1/1/1/2", "work/1/1/1/3"]);
   });
 
   it("fills the log up to its bound, which is said before anything is left out, over all attempts", async () => {
@@ -98,7 +99,7 @@ describe("what a worker reports", () => {
     });
     await report(runId, { attempt: 2, events: [message(1)] });
     expect((await eventsOf(runId)).slice(2).map(({ writerKey }) => writerKey)).toEqual([
-      ...["work/1/1/1", "log/nearly-full", "work/1/1/2", "work/1/1/3", "log/full"],
+      ...["work/1/1/1/1", "log/nearly-full", "work/1/1/1/2", "work/1/1/1/3", "log/full"],
     ]);
     expect((await eventsOf(runId)).at(-1)?.message).toEqual({
       text: "the log of this run is full (100000 events and 256 MiB); what its work says from here on is not kept",
@@ -110,11 +111,15 @@ describe("what a worker reports", () => {
     const runId = await begunRun();
     const describe = createDescribeRun({ inScope, workflowIdOf });
     await beginRun(runId, 1);
-    expect((await describe(scopeOf(tenant), runId)).run.attempt).toEqual({ attempt: 1, begunAt: expect.any(String) });
+    expect((await describe(scopeOf(tenant), runId)).run.attempt).toEqual({
+      segment: 1,
+      attempt: 1,
+      begunAt: expect.any(String),
+    });
     await beginRun(runId, 2);
     await beginRun(runId, 2);
     await beginRun(runId, 1); // of a worker that was taken for dead
-    await beginRun(runId, 3, { count: 1, most: 3, attempt: 2, reason: "a bug\u001b[2J" });
+    await beginRun(runId, 3, { fault: { count: 1, most: 3, attempt: 2, reason: "a bug\u001b[2J" } });
     const fault = "a fault of the scheduler's own (1 of 3): a bug\\x1b[2J";
     const lost = "its worker was lost, or could not say why it ended";
     const told = (await eventsOf(runId)).flatMap(({ takenUp }) => (takenUp === undefined ? [] : [takenUp]));
@@ -149,7 +154,7 @@ describe("what a worker reports", () => {
       baseCommit: "c".repeat(40),
     });
     expect(await refusalOf(late)).toBe("superseded_execution");
-    expect(await workKeysOf(runId)).toEqual(["work/1/2/1"]);
+    expect(await workKeysOf(runId)).toEqual(["work/1/1/2/1"]);
     expect(await report(runId, { attempt: 2 })).toEqual({ desiredState: DesiredState.RUN, baseCommit: "" });
     await report(runId, { attempt: 3 });
     expect(await refusalOf(report(runId, { attempt: 2 }))).toBe("superseded_execution");
@@ -189,7 +194,7 @@ describe("what a worker reports", () => {
       expect(await eventsOf(runId)).toEqual(before);
     }
     const { rows } = await superuser.query("select fence from run_streams where run_id = $1", [runId]);
-    expect(rows[0].fence).toBe(1);
+    expect(rows[0].fence).toEqual([1, 1, 1]);
   });
 
   it("says cancel as soon as that is wanted", async () => {
@@ -237,10 +242,9 @@ describe("a run with pinned work", () => {
       pins: { repository: { id: "shop", url: "https://github.com/acme/shop", ref: "main" } },
       request: { goal: "show the evidence" },
     });
-    expect(first.work).toBeUndefined();
-    await complete(runId, { attempt: 2, outcome: "WORK_OUTCOME_FAILED", cause: "gave_up" });
-    expect((await beginRun(runId)).work).toMatchObject({ attempt: 2, outcome: WorkOutcome.FAILED });
-    expect((await beginRun(await begunRun())).work).toBeUndefined();
+    await complete(runId, { segment: 1, attempt: 2, outcome: "WORK_OUTCOME_FAILED", cause: "gave_up" });
+    expect((await beginRun(runId, 3)).report).toMatchObject({ attempt: 2, outcome: WorkOutcome.FAILED });
+    expect((await beginRun(await begunRun(), 1)).report).toBeUndefined();
   });
 
   it("is described with pins and base commit; a list leaves the policy out", async () => {
@@ -256,5 +260,76 @@ describe("a run with pinned work", () => {
     const { policy: _, ...named } = run.pins ?? {};
     expect(found?.pins).toEqual(named);
     expect(found?.pins?.policyDigest).toMatch(/^[0-9a-f]{64}$/);
+  });
+});
+
+describe("the segments of a run", () => {
+  it("are worked on one after the other: an attempt is late once a later segment was heard, and each counts from 1", async () => {
+    const runId = await begunRun();
+    await divide(runId, [1, 2]);
+    await report(runId, { segment: 1, attempt: 5, events: [message(1)] });
+    await report(runId, { segment: 2, attempt: 1, events: [message(1)] });
+    for (const late of [1, 5, 6])
+      expect(await refusalOf(report(runId, { segment: 1, attempt: late, events: [message(2)] }))).toBe(
+        "superseded_execution",
+      );
+    await report(runId, { segment: 2, attempt: 2, events: [message(1)] });
+    expect(await workKeysOf(runId)).toEqual(["work/1/1/5/1", "work/1/2/1/1", "work/1/2/2/1"]);
+  });
+
+  it("tell which attempt goes on of which", async () => {
+    const runId = await begunRun();
+    await divide(runId, [1, 2]);
+    const attempt = async () => (await reporting.describeRun(runId)).attempt;
+    await beginRun(runId, 3, { fault: { count: 1, most: 3, attempt: 2, reason: "a bug" } });
+    expect(await attempt()).toMatchObject({ segment: 1, attempt: 3, faults: 1 });
+    await beginRun(runId, 1, { segment: 2 });
+    expect(await attempt()).toEqual({ segment: 2, attempt: 1, begunAt: expect.any(String) });
+    await beginRun(runId, 4); // of a worker that was taken for dead
+    expect(await attempt()).toMatchObject({ segment: 2, attempt: 1 });
+  });
+
+  it("have a report each, the first one of each, and a worker is answered that of its own", async () => {
+    const runId = await begunRun();
+    await divide(runId, [1, 2]);
+    const failed = (segment: number, cause: string) =>
+      complete(runId, { segment, attempt: 1, outcome: "WORK_OUTCOME_FAILED", cause });
+    await failed(1, "first");
+    expect((await beginRun(runId, 1, { segment: 2 })).report).toBeUndefined();
+    await failed(2, "second");
+    expect(await failed(1, "other")).toMatchObject({ report: { segment: 1, cause: "first" } });
+    for (const [segment, cause] of [
+      [1, "first"],
+      [2, "second"],
+    ] as const)
+      expect((await beginRun(runId, 2, { segment })).report).toMatchObject({ segment, cause });
+  });
+
+  it("that are not the run's are refused by name", async () => {
+    const runId = await begunRun();
+    for (const asked of [
+      () => report(runId, { segment: 2, attempt: 1 }),
+      () => beginRun(runId, 1, { segment: 2 }),
+      () => complete(runId, { segment: 2, attempt: 1 }),
+    ])
+      await expect(asked()).rejects.toMatchObject({
+        code: "unknown_segment",
+        message: expect.stringMatching(/^attempt\.segment is 2; run .* has 1: name a segment of the pins/),
+      });
+  });
+
+  it("are not done again by a later generation where their reports stand, and its attempts count from 1", async () => {
+    const runId = await begunRun();
+    await divide(runId, [1, 2]);
+    const failed = { segment: 1, attempt: 7, outcome: "WORK_OUTCOME_FAILED", cause: "first" } as const;
+    await complete(runId, failed);
+    await inRun({ ...scopeOf(tenant), runId }, (open) => beginNextGeneration(open.transaction, open.run));
+    const second = { ...execution, generation: 2 };
+    const begun = await beginRun(runId, 1, { generation: 2 });
+    expect(begun.report).toMatchObject({ segment: 1, attempt: 7, cause: "first" });
+    expect((await beginRun(runId, 1, { generation: 2, segment: 2 })).report).toBeUndefined();
+    await report(runId, { segment: 2, attempt: 1, events: [message(1)] }, second);
+    expect(await refusalOf(report(runId, { segment: 2, attempt: 9 }))).toBe("superseded_execution");
+    expect(await workKeysOf(runId)).toEqual(["work/2/2/1/1"]);
   });
 });

@@ -6,7 +6,6 @@ import { ApplicationFailure, Context } from "@temporalio/activity";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import type { RunToStart } from "../../src/admission/workflows.ts";
 import { workFailed } from "../../src/drivers/temporal/contract.ts";
-import { IsolationClass } from "../../src/gen/automation/v1/policy_pb.ts";
 import { RunStatus } from "../../src/gen/automation/v1/run_event_pb.ts";
 import { DesiredState } from "../../src/gen/workflows_runtime/v1/run_pb.ts";
 import { HandoffProgress } from "../../src/gen/workflows_runtime/v1/run_worker_service_pb.ts";
@@ -385,6 +384,29 @@ it("ends FAILED with the cause of work that failed, and judges nothing", async (
   expect(world.api.aborts(run.runId)).toMatchObject([{ reason: "no idea" }]);
 });
 
+it("works on the segments one after the other, and ends with the first one that failed", async () => {
+  const [whole, broken] = [aRun(), aRun()];
+  const segments = [{ segment: 1 }, { segment: 2 }, { segment: 3 }];
+  const worked = new Map<string, number[]>([whole, broken].map(({ runId }) => [runId, []]));
+  for (const run of [whole, broken]) {
+    world.api.script(run.runId, { beginRun: () => ({ ...withWork(), pins: { ...withWork().pins, segments } }) });
+    world.work(run.runId, async ({ runId }, _, segment) => {
+      worked.get(runId)?.push(segment);
+      if (runId === whole.runId || segment < 2) return workDone;
+      return { outcome: "WORK_OUTCOME_FAILED", cause: "gave_up", reason: "no idea" };
+    });
+  }
+  await Promise.all([whole, broken].map(async (run) => (await startRun(world, run)).result()));
+  expect([...worked.values()]).toEqual([
+    [1, 2, 3],
+    [1, 2],
+  ]);
+  expect([whole, broken].map(({ runId }) => world.api.calls(runId).at(-1))).toEqual([
+    "commitSeal",
+    "abortSeal FAILED gave_up",
+  ]);
+});
+
 it("begins work anew for as long as it waits for something or loses its worker, and counts none of it", async () => {
   const run = aRun();
   let tries = 0;
@@ -449,7 +471,7 @@ it("stops the work of a run that is cancelled, and seals only when the work has 
 
 it("stops the work when its limit has passed", async () => {
   const run = aRun();
-  world.api.script(run.runId, limitIn(1_500, { plan: {}, pins: { isolation: IsolationClass.UID } }));
+  world.api.script(run.runId, limitIn(1_500, withWork()));
   world.work(run.runId, untilStopped);
   await (await startRun(world, run)).result();
   expect(distinct(world.api.calls(run.runId))).toEqual([

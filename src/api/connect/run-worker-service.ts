@@ -1,7 +1,9 @@
-import { fromJson, toJson } from "@bufbuild/protobuf";
+import { create, fromJson, toJson } from "@bufbuild/protobuf";
 import type { HandlerContext, ServiceImpl } from "@connectrpc/connect";
+import type { WorkReportJson } from "../../gen/automation/v1/run_work_pb.ts";
 import { UploadSchema, WorkReportSchema } from "../../gen/automation/v1/run_work_pb.ts";
 import type { Execution } from "../../gen/workflows_runtime/v1/run_pb.ts";
+import { AttemptIdSchema } from "../../gen/workflows_runtime/v1/run_pb.ts";
 import {
   AbortSealResponseSchema,
   CommitSealResponseSchema,
@@ -37,9 +39,13 @@ export interface RunWorkerServiceDeps {
 }
 
 /** Two calls of one key are one call that is repeated. */
-function keyOf({ method }: HandlerContext, { tenant, org, runId, execution }: SealScope, attempt = 0): string {
+function keyOf(
+  { method }: HandlerContext,
+  { tenant, org, runId, execution }: SealScope,
+  { segment = 0, attempt = 0 }: Pick<WorkReportJson, "segment" | "attempt"> = {},
+): string {
   const { generation, firstExecutionRunId } = execution;
-  return JSON.stringify([method.name, tenant, org, runId, generation, firstExecutionRunId, attempt]);
+  return JSON.stringify([method.name, tenant, org, runId, generation, firstExecutionRunId, segment, attempt]);
 }
 
 /** The worker's side of a run: each call names the execution that speaks, in the tenant and org of the caller's scope. */
@@ -63,7 +69,7 @@ export function createRunWorkerService(deps: RunWorkerServiceDeps): ServiceImpl<
       return deps.beginRun(executionScopeOf(request, context), { attempt, fault, startCapability, forgery });
     },
     createArtifactUploads: async (request, context) => {
-      const { attempt, uploads } = request;
+      const { attempt = create(AttemptIdSchema), uploads } = request;
       const named = { attempt, uploads: uploads.map((upload) => toJson(UploadSchema, upload)) };
       const answer = await deps.grantUploads(executionScopeOf(request, context), named);
       return fromJson(CreateArtifactUploadsResponseSchema, answer);
@@ -72,7 +78,7 @@ export function createRunWorkerService(deps: RunWorkerServiceDeps): ServiceImpl<
       const report = request.report === undefined ? {} : toJson(WorkReportSchema, request.report);
       const uploads = request.uploads.map((upload) => toJson(UploadSchema, upload));
       const scope = executionScopeOf(request, context);
-      const answer = await joinCall(keyOf(context, scope, report.attempt), context.signal, (signal) =>
+      const answer = await joinCall(keyOf(context, scope, report), context.signal, (signal) =>
         deps.completeWork(scope, { report, uploads }, signal),
       );
       return fromJson(CompleteArtifactUploadsResponseSchema, answer);

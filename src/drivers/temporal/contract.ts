@@ -91,28 +91,33 @@ export type AbortReason = Required<Pick<AbortSealRequestJson, "outcome" | "cause
 /** What the workflow needs of a begun run; the rest is asked for where it is used, and stays out of the history. */
 export interface BegunRun
   extends Pick<BeginRunResponseJson, "refused" | "desiredState" | "exceededLimit" | "noLimitBefore"> {
-  /** Set when there are steps to work on: the class of the workers that do. */
-  readonly isolation?: IsolationClassJson;
+  /** Set when there are steps to work on. */
+  readonly work?: {
+    /** The class of the workers that do. */
+    readonly isolation: IsolationClassJson;
+    /** In their order: what the plan's steps were divided into when the run was accepted. */
+    readonly segments: readonly number[];
+  };
 }
 
-/** How the work ended; what it made is the api's to know. */
+/** How a segment ended; what it made is the api's to know. */
 export type WorkEnd = Required<Pick<WorkReportJson, "outcome" | "cause" | "reason">>;
 
 /** Type of the failure by which an attempt at the work says that the fault is ours. Its only detail is the number of the attempt. */
 export const workFailed = "WorkFailed";
-/** How often work may fail so before the run does. What it waits for, and workers that end, are not counted. */
+/** How often a segment may fail so before the run does. What it waits for, and workers that end, are not counted. */
 export const workFailures = 3;
 
-/** The last failure of the work that was ours. */
+/** The last failure of a segment that was ours. */
 export type WorkFault = Required<WorkFaultJson>;
 
 /** Activities of a workspace queue. */
 export interface WorkspaceActivities {
   /**
-   * All steps of a run, from the base to the last upload. Each attempt begins from the base; a complete work is not done again.
-   * @param fault - how the activity before it for the same work ended: attempts are counted on
+   * The steps of one segment, from its base to the last upload. Each attempt begins from the base; a complete segment is not done again.
+   * @param fault - how the activity before it for the same segment ended: attempts are counted on
    */
-  workSegment(scope: RunScope, startCapability: string, fault?: WorkFault): Promise<WorkEnd>;
+  workSegment(scope: RunScope, segment: number, startCapability: string, fault?: WorkFault): Promise<WorkEnd>;
 }
 
 /** Activities of the control queue; each is one api call. */

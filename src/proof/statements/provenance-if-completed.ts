@@ -13,7 +13,7 @@ export const provenanceType = "https://slsa.dev/provenance/v1";
 export function provenanceIfCompleted(end: RunEnd): Statement | undefined {
   const { baseUri, run, outcome, log, at, work } = end;
   if (outcome !== "COMPLETED") return undefined;
-  const patch = work?.uploads.find(({ kind }) => kind === "patch");
+  const patch = work.at(-1)?.uploads.find(({ kind }) => kind === "patch");
   const about = patch === undefined ? log : { name: patch.name ?? "", sha256: patch.sha256 ?? "" };
   return writeStatement(end, about, {
     kind: "provenance",

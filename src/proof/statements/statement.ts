@@ -20,8 +20,8 @@ export interface RunEnd {
   readonly cause: string;
   readonly reason: string;
   readonly log: EventLog;
-  /** The reported work and what was found about it; undefined when none was reported. */
-  readonly work: ExaminedWork | undefined;
+  /** What was reported of each segment, in their order, and what was found about it; empty if nothing was reported. The last segment's tree is the run's. */
+  readonly work: readonly ExaminedWork[];
   /** UTC. Decided once and stored, so that a retry states the same time. */
   readonly at: Date;
 }
@@ -64,7 +64,10 @@ export function writeStatement(
   what: Pick<Statement, "kind" | "predicateType" | "outcome"> & { readonly step?: string; readonly predicate: object },
 ): Statement {
   const { predicate, step, ...facts } = what;
-  const subjects = [{ name: about.name, algorithm: "sha256", value: about.sha256 }, ...treeOf(work?.report.capture)];
+  const subjects = [
+    { name: about.name, algorithm: "sha256", value: about.sha256 },
+    ...treeOf(work.at(-1)?.report.capture),
+  ];
   const bytes = Buffer.from(
     canonicalJson({
       _type: "https://in-toto.io/Statement/v1",

@@ -33,12 +33,12 @@ export function statementsOfEnd(end: RunEnd, judged: VerdictJson): EndProof {
 }
 
 function testsOnCapture(work: RunEnd["work"]): readonly FoundTestsJson[] {
-  return (work?.findings.tests ?? []).filter(({ run }) => run?.onBase !== true);
+  return work.flatMap(({ findings: { tests = [] } }) => tests.filter(({ run }) => run?.onBase !== true));
 }
 
-/** One if the patch was found to be the reported one, else none. */
+/** One if the last segment's patch was found to be the reported one, else none. */
 function diffStatements(end: RunEnd): Statement[] {
-  const { findings: { evidence = [] } = {}, uploads = [] } = end.work ?? {};
+  const { findings: { evidence = [] } = {}, uploads = [] } = end.work.at(-1) ?? {};
   const found = evidence.find(({ kind }) => kind === "diff");
   const { name = "", sha256 = "", mediaType = "" } = uploads.find(({ kind }) => kind === "patch") ?? {};
   if (found === undefined) return [];
@@ -46,7 +46,7 @@ function diffStatements(end: RunEnd): Statement[] {
 }
 
 function documentStatements(end: RunEnd): Statement[] {
-  const { documents = [] } = end.work?.report ?? {};
+  const documents = end.work.flatMap(({ report }) => report.documents ?? []);
   return documents.map(({ stepId, path = "", sha256 = "", mediaType = "" }) =>
     referenceStatement(
       end,

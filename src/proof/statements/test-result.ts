@@ -15,7 +15,9 @@ export function testResultStatement(end: RunEnd, found: FoundTestsJson): Stateme
   const { baseUri, run, work, log } = end;
   const { outcome = "", detail, counts, passed = [], failed = [], errored = [], skipped = [] } = found;
   const { stepId = "", reportSha256 = "", argv = [], exitCode, gitTree } = found.run ?? {};
-  const upload = work?.uploads.find(({ kind, sha256 }) => kind === "report" && sha256 === reportSha256);
+  const upload = work
+    .flatMap(({ uploads }) => uploads)
+    .find(({ kind, sha256 }) => kind === "report" && sha256 === reportSha256);
   const about = upload !== undefined ? { name: upload.name ?? "", sha256: reportSha256 } : log;
   const configuration =
     upload !== undefined

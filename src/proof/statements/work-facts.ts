@@ -1,4 +1,4 @@
-import type { StepReportJson } from "../../gen/automation/v1/run_work_pb.ts";
+import type { StepReportJson, WorkReportJson } from "../../gen/automation/v1/run_work_pb.ts";
 import { resourceUri } from "./resource-uri.ts";
 import type { RunEnd } from "./statement.ts";
 
@@ -13,8 +13,6 @@ export function workFacts({ run, work }: Pick<RunEnd, "run" | "work">): {
   const { pins, tenant, baseCommit } = run;
   if (pins === null) return { facts: {}, vantage: {} };
   const { repository = {}, personas = [], policyDigest = "" } = pins;
-  const { attempt, steps = [], capture, sandbox } = work?.report ?? {};
-  const { isolation, ...proven } = sandbox ?? {};
   const facts = {
     base: {
       repository: repository.id,
@@ -30,7 +28,17 @@ export function workFacts({ run, work }: Pick<RunEnd, "run" | "work">): {
       digest: { sha256: digest },
     })),
     policy: { digest: { sha256: policyDigest } },
-    ...(work === undefined ? {} : { attempt, steps: steps.map(stepFacts) }),
+    ...(work.length === 0 ? {} : { segments: work.map(({ report }) => segmentFacts(report)) }),
+  };
+  return { facts, vantage: Object.fromEntries(Object.keys(facts).map((name) => [name, "worker-observed"])) };
+}
+
+function segmentFacts({ segment, attempt, steps = [], capture, sandbox }: WorkReportJson) {
+  const { isolation, ...proven } = sandbox ?? {};
+  return {
+    segment,
+    attempt,
+    steps: steps.map(stepFacts),
     ...(capture === undefined
       ? {}
       : {
@@ -44,7 +52,6 @@ export function workFacts({ run, work }: Pick<RunEnd, "run" | "work">): {
         }),
     ...(sandbox === undefined ? {} : { sandbox: { class: isolation, ...proven } }),
   };
-  return { facts, vantage: Object.fromEntries(Object.keys(facts).map((name) => [name, "worker-observed"])) };
 }
 
 /** Without the step's reason, which may be in a persona's words; it is in the event log. */

@@ -36,15 +36,15 @@ export async function lockStreams(
   return new Map(rows.map(({ runId, ...head }) => [runId, head]));
 }
 
-/** The compare-and-set of a worker's report: a lower attempt of the generation than was heard before is too late. @returns whether this attempt may speak */
+/** The compare-and-set of a worker's report: an attempt below the one that was heard last is too late. @returns whether this attempt may speak */
 export async function raiseFence(
   transaction: Transaction,
   run: { readonly tenant: string; readonly runId: string },
-  attempt: number,
+  heard: { readonly generation: number; readonly segment: number; readonly attempt: number },
 ): Promise<boolean> {
   const { rowCount } = await transaction.query(
-    "update run_streams set fence = $3 where tenant = $1 and run_id = $2 and fence <= $3",
-    [run.tenant, run.runId, attempt],
+    "update run_streams set fence = $3::int[] where tenant = $1 and run_id = $2 and fence <= $3::int[]",
+    [run.tenant, run.runId, [heard.generation, heard.segment, heard.attempt]],
   );
   return rowCount === 1;
 }

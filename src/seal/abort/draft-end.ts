@@ -65,7 +65,7 @@ export function draftFallbackEnd(
   const remedy = "Have the operator look for the error in the log of the api, and ask for a new run.";
   const line = failedLine("evidence-kept", [reason], remedy);
   const { method, id } = soFar.gate;
-  const bare = { ...soFar, work: undefined, gate: { method, id } };
+  const bare = { ...soFar, work: [], gate: { method, id } };
   return draftEnd(deps, bare, { end, findings: { lines: [line] }, note }, signal);
 }
 
@@ -97,7 +97,16 @@ async function draftEnd(
     const { baseUri } = deps;
     const verdict = verdictOfEnd({ gate, run, baseUri, findings, at }, end);
     const proof = statementsOfEnd({ ...end, baseUri, run, log, work, at }, verdict);
-    return { soFar, end, draft, log, proof, uploads: work?.uploads ?? [], at, isFallback: note !== undefined };
+    return {
+      soFar,
+      end,
+      draft,
+      log,
+      proof,
+      uploads: work.flatMap(({ uploads }) => uploads),
+      at,
+      isFallback: note !== undefined,
+    };
   });
 }
 

@@ -29,8 +29,7 @@ export const createBeginRun =
     /** Which attempt of its work a worker has taken up; 0: none. */
     attempt?: number;
   }): Promise<SealScope> => {
-    const { tenant, org = "retail", requirements, receiver, context, work } = what;
-    const { attempt = work === undefined ? 0 : 1 } = what;
+    const { tenant, org = "retail", requirements, receiver, context, work, attempt = 1 } = what;
     const inScope = createInScope(admin);
     const now = () => new Date();
     const runId = randomUUID();
@@ -92,8 +91,9 @@ export const createBeginRun =
       await admitExecution(open.transaction, scope, { ...execution, begunAt });
       await open.moveTo("ADMITTED", "admit");
       await open.moveTo("PREPARING", "begin/1");
-      await beginAttempt(open, { attempt, fault: undefined }, begunAt);
-      if (work !== undefined) await keepBaseCommit(open.transaction, scope, work.baseCommit);
+      if (work === undefined) return;
+      if (attempt > 0) await beginAttempt(open, { segment: 1, number: attempt }, undefined, begunAt);
+      await keepBaseCommit(open.transaction, scope, work.baseCommit);
     });
     return { ...scope, execution };
   };

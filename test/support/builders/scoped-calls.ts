@@ -113,7 +113,7 @@ export const scopedCalls: Readonly<Record<string, ScopedCall>> = {
     belongsTo: "org",
     ask: ({ begun }) => ({
       execution: executionOf(begun),
-      attempt: 1,
+      attempt: { segment: 1, number: 1 },
       events: [{ n: 1n, payload: { case: "message", value: { text: "hello", stepId: "mend" } } }],
     }),
   },
@@ -142,12 +142,12 @@ export const scopedCalls: Readonly<Record<string, ScopedCall>> = {
   },
   "workflows_runtime.v1.RunWorkerService/CreateArtifactUploads": {
     belongsTo: "org",
-    ask: (ids) => ({ execution: executionOf(ids.begun), attempt: 1, uploads: [upload(ids)] }),
+    ask: (ids) => ({ execution: executionOf(ids.begun), attempt: { segment: 1, number: 1 }, uploads: [upload(ids)] }),
   },
   "workflows_runtime.v1.RunWorkerService/CompleteArtifactUploads": {
     belongsTo: "org",
     owner: Code.InvalidArgument,
-    ask: (ids) => ({ execution: executionOf(ids.begun), report: { attempt: 1 }, uploads: [upload(ids)] }),
+    ask: (ids) => ({ execution: executionOf(ids.begun), report: { segment: 1, attempt: 1 }, uploads: [upload(ids)] }),
   },
   "workflows_runtime.v1.RunWorkerService/PrepareSeal": {
     belongsTo: "org",

@@ -95,12 +95,14 @@ export function makeWork() {
     policy,
     policyDigest: canonicalDigest(policy),
     isolation: "ISOLATION_CLASS_UID",
+    segments: [{ segment: 1, stepIds: ["fix", "unit", "note"] }],
   };
   const green = suite('<testcase name="adds"/>', '<testcase name="later"><skipped/></testcase>');
   const red = suite('<testcase name="adds"><failure message="x"/></testcase>');
   const run: TestRunJson = { stepId: "unit", argv, format: "REPORT_FORMAT_JUNIT" };
   const honest: Sent = {
     report: {
+      segment: 1,
       attempt: 1,
       outcome: "WORK_OUTCOME_DONE",
       steps: ["fix", "unit", "note"].map((stepId) => ({ stepId, state: "STEP_STATE_DONE" })),
@@ -157,7 +159,10 @@ export function uploadOf({ name, kind, mediaType, text }: SentFile): UploadJson 
 /** Stores files as a worker does: with its grants. */
 export async function put(seal: Seal, scope: SealScope, files: readonly SentFile[], attempt = 1): Promise<void> {
   if (files.length === 0) return;
-  const { grants = [] } = await seal.grant(scope, { attempt, uploads: files.map(uploadOf) });
+  const { grants = [] } = await seal.grant(scope, {
+    attempt: { segment: 1, number: attempt },
+    uploads: files.map(uploadOf),
+  });
   for (const [index, { present, url = "", headers = {} }] of grants.entries()) {
     if (present === true) continue;
     const answer = await fetch(url, { method: "PUT", headers, body: files[index]?.text });

@@ -35,6 +35,10 @@ export const workflowIdOf = () => "workflow";
 /** What the hand-off of every run waits for. */
 export const unanswered = "scrum RecordItemDone: away";
 
+export type Said = Omit<ReportWorkflowStatusRequestJson, "attempt"> & {
+  readonly attempt?: number;
+  readonly segment?: number;
+};
 export type Reporting = Awaited<ReturnType<typeof startReporting>>;
 
 /** Runs that are begun and reported on, over a real Postgres with the api's role. The definition `work` has one step. */
@@ -60,11 +64,18 @@ export async function startReporting() {
   };
   await publish("work", {});
 
-  const beginRun = async (runId: string, attempt = 0, fault?: WorkFaultJson) => {
+  const beginRun = async (
+    runId: string,
+    number?: number,
+    { fault, segment = 1, generation = 1 }: { fault?: WorkFaultJson; segment?: number; generation?: number } = {},
+  ) => {
     const deps = { inRun, now, onBegun: () => undefined, onForgery: () => undefined };
     const forgery = { tenant, org: "retail", principal: "worker", action: "", outcome: "", correlationId: "" };
     const startCapability = await startCapabilityOf(superuser, runId);
-    return createBeginRun(deps)({ ...scopeOf(tenant), runId, execution }, { attempt, fault, startCapability, forgery });
+    return createBeginRun(deps)(
+      { ...scopeOf(tenant), runId, execution: { ...execution, generation } },
+      { attempt: number === undefined ? undefined : { segment, number }, fault, startCapability, forgery },
+    );
   };
   return {
     /** `ahead`: how many seconds the api's clock is ahead. */
@@ -82,11 +93,21 @@ export async function startReporting() {
       await beginRun(runId);
       return runId;
     },
-    report: (runId: string, said: ReportWorkflowStatusRequestJson, speaks = execution) =>
+    /** As an attempt at the first segment; without one, as the workflow. */
+    report: (runId: string, { attempt: number, segment = 1, ...said }: Said, speaks = execution) =>
       createReportStatus({ inScope, inRun, now, unansweredTry: async () => unanswered })(
         { ...scopeOf(tenant), runId, execution: speaks },
-        fromJson(ReportWorkflowStatusRequestSchema, said),
+        fromJson(ReportWorkflowStatusRequestSchema, {
+          ...said,
+          ...(number === undefined ? {} : { attempt: { segment, number } }),
+        }),
       ),
+    /** Divides the run's work into these segments, each with the one step of the plan: so far every plan is one segment. */
+    divide: (runId: string, segments: readonly number[]) =>
+      superuser.query("update runs set pins = pins || $2 where run_id = $1", [
+        runId,
+        { segments: segments.map((segment) => ({ segment, stepIds: ["build"] })) },
+      ]),
     /** Work that left nothing. */
     complete: (runId: string, report: WorkReportJson) =>
       createCompleteWork({

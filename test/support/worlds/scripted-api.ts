@@ -55,7 +55,7 @@ export const inAnHour = () => ({ noLimitBefore: timestampFromMs(Date.now() + 3_6
 export const workTooLong = { cause: "work_limit_exceeded", reason: "its work took too long" };
 
 /** Script of a run whose limit of time passes so many milliseconds from its begin; negative: nothing begins any more. */
-export function limitIn(ms: number, begun: { plan: object; pins?: { isolation: IsolationClass } } = { plan: {} }) {
+export function limitIn(ms: number, begun: { plan: object; pins?: typeof pins } = { plan: {} }) {
   let dueAt = Number.POSITIVE_INFINITY;
   const limit = () => (Date.now() < dueAt ? { noLimitBefore: timestampFromMs(dueAt) } : { exceededLimit: workTooLong });
   return {
@@ -76,12 +76,14 @@ const goodRun: Script = {
   abortSeal: () => undefined,
 };
 
+const pins = { isolation: IsolationClass.UID, segments: [{ segment: 1 }] };
+
 /** What BeginRun answers for a plan with steps. */
 export const withWork = () => ({
   desiredState: DesiredState.RUN,
   plan: {},
   ...inAnHour(),
-  pins: { isolation: IsolationClass.UID },
+  pins,
 });
 
 export const failedVerdict = {

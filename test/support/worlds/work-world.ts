@@ -155,6 +155,7 @@ export async function startWorkWorld(slots: readonly number[]): Promise<WorkWorl
     const told: Told[] = [];
     const job: Job = {
       scope: scopeOf(slot),
+      segment: 1,
       attempt: 1,
       plan: { steps: [...asked.steps] },
       pins,

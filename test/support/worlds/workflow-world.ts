@@ -17,7 +17,7 @@ import { muteTemporal, silent } from "../engines/silent-temporal.ts";
 import type { ScriptedApi } from "./scripted-api.ts";
 import { startScriptedApi } from "./scripted-api.ts";
 
-type WorkScript = (scope: RunScope, fault: WorkFault | undefined) => Promise<WorkEnd>;
+type WorkScript = (scope: RunScope, fault: WorkFault | undefined, segment: number) => Promise<WorkEnd>;
 
 /** A real Temporal server and a real control worker, with a scripted api behind its activities; work itself is scripted, too. */
 export interface WorkflowWorld {
@@ -98,10 +98,10 @@ export async function startWorkflowWorld(): Promise<WorkflowWorld> {
     taskQueue: workspaceTaskQueue("ISOLATION_CLASS_UID"),
     maxHeartbeatThrottleInterval: "500 ms",
     activities: {
-      workSegment: (scope: RunScope, _startCapability: string, fault?: WorkFault) => {
+      workSegment: (scope: RunScope, segment: number, _startCapability: string, fault?: WorkFault) => {
         const work = works.get(scope.runId);
         if (work === undefined) throw new Error(`nothing says what the work of ${scope.runId} does`);
-        return work(scope, fault);
+        return work(scope, fault, segment);
       },
     },
   });

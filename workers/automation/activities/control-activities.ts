@@ -3,6 +3,7 @@ import type { CallOptions } from "@connectrpc/connect";
 import { ApplicationFailure, Context } from "@temporalio/activity";
 import type { createApiClient } from "../../../src/client/api-client.ts";
 import type { ControlActivities, RunScope } from "../../../src/drivers/temporal/contract.ts";
+import type { RunPinsJson } from "../../../src/gen/automation/v1/run_work_pb.ts";
 import {
   AbortSealRequestSchema,
   AbortSealResponseSchema,
@@ -51,8 +52,13 @@ export function createControlActivities({ apiFor }: ControlActivitiesDeps): Cont
         const request = { execution: executionOf(scope), startCapability };
         const begun = await apiFor(scope).runWorker.beginRun(request, options);
         const { pins, refused, desiredState, exceededLimit, noLimitBefore } = toJson(BeginRunResponseSchema, begun);
-        const isolation = pins === undefined ? {} : { isolation: pins.isolation };
-        return { refused, desiredState, exceededLimit, noLimitBefore, ...isolation };
+        return {
+          refused,
+          desiredState,
+          exceededLimit,
+          noLimitBefore,
+          ...(pins === undefined ? {} : { work: workOf(pins) }),
+        };
       }),
     reportStatus,
     awaitLimit: async (scope) => {
@@ -97,6 +103,11 @@ export function createControlActivities({ apiFor }: ControlActivitiesDeps): Cont
       }),
   };
 }
+
+const workOf = ({ isolation = "ISOLATION_CLASS_UNSPECIFIED", segments = [] }: RunPinsJson) => ({
+  isolation,
+  segments: segments.map(({ segment = 0 }) => segment),
+});
 
 /** Lets Temporal notice soon that the worker of a long call is gone. */
 async function heartbeating<T>(call: () => Promise<T>): Promise<T> {

@@ -86,7 +86,7 @@ const timedOut = ({ cause = "", reason = "" }: ExceededLimit): AbortReason => ({
  * One automation run, from its begin to its sealed end. Order and waiting live here; every decision is the api's and is recorded there.
  *
  *   begin      BeginRun                     refused → gone · cancel wished, a limit passed → abort · steps → work · else prepare
- *   work       all steps, one activity      done → prepare · failed → abort FAILED (its cause) · failed for a fault of ours, three times → abort FAILED (internal)
+ *   work       the segments, in their order done → prepare · failed → abort FAILED (its cause) · failed for a fault of ours, three times → abort FAILED (internal)
  *   prepare    PrepareSeal                  verdict passed → hand off · not passed → abort FAILED (verdict_failed)
  *   hand off   DeliverHandoff, then waiting accepted → commit · refused → abort FAILED (handoff_refused)
  *   commit     CommitSeal                   committed → done · a cancel came first → abort CANCELLED · evidence is gone or altered → abort FAILED (evidence_lost)
@@ -151,11 +151,11 @@ async function untilEnd(scope: RunScope, startCapability: string, bell: { isRung
   if (begun.refused) return undefined;
   if (begun.desiredState === "DESIRED_STATE_CANCEL") return cancelled;
   if (begun.exceededLimit !== undefined) return timedOut(begun.exceededLimit);
-  const working: { ended?: Promise<WorkEnd> } = {};
+  const working: { ended?: Promise<WorkEnd | undefined> } = {};
   try {
     return await firstOf([
       async () => {
-        working.ended = begun.isolation === undefined ? undefined : work(scope, startCapability, begun.isolation);
+        working.ended = begun.work && workSegments(scope, startCapability, begun.work);
         return endOfWork(await working.ended) ?? (await proceed(scope));
       },
       () => untilLimit(scope, begun.noLimitBefore),
@@ -170,14 +170,29 @@ async function untilEnd(scope: RunScope, startCapability: string, bell: { isRung
   }
 }
 
-/**
- * The steps on a worker of their class. A worker that dies is noticed by its missing heartbeat, and the work begins anew elsewhere. Temporal repeats what waits for something, and what
- * lost its worker, for as long as the run has time; only failures of ours are counted, here.
- */
-async function work(
+/** One segment after the other, until one was not done. @returns how the last one that was begun ended */
+async function workSegments(
   scope: RunScope,
   startCapability: string,
-  isolation: NonNullable<BegunRun["isolation"]>,
+  { isolation, segments }: NonNullable<BegunRun["work"]>,
+): Promise<WorkEnd | undefined> {
+  let ended: WorkEnd | undefined;
+  for (const segment of segments) {
+    ended = await workOn(scope, segment, startCapability, isolation);
+    if (ended.outcome !== "WORK_OUTCOME_DONE") break;
+  }
+  return ended;
+}
+
+/**
+ * The steps of a segment on a worker of their class. A worker that dies is noticed by its missing heartbeat, and the work begins anew elsewhere. Temporal repeats what waits for something, and what
+ * lost its worker, for as long as the run has time; only failures of ours are counted, here.
+ */
+async function workOn(
+  scope: RunScope,
+  segment: number,
+  startCapability: string,
+  isolation: NonNullable<BegunRun["work"]>["isolation"],
 ): Promise<WorkEnd> {
   const { workSegment } = proxyActivities<WorkspaceActivities>({
     taskQueue: workspaceTaskQueue(isolation),
@@ -189,7 +204,7 @@ async function work(
   let fault: WorkFault | undefined;
   for (let count = 1; ; count += 1) {
     try {
-      return await workSegment(scope, startCapability, fault);
+      return await workSegment(scope, segment, startCapability, fault);
     } catch (error) {
       const attempt = failedAttempt(error);
       if (attempt === undefined || count === workFailures) throw error;

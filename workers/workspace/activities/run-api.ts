@@ -36,7 +36,10 @@ export function askApi<Answer>(ask: () => Promise<Answer>, signal: AbortSignal):
 /** How a spool reaches the api: as this attempt of this execution. */
 export function reportToApi(
   api: RunApi,
-  who: { readonly execution: ReturnType<typeof executionOf>; readonly attempt: number },
+  who: {
+    readonly execution: ReturnType<typeof executionOf>;
+    readonly attempt: { readonly segment: number; readonly number: number };
+  },
 ): { readonly send: SendReport; readonly isFinal: (error: unknown) => boolean } {
   return {
     send: async ({ events, isRunning, baseCommit }, signal) => {

@@ -44,7 +44,7 @@ export async function uploadWork(
 ): Promise<WorkReportJson> {
   const named = files.map((file) => ({ file, upload: uploadOf(file) }));
   const uploads = named.map(({ upload }) => fromJson(UploadSchema, upload));
-  const attempt = report.attempt ?? 1;
+  const attempt = { segment: report.segment, number: report.attempt };
   const isPassing = (error: unknown) => !(error instanceof UploadRefusedError) && !isFinalAnswer(error);
   const patiently = <T>(work: () => Promise<T>) => untilItPasses(work, { isPassing, longestPauseMs, onPause }, signal);
   if (named.length > 0)

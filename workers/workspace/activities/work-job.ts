@@ -6,11 +6,14 @@ import type { RunPinsJson, SandboxReportJson } from "../../../src/gen/automation
 import type { Tell } from "../runtimes/step-end.ts";
 import type { BoxLimits } from "../sandbox/sandbox.ts";
 
-/** One attempt at a run's work: what is asked, in which box, and where to say what happens. */
+/** One attempt at a segment of a run's work: what is asked, in which box, and where to say what happens. */
 export interface Job {
   readonly scope: RunScope;
+  /** See RunPins.segments. */
+  readonly segment: number;
   /** From 1. */
   readonly attempt: number;
+  /** With the steps of the segment. */
   readonly plan: AutomationPlanJson;
   readonly pins: RunPinsJson;
   readonly request: RunRequestedJson;

@@ -145,6 +145,7 @@ function worked(
   const why = record.failure ?? failure;
   return {
     report: {
+      segment: job.segment,
       attempt: job.attempt,
       outcome: why === undefined ? "WORK_OUTCOME_DONE" : "WORK_OUTCOME_FAILED",
       ...why,

@@ -50,11 +50,11 @@ const tellLimitMs = 2_000;
 const lasting: ReadonlySet<string> = new Set(["base_unavailable", "bundle_altered", "upload_refused", "disk_limit"]);
 
 /**
- * The work of one run as one activity: a heartbeat with a pointer while it lives, every attempt from the base, and nothing left when it ends.
+ * A segment of a run's work as one activity: a heartbeat with a pointer while it lives, every attempt from the base, and nothing left when it ends.
  * A cancel stops the steps and keeps what they made; a worker that shuts down, or no longer owns the activity, drops all: another attempt begins anew.
  */
 export function createWorkSegment(deps: WorkSegmentDeps): WorkspaceActivities["workSegment"] {
-  return async (scope, startCapability, fault) => {
+  return async (scope, segment, startCapability, fault) => {
     const { info, cancellationSignal, heartbeat } = contextOf();
     const api = deps.apiFor(scope);
     const slot = deps.slots.take();
@@ -67,7 +67,7 @@ export function createWorkSegment(deps: WorkSegmentDeps): WorkspaceActivities["w
     try {
       return await attemptWork(
         deps,
-        { scope, startCapability, fault, api, slot, attempt, progress },
+        { scope, segment, startCapability, fault, api, slot, attempt, progress },
         cancellationSignal,
       );
     } catch (error) {
@@ -83,6 +83,7 @@ async function attemptWork(
   deps: WorkSegmentDeps,
   at: {
     scope: RunScope;
+    segment: number;
     startCapability: string;
     fault: WorkFault | undefined;
     api: RunApi;
@@ -92,25 +93,27 @@ async function attemptWork(
   },
   cancelled: AbortSignal,
 ): Promise<WorkEnd> {
-  const { scope, startCapability, fault, api, slot, attempt, progress } = at;
-  const execution = executionOf(scope);
+  const { scope, segment, startCapability, fault, api, slot, attempt, progress } = at;
+  const who = { execution: executionOf(scope), attempt: { segment, number: attempt } };
   const options = { signal: cancelled, timeoutMs: callLimitMs };
   const begun = toJson(
     BeginRunResponseSchema,
-    await askApi(() => api.runWorker.beginRun({ execution, startCapability, attempt, fault }, options), cancelled),
+    await askApi(() => api.runWorker.beginRun({ ...who, startCapability, fault }, options), cancelled),
   );
   if (begun.refused) throw superseded(scope);
-  if (begun.work !== undefined) return endOf(begun.work);
+  if (begun.report !== undefined) return endOf(begun.report);
   if (begun.exceededLimit !== undefined) throw timeIsUp(begun.exceededLimit.reason);
   if (begun.desiredState === "DESIRED_STATE_CANCEL") throw new CancelledFailure("the run was asked to end");
   const { plan, pins, request } = begun;
-  if (plan === undefined || pins === undefined || request === undefined)
-    throw ApplicationFailure.nonRetryable(`run ${scope.runId} has no work to do`, "NoWork");
+  const pinned = pins?.segments?.find((each) => each.segment === segment);
+  if (plan === undefined || pins === undefined || request === undefined || pinned === undefined)
+    throw ApplicationFailure.nonRetryable(`run ${scope.runId} has no segment ${segment} to work on`, "NoWork");
+  const steps = (plan.steps ?? []).filter(({ id = "" }) => pinned.stepIds?.includes(id));
 
   progress.allowSilence(millisecondsOf(pins.policy?.limits?.stepTime));
   const stop = AbortSignal.any([cancelled, progress.signal]);
   const giveUp = AbortSignal.any([givingUpAfter(cancelled), progress.signal]);
-  const report = reportToApi(api, { execution, attempt });
+  const report = reportToApi(api, who);
   const spool = createEventSpool({ ...report, signal: giveUp });
   let folder: RunFolder | undefined;
   try {
@@ -119,7 +122,17 @@ async function attemptWork(
       progress.noteProgress();
       return spool.tell(event);
     };
-    const job: Job = { scope, attempt, plan, pins, request, sandbox: deps.sandboxReport(), slot, tell };
+    const job: Job = {
+      scope,
+      segment,
+      attempt,
+      plan: { ...plan, steps },
+      pins,
+      request,
+      sandbox: deps.sandboxReport(),
+      slot,
+      tell,
+    };
     const worked = await workOn(deps, job, { spool, folder, stop, giveUp });
     await spool.flush();
     progress.noteProgress();
@@ -128,7 +141,7 @@ async function attemptWork(
       const event = waitingEvent(reasonOf(error), attempt, new Date(deps.now().getTime() + pauseMs));
       void tell(event).catch(() => undefined);
     };
-    const stands = await uploadWork(api, execution, worked.report, worked.files, onPause, giveUp);
+    const stands = await uploadWork(api, who.execution, worked.report, worked.files, onPause, giveUp);
     if (cancelled.aborted) throw new CancelledFailure("the work was stopped");
     return endOf(stands);
   } catch (error) {
@@ -177,6 +190,7 @@ async function workOn(
     if (typeof code !== "string" || !lasting.has(code) || isPassing === true || at.stop.aborted) throw error;
     return {
       report: {
+        segment: job.segment,
         attempt: job.attempt,
         outcome: "WORK_OUTCOME_FAILED",
         cause: code,

@@ -21,6 +21,7 @@ const codes: Readonly<Record<string, Code>> = {
   invalid_sequence: Code.InvalidArgument,
   invalid_declaration: Code.InvalidArgument,
   invalid_report: Code.InvalidArgument,
+  unknown_segment: Code.InvalidArgument,
   invalid_event: Code.InvalidArgument,
   invalid_bundle: Code.InvalidArgument,
   invalid_uploads: Code.InvalidArgument,

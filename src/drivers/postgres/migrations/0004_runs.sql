@@ -112,14 +112,14 @@ create table run_streams (
   last_hash text not null,
   size_bytes bigint not null default 0,
   published_sequence bigint not null default 0,
-  fence int not null default 0,
+  fence int[] not null default '{0,0,0}',
   closed boolean not null default false,
   appended_at timestamptz not null default now(),
   primary key (tenant, run_id)
 );
 comment on table run_streams is 'Its row is locked first by every transaction that appends: sequence order is commit order.';
 comment on column run_streams.size_bytes is 'bytes of the run''s log so far, as it is kept at the end: the RFC 8785 JSON of each event, and a line feed';
-comment on column run_streams.fence is 'highest attempt of the generation''s work that was heard: lower ones are refused';
+comment on column run_streams.fence is 'generation, segment and number of the highest attempt at the work that was heard: lower ones are refused';
 comment on column run_streams.appended_at is 'when the run was last heard of; database time';
 
 create table run_events (

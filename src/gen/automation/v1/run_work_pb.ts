@@ -16,7 +16,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file automation/v1/run_work.proto.
  */
 export const file_automation_v1_run_work: GenFile = /*@__PURE__*/
-  fileDesc("ChxhdXRvbWF0aW9uL3YxL3J1bl93b3JrLnByb3RvEg1hdXRvbWF0aW9uLnYxIucBCgdSdW5QaW5zEjMKCnJlcG9zaXRvcnkYASABKAsyHy5hdXRvbWF0aW9uLnYxLlBpbm5lZFJlcG9zaXRvcnkSLgoIcGVyc29uYXMYAiADKAsyHC5hdXRvbWF0aW9uLnYxLlBpbm5lZFBlcnNvbmESLgoGcG9saWN5GAMgASgLMh4uYXV0b21hdGlvbi52MS5FZmZlY3RpdmVQb2xpY3kSFQoNcG9saWN5X2RpZ2VzdBgEIAEoCRIwCglpc29sYXRpb24YBSABKA4yHS5hdXRvbWF0aW9uLnYxLklzb2xhdGlvbkNsYXNzIjgKEFBpbm5lZFJlcG9zaXRvcnkSCgoCaWQYASABKAkSCwoDdXJsGAIgASgJEgsKA3JlZhgDIAEoCSJNCg1QaW5uZWRQZXJzb25hEg8KB3N0ZXBfaWQYASABKAkSCgoCaWQYAiABKAkSDwoHdmVyc2lvbhgDIAEoCRIOCgZkaWdlc3QYBCABKAki7wIKCldvcmtSZXBvcnQSDwoHYXR0ZW1wdBgBIAEoBRIrCgdvdXRjb21lGAIgASgOMhouYXV0b21hdGlvbi52MS5Xb3JrT3V0Y29tZRINCgVjYXVzZRgDIAEoCRIOCgZyZWFzb24YBCABKAkSKAoFc3RlcHMYBSADKAsyGS5hdXRvbWF0aW9uLnYxLlN0ZXBSZXBvcnQSJwoHY2FwdHVyZRgGIAEoCzIWLmF1dG9tYXRpb24udjEuQ2FwdHVyZRIlCgV0ZXN0cxgHIAMoCzIWLmF1dG9tYXRpb24udjEuVGVzdFJ1bhIuCglkb2N1bWVudHMYCCADKAsyGy5hdXRvbWF0aW9uLnYxLktlcHREb2N1bWVudBItCgdzYW5kYm94GAkgASgLMhwuYXV0b21hdGlvbi52MS5TYW5kYm94UmVwb3J0EisKCmJhc2VfbGlua3MYCiADKAsyFy5hdXRvbWF0aW9uLnYxLlRyZWVMaW5rIigKCFRyZWVMaW5rEgwKBHBhdGgYASABKAkSDgoGdGFyZ2V0GAIgASgJIpQCCgpTdGVwUmVwb3J0Eg8KB3N0ZXBfaWQYASABKAkSJwoFc3RhdGUYAiABKA4yGC5hdXRvbWF0aW9uLnYxLlN0ZXBTdGF0ZRIWCglleGl0X2NvZGUYAyABKAVIAIgBARINCgVjYXVzZRgEIAEoCRIOCgZyZWFzb24YBSABKAkSJgoFbGltaXQYBiABKAsyFy5hdXRvbWF0aW9uLnYxLkxpbWl0SGl0Ei4KCnN0YXJ0ZWRfYXQYByABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi8KC2ZpbmlzaGVkX2F0GAggASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEIMCgpfZXhpdF9jb2RlIkgKCExpbWl0SGl0EgwKBG5hbWUYASABKAkSEQoJbWVjaGFuaXNtGAIgASgJEg0KBWxpbWl0GAMgASgDEgwKBHBlYWsYBCABKAMi5AEKB0NhcHR1cmUSFQoNcmVwb3NpdG9yeV9pZBgBIAEoCRILCgNyZWYYAiABKAkSEwoLYmFzZV9jb21taXQYAyABKAkSEgoKZ2l0X2NvbW1pdBgEIAEoCRIQCghnaXRfdHJlZRgFIAEoCRIUCgxwYXRjaF9zaGEyNTYYBiABKAkSJgoHY2hhbmdlcxgHIAMoCzIVLmF1dG9tYXRpb24udjEuQ2hhbmdlEisKB3NraXBwZWQYCCADKAsyGi5hdXRvbWF0aW9uLnYxLlNraXBwZWRGaWxlEg8KB3BhcnRpYWwYCSABKAgieAoGQ2hhbmdlEgwKBHBhdGgYASABKAkSJwoEa2luZBgCIAEoDjIZLmF1dG9tYXRpb24udjEuQ2hhbmdlS2luZBIVCg1wcmV2aW91c19wYXRoGAMgASgJEgwKBG1vZGUYBCABKAkSEgoKc2l6ZV9ieXRlcxgFIAEoAyIrCgtTa2lwcGVkRmlsZRIMCgRwYXRoGAEgASgJEg4KBnJlYXNvbhgCIAEoCSLFAQoHVGVzdFJ1bhIPCgdzdGVwX2lkGAEgASgJEg8KB29uX2Jhc2UYAiABKAgSEAoIZ2l0X3RyZWUYAyABKAkSDAoEYXJndhgEIAMoCRIWCglleGl0X2NvZGUYBSABKAVIAIgBARIrCgZmb3JtYXQYBiABKA4yGy5hdXRvbWF0aW9uLnYxLlJlcG9ydEZvcm1hdBIVCg1yZXBvcnRfc2hhMjU2GAcgASgJEg4KBnJlYXNvbhgIIAEoCUIMCgpfZXhpdF9jb2RlImMKDEtlcHREb2N1bWVudBIPCgdzdGVwX2lkGAEgASgJEgwKBHBhdGgYAiABKAkSDgoGc2hhMjU2GAMgASgJEhIKCm1lZGlhX3R5cGUYBCABKAkSEAoIdHlwZV9rZXkYBSABKAki7AEKDVNhbmRib3hSZXBvcnQSMAoJaXNvbGF0aW9uGAEgASgOMh0uYXV0b21hdGlvbi52MS5Jc29sYXRpb25DbGFzcxIrCgZjbGFpbXMYAiADKAsyGy5hdXRvbWF0aW9uLnYxLlNhbmRib3hDbGFpbRItCgZsaW1pdHMYAyADKAsyHS5hdXRvbWF0aW9uLnYxLkxpbWl0TWVjaGFuaXNtEg4KBmVuZ2luZRgEIAEoCRIOCgZrZXJuZWwYBSABKAkSLQoJcHJvdmVkX2F0GAYgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCI4CgxTYW5kYm94Q2xhaW0SCgoCaWQYASABKAkSDAoEaGVsZBgCIAEoCBIOCgZkZXRhaWwYAyABKAkiRAoOTGltaXRNZWNoYW5pc20SDQoFbGltaXQYASABKAkSEAoIc3RyZW5ndGgYAiABKAkSEQoJbWVjaGFuaXNtGAMgASgJIlwKBlVwbG9hZBIMCgRuYW1lGAEgASgJEgwKBGtpbmQYAiABKAkSEgoKbWVkaWFfdHlwZRgDIAEoCRIOCgZzaGEyNTYYBCABKAkSEgoKc2l6ZV9ieXRlcxgFIAEoAyLYAQoRSW5jcmVtZW50RXZpZGVuY2USDgoGcnVuX2lkGAEgASgJEjMKCnJlcG9zaXRvcnkYAiABKAsyHy5hdXRvbWF0aW9uLnYxLlBpbm5lZFJlcG9zaXRvcnkSJwoHY2FwdHVyZRgDIAEoCzIWLmF1dG9tYXRpb24udjEuQ2FwdHVyZRIlCgV0ZXN0cxgEIAMoCzIWLmF1dG9tYXRpb24udjEuVGVzdFJ1bhIuCglkb2N1bWVudHMYBSADKAsyGy5hdXRvbWF0aW9uLnYxLktlcHREb2N1bWVudCpbCgtXb3JrT3V0Y29tZRIcChhXT1JLX09VVENPTUVfVU5TUEVDSUZJRUQQABIVChFXT1JLX09VVENPTUVfRE9ORRABEhcKE1dPUktfT1VUQ09NRV9GQUlMRUQQAiprCglTdGVwU3RhdGUSGgoWU1RFUF9TVEFURV9VTlNQRUNJRklFRBAAEhYKElNURVBfU1RBVEVfU1RBUlRFRBABEhMKD1NURVBfU1RBVEVfRE9ORRACEhUKEVNURVBfU1RBVEVfRkFJTEVEEAMqjAEKCkNoYW5nZUtpbmQSGwoXQ0hBTkdFX0tJTkRfVU5TUEVDSUZJRUQQABIVChFDSEFOR0VfS0lORF9BRERFRBABEhgKFENIQU5HRV9LSU5EX01PRElGSUVEEAISFwoTQ0hBTkdFX0tJTkRfREVMRVRFRBADEhcKE0NIQU5HRV9LSU5EX1JFTkFNRUQQBGIGcHJvdG8z", [file_automation_v1_automation_plan, file_automation_v1_policy, file_google_protobuf_timestamp]);
+  fileDesc("ChxhdXRvbWF0aW9uL3YxL3J1bl93b3JrLnByb3RvEg1hdXRvbWF0aW9uLnYxIpcCCgdSdW5QaW5zEjMKCnJlcG9zaXRvcnkYASABKAsyHy5hdXRvbWF0aW9uLnYxLlBpbm5lZFJlcG9zaXRvcnkSLgoIcGVyc29uYXMYAiADKAsyHC5hdXRvbWF0aW9uLnYxLlBpbm5lZFBlcnNvbmESLgoGcG9saWN5GAMgASgLMh4uYXV0b21hdGlvbi52MS5FZmZlY3RpdmVQb2xpY3kSFQoNcG9saWN5X2RpZ2VzdBgEIAEoCRIwCglpc29sYXRpb24YBSABKA4yHS5hdXRvbWF0aW9uLnYxLklzb2xhdGlvbkNsYXNzEi4KCHNlZ21lbnRzGAYgAygLMhwuYXV0b21hdGlvbi52MS5QaW5uZWRTZWdtZW50IjIKDVBpbm5lZFNlZ21lbnQSDwoHc2VnbWVudBgBIAEoBRIQCghzdGVwX2lkcxgCIAMoCSI4ChBQaW5uZWRSZXBvc2l0b3J5EgoKAmlkGAEgASgJEgsKA3VybBgCIAEoCRILCgNyZWYYAyABKAkiTQoNUGlubmVkUGVyc29uYRIPCgdzdGVwX2lkGAEgASgJEgoKAmlkGAIgASgJEg8KB3ZlcnNpb24YAyABKAkSDgoGZGlnZXN0GAQgASgJIoADCgpXb3JrUmVwb3J0Eg8KB3NlZ21lbnQYASABKAUSDwoHYXR0ZW1wdBgCIAEoBRIrCgdvdXRjb21lGAMgASgOMhouYXV0b21hdGlvbi52MS5Xb3JrT3V0Y29tZRINCgVjYXVzZRgEIAEoCRIOCgZyZWFzb24YBSABKAkSKAoFc3RlcHMYBiADKAsyGS5hdXRvbWF0aW9uLnYxLlN0ZXBSZXBvcnQSJwoHY2FwdHVyZRgHIAEoCzIWLmF1dG9tYXRpb24udjEuQ2FwdHVyZRIlCgV0ZXN0cxgIIAMoCzIWLmF1dG9tYXRpb24udjEuVGVzdFJ1bhIuCglkb2N1bWVudHMYCSADKAsyGy5hdXRvbWF0aW9uLnYxLktlcHREb2N1bWVudBItCgdzYW5kYm94GAogASgLMhwuYXV0b21hdGlvbi52MS5TYW5kYm94UmVwb3J0EisKCmJhc2VfbGlua3MYCyADKAsyFy5hdXRvbWF0aW9uLnYxLlRyZWVMaW5rIigKCFRyZWVMaW5rEgwKBHBhdGgYASABKAkSDgoGdGFyZ2V0GAIgASgJIpQCCgpTdGVwUmVwb3J0Eg8KB3N0ZXBfaWQYASABKAkSJwoFc3RhdGUYAiABKA4yGC5hdXRvbWF0aW9uLnYxLlN0ZXBTdGF0ZRIWCglleGl0X2NvZGUYAyABKAVIAIgBARINCgVjYXVzZRgEIAEoCRIOCgZyZWFzb24YBSABKAkSJgoFbGltaXQYBiABKAsyFy5hdXRvbWF0aW9uLnYxLkxpbWl0SGl0Ei4KCnN0YXJ0ZWRfYXQYByABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi8KC2ZpbmlzaGVkX2F0GAggASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEIMCgpfZXhpdF9jb2RlIkgKCExpbWl0SGl0EgwKBG5hbWUYASABKAkSEQoJbWVjaGFuaXNtGAIgASgJEg0KBWxpbWl0GAMgASgDEgwKBHBlYWsYBCABKAMi5AEKB0NhcHR1cmUSFQoNcmVwb3NpdG9yeV9pZBgBIAEoCRILCgNyZWYYAiABKAkSEwoLYmFzZV9jb21taXQYAyABKAkSEgoKZ2l0X2NvbW1pdBgEIAEoCRIQCghnaXRfdHJlZRgFIAEoCRIUCgxwYXRjaF9zaGEyNTYYBiABKAkSJgoHY2hhbmdlcxgHIAMoCzIVLmF1dG9tYXRpb24udjEuQ2hhbmdlEisKB3NraXBwZWQYCCADKAsyGi5hdXRvbWF0aW9uLnYxLlNraXBwZWRGaWxlEg8KB3BhcnRpYWwYCSABKAgieAoGQ2hhbmdlEgwKBHBhdGgYASABKAkSJwoEa2luZBgCIAEoDjIZLmF1dG9tYXRpb24udjEuQ2hhbmdlS2luZBIVCg1wcmV2aW91c19wYXRoGAMgASgJEgwKBG1vZGUYBCABKAkSEgoKc2l6ZV9ieXRlcxgFIAEoAyIrCgtTa2lwcGVkRmlsZRIMCgRwYXRoGAEgASgJEg4KBnJlYXNvbhgCIAEoCSLFAQoHVGVzdFJ1bhIPCgdzdGVwX2lkGAEgASgJEg8KB29uX2Jhc2UYAiABKAgSEAoIZ2l0X3RyZWUYAyABKAkSDAoEYXJndhgEIAMoCRIWCglleGl0X2NvZGUYBSABKAVIAIgBARIrCgZmb3JtYXQYBiABKA4yGy5hdXRvbWF0aW9uLnYxLlJlcG9ydEZvcm1hdBIVCg1yZXBvcnRfc2hhMjU2GAcgASgJEg4KBnJlYXNvbhgIIAEoCUIMCgpfZXhpdF9jb2RlImMKDEtlcHREb2N1bWVudBIPCgdzdGVwX2lkGAEgASgJEgwKBHBhdGgYAiABKAkSDgoGc2hhMjU2GAMgASgJEhIKCm1lZGlhX3R5cGUYBCABKAkSEAoIdHlwZV9rZXkYBSABKAki7AEKDVNhbmRib3hSZXBvcnQSMAoJaXNvbGF0aW9uGAEgASgOMh0uYXV0b21hdGlvbi52MS5Jc29sYXRpb25DbGFzcxIrCgZjbGFpbXMYAiADKAsyGy5hdXRvbWF0aW9uLnYxLlNhbmRib3hDbGFpbRItCgZsaW1pdHMYAyADKAsyHS5hdXRvbWF0aW9uLnYxLkxpbWl0TWVjaGFuaXNtEg4KBmVuZ2luZRgEIAEoCRIOCgZrZXJuZWwYBSABKAkSLQoJcHJvdmVkX2F0GAYgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCI4CgxTYW5kYm94Q2xhaW0SCgoCaWQYASABKAkSDAoEaGVsZBgCIAEoCBIOCgZkZXRhaWwYAyABKAkiRAoOTGltaXRNZWNoYW5pc20SDQoFbGltaXQYASABKAkSEAoIc3RyZW5ndGgYAiABKAkSEQoJbWVjaGFuaXNtGAMgASgJIlwKBlVwbG9hZBIMCgRuYW1lGAEgASgJEgwKBGtpbmQYAiABKAkSEgoKbWVkaWFfdHlwZRgDIAEoCRIOCgZzaGEyNTYYBCABKAkSEgoKc2l6ZV9ieXRlcxgFIAEoAyLYAQoRSW5jcmVtZW50RXZpZGVuY2USDgoGcnVuX2lkGAEgASgJEjMKCnJlcG9zaXRvcnkYAiABKAsyHy5hdXRvbWF0aW9uLnYxLlBpbm5lZFJlcG9zaXRvcnkSJwoHY2FwdHVyZRgDIAEoCzIWLmF1dG9tYXRpb24udjEuQ2FwdHVyZRIlCgV0ZXN0cxgEIAMoCzIWLmF1dG9tYXRpb24udjEuVGVzdFJ1bhIuCglkb2N1bWVudHMYBSADKAsyGy5hdXRvbWF0aW9uLnYxLktlcHREb2N1bWVudCpbCgtXb3JrT3V0Y29tZRIcChhXT1JLX09VVENPTUVfVU5TUEVDSUZJRUQQABIVChFXT1JLX09VVENPTUVfRE9ORRABEhcKE1dPUktfT1VUQ09NRV9GQUlMRUQQAiprCglTdGVwU3RhdGUSGgoWU1RFUF9TVEFURV9VTlNQRUNJRklFRBAAEhYKElNURVBfU1RBVEVfU1RBUlRFRBABEhMKD1NURVBfU1RBVEVfRE9ORRACEhUKEVNURVBfU1RBVEVfRkFJTEVEEAMqjAEKCkNoYW5nZUtpbmQSGwoXQ0hBTkdFX0tJTkRfVU5TUEVDSUZJRUQQABIVChFDSEFOR0VfS0lORF9BRERFRBABEhgKFENIQU5HRV9LSU5EX01PRElGSUVEEAISFwoTQ0hBTkdFX0tJTkRfREVMRVRFRBADEhcKE0NIQU5HRV9LSU5EX1JFTkFNRUQQBGIGcHJvdG8z", [file_automation_v1_automation_plan, file_automation_v1_policy, file_google_protobuf_timestamp]);
 
 /**
  * What a run works on and with, pinned when it was accepted; absent for a plan without steps.
@@ -52,6 +52,13 @@ export type RunPins = Message<"automation.v1.RunPins"> & {
    * @generated from field: automation.v1.IsolationClass isolation = 5;
    */
   isolation: IsolationClass;
+
+  /**
+   * In the order of work, every step of the plan in one of them.
+   *
+   * @generated from field: repeated automation.v1.PinnedSegment segments = 6;
+   */
+  segments: PinnedSegment[];
 };
 
 /**
@@ -88,6 +95,13 @@ export type RunPinsJson = {
    * @generated from field: automation.v1.IsolationClass isolation = 5;
    */
   isolation?: IsolationClassJson;
+
+  /**
+   * In the order of work, every step of the plan in one of them.
+   *
+   * @generated from field: repeated automation.v1.PinnedSegment segments = 6;
+   */
+  segments?: PinnedSegmentJson[];
 };
 
 /**
@@ -96,6 +110,55 @@ export type RunPinsJson = {
  */
 export const RunPinsSchema: GenMessage<RunPins, {jsonType: RunPinsJson}> = /*@__PURE__*/
   messageDesc(file_automation_v1_run_work, 0);
+
+/**
+ * Steps that are worked on as one: from a base to a report, by one worker at a time.
+ *
+ * @generated from message automation.v1.PinnedSegment
+ */
+export type PinnedSegment = Message<"automation.v1.PinnedSegment"> & {
+  /**
+   * From 1.
+   *
+   * @generated from field: int32 segment = 1;
+   */
+  segment: number;
+
+  /**
+   * Of the plan, in its order.
+   *
+   * @generated from field: repeated string step_ids = 2;
+   */
+  stepIds: string[];
+};
+
+/**
+ * Steps that are worked on as one: from a base to a report, by one worker at a time.
+ *
+ * @generated from message automation.v1.PinnedSegment
+ */
+export type PinnedSegmentJson = {
+  /**
+   * From 1.
+   *
+   * @generated from field: int32 segment = 1;
+   */
+  segment?: number;
+
+  /**
+   * Of the plan, in its order.
+   *
+   * @generated from field: repeated string step_ids = 2;
+   */
+  stepIds?: string[];
+};
+
+/**
+ * Describes the message automation.v1.PinnedSegment.
+ * Use `create(PinnedSegmentSchema)` to create a new message.
+ */
+export const PinnedSegmentSchema: GenMessage<PinnedSegment, {jsonType: PinnedSegmentJson}> = /*@__PURE__*/
+  messageDesc(file_automation_v1_run_work, 1);
 
 /**
  * @generated from message automation.v1.PinnedRepository
@@ -150,7 +213,7 @@ export type PinnedRepositoryJson = {
  * Use `create(PinnedRepositorySchema)` to create a new message.
  */
 export const PinnedRepositorySchema: GenMessage<PinnedRepository, {jsonType: PinnedRepositoryJson}> = /*@__PURE__*/
-  messageDesc(file_automation_v1_run_work, 1);
+  messageDesc(file_automation_v1_run_work, 2);
 
 /**
  * @generated from message automation.v1.PinnedPersona
@@ -211,134 +274,148 @@ export type PinnedPersonaJson = {
  * Use `create(PinnedPersonaSchema)` to create a new message.
  */
 export const PinnedPersonaSchema: GenMessage<PinnedPersona, {jsonType: PinnedPersonaJson}> = /*@__PURE__*/
-  messageDesc(file_automation_v1_run_work, 2);
+  messageDesc(file_automation_v1_run_work, 3);
 
 /**
- * What a worker did and saw in one attempt, whole: the api trusts nothing of it that it can check itself.
+ * What a worker did and saw in one attempt at a segment, whole: the api trusts nothing of it that it can check itself.
  *
  * @generated from message automation.v1.WorkReport
  */
 export type WorkReport = Message<"automation.v1.WorkReport"> & {
   /**
-   * Which try, from 1; each begins from the base.
+   * See RunPins.segments.
    *
-   * @generated from field: int32 attempt = 1;
+   * @generated from field: int32 segment = 1;
+   */
+  segment: number;
+
+  /**
+   * Which try of the segment, from 1; each begins from the segment's base.
+   *
+   * @generated from field: int32 attempt = 2;
    */
   attempt: number;
 
   /**
-   * @generated from field: automation.v1.WorkOutcome outcome = 2;
+   * @generated from field: automation.v1.WorkOutcome outcome = 3;
    */
   outcome: WorkOutcome;
 
   /**
    * Stable code, for FAILED: `step_failed`, `gave_up`, `needs_human`, `limit_exceeded`, `stalled`, `policy_denied`, `base_unavailable`, `bundle_altered`, `capture_failed`, `invalid_result` …
    *
-   * @generated from field: string cause = 3;
+   * @generated from field: string cause = 4;
    */
   cause: string;
 
   /**
-   * @generated from field: string reason = 4;
+   * @generated from field: string reason = 5;
    */
   reason: string;
 
   /**
-   * @generated from field: repeated automation.v1.StepReport steps = 5;
+   * @generated from field: repeated automation.v1.StepReport steps = 6;
    */
   steps: StepReport[];
 
   /**
    * Absent when nothing could be captured.
    *
-   * @generated from field: automation.v1.Capture capture = 6;
+   * @generated from field: automation.v1.Capture capture = 7;
    */
   capture?: Capture | undefined;
 
   /**
-   * @generated from field: repeated automation.v1.TestRun tests = 7;
+   * @generated from field: repeated automation.v1.TestRun tests = 8;
    */
   tests: TestRun[];
 
   /**
-   * @generated from field: repeated automation.v1.KeptDocument documents = 8;
+   * @generated from field: repeated automation.v1.KeptDocument documents = 9;
    */
   documents: KeptDocument[];
 
   /**
-   * @generated from field: automation.v1.SandboxReport sandbox = 9;
+   * @generated from field: automation.v1.SandboxReport sandbox = 10;
    */
   sandbox?: SandboxReport | undefined;
 
   /**
    * Every symbolic link of the base's tree: a patch does not show those that it leaves alone, and a changed path has names through them. Told with a capture.
    *
-   * @generated from field: repeated automation.v1.TreeLink base_links = 10;
+   * @generated from field: repeated automation.v1.TreeLink base_links = 11;
    */
   baseLinks: TreeLink[];
 };
 
 /**
- * What a worker did and saw in one attempt, whole: the api trusts nothing of it that it can check itself.
+ * What a worker did and saw in one attempt at a segment, whole: the api trusts nothing of it that it can check itself.
  *
  * @generated from message automation.v1.WorkReport
  */
 export type WorkReportJson = {
   /**
-   * Which try, from 1; each begins from the base.
+   * See RunPins.segments.
    *
-   * @generated from field: int32 attempt = 1;
+   * @generated from field: int32 segment = 1;
+   */
+  segment?: number;
+
+  /**
+   * Which try of the segment, from 1; each begins from the segment's base.
+   *
+   * @generated from field: int32 attempt = 2;
    */
   attempt?: number;
 
   /**
-   * @generated from field: automation.v1.WorkOutcome outcome = 2;
+   * @generated from field: automation.v1.WorkOutcome outcome = 3;
    */
   outcome?: WorkOutcomeJson;
 
   /**
    * Stable code, for FAILED: `step_failed`, `gave_up`, `needs_human`, `limit_exceeded`, `stalled`, `policy_denied`, `base_unavailable`, `bundle_altered`, `capture_failed`, `invalid_result` …
    *
-   * @generated from field: string cause = 3;
+   * @generated from field: string cause = 4;
    */
   cause?: string;
 
   /**
-   * @generated from field: string reason = 4;
+   * @generated from field: string reason = 5;
    */
   reason?: string;
 
   /**
-   * @generated from field: repeated automation.v1.StepReport steps = 5;
+   * @generated from field: repeated automation.v1.StepReport steps = 6;
    */
   steps?: StepReportJson[];
 
   /**
    * Absent when nothing could be captured.
    *
-   * @generated from field: automation.v1.Capture capture = 6;
+   * @generated from field: automation.v1.Capture capture = 7;
    */
   capture?: CaptureJson;
 
   /**
-   * @generated from field: repeated automation.v1.TestRun tests = 7;
+   * @generated from field: repeated automation.v1.TestRun tests = 8;
    */
   tests?: TestRunJson[];
 
   /**
-   * @generated from field: repeated automation.v1.KeptDocument documents = 8;
+   * @generated from field: repeated automation.v1.KeptDocument documents = 9;
    */
   documents?: KeptDocumentJson[];
 
   /**
-   * @generated from field: automation.v1.SandboxReport sandbox = 9;
+   * @generated from field: automation.v1.SandboxReport sandbox = 10;
    */
   sandbox?: SandboxReportJson;
 
   /**
    * Every symbolic link of the base's tree: a patch does not show those that it leaves alone, and a changed path has names through them. Told with a capture.
    *
-   * @generated from field: repeated automation.v1.TreeLink base_links = 10;
+   * @generated from field: repeated automation.v1.TreeLink base_links = 11;
    */
   baseLinks?: TreeLinkJson[];
 };
@@ -348,7 +425,7 @@ export type WorkReportJson = {
  * Use `create(WorkReportSchema)` to create a new message.
  */
 export const WorkReportSchema: GenMessage<WorkReport, {jsonType: WorkReportJson}> = /*@__PURE__*/
-  messageDesc(file_automation_v1_run_work, 3);
+  messageDesc(file_automation_v1_run_work, 4);
 
 /**
  * @generated from message automation.v1.TreeLink
@@ -389,7 +466,7 @@ export type TreeLinkJson = {
  * Use `create(TreeLinkSchema)` to create a new message.
  */
 export const TreeLinkSchema: GenMessage<TreeLink, {jsonType: TreeLinkJson}> = /*@__PURE__*/
-  messageDesc(file_automation_v1_run_work, 4);
+  messageDesc(file_automation_v1_run_work, 5);
 
 /**
  * @generated from message automation.v1.StepReport
@@ -498,7 +575,7 @@ export type StepReportJson = {
  * Use `create(StepReportSchema)` to create a new message.
  */
 export const StepReportSchema: GenMessage<StepReport, {jsonType: StepReportJson}> = /*@__PURE__*/
-  messageDesc(file_automation_v1_run_work, 5);
+  messageDesc(file_automation_v1_run_work, 6);
 
 /**
  * A limit that ended a step.
@@ -571,7 +648,7 @@ export type LimitHitJson = {
  * Use `create(LimitHitSchema)` to create a new message.
  */
 export const LimitHitSchema: GenMessage<LimitHit, {jsonType: LimitHitJson}> = /*@__PURE__*/
-  messageDesc(file_automation_v1_run_work, 6);
+  messageDesc(file_automation_v1_run_work, 7);
 
 /**
  * The exact tree that a run made.
@@ -698,7 +775,7 @@ export type CaptureJson = {
  * Use `create(CaptureSchema)` to create a new message.
  */
 export const CaptureSchema: GenMessage<Capture, {jsonType: CaptureJson}> = /*@__PURE__*/
-  messageDesc(file_automation_v1_run_work, 7);
+  messageDesc(file_automation_v1_run_work, 8);
 
 /**
  * @generated from message automation.v1.Change
@@ -773,7 +850,7 @@ export type ChangeJson = {
  * Use `create(ChangeSchema)` to create a new message.
  */
 export const ChangeSchema: GenMessage<Change, {jsonType: ChangeJson}> = /*@__PURE__*/
-  messageDesc(file_automation_v1_run_work, 8);
+  messageDesc(file_automation_v1_run_work, 9);
 
 /**
  * @generated from message automation.v1.SkippedFile
@@ -818,7 +895,7 @@ export type SkippedFileJson = {
  * Use `create(SkippedFileSchema)` to create a new message.
  */
 export const SkippedFileSchema: GenMessage<SkippedFile, {jsonType: SkippedFileJson}> = /*@__PURE__*/
-  messageDesc(file_automation_v1_run_work, 9);
+  messageDesc(file_automation_v1_run_work, 10);
 
 /**
  * One run of a test step.
@@ -931,7 +1008,7 @@ export type TestRunJson = {
  * Use `create(TestRunSchema)` to create a new message.
  */
 export const TestRunSchema: GenMessage<TestRun, {jsonType: TestRunJson}> = /*@__PURE__*/
-  messageDesc(file_automation_v1_run_work, 10);
+  messageDesc(file_automation_v1_run_work, 11);
 
 /**
  * @generated from message automation.v1.KeptDocument
@@ -998,7 +1075,7 @@ export type KeptDocumentJson = {
  * Use `create(KeptDocumentSchema)` to create a new message.
  */
 export const KeptDocumentSchema: GenMessage<KeptDocument, {jsonType: KeptDocumentJson}> = /*@__PURE__*/
-  messageDesc(file_automation_v1_run_work, 11);
+  messageDesc(file_automation_v1_run_work, 12);
 
 /**
  * What a worker proved of its sandbox before it took work.
@@ -1083,7 +1160,7 @@ export type SandboxReportJson = {
  * Use `create(SandboxReportSchema)` to create a new message.
  */
 export const SandboxReportSchema: GenMessage<SandboxReport, {jsonType: SandboxReportJson}> = /*@__PURE__*/
-  messageDesc(file_automation_v1_run_work, 12);
+  messageDesc(file_automation_v1_run_work, 13);
 
 /**
  * One thing that must not be possible, tried.
@@ -1138,7 +1215,7 @@ export type SandboxClaimJson = {
  * Use `create(SandboxClaimSchema)` to create a new message.
  */
 export const SandboxClaimSchema: GenMessage<SandboxClaim, {jsonType: SandboxClaimJson}> = /*@__PURE__*/
-  messageDesc(file_automation_v1_run_work, 13);
+  messageDesc(file_automation_v1_run_work, 14);
 
 /**
  * @generated from message automation.v1.LimitMechanism
@@ -1193,7 +1270,7 @@ export type LimitMechanismJson = {
  * Use `create(LimitMechanismSchema)` to create a new message.
  */
 export const LimitMechanismSchema: GenMessage<LimitMechanism, {jsonType: LimitMechanismJson}> = /*@__PURE__*/
-  messageDesc(file_automation_v1_run_work, 14);
+  messageDesc(file_automation_v1_run_work, 15);
 
 /**
  * An object that a run leaves behind, before it is uploaded.
@@ -1276,7 +1353,7 @@ export type UploadJson = {
  * Use `create(UploadSchema)` to create a new message.
  */
 export const UploadSchema: GenMessage<Upload, {jsonType: UploadJson}> = /*@__PURE__*/
-  messageDesc(file_automation_v1_run_work, 15);
+  messageDesc(file_automation_v1_run_work, 16);
 
 /**
  * What the run adds to the increment, by digest: for whoever builds on it.
@@ -1347,7 +1424,7 @@ export type IncrementEvidenceJson = {
  * Use `create(IncrementEvidenceSchema)` to create a new message.
  */
 export const IncrementEvidenceSchema: GenMessage<IncrementEvidence, {jsonType: IncrementEvidenceJson}> = /*@__PURE__*/
-  messageDesc(file_automation_v1_run_work, 16);
+  messageDesc(file_automation_v1_run_work, 17);
 
 /**
  * @generated from enum automation.v1.WorkOutcome

@@ -21,7 +21,7 @@ export const file_automation_v1_work_findings: GenFile = /*@__PURE__*/
   fileDesc("CiFhdXRvbWF0aW9uL3YxL3dvcmtfZmluZGluZ3MucHJvdG8SDWF1dG9tYXRpb24udjEijgEKDFdvcmtGaW5kaW5ncxIpCghldmlkZW5jZRgBIAMoCzIXLmF1dG9tYXRpb24udjEuRXZpZGVuY2USKQoFbGluZXMYAiADKAsyGi5hdXRvbWF0aW9uLnYxLlZlcmRpY3RMaW5lEigKBXRlc3RzGAMgAygLMhkuYXV0b21hdGlvbi52MS5Gb3VuZFRlc3RzIr8BCgpGb3VuZFRlc3RzEiMKA3J1bhgBIAEoCzIWLmF1dG9tYXRpb24udjEuVGVzdFJ1bhIPCgdvdXRjb21lGAIgASgJEg4KBmRldGFpbBgDIAEoCRIpCgZjb3VudHMYBCABKAsyGS5hdXRvbWF0aW9uLnYxLlRlc3RDb3VudHMSDgoGcGFzc2VkGAUgAygJEg4KBmZhaWxlZBgGIAMoCRIPCgdlcnJvcmVkGAcgAygJEg8KB3NraXBwZWQYCCADKAliBnByb3RvMw", [file_automation_v1_evidence, file_automation_v1_run_event, file_automation_v1_run_work, file_automation_v1_verdict]);
 
 /**
- * What the api found about the work of a run. The work is examined once, when it is completed; every verdict is decided on these findings and reads no object again.
+ * What the api found about the work of a segment. It is examined once, when it is completed; every verdict is decided on these findings and reads no object again.
  *
  * @generated from message automation.v1.WorkFindings
  */
@@ -47,7 +47,7 @@ export type WorkFindings = Message<"automation.v1.WorkFindings"> & {
 };
 
 /**
- * What the api found about the work of a run. The work is examined once, when it is completed; every verdict is decided on these findings and reads no object again.
+ * What the api found about the work of a segment. It is examined once, when it is completed; every verdict is decided on these findings and reads no object again.
  *
  * @generated from message automation.v1.WorkFindings
  */

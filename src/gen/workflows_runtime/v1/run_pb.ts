@@ -19,7 +19,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file workflows_runtime/v1/run.proto.
  */
 export const file_workflows_runtime_v1_run: GenFile = /*@__PURE__*/
-  fileDesc("Ch53b3JrZmxvd3NfcnVudGltZS92MS9ydW4ucHJvdG8SFHdvcmtmbG93c19ydW50aW1lLnYxIsYICgNSdW4SCgoCaWQYASABKAkSDgoGdGVuYW50GAIgASgJEgsKA29yZxgDIAEoCRIoCgZzdGF0dXMYBCABKA4yGC5hdXRvbWF0aW9uLnYxLlJ1blN0YXR1cxIOCgZyZWFzb24YBSABKAkSFQoNZGVmaW5pdGlvbl9pZBgGIAEoCRIaChJkZWZpbml0aW9uX3ZlcnNpb24YByABKAkSGQoRZGVmaW5pdGlvbl9kaWdlc3QYCCABKAkSEgoKcHJvZmlsZV9pZBgJIAEoCRIXCg9wcm9maWxlX3ZlcnNpb24YCiABKAkSFgoOcHJvZmlsZV9kaWdlc3QYCyABKAkSDwoHcnVsZV9pZBgMIAEoCRIRCgl3b3JrX2tpbmQYDSABKAkSLQoKcmVmZXJlbmNlcxgOIAEoCzIZLmF1dG9tYXRpb24udjEuUmVmZXJlbmNlcxIOCgZzb3VyY2UYDyABKAkSEAoIZXZlbnRfaWQYECABKAkSEgoKcmVxdWVzdF9pZBgRIAEoCRIWCg5jb3JyZWxhdGlvbl9pZBgSIAEoCRITCgt0cmFjZXBhcmVudBgTIAEoCRISCgpnZW5lcmF0aW9uGBQgASgFEhMKC3dvcmtmbG93X2lkGBUgASgJEjkKDWRlc2lyZWRfc3RhdGUYFiABKA4yIi53b3JrZmxvd3NfcnVudGltZS52MS5EZXNpcmVkU3RhdGUSFQoNbGFzdF9zZXF1ZW5jZRgXIAEoAxIuCgpjcmVhdGVkX2F0GBggASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIvCgthZG1pdHRlZF9hdBgZIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLAoIYmVndW5fYXQYGiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEiwKCGVuZGVkX2F0GBsgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIsCghkZWFkbGluZRgcIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASJAoEcGlucxgdIAEoCzIWLmF1dG9tYXRpb24udjEuUnVuUGlucxITCgtiYXNlX2NvbW1pdBgeIAEoCRIxCg13b3JrX2JlZ3VuX2F0GB8gASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBInCgVsaW1pdBggIAEoCzIYLmF1dG9tYXRpb24udjEuVGltZUxpbWl0EisKB3dhaXRpbmcYISABKAsyGi5hdXRvbWF0aW9uLnYxLldvcmtXYWl0aW5nEjUKBmNhbmNlbBgiIAEoCzIlLndvcmtmbG93c19ydW50aW1lLnYxLkNhbmNlbFJlcXVlc3RlZBIyCgdhdHRlbXB0GCMgASgLMiEud29ya2Zsb3dzX3J1bnRpbWUudjEuV29ya0F0dGVtcHQiXAoPQ2FuY2VsUmVxdWVzdGVkEhEKCXByaW5jaXBhbBgBIAEoCRIOCgZyZWFzb24YAiABKAkSJgoCYXQYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wIocBCgtXb3JrQXR0ZW1wdBIPCgdhdHRlbXB0GAEgASgFEiwKCGJlZ3VuX2F0GAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIUCgxwcmV2aW91c19lbmQYAyABKAkSDgoGZmF1bHRzGAQgASgFEhMKC21vc3RfZmF1bHRzGAUgASgFIi4KDUV4Y2VlZGVkTGltaXQSDQoFY2F1c2UYASABKAkSDgoGcmVhc29uGAIgASgJImoKCUV4ZWN1dGlvbhIXCgZydW5faWQYASABKAlCB7pIBHICEAESGwoKZ2VuZXJhdGlvbhgCIAEoBUIHukgEGgIoARInChZmaXJzdF9leGVjdXRpb25fcnVuX2lkGAMgASgJQge6SARyAhABKl4KDERlc2lyZWRTdGF0ZRIdChlERVNJUkVEX1NUQVRFX1VOU1BFQ0lGSUVEEAASFQoRREVTSVJFRF9TVEFURV9SVU4QARIYChRERVNJUkVEX1NUQVRFX0NBTkNFTBACYgZwcm90bzM", [file_automation_v1_ref, file_automation_v1_run_event, file_automation_v1_run_work, file_buf_validate_validate, file_google_protobuf_timestamp]);
+  fileDesc("Ch53b3JrZmxvd3NfcnVudGltZS92MS9ydW4ucHJvdG8SFHdvcmtmbG93c19ydW50aW1lLnYxIsYICgNSdW4SCgoCaWQYASABKAkSDgoGdGVuYW50GAIgASgJEgsKA29yZxgDIAEoCRIoCgZzdGF0dXMYBCABKA4yGC5hdXRvbWF0aW9uLnYxLlJ1blN0YXR1cxIOCgZyZWFzb24YBSABKAkSFQoNZGVmaW5pdGlvbl9pZBgGIAEoCRIaChJkZWZpbml0aW9uX3ZlcnNpb24YByABKAkSGQoRZGVmaW5pdGlvbl9kaWdlc3QYCCABKAkSEgoKcHJvZmlsZV9pZBgJIAEoCRIXCg9wcm9maWxlX3ZlcnNpb24YCiABKAkSFgoOcHJvZmlsZV9kaWdlc3QYCyABKAkSDwoHcnVsZV9pZBgMIAEoCRIRCgl3b3JrX2tpbmQYDSABKAkSLQoKcmVmZXJlbmNlcxgOIAEoCzIZLmF1dG9tYXRpb24udjEuUmVmZXJlbmNlcxIOCgZzb3VyY2UYDyABKAkSEAoIZXZlbnRfaWQYECABKAkSEgoKcmVxdWVzdF9pZBgRIAEoCRIWCg5jb3JyZWxhdGlvbl9pZBgSIAEoCRITCgt0cmFjZXBhcmVudBgTIAEoCRISCgpnZW5lcmF0aW9uGBQgASgFEhMKC3dvcmtmbG93X2lkGBUgASgJEjkKDWRlc2lyZWRfc3RhdGUYFiABKA4yIi53b3JrZmxvd3NfcnVudGltZS52MS5EZXNpcmVkU3RhdGUSFQoNbGFzdF9zZXF1ZW5jZRgXIAEoAxIuCgpjcmVhdGVkX2F0GBggASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIvCgthZG1pdHRlZF9hdBgZIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLAoIYmVndW5fYXQYGiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEiwKCGVuZGVkX2F0GBsgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIsCghkZWFkbGluZRgcIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASJAoEcGlucxgdIAEoCzIWLmF1dG9tYXRpb24udjEuUnVuUGlucxITCgtiYXNlX2NvbW1pdBgeIAEoCRIxCg13b3JrX2JlZ3VuX2F0GB8gASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBInCgVsaW1pdBggIAEoCzIYLmF1dG9tYXRpb24udjEuVGltZUxpbWl0EisKB3dhaXRpbmcYISABKAsyGi5hdXRvbWF0aW9uLnYxLldvcmtXYWl0aW5nEjUKBmNhbmNlbBgiIAEoCzIlLndvcmtmbG93c19ydW50aW1lLnYxLkNhbmNlbFJlcXVlc3RlZBIyCgdhdHRlbXB0GCMgASgLMiEud29ya2Zsb3dzX3J1bnRpbWUudjEuV29ya0F0dGVtcHQiXAoPQ2FuY2VsUmVxdWVzdGVkEhEKCXByaW5jaXBhbBgBIAEoCRIOCgZyZWFzb24YAiABKAkSJgoCYXQYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wIpgBCgtXb3JrQXR0ZW1wdBIPCgdzZWdtZW50GAEgASgFEg8KB2F0dGVtcHQYAiABKAUSLAoIYmVndW5fYXQYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhQKDHByZXZpb3VzX2VuZBgEIAEoCRIOCgZmYXVsdHMYBSABKAUSEwoLbW9zdF9mYXVsdHMYBiABKAUiLgoNRXhjZWVkZWRMaW1pdBINCgVjYXVzZRgBIAEoCRIOCgZyZWFzb24YAiABKAkiPgoJQXR0ZW1wdElkEhgKB3NlZ21lbnQYASABKAVCB7pIBBoCKAESFwoGbnVtYmVyGAIgASgFQge6SAQaAigBImoKCUV4ZWN1dGlvbhIXCgZydW5faWQYASABKAlCB7pIBHICEAESGwoKZ2VuZXJhdGlvbhgCIAEoBUIHukgEGgIoARInChZmaXJzdF9leGVjdXRpb25fcnVuX2lkGAMgASgJQge6SARyAhABKl4KDERlc2lyZWRTdGF0ZRIdChlERVNJUkVEX1NUQVRFX1VOU1BFQ0lGSUVEEAASFQoRREVTSVJFRF9TVEFURV9SVU4QARIYChRERVNJUkVEX1NUQVRFX0NBTkNFTBACYgZwcm90bzM", [file_automation_v1_ref, file_automation_v1_run_event, file_automation_v1_run_work, file_buf_validate_validate, file_google_protobuf_timestamp]);
 
 /**
  * A run.
@@ -498,33 +498,40 @@ export const CancelRequestedSchema: GenMessage<CancelRequested, {jsonType: Cance
  */
 export type WorkAttempt = Message<"workflows_runtime.v1.WorkAttempt"> & {
   /**
-   * From 1, within the run's generation.
+   * See RunPins.segments.
    *
-   * @generated from field: int32 attempt = 1;
+   * @generated from field: int32 segment = 1;
+   */
+  segment: number;
+
+  /**
+   * From 1, within the segment and the run's generation.
+   *
+   * @generated from field: int32 attempt = 2;
    */
   attempt: number;
 
   /**
-   * @generated from field: google.protobuf.Timestamp begun_at = 2;
+   * @generated from field: google.protobuf.Timestamp begun_at = 3;
    */
   begunAt?: Timestamp | undefined;
 
   /**
    * How the previous attempt ended; empty for the first.
    *
-   * @generated from field: string previous_end = 3;
+   * @generated from field: string previous_end = 4;
    */
   previousEnd: string;
 
   /**
-   * How many attempts failed by a fault of the scheduler itself, and how many may.
+   * How many attempts of the segment failed by a fault of the scheduler itself, and how many may.
    *
-   * @generated from field: int32 faults = 4;
+   * @generated from field: int32 faults = 5;
    */
   faults: number;
 
   /**
-   * @generated from field: int32 most_faults = 5;
+   * @generated from field: int32 most_faults = 6;
    */
   mostFaults: number;
 };
@@ -536,33 +543,40 @@ export type WorkAttempt = Message<"workflows_runtime.v1.WorkAttempt"> & {
  */
 export type WorkAttemptJson = {
   /**
-   * From 1, within the run's generation.
+   * See RunPins.segments.
    *
-   * @generated from field: int32 attempt = 1;
+   * @generated from field: int32 segment = 1;
+   */
+  segment?: number;
+
+  /**
+   * From 1, within the segment and the run's generation.
+   *
+   * @generated from field: int32 attempt = 2;
    */
   attempt?: number;
 
   /**
-   * @generated from field: google.protobuf.Timestamp begun_at = 2;
+   * @generated from field: google.protobuf.Timestamp begun_at = 3;
    */
   begunAt?: TimestampJson;
 
   /**
    * How the previous attempt ended; empty for the first.
    *
-   * @generated from field: string previous_end = 3;
+   * @generated from field: string previous_end = 4;
    */
   previousEnd?: string;
 
   /**
-   * How many attempts failed by a fault of the scheduler itself, and how many may.
+   * How many attempts of the segment failed by a fault of the scheduler itself, and how many may.
    *
-   * @generated from field: int32 faults = 4;
+   * @generated from field: int32 faults = 5;
    */
   faults?: number;
 
   /**
-   * @generated from field: int32 most_faults = 5;
+   * @generated from field: int32 most_faults = 6;
    */
   mostFaults?: number;
 };
@@ -620,6 +634,55 @@ export const ExceededLimitSchema: GenMessage<ExceededLimit, {jsonType: ExceededL
   messageDesc(file_workflows_runtime_v1_run, 3);
 
 /**
+ * The attempt of the work that makes a call, within an execution. One that is older than the newest known one is `aborted`: segments are compared first, then numbers.
+ *
+ * @generated from message workflows_runtime.v1.AttemptId
+ */
+export type AttemptId = Message<"workflows_runtime.v1.AttemptId"> & {
+  /**
+   * See RunPins.segments.
+   *
+   * @generated from field: int32 segment = 1;
+   */
+  segment: number;
+
+  /**
+   * From 1, within the segment.
+   *
+   * @generated from field: int32 number = 2;
+   */
+  number: number;
+};
+
+/**
+ * The attempt of the work that makes a call, within an execution. One that is older than the newest known one is `aborted`: segments are compared first, then numbers.
+ *
+ * @generated from message workflows_runtime.v1.AttemptId
+ */
+export type AttemptIdJson = {
+  /**
+   * See RunPins.segments.
+   *
+   * @generated from field: int32 segment = 1;
+   */
+  segment?: number;
+
+  /**
+   * From 1, within the segment.
+   *
+   * @generated from field: int32 number = 2;
+   */
+  number?: number;
+};
+
+/**
+ * Describes the message workflows_runtime.v1.AttemptId.
+ * Use `create(AttemptIdSchema)` to create a new message.
+ */
+export const AttemptIdSchema: GenMessage<AttemptId, {jsonType: AttemptIdJson}> = /*@__PURE__*/
+  messageDesc(file_workflows_runtime_v1_run, 4);
+
+/**
  * The Temporal execution that makes a call. One that is superseded ends without effects.
  *
  * @generated from message workflows_runtime.v1.Execution
@@ -672,7 +735,7 @@ export type ExecutionJson = {
  * Use `create(ExecutionSchema)` to create a new message.
  */
 export const ExecutionSchema: GenMessage<Execution, {jsonType: ExecutionJson}> = /*@__PURE__*/
-  messageDesc(file_workflows_runtime_v1_run, 4);
+  messageDesc(file_workflows_runtime_v1_run, 5);
 
 /**
  * What the run should do. Workers ask for it; a signal only wakes them.

@@ -20,7 +20,7 @@ import { file_automation_v1_verdict } from "../../automation/v1/verdict_pb.ts";
 import { file_buf_validate_validate } from "@bufbuild/protovalidate/gen/buf/validate/validate_pb.js";
 import type { Timestamp, TimestampJson } from "@bufbuild/protobuf/wkt";
 import { file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
-import type { DesiredState, DesiredStateJson, ExceededLimit, ExceededLimitJson, Execution, ExecutionJson } from "./run_pb.ts";
+import type { AttemptId, AttemptIdJson, DesiredState, DesiredStateJson, ExceededLimit, ExceededLimitJson, Execution, ExecutionJson } from "./run_pb.ts";
 import { file_workflows_runtime_v1_run } from "./run_pb.ts";
 import type { Message, UnknownEnum } from "@bufbuild/protobuf";
 
@@ -28,7 +28,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file workflows_runtime/v1/run_worker_service.proto.
  */
 export const file_workflows_runtime_v1_run_worker_service: GenFile = /*@__PURE__*/
-  fileDesc("Ci13b3JrZmxvd3NfcnVudGltZS92MS9ydW5fd29ya2VyX3NlcnZpY2UucHJvdG8SFHdvcmtmbG93c19ydW50aW1lLnYxIr0BCg9CZWdpblJ1blJlcXVlc3QSOgoJZXhlY3V0aW9uGAEgASgLMh8ud29ya2Zsb3dzX3J1bnRpbWUudjEuRXhlY3V0aW9uQga6SAPIAQESJAoQc3RhcnRfY2FwYWJpbGl0eRgCIAEoCUIKukgHcgUQIBiAARIYCgdhdHRlbXB0GAMgASgFQge6SAQaAigAEi4KBWZhdWx0GAQgASgLMh8ud29ya2Zsb3dzX3J1bnRpbWUudjEuV29ya0ZhdWx0Im4KCVdvcmtGYXVsdBIWCgVjb3VudBgBIAEoBUIHukgEGgIoARIVCgRtb3N0GAIgASgFQge6SAQaAigBEhgKBnJlYXNvbhgDIAEoCUIIukgFcgMY0A8SGAoHYXR0ZW1wdBgEIAEoBUIHukgEGgIoASL6AgoQQmVnaW5SdW5SZXNwb25zZRIPCgdyZWZ1c2VkGAEgASgIEjkKDWRlc2lyZWRfc3RhdGUYAiABKA4yIi53b3JrZmxvd3NfcnVudGltZS52MS5EZXNpcmVkU3RhdGUSKwoEcGxhbhgDIAEoCzIdLmF1dG9tYXRpb24udjEuQXV0b21hdGlvblBsYW4SJAoEcGlucxgFIAEoCzIWLmF1dG9tYXRpb24udjEuUnVuUGlucxIsCgdyZXF1ZXN0GAYgASgLMhsuYXV0b21hdGlvbi52MS5SdW5SZXF1ZXN0ZWQSJwoEd29yaxgHIAEoCzIZLmF1dG9tYXRpb24udjEuV29ya1JlcG9ydBI7Cg5leGNlZWRlZF9saW1pdBgIIAEoCzIjLndvcmtmbG93c19ydW50aW1lLnYxLkV4Y2VlZGVkTGltaXQSMwoPbm9fbGltaXRfYmVmb3JlGAkgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCKpAQocQ3JlYXRlQXJ0aWZhY3RVcGxvYWRzUmVxdWVzdBI6CglleGVjdXRpb24YASABKAsyHy53b3JrZmxvd3NfcnVudGltZS52MS5FeGVjdXRpb25CBrpIA8gBARIYCgdhdHRlbXB0GAIgASgFQge6SAQaAigBEjMKB3VwbG9hZHMYAyADKAsyFS5hdXRvbWF0aW9uLnYxLlVwbG9hZEILukgIkgEFCAEQyAEiUgodQ3JlYXRlQXJ0aWZhY3RVcGxvYWRzUmVzcG9uc2USMQoGZ3JhbnRzGAEgAygLMiEud29ya2Zsb3dzX3J1bnRpbWUudjEuVXBsb2FkR3JhbnQirAEKC1VwbG9hZEdyYW50Eg4KBnNoYTI1NhgBIAEoCRIPCgdwcmVzZW50GAIgASgIEgsKA3VybBgDIAEoCRI/CgdoZWFkZXJzGAQgAygLMi4ud29ya2Zsb3dzX3J1bnRpbWUudjEuVXBsb2FkR3JhbnQuSGVhZGVyc0VudHJ5Gi4KDEhlYWRlcnNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBIsIBCh5Db21wbGV0ZUFydGlmYWN0VXBsb2Fkc1JlcXVlc3QSOgoJZXhlY3V0aW9uGAEgASgLMh8ud29ya2Zsb3dzX3J1bnRpbWUudjEuRXhlY3V0aW9uQga6SAPIAQESMQoGcmVwb3J0GAIgASgLMhkuYXV0b21hdGlvbi52MS5Xb3JrUmVwb3J0Qga6SAPIAQESMQoHdXBsb2FkcxgDIAMoCzIVLmF1dG9tYXRpb24udjEuVXBsb2FkQgm6SAaSAQMQyAEihwEKH0NvbXBsZXRlQXJ0aWZhY3RVcGxvYWRzUmVzcG9uc2USOQoNZGVzaXJlZF9zdGF0ZRgBIAEoDjIiLndvcmtmbG93c19ydW50aW1lLnYxLkRlc2lyZWRTdGF0ZRIpCgZyZXBvcnQYAiABKAsyGS5hdXRvbWF0aW9uLnYxLldvcmtSZXBvcnQiUAoSUHJlcGFyZVNlYWxSZXF1ZXN0EjoKCWV4ZWN1dGlvbhgBIAEoCzIfLndvcmtmbG93c19ydW50aW1lLnYxLkV4ZWN1dGlvbkIGukgDyAEBInkKE1ByZXBhcmVTZWFsUmVzcG9uc2USJwoHdmVyZGljdBgBIAEoCzIWLmF1dG9tYXRpb24udjEuVmVyZGljdBI5Cg1kZXNpcmVkX3N0YXRlGAIgASgOMiIud29ya2Zsb3dzX3J1bnRpbWUudjEuRGVzaXJlZFN0YXRlIlMKFURlbGl2ZXJIYW5kb2ZmUmVxdWVzdBI6CglleGVjdXRpb24YASABKAsyHy53b3JrZmxvd3NfcnVudGltZS52MS5FeGVjdXRpb25CBrpIA8gBASKcAQoWRGVsaXZlckhhbmRvZmZSZXNwb25zZRI3Cghwcm9ncmVzcxgBIAEoDjIlLndvcmtmbG93c19ydW50aW1lLnYxLkhhbmRvZmZQcm9ncmVzcxIOCgZyZWFzb24YAiABKAkSOQoNZGVzaXJlZF9zdGF0ZRgDIAEoDjIiLndvcmtmbG93c19ydW50aW1lLnYxLkRlc2lyZWRTdGF0ZSJPChFDb21taXRTZWFsUmVxdWVzdBI6CglleGVjdXRpb24YASABKAsyHy53b3JrZmxvd3NfcnVudGltZS52MS5FeGVjdXRpb25CBrpIA8gBASJgChJDb21taXRTZWFsUmVzcG9uc2USEQoJY29tbWl0dGVkGAEgASgIEg0KBWZhdWx0GAIgASgJEigKBnJlc3VsdBgDIAEoCzIYLmF1dG9tYXRpb24udjEuUnVuUmVzdWx0IsgBChBBYm9ydFNlYWxSZXF1ZXN0EjoKCWV4ZWN1dGlvbhgBIAEoCzIfLndvcmtmbG93c19ydW50aW1lLnYxLkV4ZWN1dGlvbkIGukgDyAEBEjMKB291dGNvbWUYAiABKA4yGC5hdXRvbWF0aW9uLnYxLlJ1blN0YXR1c0IIukgFggECEAESKQoFY2F1c2UYAyABKAlCGrpIF3IVMhNeW2Etel1bYS16X117MCw2Mn0kEhgKBnJlYXNvbhgEIAEoCUIIukgFcgMY0A8iaAoRQWJvcnRTZWFsUmVzcG9uc2USKQoHb3V0Y29tZRgBIAEoDjIYLmF1dG9tYXRpb24udjEuUnVuU3RhdHVzEigKBnJlc3VsdBgCIAEoCzIYLmF1dG9tYXRpb24udjEuUnVuUmVzdWx0Ko4BCg9IYW5kb2ZmUHJvZ3Jlc3MSIAocSEFORE9GRl9QUk9HUkVTU19VTlNQRUNJRklFRBAAEh0KGUhBTkRPRkZfUFJPR1JFU1NfQUNDRVBURUQQARIcChhIQU5ET0ZGX1BST0dSRVNTX1BFTkRJTkcQAhIcChhIQU5ET0ZGX1BST0dSRVNTX1JFRlVTRUQQAzLIBgoQUnVuV29ya2VyU2VydmljZRJiCghCZWdpblJ1bhIlLndvcmtmbG93c19ydW50aW1lLnYxLkJlZ2luUnVuUmVxdWVzdBomLndvcmtmbG93c19ydW50aW1lLnYxLkJlZ2luUnVuUmVzcG9uc2UiB5ACAoi1GAQSiQEKFUNyZWF0ZUFydGlmYWN0VXBsb2FkcxIyLndvcmtmbG93c19ydW50aW1lLnYxLkNyZWF0ZUFydGlmYWN0VXBsb2Fkc1JlcXVlc3QaMy53b3JrZmxvd3NfcnVudGltZS52MS5DcmVhdGVBcnRpZmFjdFVwbG9hZHNSZXNwb25zZSIHkAICiLUYBBKPAQoXQ29tcGxldGVBcnRpZmFjdFVwbG9hZHMSNC53b3JrZmxvd3NfcnVudGltZS52MS5Db21wbGV0ZUFydGlmYWN0VXBsb2Fkc1JlcXVlc3QaNS53b3JrZmxvd3NfcnVudGltZS52MS5Db21wbGV0ZUFydGlmYWN0VXBsb2Fkc1Jlc3BvbnNlIgeQAgKItRgEEmsKC1ByZXBhcmVTZWFsEigud29ya2Zsb3dzX3J1bnRpbWUudjEuUHJlcGFyZVNlYWxSZXF1ZXN0Gikud29ya2Zsb3dzX3J1bnRpbWUudjEuUHJlcGFyZVNlYWxSZXNwb25zZSIHkAICiLUYBBJ0Cg5EZWxpdmVySGFuZG9mZhIrLndvcmtmbG93c19ydW50aW1lLnYxLkRlbGl2ZXJIYW5kb2ZmUmVxdWVzdBosLndvcmtmbG93c19ydW50aW1lLnYxLkRlbGl2ZXJIYW5kb2ZmUmVzcG9uc2UiB5ACAoi1GAQSaAoKQ29tbWl0U2VhbBInLndvcmtmbG93c19ydW50aW1lLnYxLkNvbW1pdFNlYWxSZXF1ZXN0Gigud29ya2Zsb3dzX3J1bnRpbWUudjEuQ29tbWl0U2VhbFJlc3BvbnNlIgeQAgKItRgEEmUKCUFib3J0U2VhbBImLndvcmtmbG93c19ydW50aW1lLnYxLkFib3J0U2VhbFJlcXVlc3QaJy53b3JrZmxvd3NfcnVudGltZS52MS5BYm9ydFNlYWxSZXNwb25zZSIHkAICiLUYBGIGcHJvdG8z", [file_automation_v1_automation_plan, file_automation_v1_method_options, file_automation_v1_run_event, file_automation_v1_run_requested, file_automation_v1_run_result, file_automation_v1_run_work, file_automation_v1_verdict, file_buf_validate_validate, file_google_protobuf_timestamp, file_workflows_runtime_v1_run]);
+  fileDesc("Ci13b3JrZmxvd3NfcnVudGltZS92MS9ydW5fd29ya2VyX3NlcnZpY2UucHJvdG8SFHdvcmtmbG93c19ydW50aW1lLnYxItUBCg9CZWdpblJ1blJlcXVlc3QSOgoJZXhlY3V0aW9uGAEgASgLMh8ud29ya2Zsb3dzX3J1bnRpbWUudjEuRXhlY3V0aW9uQga6SAPIAQESJAoQc3RhcnRfY2FwYWJpbGl0eRgCIAEoCUIKukgHcgUQIBiAARIwCgdhdHRlbXB0GAMgASgLMh8ud29ya2Zsb3dzX3J1bnRpbWUudjEuQXR0ZW1wdElkEi4KBWZhdWx0GAQgASgLMh8ud29ya2Zsb3dzX3J1bnRpbWUudjEuV29ya0ZhdWx0Im4KCVdvcmtGYXVsdBIWCgVjb3VudBgBIAEoBUIHukgEGgIoARIVCgRtb3N0GAIgASgFQge6SAQaAigBEhgKBnJlYXNvbhgDIAEoCUIIukgFcgMY0A8SGAoHYXR0ZW1wdBgEIAEoBUIHukgEGgIoASL8AgoQQmVnaW5SdW5SZXNwb25zZRIPCgdyZWZ1c2VkGAEgASgIEjkKDWRlc2lyZWRfc3RhdGUYAiABKA4yIi53b3JrZmxvd3NfcnVudGltZS52MS5EZXNpcmVkU3RhdGUSKwoEcGxhbhgDIAEoCzIdLmF1dG9tYXRpb24udjEuQXV0b21hdGlvblBsYW4SJAoEcGlucxgEIAEoCzIWLmF1dG9tYXRpb24udjEuUnVuUGlucxIsCgdyZXF1ZXN0GAUgASgLMhsuYXV0b21hdGlvbi52MS5SdW5SZXF1ZXN0ZWQSKQoGcmVwb3J0GAYgASgLMhkuYXV0b21hdGlvbi52MS5Xb3JrUmVwb3J0EjsKDmV4Y2VlZGVkX2xpbWl0GAcgASgLMiMud29ya2Zsb3dzX3J1bnRpbWUudjEuRXhjZWVkZWRMaW1pdBIzCg9ub19saW1pdF9iZWZvcmUYCCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wIskBChxDcmVhdGVBcnRpZmFjdFVwbG9hZHNSZXF1ZXN0EjoKCWV4ZWN1dGlvbhgBIAEoCzIfLndvcmtmbG93c19ydW50aW1lLnYxLkV4ZWN1dGlvbkIGukgDyAEBEjgKB2F0dGVtcHQYAiABKAsyHy53b3JrZmxvd3NfcnVudGltZS52MS5BdHRlbXB0SWRCBrpIA8gBARIzCgd1cGxvYWRzGAMgAygLMhUuYXV0b21hdGlvbi52MS5VcGxvYWRCC7pICJIBBQgBEMgBIlIKHUNyZWF0ZUFydGlmYWN0VXBsb2Fkc1Jlc3BvbnNlEjEKBmdyYW50cxgBIAMoCzIhLndvcmtmbG93c19ydW50aW1lLnYxLlVwbG9hZEdyYW50IqwBCgtVcGxvYWRHcmFudBIOCgZzaGEyNTYYASABKAkSDwoHcHJlc2VudBgCIAEoCBILCgN1cmwYAyABKAkSPwoHaGVhZGVycxgEIAMoCzIuLndvcmtmbG93c19ydW50aW1lLnYxLlVwbG9hZEdyYW50LkhlYWRlcnNFbnRyeRouCgxIZWFkZXJzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ASLCAQoeQ29tcGxldGVBcnRpZmFjdFVwbG9hZHNSZXF1ZXN0EjoKCWV4ZWN1dGlvbhgBIAEoCzIfLndvcmtmbG93c19ydW50aW1lLnYxLkV4ZWN1dGlvbkIGukgDyAEBEjEKBnJlcG9ydBgCIAEoCzIZLmF1dG9tYXRpb24udjEuV29ya1JlcG9ydEIGukgDyAEBEjEKB3VwbG9hZHMYAyADKAsyFS5hdXRvbWF0aW9uLnYxLlVwbG9hZEIJukgGkgEDEMgBIocBCh9Db21wbGV0ZUFydGlmYWN0VXBsb2Fkc1Jlc3BvbnNlEjkKDWRlc2lyZWRfc3RhdGUYASABKA4yIi53b3JrZmxvd3NfcnVudGltZS52MS5EZXNpcmVkU3RhdGUSKQoGcmVwb3J0GAIgASgLMhkuYXV0b21hdGlvbi52MS5Xb3JrUmVwb3J0IlAKElByZXBhcmVTZWFsUmVxdWVzdBI6CglleGVjdXRpb24YASABKAsyHy53b3JrZmxvd3NfcnVudGltZS52MS5FeGVjdXRpb25CBrpIA8gBASJ5ChNQcmVwYXJlU2VhbFJlc3BvbnNlEicKB3ZlcmRpY3QYASABKAsyFi5hdXRvbWF0aW9uLnYxLlZlcmRpY3QSOQoNZGVzaXJlZF9zdGF0ZRgCIAEoDjIiLndvcmtmbG93c19ydW50aW1lLnYxLkRlc2lyZWRTdGF0ZSJTChVEZWxpdmVySGFuZG9mZlJlcXVlc3QSOgoJZXhlY3V0aW9uGAEgASgLMh8ud29ya2Zsb3dzX3J1bnRpbWUudjEuRXhlY3V0aW9uQga6SAPIAQEinAEKFkRlbGl2ZXJIYW5kb2ZmUmVzcG9uc2USNwoIcHJvZ3Jlc3MYASABKA4yJS53b3JrZmxvd3NfcnVudGltZS52MS5IYW5kb2ZmUHJvZ3Jlc3MSDgoGcmVhc29uGAIgASgJEjkKDWRlc2lyZWRfc3RhdGUYAyABKA4yIi53b3JrZmxvd3NfcnVudGltZS52MS5EZXNpcmVkU3RhdGUiTwoRQ29tbWl0U2VhbFJlcXVlc3QSOgoJZXhlY3V0aW9uGAEgASgLMh8ud29ya2Zsb3dzX3J1bnRpbWUudjEuRXhlY3V0aW9uQga6SAPIAQEiYAoSQ29tbWl0U2VhbFJlc3BvbnNlEhEKCWNvbW1pdHRlZBgBIAEoCBINCgVmYXVsdBgCIAEoCRIoCgZyZXN1bHQYAyABKAsyGC5hdXRvbWF0aW9uLnYxLlJ1blJlc3VsdCLIAQoQQWJvcnRTZWFsUmVxdWVzdBI6CglleGVjdXRpb24YASABKAsyHy53b3JrZmxvd3NfcnVudGltZS52MS5FeGVjdXRpb25CBrpIA8gBARIzCgdvdXRjb21lGAIgASgOMhguYXV0b21hdGlvbi52MS5SdW5TdGF0dXNCCLpIBYIBAhABEikKBWNhdXNlGAMgASgJQhq6SBdyFTITXlthLXpdW2Etel9dezAsNjJ9JBIYCgZyZWFzb24YBCABKAlCCLpIBXIDGNAPImgKEUFib3J0U2VhbFJlc3BvbnNlEikKB291dGNvbWUYASABKA4yGC5hdXRvbWF0aW9uLnYxLlJ1blN0YXR1cxIoCgZyZXN1bHQYAiABKAsyGC5hdXRvbWF0aW9uLnYxLlJ1blJlc3VsdCqOAQoPSGFuZG9mZlByb2dyZXNzEiAKHEhBTkRPRkZfUFJPR1JFU1NfVU5TUEVDSUZJRUQQABIdChlIQU5ET0ZGX1BST0dSRVNTX0FDQ0VQVEVEEAESHAoYSEFORE9GRl9QUk9HUkVTU19QRU5ESU5HEAISHAoYSEFORE9GRl9QUk9HUkVTU19SRUZVU0VEEAMyyAYKEFJ1bldvcmtlclNlcnZpY2USYgoIQmVnaW5SdW4SJS53b3JrZmxvd3NfcnVudGltZS52MS5CZWdpblJ1blJlcXVlc3QaJi53b3JrZmxvd3NfcnVudGltZS52MS5CZWdpblJ1blJlc3BvbnNlIgeQAgKItRgEEokBChVDcmVhdGVBcnRpZmFjdFVwbG9hZHMSMi53b3JrZmxvd3NfcnVudGltZS52MS5DcmVhdGVBcnRpZmFjdFVwbG9hZHNSZXF1ZXN0GjMud29ya2Zsb3dzX3J1bnRpbWUudjEuQ3JlYXRlQXJ0aWZhY3RVcGxvYWRzUmVzcG9uc2UiB5ACAoi1GAQSjwEKF0NvbXBsZXRlQXJ0aWZhY3RVcGxvYWRzEjQud29ya2Zsb3dzX3J1bnRpbWUudjEuQ29tcGxldGVBcnRpZmFjdFVwbG9hZHNSZXF1ZXN0GjUud29ya2Zsb3dzX3J1bnRpbWUudjEuQ29tcGxldGVBcnRpZmFjdFVwbG9hZHNSZXNwb25zZSIHkAICiLUYBBJrCgtQcmVwYXJlU2VhbBIoLndvcmtmbG93c19ydW50aW1lLnYxLlByZXBhcmVTZWFsUmVxdWVzdBopLndvcmtmbG93c19ydW50aW1lLnYxLlByZXBhcmVTZWFsUmVzcG9uc2UiB5ACAoi1GAQSdAoORGVsaXZlckhhbmRvZmYSKy53b3JrZmxvd3NfcnVudGltZS52MS5EZWxpdmVySGFuZG9mZlJlcXVlc3QaLC53b3JrZmxvd3NfcnVudGltZS52MS5EZWxpdmVySGFuZG9mZlJlc3BvbnNlIgeQAgKItRgEEmgKCkNvbW1pdFNlYWwSJy53b3JrZmxvd3NfcnVudGltZS52MS5Db21taXRTZWFsUmVxdWVzdBooLndvcmtmbG93c19ydW50aW1lLnYxLkNvbW1pdFNlYWxSZXNwb25zZSIHkAICiLUYBBJlCglBYm9ydFNlYWwSJi53b3JrZmxvd3NfcnVudGltZS52MS5BYm9ydFNlYWxSZXF1ZXN0Gicud29ya2Zsb3dzX3J1bnRpbWUudjEuQWJvcnRTZWFsUmVzcG9uc2UiB5ACAoi1GARiBnByb3RvMw", [file_automation_v1_automation_plan, file_automation_v1_method_options, file_automation_v1_run_event, file_automation_v1_run_requested, file_automation_v1_run_result, file_automation_v1_run_work, file_automation_v1_verdict, file_buf_validate_validate, file_google_protobuf_timestamp, file_workflows_runtime_v1_run]);
 
 /**
  * @generated from message workflows_runtime.v1.BeginRunRequest
@@ -47,11 +47,11 @@ export type BeginRunRequest = Message<"workflows_runtime.v1.BeginRunRequest"> & 
   startCapability: string;
 
   /**
-   * Set by a workspace worker that begins the work: the number of its attempt, from 1. The first begins the work and its time limit. 0: the workflow itself.
+   * Set by a workspace worker that begins a segment. The first attempt of the first segment begins the work and its time limit. Absent: the workflow itself.
    *
-   * @generated from field: int32 attempt = 3;
+   * @generated from field: workflows_runtime.v1.AttemptId attempt = 3;
    */
-  attempt: number;
+  attempt?: AttemptId | undefined;
 
   /**
    * Set when the previous attempt failed by a fault of the scheduler itself.
@@ -78,11 +78,11 @@ export type BeginRunRequestJson = {
   startCapability?: string;
 
   /**
-   * Set by a workspace worker that begins the work: the number of its attempt, from 1. The first begins the work and its time limit. 0: the workflow itself.
+   * Set by a workspace worker that begins a segment. The first attempt of the first segment begins the work and its time limit. Absent: the workflow itself.
    *
-   * @generated from field: int32 attempt = 3;
+   * @generated from field: workflows_runtime.v1.AttemptId attempt = 3;
    */
-  attempt?: number;
+  attempt?: AttemptIdJson;
 
   /**
    * Set when the previous attempt failed by a fault of the scheduler itself.
@@ -100,7 +100,7 @@ export const BeginRunRequestSchema: GenMessage<BeginRunRequest, {jsonType: Begin
   messageDesc(file_workflows_runtime_v1_run_worker_service, 0);
 
 /**
- * Attempts that failed by a fault of the scheduler itself.
+ * Attempts of a segment that failed by a fault of the scheduler itself.
  *
  * @generated from message workflows_runtime.v1.WorkFault
  */
@@ -125,7 +125,7 @@ export type WorkFault = Message<"workflows_runtime.v1.WorkFault"> & {
   reason: string;
 
   /**
-   * Number of the attempt.
+   * Number of the attempt, within the segment.
    *
    * @generated from field: int32 attempt = 4;
    */
@@ -133,7 +133,7 @@ export type WorkFault = Message<"workflows_runtime.v1.WorkFault"> & {
 };
 
 /**
- * Attempts that failed by a fault of the scheduler itself.
+ * Attempts of a segment that failed by a fault of the scheduler itself.
  *
  * @generated from message workflows_runtime.v1.WorkFault
  */
@@ -158,7 +158,7 @@ export type WorkFaultJson = {
   reason?: string;
 
   /**
-   * Number of the attempt.
+   * Number of the attempt, within the segment.
    *
    * @generated from field: int32 attempt = 4;
    */
@@ -196,33 +196,33 @@ export type BeginRunResponse = Message<"workflows_runtime.v1.BeginRunResponse"> 
   /**
    * Absent for a plan without steps.
    *
-   * @generated from field: automation.v1.RunPins pins = 5;
+   * @generated from field: automation.v1.RunPins pins = 4;
    */
   pins?: RunPins | undefined;
 
   /**
-   * @generated from field: automation.v1.RunRequested request = 6;
+   * @generated from field: automation.v1.RunRequested request = 5;
    */
   request?: RunRequested | undefined;
 
   /**
-   * Set once the work is complete: a further attempt has nothing to do.
+   * The report of the attempt's segment, once there is one: a further attempt has nothing to do.
    *
-   * @generated from field: automation.v1.WorkReport work = 7;
+   * @generated from field: automation.v1.WorkReport report = 6;
    */
-  work?: WorkReport | undefined;
+  report?: WorkReport | undefined;
 
   /**
    * Set when the run must end instead.
    *
-   * @generated from field: workflows_runtime.v1.ExceededLimit exceeded_limit = 8;
+   * @generated from field: workflows_runtime.v1.ExceededLimit exceeded_limit = 7;
    */
   exceededLimit?: ExceededLimit | undefined;
 
   /**
    * No time limit can pass before this time; there is no need to ask earlier.
    *
-   * @generated from field: google.protobuf.Timestamp no_limit_before = 9;
+   * @generated from field: google.protobuf.Timestamp no_limit_before = 8;
    */
   noLimitBefore?: Timestamp | undefined;
 };
@@ -251,33 +251,33 @@ export type BeginRunResponseJson = {
   /**
    * Absent for a plan without steps.
    *
-   * @generated from field: automation.v1.RunPins pins = 5;
+   * @generated from field: automation.v1.RunPins pins = 4;
    */
   pins?: RunPinsJson;
 
   /**
-   * @generated from field: automation.v1.RunRequested request = 6;
+   * @generated from field: automation.v1.RunRequested request = 5;
    */
   request?: RunRequestedJson;
 
   /**
-   * Set once the work is complete: a further attempt has nothing to do.
+   * The report of the attempt's segment, once there is one: a further attempt has nothing to do.
    *
-   * @generated from field: automation.v1.WorkReport work = 7;
+   * @generated from field: automation.v1.WorkReport report = 6;
    */
-  work?: WorkReportJson;
+  report?: WorkReportJson;
 
   /**
    * Set when the run must end instead.
    *
-   * @generated from field: workflows_runtime.v1.ExceededLimit exceeded_limit = 8;
+   * @generated from field: workflows_runtime.v1.ExceededLimit exceeded_limit = 7;
    */
   exceededLimit?: ExceededLimitJson;
 
   /**
    * No time limit can pass before this time; there is no need to ask earlier.
    *
-   * @generated from field: google.protobuf.Timestamp no_limit_before = 9;
+   * @generated from field: google.protobuf.Timestamp no_limit_before = 8;
    */
   noLimitBefore?: TimestampJson;
 };
@@ -299,9 +299,9 @@ export type CreateArtifactUploadsRequest = Message<"workflows_runtime.v1.CreateA
   execution?: Execution | undefined;
 
   /**
-   * @generated from field: int32 attempt = 2;
+   * @generated from field: workflows_runtime.v1.AttemptId attempt = 2;
    */
-  attempt: number;
+  attempt?: AttemptId | undefined;
 
   /**
    * @generated from field: repeated automation.v1.Upload uploads = 3;
@@ -319,9 +319,9 @@ export type CreateArtifactUploadsRequestJson = {
   execution?: ExecutionJson;
 
   /**
-   * @generated from field: int32 attempt = 2;
+   * @generated from field: workflows_runtime.v1.AttemptId attempt = 2;
    */
-  attempt?: number;
+  attempt?: AttemptIdJson;
 
   /**
    * @generated from field: repeated automation.v1.Upload uploads = 3;
@@ -929,7 +929,7 @@ export const RunWorkerService: GenService<{
     output: typeof CreateArtifactUploadsResponseSchema;
   },
   /**
-   * Completes the work: the api reads and digests every object again, then stores the report. The first stored report of a run is final.
+   * Completes a segment: the api reads and digests every object again, then stores the report. The first stored report of a segment is final.
    *
    * @generated from rpc workflows_runtime.v1.RunWorkerService.CompleteArtifactUploads
    */
