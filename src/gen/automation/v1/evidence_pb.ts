@@ -80,7 +80,7 @@ export type Evidence = Message<"automation.v1.Evidence"> & {
   at?: Timestamp | undefined;
 
   /**
-   * For people: why the outcome is not the one that was hoped for.
+   * For people: why the outcome is not a success.
    *
    * @generated from field: string why = 9;
    */
@@ -146,7 +146,7 @@ export type EvidenceJson = {
   at?: TimestampJson;
 
   /**
-   * For people: why the outcome is not the one that was hoped for.
+   * For people: why the outcome is not a success.
    *
    * @generated from field: string why = 9;
    */
