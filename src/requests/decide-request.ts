@@ -8,7 +8,7 @@ import type { WorkspaceRules } from "../definitions/policy/workspace-rules.ts";
 import type { StoredProfile } from "../definitions/profile-store.ts";
 import type { Reason } from "../definitions/rejection-reason.ts";
 import { reason, reasonsOfViolations } from "../definitions/rejection-reason.ts";
-import { findObstacles } from "../definitions/static-guards.ts";
+import { findObstacles } from "../definitions/start-guards.ts";
 import { AutomationPlanSchema } from "../gen/automation/v1/automation_plan_pb.ts";
 import type { RunRequested, RunRequestedJson } from "../gen/automation/v1/run_requested_pb.ts";
 import { RunRequestedSchema } from "../gen/automation/v1/run_requested_pb.ts";

@@ -1,6 +1,8 @@
 import type { Declarations } from "../definitions/declarations.ts";
-import type { Denial, PolicyLayer } from "../definitions/policy/effective-policy.ts";
-import { chooseIsolation, compilePolicy, judgeCommand } from "../definitions/policy/effective-policy.ts";
+import type { Denial } from "../definitions/policy/judge-policy.ts";
+import { judgeCommand } from "../definitions/policy/judge-policy.ts";
+import type { PolicyLayer } from "../definitions/policy/policy-layers.ts";
+import { chooseIsolation, compilePolicy } from "../definitions/policy/policy-layers.ts";
 import { faultsOfPolicy } from "../definitions/policy/policy-rules.ts";
 import type { WorkspaceRules } from "../definitions/policy/workspace-rules.ts";
 import { operatorLayers } from "../definitions/policy/workspace-rules.ts";

@@ -2,7 +2,7 @@ import { fromJson } from "@bufbuild/protobuf";
 import type { Duration } from "@bufbuild/protobuf/wkt";
 import type { IsolationClassJson, LimitsJson, PolicyJson } from "../../gen/automation/v1/policy_pb.ts";
 import { LimitsSchema } from "../../gen/automation/v1/policy_pb.ts";
-import type { PolicyLayer } from "./effective-policy.ts";
+import type { PolicyLayer } from "./policy-layers.ts";
 import { faultsOfPolicy } from "./policy-rules.ts";
 
 /** What the operator says about work in boxes. */

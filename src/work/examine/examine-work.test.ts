@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { describe, expect, it } from "vitest";
 import type { MethodGate } from "../../definitions/completion-gate.ts";
-import { compilePolicy } from "../../definitions/policy/effective-policy.ts";
+import { compilePolicy } from "../../definitions/policy/policy-layers.ts";
 import type { ReportFormatJson } from "../../gen/automation/v1/automation_plan_pb.ts";
 import type { ChangeJson, TestRunJson, WorkReportJson } from "../../gen/automation/v1/run_work_pb.ts";
 import { judgeEvidence } from "../../proof/gates/judge-evidence.ts";

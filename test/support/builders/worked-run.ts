@@ -3,7 +3,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { sha256Hex } from "../../../src/artifacts/blobs.ts";
-import { compilePolicy } from "../../../src/definitions/policy/effective-policy.ts";
+import { compilePolicy } from "../../../src/definitions/policy/policy-layers.ts";
 import type { AutomationPlanJson } from "../../../src/gen/automation/v1/automation_plan_pb.ts";
 import type {
   RunPinsJson,

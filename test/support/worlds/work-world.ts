@@ -2,7 +2,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { fromJson } from "@bufbuild/protobuf";
 import { sha256Hex } from "../../../src/artifacts/blobs.ts";
-import { compilePolicy } from "../../../src/definitions/policy/effective-policy.ts";
+import { compilePolicy } from "../../../src/definitions/policy/policy-layers.ts";
 import { PersonaManifestSchema } from "../../../src/gen/agents/v1/agents_service_pb.ts";
 import type { StepJson } from "../../../src/gen/automation/v1/automation_plan_pb.ts";
 import type { LimitsJson, PolicyJson } from "../../../src/gen/automation/v1/policy_pb.ts";

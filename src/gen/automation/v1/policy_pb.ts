@@ -17,7 +17,7 @@ export const file_automation_v1_policy: GenFile = /*@__PURE__*/
 
 /**
  * One layer's say on what work may do. An absent list is no opinion, an empty one allows nothing. The layers are platform, tenant, repository, persona and plan;
- * `src/definitions/policy/effective-policy.ts` says how they become one.
+ * `src/definitions/policy/policy-layers.ts` says how they become one.
  *
  * @generated from message automation.v1.Policy
  */
@@ -40,7 +40,7 @@ export type Policy = Message<"automation.v1.Policy"> & {
 
 /**
  * One layer's say on what work may do. An absent list is no opinion, an empty one allows nothing. The layers are platform, tenant, repository, persona and plan;
- * `src/definitions/policy/effective-policy.ts` says how they become one.
+ * `src/definitions/policy/policy-layers.ts` says how they become one.
  *
  * @generated from message automation.v1.Policy
  */

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { compilePolicy } from "../../../definitions/policy/effective-policy.ts";
+import { compilePolicy } from "../../../definitions/policy/policy-layers.ts";
 import { checkPatch } from "./check-patch.ts";
 import type { PatchChange } from "./patch-change.ts";
 

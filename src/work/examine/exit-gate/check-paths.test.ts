@@ -1,8 +1,8 @@
 import { describe, expect, it } from "vitest";
 import { platformPaths } from "../../../config/platform-paths.ts";
-import { compilePolicy } from "../../../definitions/policy/effective-policy.ts";
 import type { foldedName } from "../../../definitions/policy/fold-name.ts";
 import { foldedPattern } from "../../../definitions/policy/path-pattern.ts";
+import { compilePolicy } from "../../../definitions/policy/policy-layers.ts";
 import { faultsOfPaths } from "./check-paths.ts";
 import type { PatchChange } from "./patch-change.ts";
 import type { TreeLink } from "./tree-names.ts";

@@ -1,4 +1,4 @@
-import { pathAllowance } from "../../../definitions/policy/effective-policy.ts";
+import { pathAllowance } from "../../../definitions/policy/judge-policy.ts";
 import { foldedPattern } from "../../../definitions/policy/path-pattern.ts";
 import type { EffectivePolicyJson } from "../../../gen/automation/v1/policy_pb.ts";
 import type { PatchChange } from "./patch-change.ts";

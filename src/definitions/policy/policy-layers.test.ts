@@ -3,8 +3,9 @@ import { describe, expect, it } from "vitest";
 import type { PolicyJson } from "../../gen/automation/v1/policy_pb.ts";
 import { EffectivePolicySchema } from "../../gen/automation/v1/policy_pb.ts";
 import { canonicalDigest } from "../../text/canonical-json.ts";
-import type { PolicyLayer } from "./effective-policy.ts";
-import { chooseIsolation, compilePolicy, judgeCommand, pathAllowance } from "./effective-policy.ts";
+import { judgeCommand, pathAllowance } from "./judge-policy.ts";
+import type { PolicyLayer } from "./policy-layers.ts";
+import { chooseIsolation, compilePolicy } from "./policy-layers.ts";
 
 const platform: PolicyLayer = {
   layer: "platform",

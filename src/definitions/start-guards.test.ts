@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { findObstacles } from "./static-guards.ts";
+import { findObstacles } from "./start-guards.ts";
 
 const scrumTeam = { id: "team", version: "1", method: "scrum" };
 const obstaclesOf = (method: string) =>

@@ -9,32 +9,22 @@ import type {
   PolicyJson,
 } from "../../gen/automation/v1/policy_pb.ts";
 import { EffectivePolicySchema, LimitsSchema } from "../../gen/automation/v1/policy_pb.ts";
-import { matchesCommand, matchesPath } from "./match-patterns.ts";
-import { exactPattern } from "./path-pattern.ts";
 
-/** One voice in the policy of a run. */
+/** One layer of the policy of a run. */
 export interface PolicyLayer {
   /** `platform`, `tenant`, `repository`, `persona/<id>` or `plan`. */
   readonly layer: string;
   readonly policy: PolicyJson;
-  /** The least isolation that it demands. */
+  /** The weakest isolation class that it accepts. */
   readonly isolation?: IsolationClassJson;
-}
-
-/** Which rule of which layer says no. */
-export interface Denial {
-  readonly layer: string;
-  /** The pattern that denies; for `allow` all that the layer allows, or `nothing`. */
-  readonly rule: string;
-  readonly kind: "allow" | "deny";
 }
 
 /** Isolation classes from weak to strong. */
 export const isolationClasses: readonly IsolationClassJson[] = ["ISOLATION_CLASS_USERNS", "ISOLATION_CLASS_UID"];
 
 /**
- * Makes one policy of all layers. A layer that leaves a list out has no opinion, one that gives an empty list allows nothing; a thing is allowed if every layer that speaks allows it
- * and none denies it; of numbers the least holds, of isolation the strongest demand. So a further layer can only take away.
+ * Combines the layers of a run's policy into one. A layer without a list has no opinion; one with an empty list allows nothing. A thing is allowed if every layer with a list allows it and
+ * no layer denies it. Of each limit the lowest counts, of isolation classes the strongest. So another layer can only make the policy stricter.
  * @param layers - the platform's first, whose limits are complete
  */
 export function compilePolicy(layers: readonly PolicyLayer[]): EffectivePolicyJson {
@@ -54,10 +44,10 @@ export function compilePolicy(layers: readonly PolicyLayer[]): EffectivePolicyJs
     limits: leastOf(layers.map(({ policy }) => policy.limits ?? {})),
     isolation: isolationClasses[demanded] ?? "ISOLATION_CLASS_UNSPECIFIED",
   };
-  return toJson(EffectivePolicySchema, fromJson(EffectivePolicySchema, policy)); // its digest is that of any later reading
+  return toJson(EffectivePolicySchema, fromJson(EffectivePolicySchema, policy)); // normal form: a later reading has the same digest
 }
 
-/** @returns the weakest class that is offered and at least as strong as the demanded one */
+/** @returns the weakest class that is offered and at least as strong as the demanded one; undefined when there is none */
 export function chooseIsolation(
   offered: readonly IsolationClassJson[],
   demanded: IsolationClassJson | undefined,
@@ -65,37 +55,12 @@ export function chooseIsolation(
   return isolationClasses.find((each, strength) => strength >= strengthOf(demanded) && offered.includes(each));
 }
 
-/** -1: none is demanded. */
+/** @returns -1 when none is demanded */
 function strengthOf(isolation: IsolationClassJson | undefined): number {
   return isolation === undefined ? -1 : isolationClasses.indexOf(isolation);
 }
 
-/** @returns who forbids to start this argv; undefined: nobody */
-export function judgeCommand(
-  { commandAllow = [], commandDeny = [] }: EffectivePolicyJson,
-  argv: readonly string[],
-): Denial | undefined {
-  const matches = (pattern: string) => matchesCommand(pattern, argv);
-  for (const { layer = "", patterns = [] } of commandDeny) {
-    const rule = patterns.find(matches);
-    if (rule !== undefined) return { layer, rule, kind: "deny" };
-  }
-  return unlisted(commandAllow.find(({ patterns = [] }) => !patterns.some(matches)));
-}
-
-/** Makes the allow lists of paths ready. @returns who does not allow to change a path, relative to the repository's root; undefined: nobody. What is denied is judged over a whole tree, see `TreeNames` */
-export function pathAllowance({ pathWrite = [] }: EffectivePolicyJson): (path: string) => Denial | undefined {
-  const lists = pathWrite.map((list) => ({ list, patterns: (list.patterns ?? []).map(exactPattern) }));
-  return (path) =>
-    unlisted(lists.find(({ patterns }) => !patterns.some((pattern) => matchesPath(pattern, path)))?.list);
-}
-
-function unlisted(silent: LayerPatternsJson | undefined): Denial | undefined {
-  if (silent === undefined) return undefined;
-  return { layer: silent.layer ?? "", rule: silent.patterns?.join(", ") || "nothing", kind: "allow" };
-}
-
-/** Limit by limit, the least that any layer names. */
+/** For each limit the lowest that any layer sets. */
 function leastOf(all: readonly LimitsJson[]): LimitsJson {
   const least = create(LimitsSchema);
   for (const json of all) {
