@@ -13,7 +13,7 @@ import type { DemoSettings } from "./settings.ts";
 import { declarationsDir, personasDir, repositoryDir } from "./settings.ts";
 
 /**
- * Declares what the demo needs, what is named by others first: its repository, which is made in the stack's folder, its personas, its plans and profiles.
+ * Declares what the demo needs, in order of reference: the repository, which is created in the stack's folder, personas, plans and profiles.
  * @throws ConnectError for an answer that is neither a success nor a conflict
  */
 export async function* declareDemo(

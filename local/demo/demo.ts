@@ -22,11 +22,11 @@ import { settle, tellAttestations, tellBoard, tellPatch, under } from "./outcome
 import { createDemoScrum } from "./scrum-board.ts";
 import { readDemoSettings } from "./settings.ts";
 
-/** Long enough for a machine that has other work too. */
+/** Long enough for a busy machine. */
 const decisionLimitMs = 120_000;
 const pollMs = 100;
 
-/** Shows the whole way of one request, on the running stack. @throws CliError 1 when it did not end as shown in advance */
+/** Shows one request from the event to its evidence, on the running stack. @throws CliError 1 when it did not end as expected */
 export async function demo(options: { failing?: boolean; state?: string; json?: boolean }): Promise<void> {
   const { failing = false, state: dir, json = false } = options;
   const state = requireRunningStack(process.cwd(), dir);
@@ -36,7 +36,7 @@ export async function demo(options: { failing?: boolean; state?: string; json?: 
 }
 
 /**
- * Runs the demo on a running stack and tells its course on standard output.
+ * Runs the demo on a running stack and prints its progress.
  * @returns whether the run COMPLETED, and why not
  * @throws CliError 3 when the stack has no Scrum service or a part does not answer · the signal's reason
  */
@@ -50,7 +50,7 @@ export interface DemoOptions {
   readonly failing: boolean;
   readonly json: boolean;
   readonly signal: AbortSignal;
-  /** Whether the stack ends with the demo: then nothing that needs one is printed. */
+  /** Whether the stack stops after the demo; then no commands that need it are printed. */
   readonly stackEnds?: boolean;
 }
 

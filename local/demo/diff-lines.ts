@@ -1,7 +1,7 @@
 import { plain } from "../../src/cli/show/output.ts";
 import { tint } from "../../src/cli/show/terminal.ts";
 
-/** @returns a patch for people: added lines green, removed ones red, and no control character of theirs reaches the terminal */
+/** @returns a patch for people: added lines green, removed lines red, control characters escaped */
 export function diffLines(patch: string): string[] {
   let isBody = false;
   return patch.split("\n").flatMap((line, index, all) => {

@@ -6,7 +6,7 @@ import { processEnvironment } from "../../src/config/process-environment.ts";
 import type { RunningStack } from "../up/running-stack.ts";
 import type { DemoSettings } from "./settings.ts";
 
-/** What to do next, under a heading; a command is to be run as it is printed, in another terminal in this folder. */
+/** Suggested commands under a heading; they work as printed, in another terminal in this folder. */
 export interface NextSteps {
   readonly title: string;
   readonly lines: readonly string[];

@@ -16,7 +16,7 @@ const handoverLimitMs = 120_000;
 const patchLimitMs = 60_000;
 const pollMs = 100;
 
-/** A demo that runs. */
+/** A running demo. */
 export interface Demo {
   readonly api: ApiClient;
   readonly scrum: DemoScrum;
@@ -26,7 +26,7 @@ export interface Demo {
   readonly stackEnds: boolean;
 }
 
-/** Waits until the methodology has answered every call about the run, and tells what it was not told in time. */
+/** Waits until the methodology has answered every call about the run; prints those without an answer in time. */
 export async function settle(
   { api, screen, signal }: Demo,
   runId: string,
@@ -46,7 +46,7 @@ export async function settle(
   }
 }
 
-/** Shows what the persona changed, as it was captured and kept. */
+/** Prints the stored patch of the run. */
 export async function tellPatch({ api, screen, signal }: Demo, runId: string): Promise<void> {
   const { artifacts } = await api.artifacts.listArtifacts({ runId }, { signal });
   const patch = artifacts.find(({ kind }) => kind === "patch");
@@ -84,7 +84,7 @@ export async function tellBoard({ scrum, screen, settings, signal }: Demo, runId
   screen.tell("scrum", under(`what the Scrum service holds for ${backlogItem}`, boardLines(held, runId)), { held });
 }
 
-/** @returns a heading and what stands below it */
+/** @returns a heading with indented lines below it */
 export function under(title: string, lines: readonly string[]): string {
   return [`\n${tint("bold", title)}`, ...lines.map((line) => `  ${line}`)].join("\n");
 }

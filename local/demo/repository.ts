@@ -17,8 +17,8 @@ export interface DemoRepository {
 }
 
 /**
- * Makes a git repository of a folder: one commit on `main`, with fixed dates and identity and no say of the user's git settings.
- * One that has this commit in its `main` is kept as it is, whatever was committed since; any other is replaced.
+ * Makes a git repository of a folder: one commit on `main`, with fixed dates and identity, ignoring the user's git settings.
+ * A repository whose `main` contains this commit is kept as it is; any other is replaced.
  * @throws CliError 1 when git is not installed or fails
  */
 export async function makeDemoRepository(from: string, to: string, signal: AbortSignal): Promise<DemoRepository> {

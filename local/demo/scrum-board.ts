@@ -11,7 +11,7 @@ import type { DemoSettings } from "./settings.ts";
 
 const answerLimitMs = 60_000;
 
-/** What the demo reads of the example Scrum service's board. */
+/** The part of the example Scrum service's board that the demo reads. */
 interface Board {
   readonly held: {
     readonly increments: readonly {
@@ -45,7 +45,7 @@ interface Board {
   readonly provisional: readonly { readonly tenant: string; readonly method: string; readonly runId: string }[];
 }
 
-/** The Scrum service of a local stack, as somebody of the Scrum Team uses it. */
+/** The Scrum service of a local stack, used as a member of the Scrum Team. */
 export interface DemoScrum {
   /** Lets the service publish a request for a run. @returns the id of the new event */
   requestRun(settings: DemoSettings, definition: string, signal: AbortSignal): Promise<string>;
@@ -85,7 +85,7 @@ export function createDemoScrum(state: RunningStack): DemoScrum {
   };
 }
 
-/** What a board says about one item of a tenant. */
+/** What the board holds about one item of a tenant. */
 export function boardOf(board: Board, tenant: string, backlogItem: string, runId: string) {
   const { increments, doneItems, impediments } = board.held;
   const ours = <T extends { readonly tenant: string }>(items: readonly T[]) =>

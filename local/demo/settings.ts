@@ -11,14 +11,14 @@ export const repositoryDir = join(demoDir, "repository");
 /** One folder a persona. */
 export const personasDir = join(demoDir, "personas");
 
-/** Whom the demo acts for and what is asked: `examples/demo/demo.yaml`. */
+/** Tenant, org and request of the demo: `examples/demo/demo.yaml`. */
 export interface DemoSettings {
   readonly tenant: string;
   readonly org: string;
   readonly profile: string;
   readonly definition: string;
   readonly failingDefinition: string;
-  /** What the demo works on; where it lies is the stack's. */
+  /** The repository to work on, without its URL, which depends on the stack. */
   readonly repository: JsonObject;
   readonly backlogItem: string;
   /** What the Scrum service is asked to request, but tenant, org and profile. */

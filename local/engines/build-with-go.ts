@@ -5,7 +5,7 @@ import { goBuild, goEnvironment } from "./go-build.mjs";
 import { pinnedVersion, requireProgram } from "./programs.ts";
 import { runProgram } from "./run-program.ts";
 
-/** From 1.21 on, Go brings the toolchain that a `go.mod` asks for. */
+/** From 1.21 on, Go downloads the toolchain that a `go.mod` asks for. */
 const firstGoThatFetchesNewer = 21;
 
 export interface GoBuild {
@@ -18,7 +18,7 @@ export interface GoBuild {
   signal: AbortSignal;
 }
 
-/** A build uses all cores, and finds what an earlier one has compiled: one at a time is quicker than side by side. */
+/** A build uses all cores and the results of earlier ones: one at a time is faster than in parallel. */
 let lastBuild: Promise<unknown> = Promise.resolve();
 
 /**
@@ -34,7 +34,7 @@ export async function buildWithGo(build: GoBuild): Promise<void> {
 
 async function buildNow({ engine, moduleDir, dir, step, signal }: GoBuild): Promise<void> {
   const go = await requireGo(engine, moduleDir, signal);
-  // What Go holds on to when it is killed lies in the folder that is removed then.
+  // Temporary files of a killed Go are in the folder that is removed.
   const env = goEnvironment(dir);
   const run = async (argv: string[], onLine: (line: string) => void) => {
     const killable = ["setpriv", "--pdeathsig", "KILL", go, ...argv];

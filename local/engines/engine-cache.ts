@@ -56,7 +56,7 @@ export interface Build {
   make(dir: string, step: (text: string) => void): Promise<void>;
 }
 
-/** @returns the folder of an engine that the cache holds whole; undefined when it has to be built */
+/** @returns the folder of an engine in the cache; undefined when it is missing or damaged */
 export async function findInCache({ engine, version }: Pick<Build, "engine" | "version">): Promise<string | undefined> {
   const dir = join(cacheDir(), "engines", `${engine}-${version}`);
   return (await firstFault(dir)) === undefined ? dir : undefined;
@@ -65,8 +65,8 @@ export async function findInCache({ engine, version }: Pick<Build, "engine" | "v
 const checksumsFile = "SHA256SUMS";
 
 /**
- * Answers the folder of a built engine, building it first if need be: one builder at a time on this machine, in a temporary folder that is renamed when whole.
- * Every use compares the files with the checksums taken at the build; a folder that differs is built again.
+ * Returns the folder of a built engine, and builds it first if it is missing: one build at a time on this machine, in a temporary folder that is renamed when complete.
+ * Every use compares the files with the checksums of the build; a folder that differs is rebuilt.
  * @throws EngineError unwritable_cache | disk_full | offline | build_failed | interrupted, or what `make` throws of that class
  */
 export async function buildIntoCache(build: Build, find: Find): Promise<string> {
@@ -142,7 +142,7 @@ async function buildOnce(build: Build, dir: string, temporary: string, find: Fin
   }
 }
 
-/** How Go and Maven say that nobody answers. */
+/** Messages of Go and Maven for a network that does not answer. */
 const unreachable =
   /dial tcp|no such host|network is unreachable|i\/o timeout|Unknown host|Connection refused|Connect timed out|Temporary failure in name resolution/i;
 
@@ -193,7 +193,7 @@ async function sha256Of(path: string, buffer: Buffer): Promise<string> {
   }
 }
 
-/** @returns what is wrong with a cached engine, in words; undefined when it is whole */
+/** @returns what is wrong with a cached engine; undefined when it is intact */
 async function firstFault(dir: string): Promise<string | undefined> {
   let recorded: string;
   try {

@@ -40,7 +40,7 @@ export interface EngineProcess {
 export interface EngineProcessOptions {
   name: string;
   argv: string[];
-  /** The whole environment it gets; nothing of ours is inherited. */
+  /** Its whole environment; nothing is inherited. */
   env: NodeJS.ProcessEnv;
   cwd?: string;
   /** Appended to. */
@@ -49,16 +49,16 @@ export interface EngineProcessOptions {
   pidsDir: string;
   /** The signal that ends it in an orderly way: SIGTERM unless told. */
   stopSignal?: NodeJS.Signals;
-  /** Words to put before the program, kept by it in its own process (`unshare …`). */
+  /** Command in front of the program that replaces itself by it (`unshare …`). */
   wrapper?: string[];
 }
 
-/** The death signal tells only of a parent that dies after it was asked for: so the parent is looked at once more. */
+/** The parent-death signal misses a parent that died before it was set: so the parent is checked once more. */
 const unlessOrphaned = '[ "$PPID" = "$0" ] && exec "$@"';
 
 /**
- * Starts a long-running program in a session of its own, so that Ctrl-C in the terminal reaches us alone and we stop things in order.
- * The kernel sends it `stopSignal` when we are gone.
+ * Starts a long-running program in its own session, so that Ctrl-C reaches only this process, which stops the others in order.
+ * The kernel sends it `stopSignal` when this process dies.
  * @throws Error when it cannot be started at all
  */
 export async function startProcess(options: EngineProcessOptions): Promise<EngineProcess> {
@@ -68,7 +68,7 @@ export async function startProcess(options: EngineProcessOptions): Promise<Engin
   setAsideLongLog(options.logFile);
   const log = openSync(options.logFile, "a");
   const logFrom = fstatSync(log).size;
-  // Entering a user namespace clears the death signal: so the wrapper comes first.
+  // Entering a user namespace clears the parent-death signal: so the wrapper comes first.
   const [program = "", ...args] = [
     ...(options.wrapper ?? []),
     "setpriv",
@@ -120,7 +120,7 @@ function setAsideLongLog(logFile: string): void {
 }
 
 /**
- * Ends what an earlier owner of this folder left running when it was killed. A process whose number and start do not both match is somebody else's and is left alone.
+ * Ends processes that an earlier, killed owner of this folder left running. A process is ended only when its pid and start time match.
  * @param graceMs - how long each may take to end by itself before it is killed
  * @returns the names of those it ended
  */
@@ -160,6 +160,6 @@ export function readNote(path: string): ProcessIdentity | undefined {
       ? { pid: note.pid, started: note.started }
       : undefined;
   } catch {
-    return undefined; // Cut short by the crash that left it: the death signal has ended that process.
+    return undefined; // Truncated by a crash; the parent-death signal has ended that process.
   }
 }

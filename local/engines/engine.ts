@@ -10,14 +10,14 @@ export interface EngineOptions {
   signal: AbortSignal;
 }
 
-/** A running engine that answered; `address` is HOST:PORT of its main door. */
+/** A running engine; `address` is HOST:PORT of its main port. */
 export interface Engine extends EngineProcess {
   address: string;
 }
 
 export const loopback = "127.0.0.1";
 
-/** What every engine may know of our environment. */
+/** The environment that every engine gets. */
 export function engineEnvironment(): NodeJS.ProcessEnv {
   const { PATH, HOME } = process.env;
   return { PATH, HOME, LANG: "C.UTF-8" };

@@ -8,7 +8,7 @@ export interface FileLock {
 }
 
 /**
- * Holds an advisory lock on a file until released or until this process is gone, however it ends: `flock` keeps it while our pipe is open.
+ * Holds an advisory lock on a file until released or until this process ends in any way: `flock` holds it while our pipe is open.
  * @param options.wait - wait for the holder instead of giving up
  * @returns undefined when somebody else holds it and `wait` is false
  * @throws Error when `flock` (util-linux) is missing or the folder cannot be written

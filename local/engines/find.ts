@@ -1,8 +1,8 @@
-/** How a search for an engine tells what it does, and how it is ended. */
+/** How a search for an engine reports its progress, and how it is aborted. */
 export interface Find {
   /** One line that stays. */
   say(line: string): void;
-  /** Begins to tell of work that takes its time. */
+  /** Begins to show a longer task. */
   begin(name: string, step: string): Task;
   signal: AbortSignal;
 }
@@ -11,6 +11,6 @@ export interface Find {
 export interface Task {
   /** @param text - how far it is */
   step(text: string): void;
-  /** @param text - what was reached; nothing is told without it */
+  /** @param text - the result; without it nothing is printed */
   end(text?: string): void;
 }

@@ -10,7 +10,7 @@ export async function isFree(port: number): Promise<boolean> {
   });
 }
 
-/** As many different free ports as asked for, chosen by the kernel. */
+/** So many different free ports, chosen by the kernel. */
 export async function freePorts(count: number): Promise<number[]> {
   const servers = await Promise.all(
     Array.from(

@@ -1,6 +1,6 @@
 import { readdirSync, readFileSync } from "node:fs";
 
-/** A process by number and start, so that a number the kernel has given to another one is never taken for it. */
+/** A process by pid and start time, so that a reused pid is not mistaken for it. */
 export interface ProcessIdentity {
   pid: number;
   /** Boot id and start in clock ticks since boot, as `/proc` tells them. */
@@ -26,7 +26,7 @@ function readStat(pid: number): Stat | undefined {
 
 const bootId = () => readFileSync("/proc/sys/kernel/random/boot_id", "utf8").trim();
 
-/** @returns undefined when no such process lives; one that only waits to be reaped does not live */
+/** @returns undefined when there is no such process, or only a zombie */
 export function identify(pid: number): ProcessIdentity | undefined {
   const stat = readStat(pid);
   if (stat === undefined || stat.state === "Z" || stat.state === "X") return undefined;

@@ -34,7 +34,7 @@ export function requireProgram(engine: string, program: string, reason: string, 
 }
 
 /**
- * Looks for a program of an accepted version on PATH. One of another version is named and passed over.
+ * Looks for a program of an accepted version on PATH; reports and skips other versions.
  * @param accepted - tested against everything that `--version` prints
  */
 export async function acceptFromPath(program: string, accepted: RegExp, find: Find): Promise<string | undefined> {

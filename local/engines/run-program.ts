@@ -21,7 +21,7 @@ export interface ProgramOptions {
 const keptCharacters = 64 * 1024;
 
 /**
- * Runs a program to its end, in a process group of its own that is killed whole when the signal aborts, the limit passes or we are gone.
+ * Runs a program to its end, in its own process group, which is killed when the signal aborts, the limit passes or this process ends.
  * The last 64 Ki characters of each output are kept.
  * @throws Error with errno code ENOENT when the program does not exist; the signal's reason when aborted
  */

@@ -1,4 +1,4 @@
-/** Sends a signal to a process, or to its whole process group; one that is gone already is no error. */
+/** Sends a signal to a process, or to its process group; does nothing when it has ended. */
 export function sendSignal(pid: number, signal: NodeJS.Signals, whom: "leader" | "group"): void {
   try {
     process.kill(whom === "group" ? -pid : pid, signal);

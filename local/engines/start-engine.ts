@@ -7,7 +7,7 @@ import { isFree } from "./ports.ts";
 import { waitUntil } from "./wait-until.ts";
 
 /**
- * Starts a program that listens on `port` of the loopback address, where nobody else may answer in its place, and waits until `ready` says yes. When it ends first or stays silent, it is stopped and the end of its log is shown.
+ * Starts a program that listens on `port` of the loopback address, after checking that the port is free, and waits until `ready` is true. When it ends before or does not answer, it is stopped and the end of its log is shown.
  * @throws EngineError start_failed; the signal's reason when aborted
  */
 export async function startEngine(
@@ -47,7 +47,7 @@ export async function startEngine(
 }
 
 /**
- * The line of a log that most likely says why: the last that speaks of an error, else the last one; cut to 300 characters.
+ * The line of a log that most likely tells the cause: the last with an error, else the last; cut to 300 characters.
  * @param from - where the program began to write, in bytes
  */
 export function tellingLine(logFile: string, from: number): string {
@@ -56,9 +56,9 @@ export function tellingLine(logFile: string, from: number): string {
   return telling?.slice(0, 300) || "it said nothing";
 }
 
-/** How long one look may take: a busy machine answers late, and is asked again anyway. */
+/** Limit of one check; it is repeated anyway. */
 const lookLimitMs = 5_000;
-/** How long an engine or a process may take to start, on a machine that has other work too; milliseconds. */
+/** Limit for the start of an engine or process on a busy machine, milliseconds. */
 export const startLimitMs = 180_000;
 
 /** Whether somebody accepts connections there; answers within 5 s. */

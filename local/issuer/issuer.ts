@@ -11,7 +11,7 @@ export const audience = "automation";
 export const tokenLifetimeSeconds = 3600;
 
 const roles = ["viewer", "operator", "admin", "worker", "platform"];
-/** They speak for no tenant, or for each. */
+/** Roles whose tokens are for no tenant, or for every tenant. */
 const rolesOfNoTenant = ["worker", "platform"];
 const bodyLimitBytes = 16 * 1024;
 
@@ -188,7 +188,7 @@ async function loadKey(path: string): Promise<IssuerKey> {
   return { id, secret: await importJWK(jwk, "EdDSA"), public: { ...publicPart, kid: id, alg: "EdDSA", use: "sig" } };
 }
 
-/** Reads a file of ours, making it whole or not at all when it is missing. */
+/** Reads a file; creates it atomically when it is missing. */
 function keep(path: string, make: () => string): string {
   if (!existsSync(path)) {
     writeFileSync(`${path}.new`, make(), { mode: 0o600 });

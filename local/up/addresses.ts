@@ -6,7 +6,7 @@ import { requireRunningStack } from "./running-stack.ts";
 
 export type Addresses = Readonly<Record<string, string>>;
 
-/** @returns where the parts of a stack are reached, by the names that `automation url` knows; that of Postgres holds a password */
+/** @returns the addresses of a stack's parts, by the names of `automation url`; the one of Postgres contains a password */
 export function addressesOf({ api, temporal, kafka, postgres, s3, issuer, scrum }: Omit<UpState, "pid">): Addresses {
   return {
     api: api.url,
@@ -20,7 +20,7 @@ export function addressesOf({ api, temporal, kafka, postgres, s3, issuer, scrum 
   };
 }
 
-/** @returns the same to be looked at, without passwords */
+/** @returns the same without passwords */
 export function shownAddresses(addresses: Addresses): Addresses {
   const shown = (address: string) => address.replace(/^(postgres:\/\/[^:@/]+):[^@/]+@/, "$1@");
   return Object.fromEntries(Object.entries(addresses).map(([name, address]) => [name, shown(address)]));

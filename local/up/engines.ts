@@ -11,7 +11,7 @@ import type { Ports } from "./ports.ts";
 import type { UpState } from "./running-stack.ts";
 import type { Folder, Secrets } from "./state-folder.ts";
 
-/** What a stack is made of. */
+/** The parts of a stack. */
 export interface Stack {
   folder: Folder;
   ports: Ports;
@@ -55,8 +55,8 @@ export interface EnginePrograms {
 }
 
 /**
- * Finds or builds what the stack runs on, all at once.
- * @throws EngineError of the first that cannot be had; builds that go on then are ended
+ * Finds or builds the engines, in parallel.
+ * @throws EngineError of the first engine that fails; other builds are aborted
  */
 export async function findEngines(options: Find): Promise<EnginePrograms> {
   const failed = new AbortController();
@@ -77,7 +77,7 @@ export type EngineStarts = Record<
   (signal: AbortSignal) => Promise<Engine>
 >;
 
-/** How each engine of this stack is started, as often as needed. */
+/** Functions that start each engine of this stack. */
 export function engineStarts({ folder, ports, secrets }: Stack, programs: EnginePrograms): EngineStarts {
   const at = (name: string, signal: AbortSignal): EngineOptions => ({
     dataDir: folder.data(name),

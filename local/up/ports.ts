@@ -61,7 +61,7 @@ async function firstOf(candidates: number[], accept: (port: number) => Promise<b
 }
 
 /**
- * Chooses ports and notes them as this process's on this machine, so that two stacks that start at once don't choose the same.
+ * Chooses ports and reserves them on this machine, so that two stacks that start at once don't choose the same.
  * @param file - where this state keeps its ports between starts
  * @returns the ports, and those of the last start
  */
@@ -101,7 +101,7 @@ function readRecord<T>(path: string): [string, T][] {
   }
 }
 
-/** Writes JSON so that a reader finds the old or the new text, never a part. Only its owner may read it. */
+/** Writes JSON atomically, readable by its owner only. */
 export function writeWhole(path: string, value: unknown): void {
   mkdirSync(join(path, ".."), { recursive: true });
   const text = typeof value === "string" ? value : `${JSON.stringify(value, undefined, 2)}\n`;

@@ -14,10 +14,10 @@ import type { Unit } from "./supervisor.ts";
 const program = join(cloneDir, "src", "cli", "automation.ts");
 const scrumService = join(cloneDir, "examples", "scrum-service", "main.ts");
 
-/** What every Node process of ours may know, and compiled code kept between starts. */
+/** The environment of every Node process, with a cache of compiled code. */
 const nodeEnvironment = () => ({ ...engineEnvironment(), NODE_COMPILE_CACHE: join(cacheDir(), "compiled") });
 
-/** The parts of the environment, by what they give access to; a process gets those it needs and no other. */
+/** Parts of the environment by what they give access to; each process gets only those it needs. */
 function environmentParts({ ports, secrets, folder, ...rest }: Stack) {
   const state = describeStack({ ports, secrets, folder, ...rest });
   const postgresAddress = `${loopback}:${ports.postgres}`;

@@ -4,7 +4,7 @@ import { addressesOf, shownAddresses } from "./addresses.ts";
 import type { Stack } from "./engines.ts";
 import { describeStack } from "./engines.ts";
 
-/** Tells that the stack is ready: after how long, where its parts are reached, and the memory each takes. */
+/** Prints that the stack is ready: start time, addresses, and memory of each part. */
 export function tellReady(
   screen: Screen,
   stack: Stack,

@@ -20,11 +20,11 @@ import { lockFile } from "../engines/file-lock.ts";
 import { writeWhole } from "./ports.ts";
 import type { UpState } from "./running-stack.ts";
 
-/** Where boxes, their trees and their toolchains lie: outside homes, since a box may run as a user who can't enter one. */
+/** Folder of boxes, their trees and toolchains: outside home folders, since a box may run as a user who can't enter them. */
 const runAreaOf = (dir: string): string =>
   join("/var/tmp", `automation-${createHash("sha256").update(dir).digest("hex").slice(0, 12)}`);
 
-/** Where a stack keeps what. */
+/** Paths in a stack's folder. */
 export const folderOf = (dir: string) => ({
   dir,
   lock: join(dir, "up.lock"),
@@ -47,7 +47,7 @@ export const folderOf = (dir: string) => ({
 
 export type Folder = ReturnType<typeof folderOf>;
 
-/** What a stack is known by: whoever has a token, an address or exported evidence relies on it. */
+/** What identifies a stack to others: tokens, addresses and exported evidence depend on it. */
 const identity = ["keys", "issuer", "ports.json"];
 const contents = [
   "up.json",
@@ -62,7 +62,7 @@ const contents = [
 ];
 
 /**
- * Makes the folder ours until we are gone.
+ * Locks the folder until this process ends.
  * @throws CliError 1 `already running, pid N, url`
  */
 export async function takeFolder(folder: Folder, signal: AbortSignal): Promise<FileLock> {
@@ -78,7 +78,7 @@ export async function takeFolder(folder: Folder, signal: AbortSignal): Promise<F
 }
 
 /**
- * Makes a folder and those above it, one by one: below /proc a recursive `mkdir` of Node never ends.
+ * Creates a folder and its parents one by one: Node's recursive `mkdir` never ends below /proc.
  * @throws CliError 2 when the path is no folder or may not be written
  */
 function makeFolder(dir: string): void {
@@ -115,13 +115,13 @@ function statOf(dir: string, refuse: (why: string, cause: unknown) => CliError) 
 
 const codeOf = (cause: unknown) => (cause as NodeJS.ErrnoException).code ?? "";
 
-/** Notes who holds the folder, for whoever finds it locked. */
+/** Records who holds the folder, for those who find it locked. */
 export function noteOwner(folder: Folder, apiUrl = ""): void {
   writeFileSync(folder.lock, `${process.pid}\n${apiUrl}\n`);
 }
 
 /**
- * Removes what `up` and its processes have put there, and nothing else.
+ * Removes what `up` and its processes created there, and nothing else.
  * @param options.newKeys - also the keys of evidence and tokens, and the ports
  */
 export function wipe(folder: Folder, { newKeys }: { newKeys: boolean }): void {
@@ -170,7 +170,7 @@ export function prepareFolder(folder: Folder): void {
 }
 
 /**
- * Writes the operator file at the first start; later only follows the local Scrum service to another port, and leaves the operator's own edits.
+ * Writes the operator file at the first start; later changes only the port of the local Scrum service, and keeps edits.
  * @param previousScrumUrl - where the Scrum service was at the last start
  */
 export function writeOperatorFile(folder: Folder, scrumUrl: string, previousScrumUrl: string | undefined): void {

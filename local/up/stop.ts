@@ -7,7 +7,7 @@ import { requireRunningStack } from "./running-stack.ts";
 /** `up` itself takes at most 10 s; a busy machine longer. */
 const stopLimitMs = 60_000;
 
-/** Does what Ctrl-C does for a stack that runs in the background, and waits for its end. */
+/** Stops a stack that runs in the background, as Ctrl-C does, and waits for its end. */
 export async function stop({ state: dir, json }: { state?: string; json?: boolean }): Promise<void> {
   const state = requireRunningStack(process.cwd(), dir);
   const identity = identify(state.pid);

@@ -1,17 +1,17 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { EngineProcess, Exit } from "../engines/engine-process.ts";
 
-/** A process that is to live as long as its supervisor. */
+/** A process that the supervisor keeps running. */
 export interface Unit {
   name: string;
   /** Starts it and resolves when it is ready. */
   start(signal: AbortSignal): Promise<EngineProcess>;
-  /** Any answer there is a tick of its event loop, whatever it says of its dependencies; a process that stays silent is started anew. */
+  /** Asked to see that the event loop runs; any status counts. A process that does not answer is restarted. */
   healthUrl?: string;
 }
 
 export interface Supervisor {
-  /** Resolves when the unit is ready for the first time; rejects when it cannot be started. From then on it is kept alive. */
+  /** Resolves when the unit is ready for the first time; rejects when it cannot be started. Afterwards it is kept running. */
   run(unit: Unit): Promise<void>;
   running(): { name: string; pid: number }[];
   /**
@@ -23,19 +23,19 @@ export interface Supervisor {
 export interface SupervisorDeps {
   /** One line for the screen. */
   report: (name: string, line: string) => void;
-  /** How long an event loop may go without a tick before its process is taken for dead. */
+  /** How long a process may give no answer before it counts as hung. */
   silenceMs: number;
 }
 
 const firstPauseMs = 250;
 const longestPauseMs = 10_000;
-/** A process that lived this long starts its row of pauses anew. */
+/** After running this long, the pauses begin at the shortest again. */
 const steadyMs = 30_000;
 /** A process is asked ten times within the silence it is allowed. */
 const looksPerSilence = 10;
 
 /**
- * Keeps processes alive: one that ends is reported and started again, after a pause that doubles from 0.25 s to 10 s while it keeps ending.
+ * Keeps processes running: one that ends is reported and restarted after a pause, which doubles from 0.25 s to 10 s while it keeps ending.
  */
 export function createSupervisor(deps: SupervisorDeps): Supervisor {
   const { report } = deps;
@@ -99,7 +99,7 @@ export function createSupervisor(deps: SupervisorDeps): Supervisor {
 
 const inWords = ({ code, signal }: Exit) => (signal === null ? `exit code ${code}` : `killed by ${signal}`);
 
-/** Waits for the end of a process, and brings it about when it is silent for too long. */
+/** Waits for the end of a process; kills it when it does not answer for too long. */
 async function lifeOf(
   unit: Unit,
   process: EngineProcess,
@@ -120,7 +120,7 @@ async function lifeOf(
 }
 
 /**
- * Waits until nothing is heard for the whole silence. One more look then decides: this process may have been the one that stood still.
+ * Waits until there was no answer for the whole time. One more check then decides, since this process itself may have been suspended.
  * @returns false when there is no more need to look
  */
 async function untilSilent(url: string | undefined, silenceMs: number, signal: AbortSignal): Promise<boolean> {

@@ -41,7 +41,7 @@ export interface UpOptions {
 const processGraceMs = 5_000;
 const engineGraceMs = 3_500;
 const leftoverGraceMs = 5_000;
-/** Long enough for a busy machine, short enough for somebody who waits. */
+/** Long enough for a busy machine, short enough for people who wait. */
 const silenceMs = 30_000;
 
 /** Runs the whole stack on this machine, until Ctrl-C; a second one kills what is still ending. */
@@ -123,7 +123,7 @@ async function prepareStack(folder: Folder, options: UpOptions, screen: Screen, 
   return stack;
 }
 
-/** Waits for work, but not beyond the signal. */
+/** Waits for work or the signal. */
 async function untilAborted(work: Promise<void>, signal: AbortSignal): Promise<void> {
   signal.throwIfAborted();
   await Promise.race([
@@ -132,7 +132,7 @@ async function untilAborted(work: Promise<void>, signal: AbortSignal): Promise<v
   ]);
 }
 
-/** Lets the demo ask for its run, then waits for Ctrl-C, unless told to end with the demo. */
+/** Runs the demo, then waits for Ctrl-C, or ends with --once. */
 async function useStack(options: UpOptions, state: RunningStack, screen: Screen, signal: AbortSignal): Promise<void> {
   const failure = options.demo ? await demoFailure(state, options, signal) : undefined;
   if (options.once) {

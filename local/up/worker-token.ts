@@ -6,7 +6,7 @@ import type { RunningStack } from "./running-stack.ts";
 const renewAfterMs = 20 * 60_000;
 const retryAfterMs = 10_000;
 
-/** Writes a token for the worker, which speaks for all tenants, to a file that only its owner may read. */
+/** Writes a token for the worker, valid for all tenants, to a file that only its owner may read. */
 export async function writeWorkerToken(
   state: Pick<RunningStack, "dir" | "issuer">,
   path: string,
@@ -16,7 +16,7 @@ export async function writeWorkerToken(
   writeWhole(path, await mintToken(state, { tenant: "*", org: "*", role: "worker", subject: "worker-control" }, limit));
 }
 
-/** Renews that token a third into its life until the signal aborts; a renewal that fails is reported and tried again. */
+/** Renews that token every 20 minutes until the signal aborts; reports a failed renewal and repeats it. */
 export async function keepWorkerToken(
   state: Pick<RunningStack, "dir" | "issuer">,
   path: string,

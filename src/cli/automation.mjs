@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 // @ts-check
-/** Starts the program with our own Node, whatever Node the machine has; packages and Node come first if need be. */
+/** Starts the program with the Node of the packages, whatever Node the machine has; installs packages first when they are missing. */
 import { spawn } from "node:child_process";
 import { constants } from "node:os";
 import { dirname, join } from "node:path";
@@ -26,14 +26,14 @@ try {
 
 /** @param {string} node */
 function handOver(node) {
-  // Before the program starts: it may be known to others, and be told to end, before its start has returned to us.
+  // Before the program starts, so that no signal is missed.
   for (const signal of /** @type {const} */ (["SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT"])) {
     process.on(signal, () => child.kill(signal));
   }
-  // When we are killed outright the kernel asks the program to end.
+  // When this process is killed, the kernel sends SIGTERM to the program.
   const child = spawn("setpriv", ["--pdeathsig", "TERM", node, join(root, "src", "cli", "automation.ts"), ...args], {
     stdio: "inherit",
-    env: { NODE_COMPILE_CACHE: join(cacheDir(), "compiled"), ...process.env }, // a command is mostly its own loading
+    env: { NODE_COMPILE_CACHE: join(cacheDir(), "compiled"), ...process.env }, // most of a command's time is loading
   });
   child.once("error", (error) => {
     console.error(`automation: cannot run setpriv: ${error.message}; install the package util-linux and start again`);

@@ -8,7 +8,7 @@ const program = new Command(programAsTyped())
   .description("event-driven, methodology-aware automation runs on Temporal")
   .configureOutput(commandOutput);
 
-// A process of the system does not load what only the command line needs, and a verb not what others need.
+// Processes don't load the command line, and a verb doesn't load other verbs.
 const forPeople = !isProcess(process.argv[2]);
 if (forPeople) {
   const { registerCommands } = await import("./commands.ts");

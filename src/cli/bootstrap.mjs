@@ -1,5 +1,5 @@
 // @ts-check
-/** Plain JavaScript for whatever Node (20 or newer) the machine has: it brings our own Node and the packages. */
+/** Plain JavaScript, for any Node from 20 on: installs the packages, which contain the Node to run with. */
 import { spawn, spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { accessSync, constants, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
@@ -9,7 +9,7 @@ import { createLiveLines, createProgress } from "./progress.mjs";
 
 const installLimitMs = 15 * 60_000;
 
-/** A reason to stop that one line explains. */
+/** An error that is shown as one line. */
 export class SetupError extends Error {
   /** @override */
   name = "SetupError";
@@ -21,7 +21,7 @@ const say = (line) => (liveLines ? liveLines.above(() => console.error(line)) : 
 const progress = createProgress({ live: liveLines, print: say });
 
 /**
- * Makes the packages of a clone match its lock file, one start at a time, and brings the Debian packages that a use needs.
+ * Installs the packages of the lock file, one start at a time, and the Debian packages that are needed.
  * @param {{ root: string, forUp?: boolean, forTests?: boolean }} options - folder of the clone, and what is going to be done
  * @returns {Promise<string>} path of the Node to run everything else with
  * @throws SetupError that names what is missing or failed, and the remedy
@@ -64,7 +64,7 @@ async function installPackages(root) {
 }
 
 /**
- * npm writes `node_modules/.package-lock.json` last, so it stands for a whole installation; ours is right when each package has the locked version.
+ * npm writes `node_modules/.package-lock.json` last, so it shows that an installation is complete. It is up to date when each package has the locked version.
  * @param {string} root
  */
 function isInstalled(root) {
@@ -106,13 +106,13 @@ function readPackages(path) {
   }
 }
 
-/** Folder of everything that is kept between clones. */
+/** Folder of what all clones share. */
 export function cacheDir() {
   return join(process.env.XDG_CACHE_HOME || join(homedir(), ".cache"), "automation-scheduler");
 }
 
 /**
- * Has Go compile the S3 server, the longest build, while packages are fetched; the build proper finds in Go's cache what was done by then.
+ * Compiles the S3 server, the longest build, while packages are downloaded; the real build then finds the results in Go's cache.
  * @param {string} root
  * @returns {Promise<() => void>} ends it
  */
@@ -129,7 +129,7 @@ async function compileAhead(root) {
     detached: true,
     stdio: "ignore",
   });
-  child.on("error", () => {}); // The build proper says what is wrong.
+  child.on("error", () => {}); // The real build reports errors.
   const stop = () => {
     process.removeListener("exit", stop);
     if (child.pid !== undefined && child.exitCode === null && child.signalCode === null)
@@ -141,7 +141,7 @@ async function compileAhead(root) {
 }
 
 /**
- * Runs `npm ci` under a lock that the kernel frees when its holder is gone; who waited for it finds everything done.
+ * Runs `npm ci` under a file lock, which the kernel releases when its holder ends. Whoever waited finds the packages installed.
  * @param {string} root
  * @param {(text: string) => void} step - hears how far it is
  */
@@ -242,7 +242,7 @@ function isOnPath(program) {
 }
 
 /**
- * Brings programs that Debian packages carry: installed, and said so, as root on Debian; else the command to do so is printed once.
+ * Installs programs from Debian packages: as root on Debian it installs and says so, otherwise it prints the command to run.
  * @param {{ program: string, debianPackage: string, reason: string }[]} wanted
  * @returns {Promise<string[]>} the programs that are still missing
  */

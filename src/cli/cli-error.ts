@@ -3,7 +3,7 @@ import { plain } from "./show/output.ts";
 /** What the exit code of a command says: 1 the thing asked for failed, 2 usage or bad input, 3 not reachable or not running, 4 not permitted. 0 is success. */
 export type ExitCode = 1 | 2 | 3 | 4;
 
-/** One thing that is not right, of several. */
+/** One of several faults. */
 export interface Detail {
   /** Stable name of a reason that the api gave. */
   readonly code?: string;
@@ -11,7 +11,7 @@ export interface Detail {
   readonly line?: number;
   readonly column?: number;
   readonly field?: string;
-  /** As people read it: JSON, cut. */
+  /** JSON, shortened. */
   readonly value?: string;
   readonly rule?: string;
   readonly remedy?: string;
@@ -31,7 +31,7 @@ const codes: Readonly<Record<ExitCode, string>> = {
   4: "permission_denied",
 };
 
-/** Ends a command with one line for its reader, one more per detail, and an exit code. */
+/** Ends a command with an exit code, one line, and one more line per detail. */
 export class CliError extends Error {
   override readonly name = "CliError";
   readonly code: string;

@@ -1,7 +1,7 @@
 import type { Command } from "commander";
 import { programVersion } from "./clone.ts";
 
-/** Loads the file of a verb, which adds arguments, options, verbs of its own, and what they do. */
+/** Loads the file of a verb; `define` adds its arguments, options, sub-verbs and actions. */
 type Load = () => Promise<{ readonly define: (command: Command) => void }>;
 
 /** In the order of the help. */

@@ -1,11 +1,11 @@
 import { constants } from "node:os";
 
-/** One Ctrl-C may come several times: from the terminal, from npm, from our launcher; a person is slower. */
+/** One Ctrl-C may arrive several times: from the terminal, npm and the launcher. A person is slower. */
 const sameMs = 400;
 
 /**
- * Runs work until it ends or a signal aborts it; then the command ends with 128 and the number of the signal: 130 for Ctrl-C.
- * @param hurry - called by every further one; ends the program unless told
+ * Runs work until it ends or SIGINT or SIGTERM aborts it; then the exit code is 128 + the signal's number, 130 for Ctrl-C.
+ * @param hurry - called for every further signal; by default ends the program
  * @returns undefined when it was interrupted
  */
 export async function untilInterrupted<T>(

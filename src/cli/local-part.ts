@@ -4,7 +4,7 @@ import { CliError } from "./cli-error.ts";
 import { cloneDir } from "./clone.ts";
 
 /**
- * Loads a part of `local/`, which only a clone has: an image holds no local stack.
+ * Loads a part of `local/`, which exists in a clone and not in an image.
  * @param remedy - what to do where there is none
  * @throws CliError 3 where there is none
  */

@@ -1,11 +1,11 @@
 // @ts-check
-/** Plain JavaScript, since it tells of the installation of packages too. */
+/** Plain JavaScript, since it also shows the installation of packages. */
 
 const drawEveryMs = 250;
 const plainEveryMs = 15_000;
 
 /**
- * What goes on, and how far it is. On a terminal each task is one line below what is printed, written over as it goes on; elsewhere a task is a line when it begins, one every 15 s, and one when it ends.
+ * Shows running tasks. On a terminal each task has one line at the bottom, which is overwritten; elsewhere it prints a line at the start, every 15 s, and at the end.
  * @param {{ live?: { show(lines: string[]): void }, print(line: string): void }} to - the live lines of a terminal, if there is one, and where lines go that stay
  */
 export function createProgress({ live, print }) {
@@ -51,7 +51,7 @@ export function createProgress({ live, print }) {
 }
 
 /**
- * Lines at the end of what a terminal shows. The cursor is left alone, so that nothing has to be restored.
+ * Lines at the bottom of a terminal's output. The cursor stays visible, so nothing has to be restored.
  * @param {import("node:tty").WriteStream} stream
  * @returns undefined when it is no terminal, or one that cannot go back over its lines
  */

@@ -15,7 +15,7 @@ const exitCodes: Partial<Record<Code, ExitCode>> = {
   [Code.Unauthenticated]: 4,
 };
 
-/** What the operating system refuses, in words; whatever else it says is shown as its code. */
+/** Errors of the operating system in words; others are shown by their code. */
 const refusals: Readonly<Record<string, readonly [exitCode: ExitCode, fault: string, remedy: string]>> = {
   ENOSPC: [1, "no space is left", "free some and start again"],
   EDQUOT: [1, "the quota of the disk is used up", "free some and start again"],
@@ -48,7 +48,7 @@ export async function reportFailure(error: unknown, json: boolean, at: Command):
   return exitCode;
 }
 
-/** @returns the failure in words, without a stack, whatever was thrown */
+/** @returns the error in words, without a stack */
 export function toCliError(error: unknown): CliError {
   if (error instanceof CliError) return error;
   if (error instanceof ConnectError) {
@@ -59,7 +59,7 @@ export function toCliError(error: unknown): CliError {
   return refusalOf(error) ?? new CliError(1, error.message.split("\n")[0] || error.name, { cause: error });
 }
 
-/** @returns what the operating system refused, if it is that */
+/** @returns the error in words, if it is one of the operating system */
 function refusalOf(error: NodeJS.ErrnoException): CliError | undefined {
   const { code, syscall, path } = error;
   if (code === undefined || syscall === undefined) return undefined;

@@ -16,11 +16,11 @@ export interface ApiClientOptions {
   readonly token: () => string | Promise<string>;
   readonly tenant: string;
   readonly org: string;
-  /** Limit of a call that names none, milliseconds; 10,000 unless told. Streams name their own. */
+  /** Timeout of a call that names none, in milliseconds; 10,000 by default. Streams name their own. */
   readonly timeoutMs?: number;
 }
 
-/** One client per service of the facade, all speaking for one tenant. */
+/** One client per service of the api, all for one tenant and org. */
 export interface ApiClient {
   readonly workflows: Client<typeof WorkflowService>;
   readonly requests: Client<typeof RequestService>;
@@ -32,7 +32,7 @@ export interface ApiClient {
   readonly agents: Client<typeof AgentsService>;
 }
 
-/** Connect over HTTP/1.1 with JSON: a restarted server never leaves a stuck session behind. */
+/** Connect over HTTP/1.1 with JSON: unlike HTTP/2, no session hangs when the server restarts. */
 export function createApiClient({ apiUrl, token, tenant, org, timeoutMs = 10_000 }: ApiClientOptions): ApiClient {
   const speakFor: Interceptor = (next) => async (request) => {
     request.header.set("authorization", `Bearer ${await token()}`);

@@ -6,7 +6,7 @@ import { quarantineTopic, requestTopic, runEventTopic } from "../runs/outbox/top
 import { createLog } from "../telemetry/log.ts";
 import { s3OptionsOf } from "./s3-options.ts";
 
-/** Brings database, topics and bucket up to what this version needs, then ends. Safe to repeat and to run twice at once. */
+/** Creates or updates database, topics and bucket for this version, then ends. Safe to repeat, and to run twice at once. */
 export async function main(environment: NodeJS.ProcessEnv, signal: AbortSignal): Promise<void> {
   const config = readEnvironment("migrate", environment);
   const log = createLog("migrate", config.AUTOMATION_LOG_LEVEL);

@@ -14,7 +14,7 @@ import { createLog } from "../telemetry/log.ts";
 const applicationName = "automation-relay";
 const connectAgainAfterMs = 1_000;
 
-/** Publishes run events and records to the bus until the signal aborts; whatever is away is waited for. */
+/** Publishes run events and records to the bus until the signal aborts; waits for Kafka and Postgres while they are unavailable. */
 export async function main(source: NodeJS.ProcessEnv, signal: AbortSignal): Promise<void> {
   const environment = readEnvironment("relay", source);
   const log = createLog("relay", environment.AUTOMATION_LOG_LEVEL);

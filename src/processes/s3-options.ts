@@ -1,7 +1,7 @@
 import type { Environment } from "../config/environment.ts";
 import type { S3Options } from "../drivers/s3/s3.ts";
 
-/** Where the object store is, and as whom to ask it. */
+/** Address, bucket and credentials of the object store. */
 export function s3OptionsOf(environment: Environment<"api"> | Environment<"migrate">): S3Options {
   return {
     endpoint: environment.AUTOMATION_S3_ENDPOINT,

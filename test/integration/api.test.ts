@@ -185,7 +185,7 @@ describe("a repository", () => {
     const elsewhere = { ...shop, url: "https://example.com/acme/shop" };
     const refused = await errorOf(acme.workflows.putRepository({ repository: elsewhere }));
     expect(refused.code).toBe(Code.InvalidArgument);
-    expect(refused.rawMessage).toContain("is on host example.com; the operator allows github.com");
+    expect(refused.rawMessage).toContain("is on host example.com, and the operator allows github.com");
   });
 
   it("is worked on by a run of a plan with steps, whose worker reports through the one door", async () => {

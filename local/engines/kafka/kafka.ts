@@ -21,7 +21,7 @@ export interface KafkaProgram {
 }
 
 /**
- * Kafka's jars: those of a 4.1 distribution whose `kafka-server-start.sh` is on PATH, else from the cache, else from Maven, which checks what it fetches.
+ * Kafka's jars: of a 4.1 distribution whose `kafka-server-start.sh` is on PATH, else from the cache, else from Maven, which verifies its downloads.
  * @throws EngineError
  */
 export async function findKafka(find: Find): Promise<KafkaProgram> {
@@ -92,7 +92,7 @@ export interface KafkaPorts {
   controller: number;
 }
 
-/** Starts one broker that is its own controller. Topics are never made by mere use. */
+/** Starts one broker that is its own controller, without automatic creation of topics. */
 export async function startKafka(
   program: KafkaProgram,
   options: EngineOptions & { ports: KafkaPorts },
@@ -184,10 +184,10 @@ function serverProperties(ports: KafkaPorts, logs: string): string {
     "transaction.state.log.num.partitions": 4,
     "group.initial.rebalance.delay.ms": 0,
     "group.min.session.timeout.ms": 1_000,
-    // A broker that was killed is let in again once its old session is over.
+    // After a kill, the broker is admitted again when its old session has expired.
     "broker.session.timeout.ms": 4_000,
     "broker.heartbeat.interval.ms": 500,
-    // The cleaner takes its buffer at the start, 128 MB unless told.
+    // The cleaner allocates its buffer at the start, 128 MB by default.
     "log.cleaner.dedupe.buffer.size": 16 * 1024 * 1024,
   })
     .map(([key, value]) => `${key}=${value}\n`)

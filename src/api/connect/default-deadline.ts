@@ -4,7 +4,7 @@ import type { DescService } from "@bufbuild/protobuf";
 const defaultSeconds = 30;
 
 /**
- * Gives a call that names no deadline one of 30 s, in its own protocol's header; streams live until they end.
+ * Gives a unary call without a deadline one of 30 s, in the header of its protocol; streams get none.
  * @returns a function that changes the headers before the call is read
  */
 export function createDefaultDeadline(

@@ -6,8 +6,8 @@ import { isUuid } from "../../tenancy/uuid.ts";
 import { principalOf } from "./interceptors/request-context.ts";
 
 /**
- * The run of a worker's call and the execution that speaks, in the tenant and org of the caller.
- * @throws UnknownRunError when the run's id is none
+ * The run that a worker's call is about, and the execution that makes the call, in the tenant and org of the caller.
+ * @throws UnknownRunError when the id is not a UUID
  */
 export function executionScopeOf(request: { readonly execution?: Execution }, context: HandlerContext): SealScope {
   const { runId = "", generation = 0, firstExecutionRunId = "" } = request.execution ?? {};

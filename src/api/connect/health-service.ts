@@ -8,14 +8,14 @@ import { isReady } from "../../telemetry/health.ts";
 import { shownText } from "../../text/strangers-text.ts";
 
 const lookAgainMs = 5_000;
-/** A watcher that hears nothing for so long is told again: a connection without any progress is closed after twice the time. */
+/** A watcher is sent the status again after this time without a change: connections without traffic are closed after twice the time. */
 const tellAgainMs = 30_000;
 const maxWatchers = 64;
 
 /**
- * gRPC's own health protocol, for probes and load balancers that hold no token: it says what `/readyz` says, for every service alike.
+ * The gRPC health protocol, for probes and load balancers, which have no token. It answers as `/readyz` does, and the same for every service.
  * @param deps.names - of the services that are served; "" stands for all of them
- * @param deps.ending - ends every watch, with NOT_SERVING as the last word
+ * @param deps.ending - ends every watch, with a last NOT_SERVING
  */
 export function createHealthService(deps: {
   readonly names: readonly string[];

@@ -10,7 +10,7 @@ import { findImpossibleTime, findUnreadableField, jsonAt } from "../../text/unre
 const utf8 = new TextDecoder("utf-8", { fatal: true });
 const depthLimit = 100;
 
-/** What is not right in a request's JSON. */
+/** What is wrong in a request's JSON. */
 interface Fault {
   readonly path: readonly (string | number)[];
   readonly value: unknown;
@@ -19,8 +19,8 @@ interface Fault {
 }
 
 /**
- * Options of a Connect handler by which JSON that is not wholly understood is refused, with the field, its value, the rule and the remedy.
- * Connect reads a request's bytes through `textDecoder`: the one place that sees the text, and whose error is told as it is.
+ * Options of a Connect handler that refuse JSON with anything unknown in it, naming field, value, rule and remedy.
+ * Connect reads a request's bytes through `textDecoder`. It is the only hook that sees the text and whose error is sent unchanged.
  */
 export function createJsonReading(schema: DescMessage) {
   return {

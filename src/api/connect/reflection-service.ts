@@ -14,7 +14,7 @@ import { shownText } from "../../text/strangers-text.ts";
 const { serverReflectionInfo } = ServerReflection.method;
 type Info = DescMethodBiDiStreaming<typeof ServerReflectionRequestSchema, typeof ServerReflectionResponseSchema>;
 
-/** The service as it is, and under the name it had before: the same messages in package `v1alpha`, which older tools ask for. */
+/** Reflection v1, and v1alpha for older tools: the same messages under another package name. */
 export const reflectionMethods: readonly Info[] = [
   serverReflectionInfo,
   {
@@ -23,13 +23,13 @@ export const reflectionMethods: readonly Info[] = [
   },
 ];
 
-/** Tells tools like grpcurl the services and their files, so that they need none of their own. It is for development: it asks for no token. */
+/** gRPC server reflection: tools like grpcurl need no proto files. For development, since it needs no token. */
 export function createReflection(services: readonly DescService[]): MethodImpl<Info> {
   const files = new Map<string, DescFile>();
   for (const { file } of services) collect(file, files);
   const registry = createRegistry(...files.values());
 
-  /** A method or a field is in the file of what it belongs to. */
+  /** The file of a symbol; a method or field is in the file of its parent. */
   const fileOf = (symbol: string): DescFile | undefined =>
     (registry.get(symbol) ?? registry.get(symbol.slice(0, Math.max(0, symbol.lastIndexOf(".")))))?.file;
   const extensionsOf = (typeName: string) =>
@@ -68,7 +68,7 @@ export function createReflection(services: readonly DescService[]): MethodImpl<I
   };
 }
 
-/** A file after those that it imports. */
+/** Adds the imports of a file before the file. */
 function collect(file: DescFile, files: Map<string, DescFile>): void {
   if (files.has(file.proto.name)) return;
   for (const dependency of file.dependencies) collect(dependency, files);

@@ -23,7 +23,7 @@ import { createValidation } from "./interceptors/validation.ts";
 import { createJsonReading } from "./json-reading.ts";
 import { createReflection, reflectionMethods } from "./reflection-service.ts";
 
-/** What asks for a token. */
+/** Services that need a token. */
 export const services: readonly DescService[] = [
   WorkflowService,
   RequestService,
@@ -38,13 +38,13 @@ export const services: readonly DescService[] = [
 /** Room for a bundle of 4 MiB in the base64 of JSON. */
 const readMaxBytes = 6 * 1024 * 1024;
 const writeMaxBytes = 32 * 1024 * 1024;
-/** A stream that shall last longer sends no timeout and has none. */
+/** Longer streams send no timeout and have none. */
 const maxTimeoutMs = 3_600_000;
 
 /**
- * The facade as one handler for Connect, gRPC and gRPC-web, each with JSON or binary messages.
+ * The api as one handler for Connect, gRPC and gRPC-web, each with JSON or binary messages.
  * Order of a call: authorize (authn → tenant → authz, by headers alone) → read the message → errors → audit → validation → the service.
- * Health and reflection are not authorized: who asks for them has no token.
+ * Health and reflection need no token.
  */
 export function createHandler(deps: {
   readonly workflows: ServiceImpl<typeof WorkflowService>;

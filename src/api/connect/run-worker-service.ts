@@ -38,7 +38,7 @@ export interface RunWorkerServiceDeps {
   readonly abortSeal: ReturnType<typeof createAbortSeal>;
 }
 
-/** Two calls of one key are one call that is repeated. */
+/** Calls with the same key are repetitions of one call. */
 function keyOf(
   { method }: HandlerContext,
   { tenant, org, runId, execution }: SealScope,
@@ -48,7 +48,7 @@ function keyOf(
   return JSON.stringify([method.name, tenant, org, runId, generation, firstExecutionRunId, segment, attempt]);
 }
 
-/** The worker's side of a run: each call names the execution that speaks, in the tenant and org of the caller's scope. */
+/** The worker's side of a run. Each call names its run and execution, in the tenant and org of the caller. */
 export function createRunWorkerService(deps: RunWorkerServiceDeps): ServiceImpl<typeof RunWorkerService> {
   const joinCall = createRunningCalls();
   const joined = <T>(

@@ -7,11 +7,11 @@ interface RunningCall {
 
 export type JoinCall = <T>(key: string, signal: AbortSignal, work: (signal: AbortSignal) => Promise<T>) => Promise<T>;
 
-/** A caller that gave up asks again within this time; after it, nobody does. */
+/** A caller that timed out repeats its call within this time. */
 const lingerMs = 15_000;
 
 /**
- * Lets a call that is repeated while it still runs find the running one: it is done once, and all that wait get its answer. Work that nobody has waited for for 15 s is told to stop.
+ * Runs repetitions of a call once: a call with the key of a running one waits for its answer. Work that nobody has waited for during 15 s is aborted.
  * @returns a function that runs work under its key, or joins it. @throws what the work throws; the caller's signal's reason, once it is gone
  */
 export function createRunningCalls(): JoinCall {
@@ -23,7 +23,7 @@ export function createRunningCalls(): JoinCall {
       clearTimeout(call.lingering);
       if (running.get(key) === call) running.delete(key);
     });
-    answer.catch(() => undefined); // whoever waits hears of it; when all are gone, nobody does
+    answer.catch(() => undefined); // callers get the error; without callers it is dropped
     const call: RunningCall = { answer, ending, callers: 0 };
     running.set(key, call);
     return call;

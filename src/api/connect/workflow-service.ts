@@ -84,7 +84,7 @@ export function createWorkflowService(deps: WorkflowServiceDeps): ServiceImpl<ty
       return { runId, disposition: disposition === "accepted" ? Disposition.ACCEPTED : Disposition.DUPLICATE };
     },
     describeWorkflowRun: async ({ runId }, context) => {
-      // the run first: a seal that is newer than its run adds a verdict, an older one would lack that of a run that has ended
+      // the run is read first: a newer seal only adds a verdict, an older one could lack the verdict of an ended run
       const run = await deps.describeRun(principalOf(context), runId);
       const seal = await deps.describeSeal(principalOf(context), runId);
       return fromJson(DescribeWorkflowRunResponseSchema, { ...run, ...seal }, stored);
@@ -111,7 +111,7 @@ export function createWorkflowService(deps: WorkflowServiceDeps): ServiceImpl<ty
   };
 }
 
-/** A proxy or a client with tracing sends these. */
+/** Trace context that a proxy or client may send. */
 function traceOf({ requestHeader }: HandlerContext): TraceContext {
   return {
     traceparent: requestHeader.get("traceparent") ?? undefined,

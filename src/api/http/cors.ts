@@ -23,9 +23,9 @@ const exposed = [...cors.exposedHeaders, correlationHeader].join(", ");
 const anyPort = ":*";
 
 /**
- * Says which pages in browsers may read answers, as the Fetch standard has it. Tokens are sent by the page itself, so nothing is allowed that a browser adds on its own (no credentials).
+ * CORS, as in the Fetch standard: which browser pages may read answers. Pages send their token themselves, so credentials are not allowed.
  * @param origins - as browsers send them; `http://localhost:*` stands for every port
- * @returns a function that marks an answer before it begins, and is true when it was a preflight and is answered
+ * @returns a function that sets the headers of a response; true when the request was a preflight and has been answered
  */
 export function createCors(origins: readonly string[]): (request: HttpRequest, response: HttpResponse) => boolean {
   const isAllowed = (origin: string): boolean =>

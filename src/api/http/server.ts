@@ -15,7 +15,7 @@ import type { createCors } from "./cors.ts";
 export interface ApiServer {
   /** Where it listens, HOST:PORT. */
   readonly address: string;
-  /** Takes no more connections, lets calls end for a few seconds, then cuts what is left. Streams are ended by their owner before. */
+  /** Refuses new connections, waits a few seconds for calls to end, then closes the rest. End streams before. */
   drain(): Promise<void>;
 }
 
@@ -25,17 +25,17 @@ type Response = Parameters<Handler>[1];
 
 const maxConnections = 4_096;
 const maxHeaderBytes = 16 * 1024;
-/** A connection whose first bytes don't come in time is closed. */
+/** A connection that sends no byte within this time is closed. */
 const firstBytesMs = 10_000;
-/** A connection without any progress for so long is closed; streams send heartbeats more often. */
+/** A connection without traffic for this time is closed; streams send heartbeats more often. */
 const idleMs = 60_000;
 const drainMs = 3_000;
-/** How HTTP/2 begins, and no request of HTTP/1.1 does (RFC 9113, 3.4). */
+/** First bytes of HTTP/2, which no HTTP/1.1 request has (RFC 9113, 3.4). */
 const http2Begin = "PRI * HTTP/2.0\r\n";
 
 /**
- * Lets a call be answered before its body has come whole: whoever stops reading it leaves the connection open, and what still comes is taken and thrown away.
- * Else the connection is reset under a client that sends, and it never reads the answer. The time of a request bounds what comes.
+ * Keeps the connection open when a call is answered before its whole body has arrived; the rest is read and dropped.
+ * Otherwise the connection is reset while the client still sends, and it never reads the answer. The request timeout limits this.
  */
 function lingerOver(request: IncomingMessage, response: Response): void {
   request[Symbol.asyncIterator] = () => request.iterator({ destroyOnReturn: false });
@@ -43,9 +43,9 @@ function lingerOver(request: IncomingMessage, response: Response): void {
 }
 
 /**
- * One cleartext port for HTTP/1.1 and HTTP/2 with prior knowledge: the first bytes of a connection say which, in whatever pieces they come.
+ * One cleartext port for HTTP/1.1 and HTTP/2 with prior knowledge; the first bytes of a connection decide which it is.
  * @param options.address - HOST:PORT; port 0 takes a free one
- * @param options.applyCors - goes before everything else, so that a browser can read each answer
+ * @param options.applyCors - called first, so that browsers can read every answer, errors included
  */
 export async function serveApi(options: {
   readonly address: string;
@@ -76,7 +76,7 @@ export async function serveApi(options: {
     handle,
   );
   http1.setTimeout(idleMs);
-  http1.emit("listening"); // it never listens itself, and without this its own timeouts stay off
+  http1.emit("listening"); // starts its timeouts, which otherwise begin with listen()
   const http2 = createHttp2(
     {
       settings: { maxConcurrentStreams: 256, maxHeaderListSize: maxHeaderBytes },
@@ -85,7 +85,7 @@ export async function serveApi(options: {
     handle,
   );
   http2.setTimeout(idleMs);
-  http2.on("sessionError", () => undefined); // a broken client is its own concern
+  http2.on("sessionError", () => undefined); // broken clients are not our errors
 
   const sockets = new Set<Socket>();
   const server = createServer((socket) => {

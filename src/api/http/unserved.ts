@@ -12,8 +12,8 @@ const connectUnary = /^application\/(?:proto|json)(?= *;|$)/i;
 const connectStream = /^application\/connect\+(?:proto|json)(?= *;|$)/i;
 
 /**
- * Answers what no handler takes, each protocol in its own form: an unknown method, a verb or a content type that its method doesn't have.
- * @returns a function that is true when it has answered
+ * Answers requests that no handler takes, in the format of each protocol: unknown methods, wrong verbs, wrong content types.
+ * @returns a function that returns true when it has answered
  */
 export function createAnswerUnserved(
   served: readonly DescMethod[],
@@ -70,7 +70,7 @@ function answerUnknown(response: HttpResponse, type: string, message: string): v
   else answerError(response, 404, "unimplemented", message);
 }
 
-/** Headers alone: the form that the gRPC protocol calls Trailers-Only. */
+/** Headers only, which the gRPC protocol calls Trailers-Only. */
 function answerGrpc(response: HttpResponse, type: string, message: string): void {
   response.statusCode = 200;
   response.setHeader("content-type", type);

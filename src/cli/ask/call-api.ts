@@ -10,11 +10,11 @@ import type { Role, Scope, ScopeOptions } from "./scope.ts";
 import { resolveScope } from "./scope.ts";
 import { elsewhereThanApi } from "./wrong-address.ts";
 
-/** A token of the local stack lives an hour; a command that runs longer asks for another. */
+/** A token of the local stack is valid for an hour; longer commands get a new one. */
 const tokenLifeMs = 30 * 60_000;
 
 /**
- * Does work against the api in the scope that the options name.
+ * Calls the api in the scope that the options name.
  * @param role - what a token minted by the local stack may do
  * @throws CliError that explains every reason the api gave
  */
@@ -32,7 +32,7 @@ export async function withApi<T>(
   }
 }
 
-/** @returns a function that answers the token and has another one made before it ends */
+/** @returns a function that returns the token, and replaces it before it expires */
 export function keepToken(make: () => Promise<string>, first?: string): () => Promise<string> {
   let token = first;
   let renewAt = performance.now() + tokenLifeMs;
@@ -45,7 +45,7 @@ export function keepToken(make: () => Promise<string>, first?: string): () => Pr
   };
 }
 
-/** Puts an answer of the api, or that there is none, into words: field, value, rule and remedy of each reason. */
+/** Explains an error of the api, or of the connection to it: field, value, rule and remedy of each reason. */
 export function explain(error: unknown, apiUrl: string): unknown {
   if (!(error instanceof ConnectError)) return error;
   const elsewhere = elsewhereThanApi(error, apiUrl);

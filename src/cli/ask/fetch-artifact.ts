@@ -1,10 +1,10 @@
 import { createHash } from "node:crypto";
 import { CliError } from "../cli-error.ts";
 
-/** Of a whole download; its reader may be slow, too. */
+/** For a whole download, with a slow reader. */
 const downloadLimitMs = 600_000;
 
-/** What an artifact is said to be. */
+/** What the api says about an artifact. */
 export interface NamedArtifact {
   readonly name: string;
   /** Lower-case hex. */
@@ -13,9 +13,9 @@ export interface NamedArtifact {
 }
 
 /**
- * Gets an artifact piece by piece, as the store sends it. Only when the last piece was taken is it known to be the right one: until then nothing of it may be relied on.
+ * Downloads an artifact piece by piece. Its digest is checked after the last piece: don't rely on any piece before.
  * @param url - of `GetArtifactUrl`
- * @throws CliError 1 when the store has not these very bytes · 3 when it does not answer
+ * @throws CliError 1 when the bytes differ · 3 when it does not answer
  */
 export async function* fetchArtifact(url: string, artifact: NamedArtifact): AsyncGenerator<Uint8Array, void> {
   const { name, sha256 } = artifact;

@@ -5,12 +5,12 @@ import type { RunEvent } from "../../gen/automation/v1/run_event_pb.ts";
 import { RunStatus } from "../../gen/automation/v1/run_event_pb.ts";
 import { CliError } from "../cli-error.ts";
 
-/** Failures in a row before the api counts as gone: few when it never answered, more when it did. */
+/** Failures in a row before giving up: few when the api never answered, more when it did. */
 const firstAttemptLimit = 2;
 const attemptLimit = 10;
 const firstPauseMs = 200;
 const longestPauseMs = 3_000;
-/** The api sends a heartbeat every 10 s; a connection that is silent for longer is taken as dropped. */
+/** The api sends a heartbeat every 10 s; a connection that is silent for longer counts as lost. */
 const silenceLimitMs = 30_000;
 
 const lasting: readonly Code[] = [
@@ -26,16 +26,16 @@ const ends: readonly RunStatus[] = [RunStatus.COMPLETED, RunStatus.FAILED, RunSt
 
 export interface FollowOptions {
   readonly runId: string;
-  /** Events with a greater sequence are told. */
+  /** Only events with a greater sequence are passed on. */
   readonly after: bigint;
   readonly signal: AbortSignal;
   readonly onEvent: (event: RunEvent) => void;
-  /** A connection was lost and is made again after `lastSequence`; told once until it is there. */
+  /** The connection was lost and is being restored after `lastSequence`; called once per loss. */
   readonly onReconnect: (lastSequence: bigint, why: string) => void;
 }
 
 /**
- * Tells each event of a run once, in order, until the run has ended; a dropped connection goes on from its last sequence.
+ * Passes on each event of a run once, in order, until the run ends. After a lost connection it continues from the last sequence.
  * @returns the end of the run
  * @throws ConnectError when the api refuses · CliError 3 when it stays away · the signal's reason
  */

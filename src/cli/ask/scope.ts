@@ -68,16 +68,16 @@ export function requireTenant(
   return { tenant, org };
 }
 
-/** What a token of role `platform` names, which speaks for no tenant. */
+/** Tenant and org in a token of role `platform`, which is for no tenant. */
 export const noTenant = { tenant: "*", org: "*" };
 
-/** @returns what a token of the role names */
+/** @returns tenant and org that a token of the role is for */
 export function tenantFor(role: Role, options: Pick<ScopeOptions, "tenant" | "org">): { tenant: string; org: string } {
   return role === "platform" ? noTenant : requireTenant(options, { everyOrg: true });
 }
 
 /**
- * Resolves who asks; role `platform` asks for no tenant. Without a token, one with `role` is minted by the local stack for the user of this machine.
+ * Resolves tenant, org, token and api. Without --token, the local stack issues a token with `role` for the user of this machine.
  * @throws CliError 2 missing or malformed option · 3 no api address and no local stack, or it does not run
  */
 export async function resolveScope(options: ScopeOptions, role: Role): Promise<Scope> {
@@ -103,7 +103,7 @@ export async function resolveScope(options: ScopeOptions, role: Role): Promise<S
   return { tenant, org, token, apiUrl, json: options.json === true };
 }
 
-/** @returns the api of the running local stack, and how to have tokens made there for the user of this machine */
+/** @returns the api of the running local stack, and a function that gets tokens from its issuer */
 async function findLocal(dir: string | undefined) {
   const { findRunningStack } = await loadLocalPart(
     () => import("../../../local/up/running-stack.ts"),
@@ -131,7 +131,7 @@ function assertApiUrl(apiUrl: string): void {
     throw refuse("must hold no user, query or fragment", url.origin);
 }
 
-/** What a header can't carry is not sent; whether the token is any good is the api's to say. */
+/** Checks only that a header can carry the token; whether it is valid is decided by the api. */
 function assertToken(token: string): void {
   if (/^[\x21-\x7e]+$/.test(token)) return;
   const what = token === "" ? "is empty" : "holds a space, a line end or what is not ASCII";

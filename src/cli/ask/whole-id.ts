@@ -4,7 +4,7 @@ import { RunSchema } from "../../gen/workflows_runtime/v1/run_pb.ts";
 import { CliError } from "../cli-error.ts";
 import { shortName, shortTime } from "../show/output.ts";
 
-/** What begins alike, for the one who is to choose. */
+/** One of several ids that begin with the given text. */
 interface Candidate {
   readonly id: string;
   readonly told: string;
@@ -16,13 +16,13 @@ const beginning = /^[0-9a-f-]{4,35}$/i;
 
 const noRun = { code: "not_found", remedy: "`automation run list` shows them" };
 
-/** What the commands say of an id that may be given so. */
+/** For help texts: how an id may be abbreviated. */
 export const byItsBeginning = "or its first 4 or more characters";
 
-/** @throws CliError 2 with those that begin so, when there are several */
+/** @throws CliError 2 that lists the candidates, when there are several */
 export async function wholeRunId({ workflows }: ApiClient, text: string): Promise<string> {
   if (text === "")
-    throw new CliError(2, 'run "" is not known here: it must be the id of a run of this tenant and org', noRun); // to a list it would mean every run
+    throw new CliError(2, 'run "" is not known here: it must be the id of a run of this tenant and org', noRun); // the list would take "" for no filter
   return wholeId("runs", text, async (idPrefix) => {
     const { runs } = await workflows.listWorkflowRuns({ idPrefix, pageSize: atMost + 1 });
     return runs.map((run) => {
@@ -32,7 +32,7 @@ export async function wholeRunId({ workflows }: ApiClient, text: string): Promis
   });
 }
 
-/** @throws CliError 2 with those that begin so, when there are several */
+/** @throws CliError 2 that lists the candidates, when there are several */
 export function wholeArtifactId(api: ApiClient, text: string): Promise<string> {
   return wholeId("artifacts", text, async (idPrefix) => {
     const { artifacts } = await api.artifacts.listArtifacts({ idPrefix });
@@ -40,7 +40,7 @@ export function wholeArtifactId(api: ApiClient, text: string): Promise<string> {
   });
 }
 
-/** @throws CliError 2 with those that begin so, when there are several */
+/** @throws CliError 2 that lists the candidates, when there are several */
 export function wholeAttestationId({ governance }: ApiClient, text: string): Promise<string> {
   return wholeId("attestations", text, async (idPrefix) => {
     const { attestations } = await governance.listAttestations({ idPrefix, pageSize: atMost + 1 });
@@ -48,7 +48,7 @@ export function wholeAttestationId({ governance }: ApiClient, text: string): Pro
   });
 }
 
-/** What begins no id is left as it is: the api says that it does not know it. */
+/** Text that is no beginning of an id is returned unchanged; the api will report it as unknown. */
 async function wholeId(what: string, text: string, find: (prefix: string) => Promise<Candidate[]>): Promise<string> {
   if (whole.test(text) || !beginning.test(text)) return text;
   const found = await find(text.toLowerCase());

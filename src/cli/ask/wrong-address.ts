@@ -2,7 +2,7 @@ import type { ConnectError } from "@connectrpc/connect";
 import { Code } from "@connectrpc/connect";
 import { CliError } from "../cli-error.ts";
 
-/** What a failed connection says, by code of Node, in words. */
+/** Failed connections in words, by Node's error code. */
 const noConnection: Readonly<Record<string, string>> = {
   ECONNREFUSED: "nothing listens there",
   ENOTFOUND: "there is no such host",
@@ -12,7 +12,7 @@ const noConnection: Readonly<Record<string, string>> = {
   ETIMEDOUT: "the host does not answer",
 };
 
-/** What something says that listens at the address and does not speak as the api does. */
+/** Answers of servers that are not the api, in words. */
 const otherSpeech: Readonly<Record<string, string>> = {
   EPROTO: "it does not speak TLS; say http:// for the api of a local stack",
   ECONNRESET: "it ends the connection",
@@ -20,8 +20,8 @@ const otherSpeech: Readonly<Record<string, string>> = {
 };
 
 /**
- * Judges an answer, or that there is none, by what an api never does.
- * @returns undefined when it may well be the api that failed
+ * Explains an error that the api itself would never give: a wrong address, or another server.
+ * @returns undefined when the error may come from the api
  */
 export function elsewhereThanApi(error: ConnectError, apiUrl: string): CliError | undefined {
   const remedy = "is `automation up` running, and --api-url right? `automation url api` prints the address";

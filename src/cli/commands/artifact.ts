@@ -71,7 +71,7 @@ async function idOfName(api: ApiClient, runId: string, name: string): Promise<st
 }
 
 /**
- * Writes an artifact to a new file; the file is there only when all of it is and was checked.
+ * Writes an artifact to a new file, which appears only when it is complete and its digest is right.
  * @throws CliError 1 when the store has other bytes · 2 when the file can't be made · 3 when the store does not answer
  */
 export async function writeArtifact(url: string, artifact: NamedArtifact, out: string): Promise<void> {
@@ -92,7 +92,7 @@ export async function writeArtifact(url: string, artifact: NamedArtifact, out: s
   }
 }
 
-/** What was printed can't be taken back; the exit code and the last line on standard error say whether it was right. A terminal gets it visible, all else byte for byte. */
+/** Prints before the digest is known; exit code and standard error tell whether it was right. A terminal gets escaped text, anything else the exact bytes. */
 async function toStandardOutput(url: string, artifact: NamedArtifact): Promise<void> {
   const pieces = fetchArtifact(url, artifact);
   await pipeline(Readable.from(process.stdout.isTTY ? visiblePieces(pieces) : pieces), process.stdout, { end: false });

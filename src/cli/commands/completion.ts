@@ -8,7 +8,7 @@ import { withExample } from "../usage/explain-usage.ts";
 const shells = ["bash", "zsh", "fish"] as const;
 type Shell = (typeof shells)[number];
 
-/** `automation completion`: a script that completes verbs, options and their fixed values. It asks nobody at a TAB, so it is as fast as the shell. */
+/** `automation completion`: a script that completes verbs, options and their fixed values. It calls no program at a TAB. */
 export function define(command: Command): void {
   command.addArgument(new Argument("<shell>", "of the shell").choices(shells));
   withExample(command, "bash").action(async (shell: Shell) => {
@@ -21,13 +21,13 @@ export function define(command: Command): void {
   });
 }
 
-/** What can be typed after some words. */
+/** What can follow some words. */
 interface Place {
   /** Words after the program's name, for example `run list`. */
   readonly path: string;
   readonly verbs: readonly Command[];
   readonly options: readonly Option[];
-  /** Values of the first argument that are known in advance. */
+  /** Fixed values of the first argument. */
   readonly values: readonly string[];
 }
 

@@ -75,7 +75,7 @@ function readEvent(file: string): JsonObject {
 }
 
 /**
- * Makes the binary form of a CloudEvent: attributes as `ce_` headers, `data` as the value. Data is not judged here: that is what accept is for.
+ * Converts a CloudEvent to binary mode: attributes as `ce_` headers, `data` as the body. Data is not checked here; accept does that.
  * @throws CliError 2 that names the attribute, its value, the rule and the remedy
  */
 export function toBinaryRecord(
@@ -117,7 +117,7 @@ export function toBinaryRecord(
   return { key: String(attributes.id), headers, body: Buffer.from(JSON.stringify(data)) };
 }
 
-/** @returns where to publish, and the local stack that it belongs to, if it was found by it */
+/** @returns the brokers, and the folder of the local stack when they are its brokers */
 async function busOf({ brokers, state }: PublishOptions): Promise<{ brokers: readonly string[]; stateDir?: string }> {
   if (brokers === undefined) {
     const { findRunningStack } = await loadLocalPart(

@@ -25,12 +25,12 @@ const processes: { name: string; description: string; load: () => Promise<Main> 
   },
 ];
 
-/** Whether a first argument names a process of the system, rather than a command for people. */
+/** Whether the first argument names a long-running process, not a command for people. */
 export function isProcess(argument: string | undefined): boolean {
   return argument === "worker" || processes.some(({ name }) => name === argument);
 }
 
-/** The processes of the system, one subcommand each; they read their environment, and SIGTERM or SIGINT drains them. */
+/** The long-running processes, one subcommand each. They are configured by their environment; SIGTERM or SIGINT drains them. */
 export function registerProcesses(program: Command): void {
   for (const { name, description, load } of processes) {
     program

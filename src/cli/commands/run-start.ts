@@ -63,7 +63,7 @@ export function defineStart(run: Command): void {
   });
 }
 
-/** What a file says instead. */
+/** Options that --file replaces. */
 const requestOptions = ["profile", "definition", "repository", "ref", "context", "workKind", "goal"] as const;
 
 function startFaults(options: StartOptions): Detail[] {
@@ -83,7 +83,7 @@ function startFaults(options: StartOptions): Detail[] {
   return faults;
 }
 
-/** Says of each reason that the api gave which option answers it. */
+/** Replaces remedies of the api by the option to use. */
 function inOptions(error: unknown, { file, workKind }: StartOptions): unknown {
   if (!(error instanceof CliError) || file !== undefined) return error;
   const remedyOf: Readonly<Record<string, string>> = {

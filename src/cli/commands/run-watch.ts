@@ -6,7 +6,7 @@ import { untilInterrupted } from "../interrupt.ts";
 import { createEventTeller } from "../show/event-lines.ts";
 import { jsonText, print, printError, tint } from "../show/terminal.ts";
 
-/** Prints the events of a run until its end; an end that is not COMPLETED fails the command. */
+/** Prints the events of a run until its end. Exit code 1 unless it is COMPLETED. */
 export async function watchRun(api: ApiClient, runId: string, after: bigint, json: boolean): Promise<void> {
   const tell = createEventTeller();
   const end = await untilInterrupted((signal) =>

@@ -92,7 +92,7 @@ function defineList(run: Command): void {
   );
 }
 
-/** Why it ended so; before its end, what will or did happen to it. */
+/** The reason of its end; before the end, a cancel or a repeated attempt. */
 function reasonInList({ reason, endedAt, cancel, attempt }: RunJson): string {
   if (reason !== undefined || endedAt !== undefined) return reason ?? "";
   const told = [cancel === undefined ? "" : `cancel ${cancelText(cancel)}`, attemptText(attempt ?? {})];

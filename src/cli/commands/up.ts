@@ -19,7 +19,7 @@ export function define(command: Command): void {
   });
 }
 
-/** Data that was signed is not kept without its keys. */
+/** Signed data must not outlive its keys. */
 function upFaults({ fresh, newKeys }: UpOptions): Detail[] {
   if (!newKeys || fresh) return [];
   return [{ field: "--new-keys", rule: "needs --fresh", remedy: "give both, or neither" }];

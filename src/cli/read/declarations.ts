@@ -16,7 +16,7 @@ import type { YamlDocument } from "./read-documents.ts";
 import { readDocuments } from "./read-documents.ts";
 import { checkMessage, detailOf } from "./yaml-message.ts";
 
-/** What became of a declaration. A conflict: the version is known with other content, and versions never change. */
+/** The outcome of a declaration. Conflict: this version exists with other content, and versions are immutable. */
 export type Outcome = "created" | "unchanged" | "replaced" | "conflict";
 
 /** A checked declaration, ready to be sent. */
@@ -35,7 +35,7 @@ export interface Applied extends Pick<Declaration, "kind" | "name" | "file"> {
 
 type Read = (source: YamlDocument) => Pick<Declaration, "name" | "send"> | { readonly faults: readonly Detail[] };
 
-/** Kinds of declarations, in the order in which they are sent: what others name comes first. */
+/** Kinds of declarations in the order they are sent: referenced ones first. */
 const kinds: Readonly<Record<string, Read>> = {
   Repository: kind(RepositorySchema, {
     nameOf: ({ id }) => id,

@@ -8,18 +8,18 @@ import { CliError } from "../cli-error.ts";
 import { plain } from "../show/output.ts";
 
 const sizeLimitBytes = 1024 * 1024;
-/** Aliases may repeat so many values, those within what they repeat counted as often as it is repeated. */
+/** Limit of values that aliases may expand to, nested aliases included. */
 const aliasLimit = 100;
 
 /** One document of a YAML (or JSON) file. */
 export interface YamlDocument {
   readonly file: string;
   readonly json: JsonValue;
-  /** @returns line of the value at a path, or of the nearest thing above it; from 1 */
+  /** @returns line of the value at a path, or of its nearest parent; from 1 */
   readonly lineOf: (path: JsonPath) => number;
 }
 
-/** Where a text is no tree of values, and what to do. */
+/** Where a document is not a tree of values, and the remedy. */
 interface Unreadable {
   readonly offset: number;
   readonly rule: string;
@@ -67,7 +67,7 @@ function toJson(document: Document, file: string): JsonValue {
   }
 }
 
-/** Whatever it is, no more is read of it than may be. */
+/** Reads at most the size limit, from files, pipes and devices alike. */
 function readBytes(path: string, file: string): Buffer {
   const bytes = Buffer.alloc(sizeLimitBytes + 1);
   let length = 0;
@@ -94,7 +94,7 @@ function readSome(handle: number, bytes: Buffer, from: number): number {
     try {
       return readSync(handle, bytes, from, bytes.length - from, null);
     } catch (error) {
-      // Somebody who shares the terminal or pipe has made it non-blocking, and nothing is there yet.
+      // Another process has made the shared terminal or pipe non-blocking, and there is no data yet.
       if ((error as NodeJS.ErrnoException).code !== "EAGAIN") throw error;
       Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 20);
     }
@@ -111,7 +111,7 @@ function decode(file: string, bytes: Buffer): string {
   }
 }
 
-/** @returns the first thing by which a document is not a tree of JSON values */
+/** @returns why a document is not a tree of JSON values, if so */
 function unreadableIn(document: Document.Parsed): Unreadable | undefined {
   const [fault] = [...document.errors, ...document.warnings];
   if (fault !== undefined) {

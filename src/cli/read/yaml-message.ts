@@ -12,7 +12,7 @@ import type { YamlDocument } from "./read-documents.ts";
 export type Checked<T> = { readonly message: T } | { readonly faults: readonly Detail[] };
 
 /**
- * Makes a message of the value at `at`: unknown fields are refused and the rules of the proto asked, all at once.
+ * Reads the value at `at` as a message; refuses unknown fields, and checks all rules of the proto.
  * @returns the message, or each fault: file, line, field, value, rule, remedy
  */
 export function checkMessage<D extends DescMessage>(
@@ -60,7 +60,7 @@ export function detailOf({ file, json, lineOf }: YamlDocument, { path, rule, rem
   return { file, line: lineOf(path), field: field.slice(1) || "document", value: shown, rule, remedy };
 }
 
-/** A violation's path in the words of the file, which may write `jsonName` or the proto name. */
+/** The path of a violation with the field names of the file, which may use `jsonName` or the proto name. */
 function pathIn(json: JsonValue, field: Path): JsonPath {
   const path: (string | number)[] = [];
   for (const part of field) {

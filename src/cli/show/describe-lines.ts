@@ -30,7 +30,7 @@ export function describeLines(described: DescribeWorkflowRunResponseJson): strin
   ];
 }
 
-/** What does not fit goes on below, two columns further in. */
+/** Wraps a line that does not fit; continuation lines are indented by two more. */
 function wrapped(line: string): string[] {
   const begin = /^ */.exec(line)?.[0] ?? "";
   const [first = "", ...more] = wrapLine(line.slice(begin.length), begin.length + 2);
@@ -71,7 +71,7 @@ function runFacts(run: RunJson, goal: string | undefined): [string, string | und
   ];
 }
 
-/** @returns which Temporal execution speaks for the run, when it is not the first one */
+/** @returns the generation of a run that was restarted */
 function generationText(generation = 1): string {
   return generation === 1 ? "" : `${generation}: the Temporal workflow before it was lost`;
 }

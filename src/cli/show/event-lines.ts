@@ -16,7 +16,7 @@ import type { CancelRequestedJson, WorkAttemptJson } from "../../gen/workflows_r
 import { plain, shortName, shortTime } from "./output.ts";
 import { tint } from "./terminal.ts";
 
-/** @returns `eventLines` for the events of one run in their order: a reason is told once, with the first status that gives it */
+/** @returns a function like `eventLines` for the events of one run, in order; a reason is shown only with the first status that has it */
 export function createEventTeller(): (event: RunEventJson) => string[] {
   let told = "";
   return (event) => {
@@ -29,7 +29,7 @@ export function createEventTeller(): (event: RunEventJson) => string[] {
   };
 }
 
-/** @returns what a run event says, for people: one line, and one more per line of a verdict, test that failed or intention */
+/** @returns a run event for people: one line, and more for the lines of a verdict, failed tests or a plan */
 export function eventLines(event: RunEventJson): string[] {
   const { status, verdict, handoff, workspace, step, tests, captured, waiting, takenUp } = event;
   if (status !== undefined) return [statusLine(status)];
@@ -44,7 +44,7 @@ export function eventLines(event: RunEventJson): string[] {
   return saidLines(event);
 }
 
-/** What a step or its persona says: shown behind the step's name, since nobody vouches for it. */
+/** Output of a step or its persona, prefixed with the step's name since it is not verified. */
 function saidLines({ message, plan, tool, artifact, progress }: RunEventJson): string[] {
   const said = message ?? plan ?? tool ?? artifact ?? progress;
   const who = said?.stepId === undefined ? "" : `${tint("dim", `${plain(said.stepId)} │`)} `;
@@ -76,7 +76,7 @@ function stepLine({ stepId, state, cause, reason, limit }: StepChangedJson): str
   return `${tint("red", "✗")} ${plain(`step ${stepId}: ${cause}: ${bound}${reason}`)}`;
 }
 
-/** @returns how many tests did what, and each that failed */
+/** @returns counts of tests, and the names of those that failed */
 export function testsLines({ stepId, onBase, counts = {}, failed = [], fault }: TestsReadJson): string[] {
   const what = `tests ${stepId} ${onBase ? "on the base" : "on what was captured"}`;
   if (fault !== undefined) return [tint("red", plain(`${what}: no report that counts: ${fault}`))];

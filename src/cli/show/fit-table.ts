@@ -1,25 +1,25 @@
 import stringWidth from "string-width";
 import { cutText } from "../../text/strangers-text.ts";
 
-/** Fits columns of text to a terminal; whoever reads no terminal gets everything whole. */
+/** Fits columns of text to a terminal. */
 
 /** A column: its title first. */
 export type Cells = readonly string[];
 
 const gap = 2;
-/** Below this a column of texts says nothing any more. */
+/** Narrowest column of text that is still readable. */
 const leastText = 8;
 const leastPrefix = 8;
 const ellipsis = "…";
-/** Longer texts are not measured: nothing is that wide. */
+/** Longer texts are not measured; no terminal is that wide. */
 const longest = 4_000;
 const segmenter = new Intl.Segmenter();
 
 /**
- * Shortens what can be, until the columns fit: first ids, to prefixes that tell them apart, then times, to how long ago they were, then the widest texts.
+ * Shortens columns until they fit: ids to unambiguous prefixes, then times to ages, then the widest texts.
  * @param width - columns of the terminal
  * @param now - milliseconds since 1970
- * @returns undefined when nothing would be left to read
+ * @returns undefined when the columns would become unreadable
  */
 export function fitColumns(columns: readonly Cells[], width: number, now: number): Cells[] | undefined {
   const steps: ((column: Cells) => Cells)[] = [shortIds, (column: Cells) => ages(column, now)];
@@ -64,7 +64,7 @@ const valuesOf = ([, ...values]: Cells) => values.filter((value) => value !== ""
 const isAll = (column: Cells, form: RegExp) => valuesOf(column).every((value) => form.test(value));
 const isFixed = (column: Cells) => isAll(column, uuid) || isAll(column, instant) || isAll(column, /^\d+$/);
 
-/** @returns ids as the shortest prefixes that are different for different ids here; they can be typed in their place */
+/** @returns the shortest unambiguous prefixes of ids; commands accept them */
 function shortIds(column: Cells): Cells {
   if (!isAll(column, uuid)) return column;
   const ids = new Set(valuesOf(column));
@@ -89,7 +89,7 @@ function age(ms: number): string {
   return ms < 0 ? `in ${long}` : `${long} ago`;
 }
 
-/** Cuts a sentence at its end, and a name in its middle: its end often tells it from others. */
+/** Cuts a sentence at its end, and a name in the middle, since names often differ at their end. */
 function cutCell(text: string, width: number): string {
   if (stringWidth(text) <= width) return text;
   const characters = [...segmenter.segment(text)].map(({ segment }) => segment);

@@ -18,7 +18,7 @@ export interface Listed<T> {
   readonly hasMore: boolean;
 }
 
-/** @returns the text on one line, and visible: stored data can't steer a terminal, nor look like other data */
+/** @returns the text on one line, with control and invisible characters escaped */
 export function plain(text: string): string {
   return visible(text.replaceAll(/[\t\n\r]+/g, " "));
 }
@@ -43,8 +43,8 @@ export function printList<D extends DescMessage>(
 }
 
 /**
- * Lines of an aligned table, its head first; columns that are empty in every row are left out. On a terminal it fits: ids become prefixes, times ages, texts are cut; where too little room is left, each row becomes lines of its own.
- * @param indent - columns of the terminal that stand before each line
+ * Lines of an aligned table with a header; empty columns are left out. On a terminal it is fitted: ids become prefixes, times ages, texts are cut. Where that is too narrow, each row becomes lines of facts.
+ * @param indent - width in front of each line
  */
 export function tableLines<T>(rows: readonly T[], columns: readonly Column<T>[], indent = 0): string[] {
   const cells = columns.map(({ title, of }) => [title, ...rows.map((row) => plain(String(of(row) ?? "")))]);
@@ -56,7 +56,7 @@ export function tableLines<T>(rows: readonly T[], columns: readonly Column<T>[],
   return [tint("dim", head), ...lines];
 }
 
-/** Each row as facts, a line between them. */
+/** Each row as facts, with an empty line between rows. */
 function recordLines(columns: readonly (readonly string[])[], rows: number, indent: number): string[] {
   return Array.from({ length: rows }, (_, row) => [
     ...(row === 0 ? [] : [""]),
@@ -105,7 +105,7 @@ export async function listUpTo<T>(
   return { items, hasMore: token !== "" };
 }
 
-/** @returns the name of an enum value as people read it: `RUN_STATUS_TIMED_OUT` → `TIMED_OUT` */
+/** @returns the short name of an enum value: `RUN_STATUS_TIMED_OUT` → `TIMED_OUT` */
 export function shortName(value: string | undefined, prefix: string): string {
   return value?.replace(prefix, "") ?? "";
 }

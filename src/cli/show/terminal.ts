@@ -2,13 +2,13 @@ import { styleText } from "node:util";
 import { visible, visibleJson } from "../../text/strangers-text.ts";
 import { createLiveLines } from "../progress.mjs";
 
-/** All that commands print passes here: whatever a terminal obeys, and whatever is not seen, is shown as `\\x1b` or `\\u202e`, whoever wrote it. */
+/** All output of commands passes here: control and invisible characters are escaped as `\\x1b` or `\\u202e`, whoever wrote it. */
 
 const sequenceStart = "\u001b[";
 
 let endsWithReader = true;
 
-/** Whoever reads our lines may go away (`| head`): the command then ends quietly. */
+/** Ends the command quietly when the reader of its output goes away (`| head`). */
 export function endWithReader(): void {
   for (const stream of [process.stdout, process.stderr]) {
     stream.on("error", (error: NodeJS.ErrnoException) => {
@@ -18,12 +18,12 @@ export function endWithReader(): void {
   }
 }
 
-/** From now on the command lives for something else than its lines. */
+/** Keeps the command running when the reader of its output goes away. */
 export function outliveReader(): void {
   endsWithReader = false;
 }
 
-/** What stands at the end of standard output while something goes on, when that is a terminal; all else is printed above it. */
+/** Progress lines at the bottom of standard output, on a terminal; everything else is printed above them. */
 export const liveLines = createLiveLines(process.stdout);
 
 function printed(write: () => void): void {
@@ -31,7 +31,7 @@ function printed(write: () => void): void {
   else liveLines.above(write);
 }
 
-/** Prints lines on standard output; of all sequences only colours are left, and only where there are some. */
+/** Prints lines on standard output; escape sequences are escaped, except colours on a terminal that has them. */
 export function print(text: string): void {
   const whole = hasColours() ? text.split(sequenceStart).map(colourOrText).join("") : shown(text);
   printed(() => console.log(whole));
@@ -65,21 +65,21 @@ function colourOrText(part: string, index: number): string {
   return `${start}${colour}${shown(part.slice(colour.length))}`;
 }
 
-/** Bytes that a stranger wrote, piece by piece, as they may be printed on a terminal. */
+/** Decodes bytes piece by piece, and escapes what a terminal would obey. */
 export async function* visiblePieces(pieces: AsyncIterable<Uint8Array>): AsyncGenerator<string, void> {
   const decoder = new TextDecoder();
   for await (const piece of pieces) yield shown(decoder.decode(piece, { stream: true }));
   yield shown(decoder.decode());
 }
 
-/** What the reader of the command line itself prints: help; its faults are told as all others are. */
+/** Output of commander: help only; its errors are reported like all others. */
 export const commandOutput = {
   outputError: () => {},
   writeOut: (text: string) => void process.stdout.write(shown(text)),
   writeErr: (text: string) => void process.stderr.write(shown(text)),
 };
 
-/** @returns the text, visible; lines and tabs stay */
+/** @returns the text with control and invisible characters escaped, except line ends and tabs */
 function shown(text: string): string {
   return text
     .split(/([\n\t])/)

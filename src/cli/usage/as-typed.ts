@@ -5,15 +5,15 @@ import { commandLine } from "./command-line.ts";
 
 const named = /`automation ([^`]+)`/g;
 
-/** Defines what `asTyped` has to know of the commands that a text names. */
+/** Defines the verbs that a text names, which `asTyped` needs. */
 export async function defineNamed(text: string, at: Command): Promise<void> {
   const verbs = [...text.matchAll(named)].map(([, said = ""]) => said.split(" ")[0] ?? "");
   if (verbs.length > 0) await defineVerbs(rootOf(at), verbs);
 }
 
 /**
- * Makes commands in a text run as printed; they have been defined by `defineNamed`. Wherever they are written, texts name them as `automation up`, between backticks; here each is called as from this folder, with tenant, org and state of the command at hand.
- * @param at - the command whose text it is; the program itself when none was reached
+ * Completes commands in a text so that they run as printed. Texts name commands as `automation up`, in backticks; this adds the way to call the program from this folder, and tenant, org and state of the current command. Call `defineNamed` first.
+ * @param at - the current command; the program when there is none
  */
 export function asTyped(text: string, at: Command): string {
   return text.replaceAll(named, (whole, said: string) => {
@@ -28,7 +28,7 @@ export function asTyped(text: string, at: Command): string {
   });
 }
 
-/** @returns the command that words begin with, and whether they name one that can be done */
+/** @returns the command that the words name, and whether it is one without sub-verbs */
 export function commandOf(root: Command, words: readonly string[]): { command: Command; isWhole: boolean } {
   let command = root;
   for (const word of words) {

@@ -3,8 +3,8 @@ import { dirname, join } from "node:path";
 import { cloneDir, defaultStateDir } from "../clone.ts";
 
 /**
- * @returns a command to print, that works as printed in another terminal in this folder
- * @param stateDir - folder of the stack it is about, when it needs one
+ * @returns a command line that works in another terminal in this folder
+ * @param stateDir - folder of the stack, if the command needs one
  */
 export function commandLine(
   words: readonly string[],
@@ -16,19 +16,19 @@ export function commandLine(
   return [programAsTyped(), ...[...words, ...tenant, ...state].map(quote)].join(" ");
 }
 
-/** @returns what this program is called by from this folder: by way of npx where that finds the clone, else by its path */
+/** @returns how to call this program from this folder: with npx where npx finds the clone, else by its path */
 export function programAsTyped(from: string = process.cwd()): string {
   return npmRootOf(from) === cloneDir ? "npx automation" : quote(join(cloneDir, "automation"));
 }
 
-/** @returns the folder whose programs npx runs: the nearest upwards that holds a package, itself if there is none */
+/** @returns the folder whose programs npx runs: the nearest one upwards with a package */
 function npmRootOf(folder: string): string {
   if (["package.json", "node_modules"].some((name) => existsSync(join(folder, name)))) return folder;
   const above = dirname(folder);
   return above === folder ? folder : npmRootOf(above);
 }
 
-/** @returns the word as a POSIX shell reads it back */
+/** @returns the word, quoted for a POSIX shell */
 export function quote(word: string): string {
   return /^[A-Za-z0-9_./:@%+=,-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`;
 }

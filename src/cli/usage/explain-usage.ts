@@ -4,30 +4,30 @@ import { CliError } from "../cli-error.ts";
 
 const examples = new WeakMap<Command, string>();
 
-/** Shows in help, reference and faults how a command is typed. @param words - what follows its name */
+/** Adds an example to help, reference and errors of a command. @param words - what follows its name */
 export function withExample(command: Command, words: string): Command {
   const line = `${pathOf(command)} ${words}`.trimEnd();
   examples.set(command, line);
   return command.addHelpText("after", `\nExample:\n  ${line}`);
 }
 
-/** @returns a command's name with those above it */
+/** @returns a command's name with its parents */
 function pathOf(command: Command): string {
   return command.parent === null ? command.name() : `${pathOf(command.parent)} ${command.name()}`;
 }
 
 const checks = new WeakMap<Command, () => readonly Detail[]>();
 
-/** Adds what options ask of each other; told together with what is missing. */
+/** Adds a check of options against each other; its faults are reported together with missing options. */
 export function withCheck<T extends object>(command: Command, check: (options: T) => readonly Detail[]): Command {
   checks.set(command, () => check(command.opts<T>()));
   return command;
 }
 
-/** Options that a command can't do without. */
+/** Required options. */
 const required = new WeakMap<Command, readonly { readonly option: Option; readonly detail: Detail }[]>();
 
-/** Lets every command throw a CliError that names all that is missing at once, instead of ending the program with the first. */
+/** Makes every command throw a CliError that names all missing options and arguments at once. */
 export function explainUsage(command: Command): void {
   required.set(command, command.options.filter((option) => option.mandatory).map(askedForTogether));
   command.exitOverride((error) => {
@@ -47,7 +47,7 @@ export function explainUsage(command: Command): void {
 }
 
 function usageError(command: Command, error: CommanderError): CliError | CommanderError {
-  if (error.exitCode === 0 || error.code === "commander.help") return error; // the help that was asked for is shown
+  if (error.exitCode === 0 || error.code === "commander.help") return error; // help was shown
   if (error.code === "commander.missingArgument") return missingError(command, missingOf(command));
   const [fault = "", ...more] = error.message.replace(/^error: /, "").split("\n");
   const hint = more.join(" ").replaceAll(/^\(|\)$/g, "");
@@ -56,7 +56,7 @@ function usageError(command: Command, error: CommanderError): CliError | Command
   return new CliError(2, fault.replace(/\.$/, ""), { code: "usage", remedy });
 }
 
-/** Takes an option from commander's own check, which ends at the first. */
+/** Removes a required option from commander's own check, which reports only the first. */
 function askedForTogether(option: Option) {
   const { long, description, envVar } = option;
   option.mandatory = false;

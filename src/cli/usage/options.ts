@@ -1,6 +1,6 @@
 import { InvalidArgumentError, Option } from "commander";
 
-/** Parsers of option values; a wrong one is a usage error that names option, value and rule. */
+/** Parsers of option values. They throw usage errors that name option, value and rule. */
 
 export interface KindAndId {
   readonly kind: string;

@@ -32,11 +32,11 @@ import { wireRuns } from "./wire-runs.ts";
 import { wireSeal } from "./wire-seal.ts";
 import { wireWork } from "./wire-work.ts";
 
-/** For an examination of nothing, which takes a tenth of a second of CPU, however busy the host is. */
+/** For an empty examination, which takes 0.1 s of CPU; the rest is for a busy host. */
 const proofLimitMs = 60_000;
 
 /**
- * Serves the facade, and sends what is due to methodologies, until the signal aborts; then lets calls end and streams go elsewhere.
+ * Serves the api and sends due calls to methodologies until the signal aborts; then waits for calls to end and closes streams, which clients resume elsewhere.
  * @throws when it can't start: port taken, operator file or keys not usable, Postgres away
  */
 export async function main(source: NodeJS.ProcessEnv, signal: AbortSignal): Promise<void> {
@@ -72,7 +72,7 @@ export async function main(source: NodeJS.ProcessEnv, signal: AbortSignal): Prom
     now,
     onDecided: () => {
       hint("automation_release");
-      hint("automation_outbox"); // a rejection is told on the bus, too
+      hint("automation_outbox"); // rejections are published as well
     },
   });
   const onPlaceFree = () => hint("automation_release");

@@ -15,21 +15,21 @@ import { s3OptionsOf } from "../s3-options.ts";
 
 const applicationName = "automation-api";
 
-/** What the api holds open: Postgres, the object store, and what it knows of the token issuer. */
+/** Connections of the api: Postgres, the object store, the token issuer. */
 export interface Connections {
   readonly inScope: InScope;
   readonly inTransaction: InTransaction;
   readonly objects: S3;
   readonly authenticate: Authenticator["authenticate"];
-  /** Wakes other processes and readers of streams; may be lost. */
+  /** Wakes other processes and readers of streams. A hint may be lost. */
   readonly hint: Notifier["hint"];
-  /** Calls back for each run whose stream has grown, whoever wrote to it. */
+  /** Calls `wake` with the runs whose streams have grown, whichever process wrote to them. */
   readonly onRunEvents: (wake: (runs: readonly string[]) => void) => void;
   readonly check: ReadinessCheck;
   readonly close: () => Promise<void>;
 }
 
-/** Nothing is waited for: each connection is made when it is first used. */
+/** Returns at once: connections are opened on first use. */
 export function connect(
   environment: Environment<"api">,
   deps: { readonly now: () => Date; readonly onError: (error: unknown) => void },
@@ -62,7 +62,7 @@ export function connect(
   };
 }
 
-/** Anybody may ask, and each look costs our dependencies something: whoever asks while a look is under way shares its answer. */
+/** Anybody may call readiness checks, and each costs the dependencies a query: calls during a check share its answer. */
 function oneAtATime<T>(look: () => Promise<T>): () => Promise<T> {
   let looking: Promise<T> | undefined;
   return () => {

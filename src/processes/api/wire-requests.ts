@@ -8,8 +8,8 @@ import { createStartRun } from "../../requests/start-run.ts";
 import type { InScope } from "../../tenancy/transaction.ts";
 
 /**
- * Requests that come over the api, and the ledger of all.
- * @param deps.onDecided - a request was decided, or may have been: a run may wait for its start, events for their publication
+ * Requests made through the api, and the ledger of all requests.
+ * @param deps.onDecided - called after each request, also a failed one: a run may wait for its start, and events for publication
  */
 export function wireRequests(deps: {
   readonly inScope: InScope;

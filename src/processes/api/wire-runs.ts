@@ -9,7 +9,7 @@ import type { InScope } from "../../tenancy/transaction.ts";
 
 const heartbeatMs = 10_000;
 
-/** The life of a run as people see and end it, and the one way to write to a run, which the rooms above share. */
+/** List, describe, watch and cancel runs; and `inRun`, by which all rooms above write to a run. */
 export function wireRuns(deps: {
   readonly inScope: InScope;
   readonly now: () => Date;

@@ -16,8 +16,8 @@ import type { Log } from "../../telemetry/log.ts";
 import type { InScope, InTransaction } from "../../tenancy/transaction.ts";
 
 /**
- * The end of a run and its proof; two loops: one sends what is due to methodologies, one acts on runs that no execution leads.
- * @param deps.onPlaceFree - a run was ended, or may start anew
+ * The end of a run and its proof. One loop sends due calls to methodologies; one restarts or ends runs whose workflow is lost.
+ * @param deps.onPlaceFree - called when a run ended or may be started again
  */
 export function wireSeal(deps: {
   readonly inScope: InScope;

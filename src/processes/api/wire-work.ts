@@ -14,7 +14,7 @@ import { createReportStatus } from "../../work/report-status.ts";
 
 /**
  * A worker's side of a run, until its work is complete.
- * @param deps.onPlaceFree - a run that begins holds no place among those that wait for their workflow
+ * @param deps.onPlaceFree - called when a run begins: it no longer takes a place among those waiting for their workflow
  */
 export function wireWork(deps: {
   readonly inScope: InScope;

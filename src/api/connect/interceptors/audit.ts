@@ -7,7 +7,7 @@ import type { Principal } from "../../../tenancy/request-context.ts";
 import { methodName, permissionOf } from "./permission-of.ts";
 import { correlationIdKey, principalOf } from "./request-context.ts";
 
-/** Keeps one record per privileged call, whatever came of it. All of them may be repeated, so a lost record is made up for by the retry. */
+/** Writes one audit record per privileged call, whatever its outcome. When the record can't be written, the call fails and the caller repeats it. */
 export function createAudit(deps: { readonly recordAudit: RecordAudit }): Interceptor {
   return (next) => async (request) => {
     const { method, contextValues } = request;

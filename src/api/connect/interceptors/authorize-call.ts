@@ -13,7 +13,7 @@ import { correlationIdKey, requestContextKey } from "./request-context.ts";
 
 export const correlationHeader = "x-correlation-id";
 
-/** Decides by the headers alone who calls, for whom, and whether they may, before any message is read: authn → tenant → authz. */
+/** Decides by the headers alone who calls, for which tenant, and whether they may, before the message is read: authn → tenant → authz. */
 export function createAuthorizeCall(deps: {
   readonly authenticate: Authenticator["authenticate"];
   readonly recordAudit: RecordAudit;

@@ -5,15 +5,15 @@ import { Code, ConnectError } from "@connectrpc/connect";
 import { cutText } from "../../../text/strangers-text.ts";
 
 const mostText = 1_000;
-/** gRPC tells errors in trailers, of which common clients take 8 KiB in all. */
+/** gRPC sends errors in trailers; common clients accept 8 KiB of them. */
 const mostDetailBytes = 3_000;
 
-/** What Connect tells as its own fault when it can't read a message, and is the caller's. */
+/** Messages of errors that Connect reports as internal and that are the caller's mistake. */
 const unreadable = /^(parse binary: |decompression failed$)/;
 
 /**
- * Looks at each error before it is told: what the caller sent wrongly is called so, and nothing that it sent comes back whole.
- * Connect ends a call with its error just before it writes it, and has no other place where one of its own can be seen.
+ * Changes each error before it is sent: the caller's mistakes become `invalid_argument`, and what the caller sent is cut.
+ * Connect aborts the call's signal with the error just before writing it; there is no other hook for errors of its own.
  */
 export function boundErrors({ signal, protocolName, method }: HandlerContext): void {
   signal.addEventListener("abort", () => {
@@ -31,7 +31,7 @@ export function boundErrors({ signal, protocolName, method }: HandlerContext): v
   });
 }
 
-/** @returns how many details have room; the first always has */
+/** @returns how many details fit; always at least one */
 function fitting(details: ConnectError["details"]): number {
   let bytes = 0;
   const over = details.findIndex((detail, index) => {
@@ -41,7 +41,7 @@ function fitting(details: ConnectError["details"]): number {
   return over === -1 ? details.length : over;
 }
 
-/** Looks at the message of a Connect GET, of which Connect itself tells bad base64 as a fault of its own. @throws ConnectError invalid_argument */
+/** Checks the base64 of a Connect GET; Connect itself would report bad base64 as an internal error. @throws ConnectError invalid_argument */
 export function assertReadableQuery({ requestMethod, url }: HandlerContext): void {
   if (requestMethod !== "GET") return;
   const query = new URL(url).searchParams;

@@ -8,7 +8,7 @@ import { storable } from "../../../text/strangers-text.ts";
 import { methodName } from "./permission-of.ts";
 import { correlationIdKey } from "./request-context.ts";
 
-/** How the errors of the rooms are told on the wire, by their stable code. `aborted` is kept for a superseded execution: a worker ends on it. */
+/** Connect codes of the rooms' errors, by their stable code. `aborted` is used for superseded executions only: it makes a worker end. */
 const codes: Readonly<Record<string, Code>> = {
   unauthenticated: Code.Unauthenticated,
   invalid_scope: Code.InvalidArgument,
@@ -53,7 +53,7 @@ const codes: Readonly<Record<string, Code>> = {
   examiners_busy: Code.Unavailable,
 };
 
-/** Failures of the way to Postgres or S3, and answers by which a server says that it can't serve now. */
+/** Codes of failed connections to Postgres or S3, and of servers that can't serve at the moment. */
 const away =
   /^(ECONNREFUSED|ECONNRESET|EPIPE|ETIMEDOUT|EHOSTUNREACH|ENETUNREACH|ENOTFOUND|EAI_AGAIN|ERR_SOCKET_CLOSED|08...|53...|55P03|57...|40001|40P01)$/;
 const awayMessage =
@@ -64,7 +64,7 @@ export type ToConnectError = (
   call: { readonly correlationId: string; readonly method: DescMethod },
 ) => ConnectError;
 
-/** @param deps.onInternal - gets whole what the caller is told by correlation id only */
+/** @param deps.onInternal - gets the error of which the caller is told the correlation id only */
 export function createToConnectError(deps: {
   readonly onInternal: (error: unknown, facts: { readonly correlationId: string; readonly method: string }) => void;
 }): ToConnectError {
@@ -89,7 +89,7 @@ export function createToConnectError(deps: {
   };
 }
 
-/** Translates what the rooms throw, also while a stream is read. */
+/** Translates errors of the rooms, also those thrown while a stream is read. */
 export function createErrors(toConnectError: ToConnectError): Interceptor {
   return (next) => async (request) => {
     const call = { correlationId: request.contextValues.get(correlationIdKey), method: request.method };

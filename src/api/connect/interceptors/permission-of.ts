@@ -2,12 +2,12 @@ import type { DescMethod, DescService } from "@bufbuild/protobuf";
 import { getOption, hasOption } from "@bufbuild/protobuf";
 import { Permission, permission } from "../../../gen/automation/v1/method_options_pb.ts";
 
-/** @returns what a caller must be allowed to do; UNSPECIFIED when the method does not say, and then nobody may call it */
+/** @returns the permission that a method asks for; UNSPECIFIED when it has none, and then nobody may call it */
 export function permissionOf(method: DescMethod): Permission {
   return hasOption(method, permission) ? getOption(method, permission) : Permission.UNSPECIFIED;
 }
 
-/** @throws Error that names every method without a permission: it must not be served */
+/** @throws Error that names every method without a permission */
 export function assertPermissions(services: readonly DescService[]): void {
   const open = services
     .flatMap((service) => service.methods)

@@ -27,7 +27,7 @@ export function principalOf(context: { readonly values: ContextValues }): Princi
 
 const longestTimerMs = 2 ** 31 - 1;
 
-/** A signal that aborts when the caller's token ends: a stream may not outlive it. `forget` gives the timer back. */
+/** A signal that aborts when the caller's token expires, for streams. `forget` clears the timer. */
 export function expiryOf(context: HandlerContext, now: Date): { readonly signal: AbortSignal; forget(): void } {
   const leftMs = contextOf(context).expiresAt.getTime() - now.getTime();
   const expiry = new AbortController();

@@ -8,7 +8,7 @@ import { ReasonSchema } from "../../../gen/automation/v1/run_event_pb.ts";
 
 const remedy = "correct the field and call again; the comments of the proto tell its rule";
 
-/** Checks each request by the rules of its proto; every broken one is told at once, with one `automation.v1.Reason` each. */
+/** Checks each request against the rules of its proto. All broken rules are reported at once, with one `automation.v1.Reason` each. */
 export function createValidation(): Interceptor {
   const validator = createValidator();
   const check = <M extends DescMessage>(schema: M, message: MessageShape<M>): void => {
