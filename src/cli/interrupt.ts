@@ -4,7 +4,7 @@ import { constants } from "node:os";
 const sameMs = 400;
 
 /**
- * Runs work until it ends or SIGINT or SIGTERM aborts it; then the exit code is 128 + the signal's number, 130 for Ctrl-C.
+ * Runs work until it ends or SIGINT, SIGTERM or SIGHUP aborts it; then the exit code is 128 + the signal's number, 130 for Ctrl-C.
  * @param hurry - called for every further signal; by default ends the program
  * @returns undefined when it was interrupted
  */

@@ -16,8 +16,8 @@ const cell = (text: string) => text.replaceAll("|", "\\|").replaceAll("<", "&lt;
 
 function optionRow({ flags, description, argChoices, defaultValue }: Option): string {
   const choices = argChoices === undefined ? "" : `: ${argChoices.join(", ")}`;
-  const unless = defaultValue === undefined ? "" : `; ${String(defaultValue)} unless told`;
-  return `| \`${flags}\` | ${cell(`${description}${choices}${unless}`)} |`;
+  const otherwise = defaultValue === undefined ? "" : `; default: ${String(defaultValue)}`;
+  return `| \`${flags}\` | ${cell(`${description}${choices}${otherwise}`)} |`;
 }
 
 function reference(command: Command, path: string): string[] {

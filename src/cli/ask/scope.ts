@@ -42,9 +42,9 @@ export function withAccess(command: Command): Command {
 /** Adds --tenant and --org. */
 export function withTenant(command: Command): Command {
   return command
-    .addOption(new Option("--tenant <tenant>", "tenant to act for").env("AUTOMATION_TENANT").makeOptionMandatory())
+    .addOption(new Option("--tenant <tenant>", "tenant of the call").env("AUTOMATION_TENANT").makeOptionMandatory())
     .addOption(
-      new Option("--org <org>", "org to act for, `*` to read those of every org")
+      new Option("--org <org>", "org of the call; `*` reads every org of the tenant")
         .env("AUTOMATION_ORG")
         .makeOptionMandatory(),
     );

@@ -32,10 +32,10 @@ export function define(artifact: Command): void {
         ]);
       }),
     );
-  withScope(artifact.command("get").description("get an artifact and check that it has the size and sha256 it should"))
+  withScope(artifact.command("get").description("download an artifact and check its size and sha256"))
     .addArgument(new Argument("<artifact>", `id of the artifact, ${byItsBeginning}; with --run its name`))
-    .option("--run <id>", `the run that left it: its id, ${byItsBeginning}`)
-    .option("--out <file>", "file to write to, which must not exist yet; - or nothing for standard output")
+    .option("--run <id>", `the run of the artifact: its id, ${byItsBeginning}`)
+    .option("--out <file>", "file to write to, which must not exist; default and -: standard output")
     .action((artifact: string, options: ScopeOptions & { run?: string; out?: string }) =>
       withApi(options, "viewer", async (api, { json }) => {
         const out = options.out === "-" ? undefined : options.out;

@@ -43,10 +43,10 @@ export function define(attestation: Command): void {
       }),
     );
   withScope(
-    attestation.command("export").description("write a run's evidence to a folder, for tools that are not ours"),
+    attestation.command("export").description("write a run's evidence to a folder, to verify it with other tools"),
   )
     .requiredOption("--run <id>", `the run: its id, ${byItsBeginning}`)
-    .requiredOption("--out <dir>", "folder to write to; made if need be")
+    .requiredOption("--out <dir>", "folder to write to; created if missing")
     .action((options: ScopeOptions & { run: string; out: string }) =>
       withApi(options, "viewer", async (api, { json }) => {
         for await (const written of exportAttestations(api, await wholeRunId(api, options.run), options.out))
@@ -62,7 +62,7 @@ function registerList(attestation: Command): void {
     .description("list registered attestations, newest first")
     .option("--run <id>", `those of a run: its id, ${byItsBeginning}`)
     .addOption(refOption("those of runs with this reference, for example backlog_item:PBI-1"))
-    .option("--subject <sha256>", "those about this digest, or about those that begin so: 4 characters or more")
+    .option("--subject <sha256>", "those about this digest, or its first 4 or more characters")
     .addOption(limitOption());
   withScope(command).action(
     (options: ScopeOptions & { run?: string; ref?: KindAndId; subject?: string; limit: number }) =>

@@ -36,7 +36,7 @@ export function define(definition: Command): void {
     );
   withScope(definition.command("get").description("show a version as `apply` takes it"))
     .addArgument(new Argument("<definition>", "its id, or id@version"))
-    .option("--channel <name>", "the version that this channel is at; `stable` unless told or a version is named")
+    .option("--channel <name>", "the version of this channel; default: stable, unless a version is given")
     .action((named: string, options: ScopeOptions & { channel?: string }) =>
       withApi(options, "viewer", async (api, { json }) => {
         const { id, version } = idAndVersion(named);

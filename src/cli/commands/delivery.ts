@@ -7,7 +7,7 @@ import { reasonText } from "../show/event-lines.ts";
 import { listUpTo, printList, shortTime } from "../show/output.ts";
 import { limitOption } from "../usage/options.ts";
 
-/** `automation delivery`: what came on the bus and belongs to no tenant; those of a tenant are in `automation request list`. */
+/** `automation delivery`: deliveries from the bus that belong to no tenant; those of a tenant are in `automation request list`. */
 export function define(delivery: Command): void {
   const command = delivery
     .command("list")

@@ -24,9 +24,9 @@ export function define(event: Command): void {
     .description("publish a CloudEvent to Kafka, in binary mode")
     .requiredOption("-f, --file <path>", "CloudEvent in structured form, JSON or YAML; - for standard input")
     .addOption(new Option("--brokers <list>", "HOST:PORT,…; else the local stack's").env("AUTOMATION_KAFKA_BROKERS"))
-    .option("--topic <topic>", "topic", "automation.run.requested")
-    .option("--source <uri>", "source, instead of the file's")
-    .option("--id <id>", "event id, instead of the file's")
+    .option("--topic <topic>", "Kafka topic", "automation.run.requested")
+    .option("--source <uri>", "source, in place of the file's")
+    .option("--id <id>", "event id, in place of the file's")
     .option("--state <dir>", "folder of the local stack; else .automation upwards from here, else the clone's")
     .option("--json", "print JSON");
   withTenant(command).action(publish);

@@ -8,7 +8,7 @@ import { listUpTo, printList, shortTime } from "../show/output.ts";
 import type { KindAndId } from "../usage/options.ts";
 import { limitOption, refOption } from "../usage/options.ts";
 
-/** `automation graph`: what runs left in the graph. */
+/** `automation graph`: elements that runs left in the graph. */
 export function define(graph: Command): void {
   const command = graph
     .command("list")

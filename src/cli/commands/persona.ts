@@ -42,7 +42,7 @@ export function define(persona: Command): void {
     );
   persona
     .command("digest")
-    .description("check a folder and say the digest that it would be published under; asks nobody")
+    .description("check a folder and print the digest of its bundle; calls no api")
     .addArgument(folder())
     .option("--json", "print JSON")
     .action(async (path: string, { json }: { json?: boolean }) => {

@@ -9,7 +9,7 @@ import { listUpTo, printList, shortName, shortTime } from "../show/output.ts";
 import { asTyped, defineNamed } from "../usage/as-typed.ts";
 import { limitOption } from "../usage/options.ts";
 
-/** `automation request`: what was asked for, and what became of it. */
+/** `automation request`: requests, and what became of them. */
 export function define(request: Command): void {
   const named = Object.keys(Disposition)
     .filter((name) => name !== "UNSPECIFIED")
@@ -17,7 +17,7 @@ export function define(request: Command): void {
   const list = request
     .command("list")
     .description("list deliveries with their disposition, newest first")
-    .addOption(new Option("--disposition <disposition>", "deliveries that ended so").choices(named))
+    .addOption(new Option("--disposition <disposition>", "deliveries with this disposition").choices(named))
     .option("--event-id <id>", "deliveries of this event, or of this request id")
     .addOption(limitOption());
   withScope(list).action(

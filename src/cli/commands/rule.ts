@@ -8,7 +8,7 @@ import { limitOption } from "../usage/options.ts";
 
 /** `automation rule`: which definition a request is sent to. */
 export function define(rule: Command): void {
-  withScope(rule.command("list").description("list rules in the order in which they are asked"))
+  withScope(rule.command("list").description("list rules in the order in which they are tried"))
     .addOption(limitOption("in that order"))
     .action((options: ScopeOptions & { limit: number }) =>
       withApi(options, "viewer", async (api, { json }) => {

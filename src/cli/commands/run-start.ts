@@ -22,12 +22,12 @@ interface StartOptions extends ScopeOptions, RequestOptions {
 export function defineStart(run: Command): void {
   const command = run
     .command("start")
-    .description("ask for a run: by a file, or by options")
+    .description("request a run, by a file or by options")
     .option(
       "-f, --file <path>",
       "YAML or JSON of automation.v1.RunRequested, the payload of an event; - for standard input",
     )
-    .option("--request-id <id>", "names the request: the same id again answers the same run; a new id unless told")
+    .option("--request-id <id>", "id of the request: the same id again returns the same run; default: a new id")
     .option("--profile <id>", "methodology profile that judges the run, newest version")
     .option("--definition <id>", "automation to run, channel stable; else a rule or the profile decides")
     .option("--repository <id>", "repository worked on; else the plan's")
@@ -37,7 +37,7 @@ export function defineStart(run: Command): void {
       "what the run is about: YAML or JSON of automation.v1.MethodologyContext, for example '{scrum: {sprint: S-7}}'",
     )
     .option("--work-kind <kind>", "the methodology's word for the item, for example story")
-    .option("--goal <text>", "what the run shall achieve")
+    .option("--goal <text>", "what the run should achieve")
     .option("--watch", "follow the run until it ends; exit 0 when it COMPLETED, else 1");
   withExample(
     withCheck(withScope(command), startFaults),

@@ -48,7 +48,7 @@ export function define(run: Command): void {
     );
   withScope(run.command("cancel").description("ask a run to end CANCELLED"))
     .addArgument(runArgument())
-    .option("--reason <text>", "why, for those who read the run later")
+    .option("--reason <text>", "the reason, shown with the run")
     .action((run: string, options: ScopeOptions & { reason?: string }) =>
       withApi(options, "operator", async (api, { json }) => {
         const runId = await wholeRunId(api, run);

@@ -9,11 +9,11 @@ import { jsonText, print } from "../show/terminal.ts";
 export function define(command: Command): void {
   command
     .addOption(
-      new Option("--role <role>", "what it may do; `platform` is for no tenant, and needs none")
+      new Option("--role <role>", "role of the token; `platform` is for no tenant and needs none")
         .choices(["viewer", "operator", "admin", "worker", "platform"])
         .makeOptionMandatory(),
     )
-    .requiredOption("--subject <subject>", "who it speaks for")
+    .requiredOption("--subject <subject>", "subject of the token")
     .option("--state <dir>", "folder of the local stack; else .automation upwards from here, else the clone's")
     .option("--json", "print JSON");
   command.on("option:role", (role) => {

@@ -7,11 +7,14 @@ import { withCheck } from "../usage/explain-usage.ts";
 /** `automation up`: the whole stack on this machine, until Ctrl-C. */
 export function define(command: Command): void {
   command
-    .option("--demo", "also run the example Scrum service, and let it ask for a run")
-    .option("--once", "stop when the demo run has ended; exit 0 when it COMPLETED (without --demo: stop when ready)")
-    .option("--fresh", "begin with empty data; ports, and the keys of evidence and tokens, stay")
-    .option("--new-keys", "with --fresh: make new keys, too; tokens end, and evidence of before is not this stack's")
-    .option("--state <dir>", "folder of the stack; the clone's .automation unless told")
+    .option("--demo", "also run the example Scrum service, and let it request a run")
+    .option("--once", "stop when the demo run has ended, exit 0 when it COMPLETED; without --demo: stop when ready")
+    .option("--fresh", "start with empty data; ports, and the keys of evidence and tokens, are kept")
+    .option(
+      "--new-keys",
+      "with --fresh: also make new keys; earlier tokens and evidence are then not valid for this stack",
+    )
+    .option("--state <dir>", "folder of the stack; default: .automation in the clone")
     .option("--json", "print JSON, one object a line");
   withCheck(command, upFaults).action(async (options: UpOptions) => {
     const { up } = await loadLocalPart(() => import("../../../local/up/up.ts"));

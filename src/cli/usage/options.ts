@@ -19,7 +19,7 @@ export function refOption(description: string): Option {
 
 /** `--limit N` @param order - which ones are first */
 export function limitOption(order = "newest first"): Option {
-  return new Option("--limit <n>", `at most so many, ${order}`).default(50).argParser(wholeNumber(1, 10_000));
+  return new Option("--limit <n>", `at most this many, ${order}`).default(50).argParser(wholeNumber(1, 10_000));
 }
 
 /** @returns a parser of whole numbers from `least` to `most` */
