@@ -1,5 +1,5 @@
 import type { DecideByDeclarations, Declarations } from "../definitions/declarations.ts";
-import type { InTransaction } from "../tenancy/transaction.ts";
+import type { InTransaction, Transaction } from "../tenancy/transaction.ts";
 import { buildRow } from "./build-row.ts";
 import type { SourceBinding } from "./check-source.ts";
 import { checkSource } from "./check-source.ts";
@@ -73,16 +73,19 @@ async function write(deps: AcceptDeps, sorted: readonly Sorted[]): Promise<Accep
   const now = deps.now();
   const quarantined = sorted.flatMap((each) => ("quarantined" in each ? [each.quarantined] : []));
   const events = sorted.flatMap((each) => ("event" in each ? [each] : []));
-  const decided = await decideAll(deps, events, now);
-  const rows = decided.flatMap((each) => ("row" in each ? [each.row] : []));
-  for (const each of decided) {
-    if ("row" in each) continue;
-    deps.onDefect(each.error, each.delivery.position);
-    quarantined.push(undecidable(deps.bindings, each.delivery, each.event, each.error));
-  }
-  const seen = await deps.inTransaction(async (transaction) => {
-    const [found] = await Promise.all([recordRequests(transaction, rows), recordQuarantined(transaction, quarantined)]);
-    return found;
+  const { rows, seen } = await deps.inTransaction(async (transaction) => {
+    const decided = await decideAll(deps, transaction, events, now);
+    for (const each of decided) {
+      if ("row" in each) continue;
+      deps.onDefect(each.error, each.delivery.position);
+      quarantined.push(undecidable(deps.bindings, each.delivery, each.event, each.error));
+    }
+    const decidedRows = decided.flatMap((each) => ("row" in each ? [each.row] : []));
+    const [found] = await Promise.all([
+      recordRequests(transaction, decidedRows),
+      recordQuarantined(transaction, quarantined),
+    ]);
+    return { rows: decidedRows, seen: found };
   });
   const counts = { ...none, quarantined: quarantined.length };
   for (const { index, seen: what } of seen)
@@ -94,7 +97,12 @@ type Asked = Extract<Sorted, { event: CloudEvent }>;
 type Decided = { readonly row: RequestRow } | (Asked & { readonly error: unknown });
 
 /** Decides by what each tenant declares. A defect of our rules concerns one event and does not hold up the others. */
-async function decideAll(deps: AcceptDeps, events: readonly Asked[], now: Date): Promise<Decided[]> {
+async function decideAll(
+  deps: AcceptDeps,
+  transaction: Transaction,
+  events: readonly Asked[],
+  now: Date,
+): Promise<Decided[]> {
   if (events.length === 0) return [];
   const decisions = events.map(({ event, delivery }) => ({
     tenant: event.tenant,
@@ -107,7 +115,7 @@ async function decideAll(deps: AcceptDeps, events: readonly Asked[], now: Date):
       }
     },
   }));
-  return deps.inTransaction((transaction) => deps.decideByDeclarations(transaction, decisions));
+  return deps.decideByDeclarations(transaction, decisions);
 }
 
 const none = { accepted: 0, duplicate: 0, conflict: 0, filtered: 0, rejected: 0, quarantined: 0 };

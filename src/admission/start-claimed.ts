@@ -1,0 +1,133 @@
+import type { Log } from "../telemetry/log.ts";
+import type { InTransaction } from "../tenancy/transaction.ts";
+import { longestShownReason, shownText } from "../text/strangers-text.ts";
+import { admitClaimed } from "./admit-runs.ts";
+import type { RunKey } from "./claim-store.ts";
+import { giveBack, markStarted, postponeStart } from "./claim-store.ts";
+import { noteOf } from "./reconcile-runs.ts";
+import { noteFindings } from "./reconcile-store.ts";
+import type { RunToStart, Workflows } from "./workflows.ts";
+
+/** Runs of one process between claim and start; more gain nothing. */
+const maxInFlight = 128;
+
+export interface StartsDeps {
+  readonly inTransaction: InTransaction;
+  readonly workflows: Pick<Workflows, "start">;
+  /** A run whose start is refused for so long ends. */
+  readonly refusedSeconds: number;
+  /** These runs are ADMITTED. */
+  readonly onAdmitted: (runs: readonly RunKey[]) => void;
+  readonly now: () => Date;
+  readonly log: Log;
+}
+
+/**
+ * Admits claimed runs and starts their workflows, many at once; the marks of those that are done are written together.
+ * @param onRoom - called when it pays to claim again
+ */
+export function createStarts(deps: StartsDeps, onRoom: () => void) {
+  const inFlight = new Set<Promise<void>>();
+  let isAway = false;
+  let mayBeMore = false;
+  let done: { run: RunKey; isStarted: boolean }[] = [];
+  let writing: Promise<void> | undefined;
+
+  const write = async (): Promise<void> => {
+    while (done.length > 0) {
+      const [started = [], unknown = []] = [true, false].map((wanted) =>
+        done.filter(({ isStarted }) => isStarted === wanted).map(({ run }) => run),
+      );
+      done = [];
+      try {
+        await deps.inTransaction((transaction) =>
+          Promise.all([
+            ...(started.length > 0 ? [markStarted(transaction, started)] : []),
+            ...(unknown.length > 0 ? [giveBack(transaction, unknown)] : []),
+          ]),
+        );
+      } catch (error) {
+        deps.log.warn({ err: error }, "starts can't be marked; their claims run out and they are asked for again");
+      }
+    }
+    writing = undefined;
+  };
+
+  const noteRefusal = async (run: RunToStart, cause: unknown): Promise<void> => {
+    const { tenant, runId } = run;
+    deps.log.error({ err: cause, tenant, runId }, "Temporal refuses to start this run; trying again in 10 s");
+    const note = noteOf(run, "start_refused", shownText(messageOf(cause), longestShownReason), deps.refusedSeconds);
+    try {
+      await deps.inTransaction((transaction) =>
+        Promise.all([noteFindings(transaction, [note]), postponeStart(transaction, run)]),
+      );
+    } catch (error) {
+      deps.log.warn({ err: error }, "a refused start can't be noted; it is tried again when its claim has run out");
+    }
+  };
+
+  const start = async (run: RunToStart): Promise<void> => {
+    const answer = await deps.workflows.start(run);
+    if (answer.state === "refused") return noteRefusal(run, answer.cause);
+    if (answer.state === "away") {
+      if (!isAway) deps.log.warn({ err: answer.cause }, "Temporal does not answer; releasing pauses");
+      isAway = true;
+    }
+    done.push({ run, isStarted: answer.state === "started" });
+    writing ??= write();
+  };
+
+  /** @returns by run, what is to be started */
+  const admit = async (claimed: readonly RunKey[]): Promise<ReadonlyMap<string, RunToStart>> => {
+    try {
+      const { toStart, admitted } = await deps.inTransaction((transaction) =>
+        admitClaimed(transaction, claimed, deps.now()),
+      );
+      if (admitted.length > 0) deps.onAdmitted(admitted);
+      return new Map(toStart.map((run) => [run.runId, run]));
+    } catch (error) {
+      deps.log.warn(
+        { err: error },
+        "claimed runs can't be admitted; they are claimed again when their claims have run out",
+      );
+      return new Map();
+    }
+  };
+
+  return {
+    room: () => maxInFlight - inFlight.size,
+    isTemporalAway: () => isAway,
+    temporalIsBack() {
+      isAway = false;
+      deps.log.info("Temporal is back; releasing goes on");
+    },
+    /** @param mayLeaveSome - whether the claim was cut by the room there was, so that it pays to look again soon */
+    begin(claimed: readonly RunKey[], mayLeaveSome: boolean) {
+      mayBeMore = mayLeaveSome;
+      if (claimed.length === 0) return;
+      const admission = admit(claimed);
+      for (const { runId } of claimed) {
+        const flight = admission
+          .then((toStart) => {
+            const run = toStart.get(runId);
+            return run && start(run);
+          })
+          .finally(() => {
+            inFlight.delete(flight);
+            if (mayBeMore && inFlight.size <= maxInFlight / 2) onRoom();
+          });
+        inFlight.add(flight);
+      }
+    },
+    async settled() {
+      await Promise.allSettled(inFlight);
+      await writing;
+    },
+  };
+}
+
+/** The innermost word on a refusal: the client wraps what the server said. */
+function messageOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  return error.cause === undefined ? error.message : messageOf(error.cause);
+}
