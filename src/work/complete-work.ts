@@ -12,7 +12,7 @@ import { shownText, storableJson } from "../text/strangers-text.ts";
 import type { Examine } from "./examine/examiner/examiner.ts";
 import type { SegmentAttempt, WorkScope } from "./late-attempt.ts";
 import { assertAttempt, segmentOf } from "./late-attempt.ts";
-import { builderIdOf, stated } from "./run-evidence.ts";
+import { builderIdOf, withIssuer } from "./run-evidence.ts";
 import { assertUploads } from "./upload-rules.ts";
 import { verifyUploads } from "./verify-uploads.ts";
 import { assertReport } from "./work-report-rules.ts";
@@ -52,7 +52,7 @@ export function createCompleteWork(deps: {
     await verifyUploads(deps.objects, scope, work.uploads, signal);
     const { evidence = [], ...found } = await deps.examine(before.run, work, signal);
     const issuer = builderIdOf(deps.baseUri, before.run);
-    const findings = { ...found, evidence: evidence.map((each) => stated(each, issuer, deps.now())) };
+    const findings = { ...found, evidence: evidence.map((each) => withIssuer(each, issuer, deps.now())) };
 
     return deps.inRun(scope, async (open) => {
       const recorded = await recordedAnswer(open, scope, attempt);

@@ -15,7 +15,7 @@ export function builderIdOf(baseUri: string, { pins, tenant }: Pick<RunRow, "pin
   return `${baseUri}/builder/${isolation}/${tenant}`;
 }
 
-/** What a run's worker saw, as found by the api at a time. */
-export function stated(evidence: EvidenceJson, issuer: string, at: Date): EvidenceJson {
+/** Adds who states a piece of evidence, and when it was found. */
+export function withIssuer(evidence: EvidenceJson, issuer: string, at: Date): EvidenceJson {
   return { ...evidence, issuer, at: at.toISOString() };
 }
