@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { EngineError } from "./engine-error.ts";
+import { EngineError } from "./error.ts";
 import { goBuild, goEnvironment } from "./go-build.mjs";
 import { pinnedVersion, requireProgram } from "./programs.ts";
 import { runProgram } from "./run-program.ts";

@@ -1,4 +1,4 @@
-import type { EngineProcess } from "./engine-process.ts";
+import type { EngineProcess } from "./process.ts";
 
 /** Where an engine keeps its things, and who hears of its progress. */
 export interface EngineOptions {

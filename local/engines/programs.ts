@@ -1,6 +1,6 @@
 import { accessSync, constants } from "node:fs";
 import { delimiter, join } from "node:path";
-import { EngineError } from "./engine-error.ts";
+import { EngineError } from "./error.ts";
 import type { Find } from "./find.ts";
 import { runProgram } from "./run-program.ts";
 

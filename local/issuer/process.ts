@@ -1,7 +1,7 @@
 import { fileURLToPath } from "node:url";
 import type { Engine, EngineOptions } from "../engines/engine.ts";
 import { engineEnvironment, loopback } from "../engines/engine.ts";
-import { answers, startEngine } from "../engines/start-engine.ts";
+import { answers, startEngine } from "../engines/start.ts";
 
 /** Starts the issuer as a process of its own; its url is `http://` and the address. */
 export async function startIssuer(options: EngineOptions & { port: number }): Promise<Engine> {

@@ -1,8 +1,8 @@
 import { statSync } from "node:fs";
 import { loopback } from "../engines/engine.ts";
-import { readNote } from "../engines/engine-process.ts";
+import { readNote } from "../engines/process.ts";
 import { lives } from "../engines/process-identity.ts";
-import { acceptsConnections } from "../engines/start-engine.ts";
+import { acceptsConnections } from "../engines/start.ts";
 import type { PortName, Ports } from "../up/ports.ts";
 import { readPorts } from "../up/ports.ts";
 import type { RunningStack } from "../up/running-stack.ts";

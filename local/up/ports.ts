@@ -1,7 +1,7 @@
 import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { CliError } from "../../src/cli/cli-error.ts";
-import { cacheDir, makeCacheFolder } from "../engines/engine-cache.ts";
+import { cacheDir, makeCacheFolder } from "../engines/cache.ts";
 import { lockFile } from "../engines/file-lock.ts";
 import { isFree } from "../engines/ports.ts";
 import type { ProcessIdentity } from "../engines/process-identity.ts";

@@ -1,12 +1,12 @@
 import { join } from "node:path";
 import { cloneDir } from "../../src/cli/clone.ts";
 import { readOperator } from "../../src/config/operator.ts";
+import { cacheDir } from "../engines/cache.ts";
 import { engineEnvironment, loopback } from "../engines/engine.ts";
-import { cacheDir } from "../engines/engine-cache.ts";
-import { EngineError } from "../engines/engine-error.ts";
-import { startProcess } from "../engines/engine-process.ts";
+import { EngineError } from "../engines/error.ts";
 import { postgresUrl } from "../engines/postgres/postgres.ts";
-import { answers, startEngine, startLimitMs, tellingLine } from "../engines/start-engine.ts";
+import { startProcess } from "../engines/process.ts";
+import { answers, startEngine, startLimitMs, tellingLine } from "../engines/start.ts";
 import type { Stack } from "./engines.ts";
 import { describeStack, kafkaCluster } from "./engines.ts";
 import type { Unit } from "./supervisor.ts";

@@ -6,7 +6,7 @@ import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, expect, it } from "vitest";
-import { startProcess } from "../engines/engine-process.ts";
+import { startProcess } from "../engines/process.ts";
 import { identify } from "../engines/process-identity.ts";
 import { waitUntil } from "../engines/wait-until.ts";
 import { createSupervisor } from "./supervisor.ts";

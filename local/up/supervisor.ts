@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import type { EngineProcess, Exit } from "../engines/engine-process.ts";
+import type { EngineProcess, Exit } from "../engines/process.ts";
 
 /** A process that the supervisor keeps running. */
 export interface Unit {

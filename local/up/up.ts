@@ -4,7 +4,7 @@ import { CliError } from "../../src/cli/cli-error.ts";
 import { defaultStateDir } from "../../src/cli/clone.ts";
 import { untilInterrupted } from "../../src/cli/interrupt.ts";
 import { outliveReader } from "../../src/cli/show/terminal.ts";
-import { stopLeftovers } from "../engines/engine-process.ts";
+import { stopLeftovers } from "../engines/process.ts";
 import type { Screen } from "../screen.ts";
 import { createScreen } from "../screen.ts";
 import type { Stack } from "./engines.ts";

@@ -12,7 +12,7 @@ import { freePorts } from "../../local/engines/ports.ts";
 import { findPostgres, postgresUrl, startPostgres } from "../../local/engines/postgres/postgres.ts";
 import { identify } from "../../local/engines/process-identity.ts";
 import { findS3, s3Region, startS3 } from "../../local/engines/s3/s3.ts";
-import { answers, startEngine } from "../../local/engines/start-engine.ts";
+import { answers, startEngine } from "../../local/engines/start.ts";
 import { findTemporal, startTemporal, temporalNamespace } from "../../local/engines/temporal/temporal.ts";
 import { ensureTopics } from "../../src/drivers/kafka/ensure-topics.ts";
 import { searchAttributes } from "../../src/drivers/temporal/contract.ts";

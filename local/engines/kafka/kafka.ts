@@ -1,14 +1,14 @@
 import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { buildIntoCache } from "../cache.ts";
 import type { Engine, EngineOptions } from "../engine.ts";
 import { engineEnvironment, loopback } from "../engine.ts";
-import { buildIntoCache } from "../engine-cache.ts";
-import { EngineError } from "../engine-error.ts";
+import { EngineError } from "../error.ts";
 import type { Find } from "../find.ts";
 import { findOnPath, pinnedVersion, requireProgram } from "../programs.ts";
 import { runProgram } from "../run-program.ts";
-import { acceptsConnections, startEngine, startLimitMs } from "../start-engine.ts";
+import { acceptsConnections, startEngine, startLimitMs } from "../start.ts";
 
 const here = dirname(fileURLToPath(import.meta.url));
 const copyDependencies = "org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy-dependencies";

@@ -3,10 +3,10 @@ import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import type { Engine, EngineOptions } from "../engine.ts";
 import { engineEnvironment, loopback } from "../engine.ts";
-import { EngineError } from "../engine-error.ts";
+import { EngineError } from "../error.ts";
 import { identify } from "../process-identity.ts";
 import { runProgram } from "../run-program.ts";
-import { startEngine, startLimitMs } from "../start-engine.ts";
+import { startEngine, startLimitMs } from "../start.ts";
 
 export const postgresDatabase = "automation";
 export const postgresSuperuser = "postgres";

@@ -2,12 +2,12 @@ import { mkdirSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { buildWithGo } from "../build-with-go.ts";
+import { buildIntoCache } from "../cache.ts";
 import type { Engine, EngineOptions } from "../engine.ts";
 import { engineEnvironment, loopback } from "../engine.ts";
-import { buildIntoCache } from "../engine-cache.ts";
 import type { Find } from "../find.ts";
 import { acceptFromPath, pinnedVersion } from "../programs.ts";
-import { answers, startEngine } from "../start-engine.ts";
+import { answers, startEngine } from "../start.ts";
 
 const here = dirname(fileURLToPath(import.meta.url));
 

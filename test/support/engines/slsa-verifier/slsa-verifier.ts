@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { buildWithGo } from "../../../../local/engines/build-with-go.ts";
-import { buildIntoCache } from "../../../../local/engines/engine-cache.ts";
+import { buildIntoCache } from "../../../../local/engines/cache.ts";
 import type { Find } from "../../../../local/engines/find.ts";
 import { pinnedVersion } from "../../../../local/engines/programs.ts";
 

@@ -3,8 +3,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, it, vi } from "vitest";
 import { findBy } from "../../test/support/probes/find.ts";
-import type { Build } from "./engine-cache.ts";
-import { buildIntoCache } from "./engine-cache.ts";
+import type { Build } from "./cache.ts";
+import { buildIntoCache } from "./cache.ts";
 
 let cache: string;
 

@@ -14,7 +14,7 @@ import {
 import { open } from "node:fs/promises";
 import { homedir } from "node:os";
 import { join } from "node:path";
-import { EngineError } from "./engine-error.ts";
+import { EngineError } from "./error.ts";
 import type { FileLock } from "./file-lock.ts";
 import { lockFile } from "./file-lock.ts";
 import type { Find } from "./find.ts";

@@ -3,10 +3,10 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "n
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, expect, it } from "vitest";
-import { startProcess, stopLeftovers } from "./engine-process.ts";
 import { freePorts } from "./ports.ts";
+import { startProcess, stopLeftovers } from "./process.ts";
 import { identify, lives } from "./process-identity.ts";
-import { startEngine } from "./start-engine.ts";
+import { startEngine } from "./start.ts";
 import { waitUntil } from "./wait-until.ts";
 
 const signal = AbortSignal.timeout(60_000);
@@ -48,7 +48,7 @@ it("kills a process that does not end when asked, with all of its group", async 
 
 it("ends with its supervisor when that one is killed", async () => {
   const folder = aFolder();
-  const module = new URL("./engine-process.ts", import.meta.url).href;
+  const module = new URL("./process.ts", import.meta.url).href;
   const options = JSON.stringify({ name: "sleeper", argv: ["sleep", "60"], env, ...folder });
   const script = `const { startProcess } = await import(${JSON.stringify(module)});
     console.log((await startProcess(${options})).pid); setInterval(() => {}, 1000);`;

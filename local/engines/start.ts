@@ -1,9 +1,9 @@
 import { readFileSync } from "node:fs";
 import { connect } from "node:net";
-import { EngineError } from "./engine-error.ts";
-import type { EngineProcess, EngineProcessOptions } from "./engine-process.ts";
-import { startProcess } from "./engine-process.ts";
+import { EngineError } from "./error.ts";
 import { isFree } from "./ports.ts";
+import type { EngineProcess, EngineProcessOptions } from "./process.ts";
+import { startProcess } from "./process.ts";
 import { waitUntil } from "./wait-until.ts";
 
 /**
