@@ -83,7 +83,10 @@ export function readBoard(ledger: Ledger, now: Date): Board {
       .list("TRIED")
       .filter((entry) => !isExpired(entry, now))
       .map(({ tenant, key, method, runId, since, expiresAt }) => ({
-        ...{ tenant, key, method, runId },
+        tenant,
+        key,
+        method,
+        runId,
         triedAt: since.toISOString(),
         expiresAt: expiresAt?.toISOString(),
       })),
@@ -132,7 +135,14 @@ function impedimentsOf(entries: readonly KeyEntry[]): Board["held"]["impediments
     const latest = occurrences.reduce((a, b) => (b.request.occurrences >= a.request.occurrences ? b : a));
     const { impedimentId, product, sprint, backlogItems, cause, summary, lines } = latest.request;
     return {
-      ...{ tenant: latest.entry.tenant, id: latest.id, impedimentId, product, sprint, backlogItems, cause, summary },
+      tenant: latest.entry.tenant,
+      id: latest.id,
+      impedimentId,
+      product,
+      sprint,
+      backlogItems,
+      cause,
+      summary,
       lines: lines.map((line) => toJson(VerdictLineSchema, line)),
       occurrences: latest.request.occurrences,
       runIds: [...new Set(occurrences.map(({ entry }) => entry.runId))],
@@ -143,8 +153,11 @@ function impedimentsOf(entries: readonly KeyEntry[]): Board["held"]["impediments
 function proofOf({ runId, key, since }: KeyEntry, meta: HandoffMeta | undefined): Proof {
   const { correlationId, profileDigest, vsa, evidence } = meta === undefined ? {} : toJson(HandoffMetaSchema, meta);
   return {
-    ...{ runId, key, confirmedAt: since.toISOString() },
-    ...{ correlationId: correlationId ?? "", profileDigest: profileDigest ?? "" },
+    runId,
+    key,
+    confirmedAt: since.toISOString(),
+    correlationId: correlationId ?? "",
+    profileDigest: profileDigest ?? "",
     vsa: (vsa ?? null) as JsonValue,
     evidence: (evidence ?? []) as JsonValue,
   };

@@ -137,7 +137,14 @@ function record<I extends DescMessage, O extends DescMessage>(
     if (ruling.outcome === "becomes" && phase === "try") method.check(request);
     const nothing = create(method.output);
     const entry: KeyEntry = known ?? {
-      ...{ tenant, key, runId, method: method.name, state: "TRIED", since: at, expiresAt, request: content },
+      tenant,
+      key,
+      runId,
+      method: method.name,
+      state: "TRIED",
+      since: at,
+      expiresAt,
+      request: content,
       answer: toJsonString(method.output, phase === "try" ? method.answer(request, tenant) : nothing),
       digests: { try: null, confirm: null, cancel: null },
     };

@@ -2,8 +2,8 @@ import { z } from "zod";
 import { UnusableConfigurationError } from "./unusable-configuration-error.ts";
 
 /**
- * What each process reads from its environment, and nothing else does. A missing or malformed variable is named with its rule.
- * Files named here (operator file, token file, keys) are read by their owners when needed, so that a rotated one is picked up.
+ * What each process reads from its environment; nothing else reads it. The error for a missing or malformed variable names it and its rule.
+ * Files named here (operator file, token file, keys) are read when they are needed, so that a rotated file is picked up.
  */
 const address = z.string().regex(/^[^:\s]+:\d{1,5}$/, "must be HOST:PORT, for example 127.0.0.1:8080");
 const url = z.url({ error: "must be a URL" });

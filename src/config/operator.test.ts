@@ -20,10 +20,14 @@ const operatorOf = (yaml: string) => {
 describe("the operator's word on the time of runs", () => {
   it("is a day in the queue, an hour of work and three days of hand-off when it says nothing", () => {
     expect(operatorOf("").runs).toEqual({
-      ...{ queueLimitSeconds: 86_400, workLimitSeconds: 3_600, handoffLimitSeconds: 259_200 },
+      queueLimitSeconds: 86_400,
+      workLimitSeconds: 3_600,
+      handoffLimitSeconds: 259_200,
     });
     expect(operatorOf("runs: { queueLimit: 60s, timeLimit: 1s, handoffLimit: 2592000s }").runs).toEqual({
-      ...{ queueLimitSeconds: 60, workLimitSeconds: 1, handoffLimitSeconds: 2_592_000 },
+      queueLimitSeconds: 60,
+      workLimitSeconds: 1,
+      handoffLimitSeconds: 2_592_000,
     });
   });
 
@@ -57,8 +61,14 @@ describe("the operator's word on workspaces", () => {
       policy: {
         paths: platformPaths,
         limits: {
-          ...{ memoryBytes: "2147483648", processes: 256, outputBytes: "16777216", diskBytes: "2147483648" },
-          ...{ stepTime: "600s", idleTime: "120s", patchBytes: "4194304", changedFiles: 500 },
+          memoryBytes: "2147483648",
+          processes: 256,
+          outputBytes: "16777216",
+          diskBytes: "2147483648",
+          stepTime: "600s",
+          idleTime: "120s",
+          patchBytes: "4194304",
+          changedFiles: 500,
         },
       },
       tenants: {},

@@ -54,10 +54,10 @@ const timeLimit = (ordinary: string) =>
     .transform((text) => Number(text.slice(0, -1)))
     .refine((seconds) => seconds >= 1 && seconds <= longestLimitSeconds, "must be between 1s and 2592000s (30 days)");
 
-/** How long runs may take whose plan does not say it. */
+/** Time limits of runs whose plan has none. */
 const runs = z
   .strictObject({
-    /** Of waiting until the work begins. */
+    /** Until the work begins. */
     queueLimit: timeLimit("86400s"),
     /** Of the work. */
     timeLimit: timeLimit("3600s"),
@@ -65,14 +65,16 @@ const runs = z
     handoffLimit: timeLimit("259200s"),
   })
   .transform(({ queueLimit, timeLimit, handoffLimit }) => ({
-    ...{ queueLimitSeconds: queueLimit, workLimitSeconds: timeLimit, handoffLimitSeconds: handoffLimit },
+    queueLimitSeconds: queueLimit,
+    workLimitSeconds: timeLimit,
+    handoffLimitSeconds: handoffLimit,
   }));
 
-/** Work in boxes: where, on what, and how much of it. */
+/** Work in boxes: isolation classes, policy, repositories. */
 const workspaces = z.strictObject({
-  /** Classes that this installation has workers for; empty: a plan with steps is refused. */
+  /** Isolation classes that this installation has workers for; empty: a plan with steps is refused. */
   isolation: z.array(isolationClass).default([]),
-  /** The platform's layer of every run's policy. What it leaves out of limits is the above, and what it leaves out of paths `platformPaths`. */
+  /** The platform's layer of every run's policy. Limits that it leaves out are those above, and paths `platformPaths`. */
   policy: policy.default({}).transform(
     (own): PolicyJson => ({
       ...own,
@@ -85,11 +87,11 @@ const workspaces = z.strictObject({
   /** What tenants may declare as repositories. */
   repositories: z
     .strictObject({
-      /** Taken by https: `host`, or `host:port` for another port than 443. */
+      /** Hosts that may be used by https: `host`, or `host:port` for another port than 443. */
       hosts: z
         .array(z.string().regex(/^[a-z0-9][a-z0-9.-]*(:[0-9]{1,5})?$/, "must be host or host:port, in lower case"))
         .default([]),
-      /** Folders below which the tenants' own repositories lie. */
+      /** Folders with the tenants' own repositories. */
       roots: z
         .array(
           z.strictObject({
@@ -107,7 +109,7 @@ const workspaces = z.strictObject({
     .prefault({}),
 });
 
-/** How browsers name where a page comes from; `:*` stands for every port. */
+/** An origin as browsers send it; `:*` stands for every port. */
 const origin = z
   .string()
   .refine(
@@ -119,11 +121,11 @@ function isOrigin(text: string): boolean {
   return /^https?:[^*]*$/.test(text) && URL.canParse(text) && new URL(text).origin === text;
 }
 
-/** What the api's port answers beside its calls. */
+/** What the api's port allows beside its calls. */
 const api = z.strictObject({
-  /** Pages in browsers that may call it; none unless told. */
+  /** Origins of pages that may call it from browsers. */
   corsOrigins: z.array(origin).default([]),
-  /** Whether it tells its protos to tools, and to anybody who asks: for development. */
+  /** Whether it answers gRPC reflection, for anybody who asks: for development. */
   reflection: z.boolean().default(false),
 });
 
@@ -151,8 +153,8 @@ const methodology = z
 const buses = ["kafka"] as const;
 
 /**
- * What only the operator decides, in one YAML file: who may speak on which topic, how methodologies are reached, where and how tightly work is kept, and the URIs that are signed for ever.
- * Tenants cannot declare any of it.
+ * What only the operator decides, in one YAML file: which sources may publish on which topic, where hand-offs go, how work is isolated, and the prefix of signed URIs.
+ * Tenants can't declare any of it.
  */
 const operator = z.strictObject({
   /** A bus does not tell who produced a record, so a source is bound to (bus, cluster, topic), tenants, orgs and types here. Producers of one topic trust each other. */
@@ -167,7 +169,7 @@ const operator = z.strictObject({
         topic: z.string().min(1),
         source: z.string().min(1).max(500),
         tenants: z.array(tenant).min(1),
-        /** Required, so that a source speaks for nobody by omission; `*`: every org of these tenants. */
+        /** Required, so that no source is bound to every org by mistake; `*`: every org of these tenants. */
         orgs: z.array(z.union([z.literal("*"), tenant])).min(1),
         types: z.array(z.string().min(1)).min(1),
       }),

@@ -1,6 +1,6 @@
 import type { PathRulesJson } from "../gen/automation/v1/policy_pb.ts";
 
-/** Files that say what CI, git, editors and package managers execute or fetch, without anybody's asking for it there and then. */
+/** Files that make CI, git, editors and package managers execute or fetch something by themselves. */
 const denied = [
   // pipelines
   ".github/workflows/**",
@@ -67,5 +67,5 @@ const denied = [
   "**/.bazelrc",
 ];
 
-/** What the platform's layer denies where the operator's file gives no list; one that it gives holds instead, whole. */
+/** What the platform's layer denies when the operator file has no list; a list there replaces this one. */
 export const platformPaths: PathRulesJson = { deny: denied };

@@ -1,4 +1,4 @@
-/** What a process is told about its surroundings can't be used; the message says where, what and why, and no values of variables. */
+/** The environment or a configuration file can't be used. The message says where, what and why; it has no values of variables. */
 export class UnusableConfigurationError extends Error {
   override readonly name = "UnusableConfigurationError";
   readonly code = "unusable_configuration";

@@ -1,6 +1,6 @@
 import type { Transaction } from "../tenancy/transaction.ts";
 
-/** Tells every cache that what the tenant declares has changed; in the transaction of the change. */
+/** Tells every cache that the tenant's declarations changed. Called in the transaction of the change. */
 export async function bumpRevision(transaction: Transaction, tenant: string): Promise<void> {
   await transaction.query(
     `insert into declaration_revisions (tenant) values ($1)

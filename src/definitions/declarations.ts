@@ -19,9 +19,9 @@ export interface DefinitionSelector {
   readonly channel?: string;
 }
 
-/** What a decision may ask about what a tenant declares, at one revision. */
+/** What a tenant declares, at one revision, as decisions read it. */
 export interface Declarations {
-  /** Those of a profile, in the order in which they are asked. */
+  /** The rules of a profile, in the order in which they are tried. */
   rules(profileId: string): readonly WorkflowRuleJson[];
   /** The version, or the newest when none is named. */
   profile(id: string, version?: string): StoredProfile | undefined;
@@ -32,19 +32,19 @@ export interface Declarations {
   persona(id: string, version?: string): StoredPersona | undefined;
 }
 
-/** A decision that rests on what a tenant declares. It is made again while something it asked for was not read yet: it must have no effects. */
+/** A decision that depends on what a tenant declares. `decide` is called again after something that it asked for was read, so it must have no side effects. */
 export interface DeclaredDecision<T> {
   readonly tenant: string;
   readonly decide: (declarations: Declarations) => T;
 }
 
-/** Makes decisions by the declarations as they stand in this transaction; the answers come in the order of the decisions. */
+/** Makes decisions by the declarations that this transaction sees. The answers are in the order of the decisions. */
 export type DecideByDeclarations = <T>(
   transaction: Transaction,
   decisions: readonly DeclaredDecision<T>[],
 ) => Promise<T[]>;
 
-/** What is read of each kind; the value is absent where the tenant declares no such thing. */
+/** The kinds of declarations and what is read of each. */
 interface Declared {
   readonly rules: readonly WorkflowRuleJson[];
   readonly profile: StoredProfile;
@@ -64,12 +64,12 @@ const lookUps: { readonly [K in Kind]: LookUp<Declared[K]> } = {
   persona: lookUpPersonas,
 };
 
-/** Characters of JSON that are kept over batches, for all tenants together. */
+/** Size of the cache: characters of JSON, for all tenants together. */
 const keptCharacters = 32 * 1024 * 1024;
-/** Decisions whose declarations are held at once beside what is kept. */
+/** Decisions made at once; their declarations are held in memory beside the cache. */
 const heldDecisions = 50;
 
-/** One thing that a decision asked for; the key names tenant and revision, too, so that nothing that is kept is ever stale. */
+/** One thing that a decision asked for. The key includes tenant and revision, so cached values are never stale. */
 interface Need extends Wanted {
   readonly kind: Kind;
   readonly key: string;
@@ -77,8 +77,8 @@ interface Need extends Wanted {
 type Known = Map<string, unknown>;
 
 /**
- * Reads what the decisions turn out to need, and no more: what one tenant declares beside that costs nobody anything.
- * What was read is kept, within a bound of memory, until the tenant's revision moves: then a batch costs one small query.
+ * Reads only what the decisions ask for, so that a tenant with many declarations slows nobody down.
+ * What was read is cached until the tenant's revision changes; a batch that finds everything in the cache costs one small query.
  */
 export function createDecideByDeclarations(): DecideByDeclarations {
   const kept = new LRUCache<string, { readonly value: unknown }>({
@@ -104,7 +104,7 @@ export function createDecideByDeclarations(): DecideByDeclarations {
   };
 }
 
-/** Decides, reads what was missing, decides again: three times at most, for a plan is known by its profile, and its personas by the plan. */
+/** Decides, reads what was missing, and decides again. Three reads at most: the profile leads to the plan, and the plan to its personas. */
 async function decideAll<T>(
   transaction: Transaction,
   decisions: readonly DeclaredDecision<T>[],
@@ -126,7 +126,7 @@ async function decideAll<T>(
   }
 }
 
-/** Answers from what is known; what is not is noted as a need, and the decision is made again. */
+/** Answers from what was read. What was not is added to `needs`, and the decision is made again. */
 function asking(
   tenant: string,
   revision: number,
@@ -135,7 +135,7 @@ function asking(
   needs: Map<string, Need>,
 ): Declarations {
   const read = <K extends Kind>(kind: K, id: string, version = ""): Declared[K] | undefined => {
-    if (revision === 0) return undefined; // it never declared anything
+    if (revision === 0) return undefined; // the tenant never declared anything
     const key = JSON.stringify([tenant, revision, kind, id, version]);
     const before = known.has(key) ? undefined : kept.get(key);
     if (before !== undefined) known.set(key, before.value);

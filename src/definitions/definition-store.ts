@@ -72,7 +72,7 @@ export async function readDefinitions(
   return rows;
 }
 
-/** @returns false when the version was there */
+/** @returns false when the version exists already */
 export async function insertVersion(
   transaction: Transaction,
   stored: StoredVersion & { readonly tenant: string; readonly publishedBy: string },

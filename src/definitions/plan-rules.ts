@@ -10,7 +10,7 @@ import { faultOfTime, faultsOfPolicy } from "./policy/policy-rules.ts";
 
 const longestLimitMs = 30 * 24 * 3_600_000;
 
-/** Everything about a plan that its proto's rules don't see and that no run could do; empty: it can be published. */
+/** Everything in a plan that no run could do and that the rules of its proto don't check. Empty: the plan can be published. */
 export function faultsOfPlan(plan: AutomationPlan): string[] {
   const { timeLimit, queueLimit, handoffLimit, steps, repository } = plan;
   const json = toJson(AutomationPlanSchema, plan);
@@ -61,7 +61,9 @@ function faultsOfStep({ kind, timeLimit }: Step, field: string): string[] {
 function faultOfArgv(argv: readonly string[], field: string): string[] {
   if (argv[0] === "") return [`${field}.0 is empty; name the program`];
   const index = argv.findIndex((word) => word.includes("\0") || !word.isWellFormed());
-  return index < 0 ? [] : [`${field}.${index} has NUL or text that is no Unicode, which no program can be given`];
+  return index < 0
+    ? []
+    : [`${field}.${index} has NUL or invalid Unicode, which can't be passed to a program; remove it`];
 }
 
 function faultOfPath(path: string, field: string): string[] {
@@ -87,7 +89,7 @@ function repeated(
   });
 }
 
-/** What looks at the capture comes after everything that makes it. */
+/** Steps that read the captured tree must come after the steps that change it. */
 function lateWork(steps: readonly Step[]): string[] {
   const looks = ({ kind }: Step) => kind.case === "test" || kind.case === "document";
   const first = steps.findIndex(looks);

@@ -1,6 +1,6 @@
 import type { Gate, Profile, Requirement } from "../gen/governance/v1/profile_pb.ts";
 
-/** What evidence of a kind can state; the first is what a requirement asks for when it names no outcome. */
+/** The outcomes that evidence of each kind can state. A requirement without an outcome asks for the first. */
 export const outcomesOfKind: ReadonlyMap<string, readonly string[]> = new Map([
   ["agent-run", ["COMPLETED", "FAILED", "CANCELLED", "TIMED_OUT"]],
   ["test-result", ["PASSED", "FAILED"]],
@@ -8,7 +8,7 @@ export const outcomesOfKind: ReadonlyMap<string, readonly string[]> = new Map([
   ["document", ["KEPT"]],
 ]);
 
-/** Lines that every verdict of work has, whatever its profile asks for. */
+/** Lines that every verdict on work has, whatever its profile requires. */
 const ownLines = /^(steps-done|work-examined|capture-complete|exit-gate-.*|tests-kept-.*)$/;
 
 /**

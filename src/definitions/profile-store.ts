@@ -55,7 +55,7 @@ export async function readNewestProfiles(
   return rows.map(({ profile }) => profile);
 }
 
-/** @returns false when the version was there */
+/** @returns false when the version exists already */
 export async function insertProfile(
   transaction: Transaction,
   stored: StoredProfile & { readonly tenant: string; readonly publishedBy: string },

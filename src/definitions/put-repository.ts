@@ -14,7 +14,7 @@ import { upsertRepository } from "./repository-store.ts";
 
 export type PutRepository = (repository: Repository, who: Principal) => Promise<void>;
 
-/** Creates or replaces a repository; runs that are accepted from then on work from it. @throws InvalidDeclarationError */
+/** Creates or replaces a repository. It applies to runs that are accepted afterwards. @throws InvalidDeclarationError */
 export function createPutRepository(deps: {
   readonly inScope: InScope;
   readonly bounds: RepositoryBounds;

@@ -6,10 +6,10 @@ import type { InScope } from "../tenancy/transaction.ts";
 import { bumpRevision } from "./declaration-revision-store.ts";
 import { countOtherRules, upsertRule } from "./rule-store.ts";
 
-/** Whoever decides reads all rules of a profile. */
+/** Most rules of one profile: every decision reads all of them. */
 const mostRules = 100;
 
-/** A profile has as many rules as one may have. */
+/** The profile has the most rules that it may have. */
 export class TooManyRulesError extends Error {
   override readonly name = "TooManyRulesError";
   readonly code = "too_many_rules";
@@ -20,7 +20,7 @@ export class TooManyRulesError extends Error {
 
 export type PutRule = (rule: WorkflowRule, who: Principal) => Promise<void>;
 
-/** Creates or replaces a rule; requests that are accepted from then on are asked by it. @throws TooManyRulesError */
+/** Creates or replaces a rule. It applies to requests that arrive afterwards. @throws TooManyRulesError */
 export function createPutRule(deps: { readonly inScope: InScope }): PutRule {
   return (message, who) => {
     const { tenant, subject } = who;

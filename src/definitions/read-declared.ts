@@ -40,7 +40,7 @@ export class UnknownProfileError extends UnknownIdError {
   }
 }
 
-/** Postgres keeps no text with NUL, and so looks for none. */
+/** Postgres can't store text with NUL, so nothing has such a name. */
 const canBeNames = (...names: readonly string[]): boolean => names.every((name) => storable(name) === name);
 
 /** Reads what a tenant declares. */
@@ -49,7 +49,7 @@ export interface ReadDeclared {
   version(scope: Scope, selector: DefinitionSelector): Promise<GetWorkflowVersionResponseJson>;
   /** By id. @throws InvalidPageTokenError, as every list */
   definitions(scope: Scope, page?: Page): Promise<ListWorkflowDefinitionsResponseJson>;
-  /** In the order in which they are asked. */
+  /** In the order in which they are tried. */
   rules(scope: Scope, page?: Page): Promise<ListWorkflowRulesResponseJson>;
   /** By id. */
   repositories(scope: Scope, page?: Page): Promise<ListRepositoriesResponseJson>;

@@ -2,11 +2,11 @@ import type { Violation } from "@bufbuild/protovalidate";
 import type { ReasonJson } from "../gen/automation/v1/run_event_pb.ts";
 import { cutText, storable } from "../text/strangers-text.ts";
 
-/** Why something is not accepted; every part is filled, so that its author can act on it. */
+/** Why a request is not accepted. Every part is filled, so that its author can act on it. */
 export type Reason = Required<ReasonJson>;
 
 /**
- * Every part comes out storable, since a value or a parser's message may quote anything.
+ * Makes every part storable, because a value or a parser's message may quote any text.
  * @param value - shown cut to 200 characters
  * @param rule - shown cut to 500 characters
  */

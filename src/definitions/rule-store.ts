@@ -2,7 +2,7 @@ import { wantedRows, wantedValues } from "../drivers/postgres/look-up.ts";
 import type { WorkflowRuleJson } from "../gen/workflows_runtime/v1/workflow_rule_pb.ts";
 import type { LookUp, Transaction } from "../tenancy/transaction.ts";
 
-/** Rules in the order in which they are asked, at most `limit` of those after one. */
+/** Rules in the order in which they are tried, at most `limit` of those after one. */
 export async function readRules(
   transaction: Transaction,
   tenant: string,
@@ -17,7 +17,7 @@ export async function readRules(
   return rows.map((row) => row.rule);
 }
 
-/** The rules of profiles by the profile's id, each list in the order in which its rules are asked. */
+/** The rules of profiles by the profile's id, each list in the order in which its rules are tried. */
 export const lookUpRules: LookUp<WorkflowRuleJson[]> = async (transaction, wanted) => {
   const { rows } = await transaction.query<{ index: number; value: WorkflowRuleJson[] }>(
     `select wanted.index, jsonb_agg(r.rule order by r.priority, r.rule_id) as value from ${wantedRows}

@@ -4,19 +4,19 @@ import type { ProfileJson } from "../gen/governance/v1/profile_pb.ts";
 import type { Reason } from "./rejection-reason.ts";
 import { reason } from "./rejection-reason.ts";
 
-/** What is known about a request before a run is made of it. */
+/** What is known about a request before it becomes a run. */
 export interface GuardedRequest {
   readonly request: RunRequestedJson;
   /** The method of the request's context. */
   readonly method: string;
   readonly references: ReferencesJson;
   readonly profile: ProfileJson;
-  /** Roles that people of this installation can hold; empty: no opinion. */
+  /** Roles that people of this installation can hold; empty: every role is accepted. */
   readonly knownRoles: readonly string[];
   readonly now: Date;
 }
 
-/** Everything that makes a run impossible and can be seen before its start, all at once; empty: nothing does. */
+/** The guards before a start. @returns every reason why the run can't succeed; empty when there is none */
 export function findObstacles(guarded: GuardedRequest): Reason[] {
   return [
     ...otherMethod(guarded),

@@ -15,7 +15,7 @@ export interface ElementRow {
   readonly relationships: { readonly typeKey: string; readonly target: RefJson }[];
 }
 
-/** Adds a version of an element, made when it is new, and its relationships; the element's row is locked until the transaction ends. */
+/** Adds a version of an element and its relationships, and the element when it is new. Locks the element's row until the transaction ends. */
 export async function addElementVersion(
   transaction: Transaction,
   { tenant, org }: Scope,
@@ -42,7 +42,7 @@ export async function addElementVersion(
   ]);
 }
 
-/** Elements with a relationship to a reference, by the age of their newest version, at most `limit`. */
+/** Elements with a relationship to a reference, newest version first, at most `limit`. */
 export async function listElementsOf(
   transaction: Transaction,
   tenant: string,

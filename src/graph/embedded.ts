@@ -6,19 +6,19 @@ import { uuidV5 } from "../text/uuid-v5.ts";
 import type { ElementRow } from "./element-store.ts";
 import { addElementVersion } from "./element-store.ts";
 
-/** Namespace of element ids, so that two runs of an org on one work item meet at one element. */
+/** Namespace of element ids: two runs of an org on one work item write versions of the same element. */
 const elementNamespace = "5d3c3f7e-4a1b-5a0e-9a55-0b4b6f0d6c11";
 
-/** Evidence of one COMPLETED run on what it was about. */
+/** Evidence of one COMPLETED run. */
 export interface RunEvidence {
   readonly tenant: string;
   readonly org: string;
   readonly runId: string;
   /** Lower-case method name: `scrum`. */
   readonly method: string;
-  /** What the element is the evidence of: the run's first work item, else the run. */
+  /** What the element is evidence for: the run's first work item, or the run when it has none. */
   readonly subject: { readonly kind: string; readonly id: string };
-  /** The work items that this evidence is for, the increment that a hand-off returned included. */
+  /** The work items that this evidence is for, including an increment that the hand-off returned. */
   readonly workItems: readonly RefJson[];
   readonly attachments: readonly AttachmentJson[];
   /** Absent for a run without a workspace. */
@@ -35,14 +35,14 @@ export interface MadeByRun {
 }
 
 /**
- * Writes a run's evidence into the embedded graph, in the transaction that ends the run: one `ameide:evidence` element per subject, one `ameide:change-set` per subject and repository, and one
- * element per document of a repository, of the type that its step names; one version of each per run, related as `ameide:evidences` to every work item.
+ * Writes a run's evidence into the embedded graph, in the transaction that ends the run. There is one `ameide:evidence` element per subject, one `ameide:change-set` element per subject and
+ * repository, and one element per document of a repository, of the type that its step names. Each run adds one version to each, related as `ameide:evidences` to every work item.
  */
 export async function writeEvidence(transaction: Transaction, evidence: RunEvidence): Promise<void> {
   const { runId, workItems, at } = evidence;
   const relationships = workItems.map((target) => ({ typeKey: "ameide:evidences", target }));
   const elements = new Map([...elementsOf(evidence)].map((element) => [element.elementId, element]));
-  // in one order for all runs, so that two that meet at the same elements wait and never block each other for good
+  // all runs lock elements in the same order, so that two runs can't deadlock
   const ordered = [...elements.values()].sort((one, other) => (one.elementId < other.elementId ? -1 : 1));
   await Promise.all(
     ordered.map((element) =>

@@ -1,26 +1,26 @@
-/** Takes the escape sequences out of a text that comes in pieces. */
+/** Removes escape sequences from a text that comes in pieces. */
 export interface EscapeFilter {
-  /** @returns the text without what a terminal obeys: no sequence, and no control character but tab, line feed and carriage return */
+  /** @returns the text without escape sequences and without control characters other than tab, line feed and carriage return */
   push(text: string): string;
 }
 
 type State = "text" | "escape" | "intermediate" | "csi" | "string" | "string-escape";
 
-/** Characters of one sequence; what comes after so many is text again. */
+/** Longest sequence in characters; what follows is text again. */
 const longestSequence = 64 * 1024;
 const [tab, lineFeed, carriageReturn, cancel, substitute, esc, bell] = [0x09, 0x0a, 0x0d, 0x18, 0x1a, 0x1b, 0x07];
 
 /**
- * Reads ECMA-48, in time that grows with the text alone, whatever the text is:
+ * Reads ECMA-48, in time proportional to the text:
  *
- * - text → escape at ESC; → csi at U+009B; → string at U+0090, 98, 9D, 9E, 9F (DCS, SOS, OSC, PM, APC); other control characters are dropped
+ * - text → escape at ESC; → csi at U+009B; → string at U+0090, 98, 9D, 9E, 9F (DCS, SOS, OSC, PM, APC); other control characters are removed
  * - escape → csi at `[`; → string at `P X ] ^ _`; → intermediate at 20–2F; → text after any other of 30–7E
  * - intermediate → text after one of 30–7E
  * - csi → text after one of 40–7E
  * - string → text after BEL or U+009C; → string-escape at ESC
  * - string-escape → text after `\`; else it is an escape of its own
  *
- * Whatever does not fit in a sequence ends it and is read as text, and so does CAN or SUB, which are dropped; a line feed ends a string, for the end of a line must not hide the next one.
+ * A character that can't be part of a sequence ends it and is read as text. CAN and SUB end it too, and are removed. A line feed ends a string, so that one line can't hide the next.
  */
 export function createEscapeFilter(): EscapeFilter {
   let state: State = "text";
@@ -107,7 +107,7 @@ function isStart(code: number): boolean {
   return code === 0x90 || code === 0x98 || (code >= 0x9d && code <= 0x9f);
 }
 
-/** A text by itself that any store and terminal takes: no escape sequences, no control characters but tab and line feed, no half of a character. */
+/** A text that any store and terminal can take: without escape sequences, control characters other than tab and line feed, and half characters. */
 export function withoutEscapes(text: string): string {
   return createEscapeFilter().push(text).replaceAll("\r", "").toWellFormed();
 }

@@ -1,8 +1,8 @@
 import { visit } from "jsonc-parser";
 
-/** What JSON says and nobody may keep as if it had said something else. */
+/** A place in JSON that would not be kept as it is written. */
 export interface JsonFault {
-  /** Names and indexes from the outside in. */
+  /** Names and indexes, outermost first. */
   readonly path: readonly (string | number)[];
   /** As written. */
   readonly value: string;
@@ -14,8 +14,8 @@ const told = 20;
 const plainText = "must have no NUL and no lone surrogate";
 
 /**
- * Reads JSON (RFC 8259), and names what would not be kept as written: names that come twice in an object, numbers that no double is,
- * text that Postgres can't keep or RFC 8785 can't write, and what is nested deeper than `depthLimit`.
+ * Reads JSON (RFC 8259), and names what would not be kept as written: repeated names in an object, numbers that are not exactly a double,
+ * text that Postgres can't store or RFC 8785 can't write, and values nested deeper than `depthLimit`.
  * @returns at most 20 faults
  * @throws SyntaxError
  */
@@ -53,7 +53,7 @@ export function readExactJson(text: string, depthLimit: number): { value: unknow
 
 const isPlain = (text: string): boolean => !text.includes("\0") && text.isWellFormed();
 
-/** @returns where it is deeper than that */
+/** @returns the place that is nested too deeply */
 function pathBelow(value: unknown, depth: number): (string | number)[] | undefined {
   if (typeof value !== "object" || value === null) return undefined;
   if (depth === 0) return [];
@@ -64,7 +64,7 @@ function pathBelow(value: unknown, depth: number): (string | number)[] | undefin
   return undefined;
 }
 
-/** Whether the double that a decimal is read as is written as the same decimal (ECMAScript's shortest form, which RFC 8785 takes). */
+/** Whether a decimal stays the same when it is read as a double and written again (ECMAScript's shortest form, as in RFC 8785). */
 export function isExact(written: string): boolean {
   const read = String(Number(written));
   return read === written || (Number.isFinite(Number(read)) && decimalOf(written) === decimalOf(read));

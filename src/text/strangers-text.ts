@@ -1,19 +1,19 @@
-/** Strangers' text: whatever a persona, a repository, a report or a receiver wrote. Pure: the workflow uses it, too. */
+/** Strangers' text: what a persona, a repository, a report or a receiver wrote. Pure, because the workflow uses it too. */
 
 /** Longest reason that a worker may give for an end, in UTF-16 units; the protos of CompleteWork and AbortSeal say the same. */
 export const longestReason = 2_000;
 /** Longest reason that is shown beside other things, in UTF-16 units. */
 export const longestShownReason = 500;
 
-/** What stands for text that was cut off. */
+/** Replaces text that was cut off. */
 const ellipsis = "…";
 
-/** Text that Postgres keeps and RFC 8785 can write: NUL is shown as its symbol, half a character as the replacement character; all else stays. */
+/** Makes a text that Postgres can store and RFC 8785 can write: NUL becomes its symbol, half a surrogate pair the replacement character. */
 export function storable(text: string): string {
   return text.toWellFormed().replaceAll("\0", "\u2400");
 }
 
-/** A JSON value with every text in it storable, names of fields too. */
+/** Makes every text in a JSON value storable, including names of fields. */
 export function storableJson<T>(value: T): T {
   return storableValue(value) as T;
 }
@@ -26,7 +26,7 @@ function storableValue(value: unknown): unknown {
 }
 
 /**
- * Cuts a text between characters, and shows that it did.
+ * Cuts a text between characters, and ends it with an ellipsis when it was cut.
  * @param most - UTF-16 units of the result, at least 1
  */
 export function cutText(text: string, most: number): string {
@@ -40,17 +40,17 @@ export function lastWords(text: string, most: number): string {
   return text.slice(isBetweenCharacters(text, from) ? from : from + 1);
 }
 
-/** What is not seen, or moves or hides what stands around it: control characters, line separators, directions, joiners, fillers, tags; not the two selectors that make an emoji of a sign. */
+/** Characters that are invisible, or move or hide the text around them: control characters, line separators, directions, joiners, fillers, tags; without the two emoji selectors. */
 const unseen = /(?![\uFE0E\uFE0F])[\p{Cc}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}\uFFF9-\uFFFB]/gu;
-/** They join letters in some languages, and people in emoji. */
+/** They join letters in some languages, and parts of emoji. */
 const joiners = ["\u200c", "\u200d"];
 
-/** A text with whatever is not seen, or moves the text around it, as `\x1b`, `\u202e` or `\u{e0041}`: fit for a terminal. */
+/** Shows invisible characters and those that move text as `\x1b`, `\u202e` or `\u{e0041}`: safe for a terminal. */
 export function visible(text: string): string {
   return text.toWellFormed().replace(unseen, escaped);
 }
 
-/** JSON of the same value, with whatever is not seen in its texts as `\u202e`. */
+/** JSON of the same value, with invisible characters in its texts as `\u202e`. */
 export function visibleJson(json: string): string {
   return json.replace(unseen, (character) =>
     character
@@ -61,7 +61,7 @@ export function visibleJson(json: string): string {
 }
 
 /**
- * Makes a text fit to stand in one line that people read: storable, visible but for joiners, cut between characters.
+ * Makes a text safe to show in one line: storable, invisible characters shown except joiners, cut between characters.
  * @param most - UTF-16 units of the result
  */
 export function shownText(text: string, most: number): string {
@@ -78,7 +78,7 @@ function escaped(character: string): string {
   return code > 0xff ? `\\u${digits.padStart(4, "0")}` : `\\x${digits.padStart(2, "0")}`;
 }
 
-/** @returns whether no surrogate pair stands across a place of the text */
+/** @returns whether a place of the text is not inside a surrogate pair */
 function isBetweenCharacters(text: string, at: number): boolean {
   return at <= 0 || at >= text.length || (text.codePointAt(at - 1) ?? 0) <= 0xffff;
 }

@@ -5,7 +5,7 @@ import { utcOf } from "./rfc3339.ts";
 
 export type JsonPath = readonly (string | number)[];
 
-/** What is not right in JSON that shall be a message: where, by which rule, and what to do. */
+/** What is wrong in the JSON of a message: where, the broken rule, and the remedy. */
 export interface UnreadableField {
   readonly path: JsonPath;
   readonly rule: string;
@@ -13,8 +13,8 @@ export interface UnreadableField {
 }
 
 /**
- * Finds the field that makes `fromJson` fail, by reading ever smaller parts.
- * @param at - path of the value within what its author wrote
+ * Finds the field that makes `fromJson` fail, by reading smaller and smaller parts.
+ * @param at - path of the value in the whole document
  * @param error - what `fromJson` threw
  */
 export function findUnreadableField(
@@ -46,7 +46,7 @@ export function findUnreadableField(
 }
 
 /**
- * Finds a time that `fromJson` takes for another one: the 30th of February for the 2nd of March.
+ * Finds a time that does not exist and that `fromJson` reads as another one: 30 February as 2 March.
  * @param at - as of `findUnreadableField`
  */
 export function findImpossibleTime(
@@ -88,7 +88,7 @@ function faultOfScalar(field: DescField, path: JsonPath, fault: Error): Unreadab
   return { path, rule, remedy: rule.startsWith("expected string") ? "put it in quotes" : "correct it" };
 }
 
-/** The library's own words, without what they begin with. */
+/** The library's message without its prefix. */
 function ruleOf(error: unknown): string {
   const message = error instanceof Error ? error.message : String(error);
   const begin = message.indexOf(" from JSON: ");

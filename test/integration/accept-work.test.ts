@@ -61,7 +61,12 @@ const putRepository = (over: RepositoryJson) =>
 const putPersona = (version: string, manifest: PersonaManifestJson) =>
   inScope(scopeOf(tenant), async (transaction) => {
     await insertPersona(transaction, tenant, {
-      ...{ id: "fixer", version, digest: version.repeat(64), sizeBytes: 1, objectKey: "key", publishedBy: "ada" },
+      id: "fixer",
+      version,
+      digest: version.repeat(64),
+      sizeBytes: 1,
+      objectKey: "key",
+      publishedBy: "ada",
       manifest: { id: "fixer", version, ...manifest },
     });
     await bumpRevision(transaction, tenant);

@@ -330,7 +330,11 @@ describe("what a decision is made by", () => {
     for (const persona of personas)
       await inScope(scopeOf(tenant), async (transaction) => {
         await insertPersona(transaction, tenant, {
-          ...{ ...persona, sizeBytes: 1, manifest: {}, objectKey: "key", publishedBy: "ada" },
+          ...persona,
+          sizeBytes: 1,
+          manifest: {},
+          objectKey: "key",
+          publishedBy: "ada",
         });
         await bumpRevision(transaction, tenant);
       });

@@ -1,13 +1,13 @@
 /**
- * Folds text as file systems do that take different names for one: letter case (NTFS, HFS+, APFS, ext4 with casefold), Unicode normalization (HFS+, APFS, ZFS), and code points that HFS+ passes over.
- * Where they differ the widest holds, so that names which any of them takes for one are one here.
+ * Folds text the way file systems do that treat different names as the same: letter case (NTFS, HFS+, APFS, ext4 with casefold), Unicode normalization (HFS+, APFS, ZFS), and code points that HFS+ ignores.
+ * It combines the folding of all of them: names that any of them treats as the same are the same here.
  */
 export function foldText(text: string): string {
   const plain = text.normalize("NFKD").replace(/\p{Default_Ignorable_Code_Point}/gu, "");
   return plain.toUpperCase().toLowerCase().normalize("NFKD");
 }
 
-/** Folds a name in a path: its text, and without what NTFS leaves away at the end: a stream (`:…`), dots and spaces. */
+/** Folds a name in a path, without the end that NTFS ignores: a stream (`:…`), dots and spaces. */
 export function foldName(name: string): string {
   const [whole = ""] = foldText(name).split(":", 1);
   let end = whole.length;
@@ -15,7 +15,7 @@ export function foldName(name: string): string {
   return whole.slice(0, end);
 }
 
-/** A name as it is compared with rules: folded, with and without what NTFS leaves away. */
+/** A folded name, with and without the end that NTFS ignores. */
 export interface FoldedName {
   readonly text: string;
   readonly name: string;
@@ -25,7 +25,7 @@ export const foldedName = (name: string): FoldedName => ({ text: foldText(name),
 
 /**
  * @param name - folded
- * @returns what NTFS makes the short names of a name begin with, and their extension: `.gitlab-ci.yml` → `gitlab~`, `.yml`
+ * @returns how NTFS begins the short names of a name, and their extension: `.gitlab-ci.yml` → `gitlab~`, `.yml`
  */
 export function shortNameOf(name: string): { readonly start: string; readonly extension: string } {
   const bare = name.replace(/^[. ]+/, "").replaceAll(" ", "");
@@ -34,7 +34,7 @@ export function shortNameOf(name: string): { readonly start: string; readonly ex
   return { start: `${stem.slice(0, 6)}~`, extension: dot < 0 ? "" : bare.slice(dot, dot + 4) };
 }
 
-/** Whether some file system may take a name for git's own folder. */
+/** Whether any file system may treat a name as `.git`. */
 export function isGitFolder(name: string): boolean {
   return name.split("\\").some((part) => /^(\.git|git~\d+)$/.test(foldName(part)));
 }

@@ -1,12 +1,12 @@
 import type { PathPattern } from "./path-pattern.ts";
 import { partsOf } from "./path-pattern.ts";
 
-/** Of a path rule, after `**` side by side became one: what one comparison takes. */
+/** Most names and most `**` in a path pattern, after adjacent `**` became one: they bound the time of a comparison. */
 const mostParts = 32;
 const mostDeep = 4;
 
 /**
- * Whether a command rule speaks of an argv: its words are compared from the start, `*` is any one word, and further words are free.
+ * Whether a command pattern matches an argv: words are compared from the start, `*` is any one word, and argv may go on after the pattern's last word.
  * @param pattern - words with single spaces between them
  */
 export function matchesCommand(pattern: string, argv: readonly string[]): boolean {
@@ -15,7 +15,7 @@ export function matchesCommand(pattern: string, argv: readonly string[]): boolea
 }
 
 /**
- * Whether a path rule that allows speaks of a path. `*` is any text within one name, also one that begins with a dot; `**` is any number of folders, and at the end everything below.
+ * Whether an allow pattern matches a path. `*` is any text within one name, also one that begins with a dot; `**` is any number of folders, and at the end everything below.
  * @param path - relative to the repository's root, `/` between names
  */
 export function matchesPath(pattern: PathPattern<string>, path: string): boolean {
@@ -24,15 +24,15 @@ export function matchesPath(pattern: PathPattern<string>, path: string): boolean
   return places.has(pattern.end);
 }
 
-/** Says what is wrong with a command rule. @returns undefined when nothing is */
+/** @returns what is wrong with a command pattern; undefined when nothing is */
 export function faultOfCommandPattern(pattern: string): string | undefined {
   if (pattern.split(" ").includes(""))
-    return "must be words with one space between them; remove the space too many, or split the rule";
+    return "must be words with one space between them; remove the extra space, or split the pattern";
   if (/\p{Cc}/u.test(pattern)) return "must not have control characters; remove them";
   return undefined;
 }
 
-/** Says what is wrong with a path rule. @returns undefined when nothing is */
+/** @returns what is wrong with a path pattern; undefined when nothing is */
 export function faultOfPathPattern(pattern: string): string | undefined {
   const special = /[?![\]{}()\\]/.exec(pattern);
   if (special !== null)
@@ -48,13 +48,13 @@ export function faultOfPathPattern(pattern: string): string | undefined {
   return faultOfTreePath(pattern);
 }
 
-/** Says what is wrong with the name of a file in a repository's tree. @returns undefined when nothing is */
+/** @returns what is wrong with the path of a file in a repository's tree; undefined when nothing is */
 export function faultOfTreePath(path: string): string | undefined {
   const parts = path.split("/");
   if (path.startsWith("/")) return "is absolute; write it relative to the repository's root";
   if (parts.includes("..") || parts.includes(".") || parts.includes(""))
     return 'has a part that is ".", ".." or empty; write it without';
   if (/[\p{Cc}\\]/u.test(path) || !path.isWellFormed())
-    return "has a control character, a backslash or text that is no Unicode; rename the file";
+    return "has a control character, a backslash or invalid Unicode; rename the file";
   return undefined;
 }

@@ -2,8 +2,8 @@ import type { FoldedName } from "./fold-name.ts";
 import { foldName, foldText, shortNameOf } from "./fold-name.ts";
 
 /**
- * A path rule made ready to be compared, name by name. Between two names it is at some of its places: at place n its first n parts fit what came before.
- * A path fits when its last name leads to `end`. Each step looks at one part and one name, so a comparison takes places × names steps, whatever both hold.
+ * A path pattern compiled to an automaton over names. Place n means that the first n parts match the names so far; several places can hold at once.
+ * A path matches when its last name leads to `end`. Each step compares one part with one name, so a comparison takes at most places × names steps.
  */
 export interface PathPattern<Name> {
   readonly start: readonly number[];
@@ -12,7 +12,7 @@ export interface PathPattern<Name> {
   step(place: number, name: Name): readonly number[];
 }
 
-/** The rule as it is written: for what is allowed. `src/**` is everything below `src`. */
+/** Matches names exactly: for allow lists. `src/**` is everything below `src`. */
 export function exactPattern(pattern: string): PathPattern<string> {
   return patternOf(partsOf(pattern), (part) => {
     const pieces = part.split("*");
@@ -20,7 +20,7 @@ export function exactPattern(pattern: string): PathPattern<string> {
   });
 }
 
-/** The rule over everything that a checkout may take for what is written: for what is denied. `src/**` is `src` itself, too, and a name fits when a file system folds it to one that does. */
+/** Matches also names that a file system may treat as the same: for deny lists. `src/**` includes `src` itself. */
 export function foldedPattern(pattern: string): PathPattern<FoldedName> {
   const parts = partsOf(pattern);
   const of = patternOf(parts, fitsFolded);
@@ -31,7 +31,7 @@ export function foldedPattern(pattern: string): PathPattern<FoldedName> {
   return { ...of, start: withItself(of.start), step: (place, name) => withItself(of.step(place, name)) };
 }
 
-/** @returns the names of a pattern; several `**` side by side say no more than one */
+/** @returns the names of a pattern; adjacent `**` become one */
 export function partsOf(pattern: string): readonly string[] {
   return pattern.split("/").filter((part, index, all) => part !== "**" || all[index - 1] !== "**");
 }
@@ -44,7 +44,7 @@ function patternOf<Name>(
 ): PathPattern<Name> {
   const end = parts.length;
   const fits = parts.map((part) => (part === "**" ? undefined : fitsOf(part)));
-  // `**` may stand for no folder at all, but at the end it is at least one name
+  // `**` can match no folder at all; at the end it matches at least one name
   const from = [...parts, ""].map((part, place) => (part === "**" && place + 1 < end ? [place, place + 1] : [place]));
   const below = [end - 1, end];
   return {
@@ -67,7 +67,7 @@ function fitsPieces(pieces: readonly string[], name: string): boolean {
   if (!name.startsWith(first)) return false;
   let at = first.length;
   for (const piece of rest) {
-    const found = name.indexOf(piece, at); // the earliest place leaves the most to the others
+    const found = name.indexOf(piece, at); // the earliest match leaves the most text to the other pieces
     if (found < 0) return false;
     at = found + piece.length;
   }

@@ -11,8 +11,14 @@ const platform: PolicyLayer = {
   layer: "platform",
   policy: {
     limits: {
-      ...{ memoryBytes: "1000", processes: 100, outputBytes: "1000", diskBytes: "1000" },
-      ...{ stepTime: "600s", idleTime: "60s", patchBytes: "1000", changedFiles: 100 },
+      memoryBytes: "1000",
+      processes: 100,
+      outputBytes: "1000",
+      diskBytes: "1000",
+      stepTime: "600s",
+      idleTime: "60s",
+      patchBytes: "1000",
+      changedFiles: 100,
     },
   },
 };

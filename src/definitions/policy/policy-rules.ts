@@ -7,7 +7,7 @@ import { faultOfCommandPattern, faultOfPathPattern } from "./match-patterns.ts";
 
 const longestStepMs = 24 * 3_600_000;
 
-/** What is wrong with a policy that its proto's rules don't see: a rule that would match nothing protects nothing. @param field - where the policy is, for the message */
+/** What is wrong with a policy beyond the rules of its proto, such as patterns that could never match. @param field - where the policy is, for the message */
 export function faultsOfPolicy(policy: PolicyJson, field: string): string[] {
   const { commands, paths } = policy;
   const limits = fromJson(LimitsSchema, policy.limits ?? {}, { ignoreUnknownFields: true });
@@ -21,7 +21,7 @@ export function faultsOfPolicy(policy: PolicyJson, field: string): string[] {
   ];
 }
 
-/** Time that a step may take; 0 and none are no opinion. */
+/** Checks the time that a step may take; 0 and absent set no limit. */
 export function faultOfTime(time: Duration | undefined, field: string): string[] {
   const ms = time === undefined ? 0 : durationMs(time);
   if (ms === 0 || (ms >= 1_000 && ms <= longestStepMs)) return [];

@@ -6,8 +6,14 @@ const rules: WorkspaceRules = {
   isolation: [],
   policy: {
     limits: {
-      ...{ memoryBytes: "1", processes: 1, outputBytes: "1", diskBytes: "1" },
-      ...{ stepTime: "60s", idleTime: "60s", patchBytes: "1", changedFiles: 1 },
+      memoryBytes: "1",
+      processes: 1,
+      outputBytes: "1",
+      diskBytes: "1",
+      stepTime: "60s",
+      idleTime: "60s",
+      patchBytes: "1",
+      changedFiles: 1,
     },
   },
   tenants: { acme: { commands: { deny: ["rm"] } } },

@@ -5,7 +5,7 @@ import { LimitsSchema } from "../../gen/automation/v1/policy_pb.ts";
 import type { PolicyLayer } from "./policy-layers.ts";
 import { faultsOfPolicy } from "./policy-rules.ts";
 
-/** What the operator says about work in boxes. */
+/** The operator's part of the policy, and the isolation classes that exist. */
 export interface WorkspaceRules {
   /** Classes that this installation has workers for. */
   readonly isolation: readonly IsolationClassJson[];
@@ -21,7 +21,7 @@ export function operatorLayers({ policy, tenants }: WorkspaceRules, tenant: stri
   return [{ layer: "platform", policy }, ...(own === undefined ? [] : [{ layer: "tenant", policy: own }])];
 }
 
-/** @throws Error that names every field of the operator's policies that can't be meant */
+/** @throws Error that names every wrong field of the operator's policies */
 export function assertWorkspaceRules({ policy, tenants }: WorkspaceRules): void {
   const faults = [
     ...missingLimits(policy.limits ?? {}),
