@@ -17,15 +17,15 @@ import { createTemporalLogger } from "./temporal-logger.ts";
 
 const connectLimitMs = 3_000;
 const connectAgainAfterMs = 1_000;
-/** Between two looks at what keeps this worker from working. */
+/** Time between two checks whether this worker can work. */
 const lookEveryMs = 5_000;
 const lookLimitMs = 1_000;
 
 /**
  * Runs a worker until the signal aborts, then lets it finish what it holds, for at most 8 s.
- * Temporal away at the start is waited for; away later, the SDK reconnects.
+ * Waits for Temporal at the start; later the SDK reconnects.
  * @param kind - `control`: workflow tasks and api calls; `workspace`: the work of runs, in boxes that are proven before it polls
- * @throws when the worker can't go on: the process shall end and be started anew
+ * @throws Error when the worker can't go on: the process should end and be started again
  */
 export async function main(
   kind: "control" | "workspace",
@@ -40,7 +40,7 @@ export async function main(
   Runtime.install({
     logger,
     telemetryOptions: { logging: { filter: { core: "WARN", other: "ERROR" }, forward: {} } },
-    shutdownSignals: [], // the caller's signal says when
+    shutdownSignals: [], // the caller's signal ends it
   });
   let connection: NativeConnection | undefined;
   let made: PreparedWorker | undefined;
@@ -72,7 +72,7 @@ export async function main(
   }
 }
 
-/** Its code is loaded by the worker that needs it alone. A machine that lacks something is waited for; one that can't be worked on as it is set up ends the process. */
+/** Loads the code of the workspace worker only where it is needed. Waits while the machine lacks something, such as disk space; a sandbox that can't be proved ends the process. */
 async function prepareWorkspace(
   environment: Environment<"workspace">,
   { log, signal, onStanding }: { log: Log; signal: AbortSignal; onStanding: (standing: Standing) => void },
@@ -92,7 +92,7 @@ async function prepareWorkspace(
   }
 }
 
-/** Compiles the workflows before a connection is there. */
+/** Compiles the workflows while the connection is made. */
 async function prepareControl(environment: Environment<"worker">, logger: Logger): Promise<PreparedWorker> {
   const workflowBundle = await bundleWorkflows(logger);
   const token = createTokenFile(environment.AUTOMATION_TOKEN_FILE);

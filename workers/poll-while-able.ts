@@ -3,13 +3,13 @@ import type { NativeConnection } from "@temporalio/worker";
 import type { Log } from "../src/telemetry/log.ts";
 import type { PreparedWorker } from "./prepared-worker.ts";
 
-/** Why a worker does not poll; undefined: it does. */
+/** Why a worker does not poll; undefined while it polls. */
 export type Standing = string | undefined;
 
 /**
- * Lets a worker poll for as long as it can work. When something keeps it from that, it gives back what it holds, says why, and polls again once that is gone: Temporal's worker can't pause, so a new one is made.
- * @param onStanding - told whenever it begins or stops to poll
- * @returns when the signal aborts, and what it held is finished, or given back
+ * Lets a worker poll while it can work. When an obstacle appears, the worker gives back what it holds and says why; once the obstacle is gone, it polls again. Temporal's worker can't pause, so a new one is made.
+ * @param onStanding - called whenever polling begins or stops
+ * @returns when the signal has aborted and its work is finished or given back
  * @throws what ends Temporal's worker
  */
 export async function pollWhileAble(

@@ -3,7 +3,7 @@ import type { Log } from "../src/telemetry/log.ts";
 
 const levels = { TRACE: "trace", DEBUG: "debug", INFO: "debug", WARN: "warn", ERROR: "error" } as const;
 
-/** The SDK's log in ours. Its news are details to us; of its fields only those that say whose trouble it is are kept. */
+/** Writes the SDK's log into ours. Its info lines become debug lines; only the fields that identify the workflow or activity are kept. */
 export function createTemporalLogger(log: Log): Logger {
   const write = (level: LogLevel, message: string, meta: LogMetadata = {}): void => {
     const { workflowId, runId, activityType, attempt, error } = meta;

@@ -1,8 +1,8 @@
-/** Most folders and the file itself that a path may have. */
+/** Most levels of a path, the file included. */
 export const deepestPath = 20;
 
 /**
- * Says what is wrong with a file's name in a bundle: relative to the bundle, `/` between folders, Unicode NFC, and nothing that leads out of it or steers a terminal.
+ * Checks a file's path in a bundle: relative to the bundle, `/` between folders, Unicode NFC, no part that leads out of it, no control characters.
  * @returns undefined when nothing is
  */
 export function faultOfPath(path: string): string | undefined {
@@ -19,8 +19,8 @@ export function faultOfPath(path: string): string | undefined {
 }
 
 /**
- * Divides a path over the two fields that a ustar header has for it, as early as its name fits.
- * @returns undefined when it fits no way
+ * Divides a path between the two fields of a ustar header, as early as its name fits.
+ * @returns undefined when it can't fit
  */
 export function splitPath(path: string): { readonly prefix: string; readonly name: string } | undefined {
   if (Buffer.byteLength(path) <= 100) return { prefix: "", name: path };

@@ -1,12 +1,12 @@
 import { faultOfPath, splitPath } from "./bundle-path.ts";
 
-/** A bundle, or the folder it is made of, is not one that can be published. */
+/** A bundle, or the folder that it is made of, can't be published. */
 export class InvalidBundleError extends Error {
   override readonly name = "InvalidBundleError";
   readonly code = "invalid_bundle";
 }
 
-/** A file of a bundle. Folders follow from the paths of their files; an empty one is not kept. */
+/** A file of a bundle. Folders exist by the paths of their files; empty ones are not kept. */
 export interface BundleFile {
   /** Relative, `/` between folders, NFC. */
   readonly path: string;
@@ -44,7 +44,7 @@ type Field = keyof typeof fields;
 
 /**
  * Writes the one tar of some files: ustar, files only, in byte order of their paths, modes 0644 or 0755, owner 0, time 0, two empty blocks at the end.
- * @throws InvalidBundleError when it would be no bundle: too large, too many files, a path that is not allowed or taken twice
+ * @throws InvalidBundleError when it is too large, has too many files, or has a path that is not allowed or occurs twice
  */
 export function encodeTar(files: readonly BundleFile[]): Buffer {
   const sorted = files.toSorted((a, b) => Buffer.compare(Buffer.from(a.path), Buffer.from(b.path)));
@@ -128,7 +128,7 @@ function headerOf(path: string, isExecutable: boolean, sizeBytes: number): Buffe
   for (const field of ["uid", "gid", "devmajor", "devminor"] as const) write(field, "0000000\0");
   write("size", `${sizeBytes.toString(8).padStart(11, "0")}\0`);
   write("mtime", "00000000000\0");
-  write("checksum", "        "); // blanks while it is summed
+  write("checksum", "        "); // the checksum is computed with blanks in its own field
   write("type", "0");
   write("magic", "ustar\0");
   write("version", "00");

@@ -16,14 +16,14 @@ export const manifestPath = "persona.json";
 const bundleRoot = "/persona/";
 const largestSchemaBytes = 64 * 1024;
 
-/** Something about a manifest that is not right; `path` in the words of proto JSON. */
+/** What is wrong with a manifest. `path` has the names of proto JSON. */
 export interface ManifestFault {
   readonly path: readonly (string | number)[];
   readonly rule: string;
   readonly remedy: string;
 }
 
-/** @returns the file that holds the manifest in its bundle: other spelling or order in `persona.yaml` is the same bundle */
+/** @returns the file that holds the manifest in its bundle, in canonical form: layout and order of `persona.yaml` don't change the bundle */
 export function manifestFile(manifest: PersonaManifest): BundleFile {
   const text = canonicalJson(toJson(PersonaManifestSchema, manifest));
   return { path: manifestPath, isExecutable: false, bytes: Buffer.from(text) };
@@ -55,7 +55,7 @@ export function readManifest(files: readonly BundleFile[]): PersonaManifest {
   return manifest;
 }
 
-/** What a manifest says of files that are not in its bundle, or are not what it says. */
+/** Finds files that a manifest names and its bundle lacks, or that are not what the manifest says. */
 export function faultsOfManifest(manifest: PersonaManifest, files: readonly BundleFile[]): ManifestFault[] {
   const faults: ManifestFault[] = [];
   if (manifest.runtime?.kind.case === "command")

@@ -53,7 +53,7 @@ export async function findPersona(
   return rows[0];
 }
 
-/** The digest names id and version too: they are in the bundle's manifest. */
+/** A digest identifies one id and version, since these are in the bundle's manifest. */
 export async function findBundle(
   transaction: Transaction,
   tenant: string,

@@ -15,13 +15,13 @@ import { findPersona, insertPersona } from "./persona-store.ts";
 export type PublishBundle = (bundle: Uint8Array, who: Principal) => Promise<PublishBundleResponseJson>;
 
 /**
- * Stores a persona's version for ever: its bytes by their digest, then its row.
+ * Stores an immutable version of a persona: its bytes by their digest, then its row.
  * @throws InvalidBundleError, VersionExistsError
  */
 export function createPublishBundle(deps: {
   readonly inScope: InScope;
   readonly objects: Pick<ObjectStore, "putOnce" | "digestOf">;
-  /** Tells caches of what the tenant declares; in the transaction of the change. */
+  /** Tells caches that the tenant's declarations changed; in the same transaction. */
   readonly bumpRevision: (transaction: Transaction, tenant: string) => Promise<void>;
 }): PublishBundle {
   const { inScope, objects, bumpRevision } = deps;
@@ -41,7 +41,7 @@ export function createPublishBundle(deps: {
     };
     const known = await inScope(who, (transaction) => findPersona(transaction, tenant, persona));
     if (known !== undefined) assertSameVersion("persona", persona, known);
-    await keepBlob(objects, { tenant, org: null }, bundle, "application/x-tar"); // also when known: a bucket that lost it is mended
+    await keepBlob(objects, { tenant, org: null }, bundle, "application/x-tar"); // also for a known version, which restores a bundle that the bucket lost
     return inScope(who, async (transaction) => {
       const created = await insertPersona(transaction, tenant, persona);
       const stored = await findPersona(transaction, tenant, persona);

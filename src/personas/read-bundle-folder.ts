@@ -6,15 +6,15 @@ import type { BundleFile } from "./canonical-tar.ts";
 import { InvalidBundleError, largestBundleBytes, mostFiles } from "./canonical-tar.ts";
 import { manifestFile, manifestPath } from "./manifest.ts";
 
-/** What a persona's folder says of itself; its bundle has `persona.json` in its place. */
+/** The manifest in a persona's folder; the bundle has `persona.json` instead. */
 export const manifestSource = "persona.yaml";
 
-/** What systems, editors and version control leave in a folder: never in a bundle. Nothing else is left out; `.gitignore` is not asked. */
+/** Files that systems, editors and version control leave in a folder. They are left out of bundles, and nothing else is: `.gitignore` is not read. */
 const leftBehind =
   /^(\.git|\.hg|\.svn|\.DS_Store|\._.*|Thumbs\.db|desktop\.ini|.*~|\.#.*|#.*#|\..*\.sw[a-p]|\.idea|\.vscode)$/;
 
 /**
- * Reads the files of a persona's folder, to be encoded as its bundle: names in NFC, executable as its owner may.
+ * Reads the files of a persona's folder for its bundle: names in NFC, executable if their owner may execute them.
  * @throws InvalidBundleError for a link, a special file, a name that is no UTF-8, too many files or bytes
  */
 export function readBundleFolder(folder: string, manifest: PersonaManifest): BundleFile[] {
@@ -57,7 +57,7 @@ function entriesOf(dir: string) {
   throw new InvalidBundleError(`${join(dir, foreign.name)} has a name that is no UTF-8; rename it`);
 }
 
-/** A link that took the file's place meanwhile is not followed, and a pipe not waited for. */
+/** Does not follow a link and does not wait for a pipe that replaced the file meanwhile. */
 function readPlainFile(source: string, mostBytes: number): { bytes: Uint8Array; isExecutable: boolean } {
   const descriptor = openSync(source, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
   try {

@@ -26,14 +26,14 @@ import { createBubblewrap } from "./sandbox/bubblewrap.ts";
 import { createSlots, ownerOfSlot } from "./sandbox/slots.ts";
 import { tryBox } from "./sandbox/try-box.ts";
 
-/** Memory that the host keeps for one box when slots are counted, bytes. */
+/** Memory per slot when the number of slots is computed, bytes. */
 const memoryPerSlot = 2 * 1024 ** 3;
 
-/** So much more room than to go on is needed to begin again. */
+/** A worker that stopped for lack of room begins again when this many times the minimum is free. */
 const roomToBegin = 2;
 
 /**
- * Opens the run area, removes what an earlier worker left, and proves the sandbox; only then there is a worker to poll with.
+ * Opens the run area, removes what an earlier worker left, and proves the sandbox, before there is a worker that polls.
  * @throws SandboxUnprovenError with the claim that does not hold and its remedy; Error when the area is another worker's
  */
 export async function createWorkspaceWorker(
@@ -101,7 +101,7 @@ export async function createWorkspaceWorker(
       runtimes: { command: createCommandRuntime({ sandbox, listen, secrets }) },
     }),
   });
-  /** A box is tried beside those that run; the whole proof takes slots of theirs, so it waits until none does. */
+  /** While work runs, one small box is tried. The whole proof uses slots of the work, so it waits until the worker is idle. */
   const faultOfSandbox = async (isIdle: boolean): Promise<string | undefined> => {
     if (!isDoubtful) return undefined;
     try {
@@ -130,7 +130,7 @@ export async function createWorkspaceWorker(
         maxHeartbeatThrottleInterval: "5 s",
         defaultHeartbeatThrottleInterval: "3 s",
         shutdownGraceTime: "2 s",
-        shutdownForceTime: "8 s", // a box is killed long before
+        shutdownForceTime: "8 s", // boxes are killed long before that
       }),
   };
 }

@@ -27,7 +27,7 @@ export interface S3 extends ObjectStore {
   close(): void;
 }
 
-/** The store does not answer, or not as it does when it is well; the same call may succeed later. */
+/** The store does not answer, or answers with a temporary error. The same call may succeed later. */
 export class ObjectStoreAwayError extends Error {
   override readonly name = "ObjectStoreAwayError";
   readonly code = "object_store_away";
@@ -36,9 +36,9 @@ export class ObjectStoreAwayError extends Error {
   }
 }
 
-/** Longest time of one call, its second try included. */
+/** Time limit of one call, its second try included. */
 const callLimitMs = 5_000;
-/** Longest time of reading or sending an object to its end: 256 MiB at 4 MiB a second. */
+/** Time limit of reading or sending a whole object: 256 MiB at 4 MiB a second. */
 const readLimitMs = 64_000;
 
 /** An S3 bucket, at AWS or any server that honours checksums and conditional writes. */
@@ -48,7 +48,7 @@ export function createS3({ endpoint, region, bucket, accessKeyId, secretAccessKe
     region,
     credentials: { accessKeyId, secretAccessKey },
     forcePathStyle: true,
-    // the SDK's own checksums arrive as chunk framing at servers that don't know it; ours is sent by name
+    // servers that don't know the SDK's own checksums store their framing as content; we send ours as a header
     requestChecksumCalculation: "WHEN_REQUIRED",
     responseChecksumValidation: "WHEN_REQUIRED",
     maxAttempts: 2,
@@ -125,7 +125,7 @@ export function createS3({ endpoint, region, bucket, accessKeyId, secretAccessKe
       const headers = { "content-type": contentType, "if-none-match": "*", [checksumHeader]: base64Of(sha256) };
       const url = await getSignedUrl(client, put, {
         expiresIn: expiresSeconds,
-        unhoistableHeaders: new Set([checksumHeader]), // in the query nobody would compare it with the body
+        unhoistableHeaders: new Set([checksumHeader]), // in the query, servers would not compare it with the body
         signableHeaders: new Set(["host", "content-length", ...Object.keys(headers)]),
       });
       return { url, headers };
@@ -143,7 +143,7 @@ export function createS3({ endpoint, region, bucket, accessKeyId, secretAccessKe
     async ensureBucket(signal) {
       const create = new CreateBucketCommand({
         Bucket: bucket,
-        // AWS refuses its first region as a constraint and demands every other one
+        // AWS refuses us-east-1 as a location constraint, and demands one for every other region
         ...(region === "us-east-1" ? {} : { CreateBucketConfiguration: { LocationConstraint: region as "eu-west-1" } }),
       });
       try {
@@ -171,7 +171,7 @@ const checksumHeader = "x-amz-checksum-sha256";
 /** @param sha256 - lower-case hex @returns as S3 writes it */
 const base64Of = (sha256: string): string => Buffer.from(sha256, "hex").toString("base64");
 
-/** @returns the error of a store that may answer otherwise later; undefined for an answer that stays, and for a caller who has gone */
+/** @returns the error when a repetition may succeed; undefined for a final answer, and when the caller aborted */
 function awayOf(error: unknown, signal: AbortSignal | undefined): ObjectStoreAwayError | undefined {
   if (signal?.aborted) return undefined;
   if (!(error instanceof S3ServiceException)) return new ObjectStoreAwayError("does not answer", { cause: error });

@@ -4,7 +4,7 @@ import { link, mkdir, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { KeyPurpose, PublicKey, Sign } from "../../proof/attestations/signer.ts";
 
-/** The folder of signing keys is not safe or not usable. */
+/** The folder of signing keys is not safe or can't be used. */
 export class UnusableKeyError extends Error {
   override readonly name = "UnusableKeyError";
   readonly code = "unusable_key";
@@ -13,8 +13,8 @@ export class UnusableKeyError extends Error {
 const purposes: readonly KeyPurpose[] = ["builder", "verifier"];
 
 /**
- * Signs with Ed25519 keys in files: `DIR/<purpose>.pem`, PKCS #8, readable by their owner alone. What is missing is made; replicas that share the folder end up with the same keys.
- * @throws UnusableKeyError when folder or file are open to others, or a file holds no Ed25519 key
+ * Signs with Ed25519 keys in files: `DIR/<purpose>.pem`, PKCS #8, readable by their owner only. Missing keys are made; replicas that share the folder get the same keys.
+ * @throws UnusableKeyError when others can read the folder or a file, or a file holds no Ed25519 key
  */
 export async function openFileSigner(dir: string): Promise<{ sign: Sign; publicKeys: readonly PublicKey[] }> {
   await mkdir(dir, { recursive: true, mode: 0o700 });
@@ -34,7 +34,7 @@ export async function openFileSigner(dir: string): Promise<{ sign: Sign; publicK
 
 /**
  * @param publicKey - Ed25519
- * @returns its OpenSSH fingerprint, as `ssh-keygen -l` shows it: the only key id that foreign verifiers accept
+ * @returns its OpenSSH fingerprint, as `ssh-keygen -l` shows it; other verifiers accept no other key id
  */
 export function fingerprintOf(publicKey: KeyObject): string {
   const raw = Buffer.from(publicKey.export({ format: "jwk" }).x ?? "", "base64url");
@@ -52,7 +52,7 @@ async function open(dir: string, purpose: KeyPurpose) {
   return { privateKey, keyId: fingerprintOf(publicKey), pem };
 }
 
-/** The link appears whole or not at all, and the first one wins. */
+/** Linking is atomic, and the first one wins. */
 async function createUnlessThere(dir: string, file: string): Promise<void> {
   const isThere = await stat(file).then(
     () => true,

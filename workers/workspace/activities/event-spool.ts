@@ -2,20 +2,20 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { WorkEventJson } from "../../../src/gen/workflows_runtime/v1/work_event_pb.ts";
 import { untilItPasses } from "./until-it-passes.ts";
 
-/** What a report tells beside events; both are sent again with every try until the api has them. */
+/** Facts that a report carries beside events. They are sent with every try until the api has them. */
 export interface StandingFacts {
   readonly baseCommit?: string;
   readonly isRunning?: true;
 }
 
 export interface EventSpool {
-  /** Takes an event; settles when there is room for the next one, so that a box that talks too much waits. */
+  /** Takes an event. Settles when there is room for the next one, which slows down boxes that send too many. */
   tell(event: Omit<WorkEventJson, "n">): Promise<void>;
-  /** Settles when the api has all that was told, and the facts. @throws what ended the spool: the signal, or an answer that stays the same */
+  /** Settles when the api has all events and facts. @throws what ended the spool: the signal's reason, or an error that a repetition can't help */
   flush(facts?: StandingFacts): Promise<ReportAnswer>;
-  /** Stops sending; what was not flushed is not told. */
+  /** Stops sending. Events that were not flushed are lost. */
   close(): void;
-  /** Sends one event after all others, once, whatever became of them. @throws the signal's reason, or what came of it */
+  /** Sends one last event once, without waiting for the others. @throws the signal's reason, or the api's error */
   sendLast(event: Omit<WorkEventJson, "n">, signal: AbortSignal): Promise<void>;
 }
 
@@ -23,7 +23,7 @@ export interface ReportAnswer {
   readonly baseCommit: string;
 }
 
-/** Sends one report. @throws Error; `isFinal` says whether a repetition gets the same */
+/** Sends one report. @throws Error; `isFinal` says whether a repetition can't help */
 export type SendReport = (
   report: { readonly events: readonly WorkEventJson[] } & StandingFacts,
   signal: AbortSignal,
@@ -37,9 +37,9 @@ const lingerMs = 100;
 const longestPauseMs = 10_000;
 
 /**
- * Carries events to the api in order and in batches. Events are numbered here, so that a batch that is sent twice adds nothing. It holds 1,000 events or 4 MiB and never drops one:
- * when it is full, whoever tells waits.
- * @param deps.signal - ends the spool; what waits for it fails with its reason
+ * Sends events to the api in order and in batches. It numbers them, so that a batch that is sent twice is stored once. It holds 1,000 events or 4 MiB and never drops one:
+ * when it is full, `tell` waits.
+ * @param deps.signal - ends the spool; whatever waits for the spool fails with its reason
  */
 export function createEventSpool(deps: {
   readonly send: SendReport;

@@ -5,10 +5,10 @@ import { isFinalAnswer } from "./run-api.ts";
 import { AwayError } from "./work-failure.ts";
 
 const limitMs = 30_000;
-/** What the api takes at most, and so keeps. */
+/** The api stores no larger bundle. */
 const bundleBytes = 4 * 1024 * 1024;
 
-/** Gets the bytes of a bundle that the run pinned; whether they are the right ones is for the cache to check. @throws AwayError when they may be had later; ConnectError, Error */
+/** Downloads a bundle that the run pinned. The cache checks its digest. @throws AwayError when a repetition may succeed; ConnectError, Error */
 export async function fetchBundle(api: RunApi, scope: RunScope, digest: string, signal: AbortSignal): Promise<Buffer> {
   const limit = AbortSignal.any([signal, AbortSignal.timeout(limitMs)]);
   const asked = { execution: executionOf(scope), digest };

@@ -26,7 +26,7 @@ export type PersonaAtWork = (
   signal: AbortSignal,
 ) => Promise<StepEnd>;
 
-/** Lets the persona that the run pinned work in the workspace; it is told what the tests said of the base. */
+/** Lets the pinned persona of a step work in the workspace. Its task holds the test reports of the base. */
 export function createPersonaAtWork(deps: {
   readonly bundles: ReturnType<typeof createBundleCache>;
   readonly fetchBundle: (job: Job, digest: string, signal: AbortSignal) => Promise<Buffer>;

@@ -8,32 +8,32 @@ import { failureOf } from "../../automation/activities/failure-of.ts";
 import type { SendReport } from "./event-spool.ts";
 import { untilItPasses } from "./until-it-passes.ts";
 
-/** The api, as far as work needs it. */
+/** The services of the api that work calls. */
 export type RunApi = Pick<ApiClient, "runWorker" | "workflows" | "agents">;
 
-/** The api as one tenant and org see it. */
+/** Makes clients for one tenant and org. */
 export type RunApiFor = (scope: Pick<RunScope, "tenant" | "org">) => RunApi;
 
 const longestPauseMs = 10_000;
 const reportLimitMs = 10_000;
 const never = new AbortController().signal;
 
-/** Whether the api would answer a repetition the same. */
+/** Whether a repetition of the call would fail the same way. */
 export function isFinalAnswer(error: unknown): boolean {
   return (failureOf(error, never) as { nonRetryable?: boolean | null }).nonRetryable === true;
 }
 
 /**
- * Asks the api until it answers: one that is away meanwhile costs a run time and no attempt.
- * @param ask - one call, bounded in time, that may be repeated
- * @throws an answer that stays the same; the signal's reason
+ * Repeats a call until the api answers. An api that is away costs the run time, but no attempt.
+ * @param ask - one call with a time limit, safe to repeat
+ * @throws the api's error when a repetition can't help; the signal's reason
  */
 export function askApi<Answer>(ask: () => Promise<Answer>, signal: AbortSignal): Promise<Answer> {
   const isPassing = (error: unknown) => !isFinalAnswer(error);
   return untilItPasses(ask, { isPassing, longestPauseMs, onPause: () => undefined }, signal);
 }
 
-/** How a spool reaches the api: as this attempt of this execution. */
+/** Connects a spool to the api, as one attempt of one execution. */
 export function reportToApi(
   api: RunApi,
   who: {

@@ -12,7 +12,7 @@ import { sha256Of } from "./kept-files.ts";
 import type { Job } from "./work-job.ts";
 import { boxLimitsOf } from "./work-job.ts";
 
-/** What the api reads at most. */
+/** The api reads no larger report. */
 const reportBytes = 4 * 1024 * 1024;
 
 /** What is tested: the base, or what was captured. */
@@ -25,14 +25,14 @@ export type RunTests = (
   signal: AbortSignal,
 ) => Promise<{ readonly run: TestRunJson; readonly end: StepEnd; readonly files: readonly KeptFile[] }>;
 
-/** @returns where the report of a test step is kept, for example `tests/unit.xml` */
+/** @returns the name under which a test step's report is kept, for example `tests/unit.xml` */
 export function reportName({ id = "", test }: StepJson, onBase: boolean): string {
   return `tests/${onBase ? "base/" : ""}${id}${test?.format === "REPORT_FORMAT_TAP" ? ".tap" : ".xml"}`;
 }
 
 /**
- * Runs a test step on a fresh copy of a tree, with an empty home and without a report that may lie in the tree, and brings the new report out.
- * Tests that fail are no failure of the step: what their report says is the verdict's to judge. A limit or a stop is.
+ * Runs a test step on a fresh copy of a tree, with an empty home, and reads the report that it writes. A report that lies in the tree is left out of the copy.
+ * Failing tests don't fail the step: the verdict judges their report. Only a limit or a stop does.
  */
 export function createRunTests(deps: {
   readonly sandbox: Sandbox;

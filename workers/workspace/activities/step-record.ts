@@ -15,8 +15,8 @@ export interface StepRecord {
   readonly failure: { readonly cause: string; readonly reason: string } | undefined;
   keep(more: readonly KeptFile[]): void;
   /**
-   * Runs a step between its two events, and keeps what it said. A stop ends the step also before and after its box: what was made until then is kept.
-   * @throws HostFaultError when it failed for a full disk of the host; what the work throws
+   * Runs a step between its two events, and keeps its log. A stop also ends a step that has not started its box or has left it; results so far are kept.
+   * @throws HostFaultError when it failed because a disk of the host is full; what the work throws
    */
   through(step: StepJson, work: () => Promise<StepEnd>): Promise<void>;
 }

@@ -3,10 +3,10 @@ import { setTimeout as sleep } from "node:timers/promises";
 const firstPauseMs = 500;
 
 /**
- * Does something until it succeeds, with growing pauses.
+ * Retries work with growing pauses until it succeeds.
  * @param how.longestPauseMs - pauses double from 500 ms up to this
  * @param how.onPause - told what went wrong, and how long the pause before the next try is
- * @throws what does not pass; the signal's reason
+ * @throws an error for which `isPassing` is false; the signal's reason
  */
 export async function untilItPasses<T>(
   work: () => Promise<T>,

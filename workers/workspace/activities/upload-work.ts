@@ -20,18 +20,18 @@ export class UploadRefusedError extends Error {
   }
 }
 
-/** Of one call; one that takes longer is asked again and finds the first still running. Below a minute, after which a silent connection is closed. */
+/** Limit of one call; after it the call is repeated, and joins the first one if that still runs. Less than a minute, after which idle connections are closed. */
 const timeoutMs = 50_000;
 const putLimitMs = 30_000;
 const inFlight = 4;
 const longestPauseMs = 60_000;
-/** Answers of a store that may be others later. */
+/** Answers of a store that may change when the request is repeated. */
 const isPassingStatus = (status: number): boolean => status >= 500 || status === 408 || status === 429;
 
 /**
- * Stores every file under a grant for its very bytes, then closes the work with its report. A store or an api that is away is waited for: what was worked is worth more than its slot.
+ * Uploads every file, then completes the work with its report. Waits while the store or the api is away: the finished work is worth more than the slot that it occupies.
  * @param onPause - told what is waited for, and for how long until the next try
- * @returns the report that stands: this one, or that of an attempt that came first
+ * @returns the report that is recorded: this one, or that of an earlier attempt
  * @throws UploadRefusedError, ConnectError; the signal's reason
  */
 export async function uploadWork(
@@ -66,14 +66,14 @@ function uploadOf({ name, kind, mediaType, bytes }: KeptFile): UploadJson {
   return { name, kind, mediaType, sha256: sha256Of(bytes), sizeBytes: String(bytes.byteLength) };
 }
 
-/** @throws AwayError when the store may take it later, UploadRefusedError when it never will */
+/** @throws AwayError when a repetition may succeed, UploadRefusedError when it can't */
 async function put(grant: UploadGrant, file: KeptFile, signal: AbortSignal): Promise<void> {
   const limit = AbortSignal.any([signal, AbortSignal.timeout(putLimitMs)]);
   const request = { method: "PUT", headers: grant.headers, body: file.bytes, signal: limit };
   const answer = await fetch(grant.url, request).catch((cause: unknown) => {
     throw new AwayError("the object store does not answer", { cause });
   });
-  // 412: another attempt stored the same bytes, which is all that a key of their digest can hold
+  // 412: the object exists already, with the same bytes, since its key is their digest
   if (answer.ok || answer.status === 412) return;
   const said = await answer.text().catch(() => "");
   if (isPassingStatus(answer.status)) throw new AwayError(`the object store answers ${answer.status}`);

@@ -4,7 +4,7 @@ import { workFailed } from "../../../src/drivers/temporal/contract.ts";
 import { failureOf } from "../../automation/activities/failure-of.ts";
 import { hostFaultOf } from "../host/host-fault.ts";
 
-/** Something outside of the work and of this worker did not answer, or not as it does when it is well. */
+/** The api or the object store did not answer, or answered with a temporary error. */
 export class AwayError extends Error {
   override readonly name = "AwayError";
   readonly isPassing = true;
@@ -17,8 +17,8 @@ const longestPauseMs = 60_000;
 export const pauseAfter = (attempt: number): number => Math.min(firstPauseMs * 2 ** (attempt - 1), longestPauseMs);
 
 /**
- * Says what an attempt has to wait for, when no fault of its work ended it: the host of this worker, or something that is away.
- * @returns undefined for a fault of the work, and for one of ours
+ * Says what an attempt has to wait for, when a fault of the worker's host or a service that is away ended it.
+ * @returns undefined for a fault of the work, and for a bug of ours
  */
 export function awaitedBy(error: unknown): string | undefined {
   const { isPassing, message } = error instanceof Error ? (error as Error & { readonly isPassing?: unknown }) : {};
@@ -26,13 +26,13 @@ export function awaitedBy(error: unknown): string | undefined {
 }
 
 /**
- * What the activity throws for an error of an attempt.
+ * Decides whether and when the work is retried: the error that the activity throws for an error of an attempt.
  *
- *   a cancel that was asked for           cancelled
- *   shutdown, ownership lost              tried again at once, by whoever is there
- *   waits for something (`awaitedBy`)     tried again after a growing pause, for as long as the run has time
- *   an answer of the api that stays       never again
- *   all else: a fault of ours             WorkFailed: the workflow counts these
+ *   a requested cancel                    cancelled
+ *   shutdown, activity lost               tried again at once, by any worker
+ *   waits for something (`awaitedBy`)     tried again after a growing pause, while the run has time
+ *   a final error of the api              never tried again
+ *   anything else: a bug of ours          WorkFailed: the workflow counts these
  */
 export function asFailure(
   error: unknown,

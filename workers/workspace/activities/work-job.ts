@@ -23,8 +23,8 @@ export interface Job {
 }
 
 /**
- * The bounds of one step: the policy's, and the step's own time when it is shorter.
- * @throws Error when the policy names no bound for something: it is compiled complete
+ * The limits of one step: those of the policy, and the step's own time limit when it is shorter.
+ * @throws Error when the policy lacks a limit; compiled policies have all of them
  */
 export function boxLimitsOf(policy: EffectivePolicyJson, step: StepJson): BoxLimits {
   const { memoryBytes, processes, outputBytes, diskBytes, stepTime, idleTime } = policy.limits ?? {};

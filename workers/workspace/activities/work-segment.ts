@@ -30,28 +30,28 @@ export interface WorkSegmentDeps extends WorkRunDeps {
   readonly slots: Slots;
   /** What this worker proved before it polled. */
   readonly sandboxReport: () => SandboxReportJson;
-  /** A box could not be made or ended: the sandbox may hold no longer. */
+  /** A box could not be made or ended, so the sandbox must be proved again. */
   readonly onSandboxFault: () => void;
 }
 
-/** Below a third of the time after which Temporal takes the worker for dead. */
+/** Less than a third of the time after which Temporal takes the worker for dead. */
 const heartbeatEveryMs = 3_000;
-/** How long a cancelled work may take to keep what it has. */
+/** How long cancelled work may take to save its results. */
 const keepLimitMs = 7_000;
 const callLimitMs = 10_000;
 const removeLimitMs = 60_000;
-/** Longer than any part may be silent but a step, which may be for as long as its policy lets it: a fetch takes 15 min at most. */
+/** Longer than any part of the work may be silent, steps excepted: a fetch takes at most 15 min. The time limit of steps is added. */
 const silentLimitMs = 20 * 60_000;
-/** Whoever watches is told of a pause from this length on. */
+/** Pauses of at least this length are shown as an event of the run. */
 const toldPauseMs = 2_000;
 const tellLimitMs = 2_000;
 
-/** Failures of the work itself that another attempt would only repeat; each has a stable `code`. */
+/** Codes of failures that another attempt would only repeat. */
 const lasting: ReadonlySet<string> = new Set(["base_unavailable", "bundle_altered", "upload_refused", "disk_limit"]);
 
 /**
- * A segment of a run's work as one activity: a heartbeat with a pointer while it lives, every attempt from the base, and nothing left when it ends.
- * A cancel stops the steps and keeps what they made; a worker that shuts down, or no longer owns the activity, drops all: another attempt begins anew.
+ * One segment of a run's work as one activity. It sends heartbeats while the work makes progress; every attempt begins from the base, and leaves nothing on the host.
+ * A cancel stops the steps and saves their results. A worker that shuts down, or lost the activity, drops everything: another attempt begins again.
  */
 export function createWorkSegment(deps: WorkSegmentDeps): WorkspaceActivities["workSegment"] {
   return async (scope, segment, startCapability, fault) => {
@@ -155,7 +155,7 @@ async function attemptWork(
   }
 }
 
-/** Prepares the base, works, and turns what prevents the work into a report of it, so that the run ends with its reason. */
+/** Prepares the base and works. A lasting failure becomes a report, so that the run ends with its reason. */
 async function workOn(
   deps: WorkSegmentDeps,
   job: Job,
@@ -206,7 +206,7 @@ function endOf({ outcome = "WORK_OUTCOME_FAILED", cause = "", reason = "" }: Wor
   return { outcome, cause, reason: storable(cutText(reason, longestReason)) };
 }
 
-/** A cancel that was asked for leaves time to keep things; lost ownership and a worker's end leave none. */
+/** After a requested cancel there is time to save results; after a lost activity or a worker's shutdown there is none. */
 function givingUpAfter(cancelled: AbortSignal): AbortSignal {
   const context = Context.current();
   const given = new AbortController();
@@ -228,7 +228,7 @@ function failureOfAttempt(error: unknown, attempt: number, cancelled: AbortSigna
 const isSandboxFault = (error: unknown): boolean =>
   error instanceof Error && (error instanceof SandboxError || isSandboxFault(error.cause));
 
-/** Says what the next attempt waits for; who can't be told now learns it from the next one that fails. */
+/** Reports what the next attempt waits for. If that fails, a later attempt reports it. */
 async function tellWaiting(spool: EventSpool, failure: Error, attempt: number, now: Date): Promise<void> {
   if (!(failure instanceof ApplicationFailure) || typeof failure.nextRetryDelay !== "number") return;
   const event = waitingEvent(failure.message, attempt, new Date(now.getTime() + failure.nextRetryDelay));
@@ -250,7 +250,7 @@ const reasonOf = (error: unknown): string =>
       ? error.message
       : String(error);
 
-/** The workflow ends the run: it is about to ask the same. */
+/** The run is out of time; the workflow is about to end it. */
 const timeIsUp = (reason = "") =>
   ApplicationFailure.create({ message: reason, type: "TimeIsUp", nextRetryDelay: "1 minute" });
 

@@ -10,7 +10,7 @@ const linksBytes = 512 * 1024;
 /**
  * @param tracked - paths of the base, one latin1 character a byte → git's mode
  * @returns every link of the base, as it lies in the host's own copy of it
- * @throws CaptureError when they are too many to be told
+ * @throws CaptureError when they are too many for the report
  */
 export async function baseLinksOf(base: Base, tracked: ReadonlyMap<string, string>): Promise<readonly TreeLinkJson[]> {
   const links: TreeLinkJson[] = [];
@@ -28,7 +28,7 @@ export async function baseLinksOf(base: Base, tracked: ReadonlyMap<string, strin
 }
 
 /**
- * A path as people and JSON get it: UTF-8, and bytes that are none as `\xNN`.
+ * A path for people and JSON: UTF-8, with other bytes as `\xNN`.
  * @param path - one latin1 character a byte
  */
 export function shownPath(path: string): string {

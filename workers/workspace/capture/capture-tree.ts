@@ -30,13 +30,13 @@ export interface CaptureAsked {
   readonly runId: string;
   readonly repository: { readonly id: string; readonly ref: string };
   readonly base: Base;
-  /** Nothing may run in it any more. */
+  /** No process may use it any more. */
   readonly workspace: string;
   /** Taken of this workspace when it was a fresh copy of the base. */
   readonly fingerprint: Fingerprint;
   /** New and empty, of the slot's user. */
   readonly home: string;
-  /** Host folder to be made; its neighbours `<gitDir>-asked` and `<gitDir>-rules` come and go. */
+  /** Host folder to be made; `<gitDir>-asked` and `<gitDir>-rules` are used meanwhile. */
   readonly gitDir: string;
   readonly limits: CaptureLimits;
 }
@@ -50,19 +50,19 @@ export interface Captured {
   readonly gitDir: string;
 }
 
-/** Looking again after ignored folders crowded out the rest; each time they are passed by. */
+/** A listing that ignored folders filled up is repeated without them, at most this often. */
 const mostListings = 8;
-/** A report stays readable: the rest is one line. */
+/** More are summed up in one entry, so that a report stays readable. */
 const mostSkipped = 1_000;
 const skippedPathUnits = 500;
-/** Left out, and nothing is missing: what the base's rules ignore, and repositories, for which git itself has no place in a tree. */
+/** Skipped without loss: what the base's rules ignore, and `.git` folders, which git can't have in a tree. */
 const noLoss: ReadonlySet<string> = new Set(["ignored", "git_folder"]);
 /** A report is one message, of which the api takes 6 MiB. */
 const changesBytes = 4 * 1024 * 1024;
 
 /**
- * Makes the exact tree of a workspace, byte for byte, and the patch to it from the base. Runs nothing of the repository's, follows no link, and opens no path of the workspace outside a box.
- * What can't or shall not be taken is listed with its reason, and the capture is `partial` unless it is no loss.
+ * Captures the tree of a workspace byte for byte, and the patch from the base to it. Runs nothing of the repository, follows no link, and opens no path of the workspace outside a box.
+ * What is not taken is listed with its reason. The capture is then `partial`, unless nothing is lost.
  * @throws CaptureError when a file changes meanwhile, the patch or the list of changes is too large, or a limit of the boxes is hit; SandboxError; the signal's reason
  */
 export function createCaptureTree({
@@ -115,7 +115,7 @@ export function createCaptureTree({
 
 interface KeptAndIgnored {
   readonly kept: readonly Listed[];
-  /** Topmost: nothing below them is listed. */
+  /** Topmost folders: nothing below them is listed. */
   readonly ignored: readonly string[];
 }
 
@@ -140,7 +140,7 @@ async function listKept(
   }
 }
 
-/** Kinds that the base's rules are not asked about, by their own names; those of their folders decide. */
+/** Kinds that the ignore rules are not applied to by name; the rules for their folders decide. */
 const unjudged: ReadonlySet<Listed["kind"]> = new Set(["gone", "too_many", "too_deep", "git_folder"]);
 
 /** A listing names a folder before what lies in it. */

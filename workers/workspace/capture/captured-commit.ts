@@ -24,7 +24,7 @@ const branch = "refs/heads/captured";
 /** Of the year 9999. */
 const lastSecond = 253_402_300_799;
 
-/** git's differences, the same way for the patch and the list: renames found, nothing of the repository's or the host's settings. */
+/** Options of `git diff`, for the patch and for the list of changes: renames are found, and no settings of the repository or the host apply. */
 const compare = ["diff", "-M", "--no-ext-diff", "--no-textconv", "--no-color", "--full-index"];
 
 export interface CapturedCommit {
@@ -33,7 +33,7 @@ export interface CapturedCommit {
   readonly tree: string;
 }
 
-/** Makes a bare repository of the host's that borrows the objects of the base. */
+/** Makes a bare repository on the host that borrows the objects of the base. */
 export async function openCaptureRepository(gitDir: string, base: Base, signal: AbortSignal): Promise<void> {
   await mkdir(gitDir, { recursive: true });
   await runGit(["init", "--quiet", "--bare", "--template=", gitDir], {
@@ -82,7 +82,7 @@ export async function commitOnBase(what: CommitAsked, signal: AbortSignal): Prom
     said(["read-tree", base.tree], { env }),
   ]);
   const entries = wanted.map(({ kind, path }, index) => ({ path, line: `${modeOf(kind)} ${blobs[index]}\t${path}\0` }));
-  entries.sort((a, b) => (a.path < b.path ? -1 : 1)); // git appends what comes in order, and moves all else
+  entries.sort((a, b) => (a.path < b.path ? -1 : 1)); // in order: otherwise git moves entries around for each one
   const lines = [...gone.map((path) => `0 ${"0".repeat(40)}\t${path}\0`), ...entries.map(({ line }) => line)];
   const input = Buffer.from(lines.join(""), "latin1");
   if (lines.length > 0) await said(["update-index", "-z", "--index-info"], { env, input });
@@ -96,7 +96,7 @@ export async function commitOnBase(what: CommitAsked, signal: AbortSignal): Prom
 }
 
 /**
- * The date of a commit on another one: the same. Of one that has none, or one before 1970 (which git reads as a huge number) or after 9999, it is the first second of 1970.
+ * The date of a commit on the base: that of the base. If that has no date, or one before 1970 (which git reads as a huge number) or after 9999, it is the first second of 1970.
  * @param said - `<seconds> <commit>`
  * @returns git's internal format; "@", since it takes a small number for something else
  */
@@ -105,11 +105,11 @@ function dateOf(said: string): string {
   return `@${seconds <= lastSecond ? seconds : 0} +0000`;
 }
 
-/** @returns the object of each wanted file; bytes flow from the box to git and are held nowhere */
+/** @returns the object of each wanted file. Bytes are streamed from the box to git. */
 async function storeBlobs({ gitDir, wanted, read }: CommitAsked, signal: AbortSignal): Promise<readonly string[]> {
   const marks = join(gitDir, "captured-marks");
   const stream = new PassThrough();
-  const stop = new AbortController(); // one side that fails ends the other
+  const stop = new AbortController(); // when one side fails, the other is ended
   const both = AbortSignal.any([signal, stop.signal]);
   const onFault = (error: unknown) => stop.abort(error);
   const put = async (chunk: Buffer) => {
@@ -140,7 +140,7 @@ async function storeBlobs({ gitDir, wanted, read }: CommitAsked, signal: AbortSi
 }
 
 /**
- * The patch that plain `git apply` puts on the base, to the byte.
+ * The patch that `git apply` applies to the base, byte for byte.
  * @throws CaptureError when it is larger than `maxBytes`
  */
 export async function patchOf(

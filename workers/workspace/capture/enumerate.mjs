@@ -1,6 +1,6 @@
-// Runs inside a box, with the workspace read-only at the path it is given. Plain JavaScript without packages, since only Node is there.
-// `list`: what lies in the workspace and is not as the host last saw it. `read`: the bytes of the files that the host asks for.
-// Paths are kept as latin1 text, one character a byte, so that any name survives. Follows no link, opens nothing but regular files.
+// Runs inside a box, with the workspace mounted read-only. Plain JavaScript without packages, since the box has only Node.
+// `list`: entries of the workspace that differ from what the host saw last. `read`: the bytes of the files that the host asks for.
+// Paths are latin1 text, one character a byte, so that names of any bytes work. Follows no link, opens only regular files.
 import {
   accessSync,
   closeSync,
@@ -27,10 +27,10 @@ function write(bytes) {
 if (command === "list") list(JSON.parse(readFileSync(`${given}/limits.json`, "utf8")));
 else read();
 
-/** Breadth first, so that what is cut off lies deepest. Only what the base does not hold counts against the limits. */
+/** Breadth first, so that limits cut off the deepest entries. Only entries that the base does not have count against the limits. */
 function list({ entries, nameBytes, depth, pathBytes }) {
   const seen = new Map(recordsOf("tracked").map(splitTracked)); // path → inode and change time, when the host last saw it
-  const left = new Set(recordsOf("left")); // folders that the host already knows it wants nothing of
+  const left = new Set(recordsOf("left")); // folders that the host wants nothing of
   const baseFolders = foldersOf(seen.keys());
   const visited = new Set();
   const out = createOut();
@@ -147,7 +147,7 @@ function createOut() {
   };
 }
 
-/** Each file: a line with its size, then its bytes. A size that is not the one listed ends everything: something was still at work. */
+/** For each file a line with its size, then its bytes. Ends with an error when a size differs from the listing: a process was still writing. */
 function read() {
   const chunk = Buffer.alloc(chunkBytes);
   for (const record of recordsOf("wanted")) {

@@ -15,7 +15,7 @@ export class CaptureError extends Error {
   }
 }
 
-/** What a record of a listing can be; `gone` and `folder` say what is there, the last ones why something can't be taken. */
+/** Kinds of records in a listing. From `special` on, they say why something can't be taken. */
 export type ListedKind = (typeof listedKinds)[number];
 const listedKinds = [
   "file",
@@ -31,10 +31,10 @@ const listedKinds = [
   "git_folder",
 ] as const;
 
-/** What the host acts upon by its path. */
+/** Kinds whose path the host uses. */
 const takenKinds: ReadonlySet<ListedKind> = new Set(["file", "program", "link", "folder"]);
 
-/** One thing in a workspace that is not as the fingerprint has it. */
+/** One entry of a workspace that differs from the fingerprint. */
 export interface Listed {
   readonly kind: ListedKind;
   readonly sizeBytes: number;
@@ -46,7 +46,7 @@ export interface ListAsked {
   /** Paths of the base; only what is not among them counts against `entries`. */
   readonly tracked: Iterable<string>;
   readonly fingerprint: Fingerprint;
-  /** Folders that are passed by. */
+  /** Folders that are not listed. */
   readonly left: readonly string[];
   readonly entries: number;
   readonly depth: number;
@@ -82,7 +82,7 @@ const shownErrorBytes = 2_000;
 const shownErrorChunks = 16;
 
 /**
- * Looks into one workspace from inside boxes, with a program of ours and the workspace read-only. Nothing else may run in it meanwhile.
+ * Lists and reads one workspace from inside boxes, with a program of ours and the workspace read-only. Nothing else may run in it meanwhile.
  * @param at - `given`: a host folder to be made, through which the box is told what to do
  */
 export function createEnumerate(
@@ -91,7 +91,7 @@ export function createEnumerate(
 ): Enumerate {
   const give = async (files: Readonly<Record<string, string>>) => {
     await mkdir(at.given, { recursive: true });
-    await chmod(at.given, 0o755); // whatever the umask is, the box's user has to read it
+    await chmod(at.given, 0o755); // the box's user must be able to read it, also with a strict umask
     await copyFile(program, join(at.given, "enumerate.mjs"));
     for (const [name, text] of Object.entries(files)) {
       await writeFile(join(at.given, name), text, "latin1");
@@ -166,14 +166,14 @@ function recordsOf(text: string): readonly Listed[] {
     if (known === undefined || (takenKinds.has(known) && faultOfPath(path, false) !== undefined)) return undefined;
     return { kind: known, sizeBytes: Number(size), path };
   });
-  const listed = records.slice(0, -2); // then the end's record, and what follows its NUL: nothing
+  const listed = records.slice(0, -2); // without the end record and the empty text after its NUL
   const fault = listed.indexOf(undefined);
   if (!/(^|\0)end \d+ \0$/.test(text) || fault !== -1)
     throw new CaptureError("the listing of the workspace is not whole");
   return listed.filter((each) => each !== undefined);
 }
 
-/** Takes the stream of `read` apart: per file a line with its size, then its bytes; a last line `end`. */
+/** Parses the stream of `read`: for each file a line with its size, then its bytes; at last a line `end`. */
 function createFrames(wanted: readonly Listed[], sink: ReadSink) {
   let next = 0;
   let missing = 0;

@@ -3,18 +3,18 @@ import { lstat, readdir } from "node:fs/promises";
 import { setTimeout as wait } from "node:timers/promises";
 
 /**
- * How each file of a fresh copy lay there before any program could touch it: path, one latin1 character a byte → inode and change time.
- * The kernel alone sets change times, so a file that still has both is the same file with the same bytes.
+ * The state of each file of a fresh copy before any program could touch it: path, one latin1 character a byte → inode and change time.
+ * Only the kernel sets change times, so a file that still has both is unchanged.
  */
 export type Fingerprint = ReadonlyMap<string, { readonly inode: bigint; readonly changedNs: bigint }>;
 
-/** Change times count in ticks of the kernel, 10 ms at most: within one a file could change and keep its time. */
+/** Change times have the resolution of a kernel tick, at most 10 ms: within one tick a file could change without a new time. */
 const tickMs = 20;
 const atOnce = 256;
 
 /**
- * Looks at every file of a folder that nobody but the host has written to yet; follows no link.
- * Ends when the last tick of the copy is over: whatever changes afterwards has another change time.
+ * Looks at every file of a folder that only the host has written to yet. Follows no link.
+ * Waits until the kernel tick of the copy is over, so that later changes get another change time.
  * @throws the signal's reason
  */
 export async function takeFingerprint(dir: string, signal: AbortSignal): Promise<Fingerprint> {

@@ -10,8 +10,8 @@ const limitMs = 60_000;
 const slackBytes = 4_096;
 
 /**
- * Judges paths by the ignore files that the base itself holds: what the workspace says of itself hides nothing.
- * git asks the disk whether a path is a folder, so it is shown a host-owned tree of the base's ignore files and the listed folders, all empty.
+ * Applies the ignore files of the base to paths. Ignore files that the workspace adds or changes have no effect.
+ * Git asks the disk whether a path is a folder, so it works on a host-owned tree of the base's ignore files and empty copies of the listed folders.
  * @param rules - host folder to be made
  * @param tracked - paths of the base → git's mode
  */
@@ -35,7 +35,7 @@ export async function createIgnoredPaths(what: {
       signal.throwIfAborted();
       await makeFolder(within(what.rules, path));
     }
-    const input = Buffer.from(asked.map(({ path }) => `./${path}\0`).join(""), "latin1"); // "./": a leading ":" is magic else
+    const input = Buffer.from(asked.map(({ path }) => `./${path}\0`).join(""), "latin1"); // "./", since git treats a leading ":" specially
     const { stdout } = await runGit(
       ["--work-tree=.", "-c", "core.excludesFile=/dev/null", "check-ignore", "--no-index", "--stdin", "-z"],
       {
@@ -58,7 +58,7 @@ export async function createIgnoredPaths(what: {
   };
 }
 
-/** A listed folder may be named like an ignore file of the base: that stays. */
+/** A listed folder may have the name of an ignore file of the base; the file stays. */
 async function makeFolder(path: Buffer): Promise<void> {
   try {
     await mkdir(path, { recursive: true });

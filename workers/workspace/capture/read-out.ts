@@ -11,7 +11,7 @@ export interface ReadOutAsked {
   readonly maxBytes: number;
 }
 
-/** Bytes of a file, or why there are none. */
+/** Bytes of a file, or the reason why there are none. */
 export type ReadOut = { readonly bytes: Buffer } | { readonly reason: string };
 
 /** Headers, extended headers with long names, and padding of an archive of one file. */
@@ -25,7 +25,7 @@ const boxLimits = {
 };
 
 /**
- * Brings one regular file out of a workspace as an archive made in a box: the worker itself opens no path there.
+ * Reads one regular file of a workspace through an archive that is made in a box: the worker itself opens no path there.
  * A link is not followed; a folder, a special file or one above `maxBytes` is not taken, and the reason says so.
  */
 export function createReadOut({
@@ -51,7 +51,7 @@ export function createReadOut({
           "--",
           ...placesOf(names),
         ],
-        cwd: "/", // the workspace may be closed to its own user
+        cwd: "/", // the workspace may be unreadable for its own user
         env: {},
         mounts: [{ hostPath: workspace, path: "/workspace", mode: "ro" }],
         home,

@@ -11,11 +11,11 @@ const heldWord = "held\n";
 const busyCode = 75;
 
 /**
- * Takes the exclusive lock of a file, made when it is not there: flock(2) by a child that lives as long as the worker's end of its input is open, so that a dead worker holds no lock.
+ * Takes the exclusive lock of a file, which is made when it does not exist. A child holds it with flock(2) for as long as the worker keeps the child's input open, so a dead worker holds no lock.
  * `local/engines/file-lock.ts` is the same for the local stack: the import table lets neither side import the other.
  * @param how.wait - until nobody else holds it
- * @returns undefined when somebody else does, and it is not waited for
- * @throws the signal's reason; Error when there is no such program, or the file can't be locked
+ * @returns undefined when somebody else holds it and `wait` is false
+ * @throws the signal's reason; Error when `flock` is missing or the file can't be locked
  */
 export async function holdLock(
   file: string,
@@ -30,9 +30,9 @@ export async function holdLock(
     stdio: ["pipe", "pipe", "ignore"],
     detached: true,
   });
-  child.stdin.on("error", () => undefined); // a child that is gone holds nothing to be told
+  child.stdin.on("error", () => undefined); // the child may be gone already
   const ended = once(child, "exit");
-  const give = () => void child.kill("SIGKILL"); // while it waits, nobody else is in its group
+  const give = () => void child.kill("SIGKILL"); // while it waits for the lock it has no children
   signal.addEventListener("abort", give);
   const answer = await Promise.race([
     once(child.stdout, "data").then(([chunk]: Buffer[]) => String(chunk)),

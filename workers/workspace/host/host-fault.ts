@@ -1,10 +1,10 @@
-/** The worker's own machine lacks what every work needs; the same work may succeed later, or elsewhere. */
+/** The worker's machine lacks something that all work needs. The same work may succeed later or on another worker. */
 export class HostFaultError extends Error {
   override readonly name = "HostFaultError";
   readonly code = "host_fault";
 }
 
-/** By what the kernel answers, and by how programs of the host say the same (`LC_ALL=C`). */
+/** Error codes of the kernel, and the words that programs use for the same errors (`LC_ALL=C`). */
 const faults: readonly { readonly codes: readonly string[]; readonly says: RegExp; readonly what: string }[] = [
   { codes: ["ENOSPC"], says: /No space left on device/, what: "a disk of this worker is full" },
   { codes: ["EDQUOT"], says: /Disk quota exceeded/, what: "a disk quota of this worker is used up" },
@@ -14,7 +14,7 @@ const faults: readonly { readonly codes: readonly string[]; readonly says: RegEx
   { codes: ["EROFS"], says: /Read-only file system/, what: "a disk of this worker can't be written to" },
   { codes: ["EIO"], says: /Input\/output error/, what: "a disk of this worker answers with errors" },
 ];
-/** Errors of ours that say the same of their own. */
+/** Codes of our own errors that mean a fault of the host. */
 const codes: ReadonlySet<unknown> = new Set([
   "host_fault",
   "sandbox_failed",
@@ -24,8 +24,8 @@ const codes: ReadonlySet<unknown> = new Set([
 ]);
 
 /**
- * Says what the worker's own machine lacks, when that is why something failed: by the error, by what a program of the host said last, or by their causes.
- * @returns undefined when it lacks nothing that is known
+ * Says what the worker's machine lacks, when that is why something failed. Looks at the error, at the last output of a program, and at their causes.
+ * @returns undefined when nothing is known to be lacking
  */
 export function lackOfHost(error: unknown): string | undefined {
   if (!(error instanceof Error)) return undefined;
@@ -34,7 +34,7 @@ export function lackOfHost(error: unknown): string | undefined {
   return fault === undefined ? lackOfHost(cause) : `${fault.what}: ${message}`;
 }
 
-/** Says what is wrong with the worker's own machine, when that is why something failed: something that it lacks, or a box, copy or folder that could not be made. */
+/** Says what is wrong with the worker's machine, when that is why something failed: it lacks something, or a box, copy or folder could not be made. */
 export function hostFaultOf(error: unknown): string | undefined {
   const lack = lackOfHost(error);
   if (lack !== undefined || !(error instanceof Error)) return lack;

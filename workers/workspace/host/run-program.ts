@@ -2,7 +2,7 @@ import { spawn } from "node:child_process";
 import { close, openSync } from "node:fs";
 import { lastWords } from "../../../src/text/strangers-text.ts";
 
-/** How a short program of the host ended. */
+/** How a short program on the host ended. */
 export interface ProgramEnd {
   readonly exitCode: number | null;
   readonly stdout: string;
@@ -10,11 +10,11 @@ export interface ProgramEnd {
 }
 
 const keptCharacters = 65_536;
-/** Where a program finds the file that it is handed. */
+/** The file descriptor on which a program gets the file that it is handed. */
 export const handedDescriptor = 3;
 
 /**
- * Runs a short program of the host to its end, with a clean environment; on abort it is killed, and awaited.
+ * Runs a short program on the host until it ends, with a clean environment. On abort it is killed and waited for.
  * @param handed - file that the program may read at `handedDescriptor`
  * @throws the abort's reason, or the error of the start (`ENOENT`)
  */
@@ -43,10 +43,10 @@ export async function runProgram(argv: readonly string[], signal?: AbortSignal, 
   child.on("error", (error) => {
     failure = signal?.aborted ? signal.reason : error;
   });
-  // only now is everything that it started gone too
+  // unlike `exit`, `close` comes after everything that it started has ended
   child.on("close", (exitCode) => (failure === undefined ? resolve({ exitCode, stdout, stderr }) : reject(failure)));
   return await promise;
 }
 
-/** All that programs of the host get: the worker's own environment holds what nobody else may know. */
+/** The whole environment of programs on the host: the worker's own holds secrets. */
 export const hostEnvironment = { PATH: "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", LANG: "C" };

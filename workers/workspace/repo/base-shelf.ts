@@ -3,26 +3,26 @@ import { renameSync } from "node:fs";
 import { mkdir, readdir, readFile, rename, rm, stat, utimes, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 
-/** How much of bases that nobody uses is kept. */
+/** How many unused bases are kept. */
 export interface ShelfLimits {
   readonly bases: number;
   readonly bytes: number;
 }
 
-/** Prepared trees, each whole or not there, shared by the runs of a tenant. */
+/** Prepared trees, shared by the runs of a tenant. A tree is complete or not there. */
 export interface BaseShelf {
   /**
-   * Gives the tree of a commit, which `make` writes when it is not there, and holds it until it is released.
+   * Gives the tree of a commit, and holds it until it is released. `make` writes it when it is not there.
    * @returns folder of the tree
    */
   hold(tenant: string, commit: string, make: (folder: string) => Promise<{ readonly bytes: number }>): Promise<string>;
   release(path: string): void;
-  /** Removes the bases that were not used for the longest time until the rest is within the limits; held ones stay. */
+  /** Removes the least recently used bases until the rest is within the limits. Held ones stay. */
   evict(): Promise<void>;
 }
 
 /**
- * Layout: `<dir>/<tenant>/<commit>/tree`, and beside it `bytes`, touched at each use.
+ * Layout: `<dir>/<tenant>/<commit>/tree`, and beside it a file `bytes`, which is touched at each use.
  * @param dir - this process alone writes to it
  */
 export function createBaseShelf(dir: string, limits: ShelfLimits): BaseShelf {
@@ -37,7 +37,7 @@ export function createBaseShelf(dir: string, limits: ShelfLimits): BaseShelf {
       await writeFile(join(fresh, "bytes"), String(bytes));
       await rename(fresh, place).catch(async (error: NodeJS.ErrnoException) => {
         if (error.code !== "ENOTEMPTY" && error.code !== "EEXIST") throw error;
-        await rm(fresh, { recursive: true }); // another repository of the tenant has the same commit, and was faster
+        await rm(fresh, { recursive: true }); // another repository of the tenant has the same commit, and a concurrent call was faster
       });
     } catch (error) {
       await rm(fresh, { recursive: true, force: true });
@@ -54,7 +54,7 @@ export function createBaseShelf(dir: string, limits: ShelfLimits): BaseShelf {
     async hold(tenant, commit, write) {
       const place = placeOf(tenant, commit);
       const path = join(place, "tree");
-      count(path, 1); // before anything is awaited: from here on it can't be evicted
+      count(path, 1); // before the first await, so that it can't be evicted meanwhile
       try {
         if ((await stat(path).catch(() => undefined)) === undefined) await make(place, write);
         const now = new Date();
@@ -74,7 +74,7 @@ export function createBaseShelf(dir: string, limits: ShelfLimits): BaseShelf {
         if (bases <= limits.bases && bytes <= limits.bytes) return;
         if (held.has(join(base.place, "tree"))) continue;
         const gone = `${base.place}.${randomUUID()}.gone`;
-        if (!renameQuietly(base.place, gone)) continue; // at once with the look at `held`: nobody takes it in between
+        if (!renameQuietly(base.place, gone)) continue; // synchronous with the check of `held`, so that nobody takes it in between
         await rm(gone, { recursive: true, force: true });
         bases -= 1;
         bytes -= base.bytes;

@@ -2,13 +2,13 @@ import { lastWords } from "../../../src/text/strangers-text.ts";
 import { hostFaultOf } from "../host/host-fault.ts";
 import { GitError, GitTimeoutError } from "./run-git.ts";
 
-/** The tree that a run begins from can't be had. */
+/** The base of a run is not available. */
 export class BaseUnavailableError extends Error {
   override readonly name = "BaseUnavailableError";
   readonly code = "base_unavailable";
   readonly reason: string;
   readonly remedy: string;
-  /** Whether another attempt may succeed with nothing changed: network, a busy server. */
+  /** Whether a later attempt may succeed without a change, as after network errors. */
   readonly isPassing: boolean;
 
   constructor(reason: string, remedy: string, options: ErrorOptions & { readonly isPassing?: boolean } = {}) {
@@ -25,7 +25,7 @@ interface Kind {
   readonly remedy: string;
 }
 
-/** What git says when it meets a bound of ours: `runGit` sets them. */
+/** What git says when it meets a limit that `runGit` sets. */
 const bounds: readonly Kind[] = [
   {
     says: /out of memory|unable to create thread/i,
@@ -46,7 +46,7 @@ const bounds: readonly Kind[] = [
   },
 ];
 
-/** What git and curl say of the other side, in English (`LC_ALL=C`); the first that matches counts. */
+/** What git and curl say about the remote, in English (`LC_ALL=C`). The first match counts. */
 const kinds: readonly Kind[] = [
   {
     says: /from promisor remote|lazy fetching disabled/i,
@@ -101,8 +101,8 @@ const kinds: readonly Kind[] = [
 ];
 
 /**
- * Reads what a fetch or listing of the other side failed with.
- * @returns undefined when the fault may as well be this side's
+ * Explains why a fetch or a listing of a remote failed.
+ * @returns undefined when the fault may be this worker's
  */
 export function faultOfRemote(url: string, error: unknown): BaseUnavailableError | undefined {
   if (error instanceof GitTimeoutError)
@@ -114,7 +114,7 @@ export function faultOfRemote(url: string, error: unknown): BaseUnavailableError
   return kind && unavailable(url, lastLineOf(error), kind.remedy, kind.isPassing, error);
 }
 
-/** As `faultOfRemote`, for what is known to be no fault of this side. */
+/** As `faultOfRemote`, for errors that are known not to be this worker's fault. */
 export function remoteFault(url: string, error: Error): BaseUnavailableError {
   return (
     faultOfRemote(url, error) ??
@@ -127,7 +127,7 @@ function unavailable(url: string, why: string, remedy: string, isPassing: boolea
 }
 
 const shownCharacters = 500;
-/** One line, without what a server could hide in it. */
+/** One line, without control characters that a server may have sent. */
 const lastLineOf = (error: Error): string => {
   const said = (error instanceof GitError && error.stderr.trim()) || error.message;
   return lastWords(said.replace(/[\p{Cc}\s]+/gu, " "), shownCharacters);

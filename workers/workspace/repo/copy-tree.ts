@@ -25,7 +25,7 @@ export async function copyTree(from: string, to: string, owner: Owner, signal: A
   }
 }
 
-/** A tree could not be copied whole: no space, most of the time. */
+/** A tree could not be copied completely, mostly for lack of space. */
 export class CopyError extends Error {
   override readonly name = "CopyError";
   readonly code = "copy_failed";

@@ -24,7 +24,7 @@ export interface Base {
   readonly tree: string;
   /** Bare repository of the host that holds its objects. */
   readonly gitDir: string;
-  /** Folder of the host that holds it to the byte: to be read and copied, never written to. */
+  /** Host folder with the files of the tree, byte for byte. Read-only: it is shared. */
   readonly path: string;
 }
 
@@ -32,18 +32,18 @@ export interface BaseWanted {
   readonly tenant: string;
   readonly url: string;
   readonly ref: string;
-  /** What the ref was resolved to before: then it is this very commit. */
+  /** The commit that an earlier attempt resolved the ref to; it is used again. */
   readonly commit?: string;
 }
 
 export interface Repositories {
   /**
    * Gives the base of a run, and holds it until it is released.
-   * @param tell - takes lines for people
+   * @param tell - takes messages for people
    * @throws BaseUnavailableError with reason and remedy; the signal's reason
    */
   prepareBase(wanted: BaseWanted, tell: (line: string) => void, signal: AbortSignal): Promise<Base>;
-  /** Says that a run needs its base no longer. */
+  /** Releases the base of a run. */
   release(base: Base): void;
 }
 
@@ -114,7 +114,7 @@ export function createGitRepositories(deps: GitRepositoriesDeps): Repositories {
       const folder = join(own, createHash("sha256").update(url).digest("hex"));
       const attempt = (how: { readonly anew: boolean }) =>
         prepare(folder, remote, { tenant, ref, commit }, how, tell, signal);
-      mirrors.hold(folder); // before anything is awaited: from here on it can't be pruned
+      mirrors.hold(folder); // before the first await, so that it can't be removed meanwhile
       return await underLock(
         `${folder}.lock`,
         async () => {
@@ -143,11 +143,11 @@ export function createGitRepositories(deps: GitRepositoriesDeps): Repositories {
   };
 }
 
-/** What no other side is known to be the cause of. */
+/** Errors that the mirror may be the cause of: neither the remote nor the host is known to be. */
 const isOfMirror = (error: unknown): error is GitError | MissingObjectError =>
   (error instanceof GitError || error instanceof MissingObjectError) && hostFaultOf(error) === undefined;
 
-/** Removes what an earlier worker was writing or removing when it died. */
+/** Removes folders that an earlier worker was writing or removing when it died. */
 async function sweep(basesDir: string): Promise<void> {
   for (const entry of await readdir(basesDir, { withFileTypes: true, recursive: false })) {
     const folder = join(basesDir, entry.name);

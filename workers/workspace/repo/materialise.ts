@@ -36,7 +36,7 @@ const headSlack = 256;
 const limits: TreeLimits = { files: 200_000, fileBytes: 512 * 1024 ** 2, bytes: 4 * 1024 ** 3 };
 
 /**
- * Writes a tree to the byte from git's objects: no attribute, filter or hook has a say. Files are 0644 or 0755, folders 0755, links are links.
+ * Writes a tree from git's objects, byte for byte: attributes, filters and hooks do not apply. Files get mode 0644 or 0755, folders 0755; links stay links.
  * Nothing is followed or overwritten: links are made last, and every file must be new.
  * @param to - empty folder that nobody else writes to meanwhile
  * @returns what was written, without `leaveOut`
@@ -76,14 +76,14 @@ interface Put {
   link(entry: TreeEntry, target: Buffer): void;
 }
 
-/** Synchronous on purpose: thousands of small files take a third of the time, and each call is short. */
+/** Synchronous on purpose: with thousands of small files this takes a third of the time, and each call is short. */
 function createPut(root: string, owner: Owner | undefined): Put {
   const place = (path: string) => Buffer.from(join(root, path), "latin1");
   return {
     folder: (path) => {
       const at = place(path);
       mkdirSync(at);
-      chmodSync(at, 0o755); // whatever the worker's umask is
+      chmodSync(at, 0o755); // the worker's umask may be strict
       if (owner !== undefined) lchownSync(at, owner.uid, owner.gid);
     },
     open: ({ path, kind }) => {
@@ -153,7 +153,7 @@ function createReader(stdout: Readable) {
       held = held.subarray(end + 1);
       return line;
     },
-    /** Hands on exactly so many bytes, or fewer when git ended: which is told by how it ends, and by the next line. */
+    /** Yields exactly so many bytes, or fewer when git has ended; the next line then says so. */
     async take(length: number, each: (part: Buffer) => void): Promise<void> {
       for (let left = length; left > 0; ) {
         if (held.length === 0 && !(await more())) throw new MissingObjectError("content", "end of output");
@@ -166,7 +166,7 @@ function createReader(stdout: Readable) {
   };
 }
 
-/** Outer ones first. Each path is looked at from below until a folder is known: trees may be deep, and the worker does nothing else meanwhile. */
+/** Outer folders first. Each path is walked upwards only to the first known folder, since trees may be deep and this runs synchronously. */
 function foldersOf(entries: readonly TreeEntry[]): readonly string[] {
   const folders = new Set<string>();
   for (const { path } of entries) {

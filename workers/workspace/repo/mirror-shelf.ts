@@ -12,13 +12,13 @@ export interface Pruned {
 
 /** Keeps the mirrors of each tenant within a quota, bytes on disk. A mirror is a folder `<tenant>/<sha256>`, and its lock a file beside it. */
 export interface MirrorShelf {
-  /** Says that a run needs a mirror, which then is not removed until it is released. */
+  /** Holds a mirror for a run: it is not removed until it is released. */
   hold(folder: string): void;
   release(folder: string): void;
   /**
-   * Notes that a held mirror is used, and removes those of its tenant that were not used for the longest time until the rest is within the quota; held ones stay.
-   * Call it under the mirror's lock.
-   * @throws BaseUnavailableError when the mirror has no place: alone it is too large, and goes too, or others are in use
+   * Marks a held mirror as used, and removes the least recently used ones of its tenant until the rest is within the quota. Held ones stay.
+   * To be called under the mirror's lock.
+   * @throws BaseUnavailableError when the mirror does not fit: it is larger than the quota, and is removed, or the others are in use
    */
   fit(folder: string, signal: AbortSignal): Promise<Pruned>;
 }
@@ -37,7 +37,7 @@ export function createMirrorShelf(quotaBytes: number): MirrorShelf {
     const lock = await holdLock(`${folder}.lock`, { wait: false }, signal);
     if (lock === undefined) return false;
     try {
-      if (held.has(folder)) return false; // whoever holds it waits for the lock, and makes it anew
+      if (held.has(folder)) return false; // its holder waits for the lock, and makes the mirror again
       await rm(folder, { recursive: true, force: true });
       return true;
     } finally {
@@ -104,7 +104,7 @@ async function bytesBelow(folder: string): Promise<number> {
   return sizes.reduce((sum, size) => sum + size, 0);
 }
 
-/** What git, or another call, has removed meanwhile. */
+/** Errors for files that git or another call has removed meanwhile. */
 const gone = (error: NodeJS.ErrnoException): number => {
   if (error.code === "ENOENT") return 0;
   throw error;

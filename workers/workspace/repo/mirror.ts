@@ -10,19 +10,19 @@ import type { RepositoryAddress } from "./repository-url.ts";
 import type { GitOptions } from "./run-git.ts";
 import { GitError, gitSettings, runGit } from "./run-git.ts";
 
-/** How git is told to reach the other side. */
+/** How git reaches the remote. */
 export interface Remote extends RepositoryAddress {
   /** PEM file of the authorities trusted; the host's own when absent. */
   readonly caFile?: string;
   /** Of system calls, for the box that reads a local repository. */
   readonly filterFile: string;
-  /** Of each process of git that speaks with it. */
+  /** Memory limit of each git process that talks to it. */
   readonly memoryBytes?: number;
-  /** That one fetch may bring. */
+  /** Most bytes of one fetch. */
   readonly fileBytes: number;
 }
 
-/** What is wanted of a mirror. */
+/** The commit that a mirror shall hold. */
 export interface Wanted {
   readonly ref: string;
   /** 40 lower-case hex. */
@@ -35,15 +35,15 @@ const askLimitMs = 60_000;
 const fetchLimitMs = 900_000;
 
 /**
- * What git starts to read a local repository (a remote one is not asked this way), as a line for its shell. It sees the tenant's root and programs, so that links, whenever they are made,
- * lead to nothing of others. `--strict`: the folder that was looked at, and none of those that git would try beside it.
+ * The command line with which git reads a local repository, for git's shell; not used for remote ones. It runs in a box that sees the tenant's root and programs, so that links, whenever they are made,
+ * lead to nothing else. `--strict`: only the folder that was checked, not those that git would try beside it.
  */
 function uploadPackOf({ root, filterFile }: Remote): string {
   if (root === undefined) return "--upload-pack=git-upload-pack --strict";
   const box = [
     ["bwrap", "--unshare-ipc", "--unshare-pid", "--unshare-net", "--unshare-uts", "--die-with-parent"],
     ["--new-session", "--seccomp", "3", "--cap-drop", "ALL"],
-    ...(isRoot() ? ["--cap-add", "CAP_DAC_READ_SEARCH"] : []), // a root's files may be anybody's
+    ...(isRoot() ? ["--cap-add", "CAP_DAC_READ_SEARCH"] : []), // files below a root may belong to any user
     [...systemFolders, "--dev", "/dev", "--ro-bind", root, root, "--ro-bind", gitSettings, gitSettings],
     ["--chdir", "/", "--", "git-upload-pack", "--strict"],
   ].flat();
@@ -59,7 +59,7 @@ const askingOf = ({ protocol, caFile, memoryBytes, fileBytes }: Remote) => ({
 });
 
 /**
- * Asks the other side which commit a ref is now.
+ * Asks the remote which commit a ref names now.
  * @throws BaseUnavailableError; the signal's reason
  */
 export async function resolveRef(remote: Remote, ref: string, signal: AbortSignal): Promise<string> {
@@ -93,8 +93,8 @@ function remedyOfRef(ref: string): string {
 }
 
 /**
- * The newest mirror below a folder, made when there is none. One that turns out broken is left as it is, since runs may borrow its objects, and a next one is begun;
- * the broken one is removed when that one breaks too. Call it under the folder's lock: what it finds half done is a dead worker's.
+ * The newest mirror below a folder; made when there is none. A broken mirror is left as it is, since runs may borrow its objects, and a new one is made;
+ * the broken one is removed when the new one breaks, too. To be called under the folder's lock: anything unfinished was left by a dead worker.
  */
 export async function openMirror(
   folder: string,
@@ -124,7 +124,7 @@ export async function openMirror(
   return gitDir;
 }
 
-/** What git left when it was killed: files that only a live git may hold. */
+/** Removes lock and temporary files that a killed git left. */
 async function removeHalfDone(gitDir: string, signal: AbortSignal): Promise<void> {
   const argv = ["find", gitDir, "-type", "f", "(", "-name", "*.lock", "-o", "-name", "tmp_*", ")", "-delete"];
   await runProgram(argv, signal);
@@ -133,7 +133,7 @@ async function removeHalfDone(gitDir: string, signal: AbortSignal): Promise<void
 /**
  * Brings a commit into a mirror, with all that it needs.
  * @returns its tree
- * @throws BaseUnavailableError when the other side is at fault; GitError when the mirror may be
+ * @throws BaseUnavailableError when the remote is at fault; GitError when the mirror may be
  */
 export async function bringCommit(
   gitDir: string,
@@ -159,7 +159,7 @@ export async function bringCommit(
   return tree.stdout.toString().trim();
 }
 
-/** Only what a ref reaches is whole: an object alone may be what a fetch left that was killed. */
+/** A commit is complete only if a ref reaches it: a single object may be left from a killed fetch. */
 async function isWhole(gitDir: string, commit: string, local: GitOptions): Promise<boolean> {
   if ((await stat(join(gitDir, "HEAD")).catch(() => undefined)) === undefined)
     throw new GitError("rev-list", undefined, `${gitDir} has no HEAD`);
@@ -170,7 +170,7 @@ async function isWhole(gitDir: string, commit: string, local: GitOptions): Promi
   return exitCode === 0 && stdout.length === 0;
 }
 
-/** First the very commit; a server that gives only what it lists gets asked for the ref. */
+/** Fetches the commit itself, or the ref, from servers that give only what they list. */
 async function fetchCommit(gitDir: string, remote: Remote, { ref, commit }: Wanted, local: GitOptions): Promise<void> {
   const kept = `refs/kept/${createHash("sha256").update(ref).digest("hex")}`;
   const names = isCommit(ref) ? [] : namesOfRef(ref).filter((name) => !name.endsWith("^{}"));
@@ -205,8 +205,8 @@ async function fetchCommit(gitDir: string, remote: Remote, { ref, commit }: Want
 const isCommit = (ref: string): boolean => /^[0-9a-f]{40}$/.test(ref);
 
 /**
- * Names that a ref may have on the other side; the first that is there counts: a whole name (`HEAD`, `refs/…`), a branch, a tag, what git reads below `refs/`. A tag stands for its commit.
- * @returns what git may list
+ * Names that a ref may have on the remote. The first one that exists counts: a full name (`HEAD`, `refs/…`), a branch, a tag, another name below `refs/`. A tag stands for its commit.
+ * @returns patterns for `git ls-remote`
  */
 function namesOfRef(ref: string): readonly string[] {
   const whole = ref === "HEAD" || ref.startsWith("refs/") ? [ref] : [];

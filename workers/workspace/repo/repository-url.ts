@@ -5,7 +5,7 @@ import type { RepositoryUrl } from "../../../src/text/repository-url.ts";
 import { readRepositoryUrl, shownRepositoryUrl } from "../../../src/text/repository-url.ts";
 import { BaseUnavailableError } from "./base-unavailable.ts";
 
-/** Where this worker may get repositories from. */
+/** From where this worker may get repositories. */
 export interface RepositoryBounds {
   /** `host` or `host:port`. */
   readonly hosts: readonly string[];
@@ -13,16 +13,16 @@ export interface RepositoryBounds {
   readonly roots: readonly { readonly tenant: string; readonly path: string }[];
 }
 
-/** What git is given: links are resolved, and nothing in it is an option. */
+/** What git is given as the remote: links are resolved, and nothing in it can be taken for an option. */
 export interface RepositoryAddress {
   readonly protocol: "https" | "file";
   readonly url: string;
-  /** Of a folder: the tenant's root that it lies below. Nothing else of the host may be read for it. */
+  /** Of a local repository: the tenant's root folder. Git may read nothing else of the host. */
   readonly root?: string;
 }
 
 /**
- * Decides whether a tenant may work from a URL, here where folders and their links are seen.
+ * Decides whether a tenant may use a repository URL, where folders and their links can be checked.
  * @throws BaseUnavailableError with the rule and the remedy
  */
 export async function addressOf(url: string, tenant: string, bounds: RepositoryBounds): Promise<RepositoryAddress> {
@@ -37,7 +37,7 @@ export async function addressOf(url: string, tenant: string, bounds: RepositoryB
   );
 }
 
-/** A folder counts by where its links lead; git's own ways out of it (a `.git` file, borrowed objects) are refused. Links in it, and those made later, lead no further than its root: see mirror.ts. */
+/** Resolves the links of a folder first. Refuses git's own ways to other folders: a `.git` file, borrowed objects. Links inside it, also later ones, can't leave the root: see mirror.ts. */
 async function folderAddress(
   { url, folder: named }: RepositoryUrl & { readonly protocol: "file" },
   tenant: string,

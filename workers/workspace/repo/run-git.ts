@@ -6,13 +6,13 @@ import { fileURLToPath } from "node:url";
 import { lastWords } from "../../../src/text/strangers-text.ts";
 import { hostEnvironment } from "../host/run-program.ts";
 
-/** git ended with a code that was not expected, or said more than it may. */
+/** git ended with an unexpected exit code, or wrote too much output. */
 export class GitError extends Error {
   override readonly name = "GitError";
   readonly code = "git_failed";
   /** Absent when a signal ended it. */
   readonly exitCode: number | undefined;
-  /** Its last words, at most 4,096 characters. */
+  /** The end of its standard error, at most 4,096 characters. */
   readonly stderr: string;
 
   constructor(command: string, exitCode: number | undefined, stderr: string, options?: ErrorOptions) {
@@ -22,7 +22,7 @@ export class GitError extends Error {
   }
 }
 
-/** git took longer than it may. */
+/** git exceeded its time limit. */
 export class GitTimeoutError extends Error {
   override readonly name = "GitTimeoutError";
   readonly code = "git_timeout";
@@ -38,9 +38,9 @@ export interface GitOptions {
   readonly cwd?: string;
   /** Closed at once when absent. */
   readonly input?: Buffer | Readable;
-  /** Takes what git says as it says it, and nothing of it is returned: git waits for the reader. */
+  /** Reads the output as a stream instead of having it returned. Git waits for the reader. */
   readonly read?: (stdout: Readable) => Promise<void>;
-  /** More output ends git; of what is read by `read`, too. */
+  /** More output ends git, also when `read` takes it. */
   readonly maxOutputBytes: number;
   readonly timeoutMs: number;
   readonly signal: AbortSignal;
@@ -64,17 +64,17 @@ export const gitSettings: string = fileURLToPath(new URL("./git-config", import.
 const keptErrorCharacters = 4_096;
 const mostMemoryBytes = 512 * 1024 ** 2;
 const mostFileBytes = 8 * 1024 ** 3;
-/** Of each process: less than a fetch may wait for a slow network, so that it is told apart from one. */
+/** CPU time of each process. Less than the time limit of a fetch, so that a slow network is told apart from slow work. */
 const mostCpuSeconds = 600;
 
 /**
- * git may read nothing of the host's or a person's, ask nobody, run no hook, helper or filter, and start no other program than its own.
+ * Git reads no settings of the host or of a user, asks for no password, runs no hook, helper or filter, and starts no program but its own.
  * `safe.directory` is `*`, since a folder below a configured root may belong to anybody: `git-upload-pack`, which git starts there, reads this same file.
  */
 const environment = {
   ...hostEnvironment,
   LC_ALL: "C",
-  HOME: "/dev/null", // else curl looks for the account's .netrc
+  HOME: "/dev/null", // otherwise curl reads the account's .netrc
   GIT_CONFIG_NOSYSTEM: "1",
   GIT_CONFIG_GLOBAL: gitSettings,
   GIT_ATTR_NOSYSTEM: "1",
@@ -87,8 +87,8 @@ const environment = {
 };
 
 /**
- * Runs git on the host: the one place that does. It dies with the worker, and with all that it started when the signal aborts or the time is over.
- * @param args - what follows `git`; nothing of a stranger's may stand where git takes options
+ * Runs git on the host; nothing else does. Git is killed, with all that it started, when the worker dies, the signal aborts or the time is over.
+ * @param args - what follows `git`; untrusted text may not stand where git takes options
  * @throws GitError, GitTimeoutError, the signal's reason, what `read` throws
  */
 export async function runGit(args: readonly string[], options: GitOptions): Promise<GitEnd> {
@@ -109,7 +109,7 @@ export async function runGit(args: readonly string[], options: GitOptions): Prom
       `--fsize=${fileBytes}`,
       `--cpu=${Math.min(mostCpuSeconds, Math.ceil(timeoutMs / 1_000))}`,
       "--",
-      ...["sh", "-c", 'trap "" XFSZ; exec "$@"', "sh"], // a file that is too large is a fault that git tells, not its death
+      ...["sh", "-c", 'trap "" XFSZ; exec "$@"', "sh"], // git then reports a file that is too large, instead of being killed for it
       "git",
       ...(gitDir === undefined ? [] : [`--git-dir=${gitDir}`]),
       ...args,
@@ -138,7 +138,7 @@ export async function runGit(args: readonly string[], options: GitOptions): Prom
     for await (const chunk of stdout) chunks.push(chunk);
   };
   const write = async () => {
-    // that git does not read all it is given is told by how it ends
+    // when git does not read all its input, its exit code says why
     await pipeline(input instanceof Readable ? input : [input ?? Buffer.alloc(0)], child.stdin).catch((error) => {
       if (!["EPIPE", "ERR_STREAM_PREMATURE_CLOSE", "ECONNRESET"].includes(error.code)) throw error;
     });

@@ -26,12 +26,12 @@ const outputBytes = 1024 ** 3;
 /** So that a path fits below any run area (`PATH_MAX` is 4,096). */
 const pathBytes = 3_072;
 const nameBytes = 255;
-/** Of all paths together: few objects can name many long ones, and the worker holds them all. */
+/** Most bytes of all paths together: few objects can name many long paths, and the worker holds all of them in memory. */
 const namesBytes = 256 * 1024 ** 2;
 const linkBytes = 4_095;
 
 /**
- * Lists a tree, sorted as git sorts, and refuses what can't be put on a disk to the byte or is not what it seems.
+ * Lists a tree in git's order, and refuses entries that can't be written to a disk byte for byte or have misleading names.
  * @param hasPlainNames - also refuses names with control characters
  * @throws BaseUnavailableError with the path and the rule; GitError when objects are missing
  */
@@ -99,7 +99,7 @@ export function faultOfPath(path: string, hasPlainNames: boolean): string | unde
   return undefined;
 }
 
-/** Case, ignorable code points (HFS+), short names, trailing dots and streams (NTFS), and backslash as a separator. */
+/** Names that some file system takes for `.git`: by case, ignorable code points (HFS+), short names, trailing dots and streams (NTFS), backslash as a separator. */
 function isGitFolder(name: string): boolean {
   return name
     .replace(/[\u200c-\u200f\u202a-\u202e\u206a-\u206f\ufeff]/g, "")

@@ -1,9 +1,9 @@
-/** Of a log that is too long, its beginning and its end are kept; bytes. */
+/** Of a longer log, the first and the last bytes are kept. */
 const kept = { head: 3 * 1024 * 1024, tail: 1024 * 1024 } as const;
-/** More pieces become one: a piece costs more than its bytes. */
+/** Beyond this number, pieces are joined, since each has an overhead. */
 const mostPieces = 1_000;
 
-/** A log of at most 4 MiB and the mark of what was left out. */
+/** A log of at most 4 MiB, with a note where bytes were left out. */
 export interface BoundedLog {
   append(bytes: Buffer): void;
   bytes(): Buffer;

@@ -18,9 +18,9 @@ export interface Bundle {
 
 export interface BundleCache {
   /**
-   * Gives the bundle of a digest. Whoever asks while another one fetches the same waits for it.
-   * @param fetch - gives the tar's bytes; after 4 MiB it is heard no more
-   * @throws BundleAlteredError when the bytes are others or no bundle; what `fetch` throws; the signal's reason
+   * Gives the bundle of a digest. Concurrent calls for the same digest share one fetch.
+   * @param fetch - gives the tar's bytes; no more than 4 MiB are read
+   * @throws BundleAlteredError when the bytes have another digest or are no bundle; what `fetch` throws; the signal's reason
    */
   get(
     digest: string,
@@ -41,9 +41,9 @@ const keptBundles = 64;
 const keptMs = 24 * 60 * 60 * 1_000;
 
 /**
- * Keeps bundles unpacked for as long as the worker lives: 64 of them, and every one that was asked for within a day. Each time one is asked for, the inode, change time, size and mode
- * of all that it holds are compared with what was unpacked; when they differ it is fetched again.
- * @param deps.bundlesDir - the cache's alone; what an earlier worker left there is removed
+ * Keeps unpacked bundles for as long as the worker lives: 64 of them, and every one that was used within a day. At each use the inode, change time, size and mode
+ * of all its files are compared with those that were unpacked; when they differ, it is fetched again.
+ * @param deps.bundlesDir - used by this cache alone; what an earlier worker left there is removed
  */
 export function createBundleCache(deps: { readonly bundlesDir: string; readonly now: () => Date }): BundleCache {
   const cached = new Map<string, Cached>();
@@ -51,7 +51,7 @@ export function createBundleCache(deps: { readonly bundlesDir: string; readonly 
   let emptied: Promise<void> | undefined;
 
   const use = (digest: string, { bundle, seal }: Pick<Cached, "bundle" | "seal">): Bundle => {
-    cached.delete(digest); // it becomes the last one
+    cached.delete(digest); // moves it to the end: the last one used
     cached.set(digest, { bundle, seal, usedAtMs: deps.now().getTime() });
     return bundle;
   };
@@ -97,7 +97,7 @@ export function createBundleCache(deps: { readonly bundlesDir: string; readonly 
         signal.throwIfAborted();
         const others = fetching.get(digest);
         if (others === undefined) break;
-        const bundle = await untilAborted(others, signal).catch(() => undefined); // it failed for them: this one tries by itself
+        const bundle = await untilAborted(others, signal).catch(() => undefined); // their fetch failed: try again
         if (bundle !== undefined) return bundle;
       }
       const own = provide(digest, fetch, signal).finally(() => fetching.delete(digest));
@@ -121,7 +121,7 @@ async function readTar(digest: string, got: Buffer | AsyncIterable<Uint8Array>):
   return tar;
 }
 
-/** @returns what changes when anything in the folder does; undefined when it is gone */
+/** @returns a digest that changes with anything in the folder; undefined when the folder is gone */
 async function sealOf(folder: string): Promise<string | undefined> {
   try {
     const names = (await readdir(folder, { recursive: true })).sort();

@@ -5,9 +5,9 @@ import { Worker } from "node:worker_threads";
 import { shownText } from "../../../src/text/strangers-text.ts";
 import type { Bundle } from "./bundle-cache.ts";
 
-/** For the thread to be there, and for its answer, however busy the host is. */
+/** For the start of the thread and for its answer, on a busy host. */
 const waitLimitMs = 60_000;
-/** CPU of the thread from then on: a busy host makes nobody's result wrong. */
+/** CPU time of the check itself, so that a busy host makes no result wrong. */
 const cpuLimitMs = 2_000;
 const lookEveryMs = 100;
 const memoryMb = 64;
@@ -15,7 +15,7 @@ const largestSchemaBytes = 64 * 1024;
 const shownUnits = 1_000;
 
 /**
- * Says what is wrong with the results that a persona sent: at most one, which meets the schema of its manifest, if there is one.
+ * Checks the results that a persona sent: at most one, which meets the schema of its manifest if there is one.
  * @param results - JSON
  * @returns the fault with its rule; undefined when nothing is wrong
  */
@@ -35,7 +35,7 @@ export async function faultOfResults(
 }
 
 /**
- * Checks a persona's result against a JSON Schema of draft 2020-12, in a thread that gets 2 s of CPU and 64 MiB. References out of the schema are not followed, formats not checked.
+ * Checks a persona's result against a JSON Schema of draft 2020-12, in a thread with 2 s of CPU time and 64 MiB. References out of the schema are not followed; formats are not checked.
  * @param result - JSON of at most 64 KiB
  * @returns what is wrong with it, with path and rule; undefined when nothing is
  * @throws Error when there can be no thread

@@ -1,25 +1,25 @@
-/** What stands where a secret was. */
+/** Replaces a secret. */
 export const redacted = "[redacted]";
-/** A shorter value would blacken ordinary words. */
+/** Shorter values are not redacted: they occur in ordinary words. */
 const shortestSecret = 6;
 
-/** Redacts one stream of bytes; what may be the beginning of a secret is kept back until the next chunk tells. */
+/** Redacts one stream of bytes. Bytes that may be the beginning of a secret are held back until the next chunk. */
 export interface StreamRedactor {
   push(chunk: Buffer): Buffer;
-  /** Gives what was kept back, and the last chunk. */
+  /** Gives what was held back, and the last chunk. */
   end(chunk?: Buffer): Buffer;
 }
 
 export interface Redactor {
-  /** A text by itself. */
+  /** Redacts one text. */
   text(text: string): string;
   stream(): StreamRedactor;
 }
 
 /**
- * Finds known secrets as they are, and as base64 (plain or for URLs, wherever a group of three bytes begins), in URLs and in JSON, and puts `[redacted]` in their place.
- * Whatever is divided into chunks, the result is that of the whole. A program that wants to hide a secret from it can: it guards against mistakes.
- * @param secrets - values of fewer than 6 characters are passed by
+ * Replaces known secrets by `[redacted]`: as they are, as base64 (standard and URL alphabet, at any offset), URL-encoded and JSON-escaped.
+ * The division into chunks does not change the result. It guards against mistakes: a program that wants to leak a secret can encode it in another way.
+ * @param secrets - values of fewer than 6 characters are ignored
  */
 export function createRedactor(secrets: readonly string[]): Redactor {
   const forms = [...new Set(secrets.filter(({ length }) => length >= shortestSecret).flatMap(formsOf))];
@@ -44,7 +44,7 @@ function formsOf(secret: string): string[] {
   ].map((form) => Buffer.from(form).toString("latin1"));
 }
 
-/** The characters that bytes decide alone when so many others (0–2) come before them in their group of three. */
+/** The part of a base64 text that depends on these bytes alone, when `before` (0–2) other bytes come before them in a group of three. */
 function base64Of(bytes: Buffer, before: number): string {
   const encoded = Buffer.concat([Buffer.alloc(before), bytes]).toString("base64");
   return encoded.slice(Math.ceil((before * 4) / 3), Math.floor(((before + bytes.byteLength) * 4) / 3));
@@ -52,12 +52,12 @@ function base64Of(bytes: Buffer, before: number): string {
 
 /**
  * A byte is covered when it is part of any form; each run of covered bytes becomes one mark. Whether a byte is covered is decided as soon as no form that begins at or before it can
- * still be completed: everything from the earliest unfinished form on is kept back.
+ * still be completed: everything from the earliest unfinished form on is held back.
  */
 function createStream(forms: readonly string[]): StreamRedactor {
   const longest = Math.max(0, ...forms.map(({ length }) => length));
   let kept = "";
-  /** How much of `kept` is covered by what began before it. */
+  /** How many characters of `kept` are covered by a form that began before it. */
   let coveredUntil = 0;
   let isInMark = false;
 

@@ -2,7 +2,7 @@ import { once } from "node:events";
 import { parentPort } from "node:worker_threads";
 import { Ajv2020 } from "ajv/dist/2020.js";
 
-/** A thread of its own, for both texts are a stranger's: a pattern may take for ever, and then the thread is ended. It says `ready`, is given the texts, and answers. */
+/** A thread that checks untrusted texts: a pattern may take for ever, and then the thread is ended. It sends `ready`, gets the texts, and answers. */
 if (parentPort !== null) {
   parentPort.postMessage("ready");
   const [{ schema, result }] = (await once(parentPort, "message")) as [{ schema: string; result: string }];

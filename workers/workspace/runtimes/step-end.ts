@@ -15,11 +15,11 @@ export interface StepEnd {
   readonly limit?: LimitHitJson;
   /** Standard output and error, redacted, at most 4 MiB. */
   readonly log: Buffer;
-  /** What a persona said on its channel, as it was told: NDJSON. */
+  /** The events of a persona's channel, as they were told: NDJSON. */
   readonly transcript?: Buffer;
 }
 
-/** Takes an event of a step; settles when the next one may come: until then the box that speaks waits. */
+/** Takes an event of a step. Settles when the next one may come; until then the box waits. */
 export type Tell = (event: Omit<WorkEventJson, "n">) => Promise<void>;
 
 /** A step that did not end by its program's own exit code. */
@@ -35,7 +35,8 @@ const policyField: Readonly<Record<string, string>> = {
 };
 
 /**
- * Says what ended a box from outside: its limits before the stop, for a stop may be what the limit led to; undefined when its program ended by itself, also by a signal.
+ * Says what ended a box from outside. A limit goes before a stop, since it may have caused the stop.
+ * @returns undefined when its program ended by itself, also by a signal
  */
 export function forcedEnd({ limit, isStopped }: BoxEnd): Forced | undefined {
   if (limit !== undefined)

@@ -7,7 +7,7 @@ import { PersonaManifestSchema } from "../../../src/gen/agents/v1/agents_service
 import type { RuntimeName } from "./runtime.ts";
 import { runtimeNameOf } from "./runtime.ts";
 
-/** What came for a digest is not the bundle that was pinned, or no bundle that may be unpacked. */
+/** The bytes for a digest are not the pinned bundle, or not a bundle that may be unpacked. */
 export class BundleAlteredError extends Error {
   override readonly name = "BundleAlteredError";
   readonly code = "bundle_altered";
@@ -33,8 +33,8 @@ const longestPathBytes = 256;
 const manifestPath = "persona.json";
 
 /**
- * Unpacks a bundle into an empty folder; all of it is judged before anything is written. Files become 0444 or 0555 and readable for every box.
- * @param tar - of at most 4 MiB; what it unpacks to is never more
+ * Unpacks a bundle into an empty folder. Everything is checked before anything is written. Files get mode 0444 or 0555, readable for every box.
+ * @param tar - at most 4 MiB, which also limits the unpacked size, since it is not compressed
  * @throws BundleAlteredError that names the entry and the rule
  */
 export async function unpackBundle(

@@ -42,7 +42,7 @@ export function createBubblewrap({ area }: { readonly area: RunArea }): Sandbox 
   return { ...sandbox, prove: (signal) => proveSandbox({ sandbox, area, groups }, signal) };
 }
 
-/** Pipes and control groups, launch, watch, end; whatever happens, what was opened is released in the other order. */
+/** Opens pipes and control groups, launches the box, watches it, and says how it ended. Everything opened is released in reverse order, also on errors. */
 async function runBox(
   { area, groups, pipes }: Host,
   spec: BoxSpec,
@@ -94,7 +94,7 @@ async function runBox(
 
 async function endNow(box: StartedBox): Promise<void> {
   box.kill();
-  await box.ended.catch(() => undefined); // whoever runs the box is told
+  await box.ended.catch(() => undefined); // `runBox` throws it
 }
 
 /** Host user to become; absent without root. */
@@ -127,7 +127,7 @@ function launch(
   return box;
 }
 
-/** On abort the program is asked to end, and after the grace everything is killed. */
+/** On abort the program gets SIGTERM; after the grace everything in the box is killed. */
 function stopOn(signal: AbortSignal, box: StartedBox, graceMs: number): Disposable & { isStopped(): boolean } {
   let isStopped = false;
   let timer: NodeJS.Timeout | undefined;

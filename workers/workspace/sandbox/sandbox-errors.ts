@@ -1,10 +1,10 @@
-/** The box itself could not be made or ended; what its program did is never the reason. */
+/** The box itself could not be made or ended. What the program in it did is never the reason. */
 export class SandboxError extends Error {
   override readonly name = "SandboxError";
   readonly code = "sandbox_failed";
 }
 
-/** A claim that does not hold here: the worker takes no work. */
+/** A claim of the sandbox does not hold on this machine, so the worker takes no work. */
 export class SandboxUnprovenError extends Error {
   override readonly name = "SandboxUnprovenError";
   readonly code = "sandbox_unproven";
@@ -33,7 +33,7 @@ export class RunAreaError extends Error {
   }
 }
 
-/** What a place is to hold is more than its limit. */
+/** The files for a place need more room than its limit. */
 export class DiskLimitError extends Error {
   override readonly name = "DiskLimitError";
   readonly code = "disk_limit";

@@ -16,7 +16,7 @@ export interface BoxSocket {
   readonly path: string;
 }
 
-/** Bounds of one box; every one is enforced by the mechanism that the report names. */
+/** Limits of one box. The sandbox report says by which mechanism each is enforced. */
 export interface BoxLimits {
   readonly memoryBytes: number;
   readonly processes: number;
@@ -25,18 +25,18 @@ export interface BoxLimits {
   /** All that the box wrote: writable mounts, home and temporary files. */
   readonly diskBytes: number;
   readonly timeMs: number;
-  /** Without output, channel traffic or CPU use for so long it is stalled. */
+  /** A box without output, channel traffic or CPU use for this long has stalled. */
   readonly idleMs: number;
 }
 
 /** A program in a box: no network, nothing of the host or of another run but what is named here. Nothing of it survives its end. */
 export interface BoxSpec {
-  /** 0 and up, one run at a time: decides the host user of class `uid`. */
+  /** 0 and up, one run at a time. In class `uid` it decides the host user. */
   readonly slot: number;
   readonly argv: readonly string[];
   /** Absolute path in the box. */
   readonly cwd: string;
-  /** Added to those that every box has (docs/workspaces.md); the worker's own environment is never there. */
+  /** Added to the variables that every box has (docs/workspaces.md). The worker's own environment is never passed on. */
   readonly env: Readonly<Record<string, string>>;
   readonly mounts: readonly Mount[];
   /** The only way out of the box; none unless told. */
@@ -46,11 +46,11 @@ export interface BoxSpec {
   /** Whether file descriptor 3 is a channel to the caller. */
   readonly hasChannel: boolean;
   readonly limits: BoxLimits;
-  /** From the stop signal's SIGTERM to SIGKILL. */
+  /** Time from SIGTERM to SIGKILL after an abort. */
   readonly graceMs: number;
 }
 
-/** What a box says. A chunk is taken when its promise is settled: until then the box waits, and nobody else does. */
+/** Takes the output of a box. A chunk is taken when its promise has settled; until then this box waits, and no other. */
 export interface BoxOutput {
   readonly onStdout: (chunk: Buffer) => void | Promise<void>;
   readonly onStderr: (chunk: Buffer) => void | Promise<void>;
@@ -75,8 +75,8 @@ export interface Sandbox {
   /** The host user and group that files of a slot belong to. */
   ownerOf(slot: number): { readonly uid: number; readonly gid: number };
   /**
-   * Runs one program to its end. When the signal aborts, its main process gets SIGTERM, and everything is killed after the grace.
-   * @throws SandboxError when the box itself can't be made: never for what the program did
+   * Runs one program until it ends. When the signal aborts, its main process gets SIGTERM; after the grace everything is killed.
+   * @throws SandboxError when the box itself can't be made, never for what the program did
    */
   run(spec: BoxSpec, output: BoxOutput, signal: AbortSignal): Promise<BoxEnd>;
   /** Tries every claim; see `SandboxReport`. @throws SandboxUnprovenError with the claim that does not hold and its remedy */

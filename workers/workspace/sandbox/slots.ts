@@ -1,4 +1,4 @@
-/** Numbers of the boxes that may run side by side on this host, each given to one work at a time. */
+/** Slot numbers: one for each piece of work that may run on this host at the same time. */
 export interface Slots {
   readonly count: number;
   /** @throws Error when all are taken: the worker polls for no more than there are */
@@ -22,7 +22,7 @@ export function createSlots(count: number): Slots {
 const firstUid = 200_000;
 
 /**
- * The host user and group of a slot: its own one (200000 + slot) where the worker is root, the worker's otherwise.
+ * The host user and group of a slot: 200000 + slot where the worker is root, else the worker's own.
  * @param slot - 0 and up
  */
 export function ownerOfSlot(slot: number): { readonly uid: number; readonly gid: number } {

@@ -3,7 +3,7 @@ import type { Sandbox } from "./sandbox.ts";
 
 const mebibyte = 1024 ** 2;
 
-/** Starts one small box, beside those that run. @param slot - nobody else's @throws what keeps it from starting */
+/** Starts one small box beside those that run. @param slot - one that no work has @throws the reason why it can't start */
 export async function tryBox(
   { sandbox, area }: { readonly sandbox: Sandbox; readonly area: RunArea },
   slot: number,

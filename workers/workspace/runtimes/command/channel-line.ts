@@ -2,15 +2,15 @@ import { withoutEscapes } from "../../../../src/text/escape-sequences.ts";
 import { cutText } from "../../../../src/text/strangers-text.ts";
 import type { Tell } from "../step-end.ts";
 
-/** What one line on the channel of a box is worth. */
+/** What one line on the channel of a box means. */
 export type ChannelLine =
   | { readonly kind: "event"; readonly event: Parameters<Tell>[0] }
   | { readonly kind: "result"; readonly result: unknown }
-  /** It speaks for the host. */
+  /** An event that only the host may send. */
   | { readonly kind: "forged"; readonly type: string }
   | { readonly kind: "dropped"; readonly fault: string };
 
-/** UTF-16 units, so that an event has at most 64 KiB as JSON, whatever its letters are. */
+/** UTF-16 units, so that an event has at most 64 KiB as JSON, whatever its characters are. */
 const most = { text: 16_000, name: 200, path: 1_000, title: 500, items: 50, itemText: 300, type: 100 } as const;
 
 const decoder = new TextDecoder("utf-8", { fatal: true });
@@ -22,7 +22,7 @@ const phases: Readonly<Record<string, "REQUESTED" | "STARTED" | "OUTPUT" | "COMP
   "tool.completed": "COMPLETED",
 };
 
-/** First words of what only the host says, from what it saw. */
+/** First words of event types that only the host may send. */
 const hostWords = new Set([
   "approval",
   "attestation",

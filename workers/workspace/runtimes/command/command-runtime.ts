@@ -18,8 +18,8 @@ const reasonUnits = 1_000;
 const done: Verdict = { cause: "", reason: "" };
 
 /**
- * Lets a persona of runtime `command` work: it gets its task as a file and speaks `run-events/1`; see docs/personas.md. Its exit code says how it ended, and its result must meet the
- * schema of its manifest; who speaks for the host, or meets a limit, has failed whatever it ends with.
+ * Runs a persona of runtime `command`: it gets its task as a file and speaks `run-events/1`; see docs/personas.md. Its exit code says how it ended, and its result must meet the
+ * schema of its manifest. A persona that speaks for the host, or meets a limit, fails whatever its exit code is.
  * The result throws SandboxError when there can be no box, and what `tell` throws.
  * @param deps.secrets - values that must not be shown
  */

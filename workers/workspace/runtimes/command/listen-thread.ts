@@ -7,9 +7,9 @@ import type { Heard, ToListener, ToThread } from "./listen.ts";
 import { createOutputLines } from "./output-lines.ts";
 import { createRunEvents } from "./run-events.ts";
 
-/** A thread of its own, for all of it is strangers' text: one box after the other is heard from `begin` to `end`. Its work yields to the thread that started it. */
+/** A thread that reads untrusted text, for one box after the other, from `begin` to `end`. It has a lower priority than the worker's main thread. */
 if (parentPort !== null) {
-  setPriority(constants.priority.PRIORITY_BELOW_NORMAL); // Linux: of this thread alone
+  setPriority(constants.priority.PRIORITY_BELOW_NORMAL); // on Linux this sets the priority of this thread only
   serve(parentPort);
 }
 

@@ -3,21 +3,21 @@ import type { BoxOutput } from "../../sandbox/sandbox.ts";
 import type { Tell } from "../step-end.ts";
 import type { Said } from "./run-events.ts";
 
-/** All that a box said, when it has ended; see `OutputLines` and `RunEvents`. */
+/** The whole output of a box that has ended; see `OutputLines` and `RunEvents`. */
 export interface Heard {
   readonly log: Buffer;
   readonly lastLine: string;
   readonly said: Said;
 }
 
-/** Hears one box out. */
+/** Takes the output of one box. */
 export interface Listener {
   readonly onStdout: (chunk: Buffer) => Promise<void>;
   readonly onStderr: (chunk: Buffer) => Promise<void>;
   readonly onChannel: (chunk: Buffer) => Promise<void>;
-  /** When the box has ended. */
+  /** To be called when the box has ended. */
   end(): Promise<Heard>;
-  /** Once, however the step ended. */
+  /** To be called once, however the step ended. */
   close(): void;
 }
 
@@ -26,7 +26,7 @@ export type Listen = (what: {
   /** Values that must not be shown. */
   readonly secrets: readonly string[];
   readonly tell: Tell;
-  /** Called once, when the box spoke for the host. */
+  /** Called once, when the box sends an event that only the host may send. */
   readonly onForged?: () => void;
 }) => Listener;
 
@@ -44,14 +44,14 @@ export type ToListener =
 const memoryMb = 192;
 
 /**
- * Lets what boxes say be read, cleaned and redacted aside of the thread that beats for the worker: in one thread a box, kept for the next one. A box has as many chunks on the way as it
- * has streams, and waits for them; no other box waits for it, nor loses anything when its thread dies.
+ * Reads, cleans and redacts the output of boxes in threads of their own, so that the main thread, which sends heartbeats, stays free. Each box has one thread, which the next box reuses. A box has as many chunks on the way as it
+ * has streams, and waits until they are taken. Other boxes neither wait for it nor lose anything when its thread dies.
  */
 export function createListen(): Listen {
   const idle: Worker[] = [];
   const start = () => {
     const thread = startThread();
-    thread.on("error", () => undefined); // whoever listens gets it; an idle one has nobody
+    thread.on("error", () => undefined); // its listener handles it; an idle thread has none
     thread.once("exit", () => {
       const at = idle.indexOf(thread);
       if (at >= 0) idle.splice(at, 1);
@@ -64,7 +64,7 @@ export function createListen(): Listen {
     const send = (message: ToThread) => thread.postMessage(message);
     const taking = new Map<number, PromiseWithResolvers<void>>();
     const heard = Promise.withResolvers<Heard>();
-    heard.promise.catch(() => undefined); // whoever ends gets it
+    heard.promise.catch(() => undefined); // `end` throws it
     let sent = 0;
     let isHeard = false;
     let failure: { readonly error: unknown } | undefined;

@@ -4,25 +4,25 @@ import { createBoundedLog } from "../bounded-log.ts";
 import type { Redactor } from "../redact.ts";
 import type { Tell } from "../step-end.ts";
 
-/** Standard output and error of a box, as a log and as events for those who watch. */
+/** Standard output and error of a box, as a log and as events of the run. */
 export interface OutputLines {
   readonly onStdout: (chunk: Buffer) => Promise<void>;
   readonly onStderr: (chunk: Buffer) => Promise<void>;
   /** Tells what is left. @returns the log */
   end(): Promise<Buffer>;
-  /** The last line that is not blank, for a reason: at most 300 characters. */
+  /** The last line that is not blank, to be shown in a reason; at most 300 characters. */
   lastLine(): string;
 }
 
 const eventEveryMs = 100;
-/** UTF-16 units of one event's text: less than 64 KiB of JSON, whatever they are. */
+/** UTF-16 units of one event's text, so that it has less than 64 KiB as JSON, whatever its characters are. */
 const eventUnits = 16_000;
 const mostEvents = 2_000;
 const mostUnits = 4 * 1024 * 1024;
 const partialBytes = 64 * 1024;
 
 /**
- * Keeps what a program prints, redacted: whole in the log (4 MiB, the middle is left out first), and in at most 10 events a second of 16,000 characters each. What doesn't fit into an
+ * Keeps what a program prints, redacted: in the log (4 MiB; of more, the middle is left out), and in at most 10 events a second of 16,000 characters each. What doesn't fit into an
  * event is left out there and marked `truncated`.
  */
 export function createOutputLines(deps: {
@@ -67,7 +67,7 @@ export function createOutputLines(deps: {
       truncated: true,
     };
     telling = telling.then(() => deps.tell({ message: isOver ? last : message }));
-    telling.catch(() => undefined); // whoever pushes next, or ends, gets it
+    telling.catch(() => undefined); // the next `push` or `end` throws it
   };
 
   const streamOf = () => {
@@ -120,7 +120,7 @@ export function createOutputLines(deps: {
   };
 }
 
-/** What a terminal shows of a line that returns to its start, as progress bars do. */
+/** What a terminal shows of a line with carriage returns, as progress bars write them. */
 function afterReturn(line: string): string {
   let end = line.length;
   while (line[end - 1] === "\r") end -= 1;

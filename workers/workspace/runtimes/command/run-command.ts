@@ -16,7 +16,7 @@ export type RunCommand = (
     readonly workspace: string;
     readonly home: string;
     readonly limits: BoxLimits;
-    /** Whether another exit code, or a signal, fails the step; tests say in their report how they went. */
+    /** Whether any exit code but 0 fails the step. False for tests, whose report says how they went. */
     readonly expectZero: boolean;
   },
   tell: Tell,
@@ -24,7 +24,7 @@ export type RunCommand = (
 ) => Promise<StepEnd>;
 
 /**
- * Runs the program of a `command` or `test` step in the workspace; what it prints is told and kept.
+ * Runs the program of a `command` or `test` step in the workspace. Its output is told as events and kept as a log.
  * The result throws SandboxError when there can be no box, and what `tell` throws.
  * @param deps.secrets - values that must not be shown
  */

@@ -7,20 +7,20 @@ import { readChannelLine } from "./channel-line.ts";
 import type { Line } from "./split-lines.ts";
 import { createSplitLines } from "./split-lines.ts";
 
-/** What a persona says on its channel, `run-events/1`. */
+/** Reads a persona's channel, `run-events/1`. */
 export interface RunEvents {
   readonly onChannel: (chunk: Buffer) => Promise<void>;
   /** Reads the last line and tells what was left out. */
   end(): Promise<Said>;
 }
 
-/** All that a persona said, when it has ended. */
+/** Everything that a persona sent until it ended. */
 export interface Said {
   /** Its results, of which there must be at most one: the first as JSON, redacted, the others empty. */
   readonly results: readonly string[];
   /** Its last message; empty: none. */
   readonly lastMessage: string;
-  /** Set when it spoke for the host. */
+  /** Type of the event with which it spoke for the host, if it did. */
   readonly forged: string | undefined;
   /** The events as they were told, NDJSON. */
   readonly transcript: Buffer;
@@ -31,16 +31,16 @@ const eventsPerSecond = 200;
 const burstEvents = 400;
 const mostEvents = 5_000;
 const mostBytes = 8 * 1024 * 1024;
-/** Reading a line costs the worker more than sending it costs a persona. */
+/** Reading a line costs the worker more than writing it costs a persona, so lines are limited. */
 const mostLines = 100_000;
 /** UTF-16 units that are shown of a line that is too long. */
 const cutLineUnits = 16_000;
-/** After so many lines others get their turn. */
+/** After so many lines the thread handles other messages first. */
 const linesPerTurn = 256;
 
 /**
- * Reads the channel: events are told in order, each when the one before was taken. A line over 64 KiB is shown cut; what can't be read, and what goes beyond 200 events a second
- * (400 at once), 5,000 events or 8 MiB, is left out; both are said once, at the end, marked `truncated`. After 100,000 lines nothing is read any more. Whoever speaks for the host is heard no more.
+ * Reads the channel: events are told in order, each when the one before was taken. A line over 64 KiB is shown cut. Left out are lines that can't be read, and events beyond 200 a second
+ * (400 at once), 5,000 or 8 MiB; a message marked `truncated` says so at the end. After 100,000 lines, or after an event that only the host may send, nothing is read any more.
  * @param deps.onForged - called once; the box should end
  */
 export function createRunEvents(deps: {
@@ -89,11 +89,11 @@ export function createRunEvents(deps: {
   };
 
   const takeResult = (result: unknown) => {
-    if (results.length > 0) return void results.push(""); // one too many: it is counted, and fills no memory
+    if (results.length > 0) return void results.push(""); // one too many: counted, but not kept
     try {
       results.push(redactor.text(JSON.stringify(result) ?? "null"));
     } catch {
-      results.push(""); // nested deeper than it can be written
+      results.push(""); // nested too deep to be written as JSON
     }
   };
 

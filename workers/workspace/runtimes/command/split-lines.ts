@@ -1,4 +1,4 @@
-/** A line without its end; `isCut` when it was longer and the rest of it is gone. */
+/** A line without its line feed. `isCut`: it was longer, and the rest was dropped. */
 export interface Line {
   readonly bytes: Buffer;
   readonly isCut: boolean;

@@ -2,12 +2,12 @@ import { globSync, lstatSync } from "node:fs";
 import { chmod, cp, mkdir, rm, symlink, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 
-/** The one user that a box knows; the host's is another one. */
+/** The user inside a box; on the host it has another number. */
 export const boxUser = { name: "persona", uid: 1000, gid: 1000, home: "/home/persona" } as const;
 
 /**
- * What distribution packages keep in /etc for toolchains, as globs below it. What may hold a password or a token stays out, since people put them there: settings of npm, pip, git, Maven and
- * Gradle, profiles of shells.
+ * Files that distribution packages keep in /etc for toolchains, as globs below it. Left out is what may hold a password or a token: settings of npm, pip, git, Maven and
+ * Gradle, and profiles of shells.
  */
 const toolchainFiles: readonly string[] = [
   ["alternatives", "ld.so.cache", "ld.so.conf", "ld.so.conf.d", "ld-musl-*.path"],
@@ -23,7 +23,7 @@ const toolchainFiles: readonly string[] = [
   ["glvnd", "OpenCL", "vulkan"],
 ].flat();
 
-/** One user, a name for the box itself, and who a commit is by in repositories that a program makes. */
+/** The user, the host name, and the author of commits that a program makes. */
 const ownFiles: Readonly<Record<string, string>> = {
   passwd: [
     "root:x:0:0:root:/:/bin/false",
@@ -41,10 +41,10 @@ const ownFiles: Readonly<Record<string, string>> = {
 const ownLinks = { localtime: "/usr/share/zoneinfo/Etc/UTC", mtab: "/proc/self/mounts" } as const;
 
 /**
- * Makes the /etc of boxes: what toolchains need of the host's, copied, so that nothing else of it is ever there, and the few files of our own.
- * Of the host's only files and folders that everybody may read are taken. Links stay links: where they lead to nothing in a box, they show nothing.
+ * Makes the /etc of boxes: copies of those files of the host that toolchains need, and a few files of our own.
+ * Only files and folders of the host that everybody may read are copied. Links stay links, and lead to files of the box.
  * @param from - the host's /etc
- * @param to - folder that is made anew; nothing of a box may use it
+ * @param to - folder that is removed and made again; no box may use it meanwhile
  */
 export async function writeBoxFiles(from: string, to: string): Promise<void> {
   await rm(to, { recursive: true, force: true });
@@ -66,7 +66,7 @@ export async function writeBoxFiles(from: string, to: string): Promise<void> {
   for (const [name, target] of Object.entries(ownLinks)) await symlink(target, join(to, name));
 }
 
-/** Whatever the umask is. */
+/** Sets the modes explicitly, since the umask may be strict. */
 async function makeReadable(folder: string): Promise<void> {
   const made = await mkdir(folder, { recursive: true });
   if (made !== undefined) for (let at = folder; at.length >= made.length; at = dirname(at)) await chmod(at, 0o755);

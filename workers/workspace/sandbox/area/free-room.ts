@@ -1,13 +1,13 @@
 import { statfs } from "node:fs/promises";
 
-/** Below so much free space no work is begun: a twentieth of the file system, and 512 MiB at most. */
+/** No work begins with less free space than a twentieth of the file system, or 512 MiB if that is less. */
 const leastBytes = 512 * 1024 ** 2;
-/** As many files; a hundredth, and 10,000 at most. */
+/** The same for free files (inodes): a hundredth, or 10,000 if that is less. */
 const leastFiles = 10_000;
 
 /**
- * Says what a file system lacks to be worked on.
- * @param times - how often the least must be free: more, to begin again without ending at once
+ * Says what a file system lacks for work to begin.
+ * @param times - how many times the minimum must be free; more than once, so that a worker that starts again does not stop at once
  * @returns undefined when there is room
  */
 export async function faultOfRoom(path: string, times: number): Promise<string | undefined> {

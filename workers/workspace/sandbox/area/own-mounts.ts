@@ -3,18 +3,18 @@ import { readlinkSync } from "node:fs";
 import { hostEnvironment } from "../../host/run-program.ts";
 import { isRoot } from "../slots.ts";
 
-/** Whether this process has a mount namespace that its parent has not: what it mounts is gone with it, however it dies. */
+/** Whether this process has a mount namespace of its own, whose mounts end with the process. */
 export function hasOwnMounts(): boolean {
   try {
     return namespaceOf("self") !== namespaceOf(process.ppid);
   } catch {
-    return false; // it may not be looked at
+    return false; // not permitted to read it
   }
 }
 
 /**
- * Becomes the same program anew, with the same number, in a mount namespace of its own; where it has one, isn't root or may not, it goes on as it is.
- * Call it before anything is opened.
+ * Executes this program again, with the same process number, in a new mount namespace. Does nothing if the process has one already, isn't root, or isn't allowed to.
+ * To be called before anything is opened.
  */
 export function takeOwnMounts(environment: NodeJS.ProcessEnv): void {
   if (!isRoot() || hasOwnMounts()) return;

@@ -11,12 +11,12 @@ import { mountsBelow } from "./reap-leftovers.ts";
 const blockBytes = 4_096;
 const inodeBytes = 256;
 const mebibyte = 1_048_576;
-/** ext4 keeps a fiftieth of a file system for itself, and no more than this. */
+/** ext4 reserves a fiftieth of a file system for itself, at most this much. */
 const mostReserved = 16 * mebibyte;
 const spareInodes = 256;
 const trialBytes = 4 * mebibyte;
 
-/** $1: mount point, $2: bytes, $3: inodes. The image loses its name at the end: with the mount, nothing of it is left. No journal and no barriers, for it outlives no crash. */
+/** $1: mount point, $2: bytes, $3: inodes. The image file is deleted at the end, so nothing is left after the unmount. No journal and no barriers: it need not survive a crash. */
 const make = `image=$1.img
 trap 'rm -f -- "$image"' EXIT
 truncate --size "$2" -- "$image"
@@ -24,7 +24,7 @@ mkfs.ext4 -q -F -b ${blockBytes} -I ${inodeBytes} -N "$3" -m 0 -O ^has_journal,^
 mount -t ext4 -o loop,nosuid,nodev,noatime,noinit_itable,nobarrier -- "$image" "$1"
 rmdir -- "$1/lost+found"`;
 
-/** EXT4_IOC_SHUTDOWN without a flush: what a box wrote and nobody needs is dropped, not written. */
+/** EXT4_IOC_SHUTDOWN without a flush: drops data that nobody needs any more instead of writing it. */
 const end = `open my $top, "<", $ARGV[0] or die "$ARGV[0]: $!\\n";
 my $noFlush = pack "L", 2;
 ioctl $top, 0x8004587d, $noFlush;
@@ -32,7 +32,7 @@ close $top;
 exec "umount", "--lazy", "--", $ARGV[0]`;
 
 /**
- * Mounts a file system of its own: its room and its files, 4 KiB each, end just above a limit.
+ * Mounts a new file system whose room and number of files (4 KiB each) end just above a limit.
  * @param at - empty folder
  * @throws RunAreaError when it can't be made
  */
@@ -49,17 +49,17 @@ export async function mountDisk(at: string, limitBytes: number, signal: AbortSig
     throw unusable(at, "has less room than its limit");
 }
 
-/** Whether a folder lies on another file system than the runs of its area: one that was made for it. */
+/** Whether a folder lies on a file system of its own, not on that of the run area. */
 export const isOnOwnDisk = (folder: string, runsDir: string): boolean => statSync(folder).dev !== statSync(runsDir).dev;
 
-/** Whether a file system of its own has no room left, or no file. */
+/** Whether a file system has no room or no files left. */
 export async function isFull(at: string): Promise<boolean> {
   const { bavail, bsize, ffree } = await statfs(at);
   return bavail * bsize < mebibyte || ffree === 0;
 }
 
 /**
- * Brings what programs wrote to the area's disk, which may have no room for it: then it is lost, and nobody else was told.
+ * Writes cached data to the area's disk. If that disk has no room, the data is lost, and only this call reports it.
  * @throws RunAreaError when something was lost
  */
 export async function settleDisk(at: string, signal: AbortSignal): Promise<void> {
@@ -76,7 +76,7 @@ export async function unmountDisks(path: string, signal: AbortSignal): Promise<v
   }
 }
 
-/** Tries to mount one. @returns why places of the area get none; undefined when they do */
+/** Tries to mount a file system. @returns why places of the area can't have their own; undefined when they can */
 export async function faultOfDisks(root: string, signal: AbortSignal): Promise<string | undefined> {
   if (!isRoot()) return "the worker is not root";
   if (!hasOwnMounts()) return "the worker has no mount namespace of its own";

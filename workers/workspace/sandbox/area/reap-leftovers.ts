@@ -10,8 +10,8 @@ const tries = 100;
 const pauseMs = 50;
 
 /**
- * Ends what boxes of an area left: their control groups with all in them, every bwrap that was started for the area
- * (its command names the area's files; with it dies its process namespace), mounts below the area.
+ * Ends what boxes of an area left: their control groups and every process in them, every bwrap that was started for the area
+ * (its command line names the area's files; all processes of its namespace end with it), and mounts below the area.
  * @throws RunAreaError when some process can't be ended
  */
 export async function reapLeftovers(root: string, signal: AbortSignal): Promise<void> {
@@ -26,11 +26,11 @@ export async function reapLeftovers(root: string, signal: AbortSignal): Promise<
     for (const pid of pids) killQuietly(pid);
     await wait(pauseMs, undefined, { signal });
   }
-  if (!isRoot()) return; // others mount in their own namespaces only
+  if (!isRoot()) return; // without root, mounts exist in namespaces of boxes only
   for (const path of (await mountsBelow(root)).reverse()) await runProgram(["umount", "-l", path], signal);
 }
 
-/** Which processes are a bwrap of this area, or started by one. */
+/** Numbers of all processes that are a bwrap of this area or were started by one. */
 export async function boxesOf(root: string): Promise<number[]> {
   const found = await Promise.all(
     (await readdir("/proc"))

@@ -9,7 +9,7 @@ import { keptAt, runKeeper } from "./run-keeper.ts";
 const limitMs = 300_000;
 
 /**
- * Removes a folder of the run area, whatever a run made of it: folders of mode 0000, trees deeper than any path may be long, links (never followed).
+ * Removes a folder of the run area, whatever a run left in it: folders of mode 0000, trees deeper than the longest path, links (never followed).
  * `rm` walks by descriptors; where the worker isn't root, it runs in a keeper's box, which may override modes.
  * @param filterFile - of system calls, for the keeper's box
  * @throws RunAreaError when something is left

@@ -30,26 +30,26 @@ import { removeTree } from "./remove-tree.ts";
 import type { RunFolder } from "./run-folder.ts";
 import { runFolderAt } from "./run-folder.ts";
 
-/** What boxes must reach of the host, below one folder that belongs to the worker alone. */
+/** The folder of the host that holds everything boxes must reach. It belongs to one worker. */
 export interface RunArea {
   readonly root: string;
   readonly basesDir: string;
   readonly mirrorsDir: string;
   readonly bundlesDir: string;
   readonly runsDir: string;
-  /** For the worker alone. */
+  /** Only the worker may enter it. */
   readonly pipesDir: string;
-  /** The filter of system calls for boxes in which no program of a run works. */
+  /** File with the system call filter for boxes that run our own programs only. */
   readonly filterFile: string;
-  /** Why places have no file systems of their own; absent when they have. */
+  /** Why places can't have file systems of their own; absent when they can. */
   readonly faultOfDisks: string | undefined;
-  /** Makes the folder of one run in one slot, and removes what was there. */
+  /** Makes the folder of one run in one slot. Removes what was there before. */
   openRun(slot: number, signal: AbortSignal): Promise<RunFolder>;
   /** Removes what earlier workers left: processes, mounts, groups, run folders. */
   reap(signal: AbortSignal): Promise<void>;
-  /** Says what its disk lacks to be worked on; undefined: nothing. @param times - how often the least must be free */
+  /** Says what its disk lacks for work to begin; undefined: nothing. @param times - how many times the minimum must be free */
   faultOfRoom(times: number): Promise<string | undefined>;
-  /** Releases its lock; nothing may be running any more. */
+  /** Releases its lock. No box may be running any more. */
   close(): Promise<void>;
 }
 
@@ -63,8 +63,8 @@ export interface RunAreaOptions {
 }
 
 /**
- * Opens the run area, for this worker alone; the lock of a dead worker counts for nothing.
- * @throws RunAreaError when it is in use, or others could change or not reach it
+ * Opens the run area for this worker alone. A dead worker holds no lock.
+ * @throws RunAreaError when another worker uses it, others can write to it, or the users of boxes can't reach it
  */
 export async function openRunArea({ root: asked, nodeDir, ownerOf, signal }: RunAreaOptions): Promise<RunArea> {
   const root = await makeRoot(asked);
@@ -98,7 +98,7 @@ export async function openRunArea({ root: asked, nodeDir, ownerOf, signal }: Run
       openRun: async (slot, openSignal) => {
         const dir = join(runsDir, String(slot));
         await remove(dir, openSignal);
-        await makeFolder(dir, 0o710); // a run may open its own folders to all: nobody else gets as far
+        await makeFolder(dir, 0o710); // keeps others out, even if a run makes its own folders readable for all
         const owner = ownerOf(slot);
         if (isRoot()) await chown(dir, 0, owner.gid);
         return runFolderAt(dir, { owner, hasDisks: fault === undefined, remove });
@@ -119,7 +119,7 @@ export async function openRunArea({ root: asked, nodeDir, ownerOf, signal }: Run
   }
 }
 
-/** Makes the root, or finds it made by this user and writable by nobody else. */
+/** Makes the root, or checks that the existing one belongs to this user and that nobody else can write to it. */
 async function makeRoot(asked: string): Promise<string> {
   await mkdir(asked, { mode: 0o711 }).catch((error: NodeJS.ErrnoException) => {
     if (error.code === "EEXIST") return;
@@ -148,7 +148,7 @@ async function makeRoot(asked: string): Promise<string> {
 async function lockArea(root: string, signal: AbortSignal): Promise<FileLock> {
   const file = `${root}/lock`;
   await (await open(file, "a", 0o600)).close();
-  await chmod(file, 0o600); // whoever may read it could hold its lock
+  await chmod(file, 0o600); // everybody who can open it can lock it
   const refused = (why: string, options?: ErrorOptions) =>
     new RunAreaError("run_area_locked", root, `run area "${root}": ${why}; give each worker its own run area`, options);
   const lock = await holdLock(file, { wait: false }, signal).catch((cause: unknown) => {
@@ -165,7 +165,7 @@ async function makeFolder(path: string, mode: number): Promise<string> {
   return path;
 }
 
-/** Puts Node where boxes see it: a second name of the same file where that can be, else a copy. */
+/** Puts Node where boxes see it: a hard link where possible, else a copy. */
 async function placeNode(root: string, nodeDir: string): Promise<void> {
   const from = await realpath(join(nodeDir, "bin/node"));
   await makeFolder(join(root, "toolchains"), 0o755);

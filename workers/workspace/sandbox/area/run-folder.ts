@@ -4,7 +4,7 @@ import { DiskLimitError, RunAreaError } from "../sandbox-errors.ts";
 import { isRoot } from "../slots.ts";
 import { isFull, mountDisk, settleDisk } from "./place-disk.ts";
 
-/** Where one run's files are. */
+/** The folder of one run. */
 export interface RunFolder {
   readonly dir: string;
   /** Makes an empty folder of the slot's user, 0700. @param name - one path segment */
@@ -12,22 +12,22 @@ export interface RunFolder {
   /** Makes an empty folder of the worker, 0755: boxes may read it. @param name - one path segment */
   newHostFolder(name: string): Promise<string>;
   /**
-   * Makes an empty workspace and home of the slot's user, on a file system of their own where the area has such.
+   * Makes an empty workspace and an empty home for the slot's user, on a file system of their own where the area supports that.
    * @param name - one path segment
-   * @param diskBytes - the limit of both together
+   * @param diskBytes - limit for both together
    */
   newPlace(name: string, diskBytes: number, signal: AbortSignal): Promise<Place>;
-  /** Removes the folder with all that is in it, whatever a run made of it. */
+  /** Removes the folder and everything in it, whatever modes and links a run left. */
   remove(signal?: AbortSignal): Promise<void>;
 }
 
-/** What boxes of one program after the other may write to. */
+/** A workspace and a home, which several boxes may use one after the other. */
 export interface Place {
   readonly workspace: string;
   readonly home: string;
-  /** Puts files there. @throws DiskLimitError when there is no room for them, and what the work throws */
+  /** Does work that puts files there. @throws DiskLimitError when they don't fit; what the work throws */
   fill<Result>(work: () => Promise<Result>): Promise<Result>;
-  /** Waits until what was written there is safe. @throws RunAreaError when the area's disk had no room for it */
+  /** Waits until everything written there is on the area's disk. @throws RunAreaError when that disk had no room for it */
   settle(signal: AbortSignal): Promise<void>;
   remove(): Promise<void>;
 }
@@ -70,7 +70,7 @@ export function runFolderAt(dir: string, { owner, hasDisks, remove }: RunFolderH
       const [workspace, home] = [await newOwned(join(at, "workspace")), await newOwned(join(at, "home"))];
       const fill: Place["fill"] = (work) =>
         work().catch(async (error: unknown) => {
-          throw hasDisks && (await isFull(at)) ? new DiskLimitError(diskBytes) : error; // its cause would read as a full disk of the host
+          throw hasDisks && (await isFull(at)) ? new DiskLimitError(diskBytes) : error; // without the cause, which would be taken for a full disk of the host
         });
       const settle: Place["settle"] = async (until) => {
         if (hasDisks) await settleDisk(at, until);

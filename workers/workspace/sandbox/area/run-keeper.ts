@@ -2,7 +2,7 @@ import type { ProgramEnd } from "../../host/run-program.ts";
 import { handedDescriptor, runProgram } from "../../host/run-program.ts";
 import { systemFolders } from "../box/box-command.ts";
 
-/** What a keeper looks after. */
+/** Folders that a keeper works on. */
 export interface Kept {
   /** Host user to become; absent without root. */
   readonly owner: { readonly uid: number; readonly gid: number } | undefined;
@@ -17,9 +17,9 @@ export interface Kept {
 export const keptAt = (at: number): string => `/kept/${at}`;
 
 /**
- * Runs a program of the host that looks after a slot's files as their owner, with every right over them and over nothing else:
- * a box without network and host, so what a run left there (links, unreadable folders) can mislead nobody.
- * It is ended from within, never from outside: a bwrap that is killed while it starts leaves its child waiting for ever.
+ * Runs a program of the host on the files of a slot, as their owner and with permission to override their modes, in a box without network
+ * that sees nothing else of the host. So links and unreadable folders that a run left there do no harm.
+ * `timeout` inside the box ends it: a bwrap that is killed from outside while it starts leaves a child that waits for ever.
  */
 export async function runKeeper(
   { owner, filterFile, folders, mode }: Kept,

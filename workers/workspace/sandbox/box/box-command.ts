@@ -9,20 +9,20 @@ export const boxDescriptors = { channel: 3, status: 4, filter: 5 } as const;
 /** Sizes of what is writable and in memory; bytes. */
 export const boxMemoryFiles = { root: 1_048_576, shm: 16_777_216, tmp: 268_435_456 } as const;
 
-/** Ours, then where distributions, people and Go's own installer put programs. */
+/** Our Node first, then the places where distributions, administrators and Go's installer put programs. */
 const searchPath = "/opt/node/bin:/usr/local/bin:/usr/bin:/bin:/usr/local/go/bin";
 
-/** Looking for leaks needs tracing, which is refused: without this, whatever is built with `-fsanitize=address` fails. */
+/** Leak detection needs tracing, which is refused. Without this, every program built with `-fsanitize=address` fails. */
 const sanitizers = { LSAN_OPTIONS: "detect_leaks=0" } as const;
 
-/** What the launcher enters and drops before bwrap starts. */
+/** What the launcher does before bwrap starts. */
 export interface BoxCommandHow {
   readonly areaRoot: string;
   /** Host user to become; absent without root. */
   readonly owner?: { readonly uid: number; readonly gid: number };
   /** The cgroup.procs files to enter. */
   readonly groups: readonly string[];
-  /** A limit of processes that the kernel counts within the box's own user namespace. */
+  /** RLIMIT_NPROC, counted within the box's own user namespace. */
   readonly nproc?: number;
   readonly architecture: Architecture;
 }
@@ -61,7 +61,7 @@ export function boxCommand(spec: BoxSpec, how: BoxCommandHow): string[] {
     ["--size", String(boxMemoryFiles.shm), "--tmpfs", "/dev/shm"],
     ["--size", String(boxMemoryFiles.tmp), "--tmpfs", "/tmp"],
     ["--bind", spec.home, home, ...mounts, ...sockets, "--chdir", spec.cwd],
-    // through a /proc that can't be written to, no process changes another's memory
+    // with a read-only /proc no process can write to another's memory through it
     ["--remount-ro", "/proc", "--remount-ro", "/dev", "--remount-ro", "/"],
     ["--", ...boxInit({ nproc, env }, architecture), ...spec.argv],
   ].flat();

@@ -5,7 +5,7 @@ import { SandboxError } from "../sandbox-errors.ts";
 import type { BwrapEnd } from "./start-box.ts";
 
 /**
- * Says how a box ended, by what was seen of it: its program's exit code if there is one, else what ended it from outside.
+ * Says how a box ended: with its program's exit code if there is one, else by what ended it from outside.
  * @throws SandboxError when the box could not be made
  */
 export function boxEndOf(seen: {
@@ -32,7 +32,7 @@ function exitOf(code: number): Pick<BoxEnd, "exitCode" | "signal"> {
   return name === undefined ? { exitCode: code } : { signal: name };
 }
 
-/** One file alone was as large as all of them may be together. */
+/** A single file reached the limit for all files together. */
 const fileSizeHit = (bytes: number): LimitHitJson => ({
   name: "disk",
   mechanism: "hard",

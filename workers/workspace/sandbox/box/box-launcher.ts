@@ -12,7 +12,7 @@ const calls = {
 /** Limits of `setrlimit(2)`, in the numbers of the kernel. */
 const limits = { fileSize: 1, core: 4, processes: 6, openFiles: 7 } as const;
 
-/** What comes before any Perl of ours: the calls by name, each of which ends the program when it is refused. */
+/** Beginning of our Perl programs: `call` makes a system call by name, and ends the program when the call fails. */
 const preamble = ({
   column,
 }: Architecture) => `my %calls = (${Object.entries(calls).map(([name, numbers]) => `${name} => ${numbers[column]}`)});
@@ -20,7 +20,7 @@ sub call { my $name = shift; syscall($calls{$name}, @_) == 0 or die "$name: $!\\
 sub limit { my ($which, $most) = @_; call("prlimit64", 0, $which + 0, pack("QQ", $most, $most), 0) }
 `;
 
-/** Closes what the worker inherited, enters the groups, takes the least priority that still works, becomes the user, can gain nothing any more, sets limits, and becomes the command. */
+/** Closes inherited descriptors, enters the control groups, lowers its priority, becomes the user, gives up gaining privileges, sets limits, and executes the command. */
 const launch = `my ($keep, $uid, $gid, $fileSize, $groups) = splice @ARGV, 0, 5;
 opendir my $open, "/proc/self/fd" or die "/proc/self/fd: $!\\n";
 for (readdir $open) { syscall($calls{close}, $_ + 0) if /^\\d+$/ and $_ > $keep }
@@ -38,8 +38,8 @@ exec { $ARGV[0] } @ARGV or die "$ARGV[0]: $!\\n";
 `;
 
 /**
- * The first process of a box: starts the program, waits for it, and ends as it did, as a shell tells it. Whatever ends before it is buried.
- * It can't be dumped, so no other process of its user may look at or change its memory, descriptors and root.
+ * The first process of a box: starts the program, waits for it, and exits with its exit code, or 128 + its signal. It also reaps orphans.
+ * It is not dumpable, so no other process of its user can read or change its memory, descriptors or root.
  */
 const init = `call("prctl", 4, 0, 0, 0, 0); # PR_SET_DUMPABLE
 my ($processes, $variables) = splice @ARGV, 0, 2;
@@ -55,7 +55,7 @@ if ($program == 0) {
 while ((my $ended = wait) != -1) { exit($? & 127 ? 128 + ($? & 127) : $? >> 8) if $ended == $program }
 `;
 
-/** What a box's command begins with, on the host. */
+/** Beginning of a box's command line, which runs on the host. */
 export function launcher(
   how: {
     /** The last descriptor that the box gets. */
@@ -74,10 +74,10 @@ export function launcher(
   return ["perl", "-e", preamble(architecture) + launch, "--", ...numbers, ...how.groups];
 }
 
-/** What a box begins with, inside; the program's argv follows. */
+/** Beginning of the command line inside the box; the program's argv follows. */
 export function boxInit(
   how: {
-    /** A limit of processes that the kernel counts within the box's own user namespace. */
+    /** RLIMIT_NPROC, counted within the box's own user namespace. */
     readonly nproc: number | undefined;
     readonly env: Readonly<Record<string, string>>;
   },

@@ -6,25 +6,25 @@ import type { Readable } from "node:stream";
 import { runProgram } from "../../host/run-program.ts";
 import { SandboxError } from "../sandbox-errors.ts";
 
-/** Pipes of one box, from it to the worker. */
+/** The pipes through which one box writes to the worker. */
 export interface OpenPipes {
-  /** What the box says on each, in order. */
+  /** The worker's ends, in order. */
   readonly readers: readonly Readable[];
-  /** Descriptors that the box is started with. */
+  /** File descriptors that the box is started with, in the same order. */
   readonly writers: readonly number[];
-  /** Once the box has its own: until then no reader comes to an end. */
+  /** To be called once the box has its copies: readers end only when all writers are closed. */
   closeWriters(): void;
-  /** When the box is gone. */
+  /** To be called when the box is gone. */
   close(): void;
 }
 
 /**
- * Pipes, and not the pairs of sockets that Node makes for a child: a program may open a pipe anew by its path (`/dev/stderr`, `/proc/self/fd/3`), a socket never.
- * Named ones, since Node makes no other. They belong to the user of the box, who finds no name of theirs where it works, and are kept for the next box.
- * @param dir - host folder that nobody but the worker may pass
+ * Named pipes instead of the socket pairs that Node makes for a child: programs can open a pipe by its path (`/dev/stderr`, `/proc/self/fd/3`), but not a socket.
+ * They belong to the user of the box, which can't see their names, and are reused for the next box.
+ * @param dir - host folder that only the worker may enter
  */
 export function createBoxPipes(dir: string): {
-  /** @param owner - user of the box, where that is another one than the worker's */
+  /** @param owner - user of the box; absent when it is the worker's own */
   open(count: number, owner: { readonly uid: number; readonly gid: number } | undefined): Promise<OpenPipes>;
 } {
   const free: string[] = [];
@@ -47,14 +47,14 @@ export function createBoxPipes(dir: string): {
         closeWriters();
         for (const { path, reader } of pipes) {
           if (reader.readableEnded) free.push(path);
-          else rmSync(path); // a writer may be left
+          else rmSync(path); // a process may still have it open for writing
           reader.destroy();
         }
       };
       try {
         for (const path of [...kept, ...fresh]) {
           if (owner !== undefined) chownSync(path, owner.uid, owner.gid);
-          const fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK); // else it waits for a writer
+          const fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK); // without O_NONBLOCK, open waits for a writer
           const reader = new Socket({ fd, readable: true, writable: false });
           pipes.push({ path, reader, writer: openSync(path, constants.O_WRONLY) });
         }

@@ -2,7 +2,7 @@ import { readdirSync, readFileSync } from "node:fs";
 
 const clockTicksMs = 10; // USER_HZ is 100 on every Linux
 
-/** Every process of a box, from its first one on: all others descend from it, for it is the init of their namespace. */
+/** Every process of a box, its first one included: all others descend from it, since it is the init of their namespace. */
 export function processesBelow(first: number): number[] {
   const found = [first];
   for (const pid of found) {
@@ -15,7 +15,7 @@ export function processesBelow(first: number): number[] {
   return found;
 }
 
-/** The first process that the box was asked to run: bwrap's init starts it as the second. */
+/** The program that the box runs: its init starts it as process 2 of the namespace. */
 export const mainProcessBelow = (first: number): number | undefined =>
   processesBelow(first).find((pid) => /^NSpid:.*\t2$/m.test(textIn(`/proc/${pid}/status`)));
 
@@ -34,7 +34,7 @@ export const cpuOf = (pids: readonly number[]): number =>
     .reduce((sum, fields) => sum + fields.slice(11, 15).reduce((part, ticks) => part + Number(ticks), 0), 0) *
   clockTicksMs;
 
-/** When a process started, in the kernel's ticks: tells it from another one with its number. Absent when it's gone, or dead and not yet waited for. */
+/** Start time of a process, in clock ticks; tells it apart from a later process with the same number. Undefined when it has ended, also if it is a zombie. */
 export function startOf(pid: number): string | undefined {
   const fields = textIn(`/proc/${pid}/stat`)
     .replace(/^.*\) /, "")
@@ -46,7 +46,7 @@ function namesIn(folder: string): string[] {
   try {
     return readdirSync(folder);
   } catch {
-    return []; // it ended meanwhile
+    return []; // it has ended
   }
 }
 
@@ -54,6 +54,6 @@ function textIn(file: string): string {
   try {
     return readFileSync(file, "utf8");
   } catch {
-    return ""; // it ended meanwhile
+    return ""; // it has ended
   }
 }

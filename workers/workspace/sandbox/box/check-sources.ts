@@ -6,9 +6,9 @@ import { SandboxError } from "../sandbox-errors.ts";
 type User = { readonly uid: number; readonly gid: number };
 
 /**
- * Checks what a box is given of the host.
+ * Checks the paths of the host that a box is given.
  * @param user - the host user of the box
- * @throws SandboxError for a path that leads elsewhere by a link, and for a socket that is none or that the box could not connect to
+ * @throws SandboxError for a path with a link in it, for a socket path that is no socket, and for a socket that the box could not connect to
  */
 export function checkSources({ home, mounts, sockets = [] }: BoxSpec, user: User): void {
   for (const path of [home, ...mounts.map(({ hostPath }) => hostPath)]) refuseLinks(path);
@@ -23,13 +23,13 @@ export function checkSources({ home, mounts, sockets = [] }: BoxSpec, user: User
   }
 }
 
-/** A link would show the box another place of the host. */
+/** A link would let the box see another place of the host. */
 function refuseLinks(path: string): void {
   if (!path.startsWith("/") || realpathSync(path) !== path || lstatSync(path).isSymbolicLink())
     throw new SandboxError(`"${path}" can't be mounted: it must be an absolute path without links`);
 }
 
-/** Who may write to a socket may connect to it (unix(7)). */
+/** Connecting to a socket needs write permission on it (unix(7)). */
 function mayWrite({ mode, uid, gid }: Stats, user: User): boolean {
   if (uid === user.uid) return (mode & 0o200) !== 0;
   return (mode & (gid === user.gid ? 0o020 : 0o002)) !== 0;

@@ -10,7 +10,7 @@ import { mainProcessBelow, startOf } from "./box-processes.ts";
 /** A box that runs, or is about to. */
 export interface StartedBox {
   /**
-   * Settles when the box is gone: its first process, and with it, by the kernel's rule, every other one.
+   * Settles when the box is gone: when its first process ends, the kernel kills all others.
    * Rejects with SandboxError when it can't be started or ended.
    */
   readonly ended: Promise<BwrapEnd>;
@@ -31,13 +31,13 @@ export interface BwrapEnd {
   readonly programCode: number | undefined;
 }
 
-/** After a kill, a box that did not even start by then is ended from outside. */
+/** A box that was killed while it started, and has not started by then, is killed from outside. */
 const startLimitMs = 5_000;
-/** The kernel ends a box's processes at once; what waits for a disk may take this long. */
+/** The kernel kills a box's processes at once, but a process that waits for a disk ends later. */
 const endLimitMs = 10_000;
 const endPauseMs = 1;
 
-/** A process by its number, and by its start where the number was given to another one since. */
+/** A process by its number and its start time, since numbers are reused. */
 interface Process {
   readonly pid: number;
   readonly start: string | undefined;
@@ -51,7 +51,7 @@ export function startBox(how: {
   readonly writers: readonly number[];
   /** Of `systemCallFilter`. */
   readonly filter: Buffer;
-  /** Kills what a box that does not start has left. */
+  /** Kills what is left of a box that does not start. */
   readonly killRest: () => void;
 }): StartedBox {
   const [file = "", ...args] = how.argv;
@@ -78,7 +78,7 @@ export function startBox(how: {
   const kill = () => {
     isKilled = true;
     if (isGone) return;
-    // a bwrap that is killed while it starts leaves its child waiting for ever: it is let start
+    // a bwrap that is killed while it starts leaves a child that waits for ever, so let it start first
     if (first !== undefined && isThere(first)) sendSignal(first.pid, "SIGKILL");
     lateTimer ??= setTimeout(() => {
       child.kill("SIGKILL");

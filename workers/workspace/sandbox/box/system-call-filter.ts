@@ -1,7 +1,7 @@
 import type { Architecture, CallNumbers } from "./system-calls.ts";
 
 /**
- * Calls that no build or test needs and that reach what namespaces don't separate: keys of the host's user, tracing, mounts, the kernel's own
+ * Refused calls. No build or test needs them, and they reach what namespaces don't separate: keys of the host's user, tracing, mounts, the kernel's own
  * programs, modules and clocks.
  */
 export const refusedCalls = {
@@ -52,10 +52,10 @@ export const socketCalls = { socket: [41, 198], socketpair: [53, 199] } as const
 /** The families of sockets that a box may have (Linux `bits/socket.h`): others reach the host, or parts of the kernel that no build or test needs. */
 export const socketFamilies = { unix: 1, inet: 2, inet6: 10, netlink: 16 } as const;
 
-/** Blocks without writing: room is gone at once, before anybody counts. */
+/** Allocates disk blocks without writing, faster than a watchdog can count. */
 export const allocationCalls = { fallocate: [285, 47] } as const satisfies Record<string, CallNumbers>;
 
-/** Memory that belongs to no process and to no folder: files without a place, message queues, semaphores. Programs have another way where a kernel lacks these. */
+/** Calls that make memory which belongs to no process and no folder: anonymous files, message queues, semaphores. Programs have fallbacks for kernels without them. */
 export const unownedMemoryCalls = {
   memfd_create: [319, 279],
   memfd_secret: [447, 447],
@@ -63,16 +63,16 @@ export const unownedMemoryCalls = {
   semget: [64, 190],
 } as const satisfies Record<string, CallNumbers>;
 
-/** Shared segments outlive those who use them. Of one page they are allowed: databases mark their folders as taken by them, and a box can have 4,096. */
+/** Shared memory segments outlive the processes that use them. Segments of one page are allowed: databases use one to mark a folder as taken, and a box can have at most 4,096. */
 export const segmentCalls = { shmget: [29, 194] } as const satisfies Record<string, CallNumbers>;
 export const segmentBytes = 4_096;
 
-/** A buffer of a socket keeps the size that the kernel gave it. Programs are told that it was changed: a kernel may cut what is asked for, too. */
+/** Changing the size of socket buffers does nothing but reports success. Programs cope, since kernels may cut the size that they ask for. */
 const optionCalls = { setsockopt: [54, 208] } as const satisfies Record<string, CallNumbers>;
 const socketLevel = 1; // SOL_SOCKET
 const bufferOptions = { sendBuffer: 7, receiveBuffer: 8 } as const;
 
-/** What a box can't be allowed, since nothing of the kernel bounds it there. */
+/** What is refused, too, where the kernel sets no limit on it. */
 export interface AlsoRefused {
   readonly allocation: boolean;
   readonly unownedMemory: boolean;
@@ -90,18 +90,18 @@ const noSuchFamily = error | 97; // EAFNOSUPPORT
 const noSuchCall = error | 38; // ENOSYS
 const notSupported = error | 95; // EOPNOTSUPP
 const tooLarge = error | 22; // EINVAL, as above `kernel.shmmax`
-/** Where x86-64's second numbering of the same calls begins. */
+/** First number of the x32 calls on x86-64. */
 const secondNumbering = 0x40000000;
-/** Numbers that only the second numbering uses, and that kernels before 5.4 take without its mark. */
+/** Numbers of x32 calls that kernels before 5.4 also accept without the x32 bit. */
 const onlySecond = { first: 512, after: 548 } as const;
 
-/** Where the first argument's low half lies: all that the kernel looks at of a family. */
+/** Offset of the low half of the first argument: the kernel reads no more of a socket family. */
 const firstArgument = 16;
 const secondArgument = 24;
 const thirdArgument = 32;
 const done = error | 0;
 
-/** One instruction; a jump skips so many of those that follow. */
+/** One BPF instruction. `ifTrue` and `ifFalse` say how many of the following ones a jump skips. */
 type Step = readonly [code: number, ifTrue: number, ifFalse: number, value: number];
 
 const onlySmallSegments: readonly Step[] = [
@@ -124,8 +124,8 @@ const noLargerBuffers: readonly Step[] = [
 ];
 
 /**
- * The classic BPF program for `bwrap --seccomp`: answers the calls above with EPERM, other families of sockets and what is also refused as a kernel without them does,
- * and kills what enters the kernel as another architecture.
+ * The classic BPF program for `bwrap --seccomp`: answers refused calls with EPERM, answers other socket families and what is also refused like a kernel that lacks them,
+ * and kills processes that make calls of another architecture.
  */
 export function systemCallFilter({ audit, column }: Architecture, also: AlsoRefused): Buffer {
   const on = (calls: Record<string, CallNumbers>, then: readonly Step[]) =>

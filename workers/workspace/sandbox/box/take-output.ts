@@ -3,11 +3,11 @@ import type { LimitHitJson } from "../../../../src/gen/automation/v1/run_work_pb
 import { lastWords } from "../../../../src/text/strangers-text.ts";
 import type { BoxOutput } from "../sandbox.ts";
 
-/** The output of one box, on its way to whoever takes it. */
+/** The output of one box while it is read. */
 export interface TakenOutput {
   /** Settles when all of it is taken; rejects with what a taker threw first. */
   readonly ended: Promise<void>;
-  /** When the box last said something; `at` while something it said is not yet taken. */
+  /** When the box last wrote something; `at` while its output is not taken yet. */
   lastSaidAt(at: number): number;
   /** The end of its standard error. */
   stderr(): string;
@@ -16,7 +16,7 @@ export interface TakenOutput {
 const keptStderrCharacters = 2_000;
 
 /**
- * Reads the pipes of a box, and gives each chunk when the one before it is taken. What comes beyond the limit is read and dropped.
+ * Reads the pipes of a box and hands over each chunk when the one before it is taken. Output beyond the limit is read and dropped.
  * @param readers - standard output, standard error and, with a channel, the channel
  */
 export function takeOutput(
@@ -71,6 +71,6 @@ export function takeOutput(
   const ended = Promise.all(readers.map((reader, at) => takeAll(reader, takers[at]))).then(() => {
     if (failure !== undefined) throw failure.error;
   });
-  ended.catch(() => undefined); // nobody waits for it when the box could not be made
+  ended.catch(() => undefined); // when the box could not be made, nobody awaits it
   return { ended, lastSaidAt: (at) => (untaken > 0 ? at : saidAt), stderr: () => stderr };
 }

@@ -19,17 +19,17 @@ const mappedBy = (pids: readonly number[]): number =>
     .map((pid) => [...textIn(`/proc/${pid}/smaps_rollup`).matchAll(pageFields)])
     .reduce((sum, fields) => sum + fields.reduce((part, [, kilobytes]) => part + Number(kilobytes) * 1024, 0), 0);
 
-/** An open file with what hangs on it: half of a pipe of two pages, which is all that a pipe gets beyond the 64 MiB that the kernel lets one user have (`fs.pipe-user-pages-soft`). */
+/** What an open descriptor may hold: half of a pipe of two pages. The kernel gives pipes no more once a user has 64 MiB of them (`fs.pipe-user-pages-soft`). */
 const descriptorBytes = 8_192;
 const queues = /^ *\d+: \S+ \S+ \S+ ([0-9A-F]+):([0-9A-F]+)/gm;
 
 /**
  * Bytes that the kernel may hold for a box's processes without mapping them: page tables, descriptors with their pipes, sockets.
- * Each socket counts as a full send buffer, and what lies in the queues of TCP and UDP comes on top; sockets on their way between processes count too.
+ * Each socket counts as a full send buffer, also while it is being passed between processes; what TCP and UDP have queued is added.
  */
 async function heldByKernel(first: number, pids: readonly number[]): Promise<number> {
   const own = pids.reduce((sum, pid) => sum + pageTablesOf(pid) + descriptorsOf(pid) * descriptorBytes, 0);
-  const textOf = (name: string) => readFile(`/proc/${first}/net/${name}`, "latin1").catch(() => ""); // it ended meanwhile
+  const textOf = (name: string) => readFile(`/proc/${first}/net/${name}`, "latin1").catch(() => ""); // it has ended
   const sockets = Number(/^sockets: used (\d+)/.exec(await textOf("sockstat"))?.[1] ?? 0);
   const tables = await Promise.all(["tcp", "tcp6", "udp", "udp6"].map(textOf));
   const queued = tables
@@ -38,7 +38,7 @@ async function heldByKernel(first: number, pids: readonly number[]): Promise<num
   return own + sockets * sendBufferBytes() + queued;
 }
 
-/** The filter of system calls lets no box change it. */
+/** The system call filter keeps boxes from enlarging it. */
 let sendBuffer: number | undefined;
 const sendBufferBytes = () => {
   sendBuffer ??= Number(readFileSync("/proc/sys/net/core/wmem_default", "utf8"));
@@ -54,7 +54,7 @@ function descriptorsOf(pid: number): number {
     const folder = `/proc/${pid}/fd`;
     return statSync(folder).size || readdirSync(folder).length; // its size is their number since Linux 6.2
   } catch {
-    return 0; // it ended meanwhile
+    return 0; // it has ended
   }
 }
 
@@ -62,6 +62,6 @@ function textIn(file: string): string {
   try {
     return readFileSync(file, "latin1");
   } catch {
-    return ""; // it ended meanwhile
+    return ""; // it has ended
   }
 }

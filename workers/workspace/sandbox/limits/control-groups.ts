@@ -3,15 +3,15 @@ import { mkdirSync, readdirSync, readFileSync, rmdirSync, writeFileSync } from "
 import { join } from "node:path";
 import { setTimeout as wait } from "node:timers/promises";
 
-/** The kernel's groups of one box. */
+/** The control groups of one box. */
 export interface ControlGroup {
   /** The cgroup.procs files that the box enters before it starts. */
   readonly entries: readonly string[];
-  /** What was used so far. `refused`: forks; `killed`: processes that met the memory limit. */
+  /** What was used so far. `refused`: number of refused forks; `killed`: number of processes killed at the memory limit. */
   read(): { memoryPeak: number; processes: number; refused: number; killed: number; cpuMs: number };
-  /** Kills what is in it. */
+  /** Kills every process in it once. */
   kill(): void;
-  /** Kills what is in it until nothing is, and removes it. @returns false when something stays */
+  /** Kills processes until none is left, and removes the group. @returns false when that fails */
   end(): Promise<boolean>;
 }
 
@@ -20,7 +20,7 @@ export interface ControlGroups {
   readonly memory: string;
   readonly processes: string;
   open(limits: { readonly memoryBytes: number; readonly processes: number }): ControlGroup;
-  /** Ends every group of the area, whoever made it, and removes the area's own; a later `open` makes it again. */
+  /** Ends every group of the area, those of earlier workers too, and removes the area's own group; `open` makes it again. */
   removeAll(): Promise<void>;
 }
 
@@ -30,7 +30,7 @@ const endTries = 5_000;
 const endPauseMs = 1;
 let opened = 0;
 
-/** The groups in which an area's boxes run: version 1, or 2 where this user was given a subtree; none otherwise. */
+/** The control groups in which an area's boxes run: cgroup v1, else v2 if a subtree was delegated to this user, else none. */
 export function findControlGroups(areaRoot: string): ControlGroups | undefined {
   const name = `automation-${createHash("sha256").update(areaRoot).digest("hex").slice(0, 16)}`;
   const mounts = cgroupMounts();
@@ -134,7 +134,7 @@ function cgroupMounts(): CgroupMount[] {
     });
 }
 
-/** The area's folder below the worker's own group (so that what bounds the worker bounds its boxes), or below the mount; made and found enterable. */
+/** Makes the area's folder below the worker's own group, so that the worker's limits hold for its boxes, or else below the mount. @returns undefined when groups can't be made in either */
 function usable(mount: CgroupMount, controller: string, name: string): string | undefined {
   const line = textIn("/proc/self/cgroup")
     .split("\n")
@@ -142,7 +142,7 @@ function usable(mount: CgroupMount, controller: string, name: string): string | 
     .find(([, controllers]) => (controller === "" ? controllers === "" : controllers?.split(",").includes(controller)));
   const own = line?.slice(2).join(":") ?? "/";
   const inMount = own.startsWith(mount.root) ? own.slice(mount.root === "/" ? 0 : mount.root.length) : "/";
-  // version 2 allows no group below one that has processes of its own
+  // cgroup v2 allows no group with limits below one that has processes of its own
   const places = controller === "" ? [join(inMount, ".."), "/"] : [inMount, "/"];
   for (const place of places) {
     const folder = join(mount.path, place, name);
@@ -152,7 +152,7 @@ function usable(mount: CgroupMount, controller: string, name: string): string | 
       mkdirSync(trial);
       rmdirSync(trial);
       return folder;
-    } catch {} // read-only or another user's: the next place
+    } catch {} // read-only or owned by another user: try the next place
   }
   return undefined;
 }
@@ -205,7 +205,7 @@ function remove(folder: string): boolean {
 function writeQuietly(file: string, value: string): void {
   try {
     writeFileSync(file, value);
-  } catch {} // a refinement that this kernel doesn't have
+  } catch {} // optional: some kernels don't have this file
 }
 
 function textIn(file: string): string {

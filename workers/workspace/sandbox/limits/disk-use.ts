@@ -18,28 +18,28 @@ export interface DiskUseOf {
   readonly hasOwnDisk: boolean;
 }
 
-/** What a file costs at least, bytes: a file system has only so many, however empty they are. */
+/** Each file counts at least so many bytes: a file system can hold a limited number of files, even empty ones. */
 export const leastBytes = 4_096;
 const count = 'du -sxcB1 -- "$@"; du -sxc --inodes -- "$@"';
 
 /**
- * Bytes on disk below folders, as `du` in a keeper's box counts them: it sees unreadable folders too, and follows no link. Files count 4 KiB each at least.
- * @throws when it could not be counted in time
+ * Bytes on disk below folders, counted by `du` in a keeper's box, which can read every folder and follows no link. Each file counts at least 4 KiB.
+ * @throws Error when counting fails or takes too long
  */
 export async function diskUse({ owner, filterFile, folders }: DiskUseOf): Promise<number> {
   const du = ["sh", "-c", count, "du", ...folders.map((_, at) => keptAt(at))];
   const end = await runKeeper({ owner, filterFile, folders, mode: "ro" }, du, limitMs);
-  const totals = [...end.stdout.matchAll(/^(\d+)\ttotal$/gm)]; // files that vanish meanwhile make it end with 1, with a total
+  const totals = [...end.stdout.matchAll(/^(\d+)\ttotal$/gm)]; // when files vanish meanwhile, du exits with 1 but still prints a total
   const [bytes, files] = totals.map(([, total]) => Number(total));
   if (bytes === undefined || files === undefined) throw new Error(`du gave no total: ${lastWords(end.stderr, 300)}`);
   return Math.max(bytes, files * leastBytes);
 }
 
-/** Bytes in use on a file system; files count 4 KiB each at least. */
+/** Bytes in use on a file system. Each file counts at least 4 KiB. */
 export const usedOf = ({ blocks, bfree, bsize, files, ffree }: StatsFs): number =>
   Math.max((blocks - bfree) * bsize, (files - ffree) * leastBytes);
 
-/** Bytes of files in memory that a box wrote; its init's view of them, which nothing in the box can change. None while it still has the host's view. */
+/** Bytes of the files in memory (tmpfs) that a box wrote, seen through its init, which no program in the box can change. 0 while the box is still being set up. */
 export async function memoryFilesUse(first: number): Promise<number> {
   const root = `/proc/${first}/root`;
   const usedIn = async (folder: string) => usedOf(await statfs(`${root}/${folder}`));
@@ -52,13 +52,13 @@ export async function memoryFilesUse(first: number): Promise<number> {
   }
 }
 
-/** Bytes of files without a name that processes still hold open on one file system: no folder shows them. */
+/** Bytes of deleted files that processes still hold open on one file system: `du` does not see them. */
 export function namelessUse(pids: readonly number[], device: number): number {
   const sizes = new Map<number, number>();
   for (const pid of pids) {
     for (const name of namesIn(`/proc/${pid}/fd`)) {
       try {
-        const file = statSync(`/proc/${pid}/fd/${name}`); // the open file itself: no path is walked
+        const file = statSync(`/proc/${pid}/fd/${name}`); // stats the open file, without following a path
         if (file.isFile() && file.nlink === 0 && file.dev === device) sizes.set(file.ino, file.blocks * 512);
       } catch {} // it was closed meanwhile
     }
@@ -70,6 +70,6 @@ function namesIn(folder: string): string[] {
   try {
     return readdirSync(folder);
   } catch {
-    return []; // it ended meanwhile
+    return []; // it has ended
   }
 }

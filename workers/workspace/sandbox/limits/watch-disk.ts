@@ -18,12 +18,12 @@ export interface WatchedDisk {
 
 const lookEveryMs = 50;
 const countEveryMs = 500;
-/** Counting may take this share of the time, so that a large tree isn't counted without end. */
+/** Counting may take at most this share of the time, since a large tree takes long to count. */
 const countShare = 0.1;
 
 /**
- * Watches what a box writes: folders, files in memory, files without a name. Where its folders have a file system of their own, that tells at each look what is in use, and ends just above the limit.
- * Elsewhere the folders are counted, now and then, and at once when the file system lost more room or files than the box had left.
+ * Watches what a box writes: folders, files in memory, deleted files still open. Where its folders have a file system of their own, that file system says at each look what is in use, and is full just above the limit.
+ * Elsewhere the folders are counted from time to time, and at once when the file system lost more room or files than the box had left.
  * @param report - told each time the box is seen beyond its limit
  */
 export function watchDisk(
@@ -34,14 +34,14 @@ export function watchDisk(
   const ended = new AbortController();
   const looking = (async () => {
     for (; !ended.signal.aborted; await wait(lookEveryMs, undefined, { signal: ended.signal }).catch(() => undefined))
-      await look({ isLast: false }).catch(() => undefined); // what can't be counted now can be at the next look
+      await look({ isLast: false }).catch(() => undefined); // a count that fails is tried again at the next look
   })();
   return {
     end: async () => {
       if (ended.signal.aborted) return await looking;
       ended.abort();
       await looking;
-      await look({ isLast: true }); // a box may have ended by what it hit, or before anybody looked
+      await look({ isLast: true }); // the box may have ended at the limit, or before the first look
     },
   };
 }
@@ -72,7 +72,7 @@ function lookAtSharedDisk({ limits, disk, first, now }: WatchedDisk, report: Rep
   const count = async (free: StatsFs, since: StatsFs) => {
     const at = now();
     const named = (await diskUse(disk)) + (await inMemory(first()));
-    // nameless files are looked for only when more room is gone than the folders explain
+    // look for deleted open files only when more room is gone than the folders explain
     const isExplained = named > limits.diskBytes || goneBetween(since, free) <= limits.diskBytes;
     const pid = first();
     const used = named + (isExplained || pid === undefined ? 0 : namelessUse(processesBelow(pid), device));
@@ -87,10 +87,10 @@ function lookAtSharedDisk({ limits, disk, first, now }: WatchedDisk, report: Rep
     counted ??= last;
     const isOutrun = goneBetween(last.free, free) > limits.diskBytes - last.used;
     const isDue = now() - last.at >= Math.max(countEveryMs, last.tookMs / countShare);
-    if (isOutrun || isDue || isLast) await count(free, before); // others may have freed what the box took: its end is counted
+    if (isOutrun || isDue || isLast) await count(free, before); // at the end always count: others may have freed room that would hide what the box took
   };
 }
 
-/** Room that a file system lost, whoever took it; files count as elsewhere. */
+/** Room that a file system lost, whoever took it. Each file counts at least 4 KiB. */
 const goneBetween = (before: StatsFs, after: StatsFs) =>
   Math.max((before.bavail - after.bavail) * before.bsize, (before.ffree - after.ffree) * leastBytes);

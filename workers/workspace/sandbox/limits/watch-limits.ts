@@ -15,7 +15,7 @@ export interface WatchedBox {
   readonly disk: DiskUseOf;
   /** The host's number of the box's first process; undefined until it is known. */
   readonly first: () => number | undefined;
-  /** When it last said something; `now` while something it said is not yet taken. */
+  /** When it last wrote something; `now` while its output is not taken yet. */
   readonly lastSaidAt: (now: number) => number;
   /** Milliseconds of a clock that never goes back. */
   readonly now: () => number;
@@ -24,11 +24,11 @@ export interface WatchedBox {
 }
 
 export interface LimitWatch {
-  /** Ends the watch, with all it started. What only the groups know is asked once more: a box may have ended by what it hit. */
+  /** Stops watching. Reads the control groups and the disk once more, since a box may have ended at a limit. @returns the limit that was hit, if any */
   end(): Promise<LimitHitJson | undefined>;
 }
 
-/** Watches a box from its start: time, idleness, disk, and memory and processes by its groups or, without groups, by its processes. */
+/** Watches the limits of a box from its start: time, idle time, disk, memory and processes; the last two by control groups where there are any, else by its processes in /proc. */
 export function watchLimits(box: WatchedBox): LimitWatch {
   const { limits, group, now } = box;
   const startedAt = now();
@@ -76,7 +76,7 @@ export function watchLimits(box: WatchedBox): LimitWatch {
     });
   }, watchEveryMs);
   const timer = setTimeout(() => {
-    report("time", "hard", limits.timeMs, Math.max(now() - startedAt, limits.timeMs)); // timers round, and may be a little early
+    report("time", "hard", limits.timeMs, Math.max(now() - startedAt, limits.timeMs)); // timers may fire a little early
   }, limits.timeMs);
   const disk = watchDisk(box, (mechanism, peak) => report("disk", mechanism, limits.diskBytes, peak));
 

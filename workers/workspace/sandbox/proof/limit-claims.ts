@@ -12,7 +12,7 @@ const forgersExit = 41;
 const smallDiskBytes = 32 * mebibyte;
 
 /**
- * Goes beyond limits in boxes, and tries to tell another exit code than the program's own.
+ * Goes beyond limits in boxes, and tries to forge an exit code.
  * @param newPlace - makes one with a limit of its own
  * @param hasDisks - whether places have file systems of their own
  */
@@ -33,22 +33,22 @@ export async function limitClaims(
   ];
 }
 
-/** 800 MiB in small steps, and then it waits: neither its exit nor its error is what ends the box. */
+/** Allocates 800 MiB in small steps and then waits, so that only the limit can end the box. */
 const allocate = `const kept = [];
 for (let n = 0; n < 100; n += 1) kept.push(Buffer.alloc(8 * 1048576, 1));
 setTimeout(() => {}, 20000);`;
-/** 200 processes, whether each could be made or not. */
+/** Starts 200 processes and ignores those that fail. */
 const fork = `const { spawn } = require("node:child_process");
 for (let n = 0; n < 200; n += 1) spawn("sleep", ["20"]).on("error", () => {});
 setTimeout(() => {}, 20000);`;
-/** Tries to have another exit code told than its own: over its init, and from a process that it started. */
+/** Tries to make the box report another exit code than its own: through its init, and from a child process. */
 const forge = `$SIG{$_} = "IGNORE" for grep { !/^(KILL|STOP|CHLD|CLD|__|NUM)/ } keys %SIG;
 sub overwrite { open my $memory, "+<", "/proc/$_[0]/mem" or return 0; seek $memory, 4096, 0; print $memory "0" x 64; 1 }
 if (fork == 0) { kill $_, 1 for 1 .. 64; overwrite(1); kill "STOP", 1; exit(overwrite(getppid) ? 1 : 0) }
 wait;
 exit($? == 0 ? ${forgersExit} : 0);`;
 
-/** Takes eight times the room of a small place: at once where it may, else by writing; says how the first went, and waits. */
+/** Takes eight times the room of a small place, by fallocate or else by writing. Prints the outcome of the first fallocate, and waits. */
 const fill = () => `$| = 1;
 for my $n (1 .. 16) {
   open my $file, ">", "filled-$n" or next;
@@ -73,7 +73,7 @@ const limitClaim = (name: string, { limit, exitCode, signal }: BoxEnd): SandboxC
       : `a box beyond its limit went on to ${limit?.name ?? signal ?? exitCode}`,
 });
 
-/** Without a file system of its own, a place fills no faster than it is written to. */
+/** Where a place has no file system of its own, fallocate must be refused, so that it fills only as fast as it is written to. */
 const diskClaim = ({ end, stdout }: Trial, hasDisks: boolean): SandboxClaimJson => {
   const { held, detail } = limitClaim("disk", end);
   const isAsSaid = hasDisks

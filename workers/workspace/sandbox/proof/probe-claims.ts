@@ -27,9 +27,9 @@ interface Probe {
     readonly root: string;
   };
   readonly other: Touched;
-  /** Families that `socket` or `socketpair` did not answer with "Address family not supported". */
+  /** Socket families that were not refused with "Address family not supported". */
   readonly families: readonly number[];
-  /** Calls that make memory of no process: the number of the error, or `done`. */
+  /** Outcome of calls that make memory which belongs to no process: error number, or `done`. */
   readonly unownedMemory: readonly string[];
   readonly routes: readonly string[];
   readonly devices: readonly string[];
@@ -42,14 +42,14 @@ interface Probe {
   readonly filter: string | undefined;
 }
 
-/** What became of the tries to change another process of the box: codes of errors, and for calls their numbers. */
+/** Outcome of the attempts to change another process of the box: error codes, and error numbers of calls. */
 interface Touched {
   readonly write: string;
   readonly calls: readonly string[];
 }
 
 /**
- * Runs probe.mjs in a box, which tries what must not be possible, and judges what it tells.
+ * Runs probe.mjs in a box, which tries what must not be possible, and turns its output into claims.
  * @param otherRun - file of another run
  * @param hasGroups - whether control groups count memory that belongs to no process
  */
@@ -143,5 +143,5 @@ const isRefused = ({ write, calls }: Touched, others: readonly string[]) =>
   calls.every((call) => call.endsWith(` ${permission}`));
 const touched = ({ write, calls }: Touched) => `writing it ${shown(write)}, by calls: ${calls.join(", ")}`;
 
-/** Never more than a code: what was read would be a secret. */
+/** Shows error codes only: anything else that was read may be a secret. */
 const shown = (outcome: string) => (/^E[A-Z]+$/.test(outcome) ? outcome : "it could be read");

@@ -1,4 +1,4 @@
-// Runs in a box while the sandbox is proved: tries what must not be possible and prints, as JSON, what happened to each try.
+// Runs in a box while the sandbox is proved: tries what must not be possible and prints the outcome of each attempt as JSON.
 import { execFileSync, spawn } from "node:child_process";
 import { lookup } from "node:dns/promises";
 import { closeSync, openSync, readdirSync, readFileSync, readlinkSync, rmSync, writeFileSync } from "node:fs";
@@ -43,7 +43,7 @@ const connected = (port) =>
     socket.on("connect", () => resolve("connected"));
     socket.on("error", (error) => resolve(error.code));
   });
-/** What may not be done to another process of the box, by its files and by calls that take its number. */
+/** Tries to change another process of the box through its files in /proc and through system calls. */
 const attempts = (pid) => {
   const open = (name, flags) => outcome(() => closeSync(openSync(`/proc/${pid}/${name}`, flags)));
   const script = `my %calls = @ARGV; my $text = "\\0" x 8; my $at = pack("pQ", $text, 8);

@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 
-/** What the machine says of itself, as far as a remedy depends on it. */
+/** Settings of the machine on which a remedy depends. */
 export interface Machine {
   /** Of `kernel.unprivileged_userns_clone`; undefined where the kernel has no such setting. */
   readonly usernsClone: string | undefined;
@@ -29,7 +29,7 @@ export const neededPrograms = Object.keys(packages);
 export const remedyOfMissing = (program: string): string =>
   `install it: \`apt-get install ${packages[program]}\`, or the package of that name elsewhere`;
 
-/** Why bwrap could not make a box at all, and what to do; by what it said and what the machine is set to. */
+/** What to do when bwrap can't make a box at all, by its output and the settings of the machine. */
 export function remedyOfStart(stderr: string, machine: Machine): string {
   if (/Can't find source path/.test(stderr)) {
     return "put the run area where any user may pass (`/var/tmp`), below no folder of mode 0700";
@@ -68,7 +68,7 @@ const claims: Readonly<Record<string, string>> = {
 /** What to do where a claim does not hold. */
 export const remedyOfClaim = (id: string): string => claims[id] ?? notSafe;
 
-/** What this machine is set to. */
+/** Reads the settings of this machine. */
 export function thisMachine(): Machine {
   const setting = (path: string) => {
     try {
