@@ -1,4 +1,4 @@
-import { globSync, readFileSync } from "node:fs";
+import { existsSync, globSync, readFileSync } from "node:fs";
 import { dirname, join, relative, resolve } from "node:path";
 import { describe, expect, it } from "vitest";
 
@@ -59,7 +59,7 @@ const packages: Record<string, readonly string[]> = {
     ...["@connectrpc/connect", "@temporalio/activity", "@temporalio/worker"],
     ...["ajv/dist/2020.js", "canonicalize", "tar-stream"],
   ],
-  workers: ["@connectrpc/connect", "@temporalio/worker"],
+  workers: ["@connectrpc/connect", "@temporalio/activity", "@temporalio/worker"],
 };
 
 /** Everybody speaks protobuf. */
@@ -102,6 +102,14 @@ describe("the import table", () => {
   it("resolves every relative import to a file", () => {
     const known = new Set(files);
     expect(imports.filter((each) => !each.isPackage && !known.has(each.to)).map(show)).toEqual([]);
+  });
+
+  it("has every file that the page names as the place of a decision", () => {
+    const [, section = ""] = read("docs/architecture.md").split("## Where is … decided?");
+    const rows = section.split("\n").filter((line) => line.startsWith("| ") && line.includes("`"));
+    expect(rows.length).toBeGreaterThanOrEqual(25);
+    const named = rows.flatMap((row) => [...row.matchAll(/`([^`]+)`/g)].map(([, file = ""]) => file));
+    expect(named.filter((file) => !existsSync(join(root, file)))).toEqual([]);
   });
 
   it("has no cycle among values", () => {

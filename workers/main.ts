@@ -8,12 +8,12 @@ import { serveHealth } from "../src/telemetry/health.ts";
 import type { Log } from "../src/telemetry/log.ts";
 import { createLog } from "../src/telemetry/log.ts";
 import { createControlActivities } from "./automation/activities/control-activities.ts";
-import { createTokenFile } from "./automation/activities/token-file.ts";
 import { bundleWorkflows, createControlWorker } from "./automation/control-worker.ts";
 import type { Standing } from "./poll-while-able.ts";
 import { pollWhileAble } from "./poll-while-able.ts";
 import type { PreparedWorker } from "./prepared-worker.ts";
 import { createTemporalLogger } from "./temporal-logger.ts";
+import { createTokenFile } from "./token-file.ts";
 
 const connectLimitMs = 3_000;
 const connectAgainAfterMs = 1_000;

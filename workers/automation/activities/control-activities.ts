@@ -14,7 +14,7 @@ import {
 } from "../../../src/gen/workflows_runtime/v1/run_worker_service_pb.ts";
 import { ReportWorkflowStatusResponseSchema } from "../../../src/gen/workflows_runtime/v1/workflow_service_pb.ts";
 import { storableJson } from "../../../src/text/strangers-text.ts";
-import { failureOf } from "./failure-of.ts";
+import { failureOf } from "../../retryable-failure.ts";
 
 type ApiClient = ReturnType<typeof createApiClient>;
 

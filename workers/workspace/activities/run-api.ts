@@ -4,7 +4,7 @@ import type { RunScope } from "../../../src/drivers/temporal/contract.ts";
 import { ReportWorkflowStatusRequestSchema } from "../../../src/gen/workflows_runtime/v1/workflow_service_pb.ts";
 import { storableJson } from "../../../src/text/strangers-text.ts";
 import type { executionOf } from "../../automation/activities/control-activities.ts";
-import { failureOf } from "../../automation/activities/failure-of.ts";
+import { failureOf } from "../../retryable-failure.ts";
 import type { SendReport } from "./event-spool.ts";
 import { untilItPasses } from "./until-it-passes.ts";
 

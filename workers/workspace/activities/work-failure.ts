@@ -1,7 +1,7 @@
 import { ConnectError } from "@connectrpc/connect";
 import { ApplicationFailure, CancelledFailure } from "@temporalio/activity";
 import { workFailed } from "../../../src/drivers/temporal/contract.ts";
-import { failureOf } from "../../automation/activities/failure-of.ts";
+import { failureOf } from "../../retryable-failure.ts";
 import { hostFaultOf } from "../host/host-fault.ts";
 
 /** The api or the object store did not answer, or answered with a temporary error. */

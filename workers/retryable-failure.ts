@@ -1,6 +1,6 @@
 import { Code, ConnectError } from "@connectrpc/connect";
 import { ApplicationFailure, CancelledFailure } from "@temporalio/activity";
-import { supersededExecution } from "../../../src/drivers/temporal/contract.ts";
+import { supersededExecution } from "../src/drivers/temporal/contract.ts";
 
 /** Answers that stay the same however often one asks. All else may heal: a restart, a rotated token, an api that is still the older one. */
 const final: ReadonlySet<Code> = new Set([

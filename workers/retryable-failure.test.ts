@@ -3,8 +3,8 @@ import type { AddressInfo } from "node:net";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { ApplicationFailure, CancelledFailure } from "@temporalio/activity";
 import { expect, it } from "vitest";
-import { createApiClient } from "../../../src/client/api-client.ts";
-import { failureOf } from "./failure-of.ts";
+import { createApiClient } from "../src/client/api-client.ts";
+import { failureOf } from "./retryable-failure.ts";
 
 const notCancelled = new AbortController().signal;
 
