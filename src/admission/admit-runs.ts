@@ -12,8 +12,8 @@ import type { RunKey } from "./claim-store.ts";
 import type { RunToStart } from "./workflows.ts";
 
 /**
- * Moves claimed runs from QUEUED to ADMITTED, all in one transaction, each with its event. A run that was claimed before, or goes on as its next generation, keeps its status.
- * @returns those that are to be started, in the order given: not one that has begun or ended meanwhile
+ * Moves claimed runs from QUEUED to ADMITTED, each with its event. A run that was claimed before, or goes on as its next generation, keeps its status.
+ * @returns the runs to start, in the order given, without those that have begun or ended meanwhile; and those that became ADMITTED
  */
 export async function admitClaimed(
   transaction: Transaction,

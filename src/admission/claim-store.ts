@@ -3,10 +3,10 @@ import type { RunToStart } from "./workflows.ts";
 
 export type RunKey = Pick<RunToStart, "tenant" | "runId">;
 
-/** After a refused start. */
+/** Pause after a refused start. */
 const refusedPauseSeconds = 10;
 
-/** Writes that Temporal has the workflows of these runs, and forgets that it had refused them. */
+/** Records that Temporal has the workflows of these runs, and deletes findings that it refused them. */
 export async function markStarted(transaction: Transaction, runs: readonly RunKey[]): Promise<void> {
   await transaction.query(
     `with started as (
@@ -31,7 +31,7 @@ export async function giveBack(transaction: Transaction, runs: readonly RunKey[]
   );
 }
 
-/** Gives the claim of a run back whose start was refused; it is tried again 10 s later. */
+/** Gives back the claim of a run whose start was refused; it is claimed again after 10 s at the earliest. */
 export async function postponeStart(transaction: Transaction, { tenant, runId }: RunKey): Promise<void> {
   await transaction.query(
     `update run_queue set claimed_until = null, not_before = clock_timestamp() + make_interval(secs => $3)

@@ -1,6 +1,6 @@
 import type { Transaction } from "../tenancy/transaction.ts";
 
-/** A command whose doorbell is due, with where its run stands. */
+/** A command whose signal is due, with the state of its run. */
 export interface DueCommand {
   readonly tenant: string;
   readonly org: string;

@@ -6,13 +6,13 @@ export interface OpenRuns {
   readonly status: RunStatus;
   readonly count: number;
   readonly oldestAt: Date;
-  /** Their workflow is not started yet. */
+  /** The workflow is not started yet. */
   readonly waiting: number;
-  /** Their workflow is started and has not begun. */
+  /** The workflow is started and has not begun the run. */
   readonly starting: number;
 }
 
-/** Runs without an end, by state. */
+/** Runs that have not ended, by status. */
 export async function countOpenRuns(transaction: Transaction, tenant: string): Promise<OpenRuns[]> {
   const { rows } = await transaction.query<OpenRuns>(
     `select r.status, count(*)::int as count, min(r.created_at) as "oldestAt", count(*) filter (where q.run_id is not null and q.started_at is null)::int as waiting,

@@ -7,7 +7,7 @@ import { countOpenRuns, listHeldUp } from "./list-queue-store.ts";
 
 const maxHeldUp = 200;
 
-/** What has no end yet, by state, and what does not go on, longest first. */
+/** Counts runs that have not ended, by status, and lists runs without progress, oldest first. */
 export function createListQueue(deps: { readonly inScope: InScope }) {
   return (scope: Scope): Promise<ListQueueResponseJson> =>
     deps.inScope(scope, async (transaction) => {

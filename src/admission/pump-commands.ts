@@ -20,22 +20,23 @@ export interface PumpCommandsDeps {
 }
 
 /**
- * Rings the doorbell of runs for which a command was written. The wish itself is in the run's row, and every answer to its worker carries it; the bell saves time.
+ * Signals the workflows of runs for which a command was written. The run's row holds the desired state, and every answer to a worker carries it; the signal only makes it faster.
  *
- *   not begun   nothing to ring: the api is asked to end the run, where no execution can. Should one begin meanwhile, BeginRun's answer is the wish
- *   begun       rung: the workflow asks what is wished · absent: it has closed, or Temporal lost it, and the api is asked to end the run
- *   ended       nothing to ring
- *   away        due again later, by attempt: 1, 2, 4 … 30 s
+ *   not begun   no signal: the api is asked to end the run. If an execution begins meanwhile, BeginRun's answer carries the desired state
+ *   begun       rung: the workflow asks for the desired state · absent: the workflow is closed or lost, and the api is asked to end the run
+ *   ended       no signal
+ *   away        Temporal does not answer; due again after 1, 2, 4 … 30 s, by attempt
  *
- * In all but the last case the command counts as delivered.
+ * In all cases but the last the command counts as delivered.
  */
 export function createPumpCommands(deps: PumpCommandsDeps): Loop {
-  /** @returns whether it is delivered, and what the api is to know */
+  /** @returns whether the command is delivered, and findings for the api */
   const ring = async (command: DueCommand): Promise<{ isDone: boolean; notes: Note[] }> => {
     if (command.hasEnded) return { isDone: true, notes: [] };
     if (!command.hasBegun) return { isDone: true, notes: [noteOf(command, "cancel_wished", "", 0)] };
     const answer = await deps.workflows.ring(command);
-    if (answer.state === "away") deps.log.warn({ err: answer.cause }, "a command can't be rung; trying again later");
+    if (answer.state === "away")
+      deps.log.warn({ err: answer.cause }, "Temporal does not take a signal; trying again later");
     const notes = answer.state === "absent" ? [noteOf(command, "absent", "", 0)] : [];
     return { isDone: answer.state !== "away", notes };
   };

@@ -9,7 +9,7 @@ import { arePlacesStuck } from "./unbegun-cap-store.ts";
 import type { LookAnswer, Workflows } from "./workflows.ts";
 
 const sweepMs = 1_000;
-/** Most runs that are examined in a sweep: Temporal is asked 50 times a second by one process, whatever was lost. */
+/** Most runs that one sweep examines: one process asks Temporal at most 50 times a second, however many runs were lost. */
 const batchSize = 50;
 /** While Temporal does not answer. */
 const pauseMs = 5_000;
@@ -17,28 +17,28 @@ const pauseMs = 5_000;
 export interface ReconcileRunsDeps {
   readonly inTransaction: InTransaction;
   readonly workflows: Pick<Workflows, "look">;
-  /** A run of which nothing was heard for so long is asked after at Temporal; a workflow that is not there twice, so far apart, is lost; a limit of time is left to the workflow for so long. */
+  /** Temporal is asked about a run after this long without an event. A workflow that is missing twice, this far apart, is lost. The workflow has this long to report a time limit itself. */
   readonly afterSeconds: number;
   readonly maxUnbegun: number;
   readonly log: Log;
 }
 
-/** A loop that asks after runs; it ends with the signal. */
+/** A loop that checks runs; it ends with the signal. */
 export interface ReconcileRuns {
   run(signal: AbortSignal): Promise<void>;
-  /** Runs wait, and every place of the release loop is held by one that does not begin. */
+  /** Runs wait for a place, and all places are held by runs that do not begin. */
   isReleaseStuck(): boolean;
 }
 
 /**
- * Compares runs of which nothing is heard with Temporal, and notes what it finds. The api acts on it, since it alone ends runs:
+ * Compares silent runs with Temporal and records findings. Only the api ends runs, so the api acts on them:
  *
- *   open, not begun       shown: no worker takes it
- *   open, begun           shown as silent: it may work, or wait
- *   closed                acted on at once: an end that the workflow did not bring about, or could not tell
- *   not there             acted on when it is so again: it was deleted, or Temporal lost it
- *   Temporal away         nothing is known; asked again later
- *   limit of time passed  acted on, whatever Temporal says: its workflow had its time
+ *   open, not begun       shown only: no worker takes it
+ *   open, begun           shown only, as silent: it may work or wait
+ *   closed                due at once: the workflow closed without ending the run
+ *   not there             due when found a second time: it was deleted, or Temporal lost it
+ *   Temporal away         no finding; asked again later
+ *   time limit passed     due at once, whatever Temporal says: the workflow had time to report it
  */
 export function createReconcileRuns(deps: ReconcileRunsDeps): ReconcileRuns {
   const { inTransaction, afterSeconds, log } = deps;
@@ -65,7 +65,8 @@ export function createReconcileRuns(deps: ReconcileRunsDeps): ReconcileRuns {
     const news = await inTransaction((transaction) => noteFindings(transaction, notes));
     for (const note of news) if (note.finding !== "silent") runHeldUp(log, note);
     const away = looked.find(({ answer }) => answer.state === "away");
-    if (away?.answer.state === "away") log.warn({ err: away.answer.cause }, "Temporal can't be asked after runs");
+    if (away?.answer.state === "away")
+      log.warn({ err: away.answer.cause }, "Temporal does not answer questions about runs");
     return away === undefined;
   };
 
@@ -92,7 +93,7 @@ export function createReconcileRuns(deps: ReconcileRunsDeps): ReconcileRuns {
   };
 }
 
-/** @returns a note, or none when nothing is known */
+/** @returns a note; none when Temporal did not answer */
 function noteOfAnswer(run: ExaminedRun, answer: LookAnswer, afterSeconds: number): Note[] {
   switch (answer.state) {
     case "away":

@@ -9,15 +9,15 @@ export interface ExaminedRun {
   readonly hasBegun: boolean;
 }
 
-/** What is found about a run, and when the api acts on it. */
+/** A finding about a run, and when the api acts on it. */
 export interface Note extends Omit<ExaminedRun, "hasBegun"> {
   readonly finding: Finding;
   readonly detail: string;
-  /** 0: at once; else when it is found again so many seconds later; null: never, it is only shown. */
+  /** 0: at once. More: when it is found again this many seconds later. Null: never, it is only shown. */
   readonly actAfterSeconds: number | null;
 }
 
-/** Deletes what was only shown and was not found again for so long: the run goes on, or has its end. */
+/** Deletes findings that are only shown and were not found again for so many seconds: the run goes on, or has ended. */
 export async function forgetUnseen(transaction: Transaction, seconds: number): Promise<void> {
   await transaction.query(
     "delete from reconciliations where due_at is null and seen_at <= clock_timestamp() - make_interval(secs => $1)",
@@ -26,8 +26,8 @@ export async function forgetUnseen(transaction: Transaction, seconds: number): P
 }
 
 /**
- * Takes runs whose workflow was started and that were not examined for so long; of replicas at it each gets others.
- * @returns those of them that nothing was heard of for as long; what was noted of the others and is not due is forgotten
+ * Takes started runs that were not examined for so many seconds. Replicas never get the same run.
+ * @returns those without an event for as long; findings about the others that are only shown are deleted
  */
 export async function takeSilentRuns(
   transaction: Transaction,
@@ -60,7 +60,7 @@ export async function takeSilentRuns(
   return rows.filter(({ isSilent }) => isSilent);
 }
 
-/** Runs that passed a limit of time so long ago, and of which the api does not know it. */
+/** Runs whose time limit passed so many seconds ago, without a due finding. */
 export async function findOverdueRuns(
   transaction: Transaction,
   graceSeconds: number,
@@ -77,8 +77,8 @@ export async function findOverdueRuns(
 }
 
 /**
- * Notes what was found, one note a run; what is due of the same generation stays as it is.
- * @returns those that say something new
+ * Records findings, one a run. A due finding of the same generation is kept as it is.
+ * @returns the notes that are new
  */
 export async function noteFindings(transaction: Transaction, notes: readonly Note[]): Promise<Note[]> {
   if (notes.length === 0) return [];

@@ -12,17 +12,17 @@ const longestPauseMs = 5_000;
 
 export interface ReleaseRunsDeps extends StartsDeps {
   readonly workflows: Pick<Workflows, "start" | "reachable">;
-  /** Most runs, over all replicas, that are started and have not begun. */
+  /** Most places: runs of all replicas that are claimed, or started and not begun. */
   readonly maxUnbegun: number;
 }
 
 /**
  * Takes runs from the queue and starts their workflows: claim → admit → start → mark.
  *
- *   claimed or admitted, then this process dies   the claim ends after 10 s, and the run is claimed anew; ADMITTED is told once
- *   started, then the mark is lost                claimed anew, and Temporal answers that the workflow is there
- *   Temporal away                                 claims are given back; this loop alone pauses
- *   one run refused                               its claim is given back, and it is tried again after 10 s; refused for too long, the api is asked to end it
+ *   claimed or admitted, then this process dies   the claim ends after 10 s, and the run is claimed again; its event ADMITTED is written once
+ *   started, then the mark is lost                claimed again, and Temporal answers that the workflow exists
+ *   Temporal away                                 claims are given back; only this loop pauses
+ *   one run refused                               its claim is given back, and it is tried again after 10 s; after too long the api is asked to end it
  */
 export function createReleaseRuns(deps: ReleaseRunsDeps): Loop {
   const wakeUp = createWakeUp();
@@ -50,7 +50,7 @@ export function createReleaseRuns(deps: ReleaseRunsDeps): Loop {
           pauseMs = firstPauseMs;
           await wakeUp.wait(sweepMs, signal);
         } catch (error) {
-          deps.log.warn({ err: error }, "runs can't be claimed; trying on");
+          deps.log.warn({ err: error }, "runs can't be claimed; trying again");
           await pause();
         }
       }

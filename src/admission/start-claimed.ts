@@ -8,23 +8,23 @@ import { noteOf } from "./reconcile-runs.ts";
 import { noteFindings } from "./reconcile-store.ts";
 import type { RunToStart, Workflows } from "./workflows.ts";
 
-/** Runs of one process between claim and start; more gain nothing. */
+/** Most runs of one process between claim and start; a higher number is not faster. */
 const maxInFlight = 128;
 
 export interface StartsDeps {
   readonly inTransaction: InTransaction;
   readonly workflows: Pick<Workflows, "start">;
-  /** A run whose start is refused for so long ends. */
+  /** A run ends after its start was refused for this long. */
   readonly refusedSeconds: number;
-  /** These runs are ADMITTED. */
+  /** Called when runs became ADMITTED. */
   readonly onAdmitted: (runs: readonly RunKey[]) => void;
   readonly now: () => Date;
   readonly log: Log;
 }
 
 /**
- * Admits claimed runs and starts their workflows, many at once; the marks of those that are done are written together.
- * @param onRoom - called when it pays to claim again
+ * Admits claimed runs and starts their workflows, many at once. Marks are written in batches.
+ * @param onRoom - called when there is room to claim more
  */
 export function createStarts(deps: StartsDeps, onRoom: () => void) {
   const inFlight = new Set<Promise<void>>();
@@ -47,7 +47,10 @@ export function createStarts(deps: StartsDeps, onRoom: () => void) {
           ]),
         );
       } catch (error) {
-        deps.log.warn({ err: error }, "starts can't be marked; their claims run out and they are asked for again");
+        deps.log.warn(
+          { err: error },
+          "starts can't be marked; the runs are claimed again when their claims have run out",
+        );
       }
     }
     writing = undefined;
@@ -62,7 +65,10 @@ export function createStarts(deps: StartsDeps, onRoom: () => void) {
         Promise.all([noteFindings(transaction, [note]), postponeStart(transaction, run)]),
       );
     } catch (error) {
-      deps.log.warn({ err: error }, "a refused start can't be noted; it is tried again when its claim has run out");
+      deps.log.warn(
+        { err: error },
+        "a refused start can't be recorded; the run is tried again when its claim has run out",
+      );
     }
   };
 
@@ -70,14 +76,14 @@ export function createStarts(deps: StartsDeps, onRoom: () => void) {
     const answer = await deps.workflows.start(run);
     if (answer.state === "refused") return noteRefusal(run, answer.cause);
     if (answer.state === "away") {
-      if (!isAway) deps.log.warn({ err: answer.cause }, "Temporal does not answer; releasing pauses");
+      if (!isAway) deps.log.warn({ err: answer.cause }, "Temporal does not answer; starts pause");
       isAway = true;
     }
     done.push({ run, isStarted: answer.state === "started" });
     writing ??= write();
   };
 
-  /** @returns by run, what is to be started */
+  /** @returns the runs to start, by id */
   const admit = async (claimed: readonly RunKey[]): Promise<ReadonlyMap<string, RunToStart>> => {
     try {
       const { toStart, admitted } = await deps.inTransaction((transaction) =>
@@ -99,9 +105,9 @@ export function createStarts(deps: StartsDeps, onRoom: () => void) {
     isTemporalAway: () => isAway,
     temporalIsBack() {
       isAway = false;
-      deps.log.info("Temporal is back; releasing goes on");
+      deps.log.info("Temporal is back; starts go on");
     },
-    /** @param mayLeaveSome - whether the claim was cut by the room there was, so that it pays to look again soon */
+    /** @param mayLeaveSome - whether the claim filled all room, so more runs may be waiting */
     begin(claimed: readonly RunKey[], mayLeaveSome: boolean) {
       mayBeMore = mayLeaveSome;
       if (claimed.length === 0) return;
@@ -126,7 +132,7 @@ export function createStarts(deps: StartsDeps, onRoom: () => void) {
   };
 }
 
-/** The innermost word on a refusal: the client wraps what the server said. */
+/** @returns the server's own message: the client wraps it in errors of its own */
 function messageOf(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
   return error.cause === undefined ? error.message : messageOf(error.cause);

@@ -1,17 +1,17 @@
 import type { Transaction } from "../tenancy/transaction.ts";
 import type { RunKey } from "./claim-store.ts";
 
-/** Taken by all replicas before they count the places. */
+/** Advisory lock that all replicas take before they count the places. */
 const placesLock = 7_041_001;
 
-/** A claim lasts so long, in database time; a start is limited to half of it. */
+/** How long a claim lasts, in database time. A call that starts a workflow has half of it. */
 const claimSeconds = 10;
 
 /**
- * Claims runs that wait in the queue, by priority and age, as far as there are places.
+ * Claims waiting runs by priority and age, as many as there are free places.
  *
- * A run holds a place while it is claimed, and from the start of its workflow until that begins. Over all replicas at most `maxUnbegun` places are held: whoever
- * claims counts them first, under a lock that ends with this short transaction. A commit that is lost with Postgres loses claims only, so it is not waited for.
+ * A run holds a place while it is claimed, and from the start of its workflow until BeginRun. All replicas together hold at most `maxUnbegun` places: they are counted
+ * under a lock that ends with this short transaction. The commit does not wait for the disk: a crash of Postgres loses claims only, and they are made again.
  */
 export async function claimRuns(
   transaction: Transaction,
@@ -41,7 +41,7 @@ export async function claimRuns(
     .map(({ tenant, runId }) => ({ tenant, runId }));
 }
 
-/** Whether runs wait for a place, all places are held by runs whose workflow was started, and the last was started so long ago. */
+/** Whether runs wait, started runs hold all places, and the last of them was started at least so many seconds ago. */
 export async function arePlacesStuck(
   transaction: Transaction,
   maxUnbegun: number,

@@ -2,13 +2,13 @@ import type { ReferencesJson } from "../gen/automation/v1/ref_pb.ts";
 import type { PinnedPersonaJson } from "../gen/automation/v1/run_work_pb.ts";
 import type { TimeLimits } from "../runs/time-limits.ts";
 
-/** What Temporal is told about a run when it starts. */
+/** What Temporal gets about a run at its start. */
 export interface RunToStart extends TimeLimits {
   readonly tenant: string;
   readonly org: string;
   readonly runId: string;
   readonly generation: number;
-  /** Secret: goes into the workflow's input, and nowhere else. */
+  /** Secret: only the workflow's input has it. */
   readonly startCapability: string;
   /** 1 (first) to 5 (last). */
   readonly priority: number;
@@ -19,23 +19,23 @@ export interface RunToStart extends TimeLimits {
   readonly profileVersion: string;
   readonly cadenceId: string;
   readonly references: ReferencesJson;
-  /** What the run shall achieve: fit for one line, and cut. */
+  /** The run's goal, on one line, cut to a limit. */
   readonly goal: string;
-  /** Those that its steps name, each once. */
+  /** The personas of its steps, each once. */
   readonly personas: readonly Required<Pick<PinnedPersonaJson, "id" | "version">>[];
   readonly traceparent: string | null;
   readonly tracestate: string | null;
 }
 
 /**
- * `started` also when it was there before; `refused`: this one run can't be started as it is;
- * `away`: no answer, so that nothing is known of it.
+ * `started`: also when the workflow existed before. `refused`: Temporal rejects this one start.
+ * `away`: no answer, so the start may have happened or not.
  */
 export type StartAnswer =
   | { readonly state: "started" }
   | { readonly state: "refused" | "away"; readonly cause: unknown };
 
-/** `absent`: no such workflow is open. */
+/** `absent`: Temporal has no open workflow of that id. */
 export type RingAnswer = { readonly state: "rung" | "absent" } | { readonly state: "away"; readonly cause: unknown };
 
 /** How a workflow was closed. */
@@ -47,12 +47,12 @@ export type LookAnswer =
   | { readonly state: "closed"; readonly how: Closed; readonly reason: string }
   | { readonly state: "away"; readonly cause: unknown };
 
-/** Temporal, as dispatch needs it. Nothing here throws, and every call has a limit of 5 s. */
+/** The port to Temporal. No call throws, and each has a timeout of 5 s. */
 export interface Workflows {
   start(run: RunToStart): Promise<StartAnswer>;
-  /** Wakes the run's workflow, so that it asks what is wished. */
+  /** Signals the run's workflow to ask for the desired state. */
   ring(run: Pick<RunToStart, "tenant" | "runId" | "generation">): Promise<RingAnswer>;
-  /** Says how the run's workflow stands; of a workflow that was reset, its latest execution. */
+  /** Describes the run's workflow; after a reset, its latest execution. */
   look(run: Pick<RunToStart, "tenant" | "runId" | "generation">): Promise<LookAnswer>;
   reachable(): Promise<boolean>;
 }

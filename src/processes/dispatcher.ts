@@ -23,8 +23,8 @@ const batchSize = 500;
 const partitionUpkeepMs = 3_600_000;
 
 /**
- * Bus → rows (accept), rows → Temporal (release), commands → signals (pump), runs that do not go on → findings for the api (reconcile), each a loop of its own.
- * Temporal away stops all but accept; Postgres away pauses all and loses nothing.
+ * Four loops: bus → rows (accept), queue → Temporal (release), commands → signals (pump), runs without progress → findings for the api (reconcile).
+ * Without Temporal all but accept pause; without Postgres all pause, and nothing is lost.
  */
 export async function main(environment: NodeJS.ProcessEnv, signal: AbortSignal): Promise<void> {
   const config = readEnvironment("dispatcher", environment);

@@ -8,7 +8,7 @@ import { quarantineRecord, rejectedRecord } from "./outbox-record.ts";
 import { digestVersion, payloadDigest, recordDigest, requestIdOf, runIdOf } from "./request-identity.ts";
 import type { RequestRow } from "./request-store.ts";
 
-/** Turns an event and its decision into what is written; ids depend on the identity alone. */
+/** Turns an event and its decision into the rows to write. The ids depend on the identity only. */
 export function buildRow(
   event: CloudEvent,
   decision: Decision,
@@ -84,7 +84,7 @@ function runOf(event: CloudEvent, decided: DecidedRun, ids: Pick<AcceptedRun, "r
 
 const maxGoalLength = 500;
 
-/** What Temporal's pages show: the goal on one line, and each persona once. */
+/** What Temporal's pages show: the goal on one line, each persona once. */
 function shownOf({ requested, pins }: DecidedRun): AcceptedRun["shown"] {
   const personas = (pins?.personas ?? []).map(({ id = "", version = "" }) => ({ id, version }));
   return {

@@ -24,16 +24,16 @@ import { readRunRequested } from "./read-run-requested.ts";
 
 /** What the operator decides about every request. */
 export interface OperatorRules {
-  /** Roles that people of this installation can hold; empty: no opinion. */
+  /** Roles that people of this installation can hold; empty: not checked. */
   readonly knownRoles: readonly string[];
   readonly workspaces: WorkspaceRules;
-  /** Of runs whose plan names none. */
+  /** For runs whose plan sets no limits. */
   readonly runs: TimeLimits;
 }
 
-/** What is to become of a request that was never seen before. */
+/** The decision about a request that was not seen before. */
 export type Decision = Fate & {
-  /** Paths in the data that a newer version of its schema has, and this one does not know. */
+  /** Paths of the data that were dropped, because only a newer version of its schema has them. */
   readonly droppedFields: readonly string[];
 };
 
@@ -51,7 +51,7 @@ export interface DecidedRun {
   /** 1 (first) to 5. */
   readonly priority: number;
   readonly limits: TimeLimits;
-  /** The event's own. */
+  /** The event's own deadline; null when it has none. */
   readonly deadlineAt: Date | null;
   /** Absent for a plan without steps. */
   readonly pins?: RunPinsJson;
@@ -60,7 +60,7 @@ export interface DecidedRun {
 const validator = createValidator();
 const ordinaryPriority = 3;
 
-/** Decides by what the tenant declares, before any run: all reasons against it come at once. */
+/** Decides by what the tenant declares, before a run is made. A rejection names all its reasons at once. */
 export function decideRequest(
   event: Pick<CloudEvent, "data" | "dataSchema" | "tenant" | "org">,
   declarations: Declarations,
@@ -144,7 +144,7 @@ function decideRead(
   };
 }
 
-/** The plan's own limits, and the operator's where it has none. */
+/** The plan's limits; the operator's where the plan has none. */
 function limitsOf(version: StoredVersion, ordinary: TimeLimits): TimeLimits {
   const plan = fromJson(AutomationPlanSchema, version.plan, { ignoreUnknownFields: true });
   const secondsOf = (own: Duration | undefined, otherwise: number) =>

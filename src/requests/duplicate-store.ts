@@ -1,7 +1,7 @@
 import type { Transaction } from "../tenancy/transaction.ts";
 import type { RequestRow } from "./request-store.ts";
 
-/** What was found: `first` is this very delivery, written now or before. An identity that another org has is a conflict, and no more is told of it. */
+/** `first`: this same delivery made the request, in this transaction or before. An identity of another org is a conflict; its run is not told. */
 export interface Seen {
   readonly index: number;
   readonly seen: "first" | "duplicate" | "conflict";
@@ -9,7 +9,7 @@ export interface Seen {
   readonly runId: string | null;
 }
 
-/** Tells duplicates from conflicts, for deliveries whose identity is known, and writes them down; the same record at the same position is no new delivery. */
+/** Classifies deliveries whose identity is known as duplicates or conflicts, and records them. The same record at the same position is not a new delivery. */
 export async function recordDuplicates(
   transaction: Transaction,
   rows: readonly (RequestRow & { readonly index: number })[],

@@ -11,7 +11,7 @@ import { listDeliveries } from "./delivery-store.ts";
 
 export type ListRequests = (request: ListRunRequestsRequest, scope: Scope) => Promise<ListRunRequestsResponseJson>;
 
-/** Every delivery of the tenant with what became of it, newest first. @throws InvalidPageTokenError */
+/** Lists the deliveries of the tenant with their dispositions, newest first. @throws InvalidPageTokenError */
 export function createListRequests(deps: { readonly inScope: InScope }): ListRequests {
   return async (request, scope) => {
     const after = decodePageToken(request.pageToken);
@@ -33,7 +33,7 @@ export function createListRequests(deps: { readonly inScope: InScope }): ListReq
   };
 }
 
-/** As stored; the unspecified one is any. */
+/** The disposition as it is stored; null for the unspecified one, which matches all. */
 const names: ReadonlyMap<number, string> = new Map(
   Object.entries(Disposition)
     .filter(([, value]) => value !== Disposition.UNSPECIFIED)

@@ -22,13 +22,13 @@ import { faultOfRef } from "../text/git-ref.ts";
 export interface PinnedWork {
   /** Absent for a plan without steps. */
   readonly pins?: RunPinsJson;
-  /** Everything that makes the work impossible and can be seen before its start. */
+  /** Every reason why the work is impossible, as far as it is known before the start. */
   readonly obstacles: readonly Reason[];
 }
 
 /**
- * Says what the steps of a plan work on and with: repository, personas by digest, the policy of all layers as one, and the isolation it is given.
- * A plan without steps needs none of it.
+ * Pins what the steps of a plan use: the repository, personas by digest, the effective policy of all layers, and the isolation class.
+ * A plan without steps needs none of them.
  */
 export function pinWork(
   plan: AutomationPlanJson,
@@ -69,14 +69,14 @@ export function pinWork(
   };
 }
 
-/** With an obstacle nothing is pinned. */
+/** The repository is pinned only if there is no obstacle. */
 interface FoundRepository {
   readonly obstacles: readonly Reason[];
   readonly declared?: RepositoryJson;
   readonly pinned?: PinnedRepositoryJson;
 }
 
-/** The event's repository, else the plan's. */
+/** Takes the event's repository, else the plan's. */
 function pinRepository(
   plan: AutomationPlanJson,
   requested: RunRequestedJson,
@@ -130,7 +130,7 @@ function repositoryOfOthers(field: string, id: string, org: string): Reason {
   );
 }
 
-/** Empty for a step that no persona works on. */
+/** Empty for a step without a persona. */
 interface FoundPersona {
   readonly obstacle?: Reason;
   readonly persona?: StoredPersona;
@@ -160,7 +160,7 @@ function layerOf({ id, manifest }: StoredPersona): PolicyLayer {
   return { layer: `persona/${id}`, policy: manifest.policy ?? {}, isolation: manifest.isolation };
 }
 
-/** A bundle is published without a look at its rules: one that can't be meant would protect nothing. */
+/** Publishing a bundle does not check its policy rules; a rule that can't match anything would protect nothing. */
 function unusablePolicy({ id, version, manifest }: StoredPersona): Reason[] {
   return faultsOfPolicy(manifest.policy ?? {}, "policy").map((fault) =>
     reason(

@@ -8,8 +8,8 @@ import type { RequestRow } from "./request-store.ts";
 import { insertNewRequests } from "./request-store.ts";
 
 /**
- * Writes a batch of decided deliveries in two round trips: first new identities with their requests; then their runs and their records for the bus,
- * and what became of the deliveries whose identity was known.
+ * Writes a batch of decided deliveries in two round trips: first the new identities with their requests; then the runs and bus records of these,
+ * and the duplicates and conflicts.
  * @returns one answer per row, in any order
  */
 export async function recordRequests(transaction: Transaction, rows: readonly RequestRow[]): Promise<readonly Seen[]> {

@@ -6,7 +6,7 @@ import type { Delivery } from "./delivery.ts";
 /** Version of `payloadDigest`; stored beside each digest. */
 export const digestVersion = 1;
 
-/** Namespace of the ids below; fixed for ever, since ids must come out the same on every redelivery. */
+/** UUID namespace of the ids below. It never changes: every redelivery must give the same ids. */
 const namespace = "0d5d6a5e-6f0c-5b0e-9c53-3f2f1c1d7a10";
 
 /** What makes two deliveries the same request: CloudEvents' (source, id) within a tenant. */
@@ -17,7 +17,7 @@ export interface RequestIdentity {
 }
 
 /**
- * Covers the data alone: a retry with another time or trace is a duplicate, not a conflict.
+ * Covers the data only: a retry with another time or trace is a duplicate, not a conflict.
  * @returns sha256, lower-case hex, of the RFC 8785 JSON of the data as received
  */
 export function payloadDigest(data: unknown): string {
@@ -25,7 +25,7 @@ export function payloadDigest(data: unknown): string {
 }
 
 /**
- * Tells whether what stands at a position is what stood there before.
+ * Tells whether a record at a known position is the same record.
  * @returns sha256, lower-case hex, over key, headers in their order, and body
  */
 export function recordDigest({ key, headers, body }: Pick<Delivery, "key" | "headers" | "body">): string {
@@ -42,7 +42,7 @@ export function recordDigest({ key, headers, body }: Pick<Delivery, "key" | "hea
     .digest("hex");
 }
 
-/** @param decision - 0 for the first; a replay is the next. @returns UUIDv5 over the length-prefixed identity and decision */
+/** @param decision - 0 for the first decision; each replay counts on. @returns UUIDv5 over the length-prefixed identity and decision */
 export function requestIdOf(identity: RequestIdentity, decision: number): string {
   return uuidV5(
     lengthPrefixed(["request", identity.tenant, identity.source, identity.eventId, String(decision)]),
@@ -50,7 +50,7 @@ export function requestIdOf(identity: RequestIdentity, decision: number): string
   );
 }
 
-/** As `requestIdOf`, for the run that the decision makes. */
+/** As `requestIdOf`, for the run of that decision. */
 export function runIdOf(identity: RequestIdentity, decision: number): string {
   return uuidV5(
     lengthPrefixed(["run", identity.tenant, identity.source, identity.eventId, String(decision)]),
@@ -58,12 +58,12 @@ export function runIdOf(identity: RequestIdentity, decision: number): string {
   );
 }
 
-/** @returns a text that no other list of parts gives */
+/** @returns a text that is unique for this list of parts */
 function lengthPrefixed(parts: readonly string[]): string {
   return parts.map((part) => `${Buffer.byteLength(part)}:${part}`).join("");
 }
 
-/** @returns the key under which identities meet in memory */
+/** @returns a map key: equal for equal identities */
 export function identityKey({ tenant, source, eventId }: RequestIdentity): string {
   return lengthPrefixed([tenant, source, eventId]);
 }

@@ -3,7 +3,7 @@ import type { NewRun } from "../runs/new-run.ts";
 import type { OutboxRecord } from "../runs/outbox/outbox-store.ts";
 import type { Transaction } from "../tenancy/transaction.ts";
 
-/** One delivery with its decision, as it is written. */
+/** One delivery with its decision, ready to be written. */
 export interface RequestRow {
   readonly tenant: string;
   readonly org: string;
@@ -33,9 +33,9 @@ export interface RequestRow {
 }
 
 /**
- * Writes identities that are new, each with its request; it waits for a transaction that writes the same identity.
+ * Writes new identities, each with its request. It waits for another transaction that is writing the same identity.
  * @param rows - at most one per identity
- * @returns ids of the requests that were new
+ * @returns ids of the requests that were written
  */
 export async function insertNewRequests(
   transaction: Transaction,

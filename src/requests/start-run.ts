@@ -14,7 +14,7 @@ import { recordRequests } from "./record-requests.ts";
 import type { TraceContext } from "./trace-context.ts";
 import { traceContextOf } from "./trace-context.ts";
 
-/** The request is understood and can't become a run; every reason is named. */
+/** The request was read, but it can't become a run; `reasons` has every reason. */
 export class RejectedRequestError extends Error {
   override readonly name = "RejectedRequestError";
   readonly code = "rejected_request";
@@ -25,7 +25,7 @@ export class RejectedRequestError extends Error {
   }
 }
 
-/** The request id was used before, with another payload. */
+/** The request id was used before with another payload. */
 export class ConflictingRequestError extends Error {
   override readonly name = "ConflictingRequestError";
   readonly code = "conflicting_request";
@@ -41,7 +41,7 @@ export type StartRun = (
   trace: TraceContext,
 ) => Promise<{ runId: string; disposition: "accepted" | "duplicate" }>;
 
-/** The api's door to the same acceptance as the bus: `request_id` is the event id, the source is the principal. */
+/** Accepts a call of the api as an event from the bus is accepted: `request_id` is the event id, the principal is the source. */
 export function createStartRun(deps: {
   readonly inScope: InScope;
   readonly decideByDeclarations: DecideByDeclarations;

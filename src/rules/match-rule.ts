@@ -2,12 +2,12 @@ import type { RunRequestedJson } from "../gen/automation/v1/run_requested_pb.ts"
 import type { ProfileJson } from "../gen/governance/v1/profile_pb.ts";
 import type { WorkflowRuleJson } from "../gen/workflows_runtime/v1/workflow_rule_pb.ts";
 
-/** @returns whether a declared thing is meant for an org: it names it, or none */
+/** @returns whether an org may use a declared thing: it lists the org, or no org at all */
 export function isFor(org: string, { orgs = [] }: { readonly orgs?: readonly string[] }): boolean {
   return orgs.length === 0 || orgs.includes(org);
 }
 
-/** Which definition a request means, and who said so. */
+/** The definition that a request gets, and the rule that chose it, if one did. */
 export interface DefinitionChoice {
   readonly ruleId?: string;
   readonly definition: { readonly id: string; readonly version?: string; readonly channel?: string };
@@ -15,8 +15,8 @@ export interface DefinitionChoice {
 
 /**
  * The first rule of the org whose profile matches, else the event's own definition, else the profile's binding for the work kind.
- * @param rules - in the order in which they are asked
- * @returns undefined: nothing is meant by the request, so it is filtered
+ * @param rules - in order of their priority
+ * @returns undefined when nothing names a definition: the request is filtered
  */
 export function chooseDefinition(
   rules: readonly WorkflowRuleJson[],

@@ -14,8 +14,8 @@ export interface AcceptRound {
 }
 
 /**
- * Requests accepted per second with Temporal held back: the topic is filled while the dispatcher is held still.
- * Rate by the database's clock, from the first to the last transaction of a round.
+ * Requests accepted per second while Temporal is unreachable: the topic is filled while the dispatcher is stopped.
+ * The rate is by the database's clock, from the first to the last transaction of a round.
  */
 export async function benchAccepts(world: BenchWorld): Promise<AcceptRound[]> {
   const producer = await createRequestProducer(world);

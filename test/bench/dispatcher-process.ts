@@ -16,11 +16,11 @@ import { eventType, source, tenant } from "./bench-world.ts";
 const program = resolve(import.meta.dirname, "../../src/cli/automation.ts");
 const ticksPerSecond = 100;
 
-/** `automation dispatcher` as it runs in an installation. */
+/** An `automation dispatcher` process. */
 export interface DispatcherProcess {
   /** CPU it has used, milliseconds. */
   cpuMs(): number;
-  /** Holds it still; below the 10 s of its Kafka session. */
+  /** Stops the process (SIGSTOP); for less than the 10 s of its Kafka session. */
   freeze(): void;
   thaw(): void;
   stop(): Promise<void>;
@@ -91,7 +91,7 @@ async function consuming(child: ChildProcess, port: number): Promise<void> {
   }
 }
 
-/** A producer of requests as a methodology service publishes them. */
+/** Publishes requests as a methodology service does. */
 export async function createRequestProducer(world: BenchWorld) {
   const sink = createKafkaSink({ brokers: world.engines.kafka.brokers, clientId: "bench" });
   await sink.connect();

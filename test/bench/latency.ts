@@ -19,7 +19,7 @@ export interface Latencies {
 
 const seconds = 10;
 
-/** Open loop: one event every so often, whatever the answer to the last one; by turns the bare client and the whole way from the bus to the start. */
+/** Open loop: events at a fixed rate, without waiting for answers; first the bare client, then the whole way from the bus to the start. */
 export async function benchLatency(world: BenchWorld, perSecond: number): Promise<Latencies> {
   const count = perSecond * seconds;
   const connection = await Connection.connect({ address: world.engines.temporal.address });

@@ -1,6 +1,6 @@
 import { cpus, totalmem } from "node:os";
 
-/** What can be measured; each prints our figure beside the raw one of the same run. */
+/** The benchmarks. Each prints our figure beside that of the bare tool in the same run. */
 const benches: Readonly<Record<string, () => Promise<() => Promise<void>>>> = {
   start: async () => (await import("./start.ts")).benchStart,
   runs: async () => (await import("./runs.ts")).benchRuns,

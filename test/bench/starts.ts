@@ -25,7 +25,7 @@ export interface Round {
   readonly cpuMs: number;
 }
 
-/** The two, one right after the other: what disturbs the machine disturbs both. */
+/** Two rounds, one right after the other, so that a disturbance of the machine affects both. */
 export interface Pair {
   readonly inFlight: number;
   readonly raw: Round;
@@ -33,7 +33,7 @@ export interface Pair {
 }
 
 /**
- * Starts per second: the bare client loop and the release loop take turns on one server, with the same search attributes, memo and payload.
+ * Starts per second: the bare client loop and the release loop take turns on one server, with equal search attributes, memo and payload.
  * No worker runs. The release loop also claims its runs, admits them and marks them.
  */
 export async function benchStarts(world: BenchWorld): Promise<Pair[]> {

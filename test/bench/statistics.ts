@@ -1,4 +1,4 @@
-/** Middle of the values, and the least and greatest: an average alone hides what a round was like. */
+/** Median, least and greatest value: an average alone hides the spread. */
 export interface Spread {
   readonly median: number;
   readonly least: number;

@@ -204,7 +204,9 @@ describe("the status of a run", () => {
   it.each(statuses)("moves on from %s as the state machine says, for the api", async (from) => {
     for (const to of statuses.filter((status) => status !== from))
       expect({ from, to, answer: await move("api", from, to) }).toEqual({
-        ...{ from, to, answer: isLegal(from, to) ? 1 : refused },
+        from,
+        to,
+        answer: isLegal(from, to) ? 1 : refused,
       });
   });
 

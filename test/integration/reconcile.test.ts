@@ -78,7 +78,9 @@ async function closeWorkflow(runId: string, how: "complete" | "fail"): Promise<v
         : { commandType: 5, failWorkflowExecutionCommandAttributes: { failure: { message: "no way\u202e on" } } };
     const isMine = task.workflowExecution?.workflowId === handleOf(runId).workflowId;
     await workflowService.respondWorkflowTaskCompleted({
-      ...{ namespace, taskToken: task.taskToken, identity: "test" },
+      namespace,
+      taskToken: task.taskToken,
+      identity: "test",
       commands: isMine ? [command as never] : [],
     });
     if (isMine) return;
@@ -92,7 +94,10 @@ describe("a run whose workflow Temporal has lost", () => {
     const admitted = await startRun(acme);
     await isStarted(admitted);
     const [preparing, running, evaluating, sealing] = await Promise.all([
-      ...[begunRun(), begunRun(), begunRun("tested"), begunRun()],
+      begunRun(),
+      begunRun(),
+      begunRun("tested"),
+      begunRun(),
     ]);
     if (!preparing || !running || !evaluating || !sealing) throw new Error("four were begun");
     await world.api.admin.query("update runs set status = 'RUNNING' where run_id = $1", [running.runId]);
@@ -105,7 +110,11 @@ describe("a run whose workflow Temporal has lost", () => {
     await work();
     const runs = [admitted, ...lost.map(({ runId }) => runId)];
     expect(await Promise.all(runs.map(endOf))).toEqual([
-      ...["COMPLETED g2", "COMPLETED g2", "COMPLETED g2", "FAILED verdict_failed g2", "COMPLETED g2"],
+      "COMPLETED g2",
+      "COMPLETED g2",
+      "COMPLETED g2",
+      "FAILED verdict_failed g2",
+      "COMPLETED g2",
     ]);
     for (const { execution } of lost)
       expect((await errorOf(world.workerApi.runWorker.commitSeal({ execution }))).code).toBe(Code.Aborted);
@@ -158,7 +167,8 @@ describe("a run whose workflow Temporal has lost", () => {
     await Promise.all([remove(begun.runId), remove(sealing.runId)]);
     await Promise.all([begun, sealing].map(({ runId }) => acme.workflows.cancelWorkflowRun({ runId })));
     expect(await Promise.all([endOf(begun.runId), endOf(sealing.runId)])).toEqual([
-      ...["CANCELLED cancelled g1", "CANCELLED cancelled g1"],
+      "CANCELLED cancelled g1",
+      "CANCELLED cancelled g1",
     ]);
     expect((await world.rowOf(sealing.runId)).seal).toBe("ABORTED");
     const { rows } = await world.api.admin.query(
@@ -181,7 +191,9 @@ describe("a run whose workflow was closed at Temporal", () => {
     await handleOf(unbegun).terminate();
     await closeWorkflow(failed.runId, "fail");
     expect(await Promise.all([terminated.runId, failed.runId, unbegun].map(endOf))).toEqual([
-      ...["FAILED workflow_terminated g1", "FAILED workflow_failed g1", "FAILED workflow_terminated g1"],
+      "FAILED workflow_terminated g1",
+      "FAILED workflow_failed g1",
+      "FAILED workflow_terminated g1",
     ]);
     const reasonOf = async (runId: string) => (await acme.workflows.describeWorkflowRun({ runId })).run?.reason;
     expect(await reasonOf(terminated.runId)).toBe("its Temporal workflow was terminated: wrong sprint");
@@ -209,7 +221,8 @@ describe("a run whose workflow was closed at Temporal", () => {
       namespace: world.client.options.namespace,
       workflowExecution: { workflowId: handle.workflowId, runId: first },
       workflowTaskFinishEventId: 4 as never,
-      ...{ requestId: randomUUID(), reason: "a test" },
+      requestId: randomUUID(),
+      reason: "a test",
     });
     await world.api.start();
     expect(await endOf(runId)).toBe("COMPLETED g1");
@@ -225,7 +238,8 @@ describe("a run that can't be begun", () => {
     const waiting = await startRun(acme);
     for (const runId of [waiting, started]) await acme.workflows.cancelWorkflowRun({ runId });
     expect(await Promise.all([started, waiting].map(endOf))).toEqual([
-      ...["CANCELLED cancelled g1", "CANCELLED cancelled g1"],
+      "CANCELLED cancelled g1",
+      "CANCELLED cancelled g1",
     ]);
     await work();
     await handleOf(started).result(); // it is refused, and ends without effects

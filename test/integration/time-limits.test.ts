@@ -37,7 +37,8 @@ describe("the limits of a run's time", () => {
   it("are the plan's, else the operator's, and the work's begins when a worker takes it up, once for all attempts", async () => {
     const ordinary = await describeRun(await begunRun());
     expect([ordinary?.limit?.cause, secondsFrom(ordinary?.createdAt, ordinary?.limit?.dueAt)]).toEqual([
-      ...["queue_limit_exceeded", 86_400],
+      "queue_limit_exceeded",
+      86_400,
     ]);
     expect(ordinary).not.toHaveProperty("deadline");
 
@@ -46,12 +47,14 @@ describe("the limits of a run's time", () => {
     expect(await beginRun(runId)).not.toHaveProperty("exceededLimit");
     const queued = await describeRun(runId);
     expect([queued?.limit?.cause, secondsFrom(queued?.createdAt, queued?.limit?.dueAt)]).toEqual([
-      ...["queue_limit_exceeded", 1_000],
+      "queue_limit_exceeded",
+      1_000,
     ]);
     await beginRun(runId, 1);
     const working = await describeRun(runId);
     expect([working?.limit?.cause, secondsFrom(working?.workBegunAt, working?.limit?.dueAt)]).toEqual([
-      ...["work_limit_exceeded", 11],
+      "work_limit_exceeded",
+      11,
     ]);
     expect(secondsFrom(working?.createdAt, working?.workBegunAt)).toBeGreaterThan(899);
     expect((await dueOf(runId))?.toISOString()).toBe(working?.limit?.dueAt);
@@ -60,7 +63,10 @@ describe("the limits of a run's time", () => {
     await report(runId, { attempt: 2, status: "RUN_STATUS_RUNNING" });
     expect(await describeRun(runId)).toMatchObject({ workBegunAt: working?.workBegunAt, limit: working?.limit });
     expect((await eventsOf(runId)).flatMap(({ status }) => status?.limit?.cause ?? [])).toEqual([
-      ...["queue_limit_exceeded", "queue_limit_exceeded", "queue_limit_exceeded", "work_limit_exceeded"],
+      "queue_limit_exceeded",
+      "queue_limit_exceeded",
+      "queue_limit_exceeded",
+      "work_limit_exceeded",
     ]);
   });
 
@@ -135,7 +141,9 @@ describe("what the work waits for", () => {
       });
     for (const attempt of [1, 2, 3]) await waits(attempt, "1", "the disk is full");
     expect((await describeRun(runId))?.waiting).toEqual({
-      ...{ reason: "the disk is full", attempt: 3, nextAttemptAt: "2030-01-01T00:00:03Z" },
+      reason: "the disk is full",
+      attempt: 3,
+      nextAttemptAt: "2030-01-01T00:00:03Z",
     });
     await waits(3, "2", "the store is away");
     const told = (await eventsOf(runId)).flatMap(({ waiting }) => waiting?.reason ?? []);
