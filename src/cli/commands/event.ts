@@ -59,7 +59,7 @@ async function publish(options: PublishOptions): Promise<void> {
     print(`published event ${id} of ${source} to ${options.topic}; what became of it:`);
     print(`  ${commandLine(["request", "list", ...asked], scope, stateDir)}`);
     print(
-      `not there: quarantined since its source may not speak for org ${scope.org}, or not for ${scope.tenant} at all; then it is in one of`,
+      `if it is not there, it was quarantined: its source may not speak for org ${scope.org}, or not for tenant ${scope.tenant}; then it is in one of`,
     );
     print(`  ${commandLine(["request", "list", ...asked], { ...scope, org: "*" }, stateDir)}`);
     print(`  ${commandLine(["delivery", "list", ...asked], undefined, stateDir)}`);

@@ -30,7 +30,7 @@ export function define(command: Command): void {
           title: "WHY",
           of: ({ finding = "", detail = "" }) => [whyOf[finding] ?? finding, detail].filter(Boolean).join(": "),
         },
-        { title: "WHAT FOLLOWS", of: ({ due }) => (due ? "is acted on" : "") },
+        { title: "NEXT", of: ({ due }) => (due ? "it is restarted or ended" : "") },
       ]);
     }),
   );
@@ -38,15 +38,15 @@ export function define(command: Command): void {
 
 const whyOf: Readonly<Record<string, string>> = {
   unbegun: "its workflow waits for a control worker",
-  silent: "its workflow is open, and nothing is heard of it",
-  completed: "its workflow has ended without an end of the run",
+  silent: "its workflow is open, but reports nothing",
+  completed: "its workflow has completed, but the run has not ended",
   failed: "its workflow failed",
   terminated: "its workflow was terminated",
   cancelled: "its workflow was cancelled at Temporal",
   timed_out: "its workflow timed out at Temporal",
-  absent: "Temporal has no workflow of it",
+  absent: "Temporal does not know its workflow",
   start_refused: "Temporal refuses to start its workflow",
-  cancel_wished: "it is asked to end, and has not begun",
-  limit_passed: "a limit of time has passed",
+  cancel_wished: "it was asked to end before it began",
+  limit_passed: "a time limit has passed",
   receiver_silent: "a receiver does not answer",
 };
