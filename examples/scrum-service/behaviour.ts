@@ -10,8 +10,8 @@ const where = {
 
 /**
  * How this service can be told to misbehave:
- * refuse (its rules say no) · delay (answers late, and does the work even when the caller has left) · lose_reply (does the work and cuts the connection) ·
- * forget (what it knew of the key is gone before it handles the call).
+ * refuse (its rules say no) · delay (answers late, and does the work even when the caller has gone) · lose_reply (does the work and cuts the connection) ·
+ * forget (forgets the key before it handles the call).
  */
 export const behaviourSchema = z.discriminatedUnion("action", [
   z.strictObject({
@@ -29,12 +29,12 @@ export const behaviourRemedy =
 
 export type Behaviour = z.output<typeof behaviourSchema>;
 
-/** What this service was told; kept in memory, so a restart behaves well again. */
+/** The behaviours that are set; kept in memory, so a restart clears them. */
 export interface Behaviours {
   tell(behaviour: Behaviour): void;
   clear(): void;
   list(): readonly Behaviour[];
-  /** All that apply to a call, each counted down by it. */
+  /** The behaviours that apply to a call; each is counted down. */
   take(method: string, phase: Phase): Behaviour[];
 }
 

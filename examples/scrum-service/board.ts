@@ -28,7 +28,7 @@ export interface Proof {
 }
 
 export interface Board {
-  /** Confirmed, and nothing else. */
+  /** Confirmed calls only. */
   readonly held: {
     readonly increments: readonly {
       readonly tenant: string;
@@ -47,7 +47,7 @@ export interface Board {
     readonly impediments: readonly {
       readonly tenant: string;
       readonly id: string;
-      /** The id of whoever raised it. */
+      /** Its id at the scheduler that raised it. */
       readonly impedimentId: string;
       readonly product: string;
       readonly sprint: string;
@@ -59,7 +59,7 @@ export interface Board {
       readonly runIds: readonly string[];
     }[];
   };
-  /** Tried, and neither confirmed nor cancelled yet: may still come to nothing. */
+  /** Tried, and neither confirmed nor cancelled yet. */
   readonly provisional: readonly {
     readonly tenant: string;
     readonly key: string;
@@ -70,7 +70,7 @@ export interface Board {
   }[];
 }
 
-/** All that the service holds, read off its keys: there is no second record that could say otherwise. */
+/** Everything that the service holds. It is computed from the keys, so it can't contradict them. */
 export function readBoard(ledger: Ledger, now: Date): Board {
   const confirmed = Map.groupBy(ledger.list("CONFIRMED"), ({ method }) => method);
   return {
@@ -163,7 +163,7 @@ function proofOf({ runId, key, since }: KeyEntry, meta: HandoffMeta | undefined)
   };
 }
 
-/** Groups of one or more, in the order of their first. */
+/** Groups in the order of their first members. */
 function grouped<T>(items: readonly T[], keyOf: (item: T) => readonly string[]): [T, ...T[]][] {
   return [...Map.groupBy(items, (item) => JSON.stringify(keyOf(item))).values()] as [T, ...T[]][];
 }

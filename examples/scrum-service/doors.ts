@@ -88,7 +88,7 @@ function jsonDoors(deps: DoorsDeps): Readonly<Record<string, Readonly<Record<str
   };
 }
 
-/** Compares digests, so that neither length nor content shows in the time it takes. An empty token lets nobody in. */
+/** Compares digests, so that the time does not reveal length or content of the token. An empty token authorizes nobody. */
 function isAuthorized({ readToken, onError }: DoorsDeps, { headers }: IncomingMessage): boolean {
   try {
     const token = readToken();

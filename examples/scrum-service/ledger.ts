@@ -3,29 +3,29 @@ import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import type { KeyState, KnownKey, Phase } from "./scrum-rules.ts";
 
-/** A hand-off key and all that came with it. */
+/** A hand-off key with its request and answer. */
 export interface KeyEntry extends KnownKey {
   readonly tenant: string;
   readonly key: string;
   readonly runId: string;
-  /** What was tried, as proto JSON; for a key that was cancelled unknown: the cancel. */
+  /** The request of the try as proto JSON; for a key that was unknown when it was cancelled, that of the cancel. */
   readonly request: string;
-  /** What a try and its confirm are answered, as proto JSON; a cancel is answered with nothing. */
+  /** The answer to the try and its confirm, as proto JSON; the answer to a cancel is empty. */
   readonly answer: string;
-  /** When the key came to its state. */
+  /** Since when the key is in its state. */
   readonly since: Date;
 }
 
 export interface Ledger {
   find(tenant: string, key: string): KeyEntry | undefined;
-  /** Writes a key, new or changed. */
+  /** Inserts or updates a key. */
   put(entry: KeyEntry): void;
   forget(tenant: string, key: string): void;
   /** Forgets tries that expired before that moment. */
   dropExpired(before: Date): void;
-  /** All keys in a state, by the time they came to it. */
+  /** All keys in a state, longest first. */
   list(state: KeyState): KeyEntry[];
-  /** This service's own id for a thing, the same every time, made at the first: `INC-1`, `INC-2` … within a tenant. */
+  /** This service's own id for a thing, made at the first call and the same afterwards: `INC-1`, `INC-2` … within a tenant. */
   idOf(tenant: string, prefix: "INC" | "IMP", thing: readonly string[]): string;
   /** Runs work in one transaction: durable when it returns, undone when it throws. */
   inTransaction<T>(work: () => T): T;
@@ -57,7 +57,7 @@ type Row = Record<Phase, string | null> & {
   expires_at: string | null;
 };
 
-/** Opens what this service holds, making it at the first start. A commit is on disk when it returns. */
+/** Opens the ledger and creates it at the first start. A commit is on disk when it returns. */
 export function openLedger(stateDir: string): Ledger {
   mkdirSync(stateDir, { recursive: true });
   const database = new DatabaseSync(join(stateDir, "scrum.db"), { timeout: 5_000 });

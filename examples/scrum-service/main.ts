@@ -11,9 +11,9 @@ const drainMs = 3_000;
 const requestTimeoutMs = 30_000;
 
 /**
- * An independent Scrum service: knows the scheduler by its contracts only, and keeps its own books.
+ * An independent Scrum service: it knows the scheduler by its contracts only, and keeps its own data.
  * @returns when it has drained after an abort
- * @throws Error when its settings, its books or its port can't be used
+ * @throws Error when its settings, its data or its port can't be used
  */
 export async function main(environment: NodeJS.ProcessEnv, signal: AbortSignal): Promise<void> {
   const settings = readSettings(environment);

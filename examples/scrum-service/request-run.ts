@@ -6,7 +6,7 @@ import type { RunRequestedJson } from "../../src/gen/automation/v1/run_requested
 const name = z.string().regex(/^[a-z0-9][a-z0-9-]{0,62}$/, "must match [a-z0-9][a-z0-9-]{0,62}");
 const id = z.string().trim().min(1, "must not be empty").max(200, "must have at most 200 characters");
 
-/** What is asked for: a run on one backlog item, in Scrum's words. */
+/** A request for a run on one backlog item, in Scrum's words. */
 export const runRequestSchema = z.strictObject({
   tenant: name,
   org: name,
@@ -22,7 +22,7 @@ export const runRequestSchema = z.strictObject({
   definitionOfDone: id.optional(),
   increment: id.optional(),
   workKind: id.default("story"),
-  /** What the run shall achieve. */
+  /** What the run should achieve. */
   goal: z.string().max(16_384).optional(),
   /** The same id again is the same request. */
   eventId: id.optional(),
@@ -39,7 +39,7 @@ export interface Published {
   readonly position: { readonly topic: string; readonly partition: number; readonly offset: string };
 }
 
-/** The bus did not take a request; whether it is there is not known. */
+/** Kafka did not acknowledge a request. It may have been written. */
 export class BusAwayError extends Error {
   override readonly name = "BusAwayError";
   readonly code = "unavailable";
@@ -51,12 +51,12 @@ export class BusAwayError extends Error {
   }
 }
 
-/** Limits in ms, and how often a send is repeated: a caller waits for the answer. */
+/** Limits in ms and number of retries; a caller is waiting for the answer. */
 const patience = { connectTimeout: 2_000, requestTimeout: 5_000, retries: 2, retryDelay: 200 };
 
 /**
  * Publishes `automation.run.requested` as a CloudEvent in Kafka's binary mode, keyed by backlog item so that requests for one item stay in order.
- * Connects anew for each request: they are rare, nothing idles between them, and it makes no difference that the bus was away before.
+ * Connects for each request: requests are rare, no connection stays idle between them, and an earlier outage of Kafka has no effect.
  * @throws BusAwayError
  */
 export function createRequestRun(deps: {
@@ -91,7 +91,7 @@ export function createRequestRun(deps: {
     } catch (cause) {
       throw new BusAwayError(eventId, { cause });
     } finally {
-      await producer.close(true).catch(() => undefined); // what counts is the answer to the send
+      await producer.close(true).catch(() => undefined); // the answer to the send counts, not the close
     }
   };
 }

@@ -1,5 +1,5 @@
 /**
- * What becomes of a hand-off key. A thing is provisional while its key is TRIED and held for good once it is CONFIRMED; nothing else makes it so.
+ * The states of a hand-off key. What a call reports is provisional while its key is TRIED, and final once it is CONFIRMED.
  *
  *   unknown   try → TRIED · confirm: not_found · cancel → CANCELLED, so that a late try is refused
  *   TRIED     try: as before · confirm → CONFIRMED · cancel → CANCELLED · past its expiry: unknown
@@ -50,7 +50,7 @@ export function rule(known: KnownKey | undefined, call: Call, now: Date): Ruling
   return rulings[known.state][call.phase];
 }
 
-/** Whether a try has gone unsettled for so long that it is dropped. */
+/** Whether a try has expired without confirm or cancel, and is dropped. */
 export function isExpired({ state, expiresAt }: Pick<KnownKey, "state" | "expiresAt">, now: Date): boolean {
   return state === "TRIED" && expiresAt !== undefined && expiresAt <= now;
 }

@@ -29,13 +29,13 @@ export interface ServiceDeps {
   readonly ledger: Ledger;
   readonly behaviours: Behaviours;
   readonly now: () => Date;
-  /** Told of each call and what became of it. */
+  /** Called after each call, with its outcome. */
   readonly onCall: (call: { method: string; phase: string; runId: string; outcome: string }) => void;
-  /** Ends delays that are running. */
+  /** Ends running delays. */
   readonly signal: AbortSignal;
 }
 
-/** What is particular to one method. */
+/** What differs between the methods. */
 interface Method<I extends DescMessage, O extends DescMessage> {
   readonly name: string;
   readonly input: I;
@@ -99,7 +99,7 @@ function handling<I extends DescMessage, O extends DescMessage>(deps: ServiceDep
   };
 }
 
-/** Does the work of a call in the way this service was told to. */
+/** Does the work of a call, with the behaviours that are set. */
 async function misbehaving<T>(
   { behaviours, ledger, signal }: ServiceDeps,
   call: { method: string; meta: HandoffMeta; phase: Phase; context: HandlerContext },

@@ -9,7 +9,7 @@ import type {
 import { BadInputError } from "./bad-input.ts";
 import type { Phase } from "./scrum-rules.ts";
 
-/** What the Scrum Team does not accept, however well it is said. */
+/** A call that is well formed and that the Scrum Team refuses. */
 export class TeamRefusesError extends Error {
   override readonly name = "TeamRefusesError";
   readonly code = "failed_precondition";
@@ -64,7 +64,7 @@ export function checkImpediment({ impedimentId, cause, occurrences }: RaiseImped
   demand(occurrences >= 1, "occurrences", occurrences, "must be 1 or more");
 }
 
-/** The team counts on nothing that a gate did not pass, and takes no evidence that it could not look up later. */
+/** The team accepts only runs that passed their gate, and only evidence that it can look up later. */
 function checkVerdict(meta: HandoffMeta | undefined): void {
   const vsa = meta?.vsa;
   demand(
@@ -81,7 +81,7 @@ function checkVerdict(meta: HandoffMeta | undefined): void {
       "must be a sha256 in lower-case hex",
     );
   if (vsa?.verdict?.passed !== true)
-    throw new TeamRefusesError("the run's verdict did not pass, and the team counts on nothing that is not proven");
+    throw new TeamRefusesError("the run's verdict did not pass, and the team accepts only runs that passed");
 }
 
 function isMoment({ seconds, nanos }: Timestamp): boolean {

@@ -15,7 +15,7 @@ export const file_automation_v1_artifact: GenFile = /*@__PURE__*/
   fileDesc("ChxhdXRvbWF0aW9uL3YxL2FydGlmYWN0LnByb3RvEg1hdXRvbWF0aW9uLnYxIqoBCghBcnRpZmFjdBIKCgJpZBgBIAEoCRIOCgZydW5faWQYAiABKAkSDAoEbmFtZRgDIAEoCRISCgptZWRpYV90eXBlGAQgASgJEg4KBnNoYTI1NhgFIAEoCRISCgpzaXplX2J5dGVzGAYgASgDEi4KCmNyZWF0ZWRfYXQYByABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEgwKBGtpbmQYCCABKAliBnByb3RvMw", [file_google_protobuf_timestamp]);
 
 /**
- * An object that a run left behind, named by its digest.
+ * An object that a run produced, named by its digest.
  *
  * @generated from message automation.v1.Artifact
  */
@@ -68,7 +68,7 @@ export type Artifact = Message<"automation.v1.Artifact"> & {
 };
 
 /**
- * An object that a run left behind, named by its digest.
+ * An object that a run produced, named by its digest.
  *
  * @generated from message automation.v1.Artifact
  */

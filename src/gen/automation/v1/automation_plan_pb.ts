@@ -20,27 +20,27 @@ export const file_automation_v1_automation_plan: GenFile = /*@__PURE__*/
   fileDesc("CiNhdXRvbWF0aW9uL3YxL2F1dG9tYXRpb25fcGxhbi5wcm90bxINYXV0b21hdGlvbi52MSLkAgoOQXV0b21hdGlvblBsYW4SLQoKdGltZV9saW1pdBgBIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhIsCgVzdGVwcxgCIAMoCzITLmF1dG9tYXRpb24udjEuU3RlcEIIukgFkgECEDISMAoKcmVwb3NpdG9yeRgDIAEoCzIcLmF1dG9tYXRpb24udjEuUmVwb3NpdG9yeVJlZhIlCgZwb2xpY3kYBCABKAsyFS5hdXRvbWF0aW9uLnYxLlBvbGljeRI6Cglpc29sYXRpb24YBSABKA4yHS5hdXRvbWF0aW9uLnYxLklzb2xhdGlvbkNsYXNzQgi6SAWCAQIQARIuCgtxdWV1ZV9saW1pdBgGIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhIwCg1oYW5kb2ZmX2xpbWl0GAcgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uIqMCCgRTdGVwEikKAmlkGAEgASgJQh26SBpyGDIWXlthLXpdW2EtejAtOS1dezAsNjJ9JBItCgp0aW1lX2xpbWl0GAIgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEikKBWFnZW50GAogASgLMhguYXV0b21hdGlvbi52MS5BZ2VudFN0ZXBIABItCgdjb21tYW5kGAsgASgLMhouYXV0b21hdGlvbi52MS5Db21tYW5kU3RlcEgAEicKBHRlc3QYDCABKAsyFy5hdXRvbWF0aW9uLnYxLlRlc3RTdGVwSAASLwoIZG9jdW1lbnQYDSABKAsyGy5hdXRvbWF0aW9uLnYxLkRvY3VtZW50U3RlcEgAQg0KBGtpbmQSBbpIAggBIj8KCUFnZW50U3RlcBIyCgdwZXJzb25hGAEgASgLMhkuYXV0b21hdGlvbi52MS5QZXJzb25hUmVmQga6SAPIAQEidwoKUGVyc29uYVJlZhIsCgJpZBgBIAEoCUIgukgdchsyGV5bYS16MC05XVthLXowLTktXXswLDYyfSQSOwoHdmVyc2lvbhgCIAEoCUIqukgnciUyI14oW0EtWmEtejAtOV1bQS1aYS16MC05Li1dezAsNjJ9KT8kIi4KC0NvbW1hbmRTdGVwEh8KBGFyZ3YYASADKAlCEbpIDpIBCwgBEGQiBXIDGKAfIoUBCghUZXN0U3RlcBIfCgRhcmd2GAEgAygJQhG6SA6SAQsIARBkIgVyAxigHxIfCgtyZXBvcnRfcGF0aBgCIAEoCUIKukgHcgUQARj0AxI3CgZmb3JtYXQYAyABKA4yGy5hdXRvbWF0aW9uLnYxLlJlcG9ydEZvcm1hdEIKukgHggEEEAEgACKWAQoMRG9jdW1lbnRTdGVwEhgKBHBhdGgYASABKAlCCrpIB3IFEAEY9AMSMAoKbWVkaWFfdHlwZRgCIAEoCUIcukgZchcyFV5bYS16XSsvW2EtejAtOS4rLV0rJBI6Cgh0eXBlX2tleRgDIAEoCUIoukglciMyIV5bYS16XVthLXowLTktXSo6W2Etel1bYS16MC05LV0qJCpdCgxSZXBvcnRGb3JtYXQSHQoZUkVQT1JUX0ZPUk1BVF9VTlNQRUNJRklFRBAAEhcKE1JFUE9SVF9GT1JNQVRfSlVOSVQQARIVChFSRVBPUlRfRk9STUFUX1RBUBACYgZwcm90bzM", [file_automation_v1_policy, file_automation_v1_run_requested, file_buf_validate_validate, file_google_protobuf_duration]);
 
 /**
- * What a version of a definition does. A plan without steps goes from begin to the verdict at once.
+ * What a version of a definition does. A run of a plan without steps is judged as soon as it begins.
  *
  * @generated from message automation.v1.AutomationPlan
  */
 export type AutomationPlan = Message<"automation.v1.AutomationPlan"> & {
   /**
-   * Longest time of the work, retries and waiting for infrastructure included: from when it begins until it is judged and its seal is prepared. 1 s to 30 days; absent: the operator's, 1 hour unless told.
+   * Longest time of the work, from its begin until it is judged and its seal is prepared; retries and waiting for infrastructure count. 1 s to 30 days; absent: the operator's, which is 1 hour by default.
    *
    * @generated from field: google.protobuf.Duration time_limit = 1;
    */
   timeLimit?: Duration | undefined;
 
   /**
-   * In order. Agent and command steps change the workspace; then it is captured; test and document steps look at the capture.
+   * In order. Agent and command steps change the workspace. Then it is captured, and test and document steps read the capture.
    *
    * @generated from field: repeated automation.v1.Step steps = 2;
    */
   steps: Step[];
 
   /**
-   * Worked on unless the event names another one. Steps need a repository.
+   * The repository of the work, unless the event names another one. A plan with steps needs a repository.
    *
    * @generated from field: automation.v1.RepositoryRef repository = 3;
    */
@@ -52,21 +52,21 @@ export type AutomationPlan = Message<"automation.v1.AutomationPlan"> & {
   policy?: Policy | undefined;
 
   /**
-   * The least isolation that the work is given; absent: any.
+   * The weakest isolation class that is accepted; absent: any.
    *
    * @generated from field: automation.v1.IsolationClass isolation = 5;
    */
   isolation: IsolationClass;
 
   /**
-   * Longest wait from acceptance until the work begins. 1 s to 30 days; absent: the operator's, 24 hours unless told.
+   * Longest wait from acceptance until the work begins. 1 s to 30 days; absent: the operator's, which is 24 hours by default.
    *
    * @generated from field: google.protobuf.Duration queue_limit = 6;
    */
   queueLimit?: Duration | undefined;
 
   /**
-   * Longest time of the hand-off: from the prepared seal until its commit. 1 s to 30 days; absent: the operator's, 72 hours unless told.
+   * Longest time of the hand-off: from the prepared seal until its commit. 1 s to 30 days; absent: the operator's, which is 72 hours by default.
    *
    * @generated from field: google.protobuf.Duration handoff_limit = 7;
    */
@@ -74,27 +74,27 @@ export type AutomationPlan = Message<"automation.v1.AutomationPlan"> & {
 };
 
 /**
- * What a version of a definition does. A plan without steps goes from begin to the verdict at once.
+ * What a version of a definition does. A run of a plan without steps is judged as soon as it begins.
  *
  * @generated from message automation.v1.AutomationPlan
  */
 export type AutomationPlanJson = {
   /**
-   * Longest time of the work, retries and waiting for infrastructure included: from when it begins until it is judged and its seal is prepared. 1 s to 30 days; absent: the operator's, 1 hour unless told.
+   * Longest time of the work, from its begin until it is judged and its seal is prepared; retries and waiting for infrastructure count. 1 s to 30 days; absent: the operator's, which is 1 hour by default.
    *
    * @generated from field: google.protobuf.Duration time_limit = 1;
    */
   timeLimit?: DurationJson;
 
   /**
-   * In order. Agent and command steps change the workspace; then it is captured; test and document steps look at the capture.
+   * In order. Agent and command steps change the workspace. Then it is captured, and test and document steps read the capture.
    *
    * @generated from field: repeated automation.v1.Step steps = 2;
    */
   steps?: StepJson[];
 
   /**
-   * Worked on unless the event names another one. Steps need a repository.
+   * The repository of the work, unless the event names another one. A plan with steps needs a repository.
    *
    * @generated from field: automation.v1.RepositoryRef repository = 3;
    */
@@ -106,21 +106,21 @@ export type AutomationPlanJson = {
   policy?: PolicyJson;
 
   /**
-   * The least isolation that the work is given; absent: any.
+   * The weakest isolation class that is accepted; absent: any.
    *
    * @generated from field: automation.v1.IsolationClass isolation = 5;
    */
   isolation?: IsolationClassJson;
 
   /**
-   * Longest wait from acceptance until the work begins. 1 s to 30 days; absent: the operator's, 24 hours unless told.
+   * Longest wait from acceptance until the work begins. 1 s to 30 days; absent: the operator's, which is 24 hours by default.
    *
    * @generated from field: google.protobuf.Duration queue_limit = 6;
    */
   queueLimit?: DurationJson;
 
   /**
-   * Longest time of the hand-off: from the prepared seal until its commit. 1 s to 30 days; absent: the operator's, 72 hours unless told.
+   * Longest time of the hand-off: from the prepared seal until its commit. 1 s to 30 days; absent: the operator's, which is 72 hours by default.
    *
    * @generated from field: google.protobuf.Duration handoff_limit = 7;
    */
@@ -343,7 +343,7 @@ export type TestStep = Message<"automation.v1.TestStep"> & {
   argv: string[];
 
   /**
-   * Where the tests write their report, relative to the repository's root. A file of that name in the tree is not there when the tests start.
+   * Where the tests write their report, relative to the repository's root. A file of that name in the tree is removed before the tests start.
    *
    * @generated from field: string report_path = 2;
    */
@@ -367,7 +367,7 @@ export type TestStepJson = {
   argv?: string[];
 
   /**
-   * Where the tests write their report, relative to the repository's root. A file of that name in the tree is not there when the tests start.
+   * Where the tests write their report, relative to the repository's root. A file of that name in the tree is removed before the tests start.
    *
    * @generated from field: string report_path = 2;
    */
@@ -387,7 +387,7 @@ export const TestStepSchema: GenMessage<TestStep, {jsonType: TestStepJson}> = /*
   messageDesc(file_automation_v1_automation_plan, 5);
 
 /**
- * A file of the captured tree is kept as a document; runs no code.
+ * Keeps a file of the captured tree as a document; runs no code.
  *
  * @generated from message automation.v1.DocumentStep
  */
@@ -413,7 +413,7 @@ export type DocumentStep = Message<"automation.v1.DocumentStep"> & {
 };
 
 /**
- * A file of the captured tree is kept as a document; runs no code.
+ * Keeps a file of the captured tree as a document; runs no code.
  *
  * @generated from message automation.v1.DocumentStep
  */

@@ -19,7 +19,7 @@ export const file_automation_v1_handoff: GenFile = /*@__PURE__*/
   fileDesc("ChthdXRvbWF0aW9uL3YxL2hhbmRvZmYucHJvdG8SDWF1dG9tYXRpb24udjEiwQIKC0hhbmRvZmZNZXRhEhcKD2lkZW1wb3RlbmN5X2tleRgBIAEoCRIqCgVwaGFzZRgCIAEoDjIbLmF1dG9tYXRpb24udjEuSGFuZG9mZlBoYXNlEg4KBnJ1bl9pZBgDIAEoCRIOCgZ0ZW5hbnQYBCABKAkSCwoDb3JnGAUgASgJEhYKDmNvcnJlbGF0aW9uX2lkGAYgASgJEhYKDnByb2ZpbGVfZGlnZXN0GAcgASgJEi8KA3ZzYRgIIAEoCzIiLmF1dG9tYXRpb24udjEuVmVyaWZpY2F0aW9uU3VtbWFyeRIvCghldmlkZW5jZRgJIAMoCzIdLmF1dG9tYXRpb24udjEuRXZpZGVuY2VEaWdlc3QSLgoKZXhwaXJlc19hdBgKIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAicAoTVmVyaWZpY2F0aW9uU3VtbWFyeRIWCg5hdHRlc3RhdGlvbl9pZBgBIAEoCRIYChBzdGF0ZW1lbnRfc2hhMjU2GAIgASgJEicKB3ZlcmRpY3QYAyABKAsyFi5hdXRvbWF0aW9uLnYxLlZlcmRpY3QigAEKDkV2aWRlbmNlRGlnZXN0EhYKDmF0dGVzdGF0aW9uX2lkGAEgASgJEgwKBGtpbmQYAiABKAkSCwoDdXJpGAMgASgJEhAKCGNoZWNrc3VtGAQgASgJEhgKEHN0YXRlbWVudF9zaGEyNTYYBSABKAkSDwoHdmFudGFnZRgGIAEoCWIGcHJvdG8z", [file_automation_v1_run_event, file_automation_v1_verdict, file_google_protobuf_timestamp]);
 
 /**
- * Goes with every call to a methodology. A receiver dedupes by (idempotency_key, phase) and moves the key TRIED → CONFIRMED | CANCELLED.
+ * Sent with every call to a methodology's service. The receiver deduplicates by (idempotency_key, phase) and moves the key TRIED → CONFIRMED | CANCELLED.
  *
  * @generated from message automation.v1.HandoffMeta
  */
@@ -80,7 +80,7 @@ export type HandoffMeta = Message<"automation.v1.HandoffMeta"> & {
 };
 
 /**
- * Goes with every call to a methodology. A receiver dedupes by (idempotency_key, phase) and moves the key TRIED → CONFIRMED | CANCELLED.
+ * Sent with every call to a methodology's service. The receiver deduplicates by (idempotency_key, phase) and moves the key TRIED → CONFIRMED | CANCELLED.
  *
  * @generated from message automation.v1.HandoffMeta
  */
@@ -148,7 +148,7 @@ export const HandoffMetaSchema: GenMessage<HandoffMeta, {jsonType: HandoffMetaJs
   messageDesc(file_automation_v1_handoff, 0);
 
 /**
- * The verification summary (SLSA VSA) that the run's end is stated in.
+ * The verification summary (SLSA VSA) of the run's end.
  *
  * @generated from message automation.v1.VerificationSummary
  */
@@ -172,7 +172,7 @@ export type VerificationSummary = Message<"automation.v1.VerificationSummary"> &
 };
 
 /**
- * The verification summary (SLSA VSA) that the run's end is stated in.
+ * The verification summary (SLSA VSA) of the run's end.
  *
  * @generated from message automation.v1.VerificationSummary
  */

@@ -15,7 +15,7 @@ export const file_automation_v1_method_options: GenFile = /*@__PURE__*/
   fileDesc("CiJhdXRvbWF0aW9uL3YxL21ldGhvZF9vcHRpb25zLnByb3RvEg1hdXRvbWF0aW9uLnYxKpsBCgpQZXJtaXNzaW9uEhoKFlBFUk1JU1NJT05fVU5TUEVDSUZJRUQQABITCg9QRVJNSVNTSU9OX1JFQUQQARIWChJQRVJNSVNTSU9OX09QRVJBVEUQAhIWChJQRVJNSVNTSU9OX0RFQ0xBUkUQAxITCg9QRVJNSVNTSU9OX1dPUksQBBIXChNQRVJNSVNTSU9OX1BMQVRGT1JNEAU6WwoKcGVybWlzc2lvbhIeLmdvb2dsZS5wcm90b2J1Zi5NZXRob2RPcHRpb25zGNGGAyABKA4yGS5hdXRvbWF0aW9uLnYxLlBlcm1pc3Npb25SCnBlcm1pc3Npb25iBnByb3RvMw", [file_google_protobuf_descriptor]);
 
 /**
- * What a caller must be allowed to do. Idempotency is protobuf's own `idempotency_level`.
+ * The permission that a caller needs. Idempotency is protobuf's own `idempotency_level`.
  *
  * @generated from enum automation.v1.Permission
  */
@@ -62,14 +62,14 @@ export const Permission = {
 } as const;
 
 /**
- * What a caller must be allowed to do. Idempotency is protobuf's own `idempotency_level`.
+ * The permission that a caller needs. Idempotency is protobuf's own `idempotency_level`.
  *
  * @generated from enum automation.v1.Permission
  */
 export type Permission = (typeof Permission)[keyof typeof Permission] | UnknownEnum;
 
 /**
- * What a caller must be allowed to do. Idempotency is protobuf's own `idempotency_level`.
+ * The permission that a caller needs. Idempotency is protobuf's own `idempotency_level`.
  *
  * @generated from enum automation.v1.Permission
  */

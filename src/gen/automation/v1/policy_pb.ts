@@ -16,8 +16,8 @@ export const file_automation_v1_policy: GenFile = /*@__PURE__*/
   fileDesc("ChphdXRvbWF0aW9uL3YxL3BvbGljeS5wcm90bxINYXV0b21hdGlvbi52MSKHAQoGUG9saWN5Ei0KCGNvbW1hbmRzGAEgASgLMhsuYXV0b21hdGlvbi52MS5Db21tYW5kUnVsZXMSJwoFcGF0aHMYAiABKAsyGC5hdXRvbWF0aW9uLnYxLlBhdGhSdWxlcxIlCgZsaW1pdHMYAyABKAsyFS5hdXRvbWF0aW9uLnYxLkxpbWl0cyJbCgxDb21tYW5kUnVsZXMSKQoFYWxsb3cYASABKAsyGi5hdXRvbWF0aW9uLnYxLlBhdHRlcm5MaXN0EiAKBGRlbnkYAiADKAlCErpID5IBDBDIASIHcgUQARj0AyJYCglQYXRoUnVsZXMSKQoFd3JpdGUYASABKAsyGi5hdXRvbWF0aW9uLnYxLlBhdHRlcm5MaXN0EiAKBGRlbnkYAiADKAlCErpID5IBDBDIASIHcgUQARj0AyIzCgtQYXR0ZXJuTGlzdBIkCghwYXR0ZXJucxgBIAMoCUISukgPkgEMEMgBIgdyBRABGPQDIpkCCgZMaW1pdHMSHQoMbWVtb3J5X2J5dGVzGAEgASgDQge6SAQiAigAEhoKCXByb2Nlc3NlcxgCIAEoBUIHukgEGgIoABIdCgxvdXRwdXRfYnl0ZXMYAyABKANCB7pIBCICKAASGwoKZGlza19ieXRlcxgEIAEoA0IHukgEIgIoABIsCglzdGVwX3RpbWUYBSABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SLAoJaWRsZV90aW1lGAYgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEhwKC3BhdGNoX2J5dGVzGAcgASgDQge6SAQiAigAEh4KDWNoYW5nZWRfZmlsZXMYCCABKAVCB7pIBBoCKAAitgIKD0VmZmVjdGl2ZVBvbGljeRIzCg1jb21tYW5kX2FsbG93GAEgAygLMhwuYXV0b21hdGlvbi52MS5MYXllclBhdHRlcm5zEjIKDGNvbW1hbmRfZGVueRgCIAMoCzIcLmF1dG9tYXRpb24udjEuTGF5ZXJQYXR0ZXJucxIwCgpwYXRoX3dyaXRlGAMgAygLMhwuYXV0b21hdGlvbi52MS5MYXllclBhdHRlcm5zEi8KCXBhdGhfZGVueRgEIAMoCzIcLmF1dG9tYXRpb24udjEuTGF5ZXJQYXR0ZXJucxIlCgZsaW1pdHMYBSABKAsyFS5hdXRvbWF0aW9uLnYxLkxpbWl0cxIwCglpc29sYXRpb24YBiABKA4yHS5hdXRvbWF0aW9uLnYxLklzb2xhdGlvbkNsYXNzIjAKDUxheWVyUGF0dGVybnMSDQoFbGF5ZXIYASABKAkSEAoIcGF0dGVybnMYAiADKAkqZgoOSXNvbGF0aW9uQ2xhc3MSHwobSVNPTEFUSU9OX0NMQVNTX1VOU1BFQ0lGSUVEEAASGgoWSVNPTEFUSU9OX0NMQVNTX1VTRVJOUxABEhcKE0lTT0xBVElPTl9DTEFTU19VSUQQAmIGcHJvdG8z", [file_buf_validate_validate, file_google_protobuf_duration]);
 
 /**
- * One layer's say on what work may do. An absent list is no opinion, an empty one allows nothing. The layers are platform, tenant, repository, persona and plan;
- * `src/definitions/policy/policy-layers.ts` says how they become one.
+ * One layer of the policy on what work may do. A layer without a list has no opinion; an empty list allows nothing. The layers are platform, tenant, repository, persona and plan;
+ * `src/definitions/policy/policy-layers.ts` combines them into one.
  *
  * @generated from message automation.v1.Policy
  */
@@ -39,8 +39,8 @@ export type Policy = Message<"automation.v1.Policy"> & {
 };
 
 /**
- * One layer's say on what work may do. An absent list is no opinion, an empty one allows nothing. The layers are platform, tenant, repository, persona and plan;
- * `src/definitions/policy/policy-layers.ts` says how they become one.
+ * One layer of the policy on what work may do. A layer without a list has no opinion; an empty list allows nothing. The layers are platform, tenant, repository, persona and plan;
+ * `src/definitions/policy/policy-layers.ts` combines them into one.
  *
  * @generated from message automation.v1.Policy
  */
@@ -69,7 +69,7 @@ export const PolicySchema: GenMessage<Policy, {jsonType: PolicyJson}> = /*@__PUR
   messageDesc(file_automation_v1_policy, 0);
 
 /**
- * Rules over the argv of steps. A pattern is words separated by single spaces that are compared with argv from its start: `*` is any one word, `node --test` allows any further words.
+ * Which argv steps may start. A pattern is words with single spaces between them, compared with argv from its start: `*` is any one word, and argv may have further words.
  *
  * @generated from message automation.v1.CommandRules
  */
@@ -86,7 +86,7 @@ export type CommandRules = Message<"automation.v1.CommandRules"> & {
 };
 
 /**
- * Rules over the argv of steps. A pattern is words separated by single spaces that are compared with argv from its start: `*` is any one word, `node --test` allows any further words.
+ * Which argv steps may start. A pattern is words with single spaces between them, compared with argv from its start: `*` is any one word, and argv may have further words.
  *
  * @generated from message automation.v1.CommandRules
  */
@@ -110,7 +110,7 @@ export const CommandRulesSchema: GenMessage<CommandRules, {jsonType: CommandRule
   messageDesc(file_automation_v1_policy, 1);
 
 /**
- * Rules over the paths that a capture changes, relative to the repository's root. A pattern is a glob: `*` within a name, `**` across folders, for example `src/**`; at most 32 names and four `**`.
+ * Which paths a capture may change, relative to the repository's root. A pattern is a glob: `*` within a name, `**` across folders, for example `src/**`; at most 32 names and four `**`.
  *
  * @generated from message automation.v1.PathRules
  */
@@ -123,7 +123,7 @@ export type PathRules = Message<"automation.v1.PathRules"> & {
   write?: PatternList | undefined;
 
   /**
-   * What must stay as it is, by every name that a checkout may have for it: protected tests, pipelines. `X/**` is `X` itself, too.
+   * What must not be changed, such as protected tests and pipelines, under any name that a file system may treat as the same. `X/**` includes `X` itself.
    *
    * @generated from field: repeated string deny = 2;
    */
@@ -131,7 +131,7 @@ export type PathRules = Message<"automation.v1.PathRules"> & {
 };
 
 /**
- * Rules over the paths that a capture changes, relative to the repository's root. A pattern is a glob: `*` within a name, `**` across folders, for example `src/**`; at most 32 names and four `**`.
+ * Which paths a capture may change, relative to the repository's root. A pattern is a glob: `*` within a name, `**` across folders, for example `src/**`; at most 32 names and four `**`.
  *
  * @generated from message automation.v1.PathRules
  */
@@ -144,7 +144,7 @@ export type PathRulesJson = {
   write?: PatternListJson;
 
   /**
-   * What must stay as it is, by every name that a checkout may have for it: protected tests, pipelines. `X/**` is `X` itself, too.
+   * What must not be changed, such as protected tests and pipelines, under any name that a file system may treat as the same. `X/**` includes `X` itself.
    *
    * @generated from field: repeated string deny = 2;
    */
@@ -186,7 +186,7 @@ export const PatternListSchema: GenMessage<PatternList, {jsonType: PatternListJs
   messageDesc(file_automation_v1_policy, 3);
 
 /**
- * Bounds of one step; 0 or absent is no opinion, and the least of all layers holds. The platform names every one.
+ * Limits of one step. 0 or absent is no opinion, and the lowest of all layers counts. The platform's layer sets every one.
  *
  * @generated from message automation.v1.Limits
  */
@@ -221,7 +221,7 @@ export type Limits = Message<"automation.v1.Limits"> & {
   stepTime?: Duration | undefined;
 
   /**
-   * Without an event, output or change for so long a step is stalled.
+   * A step without an event, output or change for this long is stalled.
    *
    * @generated from field: google.protobuf.Duration idle_time = 6;
    */
@@ -241,7 +241,7 @@ export type Limits = Message<"automation.v1.Limits"> & {
 };
 
 /**
- * Bounds of one step; 0 or absent is no opinion, and the least of all layers holds. The platform names every one.
+ * Limits of one step. 0 or absent is no opinion, and the lowest of all layers counts. The platform's layer sets every one.
  *
  * @generated from message automation.v1.Limits
  */
@@ -276,7 +276,7 @@ export type LimitsJson = {
   stepTime?: DurationJson;
 
   /**
-   * Without an event, output or change for so long a step is stalled.
+   * A step without an event, output or change for this long is stalled.
    *
    * @generated from field: google.protobuf.Duration idle_time = 6;
    */
@@ -303,7 +303,7 @@ export const LimitsSchema: GenMessage<Limits, {jsonType: LimitsJson}> = /*@__PUR
   messageDesc(file_automation_v1_policy, 4);
 
 /**
- * All layers as one: compiled when the run is accepted, hashed and stored with it.
+ * All layers combined when the run is accepted; hashed and stored with it.
  *
  * @generated from message automation.v1.EffectivePolicy
  */
@@ -337,14 +337,14 @@ export type EffectivePolicy = Message<"automation.v1.EffectivePolicy"> & {
   pathDeny: LayerPatterns[];
 
   /**
-   * Complete: every bound is greater than 0.
+   * Complete: every limit is greater than 0.
    *
    * @generated from field: automation.v1.Limits limits = 5;
    */
   limits?: Limits | undefined;
 
   /**
-   * The least isolation that any layer demands.
+   * The strongest isolation class that any layer demands.
    *
    * @generated from field: automation.v1.IsolationClass isolation = 6;
    */
@@ -352,7 +352,7 @@ export type EffectivePolicy = Message<"automation.v1.EffectivePolicy"> & {
 };
 
 /**
- * All layers as one: compiled when the run is accepted, hashed and stored with it.
+ * All layers combined when the run is accepted; hashed and stored with it.
  *
  * @generated from message automation.v1.EffectivePolicy
  */
@@ -386,14 +386,14 @@ export type EffectivePolicyJson = {
   pathDeny?: LayerPatternsJson[];
 
   /**
-   * Complete: every bound is greater than 0.
+   * Complete: every limit is greater than 0.
    *
    * @generated from field: automation.v1.Limits limits = 5;
    */
   limits?: LimitsJson;
 
   /**
-   * The least isolation that any layer demands.
+   * The strongest isolation class that any layer demands.
    *
    * @generated from field: automation.v1.IsolationClass isolation = 6;
    */

@@ -27,21 +27,21 @@ export type Ref = Message<"automation.v1.Ref"> & {
   kind: string;
 
   /**
-   * The owner's id, trimmed, NFC, 1–200 characters.
+   * Its id at the owner, trimmed, NFC, 1–200 characters.
    *
    * @generated from field: string id = 2;
    */
   id: string;
 
   /**
-   * Version of the thing at its owner; empty when it has none.
+   * Its version at the owner; empty when it has none.
    *
    * @generated from field: string version = 3;
    */
   version: string;
 
   /**
-   * What it belongs to, for example the sprint of a goal: a query by the parent finds it.
+   * What it belongs to, for example the sprint of a goal; a query by the parent finds it too.
    *
    * @generated from field: automation.v1.Ref parent = 4;
    */
@@ -62,21 +62,21 @@ export type RefJson = {
   kind?: string;
 
   /**
-   * The owner's id, trimmed, NFC, 1–200 characters.
+   * Its id at the owner, trimmed, NFC, 1–200 characters.
    *
    * @generated from field: string id = 2;
    */
   id?: string;
 
   /**
-   * Version of the thing at its owner; empty when it has none.
+   * Its version at the owner; empty when it has none.
    *
    * @generated from field: string version = 3;
    */
   version?: string;
 
   /**
-   * What it belongs to, for example the sprint of a goal: a query by the parent finds it.
+   * What it belongs to, for example the sprint of a goal; a query by the parent finds it too.
    *
    * @generated from field: automation.v1.Ref parent = 4;
    */
@@ -91,7 +91,7 @@ export const RefSchema: GenMessage<Ref, {jsonType: RefJson}> = /*@__PURE__*/
   messageDesc(file_automation_v1_ref, 0);
 
 /**
- * The four reference lists of a run, derived from its methodology context; ids that hand-offs return are added. Each ≤ 100, no duplicates.
+ * The four reference lists of a run, derived from its methodology context. References that hand-offs return are added to the list of their kind. Each ≤ 100, no duplicates.
  *
  * @generated from message automation.v1.References
  */
@@ -126,7 +126,7 @@ export type References = Message<"automation.v1.References"> & {
 };
 
 /**
- * The four reference lists of a run, derived from its methodology context; ids that hand-offs return are added. Each ≤ 100, no duplicates.
+ * The four reference lists of a run, derived from its methodology context. References that hand-offs return are added to the list of their kind. Each ≤ 100, no duplicates.
  *
  * @generated from message automation.v1.References
  */

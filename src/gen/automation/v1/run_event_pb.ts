@@ -37,7 +37,7 @@ export type RunEvent = Message<"automation.v1.RunEvent"> & {
   sequence: bigint;
 
   /**
-   * Which writer, and its own count: unique per run, so that a retried report adds nothing.
+   * The writer and its own count: unique per run, so that a retried report adds no second event.
    *
    * @generated from field: string writer_key = 3;
    */
@@ -167,7 +167,7 @@ export type RunEventJson = {
   sequence?: string;
 
   /**
-   * Which writer, and its own count: unique per run, so that a retried report adds nothing.
+   * The writer and its own count: unique per run, so that a retried report adds no second event.
    *
    * @generated from field: string writer_key = 3;
    */
@@ -269,7 +269,7 @@ export const RunEventSchema: GenMessage<RunEvent, {jsonType: RunEventJson}> = /*
   messageDesc(file_automation_v1_run_event, 0);
 
 /**
- * What every status report carries, so that a consumer needs no look-up.
+ * Sent with every event, so that a consumer needs no look-up.
  *
  * @generated from message automation.v1.EventContext
  */
@@ -295,7 +295,7 @@ export type EventContext = Message<"automation.v1.EventContext"> & {
   profileVersion: string;
 
   /**
-   * The cadence the profile names: the sprint, for Scrum.
+   * The time box that the profile counts in: the sprint, for Scrum.
    *
    * @generated from field: string cadence_id = 5;
    */
@@ -308,7 +308,7 @@ export type EventContext = Message<"automation.v1.EventContext"> & {
 };
 
 /**
- * What every status report carries, so that a consumer needs no look-up.
+ * Sent with every event, so that a consumer needs no look-up.
  *
  * @generated from message automation.v1.EventContext
  */
@@ -334,7 +334,7 @@ export type EventContextJson = {
   profileVersion?: string;
 
   /**
-   * The cadence the profile names: the sprint, for Scrum.
+   * The time box that the profile counts in: the sprint, for Scrum.
    *
    * @generated from field: string cadence_id = 5;
    */
@@ -354,7 +354,7 @@ export const EventContextSchema: GenMessage<EventContext, {jsonType: EventContex
   messageDesc(file_automation_v1_run_event, 1);
 
 /**
- * The run moved on.
+ * The run's status changed.
  *
  * @generated from message automation.v1.StatusChanged
  */
@@ -384,7 +384,7 @@ export type StatusChanged = Message<"automation.v1.StatusChanged"> & {
   outcome: RunStatus;
 
   /**
-   * The limit of time that runs from here on.
+   * The time limit that applies from now on.
    *
    * @generated from field: automation.v1.TimeLimit limit = 5;
    */
@@ -392,7 +392,7 @@ export type StatusChanged = Message<"automation.v1.StatusChanged"> & {
 };
 
 /**
- * The run moved on.
+ * The run's status changed.
  *
  * @generated from message automation.v1.StatusChanged
  */
@@ -422,7 +422,7 @@ export type StatusChangedJson = {
   outcome?: RunStatusJson;
 
   /**
-   * The limit of time that runs from here on.
+   * The time limit that applies from now on.
    *
    * @generated from field: automation.v1.TimeLimit limit = 5;
    */
@@ -437,7 +437,7 @@ export const StatusChangedSchema: GenMessage<StatusChanged, {jsonType: StatusCha
   messageDesc(file_automation_v1_run_event, 2);
 
 /**
- * A limit of time: when it has passed, the run ends TIMED_OUT.
+ * A time limit: when it has passed, the run ends TIMED_OUT.
  *
  * @generated from message automation.v1.TimeLimit
  */
@@ -456,7 +456,7 @@ export type TimeLimit = Message<"automation.v1.TimeLimit"> & {
 };
 
 /**
- * A limit of time: when it has passed, the run ends TIMED_OUT.
+ * A time limit: when it has passed, the run ends TIMED_OUT.
  *
  * @generated from message automation.v1.TimeLimit
  */
@@ -482,7 +482,7 @@ export const TimeLimitSchema: GenMessage<TimeLimit, {jsonType: TimeLimitJson}> =
   messageDesc(file_automation_v1_run_event, 3);
 
 /**
- * The work or the hand-off can't go on for a while, for no fault of its own.
+ * The work or the hand-off waits for something outside it.
  *
  * @generated from message automation.v1.WorkWaiting
  */
@@ -495,21 +495,21 @@ export type WorkWaiting = Message<"automation.v1.WorkWaiting"> & {
   reason: string;
 
   /**
-   * The try that could not go on.
+   * The attempt that is waiting.
    *
    * @generated from field: int32 attempt = 2;
    */
   attempt: number;
 
   /**
-   * Not before then it goes on.
+   * It continues at this time or later.
    *
    * @generated from field: google.protobuf.Timestamp next_attempt_at = 3;
    */
   nextAttemptAt?: Timestamp | undefined;
 
   /**
-   * Of a hand-off: since when it waits.
+   * Since when a hand-off waits.
    *
    * @generated from field: google.protobuf.Timestamp since = 4;
    */
@@ -517,7 +517,7 @@ export type WorkWaiting = Message<"automation.v1.WorkWaiting"> & {
 };
 
 /**
- * The work or the hand-off can't go on for a while, for no fault of its own.
+ * The work or the hand-off waits for something outside it.
  *
  * @generated from message automation.v1.WorkWaiting
  */
@@ -530,21 +530,21 @@ export type WorkWaitingJson = {
   reason?: string;
 
   /**
-   * The try that could not go on.
+   * The attempt that is waiting.
    *
    * @generated from field: int32 attempt = 2;
    */
   attempt?: number;
 
   /**
-   * Not before then it goes on.
+   * It continues at this time or later.
    *
    * @generated from field: google.protobuf.Timestamp next_attempt_at = 3;
    */
   nextAttemptAt?: TimestampJson;
 
   /**
-   * Of a hand-off: since when it waits.
+   * Since when a hand-off waits.
    *
    * @generated from field: google.protobuf.Timestamp since = 4;
    */
@@ -559,20 +559,20 @@ export const WorkWaitingSchema: GenMessage<WorkWaiting, {jsonType: WorkWaitingJs
   messageDesc(file_automation_v1_run_event, 4);
 
 /**
- * The work is begun anew, from the base.
+ * The work starts again from the base.
  *
  * @generated from message automation.v1.WorkTakenUp
  */
 export type WorkTakenUp = Message<"automation.v1.WorkTakenUp"> & {
   /**
-   * Which try, from 2.
+   * Number of the attempt, from 2.
    *
    * @generated from field: int32 attempt = 1;
    */
   attempt: number;
 
   /**
-   * How the one before it ended, for people.
+   * How the previous attempt ended, for people.
    *
    * @generated from field: string previous_end = 2;
    */
@@ -580,20 +580,20 @@ export type WorkTakenUp = Message<"automation.v1.WorkTakenUp"> & {
 };
 
 /**
- * The work is begun anew, from the base.
+ * The work starts again from the base.
  *
  * @generated from message automation.v1.WorkTakenUp
  */
 export type WorkTakenUpJson = {
   /**
-   * Which try, from 2.
+   * Number of the attempt, from 2.
    *
    * @generated from field: int32 attempt = 1;
    */
   attempt?: number;
 
   /**
-   * How the one before it ended, for people.
+   * How the previous attempt ended, for people.
    *
    * @generated from field: string previous_end = 2;
    */
@@ -619,14 +619,14 @@ export type MessageLogged = Message<"automation.v1.MessageLogged"> & {
   text: string;
 
   /**
-   * The step it comes from; empty: the scheduler itself.
+   * The step that wrote it; empty: the scheduler itself.
    *
    * @generated from field: string step_id = 2;
    */
   stepId: string;
 
   /**
-   * Whether something was left out: a line too long, or more than the rate and total allow.
+   * Whether something was left out, because a line was too long or there were too many.
    *
    * @generated from field: bool truncated = 3;
    */
@@ -645,14 +645,14 @@ export type MessageLoggedJson = {
   text?: string;
 
   /**
-   * The step it comes from; empty: the scheduler itself.
+   * The step that wrote it; empty: the scheduler itself.
    *
    * @generated from field: string step_id = 2;
    */
   stepId?: string;
 
   /**
-   * Whether something was left out: a line too long, or more than the rate and total allow.
+   * Whether something was left out, because a line was too long or there were too many.
    *
    * @generated from field: bool truncated = 3;
    */
@@ -738,7 +738,7 @@ export const StepChangedSchema: GenMessage<StepChanged, {jsonType: StepChangedJs
   messageDesc(file_automation_v1_run_event, 7);
 
 /**
- * What a persona intends; each one replaces the one before.
+ * What a persona plans to do; each plan replaces the one before.
  *
  * @generated from message automation.v1.PlanStated
  */
@@ -755,7 +755,7 @@ export type PlanStated = Message<"automation.v1.PlanStated"> & {
 };
 
 /**
- * What a persona intends; each one replaces the one before.
+ * What a persona plans to do; each plan replaces the one before.
  *
  * @generated from message automation.v1.PlanStated
  */
@@ -816,7 +816,7 @@ export const PlanItemSchema: GenMessage<PlanItem, {jsonType: PlanItemJson}> = /*
   messageDesc(file_automation_v1_run_event, 9);
 
 /**
- * A persona says that it used a tool: reported by it, seen by nobody else.
+ * A persona reports that it used a tool; nobody else observed it.
  *
  * @generated from message automation.v1.ToolUsed
  */
@@ -843,7 +843,7 @@ export type ToolUsed = Message<"automation.v1.ToolUsed"> & {
 };
 
 /**
- * A persona says that it used a tool: reported by it, seen by nobody else.
+ * A persona reports that it used a tool; nobody else observed it.
  *
  * @generated from message automation.v1.ToolUsed
  */
@@ -983,7 +983,7 @@ export const ProgressMadeSchema: GenMessage<ProgressMade, {jsonType: ProgressMad
   messageDesc(file_automation_v1_run_event, 12);
 
 /**
- * The base stands, in a box that was proven.
+ * The base is prepared, in a box that passed its checks.
  *
  * @generated from message automation.v1.WorkspacePrepared
  */
@@ -1015,7 +1015,7 @@ export type WorkspacePrepared = Message<"automation.v1.WorkspacePrepared"> & {
 };
 
 /**
- * The base stands, in a box that was proven.
+ * The base is prepared, in a box that passed its checks.
  *
  * @generated from message automation.v1.WorkspacePrepared
  */
@@ -1054,7 +1054,7 @@ export const WorkspacePreparedSchema: GenMessage<WorkspacePrepared, {jsonType: W
   messageDesc(file_automation_v1_run_event, 13);
 
 /**
- * A test report as the api read it.
+ * What the api read from a test report.
  *
  * @generated from message automation.v1.TestsRead
  */
@@ -1065,7 +1065,7 @@ export type TestsRead = Message<"automation.v1.TestsRead"> & {
   stepId: string;
 
   /**
-   * On the base: telemetry, never evidence.
+   * Run on the base, for comparison; never evidence.
    *
    * @generated from field: bool on_base = 2;
    */
@@ -1092,7 +1092,7 @@ export type TestsRead = Message<"automation.v1.TestsRead"> & {
 };
 
 /**
- * A test report as the api read it.
+ * What the api read from a test report.
  *
  * @generated from message automation.v1.TestsRead
  */
@@ -1103,7 +1103,7 @@ export type TestsReadJson = {
   stepId?: string;
 
   /**
-   * On the base: telemetry, never evidence.
+   * Run on the base, for comparison; never evidence.
    *
    * @generated from field: bool on_base = 2;
    */
@@ -1194,7 +1194,7 @@ export const TestCountsSchema: GenMessage<TestCounts, {jsonType: TestCountsJson}
   messageDesc(file_automation_v1_run_event, 15);
 
 /**
- * What the work became, byte for byte.
+ * The tree that the work produced.
  *
  * @generated from message automation.v1.TreeCaptured
  */
@@ -1231,7 +1231,7 @@ export type TreeCaptured = Message<"automation.v1.TreeCaptured"> & {
 };
 
 /**
- * What the work became, byte for byte.
+ * The tree that the work produced.
  *
  * @generated from message automation.v1.TreeCaptured
  */
@@ -1341,7 +1341,7 @@ export type HandoffAnswered = Message<"automation.v1.HandoffAnswered"> & {
   reason: string;
 
   /**
-   * Ids that the receiver gave.
+   * What the receiver's answer names, each under its kind.
    *
    * @generated from field: repeated automation.v1.Ref returned = 6;
    */
@@ -1384,7 +1384,7 @@ export type HandoffAnsweredJson = {
   reason?: string;
 
   /**
-   * Ids that the receiver gave.
+   * What the receiver's answer names, each under its kind.
    *
    * @generated from field: repeated automation.v1.Ref returned = 6;
    */
@@ -1399,7 +1399,7 @@ export const HandoffAnsweredSchema: GenMessage<HandoffAnswered, {jsonType: Hando
   messageDesc(file_automation_v1_run_event, 18);
 
 /**
- * Payload of `automation.run.rejected.v1`: the request was understood and will never become a run.
+ * Payload of `automation.run.rejected.v1`: the request was understood and refused.
  *
  * @generated from message automation.v1.RunRejected
  */
@@ -1436,7 +1436,7 @@ export type RunRejected = Message<"automation.v1.RunRejected"> & {
 };
 
 /**
- * Payload of `automation.run.rejected.v1`: the request was understood and will never become a run.
+ * Payload of `automation.run.rejected.v1`: the request was understood and refused.
  *
  * @generated from message automation.v1.RunRejected
  */
@@ -1555,7 +1555,7 @@ export const ReasonSchema: GenMessage<Reason, {jsonType: ReasonJson}> = /*@__PUR
   messageDesc(file_automation_v1_run_event, 20);
 
 /**
- * Where a run stands. Every end passes SEALING; the transitions are written out in `src/runs/run-status.ts`.
+ * The status of a run. Every end goes through SEALING; `src/runs/run-status.ts` lists the transitions.
  *
  * @generated from enum automation.v1.RunStatus
  */
@@ -1580,7 +1580,7 @@ export const RunStatus = {
   ADMITTED: 2,
 
   /**
-   * A workflow speaks for the run.
+   * A workflow execution has begun the run.
    *
    * @generated from enum value: RUN_STATUS_PREPARING = 3;
    */
@@ -1601,7 +1601,7 @@ export const RunStatus = {
   EVALUATING: 5,
 
   /**
-   * The end is decided; proof is prepared and handed over.
+   * The end is decided; its proof is being prepared and handed over.
    *
    * @generated from enum value: RUN_STATUS_SEALING = 6;
    */
@@ -1629,14 +1629,14 @@ export const RunStatus = {
 } as const;
 
 /**
- * Where a run stands. Every end passes SEALING; the transitions are written out in `src/runs/run-status.ts`.
+ * The status of a run. Every end goes through SEALING; `src/runs/run-status.ts` lists the transitions.
  *
  * @generated from enum automation.v1.RunStatus
  */
 export type RunStatus = (typeof RunStatus)[keyof typeof RunStatus] | UnknownEnum;
 
 /**
- * Where a run stands. Every end passes SEALING; the transitions are written out in `src/runs/run-status.ts`.
+ * The status of a run. Every end goes through SEALING; `src/runs/run-status.ts` lists the transitions.
  *
  * @generated from enum automation.v1.RunStatus
  */

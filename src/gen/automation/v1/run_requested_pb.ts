@@ -18,7 +18,7 @@ export const file_automation_v1_run_requested: GenFile = /*@__PURE__*/
 /**
  * Payload of `automation.run.requested.v1`: somebody asks for an automation run.
  * Its schema has version 1.0. An event may name it in the CloudEvents attribute `dataschema`: `urn:automation:schema:run-requested:1.0`; without, and with the URI of another's schema, this version is meant.
- * A field or name of an enum that the version does not have is refused. Of a newer minor version the new fields are dropped, and named in the request; another major version is refused.
+ * Fields and enum names that the version does not have are refused. Of a newer minor version, new fields are dropped and listed in the request; another major version is refused.
  *
  * @generated from message automation.v1.RunRequested
  */
@@ -52,7 +52,7 @@ export type RunRequested = Message<"automation.v1.RunRequested"> & {
   workKind: string;
 
   /**
-   * What the run shall achieve; ≤ 16 KiB.
+   * What the run should achieve; ≤ 16 KiB.
    *
    * @generated from field: string goal = 5;
    */
@@ -66,7 +66,7 @@ export type RunRequested = Message<"automation.v1.RunRequested"> & {
   parameters?: JsonObject | undefined;
 
   /**
-   * Roles that must be held by somebody for the run to be possible.
+   * Roles that somebody must hold; otherwise the request is rejected.
    *
    * @generated from field: repeated automation.v1.RoleExpectation role_expectations = 7;
    */
@@ -80,7 +80,7 @@ export type RunRequested = Message<"automation.v1.RunRequested"> & {
   initiator: string;
 
   /**
-   * The run is TIMED_OUT past this moment, in whatever phase it is. Absent: only the limits of its phases count, see AutomationPlan.
+   * After this moment the run ends TIMED_OUT, in any phase. Absent: only the time limits of its phases apply, see AutomationPlan.
    *
    * @generated from field: google.protobuf.Timestamp deadline = 9;
    */
@@ -94,7 +94,7 @@ export type RunRequested = Message<"automation.v1.RunRequested"> & {
   priority: number;
 
   /**
-   * What the work is done on. Absent: the plan's.
+   * The repository of the work. Absent: the plan's.
    *
    * @generated from field: automation.v1.RepositoryRef repository = 11;
    */
@@ -104,7 +104,7 @@ export type RunRequested = Message<"automation.v1.RunRequested"> & {
 /**
  * Payload of `automation.run.requested.v1`: somebody asks for an automation run.
  * Its schema has version 1.0. An event may name it in the CloudEvents attribute `dataschema`: `urn:automation:schema:run-requested:1.0`; without, and with the URI of another's schema, this version is meant.
- * A field or name of an enum that the version does not have is refused. Of a newer minor version the new fields are dropped, and named in the request; another major version is refused.
+ * Fields and enum names that the version does not have are refused. Of a newer minor version, new fields are dropped and listed in the request; another major version is refused.
  *
  * @generated from message automation.v1.RunRequested
  */
@@ -138,7 +138,7 @@ export type RunRequestedJson = {
   workKind?: string;
 
   /**
-   * What the run shall achieve; ≤ 16 KiB.
+   * What the run should achieve; ≤ 16 KiB.
    *
    * @generated from field: string goal = 5;
    */
@@ -152,7 +152,7 @@ export type RunRequestedJson = {
   parameters?: StructJson;
 
   /**
-   * Roles that must be held by somebody for the run to be possible.
+   * Roles that somebody must hold; otherwise the request is rejected.
    *
    * @generated from field: repeated automation.v1.RoleExpectation role_expectations = 7;
    */
@@ -166,7 +166,7 @@ export type RunRequestedJson = {
   initiator?: string;
 
   /**
-   * The run is TIMED_OUT past this moment, in whatever phase it is. Absent: only the limits of its phases count, see AutomationPlan.
+   * After this moment the run ends TIMED_OUT, in any phase. Absent: only the time limits of its phases apply, see AutomationPlan.
    *
    * @generated from field: google.protobuf.Timestamp deadline = 9;
    */
@@ -180,7 +180,7 @@ export type RunRequestedJson = {
   priority?: number;
 
   /**
-   * What the work is done on. Absent: the plan's.
+   * The repository of the work. Absent: the plan's.
    *
    * @generated from field: automation.v1.RepositoryRef repository = 11;
    */
@@ -195,7 +195,7 @@ export const RunRequestedSchema: GenMessage<RunRequested, {jsonType: RunRequeste
   messageDesc(file_automation_v1_run_requested, 0);
 
 /**
- * Names a repository that the tenant declares, and where in it to begin.
+ * Names a repository that the tenant declares, and the commit to begin at.
  *
  * @generated from message automation.v1.RepositoryRef
  */
@@ -214,7 +214,7 @@ export type RepositoryRef = Message<"automation.v1.RepositoryRef"> & {
 };
 
 /**
- * Names a repository that the tenant declares, and where in it to begin.
+ * Names a repository that the tenant declares, and the commit to begin at.
  *
  * @generated from message automation.v1.RepositoryRef
  */

@@ -15,13 +15,13 @@ export const file_automation_v1_run_result: GenFile = /*@__PURE__*/
   fileDesc("Ch5hdXRvbWF0aW9uL3YxL3J1bl9yZXN1bHQucHJvdG8SDWF1dG9tYXRpb24udjEiuwIKCVJ1blJlc3VsdBIpCgdvdXRjb21lGAEgASgOMhguYXV0b21hdGlvbi52MS5SdW5TdGF0dXMSDQoFY2F1c2UYAiABKAkSDgoGcmVhc29uGAMgASgJEi0KB3ZlcmRpY3QYBCABKAsyHC5hdXRvbWF0aW9uLnYxLlJlc3VsdFZlcmRpY3QSMAoJYXJ0aWZhY3RzGAUgAygLMh0uYXV0b21hdGlvbi52MS5SZXN1bHRBcnRpZmFjdBIaChJhcnRpZmFjdHNfbGVmdF9vdXQYBiABKAUSNgoMYXR0ZXN0YXRpb25zGAcgAygLMiAuYXV0b21hdGlvbi52MS5SZXN1bHRBdHRlc3RhdGlvbhIdChVhdHRlc3RhdGlvbnNfbGVmdF9vdXQYCCABKAUSEAoIYXR0ZW1wdHMYCSABKAUiPQoNUmVzdWx0VmVyZGljdBIOCgZwYXNzZWQYASABKAgSDQoFbGV2ZWwYAiABKAkSDQoFdW5tZXQYAyADKAkiKwoOUmVzdWx0QXJ0aWZhY3QSDAoEbmFtZRgBIAEoCRILCgN1cmkYAiABKAkiPgoRUmVzdWx0QXR0ZXN0YXRpb24SCgoCaWQYASABKAkSDAoEbmFtZRgCIAEoCRIPCgdvdXRjb21lGAMgASgJYgZwcm90bzM", [file_automation_v1_run_event]);
 
 /**
- * How a run ended, in short: the result of its Temporal workflow. All of it is bounded, and its texts are cut; the api tells the rest.
+ * How a run ended, in short: the result of its Temporal workflow. Lists and texts are cut; the api has the whole.
  *
  * @generated from message automation.v1.RunResult
  */
 export type RunResult = Message<"automation.v1.RunResult"> & {
   /**
-   * Absent: this execution told no end, and `reason` says why.
+   * Absent: this execution did not end the run, and `reason` says why.
    *
    * @generated from field: automation.v1.RunStatus outcome = 1;
    */
@@ -75,7 +75,7 @@ export type RunResult = Message<"automation.v1.RunResult"> & {
   attestationsLeftOut: number;
 
   /**
-   * How often its work was taken up within its last generation; 0: it had none.
+   * How many attempts at its work its last generation made; 0: it had no work.
    *
    * @generated from field: int32 attempts = 9;
    */
@@ -83,13 +83,13 @@ export type RunResult = Message<"automation.v1.RunResult"> & {
 };
 
 /**
- * How a run ended, in short: the result of its Temporal workflow. All of it is bounded, and its texts are cut; the api tells the rest.
+ * How a run ended, in short: the result of its Temporal workflow. Lists and texts are cut; the api has the whole.
  *
  * @generated from message automation.v1.RunResult
  */
 export type RunResultJson = {
   /**
-   * Absent: this execution told no end, and `reason` says why.
+   * Absent: this execution did not end the run, and `reason` says why.
    *
    * @generated from field: automation.v1.RunStatus outcome = 1;
    */
@@ -143,7 +143,7 @@ export type RunResultJson = {
   attestationsLeftOut?: number;
 
   /**
-   * How often its work was taken up within its last generation; 0: it had none.
+   * How many attempts at its work its last generation made; 0: it had no work.
    *
    * @generated from field: int32 attempts = 9;
    */

@@ -83,7 +83,7 @@ export type Attestation = Message<"governance.v1.Attestation"> & {
   keyId: string;
 
   /**
-   * Who saw the facts: `worker-observed`.
+   * Who observed the facts: `worker-observed`.
    *
    * @generated from field: string vantage = 11;
    */
@@ -189,7 +189,7 @@ export type AttestationJson = {
   keyId?: string;
 
   /**
-   * Who saw the facts: `worker-observed`.
+   * Who observed the facts: `worker-observed`.
    *
    * @generated from field: string vantage = 11;
    */
@@ -365,7 +365,7 @@ export type ListAttestationsRequest = Message<"governance.v1.ListAttestationsReq
   reference?: Ref | undefined;
 
   /**
-   * sha256 of a subject, hex, or how it begins: at least 4 characters.
+   * sha256 of a subject, hex, or its first 4 or more characters.
    *
    * @generated from field: string subject_sha256 = 3;
    */
@@ -384,7 +384,7 @@ export type ListAttestationsRequest = Message<"governance.v1.ListAttestationsReq
   pageToken: string;
 
   /**
-   * Attestations whose id begins so: 4 to 36 characters of a lower-case UUID.
+   * Attestations whose id begins with this: 4 to 36 characters of a lower-case UUID.
    *
    * @generated from field: string id_prefix = 6;
    */
@@ -410,7 +410,7 @@ export type ListAttestationsRequestJson = {
   reference?: RefJson;
 
   /**
-   * sha256 of a subject, hex, or how it begins: at least 4 characters.
+   * sha256 of a subject, hex, or its first 4 or more characters.
    *
    * @generated from field: string subject_sha256 = 3;
    */
@@ -429,7 +429,7 @@ export type ListAttestationsRequestJson = {
   pageToken?: string;
 
   /**
-   * Attestations whose id begins so: 4 to 36 characters of a lower-case UUID.
+   * Attestations whose id begins with this: 4 to 36 characters of a lower-case UUID.
    *
    * @generated from field: string id_prefix = 6;
    */
@@ -623,7 +623,7 @@ export const AttestationStatus = {
   REGISTERED: 2,
 
   /**
-   * Prepared for an end that did not come.
+   * Prepared for an end that did not happen.
    *
    * @generated from enum value: ATTESTATION_STATUS_DISCARDED = 3;
    */
@@ -693,7 +693,7 @@ export const KeyPurposeSchema: GenEnum<KeyPurpose, KeyPurposeJson> = /*@__PURE__
   enumDesc(file_governance_v1_governance_service, 1);
 
 /**
- * Signed evidence: read it, and check it with tools that are not ours. Evidence of runs enters through the seal only.
+ * Signed evidence, which other tools can verify. Evidence of runs is registered by the seal only.
  *
  * @generated from service governance.v1.GovernanceService
  */

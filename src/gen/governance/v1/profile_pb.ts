@@ -14,7 +14,7 @@ export const file_governance_v1_profile: GenFile = /*@__PURE__*/
   fileDesc("Chtnb3Zlcm5hbmNlL3YxL3Byb2ZpbGUucHJvdG8SDWdvdmVybmFuY2UudjEi0QMKB1Byb2ZpbGUSLAoCaWQYASABKAlCILpIHXIbMhleW2EtejAtOV1bYS16MC05LV17MCw2Mn0kEjgKB3ZlcnNpb24YAiABKAlCJ7pIJHIiMiBeW0EtWmEtejAtOV1bQS1aYS16MC05Li1dezAsNjJ9JBItCgZtZXRob2QYAyABKAlCHbpIGnIYMhZeW2Etel1bYS16MC05X117MCw2Mn0kEjMKBXJvbGVzGAQgAygLMhouZ292ZXJuYW5jZS52MS5Sb2xlQmluZGluZ0IIukgFkgECEDISQwoTcmVxdWlyZWRfcmVmZXJlbmNlcxgFIAMoCUImukgjkgEgEBQYASIachgyFl5bYS16XVthLXowLTlfXXswLDYyfSQSOgoIYmluZGluZ3MYBiADKAsyHi5nb3Zlcm5hbmNlLnYxLldvcmtLaW5kQmluZGluZ0IIukgFkgECEGQSLgoFZ2F0ZXMYByADKAsyEy5nb3Zlcm5hbmNlLnYxLkdhdGVCCrpIB5IBBAgBEBQSIAoPY29tcGxldGlvbl9nYXRlGAggASgJQge6SARyAhg/EicKB2hhbmRvZmYYCSABKAsyFi5nb3Zlcm5hbmNlLnYxLkhhbmRvZmYiYgoLUm9sZUJpbmRpbmcSLAoEcm9sZRgBIAEoCUIeukgbchkyF15bYS16XVthLXowLTlfLV17MCw2Mn0kEiUKB2hvbGRlcnMYAiADKAlCFLpIEZIBDhDIARgBIgdyBRABGMgBIrABCg9Xb3JrS2luZEJpbmRpbmcSMQoJd29ya19raW5kGAEgASgJQh66SBtyGTIXXlthLXpdW2EtejAtOV8tXXswLDYyfSQSNwoNZGVmaW5pdGlvbl9pZBgCIAEoCUIgukgdchsyGV5bYS16MC05XVthLXowLTktXXswLDYyfSQSMQoHY2hhbm5lbBgDIAEoCUIgukgdchsyGV5bYS16MC05XVthLXowLTktXXswLDYyfSQijgEKBEdhdGUSKQoCaWQYASABKAlCHbpIGnIYMhZeW2Etel1bYS16MC05X117MCw2Mn0kEjwKDHJlcXVpcmVtZW50cxgCIAMoCzIaLmdvdmVybmFuY2UudjEuUmVxdWlyZW1lbnRCCrpIB5IBBAgBEGQSHQoVYWNjZXB0c191bnRlc3RlZF9iYXNlGAMgASgIIpcCCgtSZXF1aXJlbWVudBIqCgJpZBgBIAEoCUIeukgbchkyF15bYS16XVthLXowLTlfLV17MCw2Mn0kEisKBGtpbmQYAiABKAlCHbpIGnIYMhZeW2Etel1bYS16MC05LV17MCw2Mn0kEhwKCW1pbl9jb3VudBgDIAEoBUIJukgGGgQYZCgAEiYKB291dGNvbWUYBCABKAlCFbpIEnIQMg5eW0EtWl9dezAsNjN9JBIaCgZyZW1lZHkYBSABKAlCCrpIB3IFEAEY6AcSTQoHdmFudGFnZRgGIAEoCUI8ukg5cjcyNV4od29ya2VyLW9ic2VydmVkfGFnZW50LXJlcG9ydGVkfHRoaXJkLXBhcnR5fGh1bWFuKT8kInsKB0hhbmRvZmYSMgoIcmVjZWl2ZXIYASABKAlCILpIHXIbMhleW2EtejAtOV1bYS16MC05LV17MCw2Mn0kEjwKCm9uX3JlZnVzYWwYAiABKA4yHC5nb3Zlcm5hbmNlLnYxLlJlZnVzYWxQb2xpY3lCCrpIB4IBBBABIAAqSAoNUmVmdXNhbFBvbGljeRIeChpSRUZVU0FMX1BPTElDWV9VTlNQRUNJRklFRBAAEhcKE1JFRlVTQUxfUE9MSUNZX0ZBSUwQAWIGcHJvdG8z", [file_buf_validate_validate]);
 
 /**
- * A methodology's requirements on the end of a run, and where its proof goes. Immutable per version, pinned by digest at accept.
+ * What a methodology requires of a run, and where the proof goes. Immutable per version, pinned by digest at accept.
  *
  * @generated from message governance.v1.Profile
  */
@@ -37,7 +37,7 @@ export type Profile = Message<"governance.v1.Profile"> & {
   method: string;
 
   /**
-   * The methodology's roles and who of the installation holds them.
+   * The methodology's roles and who holds them.
    *
    * @generated from field: repeated governance.v1.RoleBinding roles = 4;
    */
@@ -80,7 +80,7 @@ export type Profile = Message<"governance.v1.Profile"> & {
 };
 
 /**
- * A methodology's requirements on the end of a run, and where its proof goes. Immutable per version, pinned by digest at accept.
+ * What a methodology requires of a run, and where the proof goes. Immutable per version, pinned by digest at accept.
  *
  * @generated from message governance.v1.Profile
  */
@@ -103,7 +103,7 @@ export type ProfileJson = {
   method?: string;
 
   /**
-   * The methodology's roles and who of the installation holds them.
+   * The methodology's roles and who holds them.
    *
    * @generated from field: repeated governance.v1.RoleBinding roles = 4;
    */

@@ -55,7 +55,7 @@ export type PublishProfileResponse = Message<"governance.v1.PublishProfileRespon
   digest: string;
 
   /**
-   * False when the very same profile was there.
+   * False when the same profile exists already.
    *
    * @generated from field: bool created = 2;
    */
@@ -74,7 +74,7 @@ export type PublishProfileResponseJson = {
   digest?: string;
 
   /**
-   * False when the very same profile was there.
+   * False when the same profile exists already.
    *
    * @generated from field: bool created = 2;
    */
@@ -251,7 +251,7 @@ export const ListProfilesResponseSchema: GenMessage<ListProfilesResponse, {jsonT
  */
 export const ProfileService: GenService<{
   /**
-   * Stores a version for ever. The same content again is the same answer; other content under a known version is `already_exists`.
+   * Stores a version, which never changes. The same content again gets the same answer; other content under a known version is `already_exists`.
    *
    * @generated from rpc governance.v1.ProfileService.PublishProfile
    */

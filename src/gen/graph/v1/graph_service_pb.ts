@@ -331,7 +331,7 @@ export const ListElementsResponseSchema: GenMessage<ListElementsResponse, {jsonT
   messageDesc(file_graph_v1_graph_service, 5);
 
 /**
- * Elements that runs left in the graph, and what they are evidence of.
+ * Elements that runs wrote to the graph, and what they are evidence for.
  *
  * @generated from service graph.v1.GraphService
  */

@@ -211,7 +211,7 @@ export type RaiseImpedimentRequest = Message<"scrum.v1.RaiseImpedimentRequest"> 
   meta?: HandoffMeta | undefined;
 
   /**
-   * Our record of it; the same for every occurrence of one cause on one item.
+   * Id of the scheduler's record: the same for every occurrence of one cause on one item.
    *
    * @generated from field: string impediment_id = 2;
    */
@@ -267,7 +267,7 @@ export type RaiseImpedimentRequestJson = {
   meta?: HandoffMetaJson;
 
   /**
-   * Our record of it; the same for every occurrence of one cause on one item.
+   * Id of the scheduler's record: the same for every occurrence of one cause on one item.
    *
    * @generated from field: string impediment_id = 2;
    */
@@ -352,8 +352,9 @@ export const RaiseImpedimentResponseSchema: GenMessage<RaiseImpedimentResponse, 
   messageDesc(file_scrum_v1_scrum_service, 5);
 
 /**
- * The contract this scheduler calls at a Scrum service. Each call comes in phases of `meta`: a try is provisional until its confirm or cancel.
- * Refusals: `failed_precondition` (the service's rules say no; not retried). Anything else that is not an answer is retried with the same key.
+ * The contract of a Scrum service that this scheduler calls. Each call is made in phases, see `meta`: a try is provisional until its confirm or cancel.
+ * Refusals, which are not retried: `failed_precondition` (the service's rules say no), `already_exists`, `not_found`, `invalid_argument` and `permission_denied`. After any other error the call is made again with the
+ * same key.
  * A confirm after a cancel is `failed_precondition`; a confirm of an unknown key is `not_found`; a cancel of an unknown key is recorded, so that a late try is refused;
  * the same key and phase with other content is `already_exists`.
  *
@@ -371,7 +372,7 @@ export const ScrumService: GenService<{
     output: typeof AttachIncrementEvidenceResponseSchema;
   },
   /**
-   * Records that a backlog item met the Definition of Done, with the evidence it rests on.
+   * Records that backlog items meet the Definition of Done, with the evidence for it.
    *
    * @generated from rpc scrum.v1.ScrumService.RecordItemDone
    */
