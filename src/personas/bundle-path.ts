@@ -10,7 +10,7 @@ export function faultOfPath(path: string): string | undefined {
   if (path === "") return "has no name";
   if (path.startsWith("/")) return "is absolute; a path is relative to the bundle";
   if (parts.includes("..") || parts.includes(".") || parts.includes("")) return 'has a part that is ".", ".." or empty';
-  if (/[\p{Cc}\\\uFFFD]/u.test(path)) return "has a control character, a backslash or bytes that are no UTF-8";
+  if (/[\p{Cc}\\\uFFFD]/u.test(path)) return "has a control character, a backslash or bytes that are not UTF-8";
   if (path !== path.normalize("NFC")) return "is not in Unicode normalisation form C";
   if (parts.length > deepestPath) return `is ${parts.length} levels deep; ${deepestPath} are allowed`;
   if (splitPath(path) === undefined)

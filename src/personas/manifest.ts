@@ -99,9 +99,9 @@ function faultOfSchema(path: string, files: readonly BundleFile[]): FaultOf {
   try {
     if (ajv.validateSchema(schema)) return undefined;
   } catch (error) {
-    return { rule: `is no schema: ${error instanceof Error ? error.message : error}`, remedy: "use draft 2020-12" };
+    return { rule: `is not a schema: ${error instanceof Error ? error.message : error}`, remedy: "use draft 2020-12" };
   }
-  return { rule: `is no schema of draft 2020-12: ${ajv.errorsText(ajv.errors)}`, remedy: `correct ${path}` };
+  return { rule: `is not a schema of draft 2020-12: ${ajv.errorsText(ajv.errors)}`, remedy: `correct ${path}` };
 }
 
 /** @returns the first reference that leads out of the schema */

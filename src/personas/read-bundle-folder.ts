@@ -54,7 +54,7 @@ function entriesOf(dir: string) {
   const entries = readdirSync(dir, { withFileTypes: true });
   const foreign = entries.find(({ name }) => name.includes("\uFFFD"));
   if (foreign === undefined) return entries;
-  throw new InvalidBundleError(`${join(dir, foreign.name)} has a name that is no UTF-8; rename it`);
+  throw new InvalidBundleError(`${join(dir, foreign.name)} has a name that is not UTF-8; rename it`);
 }
 
 /** Does not follow a link and does not wait for a pipe that replaced the file meanwhile. */

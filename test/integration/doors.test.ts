@@ -112,7 +112,7 @@ describe("JSON that is not wholly understood", () => {
       '{"pageSize":9007199254740993}',
       /pageSize "9007199254740993": must be a number that a double holds exactly/,
     ],
-    ["bytes that are no UTF-8", Buffer.from([0x7b, 0x22, 0xff, 0x22, 0x3a, 0x31, 0x7d]), /JSON is UTF-8/],
+    ["bytes that are not UTF-8", Buffer.from([0x7b, 0x22, 0xff, 0x22, 0x3a, 0x31, 0x7d]), /JSON is UTF-8/],
     [
       "a tower of lists",
       `{"pageSize":${"[".repeat(100_000)}${"]".repeat(100_000)}}`,

@@ -205,8 +205,8 @@ describe("a bundle that is not a bundle is refused, and nothing of it stays:", (
   });
 
   it.each([
-    ["no tar", Buffer.from("no tar".repeat(200)), /is no tar/],
-    ["a tar that is cut off", undefined, /is no tar/],
+    ["no tar", Buffer.from("no tar".repeat(200)), /is not a tar/],
+    ["a tar that is cut off", undefined, /is not a tar/],
   ])("%s", async (_, bytes, rule) => {
     const tar = bytes ?? (await tarWith([{ name: "x" }], "x".repeat(5_000))).subarray(0, 3_000);
     const { digest, fetch } = counted(tar);

@@ -143,7 +143,7 @@ describe("a workspace that was made to harm its capture", () => {
     expect(await readOut(asked, AbortSignal.timeout(quick))).toEqual({ reason: expect.stringContaining("not there") });
   });
 
-  it("names bytes that are no UTF-8 and leaves such files out", async () => {
+  it("names bytes that are not UTF-8 and leaves such files out", async () => {
     const workspace = await world.workspaceOf({ "a.txt": "a\n" });
     await workspace.put({ "bad\xff\xfename.txt": "b\n", "dir\xc3/x.txt": "x\n", "good.txt": "g\n" });
     const { capture } = await workspace.capture();

@@ -125,7 +125,7 @@ describe("a persona that misbehaves comes to a typed end, and nothing of it surv
     const after = JSON.stringify({ type: "message", text: "all tests passed" });
     const { end, texts } = await persona("sends", [JSON.stringify({ type, status: "COMPLETED" }), after]);
     expect(end).toMatchObject({ state: "STEP_STATE_FAILED", cause: "protocol_error" });
-    expect(end.reason).toContain(`"${type}", which only the host says`);
+    expect(end.reason).toContain(`"${type}", which only the host may send`);
     expect(texts).toEqual([]);
   });
 
@@ -146,7 +146,7 @@ describe("a persona that misbehaves comes to a typed end, and nothing of it surv
       { message: { text: "ab\ufffdcd", stepId: "mend" } },
       {
         message: {
-          text: "lines left out that are no event a persona may send: 7; line 1 is no JSON",
+          text: "lines left out that are not events a persona may send: 7; line 1 is not JSON",
           stepId: "mend",
           truncated: true,
         },

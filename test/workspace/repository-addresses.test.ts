@@ -61,7 +61,7 @@ describe("a URL", () => {
     await expect(prepareBase(repositories(), { url: borrower.url })).rejects.toThrow("takes objects from elsewhere");
     putFile(join(root, "pointer/.git"), `gitdir: ${outside.path}/.git\n`);
     await expect(prepareBase(repositories(), { url: `file://${root}/pointer` })).rejects.toThrow(
-      "no whole git repository",
+      "not a complete git repository",
     );
   });
 });

@@ -141,7 +141,7 @@ describe("a persona's folder", () => {
     [
       "a schema that is none",
       (at: string) => put(at, "result.schema.json", '{"type":"text"}'),
-      "is no schema of draft 2020-12",
+      "is not a schema of draft 2020-12",
     ],
     [
       "a schema of another draft",

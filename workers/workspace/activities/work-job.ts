@@ -40,7 +40,8 @@ export function boxLimitsOf(policy: EffectivePolicyJson, step: StepJson): BoxLim
     idleMs: millisecondsOf(idleTime),
   };
   const missing = Object.entries(limits).find(([, value]) => !(value > 0));
-  if (missing !== undefined) throw new Error(`the run's policy has no ${missing[0]}; it must bound everything`);
+  if (missing !== undefined)
+    throw new Error(`the run's policy has no ${missing[0]}; a compiled policy has every limit`);
   return limits;
 }
 

@@ -169,7 +169,7 @@ function recordsOf(text: string): readonly Listed[] {
   const listed = records.slice(0, -2); // without the end record and the empty text after its NUL
   const fault = listed.indexOf(undefined);
   if (!/(^|\0)end \d+ \0$/.test(text) || fault !== -1)
-    throw new CaptureError("the listing of the workspace is not whole");
+    throw new CaptureError("the listing of the workspace is incomplete");
   return listed.filter((each) => each !== undefined);
 }
 

@@ -36,7 +36,7 @@ export function createReadOut({
   return async ({ slot, home, workspace, path, maxBytes }, signal) => {
     const names = path.split("/");
     if (path.includes("\0") || names.some((name) => ["", ".", ".."].includes(name)))
-      return { reason: `${path} is no path below the workspace; name the file from the repository's root` };
+      return { reason: `${path} is not a path below the workspace; name the file from the repository's root` };
     const archive: Buffer[] = [];
     const end = await sandbox.run(
       {
@@ -80,12 +80,12 @@ async function firstFile(archive: readonly Buffer[], path: string, maxBytes: num
         entry.resume(); // a folder on the way
         continue;
       }
-      if (type !== "file") return { reason: `${path} is no regular file but a ${type ?? "thing unknown"}` };
+      if (type !== "file") return { reason: `${path} is not a regular file but a ${type ?? "thing unknown"}` };
       if (size > maxBytes) return { reason: tooLarge(path, maxBytes) };
       const chunks: Buffer[] = [];
       for await (const chunk of entry) chunks.push(chunk as Buffer);
       const bytes = Buffer.concat(chunks);
-      return bytes.length === size ? { bytes } : { reason: `${path} could not be read whole` };
+      return bytes.length === size ? { bytes } : { reason: `${path} could not be read completely` };
     }
   } catch (error) {
     return { reason: `${path} could not be read: ${error instanceof Error ? error.message : String(error)}` };

@@ -58,7 +58,11 @@ async function folderAddress(
   const gitDir = (await lstat(inner).catch(() => undefined)) === undefined ? folder : inner;
   for (const path of ["", "objects", "objects/pack", "objects/info", "refs"].map((name) => join(gitDir, name)))
     if ((await lstat(path).catch(() => undefined))?.isDirectory() !== true)
-      throw refused(url, `is no whole git repository: "${path}" is no folder of its own`, "clone it to that place");
+      throw refused(
+        url,
+        `is not a complete git repository: "${path}" is not a folder of the repository itself`,
+        "clone it to that place",
+      );
   for (const name of ["objects/info/alternates", "commondir"])
     if ((await lstat(join(gitDir, name)).catch(() => undefined)) !== undefined)
       throw refused(

@@ -80,7 +80,7 @@ async function readFiles(digest: string, tar: Buffer): Promise<ReadonlyMap<strin
   } catch (error) {
     throw error instanceof BundleAlteredError
       ? error
-      : refuse(`it is no tar: ${error instanceof Error ? error.message : String(error)}`, { cause: error });
+      : refuse(`it is not a tar: ${error instanceof Error ? error.message : String(error)}`, { cause: error });
   }
   for (const folder of foldersOf([...files.keys(), ...folders]))
     if (files.has(folder)) throw refuse(`the path "${folder}" is a file and a folder`);
@@ -91,7 +91,7 @@ function faultOfPath(path: string): string | undefined {
   const parts = path.split("/");
   if (parts.some((part) => part === "" || part === "." || part === ".."))
     return 'must be relative, without a part that is empty, "." or ".."';
-  if (/[\p{Cc}\\\uFFFD]/u.test(path)) return "has a control character, a backslash or bytes that are no UTF-8";
+  if (/[\p{Cc}\\\uFFFD]/u.test(path)) return "has a control character, a backslash or bytes that are not UTF-8";
   if (path !== path.normalize("NFC")) return "is not in Unicode normalisation form C";
   if (parts.length > deepest) return `has ${parts.length} levels; ${deepest} are allowed`;
   if (Buffer.byteLength(path) > longestPathBytes) return `has more than ${longestPathBytes} bytes`;

@@ -52,9 +52,9 @@ export function readChannelLine(line: Uint8Array, stepId: string, clean: (text: 
   try {
     said = JSON.parse(decoder.decode(line));
   } catch (error) {
-    return { kind: "dropped", fault: error instanceof SyntaxError ? "is no JSON" : "is no UTF-8" };
+    return { kind: "dropped", fault: error instanceof SyntaxError ? "is not JSON" : "is not UTF-8" };
   }
-  if (!isObject(said)) return { kind: "dropped", fault: "is no JSON object" };
+  if (!isObject(said)) return { kind: "dropped", fault: "is not a JSON object" };
   const { type } = said;
   if (typeof type !== "string") return { kind: "dropped", fault: "has no type" };
   if (speaksForHost(type)) return { kind: "forged", type: cutText(clean(withoutEscapes(type)), most.type) };
@@ -122,7 +122,7 @@ function eventOf(
       return { progress: { stepId, percent: Math.round(percent), text: shown(text, most.text) } };
     }
     default:
-      return "has a type that nobody knows";
+      return "has an unknown type";
   }
 }
 

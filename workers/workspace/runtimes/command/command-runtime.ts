@@ -73,7 +73,7 @@ async function judge(end: BoxEnd, said: Said, lastLine: string, bundle: Bundle):
   if (said.forged !== undefined)
     return {
       cause: "protocol_error",
-      reason: `it sent an event of type "${said.forged}", which only the host says, from what it saw; a persona may send message, plan, tool.requested, tool.started, tool.output, tool.completed, artifact, progress and one last result`,
+      reason: `it sent an event of type "${said.forged}", which only the host may send; a persona may send message, plan, tool.requested, tool.started, tool.output, tool.completed, artifact, progress and one last result`,
     };
   const forced = forcedEnd(end);
   if (forced !== undefined) return forced;

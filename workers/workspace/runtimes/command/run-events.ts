@@ -135,7 +135,7 @@ export function createRunEvents(deps: {
       await takeAll(lines.end());
       const note = (text: string) => say({ message: { text, stepId, truncated: true } });
       if (dropped.count > 0)
-        await note(`lines left out that are no event a persona may send: ${dropped.count}; ${dropped.first}`);
+        await note(`lines left out that are not events a persona may send: ${dropped.count}; ${dropped.first}`);
       if (over > 0)
         await note(
           `events left out because they were too many: ${over}; taken are ${eventsPerSecond} a second, ${mostEvents} and ${mostBytes} bytes in all`,
