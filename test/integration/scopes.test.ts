@@ -216,7 +216,7 @@ describe("every method that is served", () => {
     const isRead = permissionOf(method) === Permission.READ;
     expect({ name, code: answer.code }).toEqual({ name, code: isRead ? undefined : Code.InvalidArgument });
     if (isRead) expect(Object.values(owned).some((id) => answer.told.includes(id))).toBe(true);
-    else expect(answer.told).toContain('name it in the header x-scope-orgid instead of "*"');
+    else expect(answer.told).toContain("name it in the header x-scope-orgid");
     expect(await rowsOf(owner, "org")).toEqual(before);
   });
 
