@@ -68,6 +68,16 @@ const protobuf = /^@bufbuild\/protobuf(\/(wkt|wire|reflect|codegenv2))?$/;
 /** The sole importer of each engine's driver. */
 const drivers = ["kafka", "postgres", "s3", "temporal", "signing"];
 
+/** Folders of src whose stores alone write a table. */
+const writersOfTable: Readonly<Record<string, readonly string[]>> = {
+  runs: ["runs"],
+  run_references: ["runs"],
+  run_streams: ["runs"],
+  run_events: ["runs"],
+  run_queue: ["runs", "admission"], // admission claims and starts what runs put in and take out
+  outbox: ["runs/outbox"],
+};
+
 const allSource = [...rooms, "drivers", "api", "processes", "client", "cli", "config", "telemetry", "gen"];
 
 interface Import {
@@ -121,6 +131,20 @@ describe("the import table", () => {
     const offenders = code
       .filter((file) => file.startsWith("src/") && !/-store\.ts$|^src\/(drivers\/postgres|gen)\//.test(file))
       .filter((file) => literals(read(file)).some((literal) => sql.test(literal)));
+    expect(offenders).toEqual([]);
+  });
+
+  it("writes runs, their events, their queue and the outbox only in the rooms that own these tables", () => {
+    const writes = new RegExp(
+      `\\b(?:insert into|update|delete from)\\s+(${Object.keys(writersOfTable).join("|")})\\b`,
+      "g",
+    );
+    const offenders = code
+      .filter((file) => file.startsWith("src/"))
+      .flatMap((file) =>
+        literals(read(file)).flatMap((text) => [...text.matchAll(writes)].map(([, table = ""]) => ({ file, table }))),
+      )
+      .filter(({ file, table }) => !writersOfTable[table]?.some((folder) => file.startsWith(`src/${folder}/`)));
     expect(offenders).toEqual([]);
   });
 

@@ -1,9 +1,11 @@
-import { setTimeout as sleep } from "node:timers/promises";
+import type { Loop } from "../loops/loop.ts";
+import { createLoop } from "../loops/loop.ts";
+import type { ExaminedRun } from "../runs/unexamined-run-store.ts";
 import { releaseStuck, runHeldUp } from "../telemetry/events.ts";
 import type { Log } from "../telemetry/log.ts";
 import type { InTransaction } from "../tenancy/transaction.ts";
 import { longestShownReason, shownText } from "../text/strangers-text.ts";
-import type { ExaminedRun, Note } from "./reconcile-store.ts";
+import type { Note } from "./reconcile-store.ts";
 import { findOverdueRuns, forgetUnseen, noteFindings, takeSilentRuns } from "./reconcile-store.ts";
 import { arePlacesStuck } from "./unbegun-cap-store.ts";
 import type { LookAnswer, Workflows } from "./workflows.ts";
@@ -11,8 +13,6 @@ import type { LookAnswer, Workflows } from "./workflows.ts";
 const sweepMs = 1_000;
 /** Most runs that one sweep examines: one process asks Temporal at most 50 times a second, however many runs were lost. */
 const batchSize = 50;
-/** While Temporal does not answer. */
-const pauseMs = 5_000;
 
 export interface ReconcileRunsDeps {
   readonly inTransaction: InTransaction;
@@ -23,9 +23,7 @@ export interface ReconcileRunsDeps {
   readonly log: Log;
 }
 
-/** A loop that checks runs; it ends with the signal. */
-export interface ReconcileRuns {
-  run(signal: AbortSignal): Promise<void>;
+export interface ReconcileRuns extends Loop {
   /** Runs wait for a place, and all places are held by runs that do not begin. */
   isReleaseStuck(): boolean;
 }
@@ -49,8 +47,7 @@ export function createReconcileRuns(deps: ReconcileRunsDeps): ReconcileRuns {
     answer: await deps.workflows.look(run),
   });
 
-  /** @returns whether Temporal answered */
-  const examine = async (): Promise<boolean> => {
+  const examine = async (): Promise<void> => {
     const silent = await inTransaction(async (transaction) => {
       await forgetUnseen(transaction, Math.max(60, 3 * afterSeconds));
       const overdue = await findOverdueRuns(transaction, afterSeconds, batchSize);
@@ -65,9 +62,7 @@ export function createReconcileRuns(deps: ReconcileRunsDeps): ReconcileRuns {
     const news = await inTransaction((transaction) => noteFindings(transaction, notes));
     for (const note of news) if (note.finding !== "silent") runHeldUp(log, note);
     const away = looked.find(({ answer }) => answer.state === "away");
-    if (away?.answer.state === "away")
-      log.warn({ err: away.answer.cause }, "Temporal does not answer questions about runs");
-    return away === undefined;
+    if (away?.answer.state === "away") throw away.answer.cause;
   };
 
   const watchPlaces = async (): Promise<void> => {
@@ -78,18 +73,15 @@ export function createReconcileRuns(deps: ReconcileRunsDeps): ReconcileRuns {
 
   return {
     isReleaseStuck: () => isStuck,
-    run: async (signal) => {
-      while (!signal.aborted) {
-        let waitMs = sweepMs;
-        try {
-          if (!(await examine())) waitMs = pauseMs;
-          await watchPlaces();
-        } catch (error) {
-          log.warn({ err: error }, "runs can't be reconciled; trying on");
-        }
-        await sleep(waitMs, undefined, { signal }).catch(() => undefined);
-      }
-    },
+    ...createLoop({
+      sweepMs,
+      round: async () => {
+        await watchPlaces();
+        await examine();
+        return false;
+      },
+      onError: (error) => log.warn({ err: error }, "runs can't be compared with Temporal; trying again"),
+    }),
   };
 }
 

@@ -1,4 +1,3 @@
-import { setTimeout as sleep } from "node:timers/promises";
 import { createPumpCommands } from "../admission/pump-commands.ts";
 import { createReconcileRuns } from "../admission/reconcile-runs.ts";
 import { createReleaseRuns } from "../admission/release-runs.ts";
@@ -13,6 +12,7 @@ import { createNotifier } from "../drivers/postgres/notifier.ts";
 import { ensureRunEventPartitions } from "../drivers/postgres/partitions.ts";
 import { answers, createPool } from "../drivers/postgres/pool.ts";
 import { createTemporal } from "../drivers/temporal/workflow-client.ts";
+import { createLoop } from "../loops/loop.ts";
 import { createAcceptRequests } from "../requests/accept-requests.ts";
 import { requestTopic } from "../runs/outbox/topics.ts";
 import { deliveriesQuarantined } from "../telemetry/events.ts";
@@ -101,6 +101,14 @@ export async function main(environment: NodeJS.ProcessEnv, signal: AbortSignal):
     now,
   });
   await ensureRunEventPartitions(pool);
+  const partitions = createLoop({
+    sweepMs: partitionUpkeepMs,
+    round: async () => {
+      await ensureRunEventPartitions(pool);
+      return false;
+    },
+    onError: (error) => log.warn({ err: error }, "partitions of run events can't be made; trying again"),
+  });
   const health = await serveHealth({
     address: config.AUTOMATION_HEALTH_ADDRESS,
     check: async () => ({
@@ -112,7 +120,7 @@ export async function main(environment: NodeJS.ProcessEnv, signal: AbortSignal):
   });
   const stopping = new AbortController();
   const ending = AbortSignal.any([signal, stopping.signal]);
-  const loops = [release.run(ending), pump.run(ending), reconcile.run(ending), keepPartitions(ending)];
+  const loops = [release.run(ending), pump.run(ending), reconcile.run(ending), partitions.run(ending)];
   try {
     await source.run(ending);
   } finally {
@@ -120,12 +128,5 @@ export async function main(environment: NodeJS.ProcessEnv, signal: AbortSignal):
     await Promise.allSettled(loops);
     await Promise.allSettled([listener.close(), notifier.close(), temporal.close(), health.close()]);
     await pool.end();
-  }
-
-  async function keepPartitions(until: AbortSignal): Promise<void> {
-    while (!until.aborted) {
-      await sleep(partitionUpkeepMs, undefined, { signal: until }).catch(() => undefined);
-      if (!until.aborted) await ensureRunEventPartitions(pool).catch(onError);
-    }
   }
 }

@@ -9,6 +9,7 @@ import { createListRuns } from "../../src/runs/list-runs.ts";
 import { beginNextGeneration } from "../../src/runs/run-store.ts";
 import { genesis, hashEvent } from "../../src/runs/stream/chain-events.ts";
 import { logBounds } from "../../src/runs/stream/log-bounds.ts";
+import { canonicalJson } from "../../src/text/canonical-json.ts";
 import { scopeOf, workspaces } from "../support/builders/declared.ts";
 
 import type { Reporting, Said } from "../support/worlds/reporting.ts";
@@ -82,6 +83,14 @@ describe("what a worker reports", () => {
     await report(runId, { attempt: 1, events: [message(1), message(2)] });
     await Promise.all([1, 2, 3].map(() => report(runId, { attempt: 1, events: [message(1), message(2), message(3)] })));
     expect(await workKeysOf(runId)).toEqual(["work/1/1/1/1", "work/1/1/1/2", "work/1/1/1/3"]);
+  });
+
+  it("is counted in bytes of the log, as are all events since the run was accepted", async () => {
+    const runId = await begunRun();
+    await report(runId, { attempt: 1, events: [message(1, "ü".repeat(100))] });
+    const { rows } = await superuser.query("select size_bytes from run_streams where run_id = $1", [runId]);
+    const log = (await eventsOf(runId)).map((event) => `${canonicalJson(event)}\n`).join("");
+    expect(rows).toEqual([{ size_bytes: Buffer.byteLength(log) }]);
   });
 
   it("fills the log up to its bound, which is said before anything is left out, over all attempts", async () => {
