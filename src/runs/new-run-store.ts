@@ -5,7 +5,7 @@ import { insertReferences } from "./run-reference-store.ts";
 import { beginStreams } from "./stream/run-event-store.ts";
 import { nextLimit } from "./time-limits.ts";
 
-/** Writes new runs with their references, their places in the queue and their first events, and has these published. */
+/** Writes new runs with their references, queue entries and first events, which are then published. */
 export async function insertRuns(transaction: Transaction, runs: readonly NewRun[]): Promise<void> {
   if (runs.length === 0) return;
   const rows = runs.map(({ run }) => ({ ...run, dueAt: nextLimit(run)?.dueAt }));

@@ -35,16 +35,16 @@ export interface AcceptedRun
     > {
   /** 1 (first) to 5 (last). */
   readonly priority: number;
-  /** What Temporal's pages show of the request. */
+  /** What Temporal's web pages show of the request. */
   readonly shown: { readonly goal: string; readonly personas: readonly object[] };
 }
 
-/** A run as it is written first, with the event that it begins with. */
+/** A new run with its first event. */
 export interface NewRun extends StreamAddition {
   readonly run: RunRow & Pick<AcceptedRun, "priority" | "shown">;
 }
 
-/** @param at - when it was accepted, UTC: its limits count from here */
+/** @param at - time of acceptance, UTC; time limits count from here */
 export function newRun(accepted: AcceptedRun, at: Date): NewRun {
   const run: NewRun["run"] = {
     ...accepted,

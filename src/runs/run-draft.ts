@@ -7,22 +7,22 @@ import { chainEvents } from "./stream/chain-events.ts";
 import type { TimedRun, TimeLimit } from "./time-limits.ts";
 import { nextLimit } from "./time-limits.ts";
 
-/** What is going to be said about a run from one point of its stream on, worked out before it is written. */
+/** The next events and status changes of a run, prepared before they are written. */
 export interface RunDraft {
-  /** Where the stream must stand when the draft is written. */
+  /** Head of the stream that the draft follows; the stream must still be there when the draft is written. */
   readonly base: StreamHead;
   readonly run: RunRow;
   readonly head: StreamHead;
   readonly events: readonly ChainedEvent[];
-  /** The run after each change of its status, in their order. */
+  /** The run after each change of its status, in order. */
   readonly moves: readonly RunRow[];
-  /** Adds events; sequence, time and hash are given here. */
+  /** Adds events; sets their sequence, time and hash. */
   append(drafts: readonly EventDraft[]): void;
   /** Changes the status and adds its event. @throws IllegalTransitionError */
   moveTo(status: RunStatus, writerKey: string, why?: { readonly reason?: string; readonly outcome?: RunOutcome }): void;
 }
 
-/** @param at - time of everything the draft says, UTC */
+/** @param at - time of all events and changes, UTC */
 export function draftRun(start: RunRow, base: StreamHead, at: Date): RunDraft {
   let run = start;
   let head = base;
@@ -57,14 +57,14 @@ export function draftRun(start: RunRow, base: StreamHead, at: Date): RunDraft {
   };
 }
 
-/** The event that tells a new status, with the limit of time that runs from then on. @param run - as it is after the change */
+/** The event of a new status, with the time limit that applies from then on. @param run - after the change */
 export function statusEvent(
   writerKey: string,
   run: TimedRun,
   change: {
     readonly previous?: RunStatus;
     readonly reason?: string;
-    /** The end that the run has, or that SEALING leads to. */
+    /** The end of the run, or the end that SEALING leads to. */
     readonly end?: RunOutcome | undefined;
   } = {},
 ): EventDraft {
@@ -82,10 +82,10 @@ export function statusEvent(
   };
 }
 
-/** A limit as people see it. */
+/** A time limit in the form of the api. */
 export const limitToJson = ({ cause, dueAt }: TimeLimit): TimeLimitJson => ({ cause, dueAt: dueAt.toISOString() });
 
-/** What every event of the run carries. */
+/** The context that every event of the run has. */
 export function eventContextOf(
   run: Pick<RunRow, "tenant" | "org" | "profileId" | "profileVersion" | "cadenceId" | "references">,
 ): EventContextJson {

@@ -22,7 +22,7 @@ export async function enqueueAgain(transaction: Transaction, run: Pick<RunRow, "
   );
 }
 
-/** Takes runs that have ended out of the queue. */
+/** Removes runs that have ended from the queue. */
 export async function leaveQueue(
   transaction: Transaction,
   runs: readonly Pick<RunRow, "tenant" | "runId">[],

@@ -64,7 +64,7 @@ export const runColumns = `
   r.begun_at as "begunAt", r.ended_at as "endedAt", r.work_begun_at as "workBegunAt", r.sealing_at as "sealingAt", r.waiting, r.cancel, r.attempt,
   r.queue_limit_seconds as "queueLimitSeconds", r.work_limit_seconds as "workLimitSeconds", r.handoff_limit_seconds as "handoffLimitSeconds"`;
 
-/** The run, or undefined when the bound tenant has none of that id. */
+/** The run, or undefined when the bound scope has no such run. */
 export async function findRun(transaction: Transaction, tenant: string, runId: string): Promise<RunRow | undefined> {
   const { rows } = await transaction.query<RunRow>(
     `select ${runColumns} from runs as r where r.tenant = $1 and r.run_id = $2`,
@@ -78,7 +78,7 @@ export async function hasRun(transaction: Transaction, tenant: string, runId: st
   return rowCount === 1;
 }
 
-/** Writes a new status of each run, with its times. The caller holds the streams' locks and has asked the state machine. */
+/** Writes the new status of each run, with its times. The caller holds the streams' locks and has checked the transitions. */
 export async function updateStatuses(transaction: Transaction, runs: readonly RunRow[]): Promise<void> {
   const rows = runs.map((run) => ({
     tenant: run.tenant,
@@ -98,26 +98,28 @@ export async function updateStatuses(transaction: Transaction, runs: readonly Ru
   );
 }
 
-/** Writes that a worker takes up the work: from the first try on its limit counts. The caller holds the stream's lock. */
+/** Records that a worker has begun an attempt of the work; the work limit counts from the first one. The caller holds the stream's lock. */
 export async function takeUpWork(transaction: Transaction, run: RunRow): Promise<void> {
   await transaction.query(
     `update runs set work_begun_at = $3, due_at = $4, attempt = $5 where tenant = $1 and run_id = $2`,
-    [...[run.tenant, run.runId, run.workBegunAt, nextLimit(run)?.dueAt, JSON.stringify(run.attempt)]],
+    [run.tenant, run.runId, run.workBegunAt, nextLimit(run)?.dueAt, JSON.stringify(run.attempt)],
   );
 }
 
-/** Writes what the work waits for, or that it goes on. */
+/** Records what the run waits for; null: it no longer waits. */
 export async function setWaiting(
   transaction: Transaction,
   run: Pick<RunRow, "tenant" | "runId">,
   waiting: WorkWaitingJson | null,
 ): Promise<void> {
   await transaction.query("update runs set waiting = $3 where tenant = $1 and run_id = $2", [
-    ...[run.tenant, run.runId, waiting && JSON.stringify(waiting)],
+    run.tenant,
+    run.runId,
+    waiting && JSON.stringify(waiting),
   ]);
 }
 
-/** Writes that queued runs got a place. The caller holds the streams' locks and has asked the state machine. */
+/** Moves queued runs to ADMITTED. The caller holds the streams' locks and has checked the transitions. */
 export async function admitRuns(
   transaction: Transaction,
   runs: readonly Pick<RunRow, "tenant" | "runId">[],
@@ -131,7 +133,7 @@ export async function admitRuns(
   );
 }
 
-/** The secret that the run's workflow was started with; no part of `RunRow`, so that it is read here alone. */
+/** The secret that the run's workflow was started with. It is not part of `RunRow`, so that nothing else reads it. */
 export async function findStartCapability(
   transaction: Transaction,
   run: Pick<RunRow, "tenant" | "runId">,
@@ -164,7 +166,7 @@ export async function admitExecution(
   return rowCount === 1;
 }
 
-/** Makes the run startable as its next generation, under a new capability; attempts of its work count anew. The caller holds the stream's lock. */
+/** Queues the run again as its next generation, with a new capability; attempts of its work count from 1 again. The caller holds the stream's lock. */
 export async function beginNextGeneration(
   transaction: Transaction,
   run: Pick<RunRow, "tenant" | "runId" | "generation">,
@@ -179,7 +181,7 @@ export async function beginNextGeneration(
   ]);
 }
 
-/** @returns what the ref was resolved to when it was told first; undefined: not told yet */
+/** Stores the base commit unless the run has one. @returns the stored one; undefined: there is no such run */
 export async function keepBaseCommit(
   transaction: Transaction,
   run: Pick<RunRow, "tenant" | "runId">,

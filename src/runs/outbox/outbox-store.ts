@@ -1,14 +1,10 @@
 import type { Transaction } from "../../tenancy/transaction.ts";
 import type { BusRecord } from "./bus-record.ts";
+import type { HeldLane } from "./lane-lease-store.ts";
+import { renewLanes } from "./lane-lease-store.ts";
 import { laneOf, runEventTopic } from "./topics.ts";
 
-/** A lane that a relay holds, by the epoch of its lease. */
-export interface HeldLane {
-  readonly lane: number;
-  readonly epoch: number;
-}
-
-/** What waits in a lane: a pointer at events of a run, or a record that stands here whole. */
+/** A row of the outbox: a pointer to events of a run, or a complete record. */
 export interface OutboxRow {
   readonly id: number;
   readonly kind: "run_events" | "record";
@@ -22,7 +18,7 @@ export interface OutboxRow {
   readonly body: Buffer | null;
 }
 
-/** Where an event belongs among others; what is not known is absent. */
+/** How an event relates to others; unknown ids are absent. */
 export interface EventContext {
   readonly correlationId?: string | null;
   /** Id of the event that caused it. */
@@ -32,7 +28,7 @@ export interface EventContext {
   readonly tracestate?: string | null;
 }
 
-/** An event that is to be published, in its stored form. */
+/** An event to publish, as stored. */
 export interface UnpublishedEvent extends EventContext {
   readonly tenant: string;
   readonly org: string;
@@ -43,14 +39,14 @@ export interface UnpublishedEvent extends EventContext {
   readonly json: string;
 }
 
-/** How far a run's events are to be published. */
+/** The last sequence of a run to publish. */
 export interface Goal {
   readonly tenant: string;
   readonly runId: string;
   readonly throughSequence: number;
 }
 
-/** A message of our own that goes to the bus with the transaction that decided it. */
+/** A record that is published after its transaction has committed. */
 export interface OutboxRecord extends BusRecord {
   readonly lane: number;
   /** Null when it belongs to no tenant. */
@@ -58,7 +54,7 @@ export interface OutboxRecord extends BusRecord {
   readonly topic: string;
 }
 
-/** Has the events of runs published, once the transaction has committed. */
+/** Gets events of runs published after the transaction has committed. */
 export async function insertPointers(transaction: Transaction, goals: readonly Goal[]): Promise<void> {
   await transaction.query(
     `insert into outbox (lane, kind, tenant, run_id, through_sequence, topic, key)
@@ -68,7 +64,7 @@ export async function insertPointers(transaction: Transaction, goals: readonly G
   );
 }
 
-/** Has records published, once the transaction has committed. */
+/** Gets records published after the transaction has committed. */
 export async function insertRecords(transaction: Transaction, records: readonly OutboxRecord[]): Promise<void> {
   if (records.length === 0) return;
   await transaction.query(
@@ -85,40 +81,6 @@ const outboxJson = ({ headers, body, ...record }: OutboxRecord) => ({
   headers: headers.map(([name, value]) => [name, Buffer.from(value).toString("base64")]),
   body: body === null ? null : Buffer.from(body).toString("base64"),
 });
-
-/** How long a lease lasts, in seconds of database time. */
-export const leaseSeconds = 10;
-
-/** Takes every lane whose lease has ended. */
-export async function takeFreeLanes(transaction: Transaction, owner: string): Promise<HeldLane[]> {
-  const { rows } = await transaction.query<HeldLane>(
-    `update relay_lanes as l set owner = $1, epoch = l.epoch + 1, leased_until = clock_timestamp() + make_interval(secs => $2)
-     from (select lane from relay_lanes where leased_until <= clock_timestamp() for update skip locked) as free
-     where l.lane = free.lane returning l.lane, l.epoch`,
-    [owner, leaseSeconds],
-  );
-  return rows;
-}
-
-/** Prolongs leases. @returns the lanes that are still held; the others have another owner */
-export async function renewLanes(transaction: Transaction, lanes: readonly HeldLane[]): Promise<number[]> {
-  const { rows } = await transaction.query<{ lane: number }>(
-    `update relay_lanes as l set leased_until = clock_timestamp() + make_interval(secs => $3)
-     from unnest($1::int[], $2::bigint[]) as held (lane, epoch)
-     where l.lane = held.lane and l.epoch = held.epoch returning l.lane`,
-    [...columns(lanes), leaseSeconds],
-  );
-  return rows.map((row) => row.lane);
-}
-
-/** Lets lanes go before their lease ends. */
-export async function freeLanes(transaction: Transaction, lanes: readonly HeldLane[]): Promise<void> {
-  await transaction.query(
-    `update relay_lanes as l set leased_until = '-infinity'
-     from unnest($1::int[], $2::bigint[]) as held (lane, epoch) where l.lane = held.lane and l.epoch = held.epoch`,
-    columns(lanes),
-  );
-}
 
 /** The oldest rows of a lane, until either limit is reached; at least one when there is any. */
 export async function readOutbox(
@@ -139,7 +101,7 @@ export async function readOutbox(
   return rows;
 }
 
-/** Events of runs that are not yet published, run by run in the order given, until either limit is reached; at least one when there is any. */
+/** Unpublished events, run by run in the order of the goals, until either limit is reached; at least one when there is any. */
 export async function readUnpublished(
   transaction: Transaction,
   goals: readonly Goal[],
@@ -169,8 +131,8 @@ export async function readUnpublished(
 }
 
 /**
- * Writes down what the bus has: how far each run is published, and that these rows are done.
- * @returns false, and then the caller must roll back, when the lane has another owner by now
+ * Records what has been published: how far each run is, and which rows are done.
+ * @returns false when the lane has another owner now; the caller must then roll back
  */
 export async function settle(
   transaction: Transaction,
@@ -196,8 +158,6 @@ export async function settle(
   ]);
   return held.length === 1;
 }
-
-const columns = (lanes: readonly HeldLane[]) => [lanes.map(({ lane }) => lane), lanes.map(({ epoch }) => epoch)];
 
 const goalColumns = (goals: readonly Goal[]) => [
   goals.map(({ tenant }) => tenant),

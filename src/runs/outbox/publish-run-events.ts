@@ -5,8 +5,10 @@ import type { Log } from "../../telemetry/log.ts";
 import type { InTransaction } from "../../tenancy/transaction.ts";
 import type { BusRecord, Header, RecordSink } from "./bus-record.ts";
 import { splitByBytes, toBusRecord } from "./event-record.ts";
-import type { Goal, HeldLane, OutboxRow, UnpublishedEvent } from "./outbox-store.ts";
-import { freeLanes, readOutbox, readUnpublished, renewLanes, settle, takeFreeLanes } from "./outbox-store.ts";
+import type { HeldLane } from "./lane-lease-store.ts";
+import { freeLanes, renewLanes, takeFreeLanes } from "./lane-lease-store.ts";
+import type { Goal, OutboxRow, UnpublishedEvent } from "./outbox-store.ts";
+import { readOutbox, readUnpublished, settle } from "./outbox-store.ts";
 import { runEventTopic } from "./topics.ts";
 
 const sweepMs = 1_000;

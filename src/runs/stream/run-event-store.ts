@@ -9,7 +9,7 @@ export interface RunStream extends StreamHead {
   readonly closed: boolean;
 }
 
-/** Locks the run's stream until the transaction ends; taken first by everything that appends. Undefined: no such run for the tenant. */
+/** Locks the run's stream until the transaction ends; every writer of events does so first. Undefined: the bound scope has no such run. */
 export async function lockStream(
   transaction: Transaction,
   run: { readonly tenant: string; readonly runId: string },
@@ -22,7 +22,7 @@ export async function lockStream(
   return rows[0];
 }
 
-/** Locks the streams of many runs, as `lockStream` does; everybody locks them in the order of tenant and run, so that nobody waits for one another. */
+/** Locks the streams of many runs, as `lockStream` does; all callers lock in the order of tenant and run, which prevents deadlocks. */
 export async function lockStreams(
   transaction: Transaction,
   runs: readonly { readonly tenant: string; readonly runId: string }[],
@@ -36,7 +36,7 @@ export async function lockStreams(
   return new Map(rows.map(({ runId, ...head }) => [runId, head]));
 }
 
-/** The compare-and-set of a worker's report: an attempt below the one that was heard last is too late. @returns whether this attempt may speak */
+/** The compare-and-set of a worker's report: an attempt lower than the last reporting one is too late. @returns whether this attempt may report */
 export async function raiseFence(
   transaction: Transaction,
   run: { readonly tenant: string; readonly runId: string },
@@ -49,7 +49,7 @@ export async function raiseFence(
   return rowCount === 1;
 }
 
-/** Those of the keys that the run's events have already. */
+/** Which of these writer keys the run's events have already. */
 export async function findWriterKeys(
   transaction: Transaction,
   run: { readonly tenant: string; readonly runId: string; readonly day: string },
@@ -62,14 +62,14 @@ export async function findWriterKeys(
   return new Set(rows.map(({ key }) => key));
 }
 
-/** What is added to the stream of one run: its next events, and where the stream stands after them. */
+/** The next events of one run, and the head of its stream after them. */
 export interface StreamAddition {
   readonly run: Pick<RunRow, "tenant" | "org" | "runId" | "day" | "status">;
   readonly events: readonly ChainedEvent[];
   readonly head: StreamHead;
 }
 
-/** Begins the streams of new runs with their first events, and has these published. */
+/** Creates the streams of new runs with their first events, which are then published. */
 export async function beginStreams(transaction: Transaction, additions: readonly StreamAddition[]): Promise<void> {
   await Promise.all([
     transaction.query(
@@ -82,7 +82,7 @@ export async function beginStreams(transaction: Transaction, additions: readonly
 }
 
 /**
- * Appends events to the streams of any number of runs, one addition a run, and has them published. The caller holds the locks of `lockStream`.
+ * Appends events to the streams of any number of runs, one addition per run; they are then published. The caller holds the locks of the streams.
  * An addition that ends its run closes the stream.
  */
 export async function appendEvents(transaction: Transaction, additions: readonly StreamAddition[]): Promise<void> {
