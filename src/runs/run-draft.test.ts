@@ -7,9 +7,20 @@ import { genesis, hashEvent } from "./stream/chain-events.ts";
 
 const at = new Date("2026-01-02T03:04:05.678Z");
 const run = {
-  ...{ runId: "r", tenant: "acme", org: "o", profileId: "p", status: "PREPARING", references: {}, pins: null },
-  ...{ deadlineAt: null, createdAt: at, workBegunAt: at, sealingAt: null },
-  ...{ queueLimitSeconds: 60, workLimitSeconds: 60, handoffLimitSeconds: 120 },
+  runId: "r",
+  tenant: "acme",
+  org: "o",
+  profileId: "p",
+  status: "PREPARING",
+  references: {},
+  pins: null,
+  deadlineAt: null,
+  createdAt: at,
+  workBegunAt: at,
+  sealingAt: null,
+  queueLimitSeconds: 60,
+  workLimitSeconds: 60,
+  handoffLimitSeconds: 120,
 } as RunRow;
 const later = (seconds: number) => new Date(at.getTime() + seconds * 1_000);
 

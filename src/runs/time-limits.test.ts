@@ -4,8 +4,14 @@ import { exceededLimit, nextLimit, noLimitBefore } from "./time-limits.ts";
 
 const at = (seconds: number) => new Date(1_000_000 + seconds * 1_000);
 const queued: TimedRun = {
-  ...{ status: "ADMITTED", deadlineAt: null, createdAt: at(0), workBegunAt: null, sealingAt: null },
-  ...{ queueLimitSeconds: 1_000, workLimitSeconds: 10, handoffLimitSeconds: 100 },
+  status: "ADMITTED",
+  deadlineAt: null,
+  createdAt: at(0),
+  workBegunAt: null,
+  sealingAt: null,
+  queueLimitSeconds: 1_000,
+  workLimitSeconds: 10,
+  handoffLimitSeconds: 100,
 };
 const working: TimedRun = { ...queued, status: "RUNNING", workBegunAt: at(900) };
 const handingOver: TimedRun = { ...working, status: "SEALING", sealingAt: at(905) };

@@ -30,7 +30,9 @@ async function startIssuer() {
       server.closeAllConnections();
     });
   return {
-    ...{ url, fetched, close },
+    url,
+    fetched,
+    close,
     name: (issuer: string) => {
       named = issuer;
     },

@@ -88,8 +88,12 @@ function clientsFor({ tenant, runId, execution }: SealScope, receiverOf: Receive
   const routes = (router: ConnectRouter) => {
     const calls = {
       beginRun: () => Promise.reject(new Error("the run has begun")),
-      ...{ grantUploads: seal.grant, completeWork: seal.complete },
-      ...{ prepareSeal: seal.prepare, deliverHandoff: seal.deliver, commitSeal: seal.commit, abortSeal: seal.abort },
+      grantUploads: seal.grant,
+      completeWork: seal.complete,
+      prepareSeal: seal.prepare,
+      deliverHandoff: seal.deliver,
+      commitSeal: seal.commit,
+      abortSeal: seal.abort,
     };
     router.service(RunWorkerService, createRunWorkerService(calls));
     router.service(GraphService, createGraphService({ listElements: createListElements(sealing) }));

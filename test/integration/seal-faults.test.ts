@@ -75,7 +75,9 @@ describe("committing, while things break", () => {
     const { rows } = await sealing.admin.query("select log_sha256 from seals where run_id = $1", [scope.runId]);
     const Key = objectKeyOf(scopeOf("acme"), rows[0].log_sha256);
     const client = new S3Client({
-      ...{ endpoint: sealing.engines.s3.endpoint, region: sealing.engines.s3.region, forcePathStyle: true },
+      endpoint: sealing.engines.s3.endpoint,
+      region: sealing.engines.s3.region,
+      forcePathStyle: true,
       credentials: sealing.engines.s3,
     });
     const original = await client.send(new GetObjectCommand({ Bucket: sealing.engines.s3.bucket, Key }));

@@ -65,8 +65,17 @@ describe("what a worker reports", () => {
     await report(runId, { attempt: 1, events: all });
     const events = await eventsOf(runId);
     expect(events.map(({ writerKey }) => writerKey)).toEqual([
-      ...["accept", "begin/1", "work/1/1/1/1", "work/1/1/1/2", "work/1/1/1/running"],
-      ...["work/1/1/1/3", "work/1/1/1/4", "work/1/1/1/5", "work/1/1/1/6", "work/1/1/1/7", "work/1/1/1/8"],
+      "accept",
+      "begin/1",
+      "work/1/1/1/1",
+      "work/1/1/1/2",
+      "work/1/1/1/running",
+      "work/1/1/1/3",
+      "work/1/1/1/4",
+      "work/1/1/1/5",
+      "work/1/1/1/6",
+      "work/1/1/1/7",
+      "work/1/1/1/8",
     ]);
     expect(events[3]?.workspace).toEqual(workspace);
     expect(events[4]?.status).toMatchObject({ status: "RUN_STATUS_RUNNING", previous: "RUN_STATUS_PREPARING" });
@@ -108,7 +117,11 @@ describe("what a worker reports", () => {
     });
     await report(runId, { attempt: 2, events: [message(1)] });
     expect((await eventsOf(runId)).slice(2).map(({ writerKey }) => writerKey)).toEqual([
-      ...["work/1/1/1/1", "log/nearly-full", "work/1/1/1/2", "work/1/1/1/3", "log/full"],
+      "work/1/1/1/1",
+      "log/nearly-full",
+      "work/1/1/1/2",
+      "work/1/1/1/3",
+      "log/full",
     ]);
     expect((await eventsOf(runId)).at(-1)?.message).toEqual({
       text: "the log of this run is full (100000 events and 256 MiB); what its work says from here on is not kept",

@@ -7,9 +7,17 @@ const later = new Date("2030-01-01T13:00:00Z");
 const earlier = new Date("2030-01-01T11:00:00Z");
 type Run = Parameters<typeof judgeLostRun>[0];
 const begun: Run = {
-  ...{ status: "RUNNING", generation: 1, desiredState: "RUN" },
-  ...{ createdAt: earlier, begunAt: earlier, workBegunAt: earlier, sealingAt: null },
-  ...{ queueLimitSeconds: 86_400, workLimitSeconds: 86_400, handoffLimitSeconds: 86_400, deadlineAt: later },
+  status: "RUNNING",
+  generation: 1,
+  desiredState: "RUN",
+  createdAt: earlier,
+  begunAt: earlier,
+  workBegunAt: earlier,
+  sealingAt: null,
+  queueLimitSeconds: 86_400,
+  workLimitSeconds: 86_400,
+  handoffLimitSeconds: 86_400,
+  deadlineAt: later,
 };
 const judge = (finding: Finding, run: Partial<Run> = {}, generation = run.generation ?? 1) => {
   const judgement = judgeLostRun({ ...begun, ...run }, { generation, finding, detail: "told" }, at, "scrum");
@@ -32,7 +40,9 @@ describe("a run that does not go on", () => {
   it("is driven anew when its workflow is gone or ended without an end of it, three times, and then fails", () => {
     for (const finding of ["absent", "completed"] as const)
       expect([1, 2, 3, 4].map((generation) => judge(finding, { generation }))).toEqual([
-        ...["redrive", "redrive", "redrive"],
+        "redrive",
+        "redrive",
+        "redrive",
         "FAILED workflow_lost",
       ]);
     expect(lastGeneration).toBe(4);
@@ -40,7 +50,10 @@ describe("a run that does not go on", () => {
 
   it("ends with the cause that Temporal tells", () => {
     expect(closed.filter((finding) => finding !== "completed").map((finding) => judge(finding))).toEqual([
-      ...["FAILED workflow_failed", "FAILED workflow_terminated", "CANCELLED cancelled", "FAILED workflow_failed"],
+      "FAILED workflow_failed",
+      "FAILED workflow_terminated",
+      "CANCELLED cancelled",
+      "FAILED workflow_failed",
     ]);
     const { end } = judgeLostRun(begun, { generation: 1, finding: "terminated", detail: "wrong sprint" }, at, "") as {
       end: { reason: string };

@@ -76,7 +76,9 @@ export async function startReconcileWorld() {
   const work = async () => {
     const native = await NativeConnection.connect({ address });
     const worker = await createControlWorker({
-      ...{ connection: native, namespace, workflowBundle },
+      connection: native,
+      namespace,
+      workflowBundle,
       activities: createControlActivities({
         apiFor: ({ tenant, org }) => createApiClient({ apiUrl: api.url, token: () => bearer, tenant, org }),
       }),
@@ -90,7 +92,10 @@ export async function startReconcileWorld() {
   };
 
   return {
-    ...{ api, temporal, dispatch, work },
+    api,
+    temporal,
+    dispatch,
+    work,
     client: new Client({ connection, namespace }),
     workerApi: createApiClient({ apiUrl: api.url, token: () => bearer, tenant: "acme", org: "retail" }),
     /** Temporal loses every workflow, and comes back as it was when it was new. */

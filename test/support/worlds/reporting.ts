@@ -79,11 +79,20 @@ export async function startReporting() {
   };
   return {
     /** `ahead`: how many seconds the api's clock is ahead. */
-    ...{ tenant, superuser, inScope, inRun, state, publish, beginRun },
+    tenant,
+    superuser,
+    inScope,
+    inRun,
+    state,
+    publish,
+    beginRun,
     /** A run for which an execution speaks. @returns its id */
     begunRun: async (definition = "work", more: object = {}): Promise<string> => {
       const start = createStartRun({
-        ...{ inScope, decideByDeclarations: createDecideByDeclarations(), newId: () => crypto.randomUUID(), now },
+        inScope,
+        decideByDeclarations: createDecideByDeclarations(),
+        newId: () => crypto.randomUUID(),
+        now,
         operator: { knownRoles: [], workspaces, runs },
       });
       const about = { definition: { id: definition }, workKind: "other", ...more };

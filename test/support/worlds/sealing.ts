@@ -78,15 +78,20 @@ export async function startSealing() {
     const receivers = createReceivers({ receiverOf, now: change.receiverNow ?? now, random: () => 0 });
     const deps = {
       receivers,
-      ...{ inScope, inTransaction, inRun: createInRun({ inScope, now }), objects, receiverOf, baseUri, now },
-      ...{
-        sign: signer.sign,
-        onDue,
-        onStuck: (call: StuckCall) => stuck.push(call),
-        onHeldUp: (call: HeldUpCall) => heldUp.push(call),
-        onError: console.error,
-      },
-      ...{ random: () => 0, onFallback: (error: unknown) => void fallbacks.push(error) },
+      inScope,
+      inTransaction,
+      inRun: createInRun({ inScope, now }),
+      objects,
+      receiverOf,
+      baseUri,
+      now,
+      sign: signer.sign,
+      onDue,
+      onStuck: (call: StuckCall) => stuck.push(call),
+      onHeldUp: (call: HeldUpCall) => heldUp.push(call),
+      onError: console.error,
+      random: () => 0,
+      onFallback: (error: unknown) => void fallbacks.push(error),
     };
     const examine = createExaminer({ objects, limits: examinerLimits });
     const completeWork = createCompleteWork({ ...deps, examine });
@@ -120,7 +125,17 @@ export async function startSealing() {
   const beginRun = createBeginRun(admin);
 
   return {
-    ...{ assertRun, engines, admin, s3, signer, stuck, heldUp, fallbacks, wire, beginRun, inTransaction },
+    assertRun,
+    engines,
+    admin,
+    s3,
+    signer,
+    stuck,
+    heldUp,
+    fallbacks,
+    wire,
+    beginRun,
+    inTransaction,
     inScope: createInScope(pool),
     async stop() {
       s3.close();
