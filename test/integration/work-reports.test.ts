@@ -66,6 +66,7 @@ describe("what a worker reports", () => {
     const events = await eventsOf(runId);
     expect(events.map(({ writerKey }) => writerKey)).toEqual([
       "accept",
+      "admit",
       "begin/1",
       "work/1/1/1/1",
       "work/1/1/1/2",
@@ -77,8 +78,8 @@ describe("what a worker reports", () => {
       "work/1/1/1/7",
       "work/1/1/1/8",
     ]);
-    expect(events[3]?.workspace).toEqual(workspace);
-    expect(events[4]?.status).toMatchObject({ status: "RUN_STATUS_RUNNING", previous: "RUN_STATUS_PREPARING" });
+    expect(events[4]?.workspace).toEqual(workspace);
+    expect(events[5]?.status).toMatchObject({ status: "RUN_STATUS_RUNNING", previous: "RUN_STATUS_PREPARING" });
     expect(events.at(-1)?.captured).toEqual({ gitTree: "b".repeat(40), changedFiles: 1 });
     let previous = genesis.lastHash;
     for (const [index, event] of events.entries()) {
@@ -116,7 +117,7 @@ describe("what a worker reports", () => {
       events: [message(3), { n: "4", message: { text: "x".repeat(4_000) } }, message(5)],
     });
     await report(runId, { attempt: 2, events: [message(1)] });
-    expect((await eventsOf(runId)).slice(2).map(({ writerKey }) => writerKey)).toEqual([
+    expect((await eventsOf(runId)).slice(3).map(({ writerKey }) => writerKey)).toEqual([
       "work/1/1/1/1",
       "log/nearly-full",
       "work/1/1/1/2",
