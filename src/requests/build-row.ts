@@ -4,7 +4,8 @@ import { shownText } from "../text/strangers-text.ts";
 import type { CloudEvent } from "./cloudevent.ts";
 import type { DecidedRun, Decision } from "./decide-request.ts";
 import type { Delivery } from "./delivery.ts";
-import { quarantineRecord, rejectedRecord } from "./outbox-record.ts";
+import { quarantineRecord } from "./quarantine-record.ts";
+import { rejectedRecord } from "./rejected-record.ts";
 import { digestVersion, payloadDigest, recordDigest, requestIdOf, runIdOf } from "./request-identity.ts";
 import type { RequestRow } from "./request-store.ts";
 

@@ -6,7 +6,7 @@ import { ownerOf } from "./check-source.ts";
 import type { Claims } from "./cloudevent.ts";
 import { decodeCloudEvent } from "./cloudevent.ts";
 import type { Delivery } from "./delivery.ts";
-import { quarantineRecord } from "./outbox-record.ts";
+import { quarantineRecord } from "./quarantine-record.ts";
 import type { QuarantinedRow } from "./quarantine-store.ts";
 import { recordDigest } from "./request-identity.ts";
 

@@ -62,7 +62,7 @@ export type RequestDelivery = Message<"workflows_runtime.v1.RequestDelivery"> & 
   runId: string;
 
   /**
-   * `kafka:<cluster>/<topic>@<topic id>/<partition>/<offset>` or `api:<uuid>`.
+   * Where it stands: `kafka:<cluster>/<topic>@<topic id>/<partition>/<offset>`, or `api:<uuid>` for a call. Compare it as a whole.
    *
    * @generated from field: string position = 8;
    */
@@ -127,7 +127,7 @@ export type RequestDeliveryJson = {
   runId?: string;
 
   /**
-   * `kafka:<cluster>/<topic>@<topic id>/<partition>/<offset>` or `api:<uuid>`.
+   * Where it stands: `kafka:<cluster>/<topic>@<topic id>/<partition>/<offset>`, or `api:<uuid>` for a call. Compare it as a whole.
    *
    * @generated from field: string position = 8;
    */
@@ -160,7 +160,7 @@ export const RequestDeliverySchema: GenMessage<RequestDelivery, {jsonType: Reque
  */
 export type PlatformDelivery = Message<"workflows_runtime.v1.PlatformDelivery"> & {
   /**
-   * `kafka:<cluster>/<topic>@<topic id>/<partition>/<offset>`.
+   * As in RequestDelivery; `…/<first offset>-<last offset>` for a batch that can't be unpacked.
    *
    * @generated from field: string position = 1;
    */
@@ -210,7 +210,7 @@ export type PlatformDelivery = Message<"workflows_runtime.v1.PlatformDelivery"> 
  */
 export type PlatformDeliveryJson = {
   /**
-   * `kafka:<cluster>/<topic>@<topic id>/<partition>/<offset>`.
+   * As in RequestDelivery; `…/<first offset>-<last offset>` for a batch that can't be unpacked.
    *
    * @generated from field: string position = 1;
    */

@@ -1,54 +1,16 @@
 import type { Reason } from "../definitions/rejection-reason.ts";
 import type { Header } from "../runs/outbox/bus-record.ts";
 import { textHeaders } from "../runs/outbox/bus-record.ts";
-import { contextHeaders } from "../runs/outbox/event-record.ts";
 import type { OutboxRecord } from "../runs/outbox/outbox-store.ts";
-import { laneOf, quarantineTopic, runEventTopic } from "../runs/outbox/topics.ts";
+import { laneOf, quarantineTopic } from "../runs/outbox/topics.ts";
 import { storable } from "../text/strangers-text.ts";
-import type { CloudEvent } from "./cloudevent.ts";
 import type { Delivery } from "./delivery.ts";
-
-/** `automation.run.rejected.v1`: the request was understood and will never become a run. */
-export function rejectedRecord(
-  event: CloudEvent,
-  requestId: string,
-  reasons: readonly Reason[],
-  now: Date,
-): OutboxRecord {
-  const payload = {
-    requestId,
-    tenant: event.tenant,
-    org: event.org,
-    source: event.source,
-    eventId: event.id,
-    reasons,
-  };
-  return {
-    lane: laneOf(requestId),
-    tenant: event.tenant,
-    topic: runEventTopic,
-    key: requestId,
-    headers: textHeaders({
-      "content-type": "application/json",
-      ce_specversion: "1.0",
-      ce_id: requestId,
-      ce_source: `automation://${event.tenant}`,
-      ce_type: "automation.run.rejected.v1",
-      ce_subject: requestId,
-      ce_time: now.toISOString(),
-      ce_tenantid: event.tenant,
-      ce_orgid: event.org,
-      ...contextHeaders({ ...event, causationId: event.id }),
-    }),
-    body: Buffer.from(JSON.stringify(payload)),
-  };
-}
 
 const carriedLimitBytes = 1024 * 1024;
 
 /**
- * The delivery as it came, with why it was not understood and where it stood; it can be sent again from there.
- * One of more than 1 MiB, headers included, is only pointed at. NUL in the key or a header's name, which Postgres can't store, is shown as its symbol.
+ * The delivery as it came, with headers that say why it was quarantined and where it stood.
+ * Above 1 MiB, headers included, it is only a pointer to there. NUL in the key or in a header's name, which Postgres can't store, is replaced by its symbol.
  */
 export function quarantineRecord(
   delivery: Delivery,
@@ -79,6 +41,6 @@ export function quarantineRecord(
   };
 }
 
-/** What tells whose record it is and where it belongs, as long as it is short. */
+/** Headers that a pointer keeps, if they are short: they tell whose record it is. */
 const isTrace = ([name, value]: Header): boolean =>
   /^ce_(id|source|correlationid|causationid|traceparent|tracestate)$/i.test(name) && value.length <= 512;
