@@ -2,7 +2,7 @@ import { Code, ConnectError } from "@connectrpc/connect";
 import { ApplicationFailure, CancelledFailure } from "@temporalio/activity";
 import { supersededExecution } from "../src/drivers/temporal/contract.ts";
 
-/** Answers that stay the same however often one asks. All else may heal: a restart, a rotated token, an api that is still the older one. */
+/** Answers that a repeated call would get again. Everything else can pass: a restart, a rotated token, an older api during an update. */
 const final: ReadonlySet<Code> = new Set([
   Code.InvalidArgument,
   Code.NotFound,
@@ -14,8 +14,8 @@ const final: ReadonlySet<Code> = new Set([
 ]);
 
 /**
- * What an activity throws for a failed api call.
- * `aborted` is the api's word for an execution that does not speak for the run. The client says `aborted` for a lost connection, too, and then names its cause: that is no answer.
+ * What an activity throws for a failed api call: whether Temporal retries it is decided here.
+ * The api answers `aborted` to an execution that does not speak for the run. The client also says `aborted` for a lost connection; then the error has a cause, and the call is retried.
  * @param signal - the activity's cancellation: a call that it cut short is cancelled, not failed
  */
 export function failureOf(error: unknown, signal: AbortSignal): Error {

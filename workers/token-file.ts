@@ -1,8 +1,8 @@
 import { readFileSync, statSync } from "node:fs";
 
 /**
- * Reads a token from a file that is replaced when the token is renewed: again after each change, and not for every call.
- * @returns a function that gives the token of now; it throws when the file can't be read or is empty
+ * Reads a token from a file that is replaced when the token is renewed. The file is read again only after it changed.
+ * @returns a function that gives the current token; it throws when the file can't be read or is empty
  */
 export function createTokenFile(path: string): () => string {
   let known = { stamp: "", token: "" };

@@ -67,6 +67,7 @@ export async function startScrumService() {
     });
   return {
     url,
+    tokenFile: join(dir, "token"),
     environment,
     door,
     stop,

@@ -12,7 +12,6 @@ import { createReconcileRuns } from "../../../src/admission/reconcile-runs.ts";
 import { createReleaseRuns } from "../../../src/admission/release-runs.ts";
 import { createApiClient } from "../../../src/client/api-client.ts";
 import { createInTransaction } from "../../../src/drivers/postgres/in-scope.ts";
-import { roleName } from "../../../src/drivers/postgres/migrate.ts";
 import { createPool } from "../../../src/drivers/postgres/pool.ts";
 import { createTemporal } from "../../../src/drivers/temporal/workflow-client.ts";
 import { createControlActivities } from "../../../workers/automation/activities/control-activities.ts";
@@ -26,12 +25,12 @@ const afterSeconds = 1;
 
 export type ReconcileWorld = Awaited<ReturnType<typeof startReconcileWorld>>;
 
-/** The api process as it is, a Temporal server that can lose everything, the loops of a dispatcher, and control workers that come and go. */
-export async function startReconcileWorld() {
+/** The api process as it is, started with what is told, a Temporal server that can lose everything, the loops of a dispatcher, and control workers that come and go. */
+export async function startReconcileWorld(...forApi: Parameters<typeof startApi>) {
   muteTemporal();
   const signal = AbortSignal.timeout(20 * 60_000);
   const [api, program, workflowBundle] = await Promise.all([
-    startApi(),
+    startApi(...forApi),
     findTemporal(findBy(signal, console.error)),
     bundleWorkflows(silent),
   ]);
@@ -43,9 +42,8 @@ export async function startReconcileWorld() {
   const { address } = engine;
   const namespace = temporalNamespace;
 
-  const url = new URL(api.database.urlOf("api"));
-  url.username = roleName("dispatcher");
-  const pool = createPool({ url: url.href, applicationName: "dispatcher", max: 8, onError: () => undefined });
+  const url = api.database.urlOf("dispatcher");
+  const pool = createPool({ url, applicationName: "dispatcher", max: 8, onError: () => undefined });
   const inTransaction = createInTransaction(pool);
   const temporal = createTemporal({ address, namespace });
   const connection = await Connection.connect({ address });
@@ -93,6 +91,7 @@ export async function startReconcileWorld() {
 
   return {
     api,
+    address,
     temporal,
     dispatch,
     work,

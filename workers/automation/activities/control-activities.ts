@@ -23,9 +23,9 @@ export interface ControlActivitiesDeps {
   readonly apiFor: (scope: Pick<RunScope, "tenant" | "org">) => Pick<ApiClient, "runWorker" | "workflows">;
 }
 
-/** So much earlier than Temporal the call itself gives up, in milliseconds: its own failure says more than a timeout. */
+/** The call times out this much before Temporal's own timeout, in milliseconds: its error says more. */
 const marginMs = 100;
-/** Between two looks at a run's limits: the clocks of api and worker may differ a little. */
+/** Shortest time between two questions about a run's limits, milliseconds: the clocks of api and worker may differ. */
 const shortestWaitMs = 200;
 
 /** Activities of the control queue, for their local and their regular form alike; each is one api call that may be repeated. */
@@ -109,7 +109,7 @@ const workOf = ({ isolation = "ISOLATION_CLASS_UNSPECIFIED", segments = [] }: Ru
   segments: segments.map(({ segment = 0 }) => segment),
 });
 
-/** Lets Temporal notice soon that the worker of a long call is gone. */
+/** Sends heartbeats during a long call, so that Temporal notices soon when the worker is gone. */
 async function heartbeating<T>(call: () => Promise<T>): Promise<T> {
   const context = Context.current();
   const { heartbeatTimeoutMs = 0 } = context.info;
