@@ -157,5 +157,7 @@ it("a receiver of hand-offs names its method, and speaks Connect when it names n
   expect(methodologiesOf(`methodologies: { flow: { method: scrum, protocol: grpc, ${where} } }`).flow?.protocol).toBe(
     "grpc",
   );
-  expect(() => methodologiesOf(`methodologies: { flow: { ${where} } }`)).toThrow("methodologies.flow.method: ");
+  expect(() => methodologiesOf(`methodologies: { flow: { ${where} } }`)).toThrow(
+    /methodologies\.flow\.method: must name the methodology/,
+  );
 });

@@ -141,7 +141,7 @@ const tryTimeout = z
 const methodology = z
   .strictObject({
     /** The methodology that it serves, for example `scrum`. */
-    method: z.string(),
+    method: z.string("must name the methodology that it serves, for example scrum"),
     /** `connect` or `grpc`. */
     protocol: z.string().default("connect"),
     endpoint: z.url(),
