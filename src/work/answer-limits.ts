@@ -4,7 +4,7 @@ import type { BeginRunResponseSchema } from "../gen/workflows_runtime/v1/run_wor
 import type { TimedRun } from "../runs/time-limits.ts";
 import { exceededLimit, noLimitBefore, reasonOfLimit } from "../runs/time-limits.ts";
 
-/** What a worker is told of a run's limits of time. @param waitsFor - what the run waits for, if that is known */
+/** What a worker is told about a run's time limits. @param waitsFor - what the run waits for, if known */
 export function answerLimits(
   run: TimedRun,
   now: Date,

@@ -9,9 +9,9 @@ import type { SegmentAttempt } from "./late-attempt.ts";
 import { segmentOf } from "./late-attempt.ts";
 
 /**
- * Notes which attempt at the work goes on, and how the one before it ended. From the second of a segment on an event tells it, unless the wait that ended the one before was told already.
- * @param fault - the last failure of the segment for a fault of ours, if there was one
- * @returns the run as it is then: with the first attempt its limit of work begins
+ * Records which attempt works now, and how the previous one ended. From the second attempt of a segment on, an event says so, unless an event already said what the previous one waits for.
+ * @param fault - the last failure of the segment that was a fault of the scheduler itself
+ * @returns the run as it is afterwards: the first attempt starts the time limit of the work
  * @throws UnknownSegmentError
  */
 export async function beginAttempt(

@@ -17,7 +17,7 @@ import { beginAttempt } from "./begin-attempt.ts";
 import type { SegmentAttempt, WorkScope } from "./late-attempt.ts";
 import { findWork } from "./work-report-store.ts";
 
-/** What is stored may have been written by a newer version. */
+/** A newer version may have written it. */
 const stored = { ignoreUnknownFields: true };
 
 export type BeginRun = (
@@ -91,13 +91,13 @@ export function createBeginRun(deps: {
   };
 }
 
-/** Compares without telling by its duration how much is right. */
+/** Compares in constant time. */
 function isSame(told: string, kept: string): boolean {
   const digest = (text: string) => createHash("sha256").update(text).digest();
   return timingSafeEqual(digest(told), digest(kept));
 }
 
-/** A later generation finds the run where its forerunner left it. */
+/** A later generation keeps the status that the run has. */
 async function sayBegun({ run, append, moveTo }: OpenRun): Promise<void> {
   const writerKey = `begin/${run.generation}`;
   if (run.status === "ADMITTED") await moveTo("PREPARING", writerKey);

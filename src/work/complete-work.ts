@@ -23,8 +23,8 @@ const toldNames = 50;
 const toldNameLength = 200;
 
 /**
- * Closes a segment of a run's work. Every object is digested again and the work is examined, in no transaction; then, in one, the report stands with what was found, and what its tests said becomes events.
- * The first report of a segment counts: a repeated call, and a later attempt's, get that one. Nothing is listed before the run is sealed.
+ * Completes a segment of a run's work. First, outside of a transaction, every object is digested again and the work is examined. Then one transaction stores the report and the findings, and appends the test results as events.
+ * The first report of a segment is final: a repeated call, and a call of a later attempt, get that one. Artifacts are listed only after the run is sealed.
  * @throws UnknownRunError, UnknownSegmentError, SupersededExecutionError, InvalidUploadsError, InvalidReportError, MissingUploadError, AlteredObjectError, NoTurnError, the signal's reason
  */
 export function createCompleteWork(deps: {
@@ -64,7 +64,7 @@ export function createCompleteWork(deps: {
   };
 }
 
-/** @returns the answer when it is recorded; else what the report is checked by */
+/** @returns the recorded answer; if there is none, what the report is checked against */
 async function lookBefore(
   open: OpenRun,
   scope: WorkScope,

@@ -17,8 +17,8 @@ const expiresSeconds = 600;
 const readAtOnce = 4;
 
 /**
- * Lets a worker store what its run leaves behind: each grant takes the very bytes that were named, by sha256 and length, at the key of their digest, once, within 10 minutes.
- * What is stored is no artifact yet: it becomes one when the run is sealed.
+ * Lets a worker store its uploads: each grant accepts exactly the bytes that were named, by sha256 and length, once, within 10 minutes. They are stored under the key of their digest.
+ * A stored upload becomes an artifact when the run is sealed.
  * @throws UnknownRunError, UnknownSegmentError, SupersededExecutionError, InvalidUploadsError, AlteredObjectError
  */
 export function createGrantUploads(deps: {

@@ -6,7 +6,7 @@ import type { ExecutionId } from "../runs/speaker.ts";
 import { SupersededExecutionError } from "../runs/speaker.ts";
 import { raiseFence } from "../runs/stream/run-event-store.ts";
 
-/** Whose work, and which execution speaks. */
+/** A run, and the execution that makes the call. */
 export interface WorkScope {
   readonly tenant: string;
   readonly org: string;
@@ -14,7 +14,7 @@ export interface WorkScope {
   readonly execution: ExecutionId;
 }
 
-/** Which try of which segment speaks. */
+/** The attempt that makes the call. */
 export type SegmentAttempt = Readonly<Pick<AttemptId, "segment" | "number">>;
 
 /** The run has no such segment. */
@@ -37,7 +37,7 @@ export function segmentOf(run: RunRow, segment: number): PinnedSegmentJson {
 }
 
 /**
- * Lets one attempt speak while its run is worked on. An attempt is late once a later one of its segment, or one of a later segment, was heard.
+ * Refuses a late attempt, and any attempt when its run is not being worked on. An attempt is late once the api has heard from a later one of its segment, or from a later segment.
  * @throws UnknownSegmentError, SupersededExecutionError; nothing was written
  */
 export async function assertAttempt(open: OpenRun, { segment, number }: SegmentAttempt): Promise<void> {

@@ -7,7 +7,7 @@ import { assertSpeaksFor } from "../runs/speaker.ts";
 import type { InScope } from "../tenancy/transaction.ts";
 import type { WorkScope } from "./late-attempt.ts";
 
-/** A run's worker asks for a bundle that its run does not work with. */
+/** A worker asks for a bundle that its run has not pinned. */
 export class BundleNotPinnedError extends Error {
   override readonly name = "BundleNotPinnedError";
   readonly code = "bundle_not_pinned";
@@ -19,7 +19,7 @@ export class BundleNotPinnedError extends Error {
 const expiresSeconds = 300;
 
 /**
- * Gives the worker of a run a URL of a persona's bundle, for 5 minutes: only a bundle that the run pinned, and only to the execution that speaks for it. Whoever has the URL gets the bundle.
+ * Gives a worker a URL of a persona's bundle that is valid for 5 minutes. The run must have pinned the bundle, and the caller must be its current execution. Whoever has the URL can read the bundle.
  * @throws UnknownRunError, SupersededExecutionError, BundleNotPinnedError
  */
 export function createBundleUrl(deps: { readonly inScope: InScope; readonly urlFor: ObjectStore["urlFor"] }) {

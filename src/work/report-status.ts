@@ -75,7 +75,7 @@ export function createReportStatus(deps: {
   };
 }
 
-/** A step that begins or ends, or a workspace that stands, says that the work goes on. */
+/** An event about a step or a prepared workspace says that the work no longer waits. */
 async function noteWaiting(open: OpenRun, drafts: readonly EventDraft[]): Promise<void> {
   const last = drafts.findLast(({ waiting, step, workspace }) => (waiting ?? step ?? workspace) !== undefined);
   if (last === undefined || (last.waiting === undefined && open.run.waiting === null)) return;

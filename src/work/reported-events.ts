@@ -6,7 +6,7 @@ import { canonicalJson } from "../text/canonical-json.ts";
 import { storableJson } from "../text/strangers-text.ts";
 import type { SegmentAttempt } from "./late-attempt.ts";
 
-/** A worker's event that can't be taken; none of its batch was. */
+/** A worker's event that is refused, and with it the whole batch. */
 export class InvalidEventError extends Error {
   override readonly name = "InvalidEventError";
   readonly code = "invalid_event";
@@ -21,7 +21,7 @@ export class InvalidEventError extends Error {
 export const largestEventBytes = 64 * 1024;
 
 /**
- * Makes drafts of what a worker saw; their keys are its own count within its attempt. Text that Postgres can't keep is shown in a form that it can: a persona may say anything.
+ * Turns a worker's events into drafts. Their writer keys are its own numbers within its attempt. Characters that Postgres can't store are replaced: a persona may send any text.
  * @throws InvalidEventError
  */
 export function draftWorkEvents(

@@ -14,7 +14,7 @@ export const largestWork = 256 * 1024 * 1024;
 /** Room for the longest path of a document step. */
 const maxNameLength = 520;
 
-/** What each kind is called: an artifact has the place that its kind gives it, whatever else a worker says. */
+/** The names that each kind of upload may have. */
 const namesOf: Readonly<Record<string, RegExp>> = {
   patch: /^changes\.patch$/,
   change_list: /^changes\.json$/,
@@ -26,7 +26,7 @@ const namesOf: Readonly<Record<string, RegExp>> = {
 };
 
 /**
- * Checks what a worker wants to store, by what it says of it.
+ * Checks what a worker wants to store: kind, name, media type, sha256 and sizes, as the worker states them.
  * @throws InvalidUploadsError that names the upload, the rule and the remedy
  */
 export function assertUploads(uploads: readonly UploadJson[]): void {
@@ -46,7 +46,7 @@ export function assertUploads(uploads: readonly UploadJson[]): void {
     );
 }
 
-/** @returns bytes, as the worker says; NaN when it says nothing of use */
+/** @returns the size that the worker states, bytes; NaN if it is no number */
 export function sizeOf({ sizeBytes = "0" }: Pick<UploadJson, "sizeBytes">): number {
   return Number(sizeBytes);
 }

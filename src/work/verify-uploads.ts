@@ -6,7 +6,7 @@ import type { Scope } from "../tenancy/transaction.ts";
 import { shownText } from "../text/strangers-text.ts";
 import { InvalidUploadsError, sizeOf } from "./upload-rules.ts";
 
-/** An object that is to be kept was never stored. */
+/** An upload that the report names was never stored. */
 export class MissingUploadError extends Error {
   override readonly name = "MissingUploadError";
   readonly code = "missing_upload";
@@ -20,7 +20,7 @@ export class MissingUploadError extends Error {
 const readAtOnce = 4;
 
 /**
- * Reads and digests every object again: each must be there, as long and with the very digest that were named.
+ * Reads and digests every object again: each must be stored, with the length and the sha256 that were named.
  * @throws MissingUploadError, AlteredObjectError, InvalidUploadsError
  */
 export async function verifyUploads(

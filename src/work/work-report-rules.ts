@@ -9,7 +9,7 @@ import type {
 } from "../gen/automation/v1/run_work_pb.ts";
 import type { RunRow } from "../runs/run-store.ts";
 
-/** A report that says what its sender may not say. */
+/** A report with content that its sender may not report. */
 export class InvalidReportError extends Error {
   override readonly name = "InvalidReportError";
   readonly code = "invalid_report";
@@ -19,7 +19,7 @@ const gitId = /^[0-9a-f]{40}$/;
 
 /**
  * Checks that a report can be one of this run: its steps are the segment's, its capture is of the run's own base, and every object it names is among the uploads.
- * What the work is worth is not asked here; a report of FAILED work is as welcome.
+ * Whether the work is good enough is not checked here; a report of FAILED work is accepted, too.
  * @throws InvalidReportError that names the field, its value and the rule
  */
 export function assertReport(
@@ -49,7 +49,7 @@ export function assertReport(
   if (isDone) assertWhole(report, steps);
 }
 
-/** DONE work has run every test of the plan on its capture, and kept every document. */
+/** DONE work has run every test step of the segment on its capture, and kept every document. */
 function assertWhole({ tests = [], documents = [] }: WorkReportJson, steps: readonly StepJson[]): void {
   const tested = new Set(tests.filter(({ onBase }) => onBase !== true).map(({ stepId }) => stepId));
   const kept = new Set(documents.map(({ stepId }) => stepId));

@@ -14,7 +14,7 @@ export interface ExaminedWork extends ReportedWork {
   readonly findings: WorkFindingsJson;
 }
 
-/** The report that stands of each segment of a run, in the order of work: that of the latest generation which completed the segment. */
+/** The valid report of each segment of a run, in the order of the segments: that of the latest generation that completed the segment. */
 export async function listWork(transaction: Transaction, tenant: string, runId: string): Promise<ExaminedWork[]> {
   const { rows } = await transaction.query<ExaminedWork>(
     `select distinct on (segment) r.report, r.uploads, f.findings
@@ -25,7 +25,7 @@ export async function listWork(transaction: Transaction, tenant: string, runId: 
   return rows;
 }
 
-/** The report that stands of one segment. */
+/** The valid report of one segment. */
 export async function findWork(
   transaction: Transaction,
   tenant: string,
@@ -36,7 +36,7 @@ export async function findWork(
   return work.find(({ report }) => report.segment === segment);
 }
 
-/** Keeps the report of a segment and what was found; the caller holds the run's stream and found none that stands. */
+/** Stores the report of a segment and its findings. The caller has locked the run's stream and found no valid report. */
 export async function insertWork(
   transaction: Transaction,
   run: Pick<RunRow, "tenant" | "org" | "runId" | "generation">,

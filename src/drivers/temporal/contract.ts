@@ -24,7 +24,7 @@ export function workspaceTaskQueue(isolation: IsolationClassJson): string {
   return `workspace-${isolation.replace(/^ISOLATION_CLASS_/, "").toLowerCase()}`;
 }
 
-/** Wakes the workflow; what to do is asked from the api. */
+/** Wakes the workflow, which then asks the api what to do. */
 export const doorbellSignal = "doorbell";
 /** Type of the failure by which an activity says that another execution speaks for the run. */
 export const supersededExecution = "SupersededExecution";
@@ -58,7 +58,7 @@ export interface RunInput {
   readonly org: string;
   readonly runId: string;
   readonly generation: number;
-  /** By this the api knows that the workflow was started for the run; it stays out of logs, memo and search attributes, and a box never sees it. */
+  /** Proves to the api that the workflow was started for the run. It is kept out of logs, memo, search attributes and boxes. */
   readonly startCapability: string;
   readonly traceparent?: string;
   readonly tracestate?: string;
@@ -72,12 +72,12 @@ export function outcomeName(outcome: RunStatusJson): string {
 /** How a run ended, as its workflow answers it. */
 export type RunResult = RunResultJson;
 
-/** What the memo says of a run from its end on, beside what it says from the start. */
+/** Added to the memo when the run ends. */
 export type MemoOfEnd = Record<string, unknown> &
   Required<Pick<RunResult, "artifacts">> &
   Pick<RunResult, "artifactsLeftOut" | "reason">;
 
-/** What an activity sends along with every api call: whose run, and which execution speaks. */
+/** Sent with every api call of an activity: the run, and the execution that makes the call. */
 export interface RunScope {
   readonly tenant: string;
   readonly org: string;
@@ -88,34 +88,34 @@ export interface RunScope {
 
 export type AbortReason = Required<Pick<AbortSealRequestJson, "outcome" | "cause" | "reason">>;
 
-/** What the workflow needs of a begun run; the rest is asked for where it is used, and stays out of the history. */
+/** What the workflow needs to know about a begun run. Everything else is fetched where it is used, and stays out of the history. */
 export interface BegunRun
   extends Pick<BeginRunResponseJson, "refused" | "desiredState" | "exceededLimit" | "noLimitBefore"> {
   /** Set when there are steps to work on. */
   readonly work?: {
-    /** The class of the workers that do. */
+    /** Class of the workers that do the work. */
     readonly isolation: IsolationClassJson;
-    /** In their order: what the plan's steps were divided into when the run was accepted. */
+    /** Numbers of the pinned segments, in their order. */
     readonly segments: readonly number[];
   };
 }
 
-/** How a segment ended; what it made is the api's to know. */
+/** How a segment ended. Its results are known to the api. */
 export type WorkEnd = Required<Pick<WorkReportJson, "outcome" | "cause" | "reason">>;
 
-/** Type of the failure by which an attempt at the work says that the fault is ours. Its only detail is the number of the attempt. */
+/** Type of the failure of an attempt that is a fault of the scheduler itself. Its only detail is the number of the attempt. */
 export const workFailed = "WorkFailed";
-/** How often a segment may fail so before the run does. What it waits for, and workers that end, are not counted. */
+/** How often a segment may fail by a fault of the scheduler itself; then the run fails. Waiting and lost workers are not counted. */
 export const workFailures = 3;
 
-/** The last failure of a segment that was ours. */
+/** The last failure of a segment that was a fault of the scheduler itself. */
 export type WorkFault = Required<WorkFaultJson>;
 
 /** Activities of a workspace queue. */
 export interface WorkspaceActivities {
   /**
-   * The steps of one segment, from its base to the last upload. Each attempt begins from the base; a complete segment is not done again.
-   * @param fault - how the activity before it for the same segment ended: attempts are counted on
+   * Does the steps of one segment, from its base to the last upload. Each attempt starts from the base; a completed segment is not repeated.
+   * @param fault - how the previous activity for the same segment ended; the count of attempts continues from it
    */
   workSegment(scope: RunScope, segment: number, startCapability: string, fault?: WorkFault): Promise<WorkEnd>;
 }
@@ -124,12 +124,12 @@ export interface WorkspaceActivities {
 export interface ControlActivities {
   beginRun(scope: RunScope, startCapability: string): Promise<BegunRun>;
   reportStatus(scope: RunScope): Promise<ReportWorkflowStatusResponseJson>;
-  /** Answers when a limit of time has passed; until then it fails retryably, so that Temporal's retry does the waiting. */
+  /** Answers when a time limit has passed; until then it fails with a retryable failure, so that Temporal's retries do the waiting. */
   awaitLimit(scope: RunScope): Promise<ExceededLimitJson>;
   prepareSeal(scope: RunScope): Promise<PrepareSealResponseJson>;
-  /** One round of tries; answers PENDING when a receiver stays silent. */
+  /** Makes each pending try once; answers PENDING when a receiver does not answer. */
   deliverHandoff(scope: RunScope): Promise<DeliverHandoffResponseJson>;
-  /** Like `deliverHandoff`, but fails retryably while PENDING, so that Temporal's retry does the waiting. */
+  /** Like `deliverHandoff`, but fails with a retryable failure while PENDING, so that Temporal's retries do the waiting. */
   awaitHandoff(scope: RunScope): Promise<DeliverHandoffResponseJson>;
   commitSeal(scope: RunScope): Promise<CommitSealResponseJson>;
   abortSeal(scope: RunScope, end: AbortReason): Promise<AbortSealResponseJson>;

@@ -16,14 +16,14 @@ type KeywordListName = Named<"KeywordList">;
 
 /** The server refuses a search attribute above 2 KiB; this leaves room for its encoding. */
 const maxListBytes = 1_900;
-/** References above this size stand in Postgres only: they would weigh on every history. */
+/** Larger references are kept in Postgres only: the memo is part of every history. */
 const maxMemoBytes = 16_384;
-/** Temporal's own limit of a run comes so much after all of the run's own, in seconds. */
+/** Temporal's execution timeout is this much longer than all limits of the run together, in seconds. */
 const graceSeconds = 24 * 60 * 60;
 
 /**
- * How the workflow of a run is started: once per generation, whoever asks and however often.
- * Search attributes are for finding a run in Temporal's pages; lists that are too long for it are cut, and Postgres answers in full.
+ * How the workflow of a run is started: once per generation, however often it is asked for.
+ * Search attributes help to find a run in Temporal's UI. Lists that are too long for it are cut; Postgres has all of them.
  */
 export function startOptionsOf(run: RunToStart): WorkflowStartOptions<(input: RunInput) => Promise<RunResult>> {
   const { tenant, org, runId, generation, startCapability, traceparent, tracestate, goal, personas } = run;

@@ -68,7 +68,7 @@ export function createTemporal(options: { readonly address: string; readonly nam
   };
 }
 
-/** What the server finds wrong with the request, or the client with the payload; anything else is no answer to this run. */
+/** Whether the server refuses the request, or the client the payload. Any other error says nothing about this run. */
 function isRefusal(error: unknown): boolean {
   const cause = error instanceof ServiceError ? error.cause : error;
   return isGrpcServiceError(cause) ? cause.code === invalidArgument : !(error instanceof ServiceError);

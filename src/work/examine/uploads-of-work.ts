@@ -7,7 +7,7 @@ export interface Uploads {
   has(sha256: string | undefined): boolean;
   /** Bytes; 0 for an object that was not uploaded. */
   sizeOf(sha256: string | undefined): number;
-  /** The object, hashed again; or why it does not count, for people. */
+  /** The object, after it was hashed again; or why it does not count, for people. */
   read(sha256: string | undefined): Promise<Uint8Array | { readonly fault: string }>;
 }
 

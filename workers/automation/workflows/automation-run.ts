@@ -34,7 +34,7 @@ import { cutText, longestReason } from "../../../src/text/strangers-text.ts";
 import { describeFailure, failedAttempt, isSuperseded, mayTryAgain } from "./failures.ts";
 import { reasonOfVerdict } from "./verdict-reason.ts";
 
-/** A call to the api, within the current workflow task: four good ones cost a handful of history events. One that takes longer goes on at the api, and the next try joins it. */
+/** An api call within the current workflow task: four of them cost only a few history events. A call that takes longer continues at the api, and the next try joins it. */
 const quick = proxyLocalActivities<ControlActivities>({
   scheduleToCloseTimeout: "4 s",
   startToCloseTimeout: "1500 ms",
@@ -42,27 +42,27 @@ const quick = proxyLocalActivities<ControlActivities>({
   retry: { maximumAttempts: 2, initialInterval: "200 ms" },
 });
 
-/** The same call for when the api stays away: Temporal repeats it, without history, until the run's last day. */
+/** The same call while the api is not reachable: Temporal retries it, without history events, as long as the workflow may run. */
 const patient = proxyActivities<ControlActivities>({
   startToCloseTimeout: "10 s",
   retry: { initialInterval: "500 ms", maximumInterval: "10 s" },
 });
 
-/** A round of tries, which a receiver may keep for a minute; asked again while it runs, it is joined at the api. */
+/** A round of hand-off tries; a receiver may take a minute to answer. A repeated call joins the running round at the api. */
 const handingOff = proxyActivities<ControlActivities>({
   startToCloseTimeout: "75 s",
   heartbeatTimeout: "12 s",
   retry: { initialInterval: "500 ms", maximumInterval: "10 s" },
 });
 
-/** How long an end waits for a worker to stop the work and to keep what it became: longer than a dead one is noticed. */
+/** How long an end waits for the worker to stop and to upload what it made. Longer than the heartbeat timeout, so that a dead worker is noticed. */
 const stopLimit = "15 s";
-/** Longer than any limit of work (30 days), which is the api's to tell. */
+/** Longer than the longest time limit of work (30 days), which the api enforces. */
 const longestWork = "31 d";
 
 const doorbell = defineSignal(doorbellSignal);
 
-/** Why a run is to end otherwise than COMPLETED; or that it is COMPLETED; undefined: another execution speaks for it. */
+/** Why the run must end other than COMPLETED; or that it is COMPLETED. Undefined: another execution speaks for it. */
 type End = AbortReason | Committed | undefined;
 
 interface Committed {
@@ -83,7 +83,7 @@ const timedOut = ({ cause = "", reason = "" }: ExceededLimit): AbortReason => ({
 });
 
 /**
- * One automation run, from its begin to its sealed end. Order and waiting live here; every decision is the api's and is recorded there.
+ * One automation run, from its begin to its sealed end. The workflow decides order and waiting only; every other decision is made and recorded by the api.
  *
  *   begin      BeginRun                     refused → gone · cancel wished, a limit passed → abort · steps → work · else prepare
  *   work       the segments, in their order done → prepare · failed → abort FAILED (its cause) · failed for a fault of ours, three times → abort FAILED (internal)
@@ -99,13 +99,13 @@ const timedOut = ({ cause = "", reason = "" }: ExceededLimit): AbortReason => ({
  *   Temporal's own cancel request → CANCELLED · a failure that no repetition heals → FAILED (internal)
  * From any state: an answer that the execution is superseded → gone.
  *
- * Work that is cancelled is waited for, 15 s at most: its worker keeps what was made so far.
- * Begin and abort can't be cancelled: an end needs an execution that speaks for the run, and an end once chosen is sealed.
- * Which limit runs changes with the run's phase, without the workflow being told: one timer until the first moment when any may have passed, then the api is asked.
+ * After a cancel the workflow waits up to 15 s for the work to stop: its worker uploads what was made so far.
+ * Begin and abort can't be cancelled: only an execution that speaks for the run can end it, and a chosen end is always sealed.
+ * The time limit that applies changes with the phase of the run, and the workflow is not told: it sets one timer to the first moment when any limit may have passed, then asks the api.
  * The timer starts when the first workflow task ends, so that it may be late by that task: 5 s at most.
- * A commit that was overtaken by an abort is settled by the api, where one of the two wins and the other gets its answer.
+ * When a commit and an abort race, one of them wins at the api, and the other gets the answer of the winner.
  *
- * An execution that told an end has done its duty and is Completed to Temporal, whichever end it is; the attribute `RunOutcome` names the end that the api sealed, and one that told none has no such attribute.
+ * An execution that reported an end is Completed for Temporal, whichever end it is. The search attribute `RunOutcome` names the end that the api sealed; without an end it is not set.
  */
 export async function automationRun(input: RunInput): Promise<RunResult> {
   const bell = { isRung: false };
@@ -170,7 +170,7 @@ async function untilEnd(scope: RunScope, startCapability: string, bell: { isRung
   }
 }
 
-/** One segment after the other, until one was not done. @returns how the last one that was begun ended */
+/** Does one segment after the other, until one fails. @returns how the last one ended */
 async function workSegments(
   scope: RunScope,
   startCapability: string,
@@ -185,8 +185,8 @@ async function workSegments(
 }
 
 /**
- * The steps of a segment on a worker of their class. A worker that dies is noticed by its missing heartbeat, and the work begins anew elsewhere. Temporal repeats what waits for something, and what
- * lost its worker, for as long as the run has time; only failures of ours are counted, here.
+ * Does a segment on a worker of its class. A dead worker is noticed by its missing heartbeat, and another attempt starts elsewhere. Temporal retries attempts that wait for something or lost their
+ * worker, as long as the run has time; only faults of the scheduler itself are counted, here.
  */
 async function workOn(
   scope: RunScope,
@@ -247,14 +247,14 @@ async function proceed(scope: RunScope): Promise<End> {
   return { outcome: "RUN_STATUS_FAILED", cause: "evidence_lost", reason: cutText(fault, longestReason) };
 }
 
-/** Which limit of time runs is the api's to know: it is asked when one may have passed, and says when to ask again. */
+/** The api knows which time limit applies: it is asked when one may have passed, and says when to ask again. */
 async function untilLimit(scope: RunScope, noneBefore: string | undefined): Promise<End> {
   const remainingMs = Date.parse(noneBefore ?? "") - Date.now();
   if (remainingMs > 0) await sleep(remainingMs);
   return timedOut(await patient.awaitLimit(scope));
 }
 
-/** Asks the api after each ring what is wished: the signal itself says nothing. */
+/** Asks the api after each signal what the run shall do: the signal itself carries nothing. */
 async function untilCancelWished(scope: RunScope, bell: { isRung: boolean }): Promise<End> {
   for (;;) {
     await condition(() => bell.isRung);
@@ -264,7 +264,7 @@ async function untilCancelWished(scope: RunScope, bell: { isRung: boolean }): Pr
   }
 }
 
-/** Settles as the first of them does, and cancels what the others still wait for. */
+/** Settles like the first of them to settle, and cancels the others. */
 async function firstOf<T>(works: readonly (() => Promise<T>)[]): Promise<T> {
   const together = new CancellationScope();
   try {
@@ -274,7 +274,7 @@ async function firstOf<T>(works: readonly (() => Promise<T>)[]): Promise<T> {
   }
 }
 
-/** One api call: at once, and when the api is slow or away, for as long as it takes. */
+/** One api call: first as a local activity; if the api is slow or not reachable, as a regular one, for as long as it takes. */
 async function callApi<T>(call: (api: ControlActivities) => Promise<T>, patiently = patient): Promise<T> {
   try {
     return await call(quick);

@@ -2,7 +2,7 @@ import { ActivityFailure, ApplicationFailure, isCancellation, TimeoutFailure } f
 import { supersededExecution, workFailed } from "../../../src/drivers/temporal/contract.ts";
 import { cutText, longestReason, storable } from "../../../src/text/strangers-text.ts";
 
-/** A local activity's own failure arrives bare; a timeout, and everything of a regular one, within an ActivityFailure. */
+/** The failure of a local activity is thrown as it is; its timeout, and every failure of a regular activity, is wrapped in an ActivityFailure. */
 const causeOf = (error: unknown): unknown => (error instanceof ActivityFailure ? error.cause : error);
 
 /** @returns whether another execution speaks for the run */
@@ -11,14 +11,14 @@ export function isSuperseded(error: unknown): boolean {
   return cause instanceof ApplicationFailure && cause.type === supersededExecution;
 }
 
-/** @returns the number of the attempt at the work that failed for a fault of ours; undefined for any other failure */
+/** @returns the number of the attempt that failed by a fault of the scheduler itself; undefined for any other failure */
 export function failedAttempt(error: unknown): number | undefined {
   const cause = causeOf(error);
   if (!(cause instanceof ApplicationFailure) || cause.type !== workFailed) return undefined;
   return Number(cause.details?.[0]);
 }
 
-/** @returns whether the same call may succeed later: it ran out of time, or failed in a way that can pass */
+/** @returns whether the same call may succeed later: it timed out, or its failure is retryable */
 export function mayTryAgain(error: unknown): boolean {
   if (isCancellation(error)) return false;
   const cause = causeOf(error);

@@ -4,7 +4,7 @@ import { examineWork } from "../examine-work.ts";
 import { readFrames } from "./frames.ts";
 
 /**
- * The process that examines the work of one run. Strangers' bytes are parsed here and nowhere else; it has limits of CPU and memory, no environment and no credentials.
+ * The process that examines one case. Untrusted bytes are parsed only here; the process has limits of CPU and memory, no environment and no credentials.
  *
  *   stdin: the case as JSON, then each object that was asked for, as frames · stdout, a JSON a line: {"read": sha256} asks for an object · {"findings": …} is the last
  */

@@ -15,12 +15,12 @@ export type Examine = (
   signal: AbortSignal,
 ) => Promise<WorkFindingsJson>;
 
-/** Two of a tenant, and one place that it can't take: 1.5 GiB at most. */
+/** Three at once, two of one tenant at most: 1.5 GiB of memory together. */
 const turns = { atOnce: 3, ofOne: 2, waitingOfOne: 16 };
 
 /**
- * Examines the work of runs, each in a process with limits, a few at once, tenant by tenant. A case that breaks a limit, or the process twice, is found to be unexaminable: that is a finding,
- * and no exception.
+ * Examines work, each case in a process with limits, a few at once, in fair turns of the tenants. A case that exceeds a limit, or crashes the process twice, can't be examined: that is a finding,
+ * not an exception.
  * @returns a function that throws NoTurnError, the signal's reason, and what the store throws
  */
 export function createExaminer(deps: {

@@ -1,4 +1,4 @@
-/** Too many wait already; whoever asks again later may find room. */
+/** Too many examinations of this party wait already. A later call may succeed. */
 export class NoTurnError extends Error {
   override readonly name = "NoTurnError";
   readonly code = "examiners_busy";
@@ -19,8 +19,8 @@ export interface TurnLimits {
 export type TakeTurn = <T>(party: string, signal: AbortSignal, work: () => Promise<T>) => Promise<T>;
 
 /**
- * Lets parties take turns: so many works at once, never all of them of one party. Next comes the party of which the fewest run, and of several the one whose turn is longest ago: however
- * much one brings, another waits for one work at most.
+ * Lets parties take turns: a limited number of works at once, and fewer than that of one party. Next is the party with the fewest running works; among equals, the one whose last turn is longest ago. So
+ * another party waits for one work at most, however many works one party has.
  * @returns a function that runs work in its turn. @throws NoTurnError, the signal's reason while it waits, and what the work throws
  */
 export function createFairTurns({ atOnce, ofOne, waitingOfOne }: TurnLimits): TakeTurn {

@@ -2,14 +2,14 @@ import type { Readable } from "node:stream";
 
 const lengthBytes = 4;
 
-/** A length, big-endian in four bytes, and so many bytes: how a case and its objects reach the process that examines them. */
+/** A frame: the length in four bytes, big-endian, then the bytes. A case and its objects are sent to the examining process in frames. */
 export function frameOf(bytes: Uint8Array): readonly [Uint8Array, Uint8Array] {
   const length = Buffer.alloc(lengthBytes);
   length.writeUInt32BE(bytes.byteLength);
   return [length, bytes];
 }
 
-/** Reads frames one after the other; what follows the one that was asked for stays in the pipe. */
+/** Reads one frame per call; later frames stay in the pipe. */
 export function readFrames(source: Readable): { next(): Promise<Buffer> } {
   const chunks: AsyncIterator<Buffer> = source.iterator({ destroyOnReturn: false });
   let rest: Buffer = Buffer.alloc(0);

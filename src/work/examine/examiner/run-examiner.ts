@@ -22,7 +22,7 @@ export const examinerLimits: ExaminerLimits = { cpuSeconds: 60, dataBytes: 1024 
 /** What an examination came to: findings, or why there are none. */
 export type Examined = { readonly findings: WorkFindingsJson } | { readonly breach: string };
 
-/** The examiner ended without a word, and nothing of its case explains why. */
+/** The examiner ended without an answer, and its case does not explain why. */
 export class ExaminerCrashError extends Error {
   override readonly name = "ExaminerCrashError";
   readonly code = "examiner_crashed";
@@ -55,7 +55,7 @@ export async function proveExaminer(signal: AbortSignal): Promise<void> {
   if ("breach" in examined) throw new ExaminerUnusableError(examined.breach);
 }
 
-/** Young objects and everything else that V8 keeps; buffers are outside of it. */
+/** Of V8's heap; buffers are outside of it. */
 const heapMb = 384;
 const mostAnswerBytes = 16 * 1024 * 1024;
 const keptStderr = 16_000;
@@ -156,7 +156,7 @@ function parsed(line: string): { readonly read?: unknown; readonly findings?: un
   }
 }
 
-/** Whatever the process says, only findings come out of it; a field that they do not have is refused. */
+/** Accepts findings only: an unknown field is refused. */
 function readFindings(told: unknown): WorkFindingsJson | undefined {
   try {
     const findings = storableJson(told) as JsonValue;

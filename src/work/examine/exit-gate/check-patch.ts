@@ -9,7 +9,7 @@ import { findSecret, findSecretInBytes, findSecretsInLines } from "./secret-patt
 import type { TreeLink } from "./tree-names.ts";
 
 /**
- * Checks what a run brings out: each requirement is a line of the verdict, met or failed, whatever the profile asks for.
+ * Checks the patch of a run. Each requirement gives a line of the verdict, met or failed, whatever the profile requires.
  * @param patch.baseLinks - every link of the base
  */
 export function checkPatch(
@@ -60,7 +60,7 @@ function faultsOfLinks(change: PatchChange): string[] {
 const longestTarget = 4_095;
 
 /**
- * A link leads from its own folder, and only up as far as the root. `..` after a name would be followed from wherever that name leads, which no text shows.
+ * A link starts in its own folder and may go up to the root at most. `..` after a name is refused: that name may itself be a link, so the text does not show where `..` leads.
  */
 function faultOfTarget(path: string, target: string): string | undefined {
   if (target === "") return "without a target";

@@ -15,8 +15,8 @@ const acts: Readonly<Record<PatchChange["kind"], string>> = {
 };
 
 /**
- * Says which changed paths the policy does not let be changed. What is allowed is compared with the path as it is written; what is denied, with every name that the path has in a checkout of the base or of the result:
- * through links, and as file systems fold names. A link may not stand at, above or before what is denied, whatever lies there: it would give that, or take from it, names that no patch shows.
+ * Finds the changed paths that the policy forbids. Allow rules are compared with the path as written; deny rules with every name that the path has in a checkout of the base or of the result:
+ * through links, and as file systems fold names. A link may not be at, above or on the way to a denied path: it would add or remove names of that path, and no patch shows that.
  * @param baseLinks - every link of the base
  */
 export function faultsOfPaths(

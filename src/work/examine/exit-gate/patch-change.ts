@@ -13,20 +13,20 @@ export interface PatchChange {
   readonly previousMode?: string;
   /** What the patch brings in, as far as it shows it: lines that are text, by their number in the new file. */
   readonly added: readonly { readonly line: number; readonly text: string }[];
-  /** What it brings in of a binary file: its content, or the instructions that make it of the old one. */
+  /** Of a binary file: its new content, or the instructions that make it from the old content. */
   readonly binary?: Uint8Array;
 }
 
 export const linkMode = "120000";
 export const submoduleMode = "160000";
 
-/** A patch unpacks to more than is read; it says so before anything of it is unpacked. */
+/** A patch states that it unpacks to more than the limit; nothing of it was unpacked. */
 export class PatchTooLargeError extends Error {
   override readonly name = "PatchTooLargeError";
   readonly code = "patch_too_large";
 }
 
-/** A patch holds something that its reader does not understand whole. */
+/** A patch contains something that the reader does not understand. */
 export class PatchError extends Error {
   override readonly name = "PatchError";
   readonly code = "patch_unreadable";

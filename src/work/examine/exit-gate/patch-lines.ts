@@ -1,6 +1,6 @@
 import { PatchError } from "./patch-change.ts";
 
-/** The lines of a patch, one latin1 character a byte, read from the first to the last. Each must end: a patch that is cut off shows. */
+/** The lines of a patch, one latin1 character per byte, read from first to last. The last line must end with a line break; otherwise the patch is cut off. */
 export class PatchLines {
   readonly #lines: readonly string[];
   #at = 0;

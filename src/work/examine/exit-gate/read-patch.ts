@@ -8,8 +8,7 @@ import { readPath, unquote } from "./patch-path.ts";
 const modes: ReadonlySet<string> = new Set(["100644", "100755", linkMode, submoduleMode]);
 
 /**
- * Reads what `git diff --binary --full-index -M` writes, file by file and to the last byte. Whatever is not understood is an error, never passed by: what this reader
- * would overlook, `git apply` might do.
+ * Reads the output of `git diff --binary --full-index -M`, file by file, to the last byte. Anything that it does not understand is an error and never skipped: `git apply` might act on it.
  * Format: git's manual pages git-diff, "Generating patch text with -p", and gitformat-patch's binary part (`GIT binary patch`).
  * @param mostFiles - a patch of more is not read to its end
  * @throws PatchError, PatchTooLargeError
@@ -93,7 +92,7 @@ interface Names {
   readonly after: string;
 }
 
-/** git's first line can be ambiguous, so it is compared with the names it must be made of. */
+/** git's first line can be ambiguous, so it is compared with the names that the other lines give. */
 function namesOf(header: string, head: Head, lines: PatchLines, at: number): Names {
   const isRename = head.from !== undefined || head.to !== undefined;
   if (isRename && (head.from === undefined || head.to === undefined || head.isExact === undefined))

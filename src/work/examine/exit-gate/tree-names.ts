@@ -43,8 +43,8 @@ export interface TreeNames {
 const mostFollowed = 40; // as Linux does, path_resolution(7)
 
 /**
- * Makes what paths are called when a tree with links is checked out. A path has one name for each way from the root to it, through folders and links, so links that lead back up give it
- * names without end: a rule is therefore followed from place to place, each place of the rule at each place of the tree once.
+ * Finds the names that paths have when a tree with links is checked out. A path has one name for each way from the root to it, through folders and links. Links that lead back up give it endlessly
+ * many names, so a rule is matched step by step: each position of the rule is tried at each place of the tree once.
  * @param paths - those that are asked about
  */
 export function createTreeNames(links: readonly TreeLink[], paths: readonly string[]): TreeNames {
