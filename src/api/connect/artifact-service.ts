@@ -1,4 +1,3 @@
-import { fromJson } from "@bufbuild/protobuf";
 import type { ServiceImpl } from "@connectrpc/connect";
 import type { createArtifactUrl } from "../../artifacts/artifact-url.ts";
 import type { createListArtifacts } from "../../artifacts/list-artifacts.ts";
@@ -7,9 +6,8 @@ import {
   GetArtifactUrlResponseSchema,
   ListArtifactsResponseSchema,
 } from "../../gen/workflows_runtime/v1/artifact_service_pb.ts";
+import { answerOf } from "./answer-of.ts";
 import { principalOf } from "./interceptors/request-context.ts";
-
-const stored = { ignoreUnknownFields: true };
 
 /** The files that runs leave behind: their list, and URLs to their bytes. */
 export function createArtifactService(deps: {
@@ -18,8 +16,8 @@ export function createArtifactService(deps: {
 }): ServiceImpl<typeof ArtifactService> {
   return {
     listArtifacts: async ({ runId, idPrefix }, context) =>
-      fromJson(ListArtifactsResponseSchema, await deps.listArtifacts(principalOf(context), runId, idPrefix), stored),
+      answerOf(ListArtifactsResponseSchema, await deps.listArtifacts(principalOf(context), runId, idPrefix)),
     getArtifactUrl: async ({ artifactId }, context) =>
-      fromJson(GetArtifactUrlResponseSchema, await deps.artifactUrl(principalOf(context), artifactId), stored),
+      answerOf(GetArtifactUrlResponseSchema, await deps.artifactUrl(principalOf(context), artifactId)),
   };
 }

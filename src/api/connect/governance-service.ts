@@ -1,4 +1,3 @@
-import { fromJson } from "@bufbuild/protobuf";
 import type { ServiceImpl } from "@connectrpc/connect";
 import type { GovernanceService } from "../../gen/governance/v1/governance_service_pb.ts";
 import {
@@ -8,6 +7,7 @@ import {
 } from "../../gen/governance/v1/governance_service_pb.ts";
 import type { createGetAttestation, createListAttestations } from "../../proof/attestations/list-attestations.ts";
 import type { createListSigningKeys } from "../../proof/attestations/signing-keys.ts";
+import { answerOf } from "./answer-of.ts";
 import { principalOf } from "./interceptors/request-context.ts";
 
 /** Signed evidence, to be read and checked elsewhere. */
@@ -18,9 +18,9 @@ export function createGovernanceService(deps: {
 }): ServiceImpl<typeof GovernanceService> {
   return {
     getAttestation: async (request, context) =>
-      fromJson(GetAttestationResponseSchema, await deps.getAttestation(request, principalOf(context))),
+      answerOf(GetAttestationResponseSchema, await deps.getAttestation(request, principalOf(context))),
     listAttestations: async (request, context) =>
-      fromJson(ListAttestationsResponseSchema, await deps.listAttestations(request, principalOf(context))),
-    listSigningKeys: async () => fromJson(ListSigningKeysResponseSchema, await deps.listSigningKeys()),
+      answerOf(ListAttestationsResponseSchema, await deps.listAttestations(request, principalOf(context))),
+    listSigningKeys: async () => answerOf(ListSigningKeysResponseSchema, await deps.listSigningKeys()),
   };
 }

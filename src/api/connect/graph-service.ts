@@ -1,8 +1,8 @@
-import { fromJson } from "@bufbuild/protobuf";
 import type { ServiceImpl } from "@connectrpc/connect";
 import type { GraphService } from "../../gen/graph/v1/graph_service_pb.ts";
 import { ListElementsResponseSchema } from "../../gen/graph/v1/graph_service_pb.ts";
 import type { createListElements } from "../../graph/list-elements.ts";
+import { answerOf } from "./answer-of.ts";
 import { principalOf } from "./interceptors/request-context.ts";
 
 /** What runs left in the embedded graph. */
@@ -11,6 +11,6 @@ export function createGraphService(deps: {
 }): ServiceImpl<typeof GraphService> {
   return {
     listElements: async (request, context) =>
-      fromJson(ListElementsResponseSchema, await deps.listElements(request, principalOf(context))),
+      answerOf(ListElementsResponseSchema, await deps.listElements(request, principalOf(context))),
   };
 }

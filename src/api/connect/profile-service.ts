@@ -1,13 +1,12 @@
-import { create, fromJson } from "@bufbuild/protobuf";
+import { create } from "@bufbuild/protobuf";
 import type { ServiceImpl } from "@connectrpc/connect";
 import type { PublishProfile } from "../../definitions/publish-profile.ts";
 import type { ReadDeclared } from "../../definitions/read-declared.ts";
 import { ProfileSchema } from "../../gen/governance/v1/profile_pb.ts";
 import type { ProfileService } from "../../gen/governance/v1/profile_service_pb.ts";
 import { GetProfileResponseSchema, ListProfilesResponseSchema } from "../../gen/governance/v1/profile_service_pb.ts";
+import { answerOf } from "./answer-of.ts";
 import { principalOf } from "./interceptors/request-context.ts";
-
-const stored = { ignoreUnknownFields: true };
 
 /** What methodologies require of a run's end. */
 export function createProfileService(deps: {
@@ -18,8 +17,8 @@ export function createProfileService(deps: {
     publishProfile: ({ profile }, context) =>
       deps.publishProfile(profile ?? create(ProfileSchema), principalOf(context)),
     getProfile: async ({ id, version }, context) =>
-      fromJson(GetProfileResponseSchema, await deps.readDeclared.profile(principalOf(context), id, version), stored),
+      answerOf(GetProfileResponseSchema, await deps.readDeclared.profile(principalOf(context), id, version)),
     listProfiles: async (page, context) =>
-      fromJson(ListProfilesResponseSchema, await deps.readDeclared.profiles(principalOf(context), page), stored),
+      answerOf(ListProfilesResponseSchema, await deps.readDeclared.profiles(principalOf(context), page)),
   };
 }

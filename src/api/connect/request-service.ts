@@ -1,4 +1,3 @@
-import { fromJson } from "@bufbuild/protobuf";
 import type { ServiceImpl } from "@connectrpc/connect";
 import type { createListQueue } from "../../admission/list-queue.ts";
 import type { RequestService } from "../../gen/workflows_runtime/v1/request_service_pb.ts";
@@ -9,9 +8,8 @@ import {
 } from "../../gen/workflows_runtime/v1/request_service_pb.ts";
 import type { ListPlatformDeliveries } from "../../requests/list-platform-deliveries.ts";
 import type { ListRequests } from "../../requests/list-requests.ts";
+import { answerOf } from "./answer-of.ts";
 import { principalOf } from "./interceptors/request-context.ts";
-
-const stored = { ignoreUnknownFields: true };
 
 /** The ledger of requests, and the runs that wait. */
 export function createRequestService(deps: {
@@ -21,10 +19,9 @@ export function createRequestService(deps: {
 }): ServiceImpl<typeof RequestService> {
   return {
     listRunRequests: async (request, context) =>
-      fromJson(ListRunRequestsResponseSchema, await deps.listRequests(request, principalOf(context)), stored),
+      answerOf(ListRunRequestsResponseSchema, await deps.listRequests(request, principalOf(context))),
     listPlatformDeliveries: async (request) =>
-      fromJson(ListPlatformDeliveriesResponseSchema, await deps.listPlatformDeliveries(request), stored),
-    listQueue: async (_, context) =>
-      fromJson(ListQueueResponseSchema, await deps.listQueue(principalOf(context)), stored),
+      answerOf(ListPlatformDeliveriesResponseSchema, await deps.listPlatformDeliveries(request)),
+    listQueue: async (_, context) => answerOf(ListQueueResponseSchema, await deps.listQueue(principalOf(context))),
   };
 }

@@ -1,4 +1,4 @@
-import { create, fromJson, toJson } from "@bufbuild/protobuf";
+import { create, toJson } from "@bufbuild/protobuf";
 import type { HandlerContext, ServiceImpl } from "@connectrpc/connect";
 import type { WorkReportJson } from "../../gen/automation/v1/run_work_pb.ts";
 import { UploadSchema, WorkReportSchema } from "../../gen/automation/v1/run_work_pb.ts";
@@ -23,6 +23,7 @@ import type { SealScope } from "../../seal/run-so-far.ts";
 import type { BeginRun } from "../../work/begin-run.ts";
 import type { createCompleteWork } from "../../work/complete-work.ts";
 import type { createGrantUploads } from "../../work/grant-uploads.ts";
+import { answerOf } from "./answer-of.ts";
 import { executionScopeOf } from "./execution-scope.ts";
 import { auditEntry } from "./interceptors/audit.ts";
 import { correlationIdKey, principalOf } from "./interceptors/request-context.ts";
@@ -72,7 +73,7 @@ export function createRunWorkerService(deps: RunWorkerServiceDeps): ServiceImpl<
       const { attempt = create(AttemptIdSchema), uploads } = request;
       const named = { attempt, uploads: uploads.map((upload) => toJson(UploadSchema, upload)) };
       const answer = await deps.grantUploads(executionScopeOf(request, context), named);
-      return fromJson(CreateArtifactUploadsResponseSchema, answer);
+      return answerOf(CreateArtifactUploadsResponseSchema, answer);
     },
     completeArtifactUploads: async (request, context) => {
       const report = request.report === undefined ? {} : toJson(WorkReportSchema, request.report);
@@ -81,18 +82,18 @@ export function createRunWorkerService(deps: RunWorkerServiceDeps): ServiceImpl<
       const answer = await joinCall(keyOf(context, scope, report), context.signal, (signal) =>
         deps.completeWork(scope, { report, uploads }, signal),
       );
-      return fromJson(CompleteArtifactUploadsResponseSchema, answer);
+      return answerOf(CompleteArtifactUploadsResponseSchema, answer);
     },
     prepareSeal: async (request, context) =>
-      fromJson(PrepareSealResponseSchema, await joined(request, context, deps.prepareSeal)),
+      answerOf(PrepareSealResponseSchema, await joined(request, context, deps.prepareSeal)),
     deliverHandoff: async (request, context) =>
-      fromJson(DeliverHandoffResponseSchema, await joined(request, context, deps.deliverHandoff)),
+      answerOf(DeliverHandoffResponseSchema, await joined(request, context, deps.deliverHandoff)),
     commitSeal: async (request, context) =>
-      fromJson(CommitSealResponseSchema, await joined(request, context, deps.commitSeal)),
+      answerOf(CommitSealResponseSchema, await joined(request, context, deps.commitSeal)),
     abortSeal: async (request, context) => {
       const end = abortedEndOf(request);
       const answer = await joined(request, context, (scope, signal) => deps.abortSeal(scope, end, signal));
-      return fromJson(AbortSealResponseSchema, answer);
+      return answerOf(AbortSealResponseSchema, answer);
     },
   };
 }

@@ -1,4 +1,4 @@
-import { create, fromJson } from "@bufbuild/protobuf";
+import { create } from "@bufbuild/protobuf";
 import type { HandlerContext, ServiceImpl } from "@connectrpc/connect";
 import type { PublishVersion } from "../../definitions/publish-definition.ts";
 import type { PutRepository } from "../../definitions/put-repository.ts";
@@ -25,6 +25,7 @@ import type { ListRuns } from "../../runs/list-runs.ts";
 import type { WatchRuns } from "../../runs/stream/watch-run.ts";
 import type { createDescribeSeal } from "../../seal/describe-seal.ts";
 import type { ReportStatus } from "../../work/report-status.ts";
+import { answerOf } from "./answer-of.ts";
 import { executionScopeOf } from "./execution-scope.ts";
 import { expiryOf, principalOf } from "./interceptors/request-context.ts";
 
@@ -43,9 +44,6 @@ export interface WorkflowServiceDeps {
   readonly now: () => Date;
 }
 
-/** What is stored may have been written by a newer version. */
-const stored = { ignoreUnknownFields: true };
-
 /** Definitions, rules, repositories and runs. */
 export function createWorkflowService(deps: WorkflowServiceDeps): ServiceImpl<typeof WorkflowService> {
   return {
@@ -54,30 +52,22 @@ export function createWorkflowService(deps: WorkflowServiceDeps): ServiceImpl<ty
       const { id = "", selector } = definition ?? {};
       const named = selector?.case === undefined ? {} : { [selector.case]: selector.value };
       const found = await deps.readDeclared.version(principalOf(context), { id, ...named });
-      return fromJson(GetWorkflowVersionResponseSchema, found, stored);
+      return answerOf(GetWorkflowVersionResponseSchema, found);
     },
     listWorkflowDefinitions: async (page, context) =>
-      fromJson(
-        ListWorkflowDefinitionsResponseSchema,
-        await deps.readDeclared.definitions(principalOf(context), page),
-        stored,
-      ),
+      answerOf(ListWorkflowDefinitionsResponseSchema, await deps.readDeclared.definitions(principalOf(context), page)),
     putWorkflowRule: async ({ rule }, context) => {
       await deps.putRule(rule ?? create(WorkflowRuleSchema), principalOf(context));
       return {};
     },
     listWorkflowRules: async (page, context) =>
-      fromJson(ListWorkflowRulesResponseSchema, await deps.readDeclared.rules(principalOf(context), page), stored),
+      answerOf(ListWorkflowRulesResponseSchema, await deps.readDeclared.rules(principalOf(context), page)),
     putRepository: async ({ repository }, context) => {
       await deps.putRepository(repository ?? create(RepositorySchema), principalOf(context));
       return {};
     },
     listRepositories: async (page, context) =>
-      fromJson(
-        ListRepositoriesResponseSchema,
-        await deps.readDeclared.repositories(principalOf(context), page),
-        stored,
-      ),
+      answerOf(ListRepositoriesResponseSchema, await deps.readDeclared.repositories(principalOf(context), page)),
 
     startWorkflowRun: async (request, context) => {
       const { runId, disposition } = await deps.startRun(request, principalOf(context), traceOf(context));
@@ -87,10 +77,10 @@ export function createWorkflowService(deps: WorkflowServiceDeps): ServiceImpl<ty
       // the run is read first: a newer seal only adds a verdict, an older one could lack the verdict of an ended run
       const run = await deps.describeRun(principalOf(context), runId);
       const seal = await deps.describeSeal(principalOf(context), runId);
-      return fromJson(DescribeWorkflowRunResponseSchema, { ...run, ...seal }, stored);
+      return answerOf(DescribeWorkflowRunResponseSchema, { ...run, ...seal });
     },
     listWorkflowRuns: async (request, context) =>
-      fromJson(ListWorkflowRunsResponseSchema, await deps.listRuns(request, principalOf(context)), stored),
+      answerOf(ListWorkflowRunsResponseSchema, await deps.listRuns(request, principalOf(context))),
     async *watchWorkflowRun({ runId, afterSequence }, context) {
       const expiry = expiryOf(context, deps.now());
       try {
@@ -105,7 +95,7 @@ export function createWorkflowService(deps: WorkflowServiceDeps): ServiceImpl<ty
       }
     },
     cancelWorkflowRun: async (request, context) => ({
-      run: fromJson(RunSchema, await deps.cancelRun(request, principalOf(context)), stored),
+      run: answerOf(RunSchema, await deps.cancelRun(request, principalOf(context))),
     }),
     reportWorkflowStatus: (request, context) => deps.reportStatus(executionScopeOf(request, context), request),
   };
