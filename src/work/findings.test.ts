@@ -17,13 +17,19 @@ const told = ({ evidence = [], lines = [] }: ReturnType<typeof findingsOf>) => [
 
 it("judges an end by the findings of every segment, in their order", () => {
   expect(told(findingsOf({ pins }, [work(1), work(2)]))).toEqual([
-    ...["of 1", "of 2", "of 1 LINE_STATE_MET", "of 2 LINE_STATE_MET"],
+    "of 1",
+    "of 2",
+    "of 1 LINE_STATE_MET",
+    "of 2 LINE_STATE_MET",
   ]);
 });
 
 it("finds nothing proven of a segment that was not reported, and nothing to prove of a plan without steps", () => {
   expect(told(findingsOf({ pins }, [work(1)]))).toEqual([
-    ...["of 1", "of 1 LINE_STATE_MET", "steps-done LINE_STATE_FAILED", "capture-complete LINE_STATE_FAILED"],
+    "of 1",
+    "of 1 LINE_STATE_MET",
+    "steps-done LINE_STATE_FAILED",
+    "capture-complete LINE_STATE_FAILED",
   ]);
   expect(told(findingsOf({ pins: null }, []))).toEqual([]);
 });

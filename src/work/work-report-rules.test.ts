@@ -23,7 +23,11 @@ const uploads: UploadJson[] = [
 ];
 const test: TestRunJson = { stepId: "unit", argv: ["node"], format, gitTree: id("d"), reportSha256: sha("2") };
 const capture = {
-  ...{ repositoryId: "shop", ref: "main", baseCommit: id("b"), gitCommit: id("c"), gitTree: id("d") },
+  repositoryId: "shop",
+  ref: "main",
+  baseCommit: id("b"),
+  gitCommit: id("c"),
+  gitTree: id("d"),
   patchSha256: sha("1"),
 };
 const done: WorkReportJson = {

@@ -24,7 +24,11 @@ let made: ReturnType<typeof makeWork>;
 const context = { scrum: { product: "shop", sprint: "S-7", backlogItems: ["B-1"] } };
 const begin = (tenant = "acme") => sealing.beginRun({ tenant, requirements: [ran], context, work: made.work });
 const log = (change: Partial<UploadJson> = {}): UploadJson => ({
-  ...{ name: "logs/a.log", kind: "log", mediaType: "text/plain", sha256: sha256Hex("a"), sizeBytes: "1" },
+  name: "logs/a.log",
+  kind: "log",
+  mediaType: "text/plain",
+  sha256: sha256Hex("a"),
+  sizeBytes: "1",
   ...change,
 });
 const grant = (scope: SealScope, ...uploads: UploadJson[]) =>

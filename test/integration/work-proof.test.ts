@@ -228,7 +228,12 @@ describe("a run whose work does not hold", () => {
     expect(Object.keys(statements).sort()).toEqual(["agent-run", "diff", "document", "test-result", "vsa"]);
     expect(statements["test-result"]?.statement.predicate).toMatchObject({ result: "FAILED", failedTests: ["adds"] });
     expect((await artifactsOf(scope)).map(({ kind }) => kind).sort()).toEqual([
-      ...["document", "event_log", "log", "patch", "report", "report"],
+      "document",
+      "event_log",
+      "log",
+      "patch",
+      "report",
+      "report",
     ]);
     const { impediment } = await seal.describe(scopeOf("acme"), scope.runId);
     expect(impediment?.summary).toMatch(/tests-passed failed: .*FAILED.* \| remedy: Mend the tests\./);

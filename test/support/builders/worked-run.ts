@@ -55,8 +55,12 @@ export function makeWork() {
       cwd: dir,
       encoding: "utf8",
       env: {
-        ...{ PATH: process.env.PATH, HOME: dir, GIT_CONFIG_NOSYSTEM: "1" },
-        ...{ GIT_AUTHOR_NAME: "a", GIT_AUTHOR_EMAIL: "a@example.com", GIT_AUTHOR_DATE: "2026-01-01T00:00:00Z" },
+        PATH: process.env.PATH,
+        HOME: dir,
+        GIT_CONFIG_NOSYSTEM: "1",
+        GIT_AUTHOR_NAME: "a",
+        GIT_AUTHOR_EMAIL: "a@example.com",
+        GIT_AUTHOR_DATE: "2026-01-01T00:00:00Z",
         ...{
           GIT_COMMITTER_NAME: "a",
           GIT_COMMITTER_EMAIL: "a@example.com",
@@ -107,8 +111,12 @@ export function makeWork() {
       outcome: "WORK_OUTCOME_DONE",
       steps: ["fix", "unit", "note"].map((stepId) => ({ stepId, state: "STEP_STATE_DONE" })),
       capture: {
-        ...{ repositoryId: "webshop", ref: "main", baseCommit: base.commit },
-        ...{ gitCommit: captured.commit, gitTree: captured.tree, patchSha256: sha256Hex(patch) },
+        repositoryId: "webshop",
+        ref: "main",
+        baseCommit: base.commit,
+        gitCommit: captured.commit,
+        gitTree: captured.tree,
+        patchSha256: sha256Hex(patch),
         changes: [
           { path: "docs/note.md", kind: "CHANGE_KIND_ADDED", mode: "100644", sizeBytes: String(note.length) },
           { path: "src/sum.js", kind: "CHANGE_KIND_MODIFIED", mode: "100644", sizeBytes: "36" },
@@ -135,7 +143,15 @@ export function makeWork() {
     ],
   };
   return {
-    ...{ dir, git, base, captured, patch, note, green, red, honest },
+    dir,
+    git,
+    base,
+    captured,
+    patch,
+    note,
+    green,
+    red,
+    honest,
     work: { plan, pins, baseCommit: base.commit },
     remove: () => rmSync(dir, { recursive: true, force: true }),
   };

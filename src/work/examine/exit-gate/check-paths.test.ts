@@ -9,7 +9,10 @@ import type { TreeLink } from "./tree-names.ts";
 import { createTreeNames } from "./tree-names.ts";
 
 const file = (path: string, more: Partial<PatchChange> = {}): PatchChange => ({
-  ...{ kind: "CHANGE_KIND_ADDED", path, mode: "100644", added: [] },
+  kind: "CHANGE_KIND_ADDED",
+  path,
+  mode: "100644",
+  added: [],
   ...more,
 });
 const link = (path: string, target: string, more: Partial<PatchChange> = {}) =>
@@ -253,11 +256,30 @@ describe("a twin of a denied path", () => {
 
 describe("the platform's list", () => {
   it.each([
-    ...[".github/workflows/ci.yml", ".github/actions/a/action.yml", ".gitlab-ci.yml", ".circleci/config.yml"],
-    ...["Jenkinsfile", "deploy/Jenkinsfile.prod", "azure-pipelines.yml", ".npmrc", "packages/a/.npmrc", ".yarnrc.yml"],
-    ...[".gitattributes", "src/.gitattributes", ".gitmodules", ".vscode/tasks.json", ".husky/pre-commit"],
-    ...[".pre-commit-config.yaml", "lefthook.yml", ".lefthook.toml", ".devcontainer/devcontainer.json", ".envrc"],
-    ...[".woodpecker.yaml", ".cargo/config.toml", "CODEOWNERS", ".mcp.json"],
+    ".github/workflows/ci.yml",
+    ".github/actions/a/action.yml",
+    ".gitlab-ci.yml",
+    ".circleci/config.yml",
+    "Jenkinsfile",
+    "deploy/Jenkinsfile.prod",
+    "azure-pipelines.yml",
+    ".npmrc",
+    "packages/a/.npmrc",
+    ".yarnrc.yml",
+    ".gitattributes",
+    "src/.gitattributes",
+    ".gitmodules",
+    ".vscode/tasks.json",
+    ".husky/pre-commit",
+    ".pre-commit-config.yaml",
+    "lefthook.yml",
+    ".lefthook.toml",
+    ".devcontainer/devcontainer.json",
+    ".envrc",
+    ".woodpecker.yaml",
+    ".cargo/config.toml",
+    "CODEOWNERS",
+    ".mcp.json",
   ])("denies %s", (path) => {
     expect(faults(platformPaths.deny ?? [], [file(path)])).toHaveLength(1);
   });

@@ -101,9 +101,21 @@ describe("JUnit XML", () => {
   });
 
   it.each([
-    ...['status="disabled"', 'status="notrun"', 'status="not run"', 'status="Skipped"', 'status="pending"'],
-    ...['status="notrun" result="suppressed"', 'status="run" result="skipped"', 'result="ignored"', 'executed="false"'],
-    ...['executed="No"', 'disabled="true"', 'ignored="1"', 'skipped="TRUE"', 'status="whatever"', 'outcome="inactive"'],
+    'status="disabled"',
+    'status="notrun"',
+    'status="not run"',
+    'status="Skipped"',
+    'status="pending"',
+    'status="notrun" result="suppressed"',
+    'status="run" result="skipped"',
+    'result="ignored"',
+    'executed="false"',
+    'executed="No"',
+    'disabled="true"',
+    'ignored="1"',
+    'skipped="TRUE"',
+    'status="whatever"',
+    'outcome="inactive"',
   ])("takes no test for executed that says %s", (attributes) => {
     for (const head of ["", ' tests="1" skipped="0" disabled="1"', ' tests="1" skipped="1"'])
       expect(junit(suite(`<testcase name="a" ${attributes}/>`, head))).toEqual(["skipped a"]);

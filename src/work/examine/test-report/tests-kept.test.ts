@@ -22,7 +22,9 @@ const tap = (...points: string[]) => read("TAP", `TAP version 13\n${points.join(
 /** What node:test says of a file without tests, and of a test of such a name. */
 const standIn = (name: string) => `# Subtest: ${name}\nok 2 - ${name}`;
 const change = (kind: "ADDED" | "MODIFIED" | "DELETED", path: string): PatchChange => ({
-  ...{ kind: `CHANGE_KIND_${kind}`, path, added: [] },
+  kind: `CHANGE_KIND_${kind}`,
+  path,
+  added: [],
 });
 const gone = (before: TestReport, after: TestReport, changes: readonly PatchChange[] = []) =>
   testsKept(before, after, changes).gone;
