@@ -22,8 +22,6 @@ export interface ReleaseRunsDeps extends StartsDeps {
  *   one run refused                               its claim is given back, and it is tried again after 10 s; after too long the api is asked to end it
  */
 export function createReleaseRuns(deps: ReleaseRunsDeps): Loop {
-  const claim = (atMost: number) =>
-    deps.inTransaction((transaction) => claimRuns(transaction, { maxUnbegun: deps.maxUnbegun, atMost }));
   const starts = createStarts(deps, () => loop.wake());
   const loop = createLoop({
     sweepMs,
@@ -32,9 +30,12 @@ export function createReleaseRuns(deps: ReleaseRunsDeps): Loop {
         if (!(await deps.workflows.reachable())) throw new Error("Temporal does not answer");
         starts.temporalIsBack();
       }
-      const free = starts.room();
-      const claimed = free === 0 ? [] : await claim(free);
-      starts.begin(claimed, claimed.length === free);
+      const atMost = starts.room();
+      if (atMost > 0)
+        await deps.inTransaction(async (transaction) => {
+          const claimed = await claimRuns(transaction, { maxUnbegun: deps.maxUnbegun, atMost });
+          starts.begin(claimed, claimed.length === atMost); // before the claim commits: if that fails, the runs are claimed again
+        });
       return false;
     },
     onError: (error) => {

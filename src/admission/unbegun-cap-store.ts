@@ -18,7 +18,12 @@ export async function claimRuns(
   limits: { readonly maxUnbegun: number; readonly atMost: number },
 ): Promise<RunKey[]> {
   const [, claimed] = await Promise.all([
-    transaction.query("select set_config('synchronous_commit', 'off', true), pg_advisory_xact_lock($1)", [placesLock]),
+    // the queue is read by its indexes and in their order, even before Postgres has statistics of it
+    transaction.query(
+      `select set_config('enable_sort', 'off', true), set_config('enable_seqscan', 'off', true),
+         set_config('synchronous_commit', 'off', true), pg_advisory_xact_lock($1)`,
+      [placesLock],
+    ),
     transaction.query<RunKey & { priority: number; queuedAt: Date }>(
       `with room as (
          select $1::bigint - count(*) as free from run_queue
