@@ -109,7 +109,7 @@ describe("the demo", () => {
     expect(held.provisional).toEqual([]);
   });
 
-  it("prints commands that work as printed", async () => {
+  it("prints commands that work as printed", { timeout: 10 * 60_000 }, async () => {
     const commands = linesOf(stack.told).filter((line) => /^(npx|kcat)/.test(line) && !/ demo --failing/.test(line));
     expect(commands.length).toBeGreaterThanOrEqual(6);
     const evidence = join(clone, "evidence", runOf(stack.told));

@@ -105,7 +105,7 @@ export async function startApi(more = "", start: (wanted: WantedEngines) => Prom
   const clientOf = async (claims: Claims & Partial<Scope> = {}) => {
     const { tenant = "acme", org = "retail", ...rest } = claims;
     const bearer = await token({ tenants: [tenant], orgs: [org], ...rest });
-    return createApiClient({ apiUrl: url, token: () => bearer, tenant, org });
+    return createApiClient({ apiUrl: url, token: () => bearer, tenant, org, timeoutMs: 60_000 }); // of a busy machine
   };
   const admin = new pg.Pool({ connectionString: database.superuserUrl, max: 4 });
   admin.on("error", () => undefined); // a test stops the server
