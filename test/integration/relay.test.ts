@@ -6,13 +6,14 @@ import { afterAll, beforeAll, beforeEach, expect, it, vi } from "vitest";
 import { freePorts } from "../../local/engines/ports.ts";
 import { ensureTopics } from "../../src/drivers/kafka/ensure-topics.ts";
 import { createKafkaSink } from "../../src/drivers/kafka/kafka-sink.ts";
+import { createKafkaSource } from "../../src/drivers/kafka/kafka-source.ts";
 import { createInScope, createInTransaction } from "../../src/drivers/postgres/in-scope.ts";
 import type { Loop } from "../../src/loops/loop.ts";
 import { main as relayMain } from "../../src/processes/relay.ts";
 import type { InRun } from "../../src/runs/in-run.ts";
 import { createInRun } from "../../src/runs/in-run.ts";
-import type { RecordSink } from "../../src/runs/outbox/bus-record.ts";
-import { settle } from "../../src/runs/outbox/outbox-store.ts";
+import type { BusRecord, Header, RecordSink } from "../../src/runs/outbox/bus-record.ts";
+import { insertRecords, settle } from "../../src/runs/outbox/outbox-store.ts";
 import { createPublishRunEvents } from "../../src/runs/outbox/publish-run-events.ts";
 import { laneCount, laneOf, quarantineTopic, runEventTopic } from "../../src/runs/outbox/topics.ts";
 import { scopeOf } from "../support/builders/declared.ts";
@@ -157,6 +158,51 @@ it("takes a run of thousands of events in rounds, and passes on what stands in t
   const quarantined = await readTopic(engines.kafka, quarantineTopic, AbortSignal.timeout(60_000));
   expect(quarantined.map(({ key }) => key)).toEqual(["k0", "k1", "k2", "k3", "k4"]);
   expect(quarantined[0]?.headers).toMatchObject({ "quarantine-cause": "malformed" });
+});
+
+it("sends a record of the outbox as it was written: no key, no body, headers that repeat or are binary", async () => {
+  const headers: Header[] = [
+    ["h", Uint8Array.of(0, 255)],
+    ["h", Buffer.from("ü")],
+    ["empty", new Uint8Array()],
+  ];
+  const record = { tenant: "acme", lane: 1, topic: quarantineTopic, headers };
+  await createInTransaction(database.poolOf("dispatcher"))((transaction) =>
+    insertRecords(transaction, [
+      { ...record, key: null, body: Uint8Array.of(7, 0) },
+      { ...record, key: "k", body: null },
+    ]),
+  );
+  await whileRunning([relay()], () => outboxEmpty());
+  const received: BusRecord[] = [];
+  const ended = new AbortController();
+  const source = createKafkaSource({
+    brokers: engines.kafka.brokers,
+    cluster: "local",
+    clientId: "test",
+    topic: quarantineTopic,
+    group: "test",
+    batchSize: 10,
+    handle: async (deliveries) => void received.push(...deliveries.filter(({ headers }) => headers[0]?.[0] === "h")),
+    canGoOn: async () => true,
+    onPause: () => undefined,
+    onRejoin: () => undefined,
+    now: () => new Date(),
+  });
+  const running = source.run(ended.signal);
+  await vi.waitFor(() => expect(received).toHaveLength(2), { timeout: 60_000, interval: 50 });
+  ended.abort();
+  await running;
+  const comparable = ({ key, headers, body }: BusRecord) => ({
+    key,
+    headers: headers.map(([name, value]) => [name, Buffer.from(value).toString("hex")]),
+    body: body && Buffer.from(body).toString("hex"),
+  });
+  const named = headers.map(([name, value]) => [name, Buffer.from(value).toString("hex")]);
+  expect(received.map(comparable)).toEqual([
+    { key: null, headers: named, body: "0700" },
+    { key: "k", headers: named, body: null },
+  ]);
 });
 
 it("has one owner per lane with two relays running, and the second takes over what the first leaves", async () => {
