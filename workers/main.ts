@@ -9,9 +9,8 @@ import type { Log } from "../src/telemetry/log.ts";
 import { createLog } from "../src/telemetry/log.ts";
 import { createControlActivities } from "./automation/activities/control-activities.ts";
 import { bundleWorkflows, createControlWorker } from "./automation/control-worker.ts";
-import type { Standing } from "./poll-while-able.ts";
+import type { PreparedWorker, Standing } from "./poll-while-able.ts";
 import { pollWhileAble } from "./poll-while-able.ts";
-import type { PreparedWorker } from "./prepared-worker.ts";
 import { createTemporalLogger } from "./temporal-logger.ts";
 import { createTokenFile } from "./token-file.ts";
 

@@ -1,7 +1,18 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import type { NativeConnection } from "@temporalio/worker";
+import type { NativeConnection, Worker } from "@temporalio/worker";
 import type { Log } from "../src/telemetry/log.ts";
-import type { PreparedWorker } from "./prepared-worker.ts";
+
+/** A worker that has everything but a connection to Temporal. */
+export interface PreparedWorker {
+  /**
+   * Says why it can't work now; undefined when it can.
+   * @param isIdle - no work runs, so it may also do what is needed to work again
+   */
+  obstacle(isIdle: boolean): Promise<string | undefined>;
+  create(at: { readonly connection: NativeConnection; readonly namespace: string }): Promise<Worker>;
+  /** Releases its resources, once the worker has ended. */
+  close(): Promise<void>;
+}
 
 /** Why a worker does not poll; undefined while it polls. */
 export type Standing = string | undefined;

@@ -31,7 +31,7 @@ const signal = new AbortController().signal;
 const prepare = ({ url }: TestRepository) =>
   repositories.prepareBase({ tenant: "acme", url, ref: "main" }, () => undefined, signal);
 
-/** What no try may leave: a program that ran, or half a base. */
+/** What no attempt may leave: a program that ran, or an incomplete base. */
 function expectNothingLeft(): void {
   expect(existsSync(trace)).toBe(false);
   const bases = join(folder.path, "bases/acme");

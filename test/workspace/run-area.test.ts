@@ -40,7 +40,7 @@ describe("opening a run area", () => {
   it("is refused while another worker has it, and given after", async () => {
     const area = await open();
     await expect(open()).rejects.toMatchObject({ code: "run_area_locked", path: area.root });
-    expect(lstatSync(join(area.root, "lock")).mode & 0o777).toBe(0o600); // else anybody could hold it
+    expect(lstatSync(join(area.root, "lock")).mode & 0o777).toBe(0o600); // otherwise anybody could hold the lock
     await area.close();
     await (await open()).close();
   });
@@ -133,7 +133,7 @@ describe.each(isRoot() ? (["root", "ordinary user"] as const) : (["ordinary user
         await expect.poll(() => processesMarked(mark), { timeout: 60_000 }).toEqual([]);
         await expect.poll(() => loopDevicesBelow(folder), { timeout: 60_000 }).toEqual([]);
         expect(await mountsBelow(folder)).toEqual([]);
-        // what lay on a file system of its own is gone with it
+        // a file system of its own goes with the worker
         expect(existsSync(join(folder, "area/runs/0/work/workspace/left"))).toBe(as === "ordinary user");
 
         const next = start();

@@ -134,7 +134,7 @@ describe("a limit ends the box by its name, with the peak", () => {
       { diskBytes: 10e6 },
     ],
     ["disk", ["sh", "-c", "exec head -c 90000000 /dev/zero > one"], { diskBytes: 10e6 }],
-    ["disk", ["sh", "-c", "for i in 1 2 3; do head -c 9000000 /dev/zero > $i; done"], { diskBytes: 10e6 }], // and no time to look
+    ["disk", ["sh", "-c", "for i in 1 2 3; do head -c 9000000 /dev/zero > $i; done"], { diskBytes: 10e6 }], // and ends before the first look
     ["disk", ["perl", "-e", "for (1 .. 6000) { open my $f, '>', $_ } sleep 60"], { diskBytes: 10e6 }], // empty files
     [
       "memory",

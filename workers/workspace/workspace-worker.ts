@@ -6,7 +6,7 @@ import type { Environment } from "../../src/config/environment.ts";
 import { workspaceTaskQueue } from "../../src/drivers/temporal/contract.ts";
 import { mirrorsPruned } from "../../src/telemetry/events.ts";
 import type { Log } from "../../src/telemetry/log.ts";
-import type { PreparedWorker } from "../prepared-worker.ts";
+import type { PreparedWorker } from "../poll-while-able.ts";
 import { createTokenFile } from "../token-file.ts";
 import { fetchBundle } from "./activities/fetch-bundle.ts";
 import { createPersonaAtWork } from "./activities/persona-at-work.ts";

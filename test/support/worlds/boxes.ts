@@ -106,7 +106,7 @@ export async function runInBox(
   }
 }
 
-/** Host processes that have a variable of this value; those that are dead and not yet waited for have none. */
+/** Host processes with this value of the variable MARK. Zombies have no variables. */
 export const processesMarked = (mark: string): number[] =>
   readdirSync("/proc").flatMap((pid) => {
     if (!/^\d+$/.test(pid)) return [];
@@ -117,7 +117,7 @@ export const processesMarked = (mark: string): number[] =>
     }
   });
 
-/** A copy of what boxes need, where an ordinary user can read it: a checkout may lie in a home that lets nobody pass. */
+/** A copy of what boxes need, where an ordinary user can read it, since the checkout may lie in a private home. */
 export interface StagedBoxes {
   readonly dir: string;
   /** Starts a script of the copy with Node in its own process, as root or as an ordinary user. */
@@ -165,7 +165,7 @@ export function stageBoxes(): StagedBoxes {
       chmodSync(work, 0o755);
       const isOther = as === "ordinary user" && isRoot();
       if (isOther) chownSync(work, ordinaryUser, ordinaryUser);
-      // as a worker of root has them; what it mounts is nobody else's
+      // a mount namespace of its own, as a worker of root has
       const ownMounts = ["unshare", "--mount", "--propagation", "private", "--"];
       const become = ["setpriv", `--reuid=${ordinaryUser}`, `--regid=${ordinaryUser}`, "--clear-groups"];
       const [file = "", ...rest] = [

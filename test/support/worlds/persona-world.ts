@@ -21,7 +21,7 @@ export interface Worked {
   readonly told: readonly Told[];
   /** Texts of all messages. */
   readonly texts: readonly string[];
-  /** Command lines of what still runs of it. */
+  /** Command lines of processes of it that still run. */
   readonly survivors: readonly string[];
 }
 
@@ -41,7 +41,7 @@ export interface PersonaWorld {
   close(): Promise<void>;
 }
 
-/** Slots that no other test takes. */
+/** Slots from here on are used by no other test. */
 const firstSlot = 40;
 const plenty: BoxLimits = {
   memoryBytes: 512 * 1024 * 1024,

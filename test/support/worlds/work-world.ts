@@ -50,7 +50,7 @@ export interface WorkAsked {
   readonly policy?: PolicyJson;
   readonly limits?: LimitsJson;
   readonly stop?: AbortSignal;
-  /** Hears each event when it is told, and what is left of the run in that moment. */
+  /** Called with each event, and with what is left of the run at that moment. */
   readonly onTold?: (event: Told, left: () => string[]) => void;
 }
 
@@ -261,7 +261,7 @@ function leftOf(area: RunArea, slot: number): string[] {
   return [...folders.map((name) => `folder ${name}`), ...processes.map((pid) => `process ${pid}`)];
 }
 
-/** Gives each work a slot; those that come too early wait for their turn. */
+/** Gives each work a slot. Work waits while all are taken. */
 function createTurns(slots: readonly number[]) {
   const free = [...slots];
   const waiting: ((slot: number) => void)[] = [];

@@ -4,7 +4,7 @@ import { join, resolve } from "node:path";
 import { openRunArea } from "../../../workers/workspace/sandbox/area/run-area.ts";
 import { ownerOfSlot } from "../../../workers/workspace/sandbox/slots.ts";
 
-/** Writes to a place, at most as much as it may hold, on a host's disk that is full: prints whether that was told, and what of. */
+/** Writes to a place within its limit while the host's disk is full. Prints whether that was reported, and how. */
 const [work = ""] = process.argv.slice(2);
 const never = new AbortController().signal;
 const root = join(work, "area");

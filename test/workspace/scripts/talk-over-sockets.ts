@@ -9,7 +9,7 @@ import { isRoot, ownerOfSlot } from "../../../workers/workspace/sandbox/slots.ts
 
 /** What became of boxes that were given sockets; printed as JSON. */
 export interface Talked {
-  /** What the program says of its tries. */
+  /** What the program prints of its attempts. */
   readonly tries: unknown;
   /** How a box ended that fills connections which nobody reads. */
   readonly filled: BoxEnd;
@@ -66,7 +66,7 @@ console.log(JSON.stringify(talked));
 for (const server of servers) server.close();
 await run.remove();
 await area.close();
-process.exit(); // connections of the silent server are open still
+process.exit(); // connections of the silent server are still open
 
 async function inBox(argv: readonly string[], hostPath: string, path: string, mebibytes: number) {
   let output = "";
@@ -92,7 +92,7 @@ async function inBox(argv: readonly string[], hostPath: string, path: string, me
   return { end, output };
 }
 
-/** Listens on a socket that belongs to the slot. @param answer - absent: what comes is not even read */
+/** Listens on a socket that belongs to the slot. @param answer - absent: nothing is read */
 async function listen(name: string, answer?: (text: string) => string): Promise<string> {
   const path = join(dir, name);
   const server = createServer({ pauseOnConnect: answer === undefined }, (socket) => {

@@ -109,7 +109,11 @@ export async function runGit(args: readonly string[], options: GitOptions): Prom
       `--fsize=${fileBytes}`,
       `--cpu=${Math.min(mostCpuSeconds, Math.ceil(timeoutMs / 1_000))}`,
       "--",
-      ...["sh", "-c", 'trap "" XFSZ; exec "$@"', "sh"], // git then reports a file that is too large, instead of being killed for it
+      // git then reports a file that is too large, instead of being killed for it
+      "sh",
+      "-c",
+      'trap "" XFSZ; exec "$@"',
+      "sh",
       "git",
       ...(gitDir === undefined ? [] : [`--git-dir=${gitDir}`]),
       ...args,
