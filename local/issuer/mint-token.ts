@@ -1,7 +1,6 @@
 import { readFileSync } from "node:fs";
 import { userInfo } from "node:os";
 import { join } from "node:path";
-import type { Role } from "../../src/cli/ask/scope.ts";
 import { CliError } from "../../src/cli/cli-error.ts";
 import type { RunningStack } from "../up/running-stack.ts";
 
@@ -18,7 +17,7 @@ export interface TokenRequest {
   /** `*` with role `worker`, which speaks for all of them, and `platform`, which speaks for none. */
   tenant: string;
   org: string;
-  role: Role;
+  role: string;
   subject: string;
 }
 

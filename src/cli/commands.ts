@@ -1,11 +1,10 @@
 import type { Command } from "commander";
 import { programVersion } from "./clone.ts";
-
-/** Loads the file of a verb; `define` adds its arguments, options, sub-verbs and actions. */
-type Load = () => Promise<{ readonly define: (command: Command) => void }>;
+import type { LoadVerb } from "./usage/listed-verbs.ts";
+import { defineVerbs, listVerb } from "./usage/listed-verbs.ts";
 
 /** In the order of the help. */
-const verbs: Readonly<Record<string, readonly [description: string, load: Load]>> = {
+const verbs: Readonly<Record<string, readonly [description: string, load: LoadVerb]>> = {
   up: ["run engines and processes on this machine, supervised, until Ctrl-C", () => import("./commands/up.ts")],
   status: [
     "show what of the local stack runs, and where; exit 0 when all is ready, 1 when not, 3 when it does not run",
@@ -62,8 +61,6 @@ const verbs: Readonly<Record<string, readonly [description: string, load: Load]>
   ],
 };
 
-const notDefined = new WeakMap<Command, Load>();
-
 /**
  * What people type; each verb is in the file of its name.
  * @param used - the one verb that is to be defined; the others are listed, until `defineVerbs` is called for them. All are defined when it is absent
@@ -72,18 +69,6 @@ export async function registerCommands(program: Command, used?: string): Promise
   const version = `automation ${programVersion()}, Node ${process.versions.node}`;
   program.version(version, "--version", "show the version of this program and its Node");
   for (const [name, [description, load]] of Object.entries(verbs))
-    notDefined.set(program.command(name).description(description), load);
+    listVerb(program.command(name).description(description), load);
   await defineVerbs(program, used === undefined ? Object.keys(verbs) : [used]);
-}
-
-/** Defines verbs that are only listed so far. */
-export async function defineVerbs(program: Command, names: readonly string[]): Promise<void> {
-  await Promise.all(
-    program.commands.map(async (command) => {
-      const load = notDefined.get(command);
-      if (load === undefined || !names.includes(command.name())) return;
-      notDefined.delete(command);
-      (await load()).define(command);
-    }),
-  );
 }

@@ -1,9 +1,19 @@
 import type { Transaction } from "../tenancy/transaction.ts";
-import type { NewRun } from "./new-run.ts";
-import type { RunRow } from "./run-store.ts";
+
+interface RunKey {
+  readonly tenant: string;
+  readonly runId: string;
+}
+
+interface QueuedRun extends RunKey {
+  readonly org: string;
+  /** 1 (first) to 5 (last). */
+  readonly priority: number;
+  readonly createdAt: Date;
+}
 
 /** Puts new runs into the queue. */
-export async function enqueueRuns(transaction: Transaction, runs: readonly NewRun["run"][]): Promise<void> {
+export async function enqueueRuns(transaction: Transaction, runs: readonly QueuedRun[]): Promise<void> {
   const rows = runs.map(({ tenant, org, runId, priority, createdAt }) => ({ tenant, org, runId, priority, createdAt }));
   await transaction.query(
     `insert into run_queue (tenant, org, run_id, priority, queued_at)
@@ -13,7 +23,7 @@ export async function enqueueRuns(transaction: Transaction, runs: readonly NewRu
 }
 
 /** Puts a run back into the queue, so that its next generation is started; it keeps its priority and age. */
-export async function enqueueAgain(transaction: Transaction, run: Pick<RunRow, "tenant" | "runId">): Promise<void> {
+export async function enqueueAgain(transaction: Transaction, run: RunKey): Promise<void> {
   await transaction.query(
     `insert into run_queue (tenant, org, run_id, priority, queued_at)
      select tenant, org, run_id, priority, created_at from runs where tenant = $1 and run_id = $2
@@ -23,10 +33,7 @@ export async function enqueueAgain(transaction: Transaction, run: Pick<RunRow, "
 }
 
 /** Removes runs that have ended from the queue. */
-export async function leaveQueue(
-  transaction: Transaction,
-  runs: readonly Pick<RunRow, "tenant" | "runId">[],
-): Promise<void> {
+export async function leaveQueue(transaction: Transaction, runs: readonly RunKey[]): Promise<void> {
   await transaction.query(
     `delete from run_queue as q using unnest($1::text[], $2::uuid[]) as gone (tenant, run_id)
      where q.tenant = gone.tenant and q.run_id = gone.run_id`,

@@ -1,4 +1,4 @@
-import type { AuditEntry } from "./record-audit.ts";
+import type { AuditEntry } from "./audit-entry.ts";
 import type { Transaction } from "./transaction.ts";
 
 export async function insertAudit(transaction: Transaction, entry: AuditEntry): Promise<void> {

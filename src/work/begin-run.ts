@@ -10,8 +10,8 @@ import type { BeginRunResponseSchema, WorkFaultJson } from "../gen/workflows_run
 import type { InRun, OpenRun } from "../runs/in-run.ts";
 import { isEnded } from "../runs/run-status.ts";
 import { admitExecution, findStartCapability } from "../runs/run-store.ts";
+import type { AuditEntry } from "../tenancy/audit-entry.ts";
 import { insertAudit } from "../tenancy/audit-store.ts";
-import type { AuditEntry } from "../tenancy/record-audit.ts";
 import { answerLimits } from "./answer-limits.ts";
 import { beginAttempt } from "./begin-attempt.ts";
 import type { SegmentAttempt, WorkScope } from "./late-attempt.ts";

@@ -1,9 +1,9 @@
 import type { Command, Option } from "commander";
 import { Argument } from "commander";
-import { defineVerbs } from "../commands.ts";
 import { print } from "../show/terminal.ts";
 import { quote } from "../usage/command-line.ts";
 import { withExample } from "../usage/explain-usage.ts";
+import { defineVerbs } from "../usage/listed-verbs.ts";
 
 const shells = ["bash", "zsh", "fish"] as const;
 type Shell = (typeof shells)[number];

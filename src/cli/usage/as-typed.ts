@@ -1,7 +1,7 @@
 import { resolve } from "node:path";
 import type { Command } from "commander";
-import { defineVerbs } from "../commands.ts";
 import { commandLine } from "./command-line.ts";
+import { defineVerbs } from "./listed-verbs.ts";
 
 const named = /`automation ([^`]+)`/g;
 

@@ -18,9 +18,9 @@ import { readRunResult } from "../run-result.ts";
 import type { EndScope } from "../run-so-far.ts";
 import { decideAgainWhenMoved, readRunSoFar } from "../run-so-far.ts";
 import { abortUnlessCommitted } from "../seal-store.ts";
-import type { AbortedEnd } from "./aborted-end.ts";
+import type { AbortedEnd, DraftedEnd } from "./aborted-end.ts";
 import { withReasonOfCancel } from "./aborted-end.ts";
-import type { DraftEndDeps, DraftedEnd } from "./draft-end.ts";
+import type { DraftEndDeps } from "./draft-end.ts";
 import { draftFallbackEnd, draftFullEnd, isFaultOfContent } from "./draft-end.ts";
 
 export interface AbortSealDeps extends DraftEndDeps {

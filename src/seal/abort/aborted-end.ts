@@ -1,9 +1,14 @@
 import { enumToJson } from "@bufbuild/protobuf";
 import { RunStatus, RunStatusSchema } from "../../gen/automation/v1/run_event_pb.ts";
+import type { UploadJson } from "../../gen/automation/v1/run_work_pb.ts";
 import type { CancelRequestedJson } from "../../gen/workflows_runtime/v1/run_pb.ts";
 import type { AbortSealRequest } from "../../gen/workflows_runtime/v1/run_worker_service_pb.ts";
+import type { EventLog } from "../../proof/statements/event-log.ts";
+import type { EndProof } from "../../proof/statements/statements-of-end.ts";
+import type { RunDraft } from "../../runs/run-draft.ts";
 import type { RunOutcome } from "../../runs/run-status.ts";
 import type { RunRow } from "../../runs/run-store.ts";
+import type { RunSoFar } from "../run-so-far.ts";
 
 /** An end that is not COMPLETED, and why. */
 export interface AbortedEnd {
@@ -14,6 +19,18 @@ export interface AbortedEnd {
    */
   readonly cause: string;
   readonly reason: string;
+}
+
+/** An end with its proof, before it is written. */
+export interface DraftedEnd {
+  readonly soFar: RunSoFar;
+  readonly end: AbortedEnd;
+  readonly draft: RunDraft;
+  readonly log: EventLog;
+  readonly proof: EndProof;
+  readonly uploads: readonly UploadJson[];
+  readonly at: Date;
+  readonly isFallback: boolean;
 }
 
 /** AbortSeal was asked for an outcome that it does not seal. */

@@ -1,12 +1,8 @@
 import { AlteredObjectError } from "../../artifacts/blobs.ts";
 import type { ObjectStore } from "../../artifacts/object-store.ts";
-import type { UploadJson } from "../../gen/automation/v1/run_work_pb.ts";
 import type { WorkFindingsJson } from "../../gen/automation/v1/work_findings_pb.ts";
 import { verdictOfEnd } from "../../proof/gates/decide-verdict.ts";
-import type { EventLog } from "../../proof/statements/event-log.ts";
-import type { EndProof } from "../../proof/statements/statements-of-end.ts";
 import { statementsOfEnd } from "../../proof/statements/statements-of-end.ts";
-import type { RunDraft } from "../../runs/run-draft.ts";
 import { draftRun } from "../../runs/run-draft.ts";
 import type { EventDraft } from "../../runs/stream/chain-events.ts";
 import type { InScope } from "../../tenancy/transaction.ts";
@@ -15,19 +11,7 @@ import { failedLine } from "../../work/verdict-line.ts";
 import { closeLog } from "../close-log.ts";
 import { ImpedimentCallError } from "../impediments/raise-impediment.ts";
 import type { RunSoFar } from "../run-so-far.ts";
-import type { AbortedEnd } from "./aborted-end.ts";
-
-/** An end with its proof, before it is written. */
-export interface DraftedEnd {
-  readonly soFar: RunSoFar;
-  readonly end: AbortedEnd;
-  readonly draft: RunDraft;
-  readonly log: EventLog;
-  readonly proof: EndProof;
-  readonly uploads: readonly UploadJson[];
-  readonly at: Date;
-  readonly isFallback: boolean;
-}
+import type { AbortedEnd, DraftedEnd } from "./aborted-end.ts";
 
 export interface DraftEndDeps {
   readonly inScope: InScope;

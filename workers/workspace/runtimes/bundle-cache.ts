@@ -1,20 +1,8 @@
 import { createHash } from "node:crypto";
 import { lstat, mkdir, mkdtemp, readdir, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
-import type { PersonaManifestJson } from "../../../src/gen/agents/v1/agents_service_pb.ts";
-import type { RuntimeName } from "./runtime.ts";
+import type { Bundle } from "./runtime.ts";
 import { BundleAlteredError, unpackBundle } from "./unpack-bundle.ts";
-
-/** A persona's bundle, checked and unpacked. */
-export interface Bundle {
-  /** sha256, lower-case hex, of its tar. */
-  readonly digest: string;
-  /** Host folder; read-only at /persona in a box. */
-  readonly path: string;
-  readonly manifest: PersonaManifestJson;
-  /** Which runtime the manifest names. */
-  readonly runtime: RuntimeName;
-}
 
 export interface BundleCache {
   /**

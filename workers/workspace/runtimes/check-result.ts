@@ -3,7 +3,7 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { Worker } from "node:worker_threads";
 import { shownText } from "../../../src/text/strangers-text.ts";
-import type { Bundle } from "./bundle-cache.ts";
+import type { Bundle } from "./runtime.ts";
 
 /** For the start of the thread and for its answer, on a busy host. */
 const waitLimitMs = 60_000;

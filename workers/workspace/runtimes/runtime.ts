@@ -2,8 +2,18 @@ import type { PersonaManifestJson, PersonaRuntimeJson } from "../../../src/gen/a
 import type { EffectivePolicyJson } from "../../../src/gen/automation/v1/policy_pb.ts";
 import type { MethodologyContextJson, RunRequestedJson } from "../../../src/gen/automation/v1/run_requested_pb.ts";
 import type { BoxLimits } from "../sandbox/sandbox.ts";
-import type { Bundle } from "./bundle-cache.ts";
 import type { StepEnd, Tell } from "./step-end.ts";
+
+/** A persona's bundle, checked and unpacked. */
+export interface Bundle {
+  /** sha256, lower-case hex, of its tar. */
+  readonly digest: string;
+  /** Host folder; read-only at /persona in a box. */
+  readonly path: string;
+  readonly manifest: PersonaManifestJson;
+  /** Which runtime the manifest names. */
+  readonly runtime: RuntimeName;
+}
 
 /** What a persona is told. The persona may see all of it. */
 export interface PersonaTask {

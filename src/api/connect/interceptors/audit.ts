@@ -1,8 +1,9 @@
 import type { DescMethod } from "@bufbuild/protobuf";
 import type { Interceptor } from "@connectrpc/connect";
 import { Code, ConnectError } from "@connectrpc/connect";
+import type { AuditEntry } from "../../../tenancy/audit-entry.ts";
 import { isPrivileged } from "../../../tenancy/permissions.ts";
-import type { AuditEntry, RecordAudit } from "../../../tenancy/record-audit.ts";
+import type { RecordAudit } from "../../../tenancy/record-audit.ts";
 import type { Principal } from "../../../tenancy/request-context.ts";
 import { methodName, permissionOf } from "./permission-of.ts";
 import { correlationIdKey, principalOf } from "./request-context.ts";
