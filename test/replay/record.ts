@@ -46,14 +46,23 @@ interface Recorded {
 const repositoryId = "shop";
 const [baseCommit, gitCommit, gitTree] = ["a", "b", "c"].map((digit) => digit.repeat(40));
 
-/** Work that changed nothing, told as a workspace worker tells it. */
+const patch = `diff --git a/src/sum.js b/src/sum.js
+index ${"d".repeat(40)}..${"e".repeat(40)} 100644
+--- a/src/sum.js
++++ b/src/sum.js
+@@ -1 +1 @@
+-a - b
++a + b
+`;
+
+/** Reports work as a workspace worker does. */
 async function report({ scope, attempt }: WorkAt, told: WorkReportJson): Promise<WorkEnd> {
   const execution = executionOf(scope);
   const { workflows } = world.workerApi;
   await workflows.reportWorkflowStatus({ execution, attempt, status: RunStatus.RUNNING, baseCommit });
-  const patch = { name: "changes.patch", kind: "patch", mediaType: "text/x-diff", bytes: Buffer.alloc(0) };
+  const changes = { name: "changes.patch", kind: "patch", mediaType: "text/x-diff", bytes: Buffer.from(patch) };
   const whole = { segment: attempt.segment, attempt: attempt.number, ...told };
-  const files = told.capture === undefined ? [] : [patch];
+  const files = told.capture === undefined ? [] : [changes];
   await uploadWork(world.workerApi, execution, whole, files, () => undefined, AbortSignal.timeout(60_000));
   const { outcome = "WORK_OUTCOME_FAILED", cause = "", reason = "" } = told;
   return { outcome, cause, reason };
@@ -64,7 +73,15 @@ const done = (at: WorkAt) =>
     outcome: "WORK_OUTCOME_DONE",
     steps: [{ stepId: "build", state: "STEP_STATE_DONE" }],
     sandbox: { isolation: "ISOLATION_CLASS_UID" },
-    capture: { repositoryId, ref: "main", baseCommit, gitCommit, gitTree, patchSha256: sha256Hex("") },
+    capture: {
+      repositoryId,
+      ref: "main",
+      baseCommit,
+      gitCommit,
+      gitTree,
+      patchSha256: sha256Hex(patch),
+      changes: [{ path: "src/sum.js", kind: "CHANGE_KIND_MODIFIED", mode: "100644" }],
+    },
   });
 const gaveUp = (at: WorkAt) =>
   report(at, { outcome: "WORK_OUTCOME_FAILED", cause: "gave_up", reason: "the tests can't be mended" });
@@ -195,7 +212,6 @@ const workspace = await Worker.create({
   activities: { workSegment },
 });
 const working = workspace.run();
-const dispatcher = world.dispatch();
 const stopControl = await world.work();
 try {
   await declareAll();
@@ -204,6 +220,7 @@ try {
     acted = work;
     const runId = await startRun(acme, { profile });
     await before?.();
+    const dispatcher = world.dispatch();
     const handle = world.client.workflow.getHandle(workflowIdOf("acme", runId, 1));
     const untilPending = async (activity: string) => {
       for (;;) {
@@ -221,10 +238,11 @@ try {
     const { status, cause } = await world.rowOf(runId);
     console.log(`${name}: ${history.events?.length} events, ${status} ${cause ?? ""}`);
     await scrum.door("DELETE", "/behaviour");
+    await dispatcher.stop();
   }
 } finally {
   workspace.shutdown();
-  await Promise.all([working, stopControl(), dispatcher.stop()]);
+  await Promise.all([working, stopControl()]);
   await native.close();
   await Promise.all([world.stop(), scrum.end()]);
 }
