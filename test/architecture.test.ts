@@ -182,7 +182,6 @@ function isAllowed(each: Import): boolean {
   if (zone === target || target === "gen") return true;
   const room = rooms.indexOf(zone);
   if (room >= 0) {
-    if (target === "postgres") return from.endsWith("-store.ts");
     return target === "telemetry" || (rooms.includes(target) && rooms.indexOf(target) < room);
   }
   if (drivers.includes(zone)) return target === "telemetry" || (each.isTypeOnly && rooms.includes(target));

@@ -1,6 +1,6 @@
-import { wantedRows, wantedValues } from "../drivers/postgres/look-up.ts";
 import type { AutomationPlanJson } from "../gen/automation/v1/automation_plan_pb.ts";
 import type { LookUp, Transaction } from "../tenancy/transaction.ts";
+import { wantedRows, wantedValues } from "../tenancy/wanted-rows-store.ts";
 
 export interface StoredVersion {
   readonly definitionId: string;

@@ -1,6 +1,6 @@
-import { wantedRows, wantedValues } from "../drivers/postgres/look-up.ts";
 import type { ProfileJson } from "../gen/governance/v1/profile_pb.ts";
 import type { LookUp, Transaction } from "../tenancy/transaction.ts";
+import { wantedRows, wantedValues } from "../tenancy/wanted-rows-store.ts";
 
 export interface StoredProfile {
   readonly id: string;

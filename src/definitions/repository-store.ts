@@ -1,6 +1,6 @@
-import { wantedRows, wantedValues } from "../drivers/postgres/look-up.ts";
 import type { RepositoryJson } from "../gen/workflows_runtime/v1/repository_pb.ts";
 import type { LookUp, Transaction } from "../tenancy/transaction.ts";
+import { wantedRows, wantedValues } from "../tenancy/wanted-rows-store.ts";
 
 /** Repositories of a tenant by id, at most `limit` of those after one. */
 export async function readRepositories(

@@ -1,6 +1,6 @@
-import { wantedRows, wantedValues } from "../drivers/postgres/look-up.ts";
 import type { WorkflowRuleJson } from "../gen/workflows_runtime/v1/workflow_rule_pb.ts";
 import type { LookUp, Transaction } from "../tenancy/transaction.ts";
+import { wantedRows, wantedValues } from "../tenancy/wanted-rows-store.ts";
 
 /** Rules in the order in which they are tried, at most `limit` of those after one. */
 export async function readRules(

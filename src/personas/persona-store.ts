@@ -1,6 +1,6 @@
-import { wantedRows, wantedValues } from "../drivers/postgres/look-up.ts";
 import type { PersonaManifestJson } from "../gen/agents/v1/agents_service_pb.ts";
 import type { LookUp, Transaction } from "../tenancy/transaction.ts";
+import { wantedRows, wantedValues } from "../tenancy/wanted-rows-store.ts";
 
 /** A published version of a persona. */
 export interface StoredPersona {

@@ -1,4 +1,4 @@
-import type { Wanted } from "../../tenancy/transaction.ts";
+import type { Wanted } from "./transaction.ts";
 
 /** What is wanted, given as the one parameter `$1`, for a query to join: `wanted (tenant, id, version, index)`. */
 export const wantedRows = `(
