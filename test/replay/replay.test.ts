@@ -20,14 +20,18 @@ beforeAll(async () => {
 const replay = (history: unknown) => Worker.runReplayHistory({ workflowBundle, replayName: "recorded" }, history);
 
 describe("the workflow still takes every turn of a recorded history", () => {
-  it("has the histories of each kind of end, and of an api that was away", () => {
+  it("has the histories of each kind of end, and of an api, a receiver and a worker that failed meanwhile", () => {
     expect(names.sort()).toEqual([
+      "abort-repeated",
       "api-away",
       "cancelled-while-waiting",
       "cancelled-while-working",
       "completed",
+      "handoff-waited",
       "timed-out",
       "verdict-failed",
+      "work-failed",
+      "work-repeated",
       "worked",
     ]);
   });
