@@ -1,0 +1,31 @@
+import { createHash } from "node:crypto";
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { expect, it } from "vitest";
+
+const folder = join(import.meta.dirname, "migrations");
+
+/** sha256 of each migration. A line is added with a new file, and never changed: databases that ran the file would differ from those that will. */
+const landed: Record<string, string> = {
+  "0001_tenant_isolation.sql": "1f0558f52fd37c8237a51e4f67e9f9f64b16f96c61d116670cb38ef9cbd24cc0",
+  "0002_declarations.sql": "a6cecc023fb3f45ad97512b1d9dddd3926df244607debbed76fb84e097fb2bdc",
+  "0003_requests.sql": "635c990ffd274a38aef360acc71225dddd5d8c0154c159cae7bb58e9b7958ede",
+  "0004_runs.sql": "5727a010068856040dfb939575fe991fe835e53cc0c38f629634d25dcc221595",
+  "0005_outbox.sql": "16ae7e05b258cf0a809e7a7d9f05f4b7f03374eb10225519690381fcc1a99278",
+  "0006_work.sql": "f755473c96b0277455b8e9084f01915c8c29b44d9e147df0e514cc89cdfce44b",
+  "0007_proof.sql": "cc93419f80e3693adec1a580350857e8467db3086a70be54533bddb89deccdb1",
+  "0008_seal.sql": "c6e83f5d94e400640f804848b027fb7d3c0aed9e9830539e6875193598d0c16e",
+  "0009_graph.sql": "9890712d1d4442bf40449decc717f353d7e6cda0a91815f8bd029e7fbc1a7b7c",
+  "0010_reconciliations.sql": "66b53d00ded9afca427ae0111f8c8b66a2167dac3a3597164b29c94dddc4cc81",
+};
+
+it("has every migration as it landed", () => {
+  const files = readdirSync(folder).toSorted();
+  const digests = files.map((file) => [
+    file,
+    createHash("sha256")
+      .update(readFileSync(join(folder, file)))
+      .digest("hex"),
+  ]);
+  expect(Object.fromEntries(digests)).toEqual(landed);
+});
