@@ -290,6 +290,24 @@ it("goes on for as long as the api knows of no limit that has passed, and asks a
   expect(looks).toHaveLength(1); // however often it asks, its history grows by one activity
 });
 
+it("asks on when the api names no limit, as for a run that has ended meanwhile", async () => {
+  const run = aRun();
+  let asked = 0;
+  world.api.script(run.runId, {
+    beginRun: () => ({ plan: {}, noLimitBefore: timestampNow() }),
+    reportStatus: () => {
+      asked += 1;
+      return {};
+    },
+    deliverHandoff: async () => {
+      while (asked < 3) await sleep(50);
+      return { progress: HandoffProgress.ACCEPTED };
+    },
+  });
+  await (await startRun(world, run)).result();
+  expect(world.api.calls(run.runId).at(-1)).toBe("commitSeal");
+});
+
 it("waits for a round of tries for as long as a receiver may take, and asks for no other meanwhile", async () => {
   const run = aRun();
   const answered = sleep(15_000).then(() => ({ progress: HandoffProgress.ACCEPTED })); // 3 s of local tries, and more than any other call may take

@@ -68,7 +68,9 @@ export function createControlActivities({ apiFor }: ControlActivitiesDeps): Cont
         message: "no limit of time has passed yet",
         type: "WithinLimits",
         category: "BENIGN",
-        nextRetryDelay: Math.max(shortestWaitMs, Date.parse(noLimitBefore ?? "") - Date.now()),
+        // Without a next limit the run has ended: Temporal's own pause will do until the workflow ends.
+        nextRetryDelay:
+          noLimitBefore === undefined ? undefined : Math.max(shortestWaitMs, Date.parse(noLimitBefore) - Date.now()),
       });
     },
     prepareSeal: (scope) =>
