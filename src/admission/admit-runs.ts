@@ -9,19 +9,18 @@ import type { Transaction } from "../tenancy/transaction.ts";
 import type { ClaimedRun } from "./admit-store.ts";
 import { findUnbegun } from "./admit-store.ts";
 import type { RunKey } from "./claim-store.ts";
-import type { RunToStart } from "./workflows.ts";
 
 /**
- * Moves claimed runs from QUEUED to ADMITTED, each with its event. A run that was claimed before, or goes on as its next generation, keeps its status.
- * @returns the runs to start, in the order given, without those that have begun or ended meanwhile; and those that became ADMITTED
+ * Moves runs whose workflows are started from QUEUED to ADMITTED, each with its event. One that has begun or ended meanwhile, or goes on as its next generation, keeps its status.
+ * @returns those that became ADMITTED
  */
-export async function admitClaimed(
+export async function admitStarted(
   transaction: Transaction,
-  claimed: readonly RunKey[],
+  started: readonly RunKey[],
   at: Date,
-): Promise<{ readonly toStart: RunToStart[]; readonly admitted: readonly RunKey[] }> {
-  const [heads, toStart] = await Promise.all([lockStreams(transaction, claimed), findUnbegun(transaction, claimed)]);
-  const queued = toStart.filter(({ status }) => status === "QUEUED");
+): Promise<readonly RunKey[]> {
+  const [heads, unbegun] = await Promise.all([lockStreams(transaction, started), findUnbegun(transaction, started)]);
+  const queued = unbegun.filter(({ status }) => status === "QUEUED");
   if (queued.length > 0)
     await Promise.all([
       admitRuns(transaction, queued, at),
@@ -30,7 +29,7 @@ export async function admitClaimed(
         queued.map((run) => additionOf(run, heads.get(run.runId), at)),
       ),
     ]);
-  return { toStart, admitted: queued };
+  return queued;
 }
 
 function additionOf(run: ClaimedRun, base: StreamHead | undefined, at: Date): StreamAddition {

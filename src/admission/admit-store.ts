@@ -10,7 +10,7 @@ export interface ClaimedRun extends RunToStart, TimedRun {
   readonly day: string;
 }
 
-/** Those of the claimed runs that have neither begun nor ended. The caller holds the locks of their streams. */
+/** Those of the runs that have neither begun nor ended. */
 export async function findUnbegun(transaction: Transaction, claimed: readonly RunKey[]): Promise<ClaimedRun[]> {
   const { rows } = await transaction.query<ClaimedRow>(
     `select r.tenant, r.org, r.run_id as "runId", r.generation, r.start_capability as "startCapability", r.priority, r.event_id as "eventId",

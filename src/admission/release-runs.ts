@@ -14,12 +14,12 @@ export interface ReleaseRunsDeps extends StartsDeps {
 }
 
 /**
- * Takes runs from the queue and starts their workflows: claim → admit → start → mark.
+ * Takes runs from the queue and starts their workflows: claim → start → admit and mark.
  *
- *   claimed or admitted, then this process dies   the claim ends after 10 s, and the run is claimed again; its event ADMITTED is written once
- *   started, then the mark is lost                claimed again, and Temporal answers that the workflow exists
- *   Temporal away                                 claims are given back; only this loop pauses
- *   one run refused                               its claim is given back, and it is tried again after 10 s; after too long the api is asked to end it
+ *   claimed, then this process dies    the claim ends after 10 s, and the run is claimed again
+ *   started, then the mark is lost     claimed again, and Temporal answers that the workflow exists; if that begins first, BeginRun admits the run
+ *   Temporal away                      claims are given back; only this loop pauses
+ *   one run refused                    its claim is given back, and it is tried again after 10 s; after too long the api is asked to end it
  */
 export function createReleaseRuns(deps: ReleaseRunsDeps): Loop {
   const starts = createStarts(deps, () => loop.wake());

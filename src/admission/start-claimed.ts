@@ -1,7 +1,8 @@
 import type { Log } from "../telemetry/log.ts";
 import type { InTransaction } from "../tenancy/transaction.ts";
 import { longestShownReason, shownText } from "../text/strangers-text.ts";
-import { admitClaimed } from "./admit-runs.ts";
+import { admitStarted } from "./admit-runs.ts";
+import { findUnbegun } from "./admit-store.ts";
 import type { RunKey } from "./claim-store.ts";
 import { giveBack, markStarted, postponeStart } from "./claim-store.ts";
 import { noteOf } from "./reconcile-runs.ts";
@@ -23,7 +24,7 @@ export interface StartsDeps {
 }
 
 /**
- * Admits claimed runs and starts their workflows, many at once. Marks are written in batches.
+ * Starts the workflows of claimed runs, many at once; those that are started become ADMITTED and are marked, as many as there are in one transaction.
  * @param onRoom - called when there is room to claim more
  */
 export function createStarts(deps: StartsDeps, onRoom: () => void) {
@@ -40,12 +41,15 @@ export function createStarts(deps: StartsDeps, onRoom: () => void) {
       );
       done = [];
       try {
-        await deps.inTransaction((transaction) =>
-          Promise.all([
+        const admitted = await deps.inTransaction(async (transaction) => {
+          const [moved] = await Promise.all([
+            started.length > 0 ? admitStarted(transaction, started, deps.now()) : [],
             ...(started.length > 0 ? [markStarted(transaction, started)] : []),
             ...(unknown.length > 0 ? [giveBack(transaction, unknown)] : []),
-          ]),
-        );
+          ]);
+          return moved;
+        });
+        if (admitted.length > 0) deps.onAdmitted(admitted);
       } catch (error) {
         deps.log.warn(
           { err: error },
@@ -83,18 +87,15 @@ export function createStarts(deps: StartsDeps, onRoom: () => void) {
     writing ??= write();
   };
 
-  /** @returns the runs to start, by id */
-  const admit = async (claimed: readonly RunKey[]): Promise<ReadonlyMap<string, RunToStart>> => {
+  /** @returns the runs to start, by id: those of the claimed that have neither begun nor ended */
+  const find = async (claimed: readonly RunKey[]): Promise<ReadonlyMap<string, RunToStart>> => {
     try {
-      const { toStart, admitted } = await deps.inTransaction((transaction) =>
-        admitClaimed(transaction, claimed, deps.now()),
-      );
-      if (admitted.length > 0) deps.onAdmitted(admitted);
-      return new Map(toStart.map((run) => [run.runId, run]));
+      const found = await deps.inTransaction((transaction) => findUnbegun(transaction, claimed));
+      return new Map(found.map((run) => [run.runId, run]));
     } catch (error) {
       deps.log.warn(
         { err: error },
-        "claimed runs can't be admitted; they are claimed again when their claims have run out",
+        "claimed runs can't be read; they are claimed again when their claims have run out",
       );
       return new Map();
     }
@@ -111,9 +112,9 @@ export function createStarts(deps: StartsDeps, onRoom: () => void) {
     begin(claimed: readonly RunKey[], mayLeaveSome: boolean) {
       mayBeMore = mayLeaveSome;
       if (claimed.length === 0) return;
-      const admission = admit(claimed);
+      const found = find(claimed);
       for (const { runId } of claimed) {
-        const flight = admission
+        const flight = found
           .then((toStart) => {
             const run = toStart.get(runId);
             return run && start(run);

@@ -48,9 +48,10 @@ export function draftRun(start: RunRow, base: StreamHead, at: Date): RunDraft {
       assertTransition(run.status, status);
       const previous = run.status;
       const end = isEnded(status) ? status : outcome;
+      const admittedAt = status === "ADMITTED" ? at : run.admittedAt;
       const sealingAt = status === "SEALING" ? at : run.sealingAt;
       const workBegunAt = run.workBegunAt ?? (status === "PREPARING" && run.pins === null ? at : null);
-      run = { ...run, status, reason, workBegunAt, sealingAt, endedAt: isEnded(status) ? at : null };
+      run = { ...run, status, reason, admittedAt, workBegunAt, sealingAt, endedAt: isEnded(status) ? at : null };
       moves.push(run);
       append([statusEvent(writerKey, run, { previous, reason, end })]);
     },

@@ -3,8 +3,8 @@ import type { RunStatusJson } from "../gen/automation/v1/run_event_pb.ts";
 /**
  * State machine of a run.
  *
- *   QUEUED      waits for a slot                     → ADMITTED | SEALING
- *   ADMITTED    may start; workflow not begun        → PREPARING | SEALING
+ *   QUEUED      waits for a place                    → ADMITTED | SEALING
+ *   ADMITTED    workflow started, not begun          → PREPARING | SEALING
  *   PREPARING   an execution speaks for the run      → RUNNING | EVALUATING (a plan without steps) | SEALING
  *   RUNNING     steps run                            → EVALUATING | SEALING
  *   EVALUATING  evidence is judged                   → SEALING

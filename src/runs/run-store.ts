@@ -85,14 +85,15 @@ export async function updateStatuses(transaction: Transaction, runs: readonly Ru
     runId: run.runId,
     status: run.status,
     reason: run.reason,
+    admittedAt: run.admittedAt,
     workBegunAt: run.workBegunAt,
     sealingAt: run.sealingAt,
     endedAt: run.endedAt,
     dueAt: nextLimit(run)?.dueAt,
   }));
   await transaction.query(
-    `update runs as r set status = n.status, reason = n.reason, work_begun_at = n."workBegunAt", sealing_at = n."sealingAt", ended_at = n."endedAt", due_at = n."dueAt"
-     from jsonb_to_recordset($1) as n(tenant text, "runId" uuid, status text, reason text, "workBegunAt" timestamptz, "sealingAt" timestamptz, "endedAt" timestamptz, "dueAt" timestamptz)
+    `update runs as r set status = n.status, reason = n.reason, admitted_at = n."admittedAt", work_begun_at = n."workBegunAt", sealing_at = n."sealingAt", ended_at = n."endedAt", due_at = n."dueAt"
+     from jsonb_to_recordset($1) as n(tenant text, "runId" uuid, status text, reason text, "admittedAt" timestamptz, "workBegunAt" timestamptz, "sealingAt" timestamptz, "endedAt" timestamptz, "dueAt" timestamptz)
      where r.tenant = n.tenant and r.run_id = n."runId"`,
     [JSON.stringify(rows)],
   );

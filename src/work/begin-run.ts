@@ -36,7 +36,7 @@ export type BeginRun = (
 /**
  * Admits the one execution that speaks for a generation of a run, and hands it the plan with what was pinned. It must know the capability that its workflow was started with; the first
  * one wins, and its repeated call gets the same answer, and the report of its segment once there is one. Any other one, an older
- * generation, and any call before the run is admitted or after its end are refused: such an execution ends without effects. After a limit of time nothing begins: the answer names it.
+ * generation, and any call after the run's end are refused: such an execution ends without effects. After a limit of time nothing begins: the answer names it.
  * @param deps.onBegun - called when a generation has begun: another run may be released
  * @param deps.onForgery - called when the capability is wrong; the audit log has it, too
  * @throws UnknownRunError, UnknownSegmentError
@@ -59,7 +59,6 @@ export function createBeginRun(deps: {
         isForged = true;
         return { refused: true };
       }
-      if (run.status === "QUEUED") return { refused: true };
       const now = deps.now();
       if (!(await admitExecution(transaction, run, { ...execution, begunAt: now }))) return { refused: true };
       const limits = answerLimits(run, now, run.waiting?.reason);
@@ -97,9 +96,13 @@ function isSame(told: string, kept: string): boolean {
   return timingSafeEqual(digest(told), digest(kept));
 }
 
-/** A later generation keeps the status that the run has. */
-async function sayBegun({ run, append, moveTo }: OpenRun): Promise<void> {
-  const writerKey = `begin/${run.generation}`;
-  if (run.status === "ADMITTED") await moveTo("PREPARING", writerKey);
-  else await append([{ writerKey, message: { text: `generation ${run.generation} goes on from ${run.status}` } }]);
+/** A workflow may begin before the dispatcher has written that it is started. A later generation keeps the status that the run has. */
+async function sayBegun(open: OpenRun): Promise<void> {
+  const writerKey = `begin/${open.run.generation}`;
+  if (open.run.status === "QUEUED") await open.moveTo("ADMITTED", "admit");
+  if (open.run.status === "ADMITTED") await open.moveTo("PREPARING", writerKey);
+  else
+    await open.append([
+      { writerKey, message: { text: `generation ${open.run.generation} goes on from ${open.run.status}` } },
+    ]);
 }

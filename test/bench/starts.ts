@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { Client, Connection } from "@temporalio/client";
-import { admitClaimed } from "../../src/admission/admit-runs.ts";
+import { findUnbegun } from "../../src/admission/admit-store.ts";
 import { createReleaseRuns } from "../../src/admission/release-runs.ts";
 import { claimRuns } from "../../src/admission/unbegun-cap-store.ts";
 import { createInTransaction } from "../../src/drivers/postgres/in-scope.ts";
@@ -44,8 +44,8 @@ export async function benchStarts(world: BenchWorld): Promise<Pair[]> {
 
   const raw = async (inFlight: number): Promise<Round> => {
     await insertQueuedRuns(world.superuser, perRound);
-    const { toStart } = await inTransaction(async (transaction) =>
-      admitClaimed(transaction, await claimRuns(transaction, { maxUnbegun: unlimited, atMost: perRound }), new Date()),
+    const toStart = await inTransaction(async (transaction) =>
+      findUnbegun(transaction, await claimRuns(transaction, { maxUnbegun: unlimited, atMost: perRound })),
     );
     const round = await measured(async () => {
       const next = toStart.values();

@@ -2,7 +2,7 @@ import { fromJson } from "@bufbuild/protobuf";
 import type { Pool } from "pg";
 import pg from "pg";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { admitClaimed } from "../../src/admission/admit-runs.ts";
+import { findUnbegun } from "../../src/admission/admit-store.ts";
 import { claimRuns } from "../../src/admission/unbegun-cap-store.ts";
 import { bumpRevision } from "../../src/definitions/declaration-revision-store.ts";
 import type { WorkspaceRules } from "../../src/definitions/policy/workspace-rules.ts";
@@ -132,8 +132,8 @@ describe("a request for a plan with steps", () => {
     const again = { ...agent, id: "again" };
     await publishPlan("twice", { repository: { id: "shop" }, steps: [agent, again, { id: "unit", test }] });
     await ask("twice", { goal: `mend\n it\u202e ${"ü".repeat(8_000)}` });
-    const { toStart } = await createInTransaction(dispatcher)(async (transaction) =>
-      admitClaimed(transaction, await claimRuns(transaction, { maxUnbegun: 100, atMost: 100 }), new Date()),
+    const toStart = await createInTransaction(dispatcher)(async (transaction) =>
+      findUnbegun(transaction, await claimRuns(transaction, { maxUnbegun: 100, atMost: 100 })),
     );
     const run = toStart.find(({ definitionId }) => definitionId === "twice");
     expect(run?.personas).toEqual([{ id: "fixer", version: "2" }]);

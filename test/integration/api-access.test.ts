@@ -223,7 +223,7 @@ describe("another tenant", () => {
       "select status, desired_state, execution_run_id, (select count(*)::int from run_commands c where c.run_id = r.run_id) as commands from runs r where run_id = $1",
       [runId],
     );
-    expect(rows).toEqual([{ status: "ADMITTED", desired_state: "RUN", execution_run_id: null, commands: 0 }]);
+    expect(rows).toEqual([{ status: "QUEUED", desired_state: "RUN", execution_run_id: null, commands: 0 }]);
   });
 
   it("gets the same answer for a request id that somebody else uses, with a run of its own", async () => {

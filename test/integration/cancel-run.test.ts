@@ -3,7 +3,8 @@ import { create } from "@bufbuild/protobuf";
 import { Code, ConnectError } from "@connectrpc/connect";
 import pg from "pg";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { createInScope } from "../../src/drivers/postgres/in-scope.ts";
+import { admitStarted } from "../../src/admission/admit-runs.ts";
+import { createInScope, createInTransaction } from "../../src/drivers/postgres/in-scope.ts";
 import { createPool } from "../../src/drivers/postgres/pool.ts";
 import { RunStatus } from "../../src/gen/automation/v1/run_event_pb.ts";
 import { DesiredState } from "../../src/gen/workflows_runtime/v1/run_pb.ts";
@@ -11,6 +12,7 @@ import { BeginRunResponseSchema } from "../../src/gen/workflows_runtime/v1/run_w
 import type { InRun } from "../../src/runs/in-run.ts";
 import { createInRun } from "../../src/runs/in-run.ts";
 import type { RunStatus as StoredStatus } from "../../src/runs/run-status.ts";
+import type { Transaction } from "../../src/tenancy/transaction.ts";
 import { scopeOf } from "../support/builders/declared.ts";
 import type { ApiClient, RunningApi } from "../support/worlds/api.ts";
 import { declare, endRun, startApi, startCapabilityOf, startRun, waitUntil } from "../support/worlds/api.ts";
@@ -212,17 +214,22 @@ describe("the beginning of a run", () => {
     expect(rows).toEqual(wrong.map(() => ({ principal: "worker-control", action, outcome: "wrong_start_capability" })));
     for (const call of [worker.runWorker.prepareSeal, worker.runWorker.commitSeal, worker.runWorker.deliverHandoff])
       expect((await errorOf(call(executionOf(runId, "forger")))).code).toBe(Code.Aborted);
-    expect((await acme.workflows.describeWorkflowRun({ runId })).run?.status).toBe(RunStatus.ADMITTED);
+    expect((await acme.workflows.describeWorkflowRun({ runId })).run?.status).toBe(RunStatus.QUEUED);
     expect(await beginRun(executionOf(runId, "its own"))).toMatchObject({ refused: false });
   });
 
-  it("begins no run that still waits for a place, even with its capability", async () => {
+  it("admits a run whose start is not written yet, and the dispatcher then changes nothing", async () => {
     const runId = await startRun(acme);
-    const { rows } = await api.admin.query("select start_capability from runs where run_id = $1", [runId]);
-    const early = { ...executionOf(runId, "early"), startCapability: rows[0].start_capability };
-    expect(await worker.runWorker.beginRun(early)).toMatchObject({ refused: true });
-    expect((await acme.workflows.describeWorkflowRun({ runId })).run?.status).toBe(RunStatus.QUEUED);
-    expect(await beginRun(executionOf(runId, "its own"))).toMatchObject({ refused: false });
+    expect(await beginRun(executionOf(runId))).toMatchObject({ refused: false });
+    const mark = (transaction: Transaction) => admitStarted(transaction, [{ tenant: "acme", runId }], new Date());
+    expect(await createInTransaction(api.admin)(mark)).toEqual([]);
+    const { rows } = await api.admin.query(
+      "select event->'status'->>'status' as status from run_events where run_id = $1 order by sequence",
+      [runId],
+    );
+    expect(rows.map(({ status }) => status)).toEqual(["QUEUED", "ADMITTED", "PREPARING"].map((s) => `RUN_STATUS_${s}`));
+    const { run } = await acme.workflows.describeWorkflowRun({ runId });
+    expect(run).toMatchObject({ status: RunStatus.PREPARING, admittedAt: expect.anything() });
   });
 
   it("is told to nobody who may read the run", async () => {

@@ -4,7 +4,8 @@ import type { Pool } from "pg";
 import pg from "pg";
 import { pino } from "pino";
 import { afterAll, beforeAll, beforeEach, expect, it, vi } from "vitest";
-import { admitClaimed } from "../../src/admission/admit-runs.ts";
+import { admitStarted } from "../../src/admission/admit-runs.ts";
+import { findUnbegun } from "../../src/admission/admit-store.ts";
 import type { RunKey } from "../../src/admission/claim-store.ts";
 import { giveBack, markStarted, postponeStart } from "../../src/admission/claim-store.ts";
 import { createPumpCommands } from "../../src/admission/pump-commands.ts";
@@ -78,8 +79,9 @@ const startedIds = async (): Promise<string[]> => {
 };
 
 const claim = (atMost: number) => inTransaction((transaction) => claimRuns(transaction, { maxUnbegun: 100, atMost }));
-const admit = (claimed: readonly RunKey[]) =>
-  inTransaction((transaction) => admitClaimed(transaction, claimed, new Date()));
+const find = (claimed: readonly RunKey[]) => inTransaction((transaction) => findUnbegun(transaction, claimed));
+const admit = (started: readonly RunKey[]) =>
+  inTransaction((transaction) => admitStarted(transaction, started, new Date()));
 
 /** As their workflows do. */
 async function begin(ids: readonly string[]): Promise<void> {
@@ -143,9 +145,7 @@ it("claims by priority, then by age, and no run twice", async () => {
 
 it("claims a run anew when its claim has run out, and Temporal takes the second start for the first", async () => {
   const [runId = ""] = await insertQueuedRuns(superuser, 1);
-  const { toStart, admitted } = await admit(await claim(9));
-  expect(admitted).toHaveLength(1);
-  const [run] = toStart;
+  const [run] = await find(await claim(9));
   expect(run && (await temporal.start(run))).toEqual({ state: "started" });
   const handle = client.workflow.getHandle(workflowIdOf("acme", runId, 1));
   const { runId: execution } = await handle.describe();
@@ -156,12 +156,11 @@ it("claims a run anew when its claim has run out, and Temporal takes the second 
   expect((await handle.describe()).runId).toBe(execution);
 });
 
-it("tells ADMITTED once, before the start, and however often the run is claimed", async () => {
+it("tells ADMITTED once, however often the run is started", async () => {
   const [runId = ""] = await insertQueuedRuns(superuser, 1);
   const claimed = await claim(1);
   const [first, second] = await Promise.all([admit(claimed), admit(claimed)]);
-  expect([first.admitted.length, second.admitted.length].toSorted()).toEqual([0, 1]);
-  expect([first, second].map(({ toStart }) => toStart.map((run) => run.runId))).toEqual([[runId], [runId]]);
+  expect([...first, ...second]).toMatchObject([{ runId }]);
   const { rows } = await superuser.query(
     `select e.sequence, e.event->'status' as told, r.status, r.admitted_at is not null as admitted, s.last_sequence, s.last_hash = e.hash as chained, o.through_sequence
      from runs r join run_events e using (tenant, run_id) join run_streams s using (tenant, run_id) join outbox o using (tenant, run_id)`,
@@ -183,13 +182,14 @@ it("tells ADMITTED once, before the start, and however often the run is claimed"
   ]);
 });
 
-it("starts no run that has begun or ended since it was claimed", async () => {
+it("neither starts nor admits a run that has begun or ended since it was claimed", async () => {
   const [begun = "", ended = "", left = ""] = await insertQueuedRuns(superuser, 3);
   const claimed = await claim(3);
   await admit(claimed.slice(0, 1));
   await begin([begun]);
   await superuser.query("update runs set status = 'CANCELLED', ended_at = now() where run_id = $1", [ended]);
-  expect((await admit(claimed)).toStart.map(({ runId }) => runId)).toEqual([left]);
+  expect(await find(claimed)).toMatchObject([{ runId: left }]);
+  expect(await admit(claimed)).toMatchObject([{ runId: left }]);
 });
 
 it("writes a run's own row when it is admitted, and neither by a claim nor by a mark", async () => {

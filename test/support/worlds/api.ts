@@ -8,9 +8,7 @@ import { importJWK, SignJWT } from "jose";
 import pg from "pg";
 import { freePorts } from "../../../local/engines/ports.ts";
 import { createIssuer } from "../../../local/issuer/issuer.ts";
-import { admitClaimed } from "../../../src/admission/admit-runs.ts";
 import { createApiClient } from "../../../src/client/api-client.ts";
-import { createInTransaction } from "../../../src/drivers/postgres/in-scope.ts";
 import { createS3 } from "../../../src/drivers/s3/s3.ts";
 import { main } from "../../../src/processes/api/api.ts";
 import type { InRun } from "../../../src/runs/in-run.ts";
@@ -189,11 +187,9 @@ export async function startRun(
   return runId;
 }
 
-/** Admits a run that is queued, as the dispatcher does. @returns what its workflow is started with; of a run that nobody knows, something that looks like it */
+/** @returns what the run's workflow is started with; of a run that nobody knows, something that looks like it */
 export async function startCapabilityOf(admin: pg.Pool, runId: string): Promise<string> {
-  const { rows } = await admin.query("select tenant, start_capability from runs where run_id = $1", [runId]);
-  const claimed = rows.map(({ tenant }) => ({ tenant, runId }));
-  await createInTransaction(admin)((transaction) => admitClaimed(transaction, claimed, new Date()));
+  const { rows } = await admin.query("select start_capability from runs where run_id = $1", [runId]);
   return rows[0]?.start_capability ?? "x".repeat(64);
 }
 

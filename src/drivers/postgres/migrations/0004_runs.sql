@@ -232,7 +232,7 @@ grant insert (tenant, org, run_id, last_sequence, last_hash, size_bytes) on run_
 grant insert (tenant, org, run_id, day, sequence, writer_key, at, hash, event) on run_events to automation_api, automation_dispatcher;
 
 grant update (status, reason, "references", desired_state, cancel, generation, start_capability, execution_run_id, attempt, waiting, base_commit, due_at,
-  begun_at, work_begun_at, sealing_at, ended_at) on runs to automation_api;
+  admitted_at, begun_at, work_begun_at, sealing_at, ended_at) on runs to automation_api;
 grant update (not_before, claimed_until, started_at), delete on run_queue to automation_api;
 grant update (last_sequence, last_hash, size_bytes, fence, closed, appended_at) on run_streams to automation_api;
 grant insert (tenant, org, command_id, run_id, generation, kind, principal, reason) on run_commands to automation_api;

@@ -154,7 +154,7 @@ export type Run = Message<"workflows_runtime.v1.Run"> & {
   createdAt?: Timestamp | undefined;
 
   /**
-   * When it got a place: its workflow may start.
+   * When its workflow was started.
    *
    * @generated from field: google.protobuf.Timestamp admitted_at = 25;
    */
@@ -360,7 +360,7 @@ export type RunJson = {
   createdAt?: TimestampJson;
 
   /**
-   * When it got a place: its workflow may start.
+   * When its workflow was started.
    *
    * @generated from field: google.protobuf.Timestamp admitted_at = 25;
    */
