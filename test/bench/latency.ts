@@ -1,11 +1,11 @@
 import { randomUUID } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
 import { Client, Connection } from "@temporalio/client";
-import { automationRunType } from "../../src/drivers/temporal/contract.ts";
+import { automationRunType, workflowIdOf } from "../../src/drivers/temporal/contract.ts";
 import { startOptionsOf } from "../../src/drivers/temporal/start-options.ts";
 import { aRun } from "../support/worlds/workflow-world.ts";
 import type { BenchWorld } from "./bench-world.ts";
-import { untilCount } from "./bench-world.ts";
+import { tenant, untilCount } from "./bench-world.ts";
 import { createRequestProducer, startDispatcher } from "./dispatcher-process.ts";
 
 /** Milliseconds, one value per event. */
@@ -13,6 +13,7 @@ export interface Latencies {
   readonly perSecond: number;
   readonly rawStart: number[];
   readonly producedToAccepted: number[];
+  /** To the start time that Temporal gives the execution. */
   readonly acceptedToStarted: number[];
   readonly producedToStarted: number[];
 }
@@ -30,7 +31,6 @@ export async function benchLatency(world: BenchWorld, perSecond: number): Promis
     await workflow.start(automationRunType, startOptionsOf(aRun()));
     rawStart.push(performance.now() - began);
   });
-  await connection.close();
 
   const producer = await createRequestProducer(world);
   const dispatcher = await startDispatcher(world, world.engines.temporal.address);
@@ -41,13 +41,17 @@ export async function benchLatency(world: BenchWorld, perSecond: number): Promis
     await untilCount(world.superuser, started, 1);
     await openLoop(perSecond, count, (n) => producer.publish([`${prefix}-${n}`]));
     await untilCount(world.superuser, started, count + 1);
-    const { rows } = await world.superuser.query<{ accepted: string; released: string }>(
-      `select extract(epoch from q.received_at - q.event_time) * 1000 as accepted, extract(epoch from s.started_at - q.received_at) * 1000 as released
-       from run_requests q join run_queue s using (tenant, run_id) where q.event_id like $1 and q.event_id <> $2`,
+    const { rows } = await world.superuser.query<{ runId: string; producedAt: Date; acceptedAt: Date }>(
+      `select run_id as "runId", event_time as "producedAt", received_at as "acceptedAt" from run_requests where event_id like $1 and event_id <> $2`,
       [`${prefix}-%`, `${prefix}-warm`],
     );
-    const producedToAccepted = rows.map((row) => Number(row.accepted));
-    const acceptedToStarted = rows.map((row) => Number(row.released));
+    const startedAt = new Map<string, number>();
+    for await (const { workflowId, startTime } of workflow.list({ pageSize: 1_000 }))
+      startedAt.set(workflowId, startTime.getTime());
+    const producedToAccepted = rows.map((row) => row.acceptedAt.getTime() - row.producedAt.getTime());
+    const acceptedToStarted = rows.map(
+      (row) => (startedAt.get(workflowIdOf(tenant, row.runId, 1)) ?? Number.NaN) - row.acceptedAt.getTime(),
+    );
     return {
       perSecond,
       rawStart,
@@ -58,6 +62,7 @@ export async function benchLatency(world: BenchWorld, perSecond: number): Promis
   } finally {
     await dispatcher.stop();
     await producer.close();
+    await connection.close();
   }
 }
 
