@@ -57,8 +57,8 @@ export async function benchStart(): Promise<void> {
       [
         row("bare client.workflow.start", latency.rawStart),
         row("produced → accepted", latency.producedToAccepted),
-        row("accepted → start acknowledged", latency.acceptedToStarted),
-        row("produced → start acknowledged", latency.producedToStarted),
+        row("accepted → started", latency.acceptedToStarted),
+        row("produced → started", latency.producedToStarted),
       ],
     )}`,
   );
