@@ -6,17 +6,7 @@ import { UnknownRunError } from "./in-run.ts";
 import { insertCancel } from "./run-command-store.ts";
 import type { WorkflowIdOf } from "./run-json.ts";
 import { runToJson } from "./run-json.ts";
-import type { RunStatus } from "./run-status.ts";
-import { isEnded } from "./run-status.ts";
-
-/** The run has ended and can't be changed. */
-export class RunEndedError extends Error {
-  override readonly name = "RunEndedError";
-  readonly code = "run_ended";
-  constructor(runId: string, status: RunStatus) {
-    super(`run ${runId} has ended ${status}; an end is final, ask for a new run instead`);
-  }
-}
+import { assertOpen } from "./run-status.ts";
 
 export type CancelRun = (
   request: { readonly runId: string; readonly reason: string },
@@ -39,7 +29,7 @@ export function createCancelRun(deps: {
     if (!isUuid(runId)) throw new UnknownRunError(runId);
     const cancelled = await deps.inRun({ tenant, org, runId }, async (open) => {
       const { run, transaction } = open;
-      if (isEnded(run.status)) throw new RunEndedError(runId, run.status);
+      assertOpen(run);
       const cancel = run.cancel ?? { principal: subject, reason, at: deps.now().toISOString() };
       if (run.desiredState !== "CANCEL") {
         const why = reason === "" ? "" : `: ${reason}`;

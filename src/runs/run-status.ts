@@ -60,6 +60,20 @@ export function isEnded(status: RunStatus): status is RunOutcome {
   return next[status].length === 0;
 }
 
+/** The run has ended and can't be changed. */
+export class RunEndedError extends Error {
+  override readonly name = "RunEndedError";
+  readonly code = "run_ended";
+  constructor(runId: string, status: RunOutcome) {
+    super(`run ${runId} has ended ${status}; an end is final, ask for a new run instead`);
+  }
+}
+
+/** @throws RunEndedError */
+export function assertOpen({ runId, status }: { readonly runId: string; readonly status: RunStatus }): void {
+  if (isEnded(status)) throw new RunEndedError(runId, status);
+}
+
 /** @returns the proto JSON name, for example `RUN_STATUS_SEALING` */
 export function statusToJson<S extends RunStatus>(status: S): Extract<RunStatusJson, `RUN_STATUS_${S}`> {
   return `RUN_STATUS_${status}` as Extract<RunStatusJson, `RUN_STATUS_${S}`>;

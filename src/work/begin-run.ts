@@ -8,7 +8,7 @@ import { RunPinsSchema, WorkReportSchema } from "../gen/automation/v1/run_work_p
 import { DesiredState } from "../gen/workflows_runtime/v1/run_pb.ts";
 import type { BeginRunResponseSchema, WorkFaultJson } from "../gen/workflows_runtime/v1/run_worker_service_pb.ts";
 import type { InRun, OpenRun } from "../runs/in-run.ts";
-import { isEnded } from "../runs/run-status.ts";
+import { assertOpen, isEnded } from "../runs/run-status.ts";
 import { admitExecution, findStartCapability } from "../runs/run-store.ts";
 import type { AuditEntry } from "../tenancy/audit-entry.ts";
 import { insertAudit } from "../tenancy/audit-store.ts";
@@ -36,10 +36,10 @@ export type BeginRun = (
 /**
  * Admits the one execution that speaks for a generation of a run, and hands it the plan with what was pinned. It must know the capability that its workflow was started with; the first
  * one wins, and its repeated call gets the same answer, and the report of its segment once there is one. Any other one, an older
- * generation, and any call after the run's end are refused: such an execution ends without effects. After a limit of time nothing begins: the answer names it.
+ * generation, and a workflow that begins after the run's end are refused: such an execution ends without effects. After a limit of time nothing begins: the answer names it.
  * @param deps.onBegun - called when a generation has begun: another run may be released
  * @param deps.onForgery - called when the capability is wrong; the audit log has it, too
- * @throws UnknownRunError, UnknownSegmentError
+ * @throws UnknownRunError, UnknownSegmentError; RunEndedError to an attempt
  */
 export function createBeginRun(deps: {
   readonly inRun: InRun;
@@ -53,7 +53,9 @@ export function createBeginRun(deps: {
     let isForged = false;
     const answer = await deps.inRun(scope, async (open) => {
       const { run, transaction } = open;
-      if (isEnded(run.status) || run.generation !== execution.generation) return { refused: true };
+      if (run.generation !== execution.generation) return { refused: true };
+      if (attempt !== undefined) assertOpen(run);
+      if (isEnded(run.status)) return { refused: true };
       if (!isSame(startCapability, await findStartCapability(transaction, run))) {
         await insertAudit(transaction, forgery);
         isForged = true;

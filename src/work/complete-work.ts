@@ -25,7 +25,7 @@ const toldNameLength = 200;
 /**
  * Completes a segment of a run's work. First, outside of a transaction, every object is digested again and the work is examined. Then one transaction stores the report and the findings, and appends the test results as events.
  * The first report of a segment is final: a repeated call, and a call of a later attempt, get that one. Artifacts are listed only after the run is sealed.
- * @throws UnknownRunError, UnknownSegmentError, SupersededExecutionError, InvalidUploadsError, InvalidReportError, MissingUploadError, AlteredObjectError, NoTurnError, the signal's reason
+ * @throws UnknownRunError, UnknownSegmentError, SupersededExecutionError, RunEndedError, InvalidUploadsError, InvalidReportError, MissingUploadError, AlteredObjectError, NoTurnError, the signal's reason
  */
 export function createCompleteWork(deps: {
   readonly inRun: InRun;

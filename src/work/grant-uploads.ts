@@ -19,7 +19,7 @@ const readAtOnce = 4;
 /**
  * Lets a worker store its uploads: each grant accepts exactly the bytes that were named, by sha256 and length, once, within 10 minutes. They are stored under the key of their digest.
  * A stored upload becomes an artifact when the run is sealed.
- * @throws UnknownRunError, UnknownSegmentError, SupersededExecutionError, InvalidUploadsError, AlteredObjectError
+ * @throws UnknownRunError, UnknownSegmentError, SupersededExecutionError, RunEndedError, InvalidUploadsError, AlteredObjectError
  */
 export function createGrantUploads(deps: {
   readonly objects: Pick<ObjectStore, "digestOf" | "grantPut">;

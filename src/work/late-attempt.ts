@@ -1,6 +1,7 @@
 import type { PinnedSegmentJson } from "../gen/automation/v1/run_work_pb.ts";
 import type { AttemptId } from "../gen/workflows_runtime/v1/run_pb.ts";
 import type { OpenRun } from "../runs/in-run.ts";
+import { assertOpen } from "../runs/run-status.ts";
 import type { RunRow } from "../runs/run-store.ts";
 import type { ExecutionId } from "../runs/speaker.ts";
 import { SupersededExecutionError } from "../runs/speaker.ts";
@@ -37,13 +38,14 @@ export function segmentOf(run: RunRow, segment: number): PinnedSegmentJson {
 }
 
 /**
- * Refuses a late attempt, and any attempt when its run is not being worked on. An attempt is late once the api has heard from a later one of its segment, or from a later segment.
- * @throws UnknownSegmentError, SupersededExecutionError; nothing was written
+ * Refuses a late attempt, and any attempt when its run has ended or is not being worked on. An attempt is late once the api has heard from a later one of its segment, or from a later segment.
+ * @throws UnknownSegmentError, RunEndedError, SupersededExecutionError; nothing was written
  */
 export async function assertAttempt(open: OpenRun, { segment, number }: SegmentAttempt): Promise<void> {
-  const { run, transaction, closed } = open;
+  const { run, transaction } = open;
   segmentOf(run, segment);
-  const isWorkedOn = !closed && (run.status === "PREPARING" || run.status === "RUNNING");
+  assertOpen(run);
+  const isWorkedOn = run.status === "PREPARING" || run.status === "RUNNING";
   const fence = { generation: run.generation, segment, attempt: number };
   if (!isWorkedOn || !(await raiseFence(transaction, run, fence))) throw new SupersededExecutionError(run.runId);
 }

@@ -2,6 +2,7 @@ import type { ObjectStore } from "../artifacts/object-store.ts";
 import type { GetBundleUrlResponseJson } from "../gen/agents/v1/agents_service_pb.ts";
 import { findBundle } from "../personas/persona-store.ts";
 import { UnknownRunError } from "../runs/in-run.ts";
+import { assertOpen } from "../runs/run-status.ts";
 import { findRun } from "../runs/run-store.ts";
 import { assertSpeaksFor } from "../runs/speaker.ts";
 import type { InScope } from "../tenancy/transaction.ts";
@@ -20,7 +21,7 @@ const expiresSeconds = 300;
 
 /**
  * Gives a worker a URL of a persona's bundle that is valid for 5 minutes. The run must have pinned the bundle, and the caller must be its current execution. Whoever has the URL can read the bundle.
- * @throws UnknownRunError, SupersededExecutionError, BundleNotPinnedError
+ * @throws UnknownRunError, SupersededExecutionError, RunEndedError, BundleNotPinnedError
  */
 export function createBundleUrl(deps: { readonly inScope: InScope; readonly urlFor: ObjectStore["urlFor"] }) {
   return async (scope: WorkScope, digest: string): Promise<GetBundleUrlResponseJson> => {
@@ -29,6 +30,7 @@ export function createBundleUrl(deps: { readonly inScope: InScope; readonly urlF
       const run = await findRun(transaction, tenant, runId);
       if (run === undefined) throw new UnknownRunError(runId);
       assertSpeaksFor(run, scope.execution);
+      assertOpen(run);
       const isPinned = (run.pins?.personas ?? []).some((pinned) => pinned.digest === digest);
       return isPinned ? findBundle(transaction, tenant, digest) : undefined;
     });

@@ -8,6 +8,7 @@ import type {
 } from "../gen/workflows_runtime/v1/workflow_service_pb.ts";
 import type { InRun, OpenRun } from "../runs/in-run.ts";
 import { UnknownRunError } from "../runs/in-run.ts";
+import { assertOpen } from "../runs/run-status.ts";
 import type { RunRow } from "../runs/run-store.ts";
 import { findRun, keepBaseCommit, setWaiting } from "../runs/run-store.ts";
 import { assertSpeaksFor } from "../runs/speaker.ts";
@@ -30,8 +31,8 @@ export type ReportStatus = (
  * Takes what a worker reports of a run, and tells it what the run shall do.
  *
  * Without an attempt it is the workflow that asks: the answer also says whether a limit of time has passed. An attempt at the work reports: its events are appended, once each; RUNNING moves the run on
- * the first time; the first base commit stays. A report of a late attempt, or after the work, is refused whole.
- * @throws UnknownRunError, UnknownSegmentError, SupersededExecutionError, InvalidReportError, InvalidEventError; nothing was written
+ * the first time; the first base commit stays. A report of a late attempt, after the work or after the end is refused whole.
+ * @throws UnknownRunError, UnknownSegmentError, SupersededExecutionError, RunEndedError, InvalidReportError, InvalidEventError; nothing was written
  */
 export function createReportStatus(deps: {
   readonly inScope: InScope;
@@ -51,6 +52,7 @@ export function createReportStatus(deps: {
         const run = await findRun(transaction, tenant, runId);
         if (run === undefined) throw new UnknownRunError(runId);
         assertSpeaksFor(run, execution);
+        assertOpen(run);
         const waitsFor =
           run.status === "SEALING" ? await deps.unansweredTry(transaction, tenant, runId) : run.waiting?.reason;
         return { ...answerOf(run, run.baseCommit), ...answerLimits(run, deps.now(), waitsFor) };

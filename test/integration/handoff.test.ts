@@ -100,7 +100,8 @@ describe("a completed run at the Scrum service", () => {
     await scrum.tell({ action: "lose_reply", phase: "confirm", calls: 2 });
     expect(await seal.deliver(scope, signal())).toMatchObject({ progress: "HANDOFF_PROGRESS_PENDING" });
     expect(await seal.deliver(scope, signal())).toMatchObject({ progress: "HANDOFF_PROGRESS_ACCEPTED" });
-    await Promise.all([seal.deliver(scope, signal()), seal.commit(scope), seal.commit(scope)]);
+    expect(await seal.deliver(scope, signal())).toMatchObject({ progress: "HANDOFF_PROGRESS_ACCEPTED" });
+    await Promise.all([seal.commit(scope), seal.commit(scope)]);
     await untilDelivered(scope);
     expect(await atScrum(scope)).toMatchObject({ evidence: [{}], done: [{}], provisional: 0 });
     expect(await answers(scope)).toEqual(["AttachIncrementEvidence", "RecordItemDone"]);

@@ -3,6 +3,7 @@ import { AlteredObjectError, objectKeyOf, sha256Hex } from "../../src/artifacts/
 import { createListArtifacts } from "../../src/artifacts/list-artifacts.ts";
 import type { TestRunJson, UploadJson, WorkReportJson } from "../../src/gen/automation/v1/run_work_pb.ts";
 import { UnknownRunError } from "../../src/runs/in-run.ts";
+import { RunEndedError } from "../../src/runs/run-status.ts";
 import { SupersededExecutionError } from "../../src/runs/speaker.ts";
 import type { SealScope } from "../../src/seal/run-so-far.ts";
 import { InvalidUploadsError, largestUpload } from "../../src/work/upload-rules.ts";
@@ -82,7 +83,7 @@ describe("a grant to upload", () => {
     await expect(grant(scope, ...large)).rejects.toThrow(/at most 268435456 are kept/);
   });
 
-  it("is refused to a stranger, to an attempt that was overtaken, and after the work", async () => {
+  it("is refused to a stranger, to an attempt that was overtaken, and after the end", async () => {
     const scope = await begin();
     const stranger = { ...scope, execution: { generation: 1, firstExecutionRunId: "other" } };
     await expect(grant(stranger, log())).rejects.toThrow(SupersededExecutionError);
@@ -91,7 +92,7 @@ describe("a grant to upload", () => {
     await expect(grant(scope, log())).rejects.toThrow(SupersededExecutionError);
     await seal.abort(scope, { outcome: "FAILED", cause: "gave_up", reason: "" });
     await expect(seal.grant(scope, { attempt: { segment: 1, number: 3 }, uploads: [log()] })).rejects.toThrow(
-      SupersededExecutionError,
+      RunEndedError,
     );
   });
 });

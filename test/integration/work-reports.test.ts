@@ -205,15 +205,15 @@ describe("what a worker reports", () => {
     const runId = await begunRun();
     await report(runId, { attempt: 1, status: "RUN_STATUS_RUNNING" });
     const steps = [
-      ["EVALUATING", undefined],
-      ["SEALING", "FAILED"],
-      ["FAILED", undefined],
+      ["EVALUATING", undefined, "superseded_execution"],
+      ["SEALING", "FAILED", "superseded_execution"],
+      ["FAILED", undefined, "run_ended"],
     ] as const;
-    for (const [status, outcome] of steps) {
+    for (const [status, outcome, refusal] of steps) {
       await inRun({ ...scopeOf(tenant), runId }, (open) => open.moveTo(status, `test/${status}`, { outcome }));
       const before = await eventsOf(runId);
       const late = report(runId, { attempt: 2, events: [message(1)], status: "RUN_STATUS_RUNNING" });
-      expect(await refusalOf(late)).toBe("superseded_execution");
+      expect(await refusalOf(late)).toBe(refusal);
       expect(await eventsOf(runId)).toEqual(before);
     }
     const { rows } = await superuser.query("select fence from run_streams where run_id = $1", [runId]);

@@ -143,7 +143,7 @@ it("tells Temporal no end where it told none: terminated, or another execution s
   world.api.script(refused.runId, { beginRun: () => ({ refused: true }) });
   const gone = await startRun(world, refused);
   expect(await gone.result()).toEqual({
-    reason: "another execution speaks for the run; this one ended without effects",
+    reason: "another execution speaks for the run, or the run has ended; this one ended without effects",
   });
   for (const handle of [stopped, gone])
     expect((await handle.describe()).searchAttributes).not.toHaveProperty("RunOutcome");
@@ -290,7 +290,7 @@ it("goes on for as long as the api knows of no limit that has passed, and asks a
   expect(looks).toHaveLength(1); // however often it asks, its history grows by one activity
 });
 
-it("asks on when the api names no limit, as for a run that has ended meanwhile", async () => {
+it("asks on when the api names no limit", async () => {
   const run = aRun();
   let asked = 0;
   world.api.script(run.runId, {

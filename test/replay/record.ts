@@ -25,8 +25,8 @@ import { untilStopped } from "../support/worlds/workflow-world.ts";
  * Everything answers as it is: the api over Postgres and an object store, Temporal, the dispatcher's loops, a receiver. Only the work is acted: it makes a workspace worker's calls, and no box.
  */
 interface Scenario {
-  /** `working`: the plan has a step; `tested`: the gate wants tests that nobody runs; `handing`: to the receiver; `hurried`: within 2 s. */
-  readonly profile: "team" | "working" | "tested" | "handing" | "hurried";
+  /** `working`: the plan has a step; `tested`: the gate wants tests that nobody runs; `handing`: to the receiver; `hurried`: within 12 s; `lapsing`: within 2 s, which the reconciler notices before the workflow asks. */
+  readonly profile: "team" | "working" | "tested" | "handing" | "hurried" | "lapsing";
   readonly work?: (at: WorkAt) => Promise<WorkEnd>;
   readonly meanwhile?: (run: Recorded) => Promise<void>;
   readonly before?: () => Promise<void>;
@@ -159,6 +159,7 @@ const scenarios: Record<string, Scenario> = {
     },
   },
   "timed-out": { profile: "hurried", before: async () => void (await stalled()) },
+  "ended-by-api": { profile: "lapsing", before: async () => void (await stalled()) },
 };
 
 /** Who recorded it, and where, is not the workflow's. */
@@ -176,7 +177,8 @@ async function declareAll(): Promise<void> {
   const publish = (definitionId: string, more: object) =>
     acme.workflows.publishWorkflowVersion({ definitionId, version: "1", channel: "stable", plan: more });
   await publish("work", plan);
-  await publish("hurried", { handoffLimit: { seconds: 2n } });
+  await publish("hurried", { handoffLimit: { seconds: 12n } });
+  await publish("lapsing", { handoffLimit: { seconds: 2n } });
   const bound = (definitionId: string) => [{ workKind: "story", definitionId, channel: "stable" }];
   const handoff = { receiver: "scrum", onRefusal: RefusalPolicy.FAIL };
   const gates = [{ id: "done", requirements: [{ id: "tested", kind: "test-result", remedy: "Add a test step." }] }];
@@ -185,6 +187,7 @@ async function declareAll(): Promise<void> {
     { ...profileOf("working"), bindings: bound("work") },
     { ...profileOf("handing"), handoff },
     { ...profileOf("hurried"), handoff, bindings: bound("hurried") },
+    { ...profileOf("lapsing"), handoff, bindings: bound("lapsing") },
   ])
     await acme.profiles.publishProfile({ profile });
 }

@@ -20,13 +20,14 @@ beforeAll(async () => {
 const replay = (history: unknown) => Worker.runReplayHistory({ workflowBundle, replayName: "recorded" }, history);
 
 describe("the workflow still takes every turn of a recorded history", () => {
-  it("has the histories of each kind of end, and of an api, a receiver and a worker that failed meanwhile", () => {
+  it("has the histories of each kind of end, and of an api, a receiver and a worker that failed meanwhile, and of a run that the api ended", () => {
     expect(names.sort()).toEqual([
       "abort-repeated",
       "api-away",
       "cancelled-while-waiting",
       "cancelled-while-working",
       "completed",
+      "ended-by-api",
       "handoff-waited",
       "timed-out",
       "verdict-failed",

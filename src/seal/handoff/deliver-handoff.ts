@@ -5,6 +5,7 @@ import { methodologyOf } from "../../methodology/methodologies.ts";
 import type { CallAnswer } from "../../methodology/methodology.ts";
 import type { InRun } from "../../runs/in-run.ts";
 import { updateReferences } from "../../runs/run-reference-store.ts";
+import { assertOpen } from "../../runs/run-status.ts";
 import { assertSpeaksFor } from "../../runs/speaker.ts";
 import type { EventDraft } from "../../runs/stream/chain-events.ts";
 import type { SealScope } from "../run-so-far.ts";
@@ -17,8 +18,8 @@ import { noteWaiting } from "./wait-for-receiver.ts";
 
 /**
  * Sends every try without an answer once, as far as its receiver has room, outside any transaction, and reports the progress of all tries. The first answer to a call is final and becomes an event;
- * ids that the receiver returned are added to the run's references by their kinds. Nothing is sent after a cancel or after the seal has ended.
- * @throws UnknownRunError, SupersededExecutionError
+ * ids that the receiver returned are added to the run's references by their kinds. Nothing is sent after a cancel or after the end.
+ * @throws UnknownRunError, SupersededExecutionError, RunEndedError
  */
 export function createDeliverHandoff(deps: {
   readonly inRun: InRun;
@@ -29,6 +30,7 @@ export function createDeliverHandoff(deps: {
     const { tenant, runId } = scope;
     const before = await deps.inRun(scope, async (open) => {
       assertSpeaksFor(open.run, scope.execution);
+      assertOpen(open.run);
       const [seal, calls] = await Promise.all([
         findSeal(open.transaction, tenant, runId),
         listCalls(open.transaction, tenant, runId),

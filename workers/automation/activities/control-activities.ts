@@ -68,7 +68,7 @@ export function createControlActivities({ apiFor }: ControlActivitiesDeps): Cont
         message: "no limit of time has passed yet",
         type: "WithinLimits",
         category: "BENIGN",
-        // Without a next limit the run has ended: Temporal's own pause will do until the workflow ends.
+        // Without a time, Temporal's own pause is kept: a delay that is no number ends the whole worker.
         nextRetryDelay:
           noLimitBefore === undefined ? undefined : Math.max(shortestWaitMs, Date.parse(noLimitBefore) - Date.now()),
       });

@@ -92,12 +92,14 @@ const timedOut = ({ cause = "", reason = "" }: ExceededLimit): AbortReason => ({
  *   commit     CommitSeal                   committed → done · a cancel came first → abort CANCELLED · evidence is gone or altered → abort FAILED (evidence_lost)
  *   abort      AbortSeal                    done
  *   done       the run is sealed: its end is told to Temporal's pages, and is the workflow's result
- *   gone       another execution speaks for the run: no effects
+ *   gone       another execution speaks for the run, or it ended before this one began: no effects
  *
  * From work, prepare, hand off and commit, whatever they wait for, leads to abort:
  *   a limit of time → TIMED_OUT with its cause · a doorbell after which the api wishes a cancel → CANCELLED ·
  *   Temporal's own cancel request → CANCELLED · a failure that no repetition heals → FAILED (internal)
  * From any state: an answer that the execution is superseded → gone.
+ *
+ * When the api has ended the run itself, its answers fail for good, and the workflow goes to abort. There it gets the end that the run has.
  *
  * After a cancel the workflow waits up to 15 s for the work to stop: its worker uploads what was made so far.
  * Begin and abort can't be cancelled: only an execution that speaks for the run can end it, and a chosen end is always sealed.
@@ -124,7 +126,9 @@ export async function automationRun(input: RunInput): Promise<RunResult> {
   }
 }
 
-const gone: RunResult = { reason: "another execution speaks for the run; this one ended without effects" };
+const gone: RunResult = {
+  reason: "another execution speaks for the run, or the run has ended; this one ended without effects",
+};
 
 /** @returns the end that was sealed: another one, when that came first */
 async function abort(scope: RunScope, end: AbortReason): Promise<RunResult> {

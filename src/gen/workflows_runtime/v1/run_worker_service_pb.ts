@@ -177,7 +177,7 @@ export const WorkFaultSchema: GenMessage<WorkFault, {jsonType: WorkFaultJson}> =
  */
 export type BeginRunResponse = Message<"workflows_runtime.v1.BeginRunResponse"> & {
   /**
-   * Another execution is responsible for this run: end without effects.
+   * Another execution is responsible for this run, or the run has ended: end without effects.
    *
    * @generated from field: bool refused = 1;
    */
@@ -232,7 +232,7 @@ export type BeginRunResponse = Message<"workflows_runtime.v1.BeginRunResponse"> 
  */
 export type BeginRunResponseJson = {
   /**
-   * Another execution is responsible for this run: end without effects.
+   * Another execution is responsible for this run, or the run has ended: end without effects.
    *
    * @generated from field: bool refused = 1;
    */
@@ -903,7 +903,7 @@ export const HandoffProgressSchema: GenEnum<HandoffProgress, HandoffProgressJson
 
 /**
  * The worker's side of a run. Answers are recorded by (run, generation, step): a repeated call gets the recorded answer.
- * A call from a superseded execution is `aborted`.
+ * A call from a superseded execution is `aborted`. After the run's end, BeginRun of the workflow is refused, and a call without a recorded answer is `failed_precondition`, also ReportWorkflowStatus: AbortSeal answers the end.
  *
  * @generated from service workflows_runtime.v1.RunWorkerService
  */

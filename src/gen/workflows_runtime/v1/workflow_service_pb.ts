@@ -1323,7 +1323,7 @@ export const WorkflowService: GenService<{
     output: typeof ListRepositoriesResponseSchema;
   },
   /**
-   * Takes reports of a worker. Answers what the run should do next.
+   * Takes reports of a worker. Answers what the run should do next; after its end, `failed_precondition`.
    *
    * @generated from rpc workflows_runtime.v1.WorkflowService.ReportWorkflowStatus
    */
