@@ -14,9 +14,7 @@ const ran: RequirementJson = { id: "run-completed", kind: "agent-run", outcome: 
 const done: GateJson = { id: "done", requirements: [ran] };
 
 it("takes what a run can meet", () => {
-  expect(
-    faultsOf(ran, { ...ran, id: "tested", kind: "test-result", outcome: "" }, { ...ran, id: "sbom", kind: "sbom" }),
-  ).toEqual([]);
+  expect(faultsOf(ran, { ...ran, id: "tested", kind: "test-result", outcome: "" })).toEqual([]);
 });
 
 it("refuses a method that this version does not know, and lists those that it does", () => {
@@ -59,6 +57,11 @@ it.each<[string, RequirementJson[], string]>([
     "an outcome that nothing states",
     [{ ...ran, kind: "diff", id: "d", outcome: "PASSED" }],
     'requirements.0.outcome "PASSED"',
+  ],
+  [
+    "a kind of evidence that nothing makes",
+    [{ ...ran, id: "tested", kind: "tests" }],
+    'gates.0.requirements.0.kind "tests" is no kind of evidence, so no run could meet it; use agent-run, test-result',
   ],
   [
     "the line of the run's end for something else",

@@ -39,7 +39,7 @@ function faultsOfIds(all: readonly { readonly id: string }[], field: string, wha
 function faultsOfCompletionGate(gates: readonly Gate[], completionGate: string): string[] {
   if (gates.some(({ id }) => id === completionGate)) return [];
   const value = completionGate === "" ? "(absent)" : `"${completionGate}"`;
-  const ids = gates.map(({ id }) => id).join(", ");
+  const ids = [...new Set(gates.map(({ id }) => id))].join(", ");
   return [`completionGate ${value} must be the id of the gate that runs are judged at; use one of ${ids}`];
 }
 
@@ -48,7 +48,7 @@ function faultsOfRequirements(requirements: readonly Requirement[], field: strin
     ...faultsOfIds(requirements, field, "requirement"),
     ...requirements.flatMap((requirement, index) => [
       ...faultOfName(requirement, `${field}.${index}`),
-      ...faultOfOutcome(requirement, `${field}.${index}`),
+      ...faultOfEvidence(requirement, `${field}.${index}`),
     ]),
   ];
 }
@@ -62,9 +62,13 @@ function faultOfName({ id, kind }: Requirement, field: string): string[] {
   return [];
 }
 
-function faultOfOutcome({ kind, outcome }: Requirement, field: string): string[] {
+function faultOfEvidence({ kind, outcome }: Requirement, field: string): string[] {
   const outcomes = outcomesOfKind.get(kind);
-  if (outcome === "" || outcomes === undefined || outcomes.includes(outcome)) return [];
+  if (outcomes === undefined)
+    return [
+      `${field}.kind "${kind}" is no kind of evidence, so no run could meet it; use ${[...outcomesOfKind.keys()].join(", ")}`,
+    ];
+  if (outcome === "" || outcomes.includes(outcome)) return [];
   return [
     `${field}.outcome "${outcome}" is never stated by a ${kind}, so no run could meet it; use ${outcomes.join(", ")}`,
   ];

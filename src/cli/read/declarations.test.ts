@@ -1,9 +1,12 @@
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { createApiClient } from "../../client/api-client.ts";
 import { cloneDir } from "../clone.ts";
-import { readDeclarations } from "./declarations.ts";
+import { applyDeclarations, readDeclarations } from "./declarations.ts";
 
 let dir: string;
 beforeAll(() => {
@@ -103,4 +106,28 @@ describe("a declaration", () => {
       "scrum-team@1",
     ]);
   });
+});
+
+it.each([
+  ["what it says", 400, "invalid_argument", { exitCode: 2 }],
+  ["a receiver that is not there", 412, "failed_precondition", { exitCode: 1 }],
+])("is named with file, line, kind and name when the api refuses it for %s", async (_, status, code, expected) => {
+  const server = createServer((_, answer) => {
+    answer.writeHead(status, { "content-type": "application/json" }).end(JSON.stringify({ code, message: "wrong" }));
+  });
+  await new Promise<void>((done) => server.listen(0, "127.0.0.1", done));
+  try {
+    const apiUrl = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+    const api = createApiClient({ apiUrl, token: () => "x", tenant: "acme", org: "retail" });
+    const file = written(profile);
+    const sent = applyDeclarations(api, readDeclarations(file)).next();
+    await expect(sent).rejects.toMatchObject({
+      ...expected,
+      code,
+      fault: "the api refuses MethodologyProfile scrum-team@1",
+      details: [{ file, line: 2, rule: "wrong" }],
+    });
+  } finally {
+    server.close();
+  }
 });

@@ -10,6 +10,7 @@ import { WorkflowRuleSchema } from "../../gen/workflows_runtime/v1/workflow_rule
 import { PublishWorkflowVersionRequestSchema } from "../../gen/workflows_runtime/v1/workflow_service_pb.ts";
 import type { Detail } from "../cli-error.ts";
 import { CliError } from "../cli-error.ts";
+import { toCliError } from "../report-failure.ts";
 import { listUpTo, plain } from "../show/output.ts";
 import { tint } from "../show/terminal.ts";
 import type { YamlDocument } from "./read-documents.ts";
@@ -24,6 +25,8 @@ export interface Declaration {
   readonly kind: string;
   readonly name: string;
   readonly file: string;
+  /** Where the document begins. */
+  readonly line: number;
   readonly send: (api: ApiClient) => Promise<Outcome>;
 }
 
@@ -125,20 +128,35 @@ export function readDeclarations(...paths: readonly string[]): Declaration[] {
 
 /**
  * Sends declarations one after the other; a conflict does not stop the next ones.
+ * @throws CliError that names the document, when the api refuses it for what it says
  * @throws ConnectError for any other answer that is not a success
  */
 export async function* applyDeclarations(
   api: ApiClient,
   declarations: readonly Declaration[],
 ): AsyncGenerator<Applied, void> {
-  for (const { kind, name, file, send } of declarations) {
+  for (const declaration of declarations) {
+    const { kind, name, file, send } = declaration;
     try {
       yield { kind, name, file, outcome: await send(api) };
     } catch (error) {
-      if (!(error instanceof ConnectError) || error.code !== Code.AlreadyExists) throw error;
-      yield { kind, name, file, outcome: "conflict", reason: error.rawMessage };
+      if (!(error instanceof ConnectError)) throw error;
+      if (error.code === Code.AlreadyExists) yield { kind, name, file, outcome: "conflict", reason: error.rawMessage };
+      else throw refusesDocument.has(error.code) ? refused(declaration, error) : error;
     }
   }
+}
+
+const refusesDocument: ReadonlySet<Code> = new Set([Code.InvalidArgument, Code.FailedPrecondition]);
+
+function refused({ kind, name, file, line }: Declaration, error: ConnectError): CliError {
+  const { code, exitCode } = toCliError(error);
+  return new CliError(exitCode, `the api refuses ${kind} ${name}`, {
+    code,
+    remedy: "correct it and apply again: what comes after it was not sent",
+    details: [{ file, line, rule: error.rawMessage }],
+    cause: error,
+  });
 }
 
 function filesOf(path: string): string[] {
@@ -176,7 +194,7 @@ function readDeclaration(source: YamlDocument): Declaration | { readonly faults:
     return { faults: [detailOf(source, fault)] };
   }
   const found = read(source);
-  return "faults" in found ? found : { kind, file, ...found };
+  return "faults" in found ? found : { kind, file, line: source.lineOf(["kind"]), ...found };
 }
 
 const colours: Partial<Record<Outcome, "green" | "red">> = { created: "green", replaced: "green", conflict: "red" };

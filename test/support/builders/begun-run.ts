@@ -101,5 +101,5 @@ export const createBeginRun =
 /** A gate that no run could pass, and that no run is judged at. */
 const notJudged: GateJson = {
   id: "release",
-  requirements: [{ id: "approved", kind: "approval", remedy: "Have it approved." }],
+  requirements: [{ id: "documented", kind: "document", minCount: 100, remedy: "Keep them." }],
 };

@@ -313,7 +313,7 @@ export type Requirement = Message<"governance.v1.Requirement"> & {
   id: string;
 
   /**
-   * Kind of attestation: `agent-run`, `test-result`, `diff`, `document`.
+   * Kind of attestation, one of `agent-run`, `test-result`, `diff`, `document`.
    *
    * @generated from field: string kind = 2;
    */
@@ -361,7 +361,7 @@ export type RequirementJson = {
   id?: string;
 
   /**
-   * Kind of attestation: `agent-run`, `test-result`, `diff`, `document`.
+   * Kind of attestation, one of `agent-run`, `test-result`, `diff`, `document`.
    *
    * @generated from field: string kind = 2;
    */
