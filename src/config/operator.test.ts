@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
 import { assertWorkspaceRules } from "../definitions/policy/workspace-rules.ts";
-import { readOperator } from "./operator.ts";
+import { readOperator, useOperator } from "./operator.ts";
 import { platformPaths } from "./platform-paths.ts";
 
 const dir = mkdtempSync(join(tmpdir(), "operator-"));
@@ -32,7 +32,7 @@ describe("the operator's word on the time of runs", () => {
   });
 
   it.each(["0s", "2592001s", "1h", "1.5s", "-1s", "60"])("is refused when it is %s, by its field", (limit) => {
-    expect(() => operatorOf(`runs: { timeLimit: "${limit}" }`)).toThrow(/runs\.timeLimit: must be/);
+    expect(() => operatorOf(`runs: { timeLimit: "${limit}" }`)).toThrow(`runs.timeLimit "${limit}": must be`);
   });
 });
 
@@ -50,7 +50,7 @@ describe("the operator's binding of a source", () => {
     ["bus: rabbit,", '"rabbit"'],
     ["", "(absent)"],
   ])("is refused with the buses there are when it has %j", (bus, value) => {
-    expect(() => bound(bus)).toThrow(`sources.0.bus: ${value} is not a bus that is supported: kafka; correct it`);
+    expect(() => bound(bus)).toThrow(`sources.0.bus ${value}: is not a bus that is supported: kafka; correct it`);
   });
 });
 
@@ -98,8 +98,8 @@ describe("the operator's word on workspaces", () => {
 
   it.each([
     ["a class that is none", "isolation: [none]", "workspaces.isolation.0"],
-    ["a policy field that is none", "policy: { comands: {} }", "workspaces.policy: "],
-    ["a limit below 0", "tenants: { acme: { limits: { processes: -1 } } }", "workspaces.tenants.acme: "],
+    ["a policy field that is none", "policy: { comands: {} }", "workspaces.policy {"],
+    ["a limit below 0", "tenants: { acme: { limits: { processes: -1 } } }", "workspaces.tenants.acme {"],
     ["a relative root", "repositories: { roots: [{ path: src, tenants: [acme] }] }", "roots.0.path"],
     ["a root that climbs", "repositories: { roots: [{ path: /srv/../etc, tenants: [acme] }] }", "roots.0.path"],
     ["the root of everything", "repositories: { roots: [{ path: /, tenants: [acme] }] }", "roots.0.path"],
@@ -121,7 +121,7 @@ describe("the operator's word on the api's port", () => {
     ...["https://*.example", "https://app.example/page", "ftp://app.example", "https://user@app.example", ""],
   ])("can't name the origin '%s'", (origin) => {
     expect(() => operatorOf(`api: { corsOrigins: [${JSON.stringify(origin)}] }`)).toThrow(
-      /api\.corsOrigins\.0: must be an origin/,
+      `api.corsOrigins.0 "${origin}": must be an origin`,
     );
   });
 });
@@ -141,7 +141,7 @@ describe("how long a methodology service may take to answer a call", () => {
   });
 
   it.each(["99ms", "61s", "60001ms", "1m", "-1s", "1.5s", "0s", "10", '""'])("can't be %s", (text) => {
-    expect(() => timeoutOf(`, tryTimeout: ${text}`)).toThrow("methodologies.scrum.tryTimeout: ");
+    expect(() => timeoutOf(`, tryTimeout: ${text}`)).toThrow("methodologies.scrum.tryTimeout ");
   });
 });
 
@@ -158,6 +158,39 @@ it("a receiver of hand-offs names its method, and speaks Connect when it names n
     "grpc",
   );
   expect(() => methodologiesOf(`methodologies: { flow: { ${where} } }`)).toThrow(
-    /methodologies\.flow\.method: must name the methodology/,
+    "methodologies.flow.method (absent): must name the methodology",
   );
+});
+
+describe("a fault in the operator file", () => {
+  const flow = (fields: string) => methodologiesOf(`methodologies: { flow: { method: scrum, ${fields} } }`);
+
+  it.each([
+    ['endpoint: "http://flow", tokenFile: t, retries: 3', "methodologies.flow.retries is no field that is known here"],
+    ["tokenFile: t", "methodologies.flow.endpoint (absent): must be an http or https URL"],
+    ["endpoint: ftp://flow, tokenFile: t", 'methodologies.flow.endpoint "ftp://flow": must be an http or https URL'],
+    ['endpoint: "http://flow"', "methodologies.flow.tokenFile (absent): must be a string"],
+    ['endpoint: "http://flow", tokenFile: t, tryTimeout: 10', "methodologies.flow.tryTimeout 10: must be a string"],
+  ])("is told with file, field, value and rule: %s", (fields, fault) => {
+    expect(() => flow(fields)).toThrow(`the operator file ${join(dir, "operator.yaml")} is not usable: ${fault}`);
+  });
+
+  it("of a file that holds nothing, or a list, is told without a field", () => {
+    const file = join(dir, "other.yaml");
+    writeFileSync(file, "");
+    expect(() => readOperator(file)).toThrow("the document null: must be a mapping of fields; correct it");
+  });
+
+  it("that a room finds is told in the same way", () => {
+    const find = () => {
+      throw new Error('methodologies.flow.method "kanban" is unknown; use one of scrum');
+    };
+    expect(() => useOperator("op.yaml", find)).toThrow(
+      expect.objectContaining({
+        code: "unusable_configuration",
+        message:
+          'the operator file op.yaml is not usable: methodologies.flow.method "kanban" is unknown; use one of scrum; correct it',
+      }),
+    );
+  });
 });

@@ -7,6 +7,7 @@ import { z } from "zod";
 import type { IsolationClassJson, LimitsJson, PolicyJson } from "../gen/automation/v1/policy_pb.ts";
 import { PolicySchema } from "../gen/automation/v1/policy_pb.ts";
 import { namePattern } from "../text/name.ts";
+import { cutText } from "../text/strangers-text.ts";
 import { platformPaths } from "./platform-paths.ts";
 import { UnusableConfigurationError } from "./unusable-configuration-error.ts";
 
@@ -144,7 +145,7 @@ const methodology = z
     method: z.string("must name the methodology that it serves, for example scrum"),
     /** `connect` or `grpc`. */
     protocol: z.string().default("connect"),
-    endpoint: z.url(),
+    endpoint: z.url({ protocol: /^https?$/, error: "must be an http or https URL" }),
     tokenFile: z.string().min(1),
     tryTimeout,
   })
@@ -162,8 +163,7 @@ const operator = z.strictObject({
     .array(
       z.strictObject({
         bus: z.enum(buses, {
-          error: ({ input }) =>
-            `${JSON.stringify(input) ?? "(absent)"} is not a bus that is supported: ${buses.join(", ")}`,
+          error: `is not a bus that is supported: ${buses.join(", ")}`,
         }),
         cluster: z.string().min(1),
         topic: z.string().min(1),
@@ -196,16 +196,47 @@ export type SourceBinding = Operator["sources"][number];
  * @throws UnusableConfigurationError that names the file, the field or line, and the rule
  */
 export function readOperator(path: string): Operator {
-  const unusable = (why: string, options?: ErrorOptions) =>
-    new UnusableConfigurationError(`the operator file ${path} is not usable: ${why}; correct it`, options);
   let document: unknown;
   try {
     document = parse(readFileSync(path, "utf8"));
   } catch (cause) {
-    throw unusable(cause instanceof Error ? (cause.message.split("\n")[0] ?? "") : String(cause), { cause });
+    throw unusable(path, cause);
   }
   const parsed = operator.safeParse(document);
   if (parsed.success) return parsed.data;
-  const faults = parsed.error.issues.map((issue) => `${issue.path.join(".")}: ${issue.message}`);
-  throw unusable(faults.join("; "));
+  throw unusable(path, new Error(parsed.error.issues.flatMap((issue) => faultsOfIssue(issue, document)).join("; ")));
 }
+
+/**
+ * Lets rooms check or use what the operator file says.
+ * @throws UnusableConfigurationError with the file and the message of what `use` throws
+ */
+export function useOperator<T>(path: string, use: () => T): T {
+  try {
+    return use();
+  } catch (cause) {
+    throw unusable(path, cause);
+  }
+}
+
+function unusable(path: string, cause: unknown): UnusableConfigurationError {
+  const why = cause instanceof Error ? cause.message.split("\n")[0] : String(cause);
+  return new UnusableConfigurationError(`the operator file ${path} is not usable: ${why}; correct it`, { cause });
+}
+
+/** @returns field, value and rule */
+function faultsOfIssue(issue: z.core.$ZodIssue, document: unknown): string[] {
+  if (issue.code === "unrecognized_keys")
+    return issue.keys.map((key) => `${[...issue.path, key].join(".")} is no field that is known here`);
+  const value = issue.path.reduce<unknown>((at, part) => (isObject(at) ? at[part] : undefined), document);
+  const shown = value === undefined ? "(absent)" : cutText(JSON.stringify(value), 80);
+  const rule =
+    issue.code === "invalid_type" && /^Invalid input/.test(issue.message) ? ruleOfType(issue) : issue.message;
+  return [`${issue.path.join(".") || "the document"} ${shown}: ${rule}`];
+}
+
+const ruleOfType = ({ expected }: z.core.$ZodIssueInvalidType): string =>
+  `must be ${expected === "object" ? "a mapping of fields" : expected === "array" ? "a list" : `a ${expected}`}`;
+
+const isObject = (value: unknown): value is Readonly<Record<PropertyKey, unknown>> =>
+  typeof value === "object" && value !== null;

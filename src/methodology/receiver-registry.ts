@@ -13,8 +13,8 @@ export interface ReceiverSettings {
 
 /**
  * Makes the client of every receiver in the operator file, by name.
- * @param readToken - reads a token file; asked for each call
- * @throws Error that names every receiver whose method or protocol is unknown, and which are known
+ * @param readToken - reads a token file; asked here, so that a missing file is found at once, and for each call
+ * @throws Error that names every receiver whose method or protocol is unknown, or whose token can't be read
  */
 export function createReceiverRegistry(
   settings: Readonly<Record<string, ReceiverSettings>>,
@@ -26,12 +26,23 @@ export function createReceiverRegistry(
     const methodology = methodologies.get(method);
     if (methodology === undefined) faults.push(unknown(`${name}.method`, method, [...methodologies.keys()]));
     if (!isProtocol(protocol)) faults.push(unknown(`${name}.protocol`, protocol, Object.keys(protocols)));
+    faults.push(...faultOfToken(`methodologies.${name}.tokenFile`, tokenFile, readToken));
     if (methodology === undefined || !isProtocol(protocol)) continue;
     const options = { methodology, protocol, endpoint, tryTimeoutMs, readToken: () => readToken(tokenFile) };
     registry.set(name, createReceiver(options));
   }
-  if (faults.length > 0) throw new Error(`the operator file is not usable: ${faults.join("; ")}`);
+  if (faults.length > 0) throw new Error(faults.join("; "));
   return registry;
+}
+
+function faultOfToken(field: string, tokenFile: string, readToken: (tokenFile: string) => string): string[] {
+  try {
+    if (readToken(tokenFile) !== "") return [];
+    return [`${field} "${tokenFile}" is empty; write the token into it`];
+  } catch (error) {
+    const why = error instanceof Error && "code" in error ? error.code : error;
+    return [`${field} "${tokenFile}" can't be read (${why}); name a file that the api can read`];
+  }
 }
 
 const isProtocol = (name: string): name is keyof typeof protocols => Object.hasOwn(protocols, name);

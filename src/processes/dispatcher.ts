@@ -2,7 +2,7 @@ import { createPumpCommands } from "../admission/pump-commands.ts";
 import { createReconcileRuns } from "../admission/reconcile-runs.ts";
 import { createReleaseRuns } from "../admission/release-runs.ts";
 import { readEnvironment } from "../config/environment.ts";
-import { readOperator } from "../config/operator.ts";
+import { readOperator, useOperator } from "../config/operator.ts";
 import { createDecideByDeclarations } from "../definitions/declarations.ts";
 import { assertWorkspaceRules } from "../definitions/policy/workspace-rules.ts";
 import { createKafkaSource } from "../drivers/kafka/kafka-source.ts";
@@ -29,7 +29,7 @@ const partitionUpkeepMs = 3_600_000;
 export async function main(environment: NodeJS.ProcessEnv, signal: AbortSignal): Promise<void> {
   const config = readEnvironment("dispatcher", environment);
   const operator = readOperator(config.AUTOMATION_OPERATOR_FILE);
-  assertWorkspaceRules(operator.workspaces);
+  useOperator(config.AUTOMATION_OPERATOR_FILE, () => assertWorkspaceRules(operator.workspaces));
   const log = createLog("dispatcher", config.AUTOMATION_LOG_LEVEL);
   const onError = (error: Error) => log.warn({ err: error }, "a database connection failed");
   const url = config.AUTOMATION_POSTGRES_URL;

@@ -28,7 +28,7 @@ export function assertWorkspaceRules({ policy, tenants }: WorkspaceRules): void 
     ...faultsOfPolicy(policy, "workspaces.policy"),
     ...Object.entries(tenants).flatMap(([tenant, own]) => faultsOfPolicy(own, `workspaces.tenants.${tenant}`)),
   ];
-  if (faults.length > 0) throw new Error(`the operator file is not usable: ${faults.join("; ")}`);
+  if (faults.length > 0) throw new Error(faults.join("; "));
 }
 
 function missingLimits(json: LimitsJson): string[] {

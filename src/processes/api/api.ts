@@ -13,7 +13,7 @@ import { createWorkflowService } from "../../api/connect/workflow-service.ts";
 import { createCors } from "../../api/http/cors.ts";
 import { serveApi } from "../../api/http/server.ts";
 import { readEnvironment } from "../../config/environment.ts";
-import { readOperator } from "../../config/operator.ts";
+import { readOperator, useOperator } from "../../config/operator.ts";
 import { assertWorkspaceRules } from "../../definitions/policy/workspace-rules.ts";
 import { openFileSigner } from "../../drivers/signing/file-signer.ts";
 import { createListElements } from "../../graph/list-elements.ts";
@@ -42,7 +42,10 @@ const proofLimitMs = 60_000;
 export async function main(source: NodeJS.ProcessEnv, signal: AbortSignal): Promise<void> {
   const environment = readEnvironment("api", source);
   const operator = readOperator(environment.AUTOMATION_OPERATOR_FILE);
-  assertWorkspaceRules(operator.workspaces);
+  const receiverOf = useOperator(environment.AUTOMATION_OPERATOR_FILE, () => {
+    assertWorkspaceRules(operator.workspaces);
+    return wireMethodology(operator);
+  });
   const { sign, publicKeys } = await openFileSigner(environment.AUTOMATION_KEYS_DIR);
   const log = createLog("api", environment.AUTOMATION_LOG_LEVEL);
   const now = () => new Date();
@@ -51,7 +54,6 @@ export async function main(source: NodeJS.ProcessEnv, signal: AbortSignal): Prom
   const connections = connect(environment, { now, onError });
   const { inScope, inTransaction, objects, hint, check } = connections;
 
-  const receiverOf = wireMethodology(operator);
   const definitions = wireDefinitions({ inScope, operator });
   const artifacts = wireArtifacts({ inScope, objects });
   const runs = wireRuns({
