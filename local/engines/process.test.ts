@@ -3,7 +3,7 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "n
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, expect, it } from "vitest";
-import { freePorts } from "./ports.ts";
+import { freePorts } from "../../test/support/engines/free-ports.ts";
 import { startProcess, stopLeftovers } from "./process.ts";
 import { identify, lives } from "./process-identity.ts";
 import { startEngine } from "./start.ts";

@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createRemoteJWKSet, jwtVerify } from "jose";
 import { afterAll, beforeAll, expect, it } from "vitest";
-import { freePorts } from "../engines/ports.ts";
+import { freePorts } from "../../test/support/engines/free-ports.ts";
 import { createIssuer } from "./issuer.ts";
 
 const parent = mkdtempSync(join(tmpdir(), "automation-issuer-"));

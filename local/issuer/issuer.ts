@@ -8,7 +8,7 @@ import { isName, namePattern } from "../../src/text/name.ts";
 
 /** What the api expects in a token's `aud`. */
 export const audience = "automation";
-export const tokenLifetimeSeconds = 3600;
+const tokenLifetimeSeconds = 3600;
 
 const roles = ["viewer", "operator", "admin", "worker", "platform"];
 /** Roles whose tokens are for no tenant, or for every tenant. */

@@ -53,7 +53,7 @@ export class CliError extends Error {
 }
 
 /** @returns `file:line:column: code: field value: rule; remedy` */
-export function detailText({ file, line, column, code, field, value, rule, remedy }: Detail): string {
+function detailText({ file, line, column, code, field, value, rule, remedy }: Detail): string {
   const given = (parts: readonly unknown[], between: string) =>
     parts.filter((part) => part !== undefined && part !== "").join(between);
   const what = given([given([file, line, column], ":"), code, given([field, value], " "), rule], ": ");

@@ -10,7 +10,7 @@ import { countOtherRules, upsertRule } from "./rule-store.ts";
 const mostRules = 100;
 
 /** The profile has the most rules that it may have. */
-export class TooManyRulesError extends Error {
+class TooManyRulesError extends Error {
   override readonly name = "TooManyRulesError";
   readonly code = "too_many_rules";
   constructor(profileId: string) {

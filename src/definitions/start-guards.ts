@@ -96,6 +96,6 @@ function unmeetableRoles({ request, profile, knownRoles }: GuardedRequest): Reas
 }
 
 /** Every reference of the four lists. */
-export function everyRef({ timeboxes = [], goals = [], workItems = [], elements = [] }: ReferencesJson): RefJson[] {
+function everyRef({ timeboxes = [], goals = [], workItems = [], elements = [] }: ReferencesJson): RefJson[] {
   return [...timeboxes, ...goals, ...workItems, ...elements];
 }

@@ -5,7 +5,7 @@ import type { StoredPersona } from "./persona-store.ts";
 import { readPersonas } from "./persona-store.ts";
 
 /** The tenant has published no such persona. */
-export class UnknownPersonaError extends UnknownIdError {
+class UnknownPersonaError extends UnknownIdError {
   override readonly name = "UnknownPersonaError";
   readonly code = "unknown_persona";
   constructor(id: string) {

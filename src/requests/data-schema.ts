@@ -5,7 +5,7 @@ import { reason } from "../definitions/rejection-reason.ts";
  * The version of the data schema of `RunRequested` that this program knows. A minor version only adds fields or enum names,
  * and a request means the same without them. A major version changes the meaning.
  */
-export const knownSchema = { major: 1, minor: 0 };
+const knownSchema = { major: 1, minor: 0 };
 
 const prefix = "urn:automation:schema:";
 const name = `${prefix}run-requested:`;

@@ -1,9 +1,10 @@
 import { describe, expect, it } from "vitest";
+import { hashEvent } from "../../test/support/probes/hash-event.ts";
 import { canonicalJson } from "../text/canonical-json.ts";
 import { draftRun } from "./run-draft.ts";
 import { IllegalTransitionError } from "./run-status.ts";
 import type { RunRow } from "./run-store.ts";
-import { genesis, hashEvent } from "./stream/chain-events.ts";
+import { genesis } from "./stream/chain-events.ts";
 
 const at = new Date("2026-01-02T03:04:05.678Z");
 const run = {

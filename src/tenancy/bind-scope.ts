@@ -5,13 +5,13 @@ import type { Principal } from "./request-context.ts";
 import type { Scope } from "./transaction.ts";
 
 /** A scope header is missing or malformed. */
-export class InvalidScopeError extends Error {
+class InvalidScopeError extends Error {
   override readonly name = "InvalidScopeError";
   readonly code = "invalid_scope";
 }
 
 /** The token is not valid for the named tenant or org. */
-export class ForeignScopeError extends Error {
+class ForeignScopeError extends Error {
   override readonly name = "ForeignScopeError";
   readonly code = "foreign_scope";
   constructor(what: string, value: string) {

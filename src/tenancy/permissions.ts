@@ -3,7 +3,7 @@ import { everyOrg, orgHeader } from "./bind-scope.ts";
 import type { Principal } from "./request-context.ts";
 
 /** None of the caller's roles may call the method. */
-export class ForbiddenError extends Error {
+class ForbiddenError extends Error {
   override readonly name = "ForbiddenError";
   readonly code = "forbidden";
   constructor(method: string, has: readonly string[], needs: readonly string[]) {
@@ -14,7 +14,7 @@ export class ForbiddenError extends Error {
 }
 
 /** The call writes what belongs to an org, but its scope is every org. */
-export class OrgRequiredError extends Error {
+class OrgRequiredError extends Error {
   override readonly name = "OrgRequiredError";
   readonly code = "org_required";
   constructor(method: string) {

@@ -9,7 +9,7 @@ import type { InScope } from "../tenancy/transaction.ts";
 import type { WorkScope } from "./late-attempt.ts";
 
 /** A worker asks for a bundle that its run has not pinned. */
-export class BundleNotPinnedError extends Error {
+class BundleNotPinnedError extends Error {
   override readonly name = "BundleNotPinnedError";
   readonly code = "bundle_not_pinned";
   constructor(runId: string, digest: string) {

@@ -18,7 +18,7 @@ export class InvalidEventError extends Error {
 }
 
 /** Largest event, bytes of its RFC 8785 JSON. */
-export const largestEventBytes = 64 * 1024;
+const largestEventBytes = 64 * 1024;
 
 /**
  * Turns a worker's events into drafts. Their writer keys are its own numbers within its attempt. Characters that Postgres can't store are replaced: a persona may send any text.

@@ -9,7 +9,7 @@ export class InvalidUploadsError extends Error {
 /** Largest object, bytes. */
 export const largestUpload = 64 * 1024 * 1024;
 /** Largest sum of a run's objects, bytes. */
-export const largestWork = 256 * 1024 * 1024;
+const largestWork = 256 * 1024 * 1024;
 
 /** Room for the longest path of a document step. */
 const maxNameLength = 520;

@@ -5,11 +5,11 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { stringify } from "yaml";
-import { freePorts } from "../../local/engines/ports.ts";
 import { createKafkaSink } from "../../src/drivers/kafka/kafka-sink.ts";
 import { textHeaders } from "../../src/runs/outbox/bus-record.ts";
 import { requestTopic } from "../../src/runs/outbox/topics.ts";
 import { aRequest } from "../support/builders/declared.ts";
+import { freePorts } from "../support/engines/free-ports.ts";
 import type { BenchWorld } from "./bench-world.ts";
 import { eventType, source, tenant } from "./bench-world.ts";
 

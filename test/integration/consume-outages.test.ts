@@ -4,7 +4,6 @@ import pg from "pg";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import type { Engine } from "../../local/engines/engine.ts";
 import { findKafka, startKafka } from "../../local/engines/kafka/kafka.ts";
-import { freePorts } from "../../local/engines/ports.ts";
 import { findPostgres, startPostgres } from "../../local/engines/postgres/postgres.ts";
 import { ensureTopics } from "../../src/drivers/kafka/ensure-topics.ts";
 import { createKafkaSource } from "../../src/drivers/kafka/kafka-source.ts";
@@ -14,6 +13,7 @@ import type { TestDatabase } from "../support/engines/database.ts";
 import { createDatabase } from "../support/engines/database.ts";
 import type { TestEngines } from "../support/engines/engines.ts";
 import { startEngines } from "../support/engines/engines.ts";
+import { freePorts } from "../support/engines/free-ports.ts";
 import { findBy } from "../support/probes/find.ts";
 import { consumeInto, publishRequests, topic } from "../support/worlds/accepting.ts";
 

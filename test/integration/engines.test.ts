@@ -8,7 +8,6 @@ import pg from "pg";
 import { afterAll, expect, it } from "vitest";
 import type { Engine } from "../../local/engines/engine.ts";
 import { findKafka, startKafka } from "../../local/engines/kafka/kafka.ts";
-import { freePorts } from "../../local/engines/ports.ts";
 import { findPostgres, postgresUrl, startPostgres } from "../../local/engines/postgres/postgres.ts";
 import { identify } from "../../local/engines/process-identity.ts";
 import { findS3, s3Region, startS3 } from "../../local/engines/s3/s3.ts";
@@ -16,6 +15,7 @@ import { answers, startEngine } from "../../local/engines/start.ts";
 import { findTemporal, startTemporal, temporalNamespace } from "../../local/engines/temporal/temporal.ts";
 import { ensureTopics } from "../../src/drivers/kafka/ensure-topics.ts";
 import { searchAttributes } from "../../src/drivers/temporal/contract.ts";
+import { freePorts } from "../support/engines/free-ports.ts";
 import { findBy } from "../support/probes/find.ts";
 
 const signal = AbortSignal.timeout(20 * 60_000);

@@ -3,7 +3,6 @@ import type { Pool } from "pg";
 import pg from "pg";
 import { pino } from "pino";
 import { afterAll, beforeAll, beforeEach, expect, it, vi } from "vitest";
-import { freePorts } from "../../local/engines/ports.ts";
 import { ensureTopics } from "../../src/drivers/kafka/ensure-topics.ts";
 import { createKafkaSink } from "../../src/drivers/kafka/kafka-sink.ts";
 import { createKafkaSource } from "../../src/drivers/kafka/kafka-source.ts";
@@ -22,6 +21,7 @@ import type { BorrowedEngines } from "../support/engines/borrow-engines.ts";
 import { borrowEngines } from "../support/engines/borrow-engines.ts";
 import type { TestDatabase } from "../support/engines/database.ts";
 import { createDatabase } from "../support/engines/database.ts";
+import { freePorts } from "../support/engines/free-ports.ts";
 import { readTopic } from "../support/probes/invariants.ts";
 
 const log = pino({ level: "silent" });

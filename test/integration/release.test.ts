@@ -39,7 +39,6 @@ beforeAll(async () => {
   database = await createDatabase(engines.postgres.url);
   superuser = new pg.Pool({ connectionString: database.superuserUrl });
   superuser.on("error", () => undefined); // the server may end a connection before the pool has
-  superuser.on("error", () => undefined); // the server may end a connection before the pool has
   temporal = createTemporal({ ...engines.temporal });
   connection = await Connection.connect({ address: engines.temporal.address });
   client = new Client({ connection, namespace: engines.temporal.namespace });

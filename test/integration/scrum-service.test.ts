@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import type { Board } from "../../examples/scrum-service/board.ts";
-import { freePorts } from "../../local/engines/ports.ts";
 import type { Phase } from "../../src/methodology/methodology.ts";
+import { freePorts } from "../support/engines/free-ports.ts";
 import type { Changes, MethodName, RunningScrumService } from "../support/engines/scrum-service-process.ts";
 import { scrumAt, scrumCall, startScrumService, statementSha256 } from "../support/engines/scrum-service-process.ts";
 

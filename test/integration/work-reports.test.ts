@@ -7,10 +7,11 @@ import { ListWorkflowRunsRequestSchema } from "../../src/gen/workflows_runtime/v
 import { createDescribeRun } from "../../src/runs/describe-run.ts";
 import { createListRuns } from "../../src/runs/list-runs.ts";
 import { beginNextGeneration } from "../../src/runs/run-store.ts";
-import { genesis, hashEvent } from "../../src/runs/stream/chain-events.ts";
+import { genesis } from "../../src/runs/stream/chain-events.ts";
 import { logBounds } from "../../src/runs/stream/log-bounds.ts";
 import { canonicalJson } from "../../src/text/canonical-json.ts";
 import { scopeOf, workspaces } from "../support/builders/declared.ts";
+import { hashEvent } from "../support/probes/hash-event.ts";
 
 import type { Reporting, Said } from "../support/worlds/reporting.ts";
 import { execution, message, startReporting, workflowIdOf } from "../support/worlds/reporting.ts";

@@ -8,7 +8,7 @@ import { identify } from "../process-identity.ts";
 import { runProgram } from "../run-program.ts";
 import { startEngine, startLimitMs } from "../start.ts";
 
-export const postgresDatabase = "automation";
+const postgresDatabase = "automation";
 export const postgresSuperuser = "postgres";
 
 /**

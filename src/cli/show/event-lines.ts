@@ -77,7 +77,7 @@ function stepLine({ stepId, state, cause, reason, limit }: StepChangedJson): str
 }
 
 /** @returns counts of tests, and the names of those that failed */
-export function testsLines({ stepId, onBase, counts = {}, failed = [], fault }: TestsReadJson): string[] {
+function testsLines({ stepId, onBase, counts = {}, failed = [], fault }: TestsReadJson): string[] {
   const what = `tests ${stepId} ${onBase ? "on the base" : "on what was captured"}`;
   if (fault !== undefined) return [tint("red", plain(`${what}: no report that counts: ${fault}`))];
   const told = (["passed", "failed", "errored", "skipped"] as const).flatMap((state) =>

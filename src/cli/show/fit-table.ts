@@ -53,7 +53,7 @@ export function alignColumns(columns: readonly Cells[]): string[] {
 }
 
 /** @returns the text with spaces up to a width of the terminal */
-export function padCell(text: string, width: number): string {
+function padCell(text: string, width: number): string {
   return text + " ".repeat(Math.max(0, width - stringWidth(text)));
 }
 

@@ -20,7 +20,7 @@ export interface PolicyLayer {
 }
 
 /** Isolation classes from weak to strong. */
-export const isolationClasses: readonly IsolationClassJson[] = ["ISOLATION_CLASS_USERNS", "ISOLATION_CLASS_UID"];
+const isolationClasses: readonly IsolationClassJson[] = ["ISOLATION_CLASS_USERNS", "ISOLATION_CLASS_UID"];
 
 /**
  * Combines the layers of a run's policy into one. A layer without a list has no opinion; one with an empty list allows nothing. A thing is allowed if every layer with a list allows it and

@@ -1,5 +1,5 @@
 /** Channels on which processes wake each other. A hint may be lost: whoever listens also looks by itself every second. */
-export const hintChannels = [
+const hintChannels = [
   "automation_release",
   "automation_commands",
   "automation_outbox",

@@ -4,7 +4,7 @@ import type { InScope, InTransaction, Transaction } from "../../tenancy/transact
 export type { InScope, InTransaction, Transaction };
 
 /** COMMIT was answered with ROLLBACK: a query of the transaction had failed. */
-export class NotCommittedError extends Error {
+class NotCommittedError extends Error {
   override readonly name = "NotCommittedError";
   readonly code = "not_committed";
 }

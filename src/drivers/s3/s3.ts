@@ -28,7 +28,7 @@ export interface S3 extends ObjectStore {
 }
 
 /** The store does not answer, or answers with a temporary error. The same call may succeed later. */
-export class ObjectStoreAwayError extends Error {
+class ObjectStoreAwayError extends Error {
   override readonly name = "ObjectStoreAwayError";
   readonly code = "object_store_away";
   constructor(what: string, options?: ErrorOptions) {

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import type { KeyPurpose, PublicKey, Sign } from "../../proof/attestations/signer.ts";
 
 /** The folder of signing keys is not safe or can't be used. */
-export class UnusableKeyError extends Error {
+class UnusableKeyError extends Error {
   override readonly name = "UnusableKeyError";
   readonly code = "unusable_key";
 }

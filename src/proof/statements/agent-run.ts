@@ -4,7 +4,7 @@ import { writeStatement } from "./statement.ts";
 import { workFacts } from "./work-facts.ts";
 
 /** @returns the predicate type: `<base>/agent-run/v1` */
-export const agentRunType = (baseUri: string): string => `${baseUri}/agent-run/v1`;
+const agentRunType = (baseUri: string): string => `${baseUri}/agent-run/v1`;
 
 /** Causes whose reason is in the words of the persona. */
 const toldByPersona = new Set(["gave_up", "needs_human"]);

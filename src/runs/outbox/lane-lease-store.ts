@@ -7,7 +7,7 @@ export interface HeldLane {
 }
 
 /** How long a lease lasts, in seconds of database time. */
-export const leaseSeconds = 10;
+const leaseSeconds = 10;
 
 /** Takes every lane whose lease has ended. */
 export async function takeFreeLanes(transaction: Transaction, owner: string): Promise<HeldLane[]> {

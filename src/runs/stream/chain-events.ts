@@ -59,8 +59,3 @@ export function chainEvents(
   }
   return { events, head: { lastSequence, lastHash, sizeBytes } };
 }
-
-/** @returns sha256, lower-case hex, of the event's RFC 8785 JSON */
-export function hashEvent(event: RunEventJson): string {
-  return sha256Hex(canonicalJson(event));
-}

@@ -32,7 +32,7 @@ export class TooManyWatchersError extends Error {
 }
 
 /** `after_sequence` is out of range. */
-export class InvalidSequenceError extends Error {
+class InvalidSequenceError extends Error {
   override readonly name = "InvalidSequenceError";
   readonly code = "invalid_sequence";
   constructor(value: bigint) {
@@ -41,7 +41,7 @@ export class InvalidSequenceError extends Error {
 }
 
 /** This process is shutting down. */
-export class ShuttingDownError extends Error {
+class ShuttingDownError extends Error {
   override readonly name = "ShuttingDownError";
   readonly code = "shutting_down";
   constructor() {

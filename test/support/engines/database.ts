@@ -68,7 +68,7 @@ async function onServer<T>(serverUrl: string, work: (server: pg.Client) => Promi
 }
 
 /** A superuser's URL, for sessions in which no trigger fires. */
-export function withoutTriggers(url: string): string {
+function withoutTriggers(url: string): string {
   const changed = new URL(url);
   changed.searchParams.set("options", "-c session_replication_role=replica");
   return changed.href;

@@ -4,7 +4,6 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Engine } from "../../../local/engines/engine.ts";
 import { findKafka, startKafka } from "../../../local/engines/kafka/kafka.ts";
-import { freePorts } from "../../../local/engines/ports.ts";
 import {
   findPostgres,
   postgresSuperuser,
@@ -14,6 +13,7 @@ import {
 import { findS3, s3Region, startS3 } from "../../../local/engines/s3/s3.ts";
 import { findTemporal, startTemporal, temporalNamespace } from "../../../local/engines/temporal/temporal.ts";
 import { findBy } from "../probes/find.ts";
+import { freePorts } from "./free-ports.ts";
 
 export interface WantedEngines {
   postgres?: boolean;

@@ -6,11 +6,11 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { JsonObject } from "@bufbuild/protobuf";
 import type { Board } from "../../../examples/scrum-service/board.ts";
-import { freePorts } from "../../../local/engines/ports.ts";
 import { waitUntil } from "../../../local/engines/wait-until.ts";
 import type { CallAnswer, HandoffCall, Phase, Receiver } from "../../../src/methodology/methodology.ts";
 import { createReceiver } from "../../../src/methodology/receiver.ts";
 import { scrum } from "../../../src/methodology/scrum.ts";
+import { freePorts } from "./free-ports.ts";
 
 export type MethodName = "AttachIncrementEvidence" | "RecordItemDone" | "RaiseImpediment";
 

@@ -1,7 +1,7 @@
 import { Consumer, ListOffsetTimestamps, stringDeserializers } from "@platformatic/kafka";
 import pg from "pg";
 import { quarantineTopic, requestTopic, runEventTopic } from "../../../src/runs/outbox/topics.ts";
-import { hashEvent } from "../../../src/runs/stream/chain-events.ts";
+import { hashEvent } from "./hash-event.ts";
 
 /** Where a whole stack is looked at: as a superuser, so that nothing hides behind row-level security. */
 export interface Stack {

@@ -6,7 +6,6 @@ import { ConnectError } from "@connectrpc/connect";
 import type { JSONWebKeySet } from "jose";
 import { importJWK, SignJWT } from "jose";
 import pg from "pg";
-import { freePorts } from "../../../local/engines/ports.ts";
 import { createIssuer } from "../../../local/issuer/issuer.ts";
 import { createApiClient } from "../../../src/client/api-client.ts";
 import { createS3 } from "../../../src/drivers/s3/s3.ts";
@@ -17,6 +16,7 @@ import type { BorrowedEngines } from "../engines/borrow-engines.ts";
 import { borrowEngines } from "../engines/borrow-engines.ts";
 import { createDatabase } from "../engines/database.ts";
 import type { WantedEngines } from "../engines/engines.ts";
+import { freePorts } from "../engines/free-ports.ts";
 
 export interface Claims {
   readonly tenants?: unknown;

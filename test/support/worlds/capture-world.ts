@@ -42,7 +42,7 @@ export interface Workspace {
   treeOf(dir: string, without?: readonly string[]): Promise<string>;
 }
 
-export const plentyOf: CaptureLimits = {
+const plentyOf: CaptureLimits = {
   files: 50_000,
   bytes: 64 * 1024 * 1024,
   depth: 64,

@@ -52,7 +52,7 @@ export interface ScriptedApi {
 
 export const inAnHour = () => ({ noLimitBefore: timestampFromMs(Date.now() + 3_600_000) });
 
-export const workTooLong = { cause: "work_limit_exceeded", reason: "its work took too long" };
+const workTooLong = { cause: "work_limit_exceeded", reason: "its work took too long" };
 
 /** Script of a run whose limit of time passes so many milliseconds from its begin; negative: nothing begins any more. */
 export function limitIn(ms: number, begun: { plan: object; pins?: typeof pins } = { plan: {} }) {

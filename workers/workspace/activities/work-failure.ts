@@ -20,7 +20,7 @@ export const pauseAfter = (attempt: number): number => Math.min(firstPauseMs * 2
  * Says what an attempt has to wait for, when a fault of the worker's host or a service that is away ended it.
  * @returns undefined for a fault of the work, and for a bug of ours
  */
-export function awaitedBy(error: unknown): string | undefined {
+function awaitedBy(error: unknown): string | undefined {
   const { isPassing, message } = error instanceof Error ? (error as Error & { readonly isPassing?: unknown }) : {};
   return isPassing === true ? message : hostFaultOf(error);
 }

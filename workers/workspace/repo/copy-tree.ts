@@ -26,7 +26,7 @@ export async function copyTree(from: string, to: string, owner: Owner, signal: A
 }
 
 /** A tree could not be copied completely, mostly for lack of space. */
-export class CopyError extends Error {
+class CopyError extends Error {
   override readonly name = "CopyError";
   readonly code = "copy_failed";
   constructor(from: string, stderr: string) {

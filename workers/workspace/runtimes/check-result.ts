@@ -40,7 +40,7 @@ export async function faultOfResults(
  * @returns what is wrong with it, with path and rule; undefined when nothing is
  * @throws Error when there can be no thread
  */
-export async function checkResult(schema: string, result: string): Promise<string | undefined> {
+async function checkResult(schema: string, result: string): Promise<string | undefined> {
   if (Buffer.byteLength(schema) > largestSchemaBytes) return `the schema is larger than ${largestSchemaBytes} bytes`;
   const thread = new Worker(new URL("./result-thread.ts", import.meta.url), {
     env: {},

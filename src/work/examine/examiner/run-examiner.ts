@@ -34,7 +34,7 @@ export interface Case {
 }
 
 /** No process that examines work can run on this host. */
-export class ExaminerUnusableError extends Error {
+class ExaminerUnusableError extends Error {
   override readonly name = "ExaminerUnusableError";
   readonly code = "examiner_unusable";
   constructor(why: string, options?: ErrorOptions) {

@@ -21,7 +21,7 @@ export const maxReportBytes = 4 * 1024 * 1024;
 export const maxTests = 50_000;
 export const maxDepth = 64;
 /** Of all names together, each with those of its suites: a long name of a suite is repeated with every test in it. UTF-16 units. */
-export const maxNames = 32 * 1024 * 1024;
+const maxNames = 32 * 1024 * 1024;
 
 export interface TestList {
   readonly tests: readonly ReportedTest[];

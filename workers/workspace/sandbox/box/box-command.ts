@@ -7,7 +7,7 @@ import type { Architecture } from "./system-calls.ts";
 export const boxDescriptors = { channel: 3, status: 4, filter: 5 } as const;
 
 /** Sizes of what is writable and in memory; bytes. */
-export const boxMemoryFiles = { root: 1_048_576, shm: 16_777_216, tmp: 268_435_456 } as const;
+const boxMemoryFiles = { root: 1_048_576, shm: 16_777_216, tmp: 268_435_456 } as const;
 
 /** Our Node first, then the places where distributions, administrators and Go's installer put programs. */
 const searchPath = "/opt/node/bin:/usr/local/bin:/usr/bin:/bin:/usr/local/go/bin";
