@@ -183,3 +183,11 @@ export async function startScriptedApi(): Promise<ScriptedApi> {
     close: shut,
   };
 }
+
+export const cancelWished = { desiredState: DesiredState.CANCEL };
+
+/** A receiver that has not answered yet. */
+export const pending = () => ({ progress: HandoffProgress.PENDING, reason: "scrum is silent" });
+
+/** @returns the calls in their order, a repeated one once */
+export const distinct = (calls: readonly string[]) => [...new Set(calls)];
