@@ -158,6 +158,32 @@ describe("what is declared", () => {
     expect((await errorOf(acme.profiles.publishProfile({ profile: unlisted }))).code).toBe(Code.FailedPrecondition);
   });
 
+  it("has gates, of which a run is judged at the one that its profile names", async () => {
+    const [done] = profileOf("gated").gates;
+    const tests = { id: "tested", kind: "test-result", remedy: "Add a test step." };
+    const gates = [{ id: "reviewed", requirements: [tests] }, ...(done === undefined ? [] : [done])];
+    const worker = await api.clientOf({ roles: ["worker"] });
+    for (const [completionGate, passed] of [
+      ["done", true],
+      ["reviewed", false],
+    ] as const) {
+      await acme.profiles.publishProfile({
+        profile: { ...profileOf(`gated-${completionGate}`), gates, completionGate },
+      });
+      const runId = await startRun(acme, { profile: `gated-${completionGate}` });
+      const execution = { runId, generation: 1, firstExecutionRunId: "first" };
+      await worker.runWorker.beginRun({ execution, startCapability: await startCapabilityOf(api.admin, runId) });
+      expect((await worker.runWorker.prepareSeal({ execution })).verdict).toMatchObject({
+        gate: completionGate,
+        passed,
+      });
+    }
+    const twice = { ...profileOf("twice"), gates: [...gates, ...gates] };
+    expect((await errorOf(acme.profiles.publishProfile({ profile: twice }))).message).toContain(
+      'gates.2.id "reviewed" is that of an earlier gate',
+    );
+  });
+
   it("is found by version and by channel, and unknown otherwise", async () => {
     const get = (definition: Parameters<typeof acme.workflows.getWorkflowVersion>[0]["definition"]) =>
       acme.workflows.getWorkflowVersion({ definition });

@@ -320,9 +320,11 @@ describe("a receiver that never answers", () => {
     loop = both.loop.run(stopLoop.signal);
     await untilDelivered(scope);
     const { rows } = await sealing.admin.query(
-      "select count(*)::int as silent from handoff_calls where receiver = 'silent' and attempts > 0",
+      `select count(*) filter (where attempts > 0)::int as silent, count(*) filter (where next_attempt_at > now())::int as claimed
+       from handoff_calls where receiver = 'silent'`,
     );
     expect(rows[0].silent, "calls to the silent one that were given up before").toBe(0);
+    expect(rows[0].claimed, "calls that the silent one has room for").toBeLessThanOrEqual(4);
     stopLoop.abort();
     await loop;
     silent.closeAllConnections();

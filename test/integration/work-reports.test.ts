@@ -347,13 +347,16 @@ describe("the segments of a run", () => {
     await divide(runId, [1, 2]);
     const failed = { segment: 1, attempt: 7, outcome: "WORK_OUTCOME_FAILED", cause: "first" } as const;
     await complete(runId, failed);
+    await beginRun(runId, 5, { segment: 2 });
+    await report(runId, { segment: 2, attempt: 5, events: [message(1)] });
     await inRun({ ...scopeOf(tenant), runId }, (open) => beginNextGeneration(open.transaction, open.run));
     const second = { ...execution, generation: 2 };
     const begun = await beginRun(runId, 1, { generation: 2 });
     expect(begun.report).toMatchObject({ segment: 1, attempt: 7, cause: "first" });
     expect((await beginRun(runId, 1, { generation: 2, segment: 2 })).report).toBeUndefined();
+    expect((await reporting.describeRun(runId)).attempt).toMatchObject({ segment: 2, attempt: 1 });
     await report(runId, { segment: 2, attempt: 1, events: [message(1)] }, second);
     expect(await refusalOf(report(runId, { segment: 2, attempt: 9 }))).toBe("superseded_execution");
-    expect(await workKeysOf(runId)).toEqual(["work/2/2/1/1"]);
+    expect(await workKeysOf(runId)).toEqual(["work/1/2/5/taken-up", "work/1/2/5/1", "work/2/2/1/1"]);
   });
 });
