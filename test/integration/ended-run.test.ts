@@ -108,7 +108,7 @@ it("an execution whose run has ended is answered what is recorded, and refused e
   await runWorker.beginRun({ ...begin, attempt });
   await endByApi(runId);
   const uploads = [{ name: "logs/a", kind: "log", mediaType: "text/plain", sha256: "a".repeat(64), sizeBytes: 1n }];
-  for (const call of [
+  const refused = [
     workflows.reportWorkflowStatus({ execution }),
     workflows.reportWorkflowStatus({ execution, attempt }),
     runWorker.beginRun({ ...begin, attempt }),
@@ -116,12 +116,11 @@ it("an execution whose run has ended is answered what is recorded, and refused e
     runWorker.completeArtifactUploads({ execution, report: { segment: 1, attempt: 1 } }),
     runWorker.deliverHandoff({ execution }),
     agents.getBundleUrl({ execution, digest: "a".repeat(64) }),
-  ]) {
-    const { code, rawMessage } = await errorOf(call);
+  ].map(errorOf);
+  for (const { code, rawMessage } of await Promise.all(refused))
     expect([code, rawMessage]).toEqual([Code.FailedPrecondition, expect.stringContaining("has ended FAILED")]);
-  }
   expect(await runWorker.beginRun(begin)).toMatchObject({ refused: true });
-  expect(await runWorker.prepareSeal({ execution })).toMatchObject({});
+  expect((await runWorker.prepareSeal({ execution })).verdict?.passed).not.toBe(true);
   expect(await runWorker.commitSeal({ execution })).toMatchObject({ committed: false });
   const other = { execution, outcome: RunStatus.CANCELLED, cause: "cancelled", reason: "" };
   expect(await runWorker.abortSeal(other)).toMatchObject({ outcome: RunStatus.FAILED });
