@@ -177,6 +177,7 @@ describe("the URL of a bundle", () => {
 
 describe("a message that no bundle can be", () => {
   it("is refused by its size, unread", async () => {
+    await newTenant();
     const [code, message] = await refusalOf(admin.agents.publishBundle({ bundle: new Uint8Array(8 * 1024 * 1024) }));
     expect([code, message]).toEqual(["ResourceExhausted", expect.stringContaining("message size is larger than")]);
   });

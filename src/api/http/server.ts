@@ -39,7 +39,10 @@ const http2Begin = "PRI * HTTP/2.0\r\n";
  */
 function lingerOver(request: IncomingMessage, response: Response): void {
   request[Symbol.asyncIterator] = () => request.iterator({ destroyOnReturn: false });
-  response.once("finish", () => request.resume());
+  response.once("finish", () => {
+    if (!request.readableEnded) request.socket.setTimeout(idleMs); // instead of the shorter time of a connection between two requests
+    request.resume();
+  });
 }
 
 /**
