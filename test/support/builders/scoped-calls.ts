@@ -156,6 +156,7 @@ export const scopedCalls: Readonly<Record<string, ScopedCall>> = {
   "workflows_runtime.v1.RunWorkerService/DeliverHandoff": {
     belongsTo: "org",
     ask: ({ completed }) => ({ execution: executionOf(completed) }),
+    owner: Code.FailedPrecondition, // the run has ended
   },
   "workflows_runtime.v1.RunWorkerService/CommitSeal": {
     belongsTo: "org",
@@ -163,8 +164,8 @@ export const scopedCalls: Readonly<Record<string, ScopedCall>> = {
   },
   "workflows_runtime.v1.RunWorkerService/AbortSeal": {
     belongsTo: "org",
-    ask: ({ begun }) => ({
-      execution: executionOf(begun),
+    ask: ({ completed }) => ({
+      execution: executionOf(completed),
       outcome: RunStatus.FAILED,
       cause: "internal",
       reason: "it stopped",
