@@ -50,9 +50,13 @@ const packages: Record<string, readonly string[]> = {
     "wrap-ansi",
     "yaml",
   ],
-  local: ["@connectrpc/connect", "jose", "yaml"],
+  local: ["@connectrpc/connect", "jose", "string-width", "yaml"],
   config: ["@bufbuild/protovalidate", "yaml", "zod"],
-  telemetry: ["pino"],
+  telemetry: [
+    ...["@opentelemetry/api", "@opentelemetry/exporter-metrics-otlp-proto", "@opentelemetry/exporter-prometheus"],
+    ...["@opentelemetry/instrumentation-runtime-node", "@opentelemetry/resources", "@opentelemetry/sdk-metrics"],
+    ...["@opentelemetry/sdk-node", "pino"],
+  ],
   gen: [validateOptions],
   "workers/automation": ["@connectrpc/connect", "@temporalio/activity", "@temporalio/worker", "@temporalio/workflow"],
   "workers/workspace": [
@@ -210,7 +214,7 @@ function isAllowedToWorkers({ from, to, isPackage }: Import): boolean {
   if (isPackage) return mayUsePackage(from.split("/").length > 2 ? from.split("/", 2).join("/") : "workers", to);
   return (
     to.startsWith("workers/") ||
-    to === "src/drivers/temporal/contract.ts" ||
+    ["src/drivers/temporal/contract.ts", "src/drivers/temporal/trace-headers.ts"].includes(to) ||
     ["gen", "client", "config", "telemetry", "text"].includes(zoneOf(to))
   );
 }

@@ -4,9 +4,12 @@ import { NativeConnection, Runtime } from "@temporalio/worker";
 import { createApiClient } from "../src/client/api-client.ts";
 import type { Environment } from "../src/config/environment.ts";
 import { readEnvironment } from "../src/config/environment.ts";
+import { programVersion } from "../src/config/program-version.ts";
 import { serveHealth } from "../src/telemetry/health.ts";
 import type { Log } from "../src/telemetry/log.ts";
 import { createLog } from "../src/telemetry/log.ts";
+import { currentTrace } from "../src/telemetry/spans.ts";
+import { startTelemetry } from "../src/telemetry/start-telemetry.ts";
 import { createControlActivities } from "./automation/activities/control-activities.ts";
 import { bundleWorkflows, createControlWorker } from "./automation/control-worker.ts";
 import type { PreparedWorker, Standing } from "./poll-while-able.ts";
@@ -35,6 +38,7 @@ export async function main(
   if (!isControl) (await import("./workspace/sandbox/area/own-mounts.ts")).takeOwnMounts(source);
   const environment = isControl ? readEnvironment("worker", source) : readEnvironment("workspace", source);
   const log = createLog(`worker-${kind}`, environment.AUTOMATION_LOG_LEVEL);
+  const telemetry = startTelemetry(`worker-${kind}`, programVersion(), environment, log);
   const logger = createTemporalLogger(log);
   Runtime.install({
     logger,
@@ -49,6 +53,7 @@ export async function main(
   };
   const health = await serveHealth({
     address: environment.AUTOMATION_HEALTH_ADDRESS,
+    telemetry,
     check: async () => ({
       temporal: await isReachable(connection),
       api: await isApiThere(environment.AUTOMATION_API_URL),
@@ -68,6 +73,7 @@ export async function main(
     await connection?.close();
     await made?.close();
     await health.close();
+    await telemetry.close();
   }
 }
 
@@ -97,7 +103,7 @@ async function prepareControl(environment: Environment<"worker">, logger: Logger
   const token = createTokenFile(environment.AUTOMATION_TOKEN_FILE);
   const apiUrl = environment.AUTOMATION_API_URL;
   const activities = createControlActivities({
-    apiFor: ({ tenant, org }) => createApiClient({ apiUrl, token, tenant, org }),
+    apiFor: ({ tenant, org }) => createApiClient({ apiUrl, token, tenant, org, trace: currentTrace }),
   });
   return {
     obstacle: async () => undefined,

@@ -1,7 +1,7 @@
 import { statSync } from "node:fs";
-import { programVersion } from "../../src/cli/clone.ts";
 import { factLines, shortTime, tableLines } from "../../src/cli/show/output.ts";
 import { jsonText, print, tint } from "../../src/cli/show/terminal.ts";
+import { programVersion } from "../../src/config/program-version.ts";
 import type { RunningStack } from "../up/running-stack.ts";
 import { requireRunningStack } from "../up/running-stack.ts";
 import { folderOf } from "../up/state-folder.ts";

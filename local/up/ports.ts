@@ -13,6 +13,8 @@ export const defaultPorts = {
   relay: 8082,
   worker: 8083,
   workspace: 8084,
+  apiHealth: 8085,
+  traces: 4318,
   issuer: 8090,
   scrum: 8091,
   temporal: 7233,

@@ -1,6 +1,8 @@
 import { join } from "node:path";
 import { cloneDir } from "../../src/cli/clone.ts";
 import { readOperator } from "../../src/config/operator.ts";
+import { otlpEnvironment } from "../../src/config/otlp-environment.ts";
+import { processEnvironment } from "../../src/config/process-environment.ts";
 import { cacheDir } from "../engines/cache.ts";
 import { engineEnvironment, loopback } from "../engines/engine.ts";
 import { EngineError } from "../engines/error.ts";
@@ -45,6 +47,11 @@ function environmentParts({ ports, secrets, folder, ...rest }: Stack) {
       AUTOMATION_S3_SECRET_ACCESS_KEY: state.s3.secretAccessKey,
     },
     health: (port: number) => ({ AUTOMATION_HEALTH_ADDRESS: `${loopback}:${port}` }),
+    telemetry: otlpEnvironment(processEnvironment()) ?? {
+      OTEL_EXPORTER_OTLP_ENDPOINT: `http://${loopback}:${ports.traces}`,
+      OTEL_EXPORTER_OTLP_PROTOCOL: "http/json",
+      OTEL_METRICS_EXPORTER: "none",
+    },
     operator: { AUTOMATION_OPERATOR_FILE: folder.operatorFile },
     api: {
       AUTOMATION_API_ADDRESS: `${loopback}:${ports.api}`,
@@ -85,7 +92,7 @@ export function processUnits(stack: Stack): Unit[] {
         name,
         port,
         argv: [process.execPath, ...argv],
-        env: { ...nodeEnvironment(), ...env },
+        env: { ...nodeEnvironment(), ...parts.telemetry, ...env },
         logFile: folder.log(name),
         pidsDir: folder.pids,
         ready: () => answers(`http://${loopback}:${port}/readyz`, (status) => status === 200),
@@ -97,6 +104,7 @@ export function processUnits(stack: Stack): Unit[] {
       ...parts.postgres("api"),
       ...parts.s3,
       ...parts.api,
+      ...parts.health(ports.apiHealth),
       ...parts.operator,
     }),
     unit("dispatcher", [program, "dispatcher"], ports.dispatcher, {

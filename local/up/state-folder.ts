@@ -38,6 +38,8 @@ export const folderOf = (dir: string) => ({
   keys: join(dir, "keys"),
   issuer: join(dir, "issuer"),
   scrum: join(dir, "scrum"),
+  /** Spans of the newest runs. */
+  traces: join(dir, "traces"),
   workerToken: join(dir, "tokens", "worker.jwt"),
   scrumToken: join(dir, "tokens", "scrum.token"),
   /** Local repositories that runs of the demo's tenant may work on. */
@@ -58,6 +60,7 @@ const contents = [
   "pids",
   "tokens",
   "scrum",
+  "traces",
   "repositories",
 ];
 

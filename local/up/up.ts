@@ -4,9 +4,11 @@ import { CliError } from "../../src/cli/cli-error.ts";
 import { defaultStateDir } from "../../src/cli/clone.ts";
 import { untilInterrupted } from "../../src/cli/interrupt.ts";
 import { outliveReader } from "../../src/cli/show/terminal.ts";
+import { loopback } from "../engines/engine.ts";
 import { stopLeftovers } from "../engines/process.ts";
 import type { Screen } from "../screen.ts";
 import { createScreen } from "../screen.ts";
+import { startSpanSink } from "../traces/span-sink.ts";
 import type { Stack } from "./engines.ts";
 import { describeStack, engineStarts, findEngines } from "./engines.ts";
 import type { PortName } from "./ports.ts";
@@ -70,6 +72,7 @@ async function runStack(options: UpOptions, screen: Screen, signal: AbortSignal,
   const ending = new AbortController();
   const untilEnd = AbortSignal.any([ending.signal, signal]);
   let starting: Promise<void> | undefined;
+  let sink: { close(): Promise<void> } | undefined;
   const looking = screen.begin("starting", "looking for the engines");
   try {
     const left = await stopLeftovers(folder.pids, leftoverGraceMs, signal);
@@ -85,6 +88,7 @@ async function runStack(options: UpOptions, screen: Screen, signal: AbortSignal,
     const stack = await prepareStack(folder, options, screen, signal);
     const state = { ...describeStack(stack), dir: folder.dir };
     looking.end();
+    sink = await startSpanSink(loopback, stack.ports.traces, folder.traces);
     starting = startAll(stack, engineStarts(stack, programs), { engines, processes }, screen, untilEnd);
     await untilAborted(starting, signal);
     void keepWorkerToken(state, folder.workerToken, (line) => screen.tell("warning", line), untilEnd);
@@ -101,7 +105,7 @@ async function runStack(options: UpOptions, screen: Screen, signal: AbortSignal,
     const graceMs = (most: number) => (hurry.aborted ? 0 : most);
     await processes.stop(graceMs(processGraceMs));
     await engines.stop(graceMs(engineGraceMs));
-    await Promise.allSettled([starting]);
+    await Promise.allSettled([starting, sink?.close()]);
     await lock.release();
     screen.tell("stopped", "stopped");
   }

@@ -1,7 +1,9 @@
 import type { Log } from "../telemetry/log.ts";
+import { startSpan } from "../telemetry/run-spans.ts";
 import type { InTransaction } from "../tenancy/transaction.ts";
 import { longestShownReason, shownText } from "../text/strangers-text.ts";
 import { admitStarted } from "./admit-runs.ts";
+import type { ClaimedRun } from "./admit-store.ts";
 import { findUnbegun } from "./admit-store.ts";
 import type { RunKey } from "./claim-store.ts";
 import { giveBack, markStarted, postponeStart } from "./claim-store.ts";
@@ -76,8 +78,8 @@ export function createStarts(deps: StartsDeps, onRoom: () => void) {
     }
   };
 
-  const start = async (run: RunToStart): Promise<void> => {
-    const answer = await deps.workflows.start(run);
+  const start = async (run: ClaimedRun): Promise<void> => {
+    const answer = await startSpan(run, deps.now(), () => deps.workflows.start(run));
     if (answer.state === "refused") return noteRefusal(run, answer.cause);
     if (answer.state === "away") {
       if (!isAway) deps.log.warn({ err: answer.cause }, "Temporal does not answer; starts pause");
@@ -88,7 +90,7 @@ export function createStarts(deps: StartsDeps, onRoom: () => void) {
   };
 
   /** @returns the runs to start, by id: those of the claimed that have neither begun nor ended */
-  const find = async (claimed: readonly RunKey[]): Promise<ReadonlyMap<string, RunToStart>> => {
+  const find = async (claimed: readonly RunKey[]): Promise<ReadonlyMap<string, ClaimedRun>> => {
     try {
       const found = await deps.inTransaction((transaction) => findUnbegun(transaction, claimed));
       return new Map(found.map((run) => [run.runId, run]));

@@ -1,4 +1,3 @@
-import { readFileSync } from "node:fs";
 import { join, relative, resolve } from "node:path";
 
 /** Folder of the clone this program runs from. */
@@ -10,10 +9,4 @@ export const defaultStateDir = join(cloneDir, ".automation");
 /** @returns a path in the clone, relative to the current folder */
 export function clonePath(...parts: string[]): string {
   return relative(process.cwd(), join(cloneDir, ...parts)) || ".";
-}
-
-/** @returns the version of this program */
-export function programVersion(): string {
-  const { version }: { version: string } = JSON.parse(readFileSync(join(cloneDir, "package.json"), "utf8"));
-  return version;
 }

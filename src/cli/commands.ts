@@ -1,5 +1,5 @@
 import type { Command } from "commander";
-import { programVersion } from "./clone.ts";
+import { programVersion } from "../config/program-version.ts";
 import type { LoadVerb } from "./usage/listed-verbs.ts";
 import { defineVerbs, listVerb } from "./usage/listed-verbs.ts";
 

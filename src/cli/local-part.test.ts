@@ -3,7 +3,8 @@ import { cpSync, mkdtempSync, rmSync, symlinkSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
-import { cloneDir, programVersion } from "./clone.ts";
+import { programVersion } from "../config/program-version.ts";
+import { cloneDir } from "./clone.ts";
 
 /** What an image holds: the program and its packages, and no local/. */
 const image = mkdtempSync(join(tmpdir(), "automation-image-"));

@@ -16,6 +16,8 @@ export interface ApiClientOptions {
   readonly token: () => string | Promise<string>;
   readonly tenant: string;
   readonly org: string;
+  /** Trace context of the moment, which calls carry on. */
+  readonly trace?: () => { readonly traceparent?: string; readonly tracestate?: string };
   /** Timeout of a call that names none, in milliseconds; 10,000 by default. Streams name their own. */
   readonly timeoutMs?: number;
 }
@@ -33,11 +35,13 @@ export interface ApiClient {
 }
 
 /** Connect over HTTP/1.1 with JSON: unlike HTTP/2, no session hangs when the server restarts. */
-export function createApiClient({ apiUrl, token, tenant, org, timeoutMs = 10_000 }: ApiClientOptions): ApiClient {
+export function createApiClient(options: ApiClientOptions): ApiClient {
+  const { apiUrl, token, tenant, org, timeoutMs = 10_000 } = options;
   const speakFor: Interceptor = (next) => async (request) => {
     request.header.set("authorization", `Bearer ${await token()}`);
     request.header.set("x-tenant-id", tenant);
     request.header.set("x-scope-orgid", org);
+    for (const [name, value] of Object.entries(options.trace?.() ?? {})) request.header.set(name, value);
     return next(request);
   };
   const transport = createConnectTransport({

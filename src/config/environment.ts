@@ -19,6 +19,16 @@ const tenantRoot = z
   .transform((text) => ({ tenant: text.slice(0, text.indexOf("=")), path: text.slice(text.indexOf("=") + 1) }));
 
 const common = { AUTOMATION_LOG_LEVEL: z.enum(["debug", "info", "warn", "error"]).default("info") };
+/** Where spans and metrics are sent; unset: nowhere. The OpenTelemetry SDK reads the other OTEL_* variables itself. */
+const telemetry = {
+  OTEL_EXPORTER_OTLP_ENDPOINT: url.optional(),
+  OTEL_EXPORTER_OTLP_PROTOCOL: z
+    .enum(["http/protobuf", "http/json"], {
+      error: "must be http/protobuf or http/json; collectors take both on port 4318",
+    })
+    .default("http/protobuf"),
+  OTEL_METRICS_EXPORTER: z.enum(["otlp", "none"]).default("otlp"),
+};
 const health = { AUTOMATION_HEALTH_ADDRESS: address };
 const postgres = { AUTOMATION_POSTGRES_URL: url };
 const kafka = {
@@ -40,6 +50,8 @@ const s3 = {
 const environments = {
   api: z.object({
     ...common,
+    ...telemetry,
+    ...health,
     ...postgres,
     ...s3,
     AUTOMATION_API_ADDRESS: address,
@@ -49,6 +61,7 @@ const environments = {
   }),
   dispatcher: z.object({
     ...common,
+    ...telemetry,
     ...health,
     ...postgres,
     ...kafka,
@@ -57,9 +70,10 @@ const environments = {
     AUTOMATION_RELEASE_MAX_UNBEGUN: z.coerce.number().int().min(1).max(100_000).default(32),
     AUTOMATION_RECONCILE_AFTER_SECONDS: z.coerce.number().int().min(1).max(86_400).default(30),
   }),
-  relay: z.object({ ...common, ...health, ...postgres, ...kafka }),
+  relay: z.object({ ...common, ...telemetry, ...health, ...postgres, ...kafka }),
   worker: z.object({
     ...common,
+    ...telemetry,
     ...health,
     ...temporal,
     AUTOMATION_API_URL: url,
@@ -67,6 +81,7 @@ const environments = {
   }),
   workspace: z.object({
     ...common,
+    ...telemetry,
     ...health,
     ...temporal,
     AUTOMATION_API_URL: url,

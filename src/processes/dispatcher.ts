@@ -3,6 +3,7 @@ import { createReconcileRuns } from "../admission/reconcile-runs.ts";
 import { createReleaseRuns } from "../admission/release-runs.ts";
 import { readEnvironment } from "../config/environment.ts";
 import { readOperator, useOperator } from "../config/operator.ts";
+import { programVersion } from "../config/program-version.ts";
 import { createDecideByDeclarations } from "../definitions/declarations.ts";
 import { assertWorkspaceRules } from "../definitions/policy/workspace-rules.ts";
 import { createKafkaSource } from "../drivers/kafka/kafka-source.ts";
@@ -18,6 +19,7 @@ import { requestTopic } from "../runs/outbox/topics.ts";
 import { deliveriesQuarantined } from "../telemetry/events.ts";
 import { serveHealth } from "../telemetry/health.ts";
 import { createLog } from "../telemetry/log.ts";
+import { startTelemetry } from "../telemetry/start-telemetry.ts";
 
 const batchSize = 500;
 const partitionUpkeepMs = 3_600_000;
@@ -31,6 +33,7 @@ export async function main(environment: NodeJS.ProcessEnv, signal: AbortSignal):
   const operator = readOperator(config.AUTOMATION_OPERATOR_FILE);
   useOperator(config.AUTOMATION_OPERATOR_FILE, () => assertWorkspaceRules(operator.workspaces));
   const log = createLog("dispatcher", config.AUTOMATION_LOG_LEVEL);
+  const telemetry = startTelemetry("dispatcher", programVersion(), config, log);
   const onError = (error: Error) => log.warn({ err: error }, "a database connection failed");
   const url = config.AUTOMATION_POSTGRES_URL;
   const pool = createPool({ url, applicationName: "automation-dispatcher", max: 12, onError });
@@ -111,6 +114,7 @@ export async function main(environment: NodeJS.ProcessEnv, signal: AbortSignal):
   });
   const health = await serveHealth({
     address: config.AUTOMATION_HEALTH_ADDRESS,
+    telemetry,
     check: async () => ({
       postgres: await answers(pool),
       kafka: source.healthy(),
@@ -127,6 +131,6 @@ export async function main(environment: NodeJS.ProcessEnv, signal: AbortSignal):
     stopping.abort();
     await Promise.allSettled(loops);
     await Promise.allSettled([listener.close(), notifier.close(), temporal.close(), health.close()]);
-    await pool.end();
+    await Promise.allSettled([pool.end(), telemetry.close()]);
   }
 }

@@ -1,6 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
 import { readEnvironment } from "../config/environment.ts";
+import { programVersion } from "../config/program-version.ts";
 import { createKafkaSink } from "../drivers/kafka/kafka-sink.ts";
 import { createInTransaction } from "../drivers/postgres/in-scope.ts";
 import { createListener } from "../drivers/postgres/listener.ts";
@@ -10,6 +11,7 @@ import { createPublishRunEvents } from "../runs/outbox/publish-run-events.ts";
 import { serveHealth } from "../telemetry/health.ts";
 import type { Log } from "../telemetry/log.ts";
 import { createLog } from "../telemetry/log.ts";
+import { startTelemetry } from "../telemetry/start-telemetry.ts";
 
 const applicationName = "automation-relay";
 const connectAgainAfterMs = 1_000;
@@ -18,12 +20,14 @@ const connectAgainAfterMs = 1_000;
 export async function main(source: NodeJS.ProcessEnv, signal: AbortSignal): Promise<void> {
   const environment = readEnvironment("relay", source);
   const log = createLog("relay", environment.AUTOMATION_LOG_LEVEL);
+  const telemetry = startTelemetry("relay", programVersion(), environment, log);
   const url = environment.AUTOMATION_POSTGRES_URL;
   const onError = (error: Error) => log.warn({ err: error }, "Postgres: a connection was lost");
   const pool = createPool({ url, applicationName, max: 8, onError });
   const bus = createBus(environment.AUTOMATION_KAFKA_BROKERS, log);
   const health = await serveHealth({
     address: environment.AUTOMATION_HEALTH_ADDRESS,
+    telemetry,
     check: async () => ({
       postgres: await answers(pool),
       kafka: bus.healthy(),
@@ -50,7 +54,7 @@ export async function main(source: NodeJS.ProcessEnv, signal: AbortSignal): Prom
       await listener.close();
     }
   } finally {
-    await Promise.allSettled([bus.close(), pool.end(), health.close()]);
+    await Promise.allSettled([bus.close(), pool.end(), health.close(), telemetry.close()]);
   }
 }
 

@@ -1,4 +1,5 @@
 import type { DecideByDeclarations, Declarations } from "../definitions/declarations.ts";
+import { beginAccept } from "../telemetry/run-spans.ts";
 import type { InTransaction, Transaction } from "../tenancy/transaction.ts";
 import { buildRow } from "./build-row.ts";
 import type { SourceBinding } from "./check-source.ts";
@@ -80,21 +81,29 @@ async function write(deps: AcceptDeps, sorted: readonly Sorted[]): Promise<Accep
       deps.onDefect(each.error, each.delivery.position);
       quarantined.push(undecidable(deps.bindings, each.delivery, each.event, each.error));
     }
-    const decidedRows = decided.flatMap((each) => ("row" in each ? [each.row] : []));
+    const decidedRows = decided.flatMap((each) => ("row" in each ? [each] : []));
     const [found] = await Promise.all([
-      recordRequests(transaction, decidedRows),
+      recordRequests(
+        transaction,
+        decidedRows.map(({ row }) => row),
+      ),
       recordQuarantined(transaction, quarantined),
     ]);
     return { rows: decidedRows, seen: found };
   });
   const counts = { ...none, quarantined: quarantined.length };
-  for (const { index, seen: what } of seen)
-    counts[what === "first" ? (rows[index]?.disposition ?? "quarantined") : what] += 1;
+  for (const { index, seen: what } of seen) {
+    const disposition = what === "first" ? (rows[index]?.row.disposition ?? "quarantined") : what;
+    counts[disposition] += 1;
+    rows[index]?.accepting.end(disposition, rows[index].row.run?.run);
+  }
   return counts;
 }
 
 type Asked = Extract<Sorted, { event: CloudEvent }>;
-type Decided = { readonly row: RequestRow } | (Asked & { readonly error: unknown });
+type Decided =
+  | { readonly row: RequestRow; readonly accepting: ReturnType<typeof beginAccept> }
+  | (Asked & { readonly error: unknown });
 
 /** Decides by what each tenant declares. A defect of our rules concerns one event and does not hold up the others. */
 async function decideAll(
@@ -109,7 +118,9 @@ async function decideAll(
     decide: (declarations: Declarations): Decided => {
       try {
         const decision = decideRequest(event, declarations, { operator: deps.operator, now });
-        return { row: buildRow(event, decision, { position: delivery.position, now, delivery }) };
+        const accepting = beginAccept(event, { at: now, producedAt: delivery.producedAt });
+        const { position } = delivery;
+        return { row: buildRow(event, decision, { position, now, delivery, trace: accepting.trace }), accepting };
       } catch (error) {
         return { error, event, delivery };
       }

@@ -8,18 +8,25 @@ import { quarantineRecord } from "./quarantine-record.ts";
 import { rejectedRecord } from "./rejected-record.ts";
 import { digestVersion, payloadDigest, recordDigest, requestIdOf, runIdOf } from "./request-identity.ts";
 import type { RequestRow } from "./request-store.ts";
+import type { TraceContext } from "./trace-context.ts";
 
 /** Turns an event and its decision into the rows to write. The ids depend on the identity only. */
 export function buildRow(
   event: CloudEvent,
   decision: Decision,
-  at: { readonly position: string; readonly now: Date; readonly delivery?: Delivery },
+  at: {
+    readonly position: string;
+    readonly now: Date;
+    readonly delivery?: Delivery;
+    /** What the spans of the run have as parent, when it is traced. */
+    readonly trace?: TraceContext;
+  },
 ): RequestRow {
   const identity = { tenant: event.tenant, source: event.source, eventId: event.id };
   const requestId = requestIdOf(identity, 0);
   const run =
     decision.disposition === "accepted"
-      ? newRun(runOf(event, decision.run, { requestId, runId: runIdOf(identity, 0) }), at.now)
+      ? newRun(runOf({ ...event, ...at.trace }, decision.run, { requestId, runId: runIdOf(identity, 0) }), at.now)
       : undefined;
   const reasons = decision.disposition === "accepted" ? [] : decision.reasons;
   return {

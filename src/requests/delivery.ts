@@ -11,6 +11,8 @@ export interface Delivery extends BusRecord {
    * It contains the topic's own identity: a topic that was deleted and made again has other positions.
    */
   readonly position: string;
+  /** When the bus says that the record was produced. */
+  readonly producedAt?: Date;
   /** The rule that was broken when the bus could not unpack what stands here; key, headers and body are empty then. */
   readonly unreadable?: string;
 }

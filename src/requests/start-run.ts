@@ -4,6 +4,7 @@ import type { Reason } from "../definitions/rejection-reason.ts";
 import { reason } from "../definitions/rejection-reason.ts";
 import { RunRequestedSchema } from "../gen/automation/v1/run_requested_pb.ts";
 import type { StartWorkflowRunRequest } from "../gen/workflows_runtime/v1/workflow_service_pb.ts";
+import { currentTrace } from "../telemetry/spans.ts";
 import type { Principal } from "../tenancy/request-context.ts";
 import type { InScope } from "../tenancy/transaction.ts";
 import { buildRow } from "./build-row.ts";
@@ -70,6 +71,7 @@ export function createStartRun(deps: {
             buildRow(event, decideRequest(event, declarations, { operator: deps.operator, now }), {
               position,
               now,
+              trace: currentTrace(),
             }),
         },
       ]);

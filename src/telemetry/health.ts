@@ -1,4 +1,5 @@
 import { createServer } from "node:http";
+import type { Telemetry } from "./start-telemetry.ts";
 
 /** For each dependency: true when it can be reached, or what is wrong. Each check limits its own time. */
 export type ReadinessCheck = () => Promise<Readonly<Record<string, boolean | string>>>;
@@ -33,18 +34,31 @@ export function isReady(parts: Awaited<ReturnType<ReadinessCheck>>): boolean {
   return Object.values(parts).every((part) => part === true);
 }
 
-/** Serves only the two paths, for processes that have no other port. @param address - HOST:PORT */
+/**
+ * Serves the two paths and `/metrics`, on a port that need not be reachable from outside.
+ * @param options.address - HOST:PORT
+ * @throws Error when the port can't be had, with the variable that names it
+ */
 export async function serveHealth(options: {
   readonly address: string;
   readonly check: ReadinessCheck;
+  readonly telemetry: Pick<Telemetry, "answerMetrics">;
 }): Promise<{ close(): Promise<void> }> {
   const server = createServer((request, response) => {
-    if (!answerHealth(request, response, options.check))
-      reply(response, 404, { error: "only /healthz and /readyz are here" });
+    if (request.url?.split("?")[0] === "/metrics") options.telemetry.answerMetrics(request, response);
+    else if (!answerHealth(request, response, options.check))
+      reply(response, 404, { error: "only /healthz, /readyz and /metrics are here" });
   });
   const [host, port] = splitAddress(options.address);
   await new Promise<void>((done, fail) => {
-    server.once("error", fail);
+    server.once("error", (error) =>
+      fail(
+        new Error(
+          `AUTOMATION_HEALTH_ADDRESS: nothing can listen at ${options.address} (${error.message}); name a free address, for health and metrics`,
+          { cause: error },
+        ),
+      ),
+    );
     server.listen(port, host, done);
   });
   return {

@@ -9,7 +9,9 @@ import { DesiredState } from "../gen/workflows_runtime/v1/run_pb.ts";
 import type { BeginRunResponseSchema, WorkFaultJson } from "../gen/workflows_runtime/v1/run_worker_service_pb.ts";
 import type { InRun, OpenRun } from "../runs/in-run.ts";
 import { assertOpen, isEnded } from "../runs/run-status.ts";
+import type { RunRow } from "../runs/run-store.ts";
 import { admitExecution, findStartCapability } from "../runs/run-store.ts";
+import { firstTaskSpan } from "../telemetry/run-spans.ts";
 import type { AuditEntry } from "../tenancy/audit-entry.ts";
 import { insertAudit } from "../tenancy/audit-store.ts";
 import { answerLimits } from "./answer-limits.ts";
@@ -51,6 +53,7 @@ export function createBeginRun(deps: {
     const { tenant, runId, execution } = scope;
     let hasBegun = false;
     let isForged = false;
+    let waited: { run: RunRow; from: Date; to: Date } | undefined;
     const answer = await deps.inRun(scope, async (open) => {
       const { run, transaction } = open;
       if (run.generation !== execution.generation) return { refused: true };
@@ -75,6 +78,7 @@ export function createBeginRun(deps: {
           `definition ${run.definitionId}@${run.definitionVersion} is not the one that run ${runId} pinned`,
         );
       hasBegun = run.begunAt === null;
+      if (hasBegun && run.admittedAt !== null) waited = { run, from: run.admittedAt, to: now };
       if (hasBegun) await sayBegun(open);
       const begun = attempt === undefined ? open.run : await beginAttempt(open, attempt, fault, now);
       return {
@@ -87,6 +91,7 @@ export function createBeginRun(deps: {
       };
     });
     if (hasBegun) deps.onBegun({ tenant, runId });
+    if (waited !== undefined) firstTaskSpan(waited.run, waited.from, waited.to);
     if (isForged) deps.onForgery({ tenant, runId, principal: forgery.principal });
     return answer;
   };

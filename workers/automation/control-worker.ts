@@ -3,12 +3,14 @@ import type { Logger, NativeConnection, WorkflowBundleWithSourceMap } from "@tem
 import { bundleWorkflowCode, Worker } from "@temporalio/worker";
 import type { ControlActivities } from "../../src/drivers/temporal/contract.ts";
 import { controlTaskQueue } from "../../src/drivers/temporal/contract.ts";
+import { traceActivities } from "../trace-activities.ts";
 
 /** Compiles the workflows with all they import; a Node built-in or a driver among it fails here. Takes about a second. */
 export function bundleWorkflows(logger: Logger): Promise<WorkflowBundleWithSourceMap> {
   return bundleWorkflowCode({
     logger,
     workflowsPath: fileURLToPath(new URL("./workflows/automation-run.ts", import.meta.url)),
+    workflowInterceptorModules: [fileURLToPath(new URL("./workflows/carry-headers.ts", import.meta.url))],
   });
 }
 
@@ -22,6 +24,7 @@ export function createControlWorker(options: {
   return Worker.create({
     ...options,
     taskQueue: controlTaskQueue,
+    interceptors: traceActivities,
     maxCachedWorkflows: 500, // a run's workflow is small and mostly waits; past this it is replayed
     maxConcurrentWorkflowTaskExecutions: 40,
     maxConcurrentActivityTaskExecutions: 100,

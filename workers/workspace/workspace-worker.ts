@@ -6,8 +6,10 @@ import type { Environment } from "../../src/config/environment.ts";
 import { workspaceTaskQueue } from "../../src/drivers/temporal/contract.ts";
 import { mirrorsPruned } from "../../src/telemetry/events.ts";
 import type { Log } from "../../src/telemetry/log.ts";
+import { currentTrace } from "../../src/telemetry/spans.ts";
 import type { PreparedWorker } from "../poll-while-able.ts";
 import { createTokenFile } from "../token-file.ts";
+import { traceActivities } from "../trace-activities.ts";
 import { fetchBundle } from "./activities/fetch-bundle.ts";
 import { createPersonaAtWork } from "./activities/persona-at-work.ts";
 import type { RunApiFor } from "./activities/run-api.ts";
@@ -54,7 +56,7 @@ export async function createWorkspaceWorker(
 
   const token = createTokenFile(environment.AUTOMATION_TOKEN_FILE);
   const apiUrl = environment.AUTOMATION_API_URL;
-  const apiFor: RunApiFor = ({ tenant, org }) => createApiClient({ apiUrl, token, tenant, org });
+  const apiFor: RunApiFor = ({ tenant, org }) => createApiClient({ apiUrl, token, tenant, org, trace: currentTrace });
   const secrets = () => [token()];
   const listen = createListen();
   const runCommand = createRunCommand({ sandbox, listen, secrets });
@@ -126,6 +128,7 @@ export async function createWorkspaceWorker(
         ...at,
         taskQueue: workspaceTaskQueue(sandbox.isolation),
         activities: { workSegment },
+        interceptors: traceActivities,
         maxConcurrentActivityTaskExecutions: slots.count,
         maxHeartbeatThrottleInterval: "5 s",
         defaultHeartbeatThrottleInterval: "3 s",

@@ -19,6 +19,7 @@ import { createAuthorizeCall } from "./interceptors/authorize-call.ts";
 import { assertReadableQuery, boundErrors } from "./interceptors/bad-messages.ts";
 import { createErrors, createToConnectError } from "./interceptors/errors.ts";
 import { assertPermissions } from "./interceptors/permission-of.ts";
+import { traceCall } from "./interceptors/trace-call.ts";
 import { createValidation } from "./interceptors/validation.ts";
 import { createJsonReading } from "./json-reading.ts";
 import { createReflection, reflectionMethods } from "./reflection-service.ts";
@@ -43,7 +44,7 @@ const maxTimeoutMs = 3_600_000;
 
 /**
  * The api as one handler for Connect, gRPC and gRPC-web, each with JSON or binary messages.
- * Order of a call: authorize (authn → tenant → authz, by headers alone) → read the message → errors → audit → validation → the service.
+ * Order of a call: authorize (authn → tenant → authz, by headers alone) → read the message → trace → errors → audit → validation → the service.
  * Health and reflection need no token.
  */
 export function createHandler(deps: {
@@ -77,7 +78,7 @@ export function createHandler(deps: {
       await authorizeCall(context);
       assertReadableQuery(context);
     },
-    interceptors: [createErrors(toConnectError), createAudit(deps), createValidation()],
+    interceptors: [traceCall, createErrors(toConnectError), createAudit(deps), createValidation()],
     routes: (router) => {
       serve(router, WorkflowService, deps.workflows);
       serve(router, RequestService, deps.requests);

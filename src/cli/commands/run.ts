@@ -12,6 +12,7 @@ import { withApi } from "../ask/call-api.ts";
 import type { ScopeOptions } from "../ask/scope.ts";
 import { withScope } from "../ask/scope.ts";
 import { byItsBeginning, wholeRunId } from "../ask/whole-id.ts";
+import { loadLocalPart } from "../local-part.ts";
 import { attemptText, cancelText, refText } from "../show/event-lines.ts";
 import { listUpTo, printList, printMessage, shortName, shortTime } from "../show/output.ts";
 import { print } from "../show/terminal.ts";
@@ -44,6 +45,15 @@ export function define(run: Command): void {
       withApi(options, "viewer", async (api, { json }) => {
         const { watchRun } = await import("./run-watch.ts");
         await watchRun(api, await wholeRunId(api, run), BigInt(options.after), json);
+      }),
+    );
+  withScope(run.command("trace").description("show where the time of a run went, from the event to the hand-off"))
+    .addArgument(runArgument())
+    .action((run: string, options: ScopeOptions) =>
+      withApi(options, "viewer", async (api) => {
+        const described = await api.workflows.describeWorkflowRun({ runId: await wholeRunId(api, run) });
+        const { showTrace } = await loadLocalPart(() => import("../../../local/traces/show-trace.ts"));
+        showTrace(described.run?.traceparent ?? "", options);
       }),
     );
   withScope(run.command("cancel").description("ask a run to end CANCELLED"))

@@ -1,5 +1,5 @@
 import type { Command } from "commander";
-import { programVersion } from "../clone.ts";
+import { programVersion } from "../../config/program-version.ts";
 import { jsonText, print } from "../show/terminal.ts";
 
 /** `automation version`, as `--version`: of this program and its Node; `status` shows those of the engines that run. */

@@ -8,7 +8,7 @@ const none = Buffer.alloc(0);
 
 /** The record as the port has it. Its position is `kafka:<cluster>/<topic>@<topic id>/<partition>/<offset>`, of an unreadable batch `…/<first offset>-<last offset>`. */
 export function toDelivery(
-  { topic, partition, offset, key, headerEntries, value, metadata }: KafkaMessage,
+  { topic, partition, offset, timestamp, key, headerEntries, value, metadata }: KafkaMessage,
   cluster: string,
   topicId: string,
 ): Delivery {
@@ -22,6 +22,7 @@ export function toDelivery(
     key: key?.toString() ?? null,
     headers: headerEntries.map(([name, bytes]) => [String(name ?? ""), bytes ?? none]),
     body: value ?? null,
+    ...(timestamp > 0n ? { producedAt: new Date(Number(timestamp)) } : {}),
     ...(unreadable === undefined ? {} : { unreadable: unreadable.rule }),
   };
 }

@@ -1,8 +1,10 @@
 import { Client, Connection, isGrpcServiceError, ServiceError, WorkflowNotFoundError } from "@temporalio/client";
 import { WorkflowExecutionAlreadyStartedError } from "@temporalio/common";
 import type { Closed, RunToStart, Workflows } from "../../admission/workflows.ts";
+import { currentTrace } from "../../telemetry/spans.ts";
 import { automationRunType, doorbellSignal, workflowIdOf } from "./contract.ts";
 import { startOptionsOf } from "./start-options.ts";
+import { headersOfTrace } from "./trace-headers.ts";
 
 /** Longest wait for one answer, milliseconds; half of a release claim. */
 const callLimitMs = 5_000;
@@ -17,7 +19,18 @@ export interface Temporal extends Workflows {
 export function createTemporal(options: { readonly address: string; readonly namespace: string }): Temporal {
   const { namespace } = options;
   const connection = Connection.lazy({ address: options.address });
-  const { workflow: workflows } = new Client({ connection, namespace });
+  const { workflow: workflows } = new Client({
+    connection,
+    namespace,
+    interceptors: {
+      workflow: [
+        {
+          startWithDetails: (input, next) =>
+            next({ ...input, headers: { ...input.headers, ...headersOfTrace(currentTrace()) } }),
+        },
+      ],
+    },
+  });
   const limited = <T>(limitMs: number, call: () => Promise<T>) => connection.withDeadline(Date.now() + limitMs, call);
   return {
     async start(run: RunToStart) {

@@ -14,11 +14,14 @@ import { createCors } from "../../api/http/cors.ts";
 import { serveApi } from "../../api/http/server.ts";
 import { readEnvironment } from "../../config/environment.ts";
 import { readOperator, useOperator } from "../../config/operator.ts";
+import { programVersion } from "../../config/program-version.ts";
 import { assertWorkspaceRules } from "../../definitions/policy/workspace-rules.ts";
 import { openFileSigner } from "../../drivers/signing/file-signer.ts";
 import { createListElements } from "../../graph/list-elements.ts";
 import { publishSigningKeys } from "../../proof/attestations/signing-keys.ts";
+import { serveHealth } from "../../telemetry/health.ts";
 import { createLog } from "../../telemetry/log.ts";
+import { startTelemetry } from "../../telemetry/start-telemetry.ts";
 import { createRecordAudit } from "../../tenancy/record-audit.ts";
 import { proveExaminer } from "../../work/examine/examiner/run-examiner.ts";
 import { connect } from "./connect.ts";
@@ -48,6 +51,7 @@ export async function main(source: NodeJS.ProcessEnv, signal: AbortSignal): Prom
   });
   const { sign, publicKeys } = await openFileSigner(environment.AUTOMATION_KEYS_DIR);
   const log = createLog("api", environment.AUTOMATION_LOG_LEVEL);
+  const telemetry = startTelemetry("api", programVersion(), environment, log);
   const now = () => new Date();
 
   const onError = (error: unknown) => log.warn({ err: error }, "Postgres: a query or a connection failed");
@@ -95,6 +99,7 @@ export async function main(source: NodeJS.ProcessEnv, signal: AbortSignal): Prom
     onPlaceFree,
   });
 
+  const health = await serveHealth({ address: environment.AUTOMATION_HEALTH_ADDRESS, check, telemetry });
   try {
     await Promise.all([
       publishSigningKeys({ inTransaction, now }, publicKeys),
@@ -157,6 +162,7 @@ export async function main(source: NodeJS.ProcessEnv, signal: AbortSignal): Prom
     await server.drain();
   } finally {
     watchRuns.close();
-    await connections.close();
+    await Promise.allSettled([connections.close(), health.close()]);
+    await telemetry.close();
   }
 }

@@ -2,6 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { Loop } from "../../loops/loop.ts";
 import { createLoop } from "../../loops/loop.ts";
 import type { Log } from "../../telemetry/log.ts";
+import { publishSpan } from "../../telemetry/run-spans.ts";
 import type { InTransaction } from "../../tenancy/transaction.ts";
 import type { BusRecord, Header, RecordSink } from "./bus-record.ts";
 import { splitByBytes, toBusRecord } from "./event-record.ts";
@@ -129,8 +130,11 @@ async function publishRound(
     [runEventTopic, events.map(toBusRecord)],
     ...[...byTopic].map(([topic, records]): [string, BusRecord[]] => [topic, records.map(recordOf)]),
   ];
+  const from = new Date();
   for (const [topic, records] of batches)
     for (const part of splitByBytes(records, sendBytes)) await sink.send(topic, part);
+  for (const [run, ...more] of Map.groupBy(events, ({ runId }) => runId).values())
+    if (run !== undefined) publishSpan(run, 1 + more.length, from, new Date());
   const { published, doneIds } = progressOf(rows, goals, events);
   await inTransaction(async (transaction) => {
     if (!(await settle(transaction, lane, published, doneIds)))

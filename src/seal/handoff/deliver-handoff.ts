@@ -8,6 +8,7 @@ import { updateReferences } from "../../runs/run-reference-store.ts";
 import { assertOpen } from "../../runs/run-status.ts";
 import { assertSpeaksFor } from "../../runs/speaker.ts";
 import type { EventDraft } from "../../runs/stream/chain-events.ts";
+import { handoffSpan } from "../../telemetry/run-spans.ts";
 import type { SealScope } from "../run-so-far.ts";
 import { desiredStateOf } from "../run-so-far.ts";
 import { findSeal } from "../seal-store.ts";
@@ -42,7 +43,10 @@ export function createDeliverHandoff(deps: {
     if (due.length === 0) return { ...progressOf(before.tries), desiredState: before.desiredState };
 
     const sent = await Promise.all(
-      due.map(async (call) => ({ call, answer: await deps.receivers.send(call, signal) })),
+      due.map(async (call) => ({
+        call,
+        answer: await handoffSpan(call, undefined, () => deps.receivers.send(call, signal)),
+      })),
     );
     const answers = sent.filter((each): each is Answered => each.answer.state !== "HELD_BACK");
     return deps.inRun(scope, async (open) => {

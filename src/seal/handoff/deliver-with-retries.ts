@@ -1,4 +1,5 @@
 import type { CallAnswer } from "../../methodology/methodology.ts";
+import { handoffSpan } from "../../telemetry/run-spans.ts";
 import type { InScope, Transaction } from "../../tenancy/transaction.ts";
 import { setRemoteId } from "../impediments/impediment-store.ts";
 import { followUp } from "./handoff-call.ts";
@@ -37,7 +38,7 @@ export function createDeliverWithRetries(deps: DeliverWithRetriesDeps) {
     const holdMs = deps.receivers.longestSendMs(claimed.receiver) + claimMarginMs;
     const call = await deps.inScope(claimed, (transaction) => holdCall(transaction, claimed, holdMs));
     if (call === undefined) return;
-    const answer = await deps.receivers.send(call, signal);
+    const answer = await handoffSpan(call, call, () => deps.receivers.send(call, signal));
     if (answer.state === "HELD_BACK")
       return deps.inScope(call, (transaction) => postponeCall(transaction, call, answer.retryAt));
     const isNew = await deps.inScope(call, (transaction) => record(deps, transaction, call, answer));

@@ -18,6 +18,12 @@ export interface CallRow extends HandoffCall {
   readonly nextAttemptAt: Date | null;
 }
 
+/** Trace context of the run that a call belongs to. */
+interface TraceOfRun {
+  readonly traceparent: string | null;
+  readonly tracestate: string | null;
+}
+
 const columns = `call_id as "callId", tenant, org, run_id as "runId", receiver, rpc, idempotency_key as "idempotencyKey", phase, meta, payload, state,
   attempts, last_error as "lastError", next_attempt_at as "nextAttemptAt"`;
 
@@ -100,10 +106,17 @@ export async function listHeldUpCalls(transaction: Transaction, tenant: string) 
 type CallKey = Pick<CallRow, "tenant" | "callId">;
 
 /** Extends the claim of a call, so that no other replica sends it for `forMs`. @returns undefined when it has its answer */
-export async function holdCall(transaction: Transaction, call: CallKey, forMs: number): Promise<CallRow | undefined> {
-  const { rows } = await transaction.query<CallRow>(
-    `update handoff_calls set next_attempt_at = now() + $3::float8 * interval '1 millisecond'
-     where tenant = $1 and call_id = $2 and state = 'DUE' returning ${columns}`,
+export async function holdCall(
+  transaction: Transaction,
+  call: CallKey,
+  forMs: number,
+): Promise<(CallRow & TraceOfRun) | undefined> {
+  const { rows } = await transaction.query<CallRow & TraceOfRun>(
+    `with held as (
+       update handoff_calls set next_attempt_at = now() + $3::float8 * interval '1 millisecond'
+       where tenant = $1 and call_id = $2 and state = 'DUE' returning ${columns}
+     )
+     select held.*, r.traceparent, r.tracestate from held join runs as r on r.tenant = held.tenant and r.run_id = held."runId"`,
     [call.tenant, call.callId, forMs],
   );
   return rows[0];

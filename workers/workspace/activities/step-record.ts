@@ -1,5 +1,6 @@
 import type { StepJson } from "../../../src/gen/automation/v1/automation_plan_pb.ts";
 import type { StepReportJson } from "../../../src/gen/automation/v1/run_work_pb.ts";
+import { stepSpan } from "../../../src/telemetry/run-spans.ts";
 import { HostFaultError } from "../host/host-fault.ts";
 import type { StepEnd } from "../runtimes/step-end.ts";
 import type { RunArea } from "../sandbox/area/run-area.ts";
@@ -48,7 +49,7 @@ export function createStepRecord(
       const stepId = step.id ?? "";
       const startedAt = deps.now().toISOString();
       await job.tell({ step: { stepId, state: "STEP_STATE_STARTED" } });
-      const end = await work().catch((error: unknown) => {
+      const end = await stepSpan(step, work).catch((error: unknown) => {
         if (stop.aborted) return stoppedStep;
         throw error;
       });

@@ -1,5 +1,6 @@
 import type { StepJson } from "../../../src/gen/automation/v1/automation_plan_pb.ts";
 import type { KeptDocumentJson, TestRunJson, WorkReportJson } from "../../../src/gen/automation/v1/run_work_pb.ts";
+import { workSpan } from "../../../src/telemetry/run-spans.ts";
 import type { createCaptureTree } from "../capture/capture-tree.ts";
 import { CaptureError } from "../capture/enumerate.ts";
 import { takeFingerprint } from "../capture/fingerprint.ts";
@@ -73,7 +74,9 @@ export async function workRun(
   const record = createStepRecord(deps, job, signals.stop);
   const baseTests: TestRunJson[] = [];
   for (const step of steps.filter(({ test }) => test !== undefined)) {
-    const { run, end, files } = await deps.runTests({ job, step, folder, base, onBase: true }, signals.stop);
+    const { run, end, files } = await workSpan("test on the base", { stepId: step.id }, () =>
+      deps.runTests({ job, step, folder, base, onBase: true }, signals.stop),
+    );
     await assertOwnFault(deps, end, signals.stop);
     baseTests.push(run);
     record.keep(files);
@@ -96,7 +99,7 @@ export async function workRun(
 
   await place.settle(signals.giveUp);
   const of = { base, folder, workspace, fingerprint };
-  const captured = await captureWork(deps, job, of, signals.giveUp);
+  const captured = await workSpan("capture", {}, () => captureWork(deps, job, of, signals.giveUp));
   // what was said before is kept without a capture, too
   if (captured instanceof CaptureError)
     return worked(job, record, { cause: captured.code, reason: captured.message }, { tests: baseTests });

@@ -5,6 +5,7 @@ import type { RunScope, WorkEnd, WorkFault, WorkspaceActivities } from "../../..
 import { supersededExecution } from "../../../src/drivers/temporal/contract.ts";
 import type { SandboxReportJson, WorkReportJson } from "../../../src/gen/automation/v1/run_work_pb.ts";
 import { BeginRunResponseSchema } from "../../../src/gen/workflows_runtime/v1/run_worker_service_pb.ts";
+import { workSpan } from "../../../src/telemetry/run-spans.ts";
 import { cutText, longestReason, storable } from "../../../src/text/strangers-text.ts";
 import { executionOf } from "../../automation/activities/control-activities.ts";
 import type { RunArea } from "../sandbox/area/run-area.ts";
@@ -141,7 +142,9 @@ async function attemptWork(
       const event = waitingEvent(reasonOf(error), attempt, new Date(deps.now().getTime() + pauseMs));
       void tell(event).catch(() => undefined);
     };
-    const stands = await uploadWork(api, who.execution, worked.report, worked.files, onPause, giveUp);
+    const stands = await workSpan("upload", {}, () =>
+      uploadWork(api, who.execution, worked.report, worked.files, onPause, giveUp),
+    );
     if (cancelled.aborted) throw new CancelledFailure("the work was stopped");
     return endOf(stands);
   } catch (error) {
@@ -171,7 +174,9 @@ async function workOn(
     const { baseCommit } = await at.spool.flush();
     const resolved = baseCommit === "" ? {} : { commit: baseCommit };
     const say = (text: string) => void job.tell({ message: { text } }).catch(() => undefined);
-    const base = await deps.repositories.prepareBase({ tenant: job.scope.tenant, url, ref, ...resolved }, say, at.stop);
+    const base = await workSpan("prepare workspace", {}, () =>
+      deps.repositories.prepareBase({ tenant: job.scope.tenant, url, ref, ...resolved }, say, at.stop),
+    );
     try {
       await job.tell({
         workspace: { attempt: job.attempt, repositoryId, ref, baseCommit: base.commit, sandbox: job.sandbox },

@@ -1,0 +1,144 @@
+import type { OwnTrace, SpanFacts, TraceParent } from "./spans.ts";
+import { inSpan, openSpan, recordSpan } from "./spans.ts";
+
+/** The spans of a run, by name, in the order in which they begin. All of them have the span of accept as parent, or the one that called. */
+
+/** What accept knows of a run. */
+interface AcceptedRun {
+  readonly tenant: string;
+  readonly org: string;
+  readonly runId: string;
+  readonly profileId: string;
+  readonly method: string;
+  readonly cadenceId: string;
+  readonly workKind: string;
+  readonly definitionId: string;
+}
+
+type RunOfTrace = TraceParent & Pick<SpanFacts, "tenant" | "org" | "runId">;
+
+/** Opens the span of an event's acceptance; the run's spans have it as parent. A repeated delivery is a trace of its own, with a link. */
+export function beginAccept(
+  event: TraceParent & { readonly tenant: string; readonly org: string },
+  times: { readonly at: Date; readonly producedAt: Date | undefined },
+): { readonly trace: OwnTrace; end(disposition: string, run: AcceptedRun | undefined): void } {
+  const { tenant, org } = event;
+  const span = openSpan("accept", { kind: "consumer", parent: event, from: times.at, facts: { tenant, org } });
+  return {
+    trace: span.own,
+    end(disposition, run) {
+      if (disposition === "duplicate" || disposition === "conflict") {
+        const facts = { tenant, org, outcome: disposition };
+        recordSpan("accept again", {
+          kind: "consumer",
+          parent: {},
+          links: [event],
+          facts,
+          from: times.at,
+          to: new Date(),
+        });
+        return;
+      }
+      const { producedAt } = times;
+      if (producedAt !== undefined && producedAt < times.at)
+        recordSpan("wait in the bus", { parent: span.own, from: producedAt, to: times.at });
+      span.end({ ...factsOf(run), outcome: disposition });
+    },
+  };
+}
+
+const factsOf = (run: AcceptedRun | undefined): SpanFacts => {
+  if (run === undefined) return {};
+  const { tenant, org, runId, profileId, method, cadenceId, workKind, definitionId } = run;
+  return { tenant, org, runId, profileId, method, cadenceId, workKind, definitionId };
+};
+
+/** Tells the wait in the queue, and opens a span around the start of the workflow. */
+export function startSpan<T>(
+  run: RunOfTrace & { readonly createdAt: Date },
+  now: Date,
+  start: () => Promise<T>,
+): Promise<T> {
+  const { tenant, org, runId } = run;
+  recordSpan("wait in the queue", { parent: run, from: run.createdAt, to: now, facts: { tenant, org, runId } });
+  return inSpan("start workflow", { kind: "client", parent: run, facts: { tenant, org, runId } }, start);
+}
+
+/** Tells the wait of a started workflow for its first task. */
+export function firstTaskSpan(run: RunOfTrace, startedAt: Date, begunAt: Date): void {
+  const { tenant, org, runId } = run;
+  recordSpan("wait for a workflow task", { parent: run, from: startedAt, to: begunAt, facts: { tenant, org, runId } });
+}
+
+/** An activity of the run's workflow. @param headers - of the workflow, as its start sent them */
+export function activitySpan<T>(
+  activity: {
+    readonly type: string;
+    readonly attempt: number;
+    readonly scheduledAt: Date;
+    readonly startedAt: Date;
+    readonly isLocal: boolean;
+  },
+  headers: TraceParent,
+  work: () => Promise<T>,
+): Promise<T> {
+  const { type, attempt, scheduledAt, startedAt, isLocal } = activity;
+  if (!isLocal && scheduledAt < startedAt)
+    recordSpan(`wait for a worker of ${type}`, {
+      parent: headers,
+      from: scheduledAt,
+      to: startedAt,
+      facts: { attempt },
+    });
+  return inSpan(type, { parent: headers, facts: { attempt } }, work);
+}
+
+/** A call that the api answers. A caller without a trace begins one. */
+export function callSpan<T>(
+  call: { readonly service: string; readonly method: string } & Pick<SpanFacts, "tenant" | "org">,
+  caller: TraceParent,
+  answer: () => Promise<T>,
+): Promise<T> {
+  const { service, method, tenant, org } = call;
+  return inSpan(`${service}/${method}`, { kind: "server", parent: caller, facts: { tenant, org } }, answer);
+}
+
+/** A part of the work of a run: preparing, a step, the capture, a test, the uploads. */
+export const workSpan = <T>(part: string, facts: SpanFacts, work: () => Promise<T>): Promise<T> =>
+  inSpan(part, { facts }, work);
+
+export function stepSpan<T>(
+  step: {
+    readonly id?: string;
+    readonly test?: object;
+    readonly agent?: { readonly persona?: { readonly id?: string } };
+  },
+  work: () => Promise<T>,
+): Promise<T> {
+  const persona = step.agent?.persona?.id;
+  return workSpan(step.test === undefined ? "step" : "test", { stepId: step.id, persona }, work);
+}
+
+/** One try of a call to a methodology. @param parent - undefined: within the api call that hands off */
+export const handoffSpan = <T>(
+  call: { readonly rpc: string; readonly phase: string; readonly receiver: string; readonly attempts: number },
+  parent: RunOfTrace | undefined,
+  send: () => Promise<T>,
+): Promise<T> => {
+  const { rpc, phase, receiver, attempts } = call;
+  return inSpan(
+    `${phase.toLowerCase()} ${rpc}`,
+    { kind: "client", parent, facts: { receiver, attempt: attempts + 1 } },
+    send,
+  );
+};
+
+/** Publishing events of a run, which went out together. */
+export function publishSpan(run: RunOfTrace, count: number, from: Date, to: Date): void {
+  recordSpan(count === 1 ? "publish a run event" : `publish ${count} run events`, {
+    kind: "producer",
+    parent: run,
+    from,
+    to,
+  });
+}
