@@ -3,6 +3,7 @@ import { createLoop } from "../loops/loop.ts";
 import type { ExaminedRun } from "../runs/unexamined-run-store.ts";
 import { releaseStuck, runHeldUp } from "../telemetry/events.ts";
 import type { Log } from "../telemetry/log.ts";
+import { runFoundWithoutProgress } from "../telemetry/metrics/run-metrics.ts";
 import type { InTransaction } from "../tenancy/transaction.ts";
 import { longestShownReason, shownText } from "../text/strangers-text.ts";
 import type { Note } from "./reconcile-store.ts";
@@ -60,7 +61,10 @@ export function createReconcileRuns(deps: ReconcileRunsDeps): ReconcileRuns {
     const looked = await Promise.all(silent.map(look));
     const notes = looked.flatMap(({ run, answer }) => noteOfAnswer(run, answer, afterSeconds));
     const news = await inTransaction((transaction) => noteFindings(transaction, notes));
-    for (const note of news) if (note.finding !== "silent") runHeldUp(log, note);
+    for (const note of news) {
+      runFoundWithoutProgress(note.finding);
+      if (note.finding !== "silent") runHeldUp(log, note);
+    }
     const away = looked.find(({ answer }) => answer.state === "away");
     if (away?.answer.state === "away") throw away.answer.cause;
   };

@@ -1,4 +1,5 @@
 import type { Log } from "../telemetry/log.ts";
+import { startAnswered } from "../telemetry/metrics/queue-metrics.ts";
 import { startSpan } from "../telemetry/run-spans.ts";
 import type { InTransaction } from "../tenancy/transaction.ts";
 import { longestShownReason, shownText } from "../text/strangers-text.ts";
@@ -79,7 +80,10 @@ export function createStarts(deps: StartsDeps, onRoom: () => void) {
   };
 
   const start = async (run: ClaimedRun): Promise<void> => {
-    const answer = await startSpan(run, deps.now(), () => deps.workflows.start(run));
+    const askedAt = deps.now();
+    const answer = await startSpan(run, askedAt, () => deps.workflows.start(run));
+    const answeredAt = deps.now().getTime();
+    startAnswered(answer.state, answeredAt - askedAt.getTime(), answeredAt - run.createdAt.getTime());
     if (answer.state === "refused") return noteRefusal(run, answer.cause);
     if (answer.state === "away") {
       if (!isAway) deps.log.warn({ err: answer.cause }, "Temporal does not answer; starts pause");

@@ -1,4 +1,5 @@
 import { createPumpCommands } from "../admission/pump-commands.ts";
+import { readQueueSize } from "../admission/queue-size-store.ts";
 import { createReconcileRuns } from "../admission/reconcile-runs.ts";
 import { createReleaseRuns } from "../admission/release-runs.ts";
 import { readEnvironment } from "../config/environment.ts";
@@ -19,6 +20,9 @@ import { requestTopic } from "../runs/outbox/topics.ts";
 import { deliveriesQuarantined } from "../telemetry/events.ts";
 import { serveHealth } from "../telemetry/health.ts";
 import { createLog } from "../telemetry/log.ts";
+import { observePool } from "../telemetry/metrics/process-metrics.ts";
+import { observeQueue } from "../telemetry/metrics/queue-metrics.ts";
+import { groupRejoined, measureBatch, topicPaused } from "../telemetry/metrics/request-metrics.ts";
 import { startTelemetry } from "../telemetry/start-telemetry.ts";
 
 const batchSize = 500;
@@ -88,7 +92,7 @@ export async function main(environment: NodeJS.ProcessEnv, signal: AbortSignal):
     topic: requestTopic,
     batchSize,
     handle: async (deliveries) => {
-      const counts = await accept(deliveries);
+      const counts = await measureBatch("kafka", () => accept(deliveries));
       if (counts.accepted > 0) release.wake();
       notifier.hint("automation_outbox");
       if (counts.quarantined > 0) deliveriesQuarantined(log, counts.quarantined);
@@ -99,10 +103,18 @@ export async function main(environment: NodeJS.ProcessEnv, signal: AbortSignal):
         () => true,
         () => false,
       ),
-    onPause: (error) => log.warn({ err: error }, "the request topic pauses until Postgres takes rows again"),
-    onRejoin: (error) => log.warn({ err: error }, "Kafka ended the membership; joining the group again"),
+    onPause: (error) => {
+      topicPaused();
+      log.warn({ err: error }, "the request topic pauses until Postgres takes rows again");
+    },
+    onRejoin: (error) => {
+      groupRejoined();
+      log.warn({ err: error }, "Kafka ended the membership; joining the group again");
+    },
     now,
   });
+  observePool(pool);
+  observeQueue(() => inTransaction(readQueueSize), config.AUTOMATION_RELEASE_MAX_UNBEGUN);
   await ensureRunEventPartitions(pool);
   const partitions = createLoop({
     sweepMs: partitionUpkeepMs,

@@ -7,10 +7,13 @@ import { createInTransaction } from "../drivers/postgres/in-scope.ts";
 import { createListener } from "../drivers/postgres/listener.ts";
 import { answers, createPool } from "../drivers/postgres/pool.ts";
 import type { RecordSink } from "../runs/outbox/bus-record.ts";
+import { readOutboxSize } from "../runs/outbox/outbox-size-store.ts";
 import { createPublishRunEvents } from "../runs/outbox/publish-run-events.ts";
 import { serveHealth } from "../telemetry/health.ts";
 import type { Log } from "../telemetry/log.ts";
 import { createLog } from "../telemetry/log.ts";
+import { observeOutbox } from "../telemetry/metrics/outbox-metrics.ts";
+import { observePool } from "../telemetry/metrics/process-metrics.ts";
 import { startTelemetry } from "../telemetry/start-telemetry.ts";
 
 const applicationName = "automation-relay";
@@ -33,10 +36,13 @@ export async function main(source: NodeJS.ProcessEnv, signal: AbortSignal): Prom
       kafka: bus.healthy(),
     }),
   });
+  const inTransaction = createInTransaction(pool);
+  observePool(pool);
+  observeOutbox(() => inTransaction(readOutboxSize));
   try {
     if (!(await bus.connected(signal))) return;
     const publish = createPublishRunEvents({
-      inTransaction: createInTransaction(pool),
+      inTransaction,
       openSink: bus.open,
       owner: `relay-${randomUUID()}`,
       log,

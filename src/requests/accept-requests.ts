@@ -1,4 +1,5 @@
 import type { DecideByDeclarations, Declarations } from "../definitions/declarations.ts";
+import { deliveryDecided } from "../telemetry/metrics/request-metrics.ts";
 import { beginAccept } from "../telemetry/run-spans.ts";
 import type { InTransaction, Transaction } from "../tenancy/transaction.ts";
 import { buildRow } from "./build-row.ts";
@@ -92,17 +93,27 @@ async function write(deps: AcceptDeps, sorted: readonly Sorted[]): Promise<Accep
     return { rows: decidedRows, seen: found };
   });
   const counts = { ...none, quarantined: quarantined.length };
+  for (const { reasons } of quarantined) deliveryDecided("quarantined", reasons[0]?.code ?? "");
+  const sinceMs = (at: Date | undefined) => (at === undefined ? undefined : deps.now().getTime() - at.getTime());
   for (const { index, seen: what } of seen) {
     const disposition = what === "first" ? (rows[index]?.row.disposition ?? "quarantined") : what;
     counts[disposition] += 1;
-    rows[index]?.accepting.end(disposition, rows[index].row.run?.run);
+    const decided = rows[index];
+    if (decided === undefined) continue;
+    const { row, accepting, producedAt } = decided;
+    accepting.end(disposition, row.run?.run);
+    deliveryDecided(disposition, what === "first" ? (row.reasons[0]?.code ?? "") : "", sinceMs(producedAt));
   }
   return counts;
 }
 
 type Asked = Extract<Sorted, { event: CloudEvent }>;
 type Decided =
-  | { readonly row: RequestRow; readonly accepting: ReturnType<typeof beginAccept> }
+  | {
+      readonly row: RequestRow;
+      readonly accepting: ReturnType<typeof beginAccept>;
+      readonly producedAt: Date | undefined;
+    }
   | (Asked & { readonly error: unknown });
 
 /** Decides by what each tenant declares. A defect of our rules concerns one event and does not hold up the others. */
@@ -120,7 +131,11 @@ async function decideAll(
         const decision = decideRequest(event, declarations, { operator: deps.operator, now });
         const accepting = beginAccept(event, { at: now, producedAt: delivery.producedAt });
         const { position } = delivery;
-        return { row: buildRow(event, decision, { position, now, delivery, trace: accepting.trace }), accepting };
+        return {
+          row: buildRow(event, decision, { position, now, delivery, trace: accepting.trace }),
+          accepting,
+          producedAt: delivery.producedAt,
+        };
       } catch (error) {
         return { error, event, delivery };
       }

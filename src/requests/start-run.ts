@@ -4,6 +4,7 @@ import type { Reason } from "../definitions/rejection-reason.ts";
 import { reason } from "../definitions/rejection-reason.ts";
 import { RunRequestedSchema } from "../gen/automation/v1/run_requested_pb.ts";
 import type { StartWorkflowRunRequest } from "../gen/workflows_runtime/v1/workflow_service_pb.ts";
+import { deliveryDecided } from "../telemetry/metrics/request-metrics.ts";
 import { currentTrace } from "../telemetry/spans.ts";
 import type { Principal } from "../tenancy/request-context.ts";
 import type { InScope } from "../tenancy/transaction.ts";
@@ -79,6 +80,8 @@ export function createStartRun(deps: {
       const [found] = await recordRequests(transaction, [decided]);
       return { row: decided, seen: found };
     });
+    if (seen !== undefined)
+      deliveryDecided(seen.seen === "first" ? row.disposition : seen.seen, row.reasons[0]?.code ?? "");
     if (seen?.seen === "conflict") throw new ConflictingRequestError(request.requestId);
     if (seen?.runId) return { runId: seen.runId, disposition: seen.seen === "first" ? "accepted" : "duplicate" };
     throw new RejectedRequestError(

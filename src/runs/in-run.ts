@@ -1,3 +1,4 @@
+import { runEnded } from "../telemetry/metrics/run-metrics.ts";
 import type { InScope, Scope, Transaction } from "../tenancy/transaction.ts";
 import { UnknownIdError } from "../tenancy/unknown-id-error.ts";
 import { isUuid } from "../tenancy/uuid.ts";
@@ -65,16 +66,23 @@ export interface OpenRun {
 export type InRun = <T>(scope: Scope & { readonly runId: string }, work: (open: OpenRun) => Promise<T>) => Promise<T>;
 
 export function createInRun(deps: { readonly inScope: InScope; readonly now: () => Date }): InRun {
-  return (scope, work) =>
-    deps.inScope(scope, async (transaction) => {
+  return async (scope, work) => {
+    let ended: RunRow | undefined;
+    const answer = await deps.inScope(scope, async (transaction) => {
       const { tenant, runId } = scope;
       const [stream, found] = await Promise.all([
         lockStream(transaction, { tenant, runId }),
         findRun(transaction, tenant, runId),
       ]);
       if (stream === undefined || found === undefined) throw new UnknownRunError(runId);
-      return work(openRun(transaction, found, stream, deps.now));
+      const open = openRun(transaction, found, stream, deps.now);
+      const done = await work(open);
+      if (isEnded(open.run.status) && !isEnded(found.status)) ended = open.run;
+      return done;
     });
+    if (ended !== undefined) runEnded(ended);
+    return answer;
+  };
 }
 
 function openRun(

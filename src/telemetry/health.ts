@@ -1,4 +1,5 @@
 import { createServer } from "node:http";
+import { observeReadiness } from "./metrics/process-metrics.ts";
 import type { Telemetry } from "./start-telemetry.ts";
 
 /** For each dependency: true when it can be reached, or what is wrong. Each check limits its own time. */
@@ -44,6 +45,7 @@ export async function serveHealth(options: {
   readonly check: ReadinessCheck;
   readonly telemetry: Pick<Telemetry, "answerMetrics">;
 }): Promise<{ close(): Promise<void> }> {
+  observeReadiness(options.check);
   const server = createServer((request, response) => {
     if (request.url?.split("?")[0] === "/metrics") options.telemetry.answerMetrics(request, response);
     else if (!answerHealth(request, response, options.check))

@@ -34,21 +34,28 @@ export const secondsOfWaits = [0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300,
 export const secondsOfWork = [0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600, 1_800, 3_600, 14_400];
 
 const definitions: Definition[] = [];
-const onMeter: ((meter: Meter) => void)[] = [];
+const waiting: ((meter: Meter) => void)[] = [];
+let meter: Meter | undefined;
 
 /** Every metric of the modules that are loaded. */
 export const definedMetrics = (): readonly Definition[] => definitions;
 
 /** Makes the instruments; until then nothing is measured, at the cost of a comparison. */
-export function useMeter(meter: Meter): void {
-  for (const make of onMeter) make(meter);
+export function useMeter(made: Meter): void {
+  meter = made;
+  for (const make of waiting.splice(0)) make(made);
+}
+
+function onceMetered(make: (meter: Meter) => void): void {
+  if (meter === undefined) waiting.push(make);
+  else make(meter);
 }
 
 /** @returns adds to the counter */
 export function counter<Label extends string = never>(definition: Omit<Definition<Label>, "kind">) {
   const capped = define({ ...definition, kind: "counter" });
   let made: Counter | undefined;
-  onMeter.push((meter) => {
+  onceMetered((meter) => {
     made = meter.createCounter(definition.name, definition);
     if (definition.labels.length === 0) made.add(0); // a rate needs a first value
   });
@@ -61,7 +68,7 @@ export function histogram<Label extends string = never>(
 ) {
   const capped = define({ ...definition, kind: "histogram" });
   let made: Histogram | undefined;
-  onMeter.push((meter) => {
+  onceMetered((meter) => {
     made = meter.createHistogram(definition.name, {
       unit: definition.unit,
       description: definition.description,
@@ -75,7 +82,7 @@ export function histogram<Label extends string = never>(
 export function gauge<Label extends string = never>(definition: Omit<Definition<Label>, "kind">) {
   const capped = define({ ...definition, kind: "gauge" });
   return (read: () => readonly Reading<Label>[] | Promise<readonly Reading<Label>[]>): void => {
-    onMeter.push((meter) =>
+    onceMetered((meter) =>
       meter.createObservableGauge(definition.name, definition).addCallback(async (result) => {
         for (const { value, labels } of await read()) result.observe(value, capped(labels));
       }),

@@ -1,3 +1,4 @@
+import { measurePart } from "./metrics/work-metrics.ts";
 import type { OwnTrace, SpanFacts, TraceParent } from "./spans.ts";
 import { inSpan, openSpan, recordSpan } from "./spans.ts";
 
@@ -103,9 +104,9 @@ export function callSpan<T>(
   return inSpan(`${service}/${method}`, { kind: "server", parent: caller, facts: { tenant, org } }, answer);
 }
 
-/** A part of the work of a run: preparing, a step, the capture, a test, the uploads. */
+/** A part of the work of a run, measured: preparing, a step, the capture, a test, the uploads. */
 export const workSpan = <T>(part: string, facts: SpanFacts, work: () => Promise<T>): Promise<T> =>
-  inSpan(part, { facts }, work);
+  measurePart(part, () => inSpan(part, { facts }, work));
 
 export function stepSpan<T>(
   step: {

@@ -10,6 +10,7 @@ import { NodeSDK } from "@opentelemetry/sdk-node";
 import type { Measured } from "./instruments.ts";
 import { useMeter } from "./instruments.ts";
 import type { Log } from "./log.ts";
+import { observeProcess } from "./metrics/process-metrics.ts";
 
 /** Spans and metrics of this process. */
 export interface Telemetry {
@@ -53,6 +54,7 @@ export function startTelemetry(name: Measured, version: string, settings: Teleme
     instrumentations: [new RuntimeNodeInstrumentation()],
     ...(otlpEndpoint === undefined ? { spanProcessors: [] } : {}),
   });
+  observeProcess(version);
   sdk.start();
   useMeter(metrics.getMeter("automation", version));
   return {

@@ -8,6 +8,7 @@ import { answers, createPool } from "../../drivers/postgres/pool.ts";
 import type { S3 } from "../../drivers/s3/s3.ts";
 import { createS3 } from "../../drivers/s3/s3.ts";
 import type { ReadinessCheck } from "../../telemetry/health.ts";
+import { observePool } from "../../telemetry/metrics/process-metrics.ts";
 import type { Authenticator } from "../../tenancy/authenticate.ts";
 import { createAuthenticator } from "../../tenancy/authenticate.ts";
 import type { InScope, InTransaction } from "../../tenancy/transaction.ts";
@@ -37,6 +38,7 @@ export function connect(
   const url = environment.AUTOMATION_POSTGRES_URL;
   const { now, onError } = deps;
   const pool = createPool({ url, applicationName, max: 16, onError });
+  observePool(pool);
   const notifier = createNotifier({ url, applicationName, onError });
   const objects = createS3(s3OptionsOf(environment));
   const issuer = createAuthenticator({ issuer: environment.AUTOMATION_ISSUER_URL, now });

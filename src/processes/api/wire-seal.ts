@@ -8,11 +8,14 @@ import { createCommitSeal } from "../../seal/commit-seal.ts";
 import { createDescribeSeal } from "../../seal/describe-seal.ts";
 import { createDeliverHandoff } from "../../seal/handoff/deliver-handoff.ts";
 import { createDeliverLoop } from "../../seal/handoff/deliver-loop.ts";
+import { readHandoffBacklog } from "../../seal/handoff/handoff-backlog-store.ts";
 import { createReceivers } from "../../seal/handoff/receivers.ts";
 import { createPrepareSeal } from "../../seal/prepare-seal.ts";
 import { createReconcileLoop } from "../../seal/reconcile/reconcile-loop.ts";
 import { fallbackEndSealed, handoffHeldUp, handoffStuck, runReconciled } from "../../telemetry/events.ts";
 import type { Log } from "../../telemetry/log.ts";
+import { observeHandoffs } from "../../telemetry/metrics/handoff-metrics.ts";
+import { lostRunReconciled } from "../../telemetry/metrics/run-metrics.ts";
 import type { InScope, InTransaction } from "../../tenancy/transaction.ts";
 
 /**
@@ -34,6 +37,7 @@ export function wireSeal(deps: {
   const { inScope, inTransaction, inRun, objects, receiverOf, sign, log, now, onPlaceFree } = deps;
   const { baseUri } = deps.operator.proof;
   const receivers = createReceivers({ receiverOf, now, random: Math.random });
+  observeHandoffs(() => inTransaction(readHandoffBacklog));
   const deliverLoop = createDeliverLoop({
     inScope,
     inTransaction,
@@ -69,6 +73,7 @@ export function wireSeal(deps: {
       now,
       onReconciled: (done) => {
         onPlaceFree();
+        lostRunReconciled(done.finding, done.outcome);
         runReconciled(log, done);
       },
       onError: (error) => log.warn({ err: error }, "reconcile: a round failed"),

@@ -2,6 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { Loop } from "../../loops/loop.ts";
 import { createLoop } from "../../loops/loop.ts";
 import type { Log } from "../../telemetry/log.ts";
+import { eventsPublished, publishFailed } from "../../telemetry/metrics/outbox-metrics.ts";
 import { publishSpan } from "../../telemetry/run-spans.ts";
 import type { InTransaction } from "../../tenancy/transaction.ts";
 import type { BusRecord, Header, RecordSink } from "./bus-record.ts";
@@ -63,8 +64,9 @@ export function createPublishRunEvents(deps: PublishRunEventsDeps): Loop {
       sweepMs,
       round: () => publishRound(deps, lane, sink),
       onError: (error) => {
-        if (error instanceof LostLaneError) stop.abort();
-        else deps.log.warn({ err: error, lane: lane.lane }, "a lane can't be published; trying on");
+        if (error instanceof LostLaneError) return stop.abort();
+        publishFailed();
+        deps.log.warn({ err: error, lane: lane.lane }, "a lane can't be published; trying on");
       },
     });
     const work = run(AbortSignal.any([signal, stop.signal])).finally(async () => {
@@ -133,8 +135,11 @@ async function publishRound(
   const from = new Date();
   for (const [topic, records] of batches)
     for (const part of splitByBytes(records, sendBytes)) await sink.send(topic, part);
+  const to = new Date();
+  const ages = events.map(({ at }) => to.getTime() - at.getTime());
+  eventsPublished(ages, rows.filter(({ kind }) => kind === "record").length);
   for (const [run, ...more] of Map.groupBy(events, ({ runId }) => runId).values())
-    if (run !== undefined) publishSpan(run, 1 + more.length, from, new Date());
+    if (run !== undefined) publishSpan(run, 1 + more.length, from, to);
   const { published, doneIds } = progressOf(rows, goals, events);
   await inTransaction(async (transaction) => {
     if (!(await settle(transaction, lane, published, doneIds)))

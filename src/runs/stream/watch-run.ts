@@ -1,4 +1,5 @@
 import type { RunEvent } from "../../gen/automation/v1/run_event_pb.ts";
+import { observeWatchers } from "../../telemetry/metrics/rpc-metrics.ts";
 import type { Principal } from "../../tenancy/request-context.ts";
 import type { InScope } from "../../tenancy/transaction.ts";
 import { isUuid } from "../../tenancy/uuid.ts";
@@ -82,6 +83,7 @@ export function createWatchRuns(deps: {
   const tails = new Map<string, RunTail>();
   const watchers = new Map<string, number>();
   const closing = new AbortController();
+  observeWatchers(() => watchers.get("") ?? 0);
 
   const tailOf = (key: string, after: number, readAfter: ReadAfter): RunTail => {
     const known = tails.get(key);

@@ -9,6 +9,7 @@ import { insertVerdict } from "../../proof/gates/verdict-store.ts";
 import type { InRun } from "../../runs/in-run.ts";
 import { StreamMovedError } from "../../runs/in-run.ts";
 import { assertSpeaksFor } from "../../runs/speaker.ts";
+import { runAborted } from "../../telemetry/metrics/run-metrics.ts";
 import { storableJson } from "../../text/strangers-text.ts";
 import { followUp } from "../handoff/handoff-call.ts";
 import { insertCalls } from "../handoff/handoff-store.ts";
@@ -57,6 +58,7 @@ export function createAbortSeal(deps: AbortSealDeps) {
         deps.onFallback(error, scope);
         result = await abort(deps, scope, await draftFallbackEnd(deps, soFar, { end, error }, signal));
       }
+      runAborted(end.outcome, end.cause);
       deps.onDue();
       return answerOf(result);
     });

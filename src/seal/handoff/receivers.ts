@@ -1,5 +1,6 @@
 import { UnknownReceiverError } from "../../definitions/receiver-rules.ts";
 import type { CallAnswer, ReceiverOf } from "../../methodology/methodology.ts";
+import { measureHandoff } from "../../telemetry/metrics/handoff-metrics.ts";
 import type { CallRow } from "./handoff-store.ts";
 import type { ReceiverGate } from "./receiver-gate.ts";
 import { createReceiverGate, gateWaitMs } from "./receiver-gate.ts";
@@ -30,23 +31,23 @@ export function createReceivers(deps: {
     gates.set(receiver, gate);
     return gate;
   };
+  const send = async (call: CallRow, signal: AbortSignal): Promise<SentCall> => {
+    const receiver = deps.receiverOf(call.receiver);
+    if (receiver === undefined) return { state: "UNANSWERED", error: new UnknownReceiverError(call.receiver).message };
+    const gate = gateOf(call.receiver);
+    const leave = await gate.enter(signal);
+    if (leave === undefined) return { state: "HELD_BACK", retryAt: gate.retryAt() };
+    let answered: boolean | undefined;
+    try {
+      const answer = await receiver.send(call, { timeoutMs: receiver.tryTimeoutMs, signal });
+      answered = answer.state !== "UNANSWERED" || (signal.aborted ? undefined : false);
+      return answer;
+    } finally {
+      leave(answered);
+    }
+  };
   return {
-    async send(call, signal) {
-      const receiver = deps.receiverOf(call.receiver);
-      if (receiver === undefined)
-        return { state: "UNANSWERED", error: new UnknownReceiverError(call.receiver).message };
-      const gate = gateOf(call.receiver);
-      const leave = await gate.enter(signal);
-      if (leave === undefined) return { state: "HELD_BACK", retryAt: gate.retryAt() };
-      let answered: boolean | undefined;
-      try {
-        const answer = await receiver.send(call, { timeoutMs: receiver.tryTimeoutMs, signal });
-        answered = answer.state !== "UNANSWERED" || (signal.aborted ? undefined : false);
-        return answer;
-      } finally {
-        leave(answered);
-      }
-    },
+    send: (call, signal) => measureHandoff(call, () => send(call, signal)),
     room: (receiver) => gateOf(receiver).room(),
     retryAt: (receiver) => gateOf(receiver).retryAt(),
     longestSendMs: (receiver) => gateWaitMs + (deps.receiverOf(receiver)?.tryTimeoutMs ?? 0),

@@ -1,5 +1,6 @@
 import type { StepJson } from "../../../src/gen/automation/v1/automation_plan_pb.ts";
 import type { StepReportJson } from "../../../src/gen/automation/v1/run_work_pb.ts";
+import { stepEnded } from "../../../src/telemetry/metrics/work-metrics.ts";
 import { stepSpan } from "../../../src/telemetry/run-spans.ts";
 import { HostFaultError } from "../host/host-fault.ts";
 import type { StepEnd } from "../runtimes/step-end.ts";
@@ -58,6 +59,7 @@ export function createStepRecord(
       const facts = { ...(cause === "" ? {} : { cause, reason }), ...(limit === undefined ? {} : { limit }) };
       await job.tell({ step: { stepId, state, ...facts } });
       const finishedAt = deps.now().toISOString();
+      stepEnded(step.agent?.persona?.id, state, cause, limit?.name);
       steps.push({ stepId, state, ...facts, ...(exitCode === undefined ? {} : { exitCode }), startedAt, finishedAt });
       keep(filesOfStep(stepId, end));
       if (state === "STEP_STATE_FAILED") failure ??= { cause, reason: `step ${stepId}: ${reason}` };

@@ -5,6 +5,7 @@ import type { RunScope, WorkEnd, WorkFault, WorkspaceActivities } from "../../..
 import { supersededExecution } from "../../../src/drivers/temporal/contract.ts";
 import type { SandboxReportJson, WorkReportJson } from "../../../src/gen/automation/v1/run_work_pb.ts";
 import { BeginRunResponseSchema } from "../../../src/gen/workflows_runtime/v1/run_worker_service_pb.ts";
+import { attemptEnded } from "../../../src/telemetry/metrics/work-metrics.ts";
 import { workSpan } from "../../../src/telemetry/run-spans.ts";
 import { cutText, longestReason, storable } from "../../../src/text/strangers-text.ts";
 import { executionOf } from "../../automation/activities/control-activities.ts";
@@ -66,12 +67,15 @@ export function createWorkSegment(deps: WorkSegmentDeps): WorkspaceActivities["w
       if (progress.isAlive()) heartbeat(pointer);
     }, heartbeatEveryMs);
     try {
-      return await attemptWork(
+      const end = await attemptWork(
         deps,
         { scope, segment, startCapability, fault, api, slot, attempt, progress },
         cancellationSignal,
       );
+      attemptEnded(end.outcome === "WORK_OUTCOME_DONE" ? "done" : "failed");
+      return end;
     } catch (error) {
+      attemptEnded(cancellationSignal.aborted ? "cancelled" : "retried");
       throw failureOfAttempt(error, attempt, cancellationSignal);
     } finally {
       clearInterval(beating);

@@ -1,3 +1,5 @@
+import { observeSlots } from "../../../src/telemetry/metrics/work-metrics.ts";
+
 /** Slot numbers: one for each piece of work that may run on this host at the same time. */
 export interface Slots {
   readonly count: number;
@@ -8,6 +10,7 @@ export interface Slots {
 
 export function createSlots(count: number): Slots {
   const free = Array.from({ length: count }, (_, slot) => slot);
+  observeSlots(() => ({ used: count - free.length, free: free.length }));
   return {
     count,
     take() {

@@ -1,0 +1,83 @@
+import type { Measured } from "../instruments.ts";
+import { gauge } from "../instruments.ts";
+
+const everyProcess: readonly Measured[] = ["api", "dispatcher", "relay", "worker-control", "worker-workspace"];
+
+const build = gauge({
+  name: "automation.build_info",
+  unit: "1",
+  description: "1, with the versions that run.",
+  labels: ["version", "node"],
+  processes: everyProcess,
+});
+
+const memory = gauge({
+  name: "process.memory.usage.bytes",
+  unit: "By",
+  description: "Resident memory.",
+  labels: [],
+  processes: everyProcess,
+});
+
+const cpu = gauge({
+  name: "process.cpu.time.seconds",
+  unit: "s",
+  description: "CPU time since the start, of all threads.",
+  labels: ["mode"],
+  processes: everyProcess,
+});
+
+const connections = gauge({
+  name: "db.client.connection.count",
+  unit: "{connection}",
+  description: "Connections of the pool to Postgres: used, idle.",
+  labels: ["state"],
+  processes: ["api", "dispatcher", "relay"],
+});
+
+const waiting = gauge({
+  name: "db.client.connection.pending_requests",
+  unit: "{request}",
+  description: "Queries that wait for a connection of the pool.",
+  labels: [],
+  processes: ["api", "dispatcher", "relay"],
+});
+
+const ready = gauge({
+  name: "automation.ready",
+  unit: "1",
+  description: "1 when /readyz says that the part is well, else 0; a part that stands still with work to do is not.",
+  labels: ["part"],
+  processes: everyProcess,
+});
+
+export function observeProcess(version: string): void {
+  build(() => [{ value: 1, labels: { version, node: process.versions.node } }]);
+  memory(() => [{ value: process.memoryUsage.rss(), labels: {} }]);
+  cpu(() => {
+    const { user, system } = process.cpuUsage();
+    return [
+      { value: user / 1e6, labels: { mode: "user" } },
+      { value: system / 1e6, labels: { mode: "system" } },
+    ];
+  });
+}
+
+/** The parts of pg's Pool that are read. */
+export function observePool(pool: {
+  readonly totalCount: number;
+  readonly idleCount: number;
+  readonly waitingCount: number;
+}) {
+  connections(() => [
+    { value: pool.totalCount - pool.idleCount, labels: { state: "used" } },
+    { value: pool.idleCount, labels: { state: "idle" } },
+  ]);
+  waiting(() => [{ value: pool.waitingCount, labels: {} }]);
+}
+
+export function observeReadiness(check: () => Promise<Readonly<Record<string, boolean | string>>>): void {
+  ready(async () =>
+    Object.entries(await check()).map(([part, state]) => ({ value: state === true ? 1 : 0, labels: { part } })),
+  );
+}
