@@ -14,6 +14,7 @@ import { createControlActivities } from "./automation/activities/control-activit
 import { bundleWorkflows, createControlWorker } from "./automation/control-worker.ts";
 import type { PreparedWorker, Standing } from "./poll-while-able.ts";
 import { pollWhileAble } from "./poll-while-able.ts";
+import { createSdkMetrics } from "./sdk-metrics.ts";
 import { createTemporalLogger } from "./temporal-logger.ts";
 import { createTokenFile } from "./token-file.ts";
 
@@ -40,9 +41,11 @@ export async function main(
   const log = createLog(`worker-${kind}`, environment.AUTOMATION_LOG_LEVEL);
   const telemetry = startTelemetry(`worker-${kind}`, programVersion(), environment, log);
   const logger = createTemporalLogger(log);
+  const metrics = await createSdkMetrics();
+  telemetry.addMetrics(metrics.read);
   Runtime.install({
     logger,
-    telemetryOptions: { logging: { filter: { core: "WARN", other: "ERROR" }, forward: {} } },
+    telemetryOptions: { logging: { filter: { core: "WARN", other: "ERROR" }, forward: {} }, metrics: metrics.options },
     shutdownSignals: [], // the caller's signal ends it
   });
   let connection: NativeConnection | undefined;

@@ -36,6 +36,7 @@ export function nextSteps(after: {
       lines: [
         automation("run", "describe", runId),
         automation("run", "watch", runId),
+        automation("run", "trace", runId),
         automation("artifact", "list", "--run", runId),
         automation("attestation", "export", "--run", runId, "--out", `evidence/${runId}`),
         automation("graph", "list", "--ref", `backlog_item:${backlogItem}`),

@@ -43,11 +43,11 @@ export function isReady(parts: Awaited<ReturnType<ReadinessCheck>>): boolean {
 export async function serveHealth(options: {
   readonly address: string;
   readonly check: ReadinessCheck;
-  readonly telemetry: Pick<Telemetry, "answerMetrics">;
+  readonly telemetry: Pick<Telemetry, "readMetrics">;
 }): Promise<{ close(): Promise<void> }> {
   observeReadiness(options.check);
   const server = createServer((request, response) => {
-    if (request.url?.split("?")[0] === "/metrics") options.telemetry.answerMetrics(request, response);
+    if (request.url?.split("?")[0] === "/metrics") answerMetrics(response, options.telemetry);
     else if (!answerHealth(request, response, options.check))
       reply(response, 404, { error: "only /healthz, /readyz and /metrics are here" });
   });
@@ -70,6 +70,13 @@ export async function serveHealth(options: {
         server.closeAllConnections();
       }),
   };
+}
+
+function answerMetrics(response: Answer, telemetry: Pick<Telemetry, "readMetrics">): void {
+  telemetry.readMetrics().then(
+    (text) => response.writeHead(200, { "content-type": "text/plain; version=0.0.4; charset=utf-8" }).end(text),
+    (error: unknown) => reply(response, 500, { error: String(error) }),
+  );
 }
 
 /** @returns host and port of HOST:PORT */

@@ -36,13 +36,19 @@ export const secondsOfWork = [0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600, 1_800, 
 const definitions: Definition[] = [];
 const waiting: ((meter: Meter) => void)[] = [];
 let meter: Meter | undefined;
+let here: Measured | undefined;
 
 /** Every metric of the modules that are loaded. */
 export const definedMetrics = (): readonly Definition[] => definitions;
 
+/** @returns the name at the Prometheus endpoint */
+export const prometheusName = ({ name, kind }: Pick<Definition, "name" | "kind">): string =>
+  `${name.replaceAll(".", "_")}${kind === "counter" ? "_total" : ""}`;
+
 /** Makes the instruments; until then nothing is measured, at the cost of a comparison. */
-export function useMeter(made: Meter): void {
+export function useMeter(made: Meter, name: Measured): void {
   meter = made;
+  here = name;
   for (const make of waiting.splice(0)) make(made);
 }
 
@@ -57,7 +63,8 @@ export function counter<Label extends string = never>(definition: Omit<Definitio
   let made: Counter | undefined;
   onceMetered((meter) => {
     made = meter.createCounter(definition.name, definition);
-    if (definition.labels.length === 0) made.add(0); // a rate needs a first value
+    // a rate needs a first value
+    if (definition.labels.length === 0 && definition.processes.some((name) => name === here)) made.add(0);
   });
   return (labels: Labels<Label>, by = 1): void => made?.add(by, capped(labels));
 }

@@ -1,6 +1,7 @@
 import type { Logger, LoggerOptions } from "pino";
 import { pino } from "pino";
 import { visibleJson } from "../text/strangers-text.ts";
+import { openSpanIds } from "./spans.ts";
 
 export type Log = Logger;
 
@@ -11,6 +12,7 @@ export function createLog(process: string, level: string): Log {
     level,
     base: { process },
     timestamp: pino.stdTimeFunctions.isoTime,
+    mixin: openSpanIds,
     redact: {
       paths: ["token", "authorization", "password", "secret", "*.token", "*.authorization", "*.password", "*.secret"],
       censor: "[redacted]",

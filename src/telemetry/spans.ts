@@ -102,6 +102,12 @@ export function openSpan(name: string, options: SpanOptions & { readonly from?: 
 /** @returns the span that is open here */
 export const currentTrace = (): OwnTrace => traceOf(context.active());
 
+/** @returns the ids of the span that is open here, for a line of the log */
+export function openSpanIds(): { readonly trace_id?: string; readonly span_id?: string } {
+  const { traceId, spanId } = trace.getSpanContext(context.active()) ?? {};
+  return traceId === undefined || spanId === undefined ? {} : { trace_id: traceId, span_id: spanId };
+}
+
 function traceOf(of: Context): OwnTrace {
   const carrier: { traceparent?: string; tracestate?: string } = {};
   propagation.inject(of, carrier);

@@ -1,8 +1,7 @@
-import type { IncomingMessage, ServerResponse } from "node:http";
 import { hostname } from "node:os";
 import { DiagLogLevel, diag, metrics } from "@opentelemetry/api";
 import { OTLPMetricExporter } from "@opentelemetry/exporter-metrics-otlp-proto";
-import { PrometheusExporter } from "@opentelemetry/exporter-prometheus";
+import { PrometheusExporter, PrometheusSerializer } from "@opentelemetry/exporter-prometheus";
 import { RuntimeNodeInstrumentation } from "@opentelemetry/instrumentation-runtime-node";
 import { resourceFromAttributes } from "@opentelemetry/resources";
 import { PeriodicExportingMetricReader } from "@opentelemetry/sdk-metrics";
@@ -14,8 +13,10 @@ import { observeProcess } from "./metrics/process-metrics.ts";
 
 /** Spans and metrics of this process. */
 export interface Telemetry {
-  /** Answers a scrape in the text format of Prometheus. */
-  answerMetrics(request: IncomingMessage, response: ServerResponse): void;
+  /** @returns all metrics in the text format of Prometheus */
+  readMetrics(): Promise<string>;
+  /** Adds metrics that a library keeps itself, in the same format. They are left out while they can't be read. */
+  addMetrics(read: () => Promise<string>): void;
   /** Sends what is left, for at most 3 s. */
   close(): Promise<void>;
 }
@@ -36,7 +37,9 @@ const tellEveryMs = 60_000;
 export function startTelemetry(name: Measured, version: string, settings: TelemetrySettings, log: Log): Telemetry {
   const otlpEndpoint = settings.OTEL_EXPORTER_OTLP_ENDPOINT;
   tellOfFaults(log, otlpEndpoint);
-  const prometheus = new PrometheusExporter({ preventServerStart: true, withoutScopeInfo: true });
+  const prometheus = new PrometheusExporter({ preventServerStart: true });
+  const inText = new PrometheusSerializer("", false, undefined, false, true);
+  const others: (() => Promise<string>)[] = [];
   const sdk = new NodeSDK({
     autoDetectResources: false, // detectors tell the command line and the owner
     resource: resourceFromAttributes({
@@ -56,9 +59,15 @@ export function startTelemetry(name: Measured, version: string, settings: Teleme
   });
   observeProcess(version);
   sdk.start();
-  useMeter(metrics.getMeter("automation", version));
+  useMeter(metrics.getMeter("automation", version), name);
   return {
-    answerMetrics: (request, response) => prometheus.getMetricsRequestHandler(request, response),
+    async readMetrics() {
+      const { resourceMetrics, errors } = await prometheus.collect();
+      if (errors.length > 0) log.warn({ err: errors[0] }, "a metric can't be read and is left out");
+      const more = await Promise.all(others.map((read) => read().catch(() => "")));
+      return [inText.serialize(resourceMetrics), ...more].join("");
+    },
+    addMetrics: (read) => void others.push(read),
     async close() {
       const limit = AbortSignal.timeout(closeLimitMs);
       const late = new Promise<void>((done) => limit.addEventListener("abort", () => done(), { once: true }));

@@ -37,7 +37,7 @@ export function wireSeal(deps: {
   const { inScope, inTransaction, inRun, objects, receiverOf, sign, log, now, onPlaceFree } = deps;
   const { baseUri } = deps.operator.proof;
   const receivers = createReceivers({ receiverOf, now, random: Math.random });
-  observeHandoffs(() => inTransaction(readHandoffBacklog));
+  observeHandoffs(Object.keys(deps.operator.methodologies), () => inTransaction(readHandoffBacklog));
   const deliverLoop = createDeliverLoop({
     inScope,
     inTransaction,

@@ -54,8 +54,21 @@ export async function measureHandoff<T extends { readonly state: string }>(
   return answer;
 }
 
-/** @param read - asked at each collection */
-export function observeHandoffs(read: () => Promise<readonly HandoffBacklog[]>): void {
+const states = ["DUE", "STUCK"];
+
+/**
+ * @param known - receivers that are shown when nothing is open, too
+ * @param readOpen - asked at each collection
+ */
+export function observeHandoffs(known: readonly string[], readOpen: () => Promise<readonly HandoffBacklog[]>): void {
+  const none = known.flatMap((receiver) => states.map((state) => ({ receiver, state, count: 0, oldestSeconds: 0 })));
+  const read = async (): Promise<readonly HandoffBacklog[]> => {
+    const open = await readOpen();
+    return [
+      ...none.filter((row) => !open.some((each) => each.receiver === row.receiver && each.state === row.state)),
+      ...open,
+    ];
+  };
   backlog(async () =>
     (await read()).map(({ receiver, state, count }) => ({ value: count, labels: { receiver, state } })),
   );

@@ -21,8 +21,8 @@ const parts = histogram({
 const steps = counter({
   name: "automation.steps",
   unit: "{step}",
-  description: "Steps that ended, by persona (none for a command or a test), state and cause.",
-  labels: ["persona", "state", "reason"],
+  description: "Steps that ended, by persona (none for a command or a test), outcome and cause.",
+  labels: ["persona", "outcome", "reason"],
   processes: ["worker-workspace"],
 });
 
@@ -57,8 +57,13 @@ export async function measurePart<T>(part: string, work: () => Promise<T>): Prom
   }
 }
 
-export function stepEnded(persona: string | undefined, state: string, reason: string, limit: string | undefined): void {
-  steps({ persona: persona ?? "none", state, reason });
+export function stepEnded(
+  persona: string | undefined,
+  outcome: "done" | "failed",
+  reason: string,
+  limit: string | undefined,
+): void {
+  steps({ persona: persona ?? "none", outcome, reason });
   if (limit !== undefined) limits({ limit });
 }
 

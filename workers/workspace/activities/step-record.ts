@@ -59,7 +59,7 @@ export function createStepRecord(
       const facts = { ...(cause === "" ? {} : { cause, reason }), ...(limit === undefined ? {} : { limit }) };
       await job.tell({ step: { stepId, state, ...facts } });
       const finishedAt = deps.now().toISOString();
-      stepEnded(step.agent?.persona?.id, state, cause, limit?.name);
+      stepEnded(step.agent?.persona?.id, state === "STEP_STATE_DONE" ? "done" : "failed", cause, limit?.name);
       steps.push({ stepId, state, ...facts, ...(exitCode === undefined ? {} : { exitCode }), startedAt, finishedAt });
       keep(filesOfStep(stepId, end));
       if (state === "STEP_STATE_FAILED") failure ??= { cause, reason: `step ${stepId}: ${reason}` };
