@@ -42,7 +42,7 @@ export async function startApi(more = "", start: (wanted: WantedEngines) => Prom
   await s3.ensureBucket();
   s3.close();
 
-  const [issuerPort = 0, apiPort = 0] = await freePorts(2);
+  const [issuerPort = 0, apiPort = 0, healthPort = 0] = await freePorts(3);
   const issuerUrl = `http://127.0.0.1:${issuerPort}`;
   const issuerDir = join(engines.dir, "issuer");
   const issuer = createServer(await createIssuer({ url: issuerUrl, dir: issuerDir, clock: Date.now }));
@@ -66,6 +66,7 @@ export async function startApi(more = "", start: (wanted: WantedEngines) => Prom
     AUTOMATION_S3_ACCESS_KEY_ID: engines.s3.accessKeyId,
     AUTOMATION_S3_SECRET_ACCESS_KEY: engines.s3.secretAccessKey,
     AUTOMATION_API_ADDRESS: `127.0.0.1:${apiPort}`,
+    AUTOMATION_HEALTH_ADDRESS: `127.0.0.1:${healthPort}`,
     AUTOMATION_ISSUER_URL: issuerUrl,
     AUTOMATION_KEYS_DIR: keysDir,
     AUTOMATION_OPERATOR_FILE: operatorFile,
