@@ -1,5 +1,13 @@
 import type { Attributes, Context, Link } from "@opentelemetry/api";
-import { context, propagation, ROOT_CONTEXT, SpanKind, SpanStatusCode, trace } from "@opentelemetry/api";
+import {
+  context,
+  isSpanContextValid,
+  propagation,
+  ROOT_CONTEXT,
+  SpanKind,
+  SpanStatusCode,
+  trace,
+} from "@opentelemetry/api";
 
 /** W3C Trace Context, as rows and messages carry it. */
 export interface TraceParent {
@@ -104,8 +112,8 @@ export const currentTrace = (): OwnTrace => traceOf(context.active());
 
 /** @returns the ids of the span that is open here, for a line of the log */
 export function openSpanIds(): { readonly trace_id?: string; readonly span_id?: string } {
-  const { traceId, spanId } = trace.getSpanContext(context.active()) ?? {};
-  return traceId === undefined || spanId === undefined ? {} : { trace_id: traceId, span_id: spanId };
+  const found = trace.getSpanContext(context.active());
+  return found === undefined || !isSpanContextValid(found) ? {} : { trace_id: found.traceId, span_id: found.spanId };
 }
 
 function traceOf(of: Context): OwnTrace {
