@@ -2,7 +2,7 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, it } from "vitest";
-import { freePorts } from "../engines/ports.ts";
+import { freePorts } from "../../test/support/engines/free-ports.ts";
 import { startSpanSink } from "./span-sink.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "automation-spans-"));
