@@ -22,7 +22,6 @@ const connectLimitMs = 3_000;
 const connectAgainAfterMs = 1_000;
 /** Time between two checks whether this worker can work. */
 const lookEveryMs = 5_000;
-const lookLimitMs = 1_000;
 
 /**
  * Runs a worker until the signal aborts, then lets it finish what it holds, for at most 8 s.
@@ -57,11 +56,7 @@ export async function main(
   const health = await serveHealth({
     address: environment.AUTOMATION_HEALTH_ADDRESS,
     telemetry,
-    check: async () => ({
-      temporal: await isReachable(connection),
-      api: await isApiThere(environment.AUTOMATION_API_URL),
-      work: standing ?? true,
-    }),
+    check: async () => ({ work: standing ?? true }),
   });
   try {
     const making = isControl
@@ -132,21 +127,4 @@ async function connect(address: string, log: Log, signal: AbortSignal): Promise<
 
 async function giveUp(afterMs: number, signal: AbortSignal): Promise<undefined> {
   await sleep(afterMs, undefined, { signal, ref: false }).catch(() => undefined);
-}
-
-async function isReachable(connection: NativeConnection | undefined): Promise<boolean> {
-  if (connection === undefined) return false;
-  const look = connection.withDeadline(Date.now() + lookLimitMs, () => connection.workflowService.getSystemInfo({}));
-  return look.then(
-    () => true,
-    () => false,
-  );
-}
-
-async function isApiThere(apiUrl: string): Promise<boolean> {
-  const look = fetch(new URL("/healthz", apiUrl), { signal: AbortSignal.timeout(lookLimitMs) });
-  return look.then(
-    (answer) => answer.ok,
-    () => false,
-  );
 }

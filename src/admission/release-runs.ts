@@ -44,6 +44,7 @@ export function createReleaseRuns(deps: ReleaseRunsDeps): Loop {
   });
   return {
     wake: loop.wake,
+    standing: loop.standing,
     run: async (signal) => {
       await loop.run(signal);
       await starts.settled();

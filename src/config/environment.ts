@@ -29,7 +29,11 @@ const telemetry = {
     .default("http/protobuf"),
   OTEL_METRICS_EXPORTER: z.enum(["otlp", "none"]).default("otlp"),
 };
-const health = { AUTOMATION_HEALTH_ADDRESS: address };
+const health = {
+  AUTOMATION_HEALTH_ADDRESS: address,
+  /** A part that stands still for longer makes /readyz say 503. */
+  AUTOMATION_STANDSTILL_SECONDS: z.coerce.number().int().min(1).max(3_600).default(30),
+};
 const postgres = { AUTOMATION_POSTGRES_URL: url };
 const kafka = {
   AUTOMATION_KAFKA_BROKERS: z

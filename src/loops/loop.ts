@@ -4,6 +4,8 @@ import { createWakeUp } from "./wake-up.ts";
 export interface Loop {
   /** There may be something to do. */
   wake(): void;
+  /** True after a round that succeeded; else why there was none, or the error of the last one. */
+  standing(): true | string;
   /** Resolves after the current round when the signal aborts; never rejects. */
   run(signal: AbortSignal): Promise<void>;
 }
@@ -22,16 +24,20 @@ export function createLoop(deps: {
   readonly onError: (error: unknown) => void;
 }): Loop {
   const wakeUp = createWakeUp();
+  let standing: true | string = "it has not begun";
   return {
     wake: wakeUp.wake,
+    standing: () => standing,
     async run(signal) {
       let pauseMs = firstPauseMs;
       while (!signal.aborted) {
         try {
           const mayBeMore = await deps.round(signal);
+          standing = true;
           pauseMs = firstPauseMs;
           if (!mayBeMore) await wakeUp.wait(deps.sweepMs, signal);
         } catch (error) {
+          standing = error instanceof Error ? error.message : String(error);
           deps.onError(error);
           await createWakeUp().wait(pauseMs, signal); // nobody wakes it
           pauseMs = Math.min(pauseMs * 2, longestPauseMs);

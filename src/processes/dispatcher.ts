@@ -12,7 +12,7 @@ import { createInTransaction, isDataError } from "../drivers/postgres/in-scope.t
 import { createListener } from "../drivers/postgres/listener.ts";
 import { createNotifier } from "../drivers/postgres/notifier.ts";
 import { ensureRunEventPartitions } from "../drivers/postgres/partitions.ts";
-import { answers, createPool } from "../drivers/postgres/pool.ts";
+import { createPool } from "../drivers/postgres/pool.ts";
 import { createTemporal } from "../drivers/temporal/workflow-client.ts";
 import { createLoop } from "../loops/loop.ts";
 import { createAcceptRequests } from "../requests/accept-requests.ts";
@@ -23,6 +23,7 @@ import { createLog } from "../telemetry/log.ts";
 import { observePool } from "../telemetry/metrics/process-metrics.ts";
 import { observeQueue } from "../telemetry/metrics/queue-metrics.ts";
 import { groupRejoined, measureBatch, topicPaused } from "../telemetry/metrics/request-metrics.ts";
+import { createPatience } from "../telemetry/patience.ts";
 import { startTelemetry } from "../telemetry/start-telemetry.ts";
 
 const batchSize = 500;
@@ -84,6 +85,7 @@ export async function main(environment: NodeJS.ProcessEnv, signal: AbortSignal):
     onDefect: (error, position) => log.error({ err: error, position }, "the rules failed on a delivery"),
     now,
   });
+  let pausedBy: string | undefined;
   const source = createKafkaSource({
     brokers: config.AUTOMATION_KAFKA_BROKERS,
     cluster: config.AUTOMATION_KAFKA_CLUSTER,
@@ -93,6 +95,7 @@ export async function main(environment: NodeJS.ProcessEnv, signal: AbortSignal):
     batchSize,
     handle: async (deliveries) => {
       const counts = await measureBatch("kafka", () => accept(deliveries));
+      pausedBy = undefined;
       if (counts.accepted > 0) release.wake();
       notifier.hint("automation_outbox");
       if (counts.quarantined > 0) deliveriesQuarantined(log, counts.quarantined);
@@ -105,6 +108,7 @@ export async function main(environment: NodeJS.ProcessEnv, signal: AbortSignal):
       ),
     onPause: (error) => {
       topicPaused();
+      pausedBy = `batches can't be made durable: ${error instanceof Error ? error.message : String(error)}`;
       log.warn({ err: error }, "the request topic pauses until Postgres takes rows again");
     },
     onRejoin: (error) => {
@@ -124,14 +128,27 @@ export async function main(environment: NodeJS.ProcessEnv, signal: AbortSignal):
     },
     onError: (error) => log.warn({ err: error }, "partitions of run events can't be made; trying again"),
   });
+  const patience = () => createPatience(1_000 * config.AUTOMATION_STANDSTILL_SECONDS, () => performance.now());
+  const [accepting, queue, reconciler] = [patience(), patience(), patience()];
+  const acceptStanding = () => (source.healthy() ? (pausedBy ?? true) : "Kafka does not answer");
+  /** A release loop that can't go on is of no matter while nothing waits. */
+  const queueStanding = async (): Promise<true | string> => {
+    if (reconcile.isReleaseStuck()) return "no workflow of those started begins; is a control worker there?";
+    const standing = release.standing();
+    if (standing === true) return true;
+    const waiting = await inTransaction(readQueueSize).then(
+      (size) => size.waiting,
+      () => 1,
+    );
+    return waiting === 0 || standing;
+  };
   const health = await serveHealth({
     address: config.AUTOMATION_HEALTH_ADDRESS,
     telemetry,
     check: async () => ({
-      postgres: await answers(pool),
-      kafka: source.healthy(),
-      temporal: await temporal.reachable(),
-      release: !reconcile.isReleaseStuck(),
+      accept: accepting(acceptStanding()),
+      queue: queue(await queueStanding()),
+      reconciler: reconciler(reconcile.standing()),
     }),
   });
   const stopping = new AbortController();

@@ -5,7 +5,8 @@ import { programVersion } from "../config/program-version.ts";
 import { createKafkaSink } from "../drivers/kafka/kafka-sink.ts";
 import { createInTransaction } from "../drivers/postgres/in-scope.ts";
 import { createListener } from "../drivers/postgres/listener.ts";
-import { answers, createPool } from "../drivers/postgres/pool.ts";
+import { createPool } from "../drivers/postgres/pool.ts";
+import type { Loop } from "../loops/loop.ts";
 import type { RecordSink } from "../runs/outbox/bus-record.ts";
 import { readOutboxSize } from "../runs/outbox/outbox-size-store.ts";
 import { createPublishRunEvents } from "../runs/outbox/publish-run-events.ts";
@@ -14,6 +15,7 @@ import type { Log } from "../telemetry/log.ts";
 import { createLog } from "../telemetry/log.ts";
 import { observeOutbox } from "../telemetry/metrics/outbox-metrics.ts";
 import { observePool } from "../telemetry/metrics/process-metrics.ts";
+import { createPatience } from "../telemetry/patience.ts";
 import { startTelemetry } from "../telemetry/start-telemetry.ts";
 
 const applicationName = "automation-relay";
@@ -28,12 +30,13 @@ export async function main(source: NodeJS.ProcessEnv, signal: AbortSignal): Prom
   const onError = (error: Error) => log.warn({ err: error }, "Postgres: a connection was lost");
   const pool = createPool({ url, applicationName, max: 8, onError });
   const bus = createBus(environment.AUTOMATION_KAFKA_BROKERS, log);
+  let publish: Loop | undefined;
+  const patience = createPatience(1_000 * environment.AUTOMATION_STANDSTILL_SECONDS, () => performance.now());
   const health = await serveHealth({
     address: environment.AUTOMATION_HEALTH_ADDRESS,
     telemetry,
     check: async () => ({
-      postgres: await answers(pool),
-      kafka: bus.healthy(),
+      outbox: patience(bus.healthy() ? (publish?.standing() ?? "it has not begun") : "Kafka does not answer"),
     }),
   });
   const inTransaction = createInTransaction(pool);
@@ -41,21 +44,22 @@ export async function main(source: NodeJS.ProcessEnv, signal: AbortSignal): Prom
   observeOutbox(() => inTransaction(readOutboxSize));
   try {
     if (!(await bus.connected(signal))) return;
-    const publish = createPublishRunEvents({
+    const publishing = createPublishRunEvents({
       inTransaction,
       openSink: bus.open,
       owner: `relay-${randomUUID()}`,
       log,
     });
+    publish = publishing;
     const listener = createListener({
       url,
       applicationName,
       channels: ["automation_outbox"],
-      onHint: () => publish.wake(),
+      onHint: () => publishing.wake(),
       onError,
     });
     try {
-      await publish.run(signal);
+      await publishing.run(signal);
     } finally {
       await listener.close();
     }

@@ -2,8 +2,8 @@ import { createServer } from "node:http";
 import { observeReadiness } from "./metrics/process-metrics.ts";
 import type { Telemetry } from "./start-telemetry.ts";
 
-/** For each dependency: true when it can be reached, or what is wrong. Each check limits its own time. */
-export type ReadinessCheck = () => Promise<Readonly<Record<string, boolean | string>>>;
+/** For each part of the process: true while it moves or has nothing to do, else why it stands still. Each check limits its own time. */
+export type ReadinessCheck = () => Promise<Readonly<Record<string, true | string>>>;
 
 /** The parts of a request and a response that are needed here, HTTP/1.1 or HTTP/2. */
 interface Asked {
@@ -14,7 +14,7 @@ interface Answer {
 }
 
 /**
- * `/healthz`: the process lives. `/readyz`: 200 when every dependency is there, else 503; both list each dependency with `true` or what is wrong.
+ * `/healthz`: the process lives. `/readyz`: 200 while every part goes on, else 503; it lists each part with `true` or what is wrong.
  * @returns false when the path is neither
  */
 export function answerHealth(request: Asked, response: Answer, check: ReadinessCheck): boolean {

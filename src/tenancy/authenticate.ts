@@ -32,8 +32,6 @@ export interface Authenticator {
    * @throws UnauthenticatedError, IssuerUnreachableError
    */
   authenticate(authorization: string | null): Promise<Identity>;
-  /** @returns whether the issuer's keys can be read; bounded to a few seconds */
-  isReachable(): Promise<boolean>;
 }
 
 const audience = "automation";
@@ -84,15 +82,6 @@ export function createAuthenticator(deps: { readonly issuer: string; readonly no
       } catch (error) {
         if (error instanceof errors.JOSEError) throw new UnauthenticatedError(faultOf(error, issuer), { cause: error });
         throw error;
-      }
-    },
-
-    async isReachable() {
-      try {
-        await (await keySet()).reload();
-        return true;
-      } catch {
-        return false;
       }
     },
   };

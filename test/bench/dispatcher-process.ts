@@ -85,8 +85,8 @@ async function consuming(child: ChildProcess, port: number): Promise<void> {
   for (;;) {
     if (child.exitCode !== null) throw new Error(`the dispatcher ended with ${child.exitCode}`);
     const answer = await fetch(`http://127.0.0.1:${port}/readyz`).catch(() => undefined);
-    const parts = (await answer?.json()) as { kafka?: boolean; postgres?: boolean } | undefined;
-    if (parts?.kafka && parts.postgres) return;
+    const parts = (await answer?.json()) as { accept?: true | string } | undefined;
+    if (parts?.accept === true) return;
     await sleep(100, undefined, { signal: limit });
   }
 }

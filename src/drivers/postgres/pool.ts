@@ -33,11 +33,3 @@ export function createPool({ url, applicationName, max, onError }: PoolOptions):
   pool.on("error", onError);
   return pool;
 }
-
-/** @returns whether Postgres answers within the limits of the pool */
-export function answers(pool: pg.Pool): Promise<boolean> {
-  return pool.query("select 1").then(
-    () => true,
-    () => false,
-  );
-}

@@ -3,7 +3,6 @@ import { addAbortSignal, Readable } from "node:stream";
 import {
   CreateBucketCommand,
   GetObjectCommand,
-  HeadBucketCommand,
   PutObjectCommand,
   S3Client,
   S3ServiceException,
@@ -22,8 +21,6 @@ export interface S3Options {
 export interface S3 extends ObjectStore {
   /** Makes the bucket unless it is there and ours. */
   ensureBucket(signal?: AbortSignal): Promise<void>;
-  /** @returns whether the bucket answers within 2 s */
-  reachable(): Promise<boolean>;
   close(): void;
 }
 
@@ -150,15 +147,6 @@ export function createS3({ endpoint, region, bucket, accessKeyId, secretAccessKe
         await client.send(create, bounded(signal));
       } catch (error) {
         if (!(error instanceof S3ServiceException && error.name === "BucketAlreadyOwnedByYou")) throw error;
-      }
-    },
-
-    async reachable() {
-      try {
-        await client.send(new HeadBucketCommand({ Bucket: bucket }), bounded(undefined, 2_000));
-        return true;
-      } catch {
-        return false;
       }
     },
 

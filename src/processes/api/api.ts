@@ -21,6 +21,7 @@ import { createListElements } from "../../graph/list-elements.ts";
 import { publishSigningKeys } from "../../proof/attestations/signing-keys.ts";
 import { serveHealth } from "../../telemetry/health.ts";
 import { createLog } from "../../telemetry/log.ts";
+import { createPatience } from "../../telemetry/patience.ts";
 import { startTelemetry } from "../../telemetry/start-telemetry.ts";
 import { createRecordAudit } from "../../tenancy/record-audit.ts";
 import { proveExaminer } from "../../work/examine/examiner/run-examiner.ts";
@@ -56,7 +57,7 @@ export async function main(source: NodeJS.ProcessEnv, signal: AbortSignal): Prom
 
   const onError = (error: unknown) => log.warn({ err: error }, "Postgres: a query or a connection failed");
   const connections = connect(environment, { now, onError });
-  const { inScope, inTransaction, objects, hint, check } = connections;
+  const { inScope, inTransaction, objects, hint } = connections;
 
   const definitions = wireDefinitions({ inScope, operator });
   const artifacts = wireArtifacts({ inScope, objects });
@@ -99,6 +100,12 @@ export async function main(source: NodeJS.ProcessEnv, signal: AbortSignal): Prom
     onPlaceFree,
   });
 
+  const patience = () => createPatience(1_000 * environment.AUTOMATION_STANDSTILL_SECONDS, () => performance.now());
+  const [handoff, reconciler] = [patience(), patience()];
+  const check = async () => ({
+    handoff: handoff(seal.deliverLoop.standing()),
+    reconciler: reconciler(seal.reconcileLoop.standing()),
+  });
   const health = await serveHealth({ address: environment.AUTOMATION_HEALTH_ADDRESS, check, telemetry });
   try {
     await Promise.all([

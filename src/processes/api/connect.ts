@@ -4,10 +4,9 @@ import type { Listener } from "../../drivers/postgres/listener.ts";
 import { createListener } from "../../drivers/postgres/listener.ts";
 import type { Notifier } from "../../drivers/postgres/notifier.ts";
 import { createNotifier } from "../../drivers/postgres/notifier.ts";
-import { answers, createPool } from "../../drivers/postgres/pool.ts";
+import { createPool } from "../../drivers/postgres/pool.ts";
 import type { S3 } from "../../drivers/s3/s3.ts";
 import { createS3 } from "../../drivers/s3/s3.ts";
-import type { ReadinessCheck } from "../../telemetry/health.ts";
 import { observePool } from "../../telemetry/metrics/process-metrics.ts";
 import type { Authenticator } from "../../tenancy/authenticate.ts";
 import { createAuthenticator } from "../../tenancy/authenticate.ts";
@@ -26,7 +25,6 @@ export interface Connections {
   readonly hint: Notifier["hint"];
   /** Calls `wake` with the runs whose streams have grown, whichever process wrote to them. */
   readonly onRunEvents: (wake: (runs: readonly string[]) => void) => void;
-  readonly check: ReadinessCheck;
   readonly close: () => Promise<void>;
 }
 
@@ -53,24 +51,9 @@ export function connect(
       const onHint = (_: string, runs: readonly string[]) => wake(runs);
       listener = createListener({ url, applicationName, channels: ["automation_run_events"], onHint, onError });
     },
-    check: oneAtATime(async () => {
-      const [postgres, s3, reached] = await Promise.all([answers(pool), objects.reachable(), issuer.isReachable()]);
-      return { postgres, s3, issuer: reached };
-    }),
     close: async () => {
       await Promise.allSettled([listener?.close(), notifier.close(), pool.end()]);
       objects.close();
     },
-  };
-}
-
-/** Anybody may call readiness checks, and each costs the dependencies a query: calls during a check share its answer. */
-function oneAtATime<T>(look: () => Promise<T>): () => Promise<T> {
-  let looking: Promise<T> | undefined;
-  return () => {
-    looking ??= look().finally(() => {
-      looking = undefined;
-    });
-    return looking;
   };
 }

@@ -41,6 +41,7 @@ class LostLaneError extends Error {
 interface Publisher {
   readonly lane: HeldLane;
   readonly wake: () => void;
+  readonly standing: Loop["standing"];
   readonly stop: AbortController;
   readonly work: Promise<void>;
 }
@@ -60,7 +61,7 @@ export function createPublishRunEvents(deps: PublishRunEventsDeps): Loop {
   const hold = (lane: HeldLane, signal: AbortSignal): void => {
     const stop = new AbortController();
     const sink = deps.openSink();
-    const { wake, run } = createLoop({
+    const { wake, run, standing } = createLoop({
       sweepMs,
       round: () => publishRound(deps, lane, sink),
       onError: (error) => {
@@ -73,7 +74,7 @@ export function createPublishRunEvents(deps: PublishRunEventsDeps): Loop {
       if (publishers.get(lane.lane)?.lane === lane) publishers.delete(lane.lane);
       await sink.close();
     });
-    publishers.set(lane.lane, { lane, wake, stop, work });
+    publishers.set(lane.lane, { lane, wake, standing, stop, work });
   };
 
   const tendLeases = async (signal: AbortSignal): Promise<boolean> => {
@@ -103,6 +104,10 @@ export function createPublishRunEvents(deps: PublishRunEventsDeps): Loop {
   return {
     wake: () => {
       for (const { wake } of publishers.values()) wake();
+    },
+    standing: () => {
+      const all = [leases.standing(), ...[...publishers.values()].map(({ standing }) => standing())];
+      return all.find((standing) => standing !== true) ?? true;
     },
     run: async (signal) => {
       await leases.run(signal);

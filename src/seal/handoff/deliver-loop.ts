@@ -50,6 +50,7 @@ export function createDeliverLoop(deps: DeliverLoopDeps): Loop {
 
   return {
     wake: loop.wake,
+    standing: loop.standing,
     async run(signal) {
       await loop.run(signal);
       await Promise.allSettled(inFlight.keys());

@@ -76,7 +76,7 @@ export function observePool(pool: {
   waiting(() => [{ value: pool.waitingCount, labels: {} }]);
 }
 
-export function observeReadiness(check: () => Promise<Readonly<Record<string, boolean | string>>>): void {
+export function observeReadiness(check: () => Promise<Readonly<Record<string, true | string>>>): void {
   ready(async () =>
     Object.entries(await check()).map(([part, state]) => ({ value: state === true ? 1 : 0, labels: { part } })),
   );

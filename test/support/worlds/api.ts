@@ -66,6 +66,7 @@ export async function startApi(more = "", start: (wanted: WantedEngines) => Prom
     AUTOMATION_S3_ACCESS_KEY_ID: engines.s3.accessKeyId,
     AUTOMATION_S3_SECRET_ACCESS_KEY: engines.s3.secretAccessKey,
     AUTOMATION_API_ADDRESS: `127.0.0.1:${apiPort}`,
+    AUTOMATION_STANDSTILL_SECONDS: "1",
     AUTOMATION_HEALTH_ADDRESS: `127.0.0.1:${healthPort}`,
     AUTOMATION_ISSUER_URL: issuerUrl,
     AUTOMATION_KEYS_DIR: keysDir,
