@@ -17,7 +17,9 @@ beforeAll(async () => {
   stack = await startStack(newStateDir(), "--demo");
   const failing = await automation("demo", "--failing", "--state", stack.dir);
   expect(failing.stdout).toContain("FAILED");
-  await automation("run", "start", "--profile", "none", "--work-kind", "story", ...acme, "--state", stack.dir); // is rejected
+  const context = "{scrum: {product: shop, sprint: S-7, backlogItems: [PBI-1]}}";
+  const asked = ["run", "start", "--profile", "none", "--work-kind", "story", "--context", context];
+  expect((await automation(...asked, ...acme, "--state", stack.dir)).stderr).toContain("none"); // rejected
 });
 afterAll(async () => {
   await stack?.stop();
