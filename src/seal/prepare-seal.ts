@@ -9,6 +9,7 @@ import { statementsOfEnd } from "../proof/statements/statements-of-end.ts";
 import type { InRun } from "../runs/in-run.ts";
 import { draftRun } from "../runs/run-draft.ts";
 import { assertSpeaksFor } from "../runs/speaker.ts";
+import { evidenceJudged } from "../telemetry/metrics/evidence-metrics.ts";
 import type { InScope } from "../tenancy/transaction.ts";
 import { findingsOf } from "../work/findings.ts";
 import { closeLog } from "./close-log.ts";
@@ -42,7 +43,11 @@ export function createPrepareSeal(deps: PrepareSealDeps) {
     decideAgainWhenMoved(async () => {
       signal.throwIfAborted();
       const soFar = await readRunSoFar(deps.inRun, scope);
-      return recordedAnswer(soFar) ?? prepare(deps, scope, soFar, signal);
+      const recorded = recordedAnswer(soFar);
+      if (recorded !== undefined) return recorded;
+      const answer = await prepare(deps, scope, soFar, signal);
+      evidenceJudged(soFar.run.profileId, answer.verdict?.lines ?? []);
+      return answer;
     });
 }
 

@@ -43,9 +43,9 @@ export function isReady(parts: Awaited<ReturnType<ReadinessCheck>>): boolean {
 export async function serveHealth(options: {
   readonly address: string;
   readonly check: ReadinessCheck;
-  readonly telemetry: Pick<Telemetry, "readMetrics">;
+  readonly telemetry: Pick<Telemetry, "name" | "readMetrics">;
 }): Promise<{ close(): Promise<void> }> {
-  observeReadiness(options.check);
+  observeReadiness(options.telemetry.name, options.check);
   const server = createServer((request, response) => {
     if (request.url?.split("?")[0] === "/metrics") answerMetrics(response, options.telemetry);
     else if (!answerHealth(request, response, options.check))

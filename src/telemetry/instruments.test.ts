@@ -28,3 +28,17 @@ it("counts before and after there is a meter without error, and folds what goes 
   expect(metrics.find(({ descriptor }) => descriptor.name === "test.late")?.dataPoints).toMatchObject([{ value: 3 }]);
   await reader.shutdown();
 });
+
+it("begins counters at 0 with the labels that alerts wait for, in the processes that count them", async () => {
+  const zeros = [{ fault: "platform" }];
+  const exporter = new InMemoryMetricExporter(AggregationTemporality.CUMULATIVE);
+  const reader = new PeriodicExportingMetricReader({ exporter });
+  useMeter(new MeterProvider({ readers: [reader] }).getMeter("test"), "api");
+  counter({ ...about, processes: ["api"], name: "test.aborted", labels: ["fault"], zeros });
+  counter({ ...about, processes: ["relay"], name: "test.elsewhere", labels: ["fault"], zeros });
+  await reader.forceFlush();
+  const metrics = exporter.getMetrics()[0]?.scopeMetrics[0]?.metrics ?? [];
+  const points = metrics.map(({ descriptor, dataPoints }) => ({ name: descriptor.name, points: dataPoints }));
+  expect(points).toMatchObject([{ name: "test.aborted", points: [{ attributes: zeros[0], value: 0 }] }]);
+  await reader.shutdown();
+});

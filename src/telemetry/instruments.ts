@@ -15,6 +15,8 @@ export interface Definition<Label extends string = string> {
   readonly processes: readonly Measured[];
   /** Upper bounds of a histogram's buckets, in its unit. */
   readonly buckets?: readonly number[];
+  /** Labels of a counter that begin at 0, for alerts on the first one counted: a rate needs a first value. */
+  readonly zeros?: readonly Labels<Label>[];
 }
 
 type Labels<Label extends string> = Readonly<Record<Label, string>>;
@@ -63,8 +65,8 @@ export function counter<Label extends string = never>(definition: Omit<Definitio
   let made: Counter | undefined;
   onceMetered((meter) => {
     made = meter.createCounter(definition.name, definition);
-    // a rate needs a first value
-    if (definition.labels.length === 0 && definition.processes.some((name) => name === here)) made.add(0);
+    const zeros = definition.labels.length === 0 ? [{}] : (definition.zeros ?? []);
+    if (definition.processes.some((name) => name === here)) for (const labels of zeros) made.add(0, labels);
   });
   return (labels: Labels<Label>, by = 1): void => made?.add(by, capped(labels));
 }

@@ -13,6 +13,7 @@ import { observeProcess } from "./metrics/process-metrics.ts";
 
 /** Spans and metrics of this process. */
 export interface Telemetry {
+  readonly name: Measured;
   /** @returns all metrics in the text format of Prometheus */
   readMetrics(): Promise<string>;
   /** Adds metrics that a library keeps itself, in the same format. They are left out while they can't be read. */
@@ -57,10 +58,11 @@ export function startTelemetry(name: Measured, version: string, settings: Teleme
     instrumentations: [new RuntimeNodeInstrumentation()],
     ...(otlpEndpoint === undefined ? { spanProcessors: [] } : {}),
   });
-  observeProcess(version);
+  observeProcess(name, version);
   sdk.start();
   useMeter(metrics.getMeter("automation", version), name);
   return {
+    name,
     async readMetrics() {
       const { resourceMetrics, errors } = await prometheus.collect();
       if (errors.length > 0) log.warn({ err: errors[0] }, "a metric can't be read and is left out");

@@ -9,6 +9,7 @@ import { insertVerdict } from "../../proof/gates/verdict-store.ts";
 import type { InRun } from "../../runs/in-run.ts";
 import { StreamMovedError } from "../../runs/in-run.ts";
 import { assertSpeaksFor } from "../../runs/speaker.ts";
+import { evidenceJudged, impedimentRaised } from "../../telemetry/metrics/evidence-metrics.ts";
 import { runAborted } from "../../telemetry/metrics/run-metrics.ts";
 import { storableJson } from "../../text/strangers-text.ts";
 import { followUp } from "../handoff/handoff-call.ts";
@@ -73,7 +74,8 @@ async function abort(deps: AbortSealDeps, scope: EndScope, drafted: DraftedEnd):
   const signed = await Promise.all(proof.statements.map((statement) => signStatement(deps.sign, statement)));
   const cancels = calls.filter((call) => call.phase === "TRY").map((tried) => followUp(tried, "CANCEL", at));
 
-  return deps.inRun(scope, async (open) => {
+  let occurrences: number | undefined;
+  const result = await deps.inRun(scope, async (open) => {
     assertSpeaksFor(open.run, scope.execution);
     const { transaction } = open;
     const { tenant, runId } = run;
@@ -88,7 +90,10 @@ async function abort(deps: AbortSealDeps, scope: EndScope, drafted: DraftedEnd):
       open.write(draft),
     ]);
     if (!isMine) throw new StreamMovedError(runId);
-    if (isImpediment(run, outcome)) await raiseImpediment(deps, transaction, drafted);
+    occurrences = isImpediment(run, outcome) ? await raiseImpediment(deps, transaction, drafted) : undefined;
     return readRunResult(transaction, open.run);
   });
+  if (soFar.verdict === undefined) evidenceJudged(run.profileId, proof.verdict.lines ?? []);
+  if (occurrences !== undefined) impedimentRaised(run.method, cause, occurrences);
+  return result;
 }

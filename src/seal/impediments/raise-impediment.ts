@@ -33,13 +33,14 @@ export class ImpedimentCallError extends Error {
 
 /**
  * Records the impediment and, when the profile has a receiver, prepares the call that reports it there. For a fallback end the record alone is enough when the call can't be built.
+ * @returns how often its cause has occurred on its work item, with this time
  * @throws ImpedimentCallError
  */
 export async function raiseImpediment(
   deps: { readonly receiverOf: ReceiverOf },
   transaction: Transaction,
   { soFar: { run, profile }, end, proof, at, isFallback }: DraftedEnd,
-): Promise<void> {
+): Promise<number> {
   const lines = proof.verdict.lines ?? [];
   const key = impedimentKeyOf(run, end.cause);
   const why = `${whyInShort(end, lines)}${triesInShort(run)}`;
@@ -48,17 +49,18 @@ export async function raiseImpediment(
   const { impedimentId, occurrences } = await countOccurrence(transaction, randomUUID(), occurrence);
   const receiver = profile.handoff?.receiver ?? "";
   const methodology = deps.receiverOf(receiver)?.methodology;
-  if (methodology?.method !== run.method) return;
+  if (methodology?.method !== run.method) return occurrences;
   const report = { impedimentId, cause: end.cause, summary, lines, occurrences };
   let call: NewCall;
   try {
     const draft = methodology.impedimentCall(readContext(run.requested.context ?? {}).context, report);
     call = tryCall({ run, receiver, proof, at }, draft, `${impedimentId}/${occurrences}`, at);
   } catch (error) {
-    if (isFallback) return;
+    if (isFallback) return occurrences;
     throw new ImpedimentCallError(run.runId, error);
   }
   await insertCalls(transaction, run, [call], at);
+  return occurrences;
 }
 
 /** How many attempts its work took, and why the last but one ended. */

@@ -6,8 +6,8 @@ const everyProcess: readonly Measured[] = ["api", "dispatcher", "relay", "worker
 const build = gauge({
   name: "automation.build_info",
   unit: "1",
-  description: "1, with the versions that run.",
-  labels: ["version", "node"],
+  description: "1, with the process and the versions that run.",
+  labels: ["process", "version", "node"],
   processes: everyProcess,
 });
 
@@ -47,12 +47,12 @@ const ready = gauge({
   name: "automation.ready",
   unit: "1",
   description: "1 when /readyz says that the part is well, else 0; a part that stands still with work to do is not.",
-  labels: ["part"],
+  labels: ["process", "part"],
   processes: everyProcess,
 });
 
-export function observeProcess(version: string): void {
-  build(() => [{ value: 1, labels: { version, node: process.versions.node } }]);
+export function observeProcess(name: Measured, version: string): void {
+  build(() => [{ value: 1, labels: { process: name, version, node: process.versions.node } }]);
   memory(() => [{ value: process.memoryUsage.rss(), labels: {} }]);
   cpu(() => {
     const { user, system } = process.cpuUsage();
@@ -76,8 +76,14 @@ export function observePool(pool: {
   waiting(() => [{ value: pool.waitingCount, labels: {} }]);
 }
 
-export function observeReadiness(check: () => Promise<Readonly<Record<string, true | string>>>): void {
+export function observeReadiness(
+  name: Measured,
+  check: () => Promise<Readonly<Record<string, true | string>>>,
+): void {
   ready(async () =>
-    Object.entries(await check()).map(([part, state]) => ({ value: state === true ? 1 : 0, labels: { part } })),
+    Object.entries(await check()).map(([part, state]) => ({
+      value: state === true ? 1 : 0,
+      labels: { process: name, part },
+    })),
   );
 }

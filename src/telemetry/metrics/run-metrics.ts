@@ -22,6 +22,10 @@ const finished = counter({
   processes: ["api"],
 });
 
+/** Causes that no change of a plan, an agent or a methodology can prevent. */
+const platformCauses = ["internal", "evidence_lost", "start_refused", "workflow_lost", "sandbox_unavailable"];
+const methodologyCauses = ["handoff_refused", "handoff_limit_exceeded"];
+
 const aborted = counter({
   name: "automation.runs.aborted",
   unit: "{run}",
@@ -29,6 +33,7 @@ const aborted = counter({
     "Runs that ended other than COMPLETED, by cause; fault says whose it is: platform, methodology or tenant.",
   labels: ["outcome", "reason", "fault"],
   processes: ["api"],
+  zeros: platformCauses.map((reason) => ({ outcome: "FAILED", reason, fault: "platform" })),
 });
 
 const durations = histogram({
@@ -56,10 +61,6 @@ const findings = counter({
   processes: ["dispatcher"],
 });
 
-/** Causes that no change of a plan, an agent or a methodology can prevent. */
-const platformCauses = new Set(["internal", "evidence_lost", "start_refused", "workflow_lost", "sandbox_unavailable"]);
-const methodologyCauses = new Set(["handoff_refused", "handoff_limit_exceeded"]);
-
 export function runEnded(run: EndedRun): void {
   const { profileId: profile, method, status: outcome, createdAt, begunAt, workBegunAt, sealingAt, endedAt } = run;
   const timebox = run.references.timeboxes?.find(({ id }) => id === run.cadenceId);
@@ -71,7 +72,11 @@ export function runEnded(run: EndedRun): void {
 }
 
 export function runAborted(outcome: string, reason: string): void {
-  const fault = platformCauses.has(reason) ? "platform" : methodologyCauses.has(reason) ? "methodology" : "tenant";
+  const fault = platformCauses.includes(reason)
+    ? "platform"
+    : methodologyCauses.includes(reason)
+      ? "methodology"
+      : "tenant";
   aborted({ outcome, reason, fault });
 }
 
