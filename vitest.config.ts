@@ -18,6 +18,7 @@ export default defineConfig({
             "workers/**/*.test.ts",
             "local/**/*.test.ts",
             "examples/**/*.test.ts",
+            "monitoring/**/*.test.ts",
             "test/architecture.test.ts",
             "test/expressions.test.ts",
             "test/pages.test.ts",
