@@ -10,7 +10,7 @@ export const dependencies: Dashboard = {
   title: "Dependencies and resources",
   rows: [
     {
-      title: "What each process reaches",
+      title: "What stands still",
       panels: [
         {
           title: "Replicas that are not ready, by part",

@@ -1,12 +1,13 @@
-import { readFileSync } from "node:fs";
+import { globSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { Span } from "../../local/traces/otlp-json.ts";
 import type { Measured } from "../../src/telemetry/instruments.ts";
 import { definedMetrics, prometheusName } from "../../src/telemetry/instruments.ts";
 import "../../src/telemetry/metrics/all-metrics.ts";
+import { nodeMetrics, temporalFailureMetrics, temporalMetrics } from "../../monitoring/foreign-metrics.ts";
 import type { RunningStack } from "../support/engines/stack.ts";
-import { automation, newStateDir, objects, removeStateDir, startStack } from "../support/engines/stack.ts";
+import { automation, clone, newStateDir, objects, removeStateDir, startStack } from "../support/engines/stack.ts";
 import { waitUntil } from "../support/worlds/api.ts";
 
 let stack: RunningStack;
@@ -80,14 +81,24 @@ describe("a scrape under traffic", () => {
       expect(there.toSorted((a, b) => a.family.localeCompare(b.family))).toEqual(
         wanted.filter(({ family }) => !quiet.has(family)).toSorted((a, b) => a.family.localeCompare(b.family)),
       );
-      expect([...families.keys()]).toContain("nodejs_eventloop_utilization");
+      expect([...families.keys()]).toEqual(expect.arrayContaining([...nodeMetrics]));
     },
   );
 
-  it("of the workers has Temporal's own, with suffixes and in seconds", async () => {
-    const names = [...familiesOf(await scrape("worker-control")).keys()];
-    expect(names).toContain("temporal_workflow_task_schedule_to_start_latency_seconds");
-    expect(names).toContain("temporal_workflow_completed_total");
+  it("of the workers has Temporal's own that dashboards and alerts read", async () => {
+    const [control, workspace] = await Promise.all([scrape("worker-control"), scrape("worker-workspace")]);
+    const names = [...familiesOf(control).keys(), ...familiesOf(workspace).keys()];
+    expect(names).toEqual(expect.arrayContaining([...temporalMetrics]));
+  });
+
+  it("has Temporal's counts of failures from the first one on: its SDK has their names", () => {
+    const folder = join(clone, "node_modules", "@temporalio", "core-bridge", "releases");
+    const [library = ""] = globSync(`${process.arch === "arm64" ? "aarch64" : "x86_64"}*linux-gnu/index.node`, {
+      cwd: folder,
+    });
+    const code = readFileSync(join(folder, library));
+    for (const name of [...temporalFailureMetrics, "NonDeterminismError"])
+      expect(code.includes(name.replace(/^temporal_|_total$/g, "")), name).toBe(true);
   });
 
   it("tells no tenant, no run and no command line", async () => {

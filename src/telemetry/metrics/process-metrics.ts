@@ -76,10 +76,7 @@ export function observePool(pool: {
   waiting(() => [{ value: pool.waitingCount, labels: {} }]);
 }
 
-export function observeReadiness(
-  name: Measured,
-  check: () => Promise<Readonly<Record<string, true | string>>>,
-): void {
+export function observeReadiness(name: Measured, check: () => Promise<Readonly<Record<string, true | string>>>): void {
   ready(async () =>
     Object.entries(await check()).map(([part, state]) => ({
       value: state === true ? 1 : 0,
