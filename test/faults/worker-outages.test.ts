@@ -30,7 +30,7 @@ it("a disk that fills up while a persona works: the worker says so and takes not
   world.fillRunArea();
   await vi.waitFor(async () => expect(await world.readinessOf("workspace")).toMatchObject({ status: 503 }), patience);
   const { parts } = await world.readinessOf("workspace");
-  expect(parts).toMatchObject({ temporal: true, work: expect.stringMatching(/^the disk of the run area .* left/) });
+  expect(parts).toMatchObject({ work: expect.stringMatching(/^the disk of the run area .* left/) });
   const waiting = await startWork(world.dir, "slow");
   const pid = world.pidOf("workspace");
   await vi.waitFor(async () => expect((await world.describeRun(runId)).run?.waiting?.reason).toBeDefined(), patience);

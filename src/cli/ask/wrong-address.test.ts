@@ -34,7 +34,10 @@ it.each<[string, () => Promise<string>]>([
   ["a page that is not there", () => http(404, "text/html", "<html>")],
   ["JSON of somebody else", () => http(405, "application/json", '{"message":"Method Not Allowed"}')],
   ["JSON of another shape", () => http(200, "application/json", "[1]")],
-  ["a process's health", () => http(404, "application/json", '{"error":"only /healthz and /readyz are here"}')],
+  [
+    "a process's health",
+    () => http(404, "application/json", '{"error":"only /healthz, /readyz and /metrics are here"}'),
+  ],
   ["another version of the api", () => http(404, "application/json", '{"code":"unimplemented","message":"no"}')],
   ["something that speaks no HTTP", () => tcp((socket) => void socket.end("220 mail\r\n"))],
   ["something that hangs up", () => tcp((socket) => void socket.once("data", () => socket.destroy()))],
