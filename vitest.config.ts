@@ -19,6 +19,7 @@ export default defineConfig({
             "local/**/*.test.ts",
             "examples/**/*.test.ts",
             "monitoring/**/*.test.ts",
+            "images/**/*.test.ts",
             "test/architecture.test.ts",
             "test/expressions.test.ts",
             "test/pages.test.ts",
@@ -31,6 +32,7 @@ export default defineConfig({
       onEngines("replay"),
       onEngines("e2e"), // a stack each, on ports of its own
       onEngines("faults"),
+      onEngines("images", "test/support/containers/project-images.ts"), // `npm run test:images`
     ],
   },
 });

@@ -11,7 +11,7 @@ import { createLog } from "../src/telemetry/log.ts";
 import { currentTrace } from "../src/telemetry/spans.ts";
 import { startTelemetry } from "../src/telemetry/start-telemetry.ts";
 import { createControlActivities } from "./automation/activities/control-activities.ts";
-import { bundleWorkflows, createControlWorker } from "./automation/control-worker.ts";
+import { createControlWorker, workflowsOf } from "./automation/control-worker.ts";
 import type { PreparedWorker, Standing } from "./poll-while-able.ts";
 import { pollWhileAble } from "./poll-while-able.ts";
 import { createSdkMetrics } from "./sdk-metrics.ts";
@@ -95,9 +95,9 @@ async function prepareWorkspace(
   }
 }
 
-/** Compiles the workflows while the connection is made. */
+/** Prepares the workflows while the connection is made. */
 async function prepareControl(environment: Environment<"worker">, logger: Logger): Promise<PreparedWorker> {
-  const workflowBundle = await bundleWorkflows(logger);
+  const workflowBundle = await workflowsOf(logger);
   const token = createTokenFile(environment.AUTOMATION_TOKEN_FILE);
   const apiUrl = environment.AUTOMATION_API_URL;
   const activities = createControlActivities({

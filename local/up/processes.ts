@@ -80,58 +80,101 @@ function environmentParts({ ports, secrets, folder, ...rest }: Stack) {
   };
 }
 
-/** The processes that live as long as the stack. */
-export function processUnits(stack: Stack): Unit[] {
-  const { folder, ports, demo } = stack;
+/** A process of the program in a stack: what it is told, and where it answers. */
+export interface StackProcess {
+  readonly name: string;
+  readonly args: readonly string[];
+  readonly port: number;
+  readonly env: Readonly<Record<string, string>>;
+}
+
+/** The processes of the program that live as long as the stack. */
+export function stackProcesses(stack: Stack): StackProcess[] {
+  const { ports } = stack;
   const parts = environmentParts(stack);
-  const unit = (name: string, argv: string[], port: number, env: Record<string, string>): Unit => ({
+  const processes: StackProcess[] = [
+    {
+      name: "api",
+      args: ["api"],
+      port: ports.api,
+      env: {
+        ...parts.postgres("api"),
+        ...parts.s3,
+        ...parts.api,
+        ...parts.health(ports.apiHealth),
+        ...parts.operator,
+      },
+    },
+    {
+      name: "dispatcher",
+      args: ["dispatcher"],
+      port: ports.dispatcher,
+      env: {
+        ...parts.postgres("dispatcher"),
+        ...parts.kafka,
+        ...parts.temporal,
+        ...parts.health(ports.dispatcher),
+        ...parts.operator,
+      },
+    },
+    {
+      name: "relay",
+      args: ["relay"],
+      port: ports.relay,
+      env: { ...parts.postgres("relay"), ...parts.kafka, ...parts.health(ports.relay) },
+    },
+    {
+      name: "worker",
+      args: ["worker", "control"],
+      port: ports.worker,
+      env: { ...parts.temporal, ...parts.worker, ...parts.health(ports.worker) },
+    },
+    {
+      name: "workspace",
+      args: ["worker", "workspace"],
+      port: ports.workspace,
+      env: { ...parts.temporal, ...parts.worker, ...parts.workspace(), ...parts.health(ports.workspace) },
+    },
+  ];
+  return processes.map((each) => ({ ...each, env: { ...parts.telemetry, ...each.env } }));
+}
+
+/** The environment of `automation migrate`. */
+export function migrateEnvironment(stack: Stack): Record<string, string> {
+  const { admin, kafka, s3 } = environmentParts(stack);
+  return { ...admin, ...kafka, ...s3 };
+}
+
+/** The processes that live as long as the stack, supervised. */
+export function processUnits(stack: Stack): Unit[] {
+  const ours = stackProcesses(stack).map((each) => unitOf(stack, { ...each, args: [program, ...each.args] }));
+  return stack.demo ? [...ours, scrumUnit(stack)] : ours;
+}
+
+/** The example Scrum service. */
+export function scrumUnit(stack: Stack): Unit {
+  const { scrum, telemetry } = environmentParts(stack);
+  const env = { ...telemetry, ...scrum };
+  return unitOf(stack, { name: "scrum", args: [scrumService], port: stack.ports.scrum, env });
+}
+
+/** @param started - its arguments begin with the file that Node executes */
+function unitOf({ folder }: Stack, { name, args, port, env }: StackProcess): Unit {
+  return {
     name,
     healthUrl: `http://${loopback}:${port}/healthz`,
     start: (signal) =>
       startEngine({
         name,
         port,
-        argv: [process.execPath, ...argv],
-        env: { ...nodeEnvironment(), ...parts.telemetry, ...env },
+        argv: [process.execPath, ...args],
+        env: { ...nodeEnvironment(), ...env },
         logFile: folder.log(name),
         pidsDir: folder.pids,
         ready: () => answers(`http://${loopback}:${port}/readyz`, (status) => status === 200),
         signal,
       }),
-  });
-  return [
-    unit("api", [program, "api"], ports.api, {
-      ...parts.postgres("api"),
-      ...parts.s3,
-      ...parts.api,
-      ...parts.health(ports.apiHealth),
-      ...parts.operator,
-    }),
-    unit("dispatcher", [program, "dispatcher"], ports.dispatcher, {
-      ...parts.postgres("dispatcher"),
-      ...parts.kafka,
-      ...parts.temporal,
-      ...parts.health(ports.dispatcher),
-      ...parts.operator,
-    }),
-    unit("relay", [program, "relay"], ports.relay, {
-      ...parts.postgres("relay"),
-      ...parts.kafka,
-      ...parts.health(ports.relay),
-    }),
-    unit("worker", [program, "worker", "control"], ports.worker, {
-      ...parts.temporal,
-      ...parts.worker,
-      ...parts.health(ports.worker),
-    }),
-    unit("workspace", [program, "worker", "workspace"], ports.workspace, {
-      ...parts.temporal,
-      ...parts.worker,
-      ...parts.workspace(),
-      ...parts.health(ports.workspace),
-    }),
-    ...(demo ? [unit("scrum", [scrumService], ports.scrum, parts.scrum)] : []),
-  ];
+  };
 }
 
 /**
@@ -141,12 +184,11 @@ export function processUnits(stack: Stack): Unit[] {
 export async function migrate(stack: Stack, signal: AbortSignal): Promise<void> {
   signal.throwIfAborted();
   const { folder } = stack;
-  const parts = environmentParts(stack);
   const logFile = folder.log("migrate");
   const running = await startProcess({
     name: "migrate",
     argv: [process.execPath, program, "migrate"],
-    env: { ...nodeEnvironment(), ...parts.admin, ...parts.kafka, ...parts.s3 },
+    env: { ...nodeEnvironment(), ...migrateEnvironment(stack) },
     logFile,
     pidsDir: folder.pids,
   });

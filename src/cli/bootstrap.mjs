@@ -22,12 +22,16 @@ const progress = createProgress({ live: liveLines, print: say });
 
 /**
  * Installs the packages of the lock file, one start at a time, and the Debian packages that are needed.
- * @param {{ root: string, forUp?: boolean, forTests?: boolean }} options - folder of the clone, and what is going to be done
+ * @param {{ root: string, forUp?: boolean, forTests?: boolean, forImages?: boolean }} options - folder of the clone, and what is going to be done
  * @returns {Promise<string>} path of the Node to run everything else with
  * @throws SetupError that names what is missing or failed, and the remedy
  */
-export async function bootstrap({ root, forUp = false, forTests = false }) {
-  const debianPackages = [...(forUp || forTests ? [sandbox] : []), ...(forTests ? [foreignProducer, browser] : [])];
+export async function bootstrap({ root, forUp = false, forTests = false, forImages = false }) {
+  const debianPackages = [
+    ...(forUp || forTests ? [sandbox] : []),
+    ...(forTests ? [foreignProducer, browser] : []),
+    ...(forImages ? containers : []),
+  ];
   const bringing = bringDebianPackages(debianPackages);
   if (!isInstalled(root)) {
     const stop = forUp || forTests ? await compileAhead(root) : undefined;
@@ -42,6 +46,13 @@ export async function bootstrap({ root, forUp = false, forTests = false }) {
 
 const sandbox = { program: "bwrap", debianPackage: "bubblewrap", reason: "the sandbox of workspace steps" };
 const foreignProducer = { program: "kcat", debianPackage: "kcat", reason: "a foreign Kafka client for the tests" };
+const containers = [
+  { program: "buildah", debianPackage: "buildah", reason: "the build of images" },
+  { program: "mmdebstrap", debianPackage: "mmdebstrap", reason: "the images that the build begins with" },
+  { program: "podman", debianPackage: "podman", reason: "containers" },
+  { program: "runc", debianPackage: "runc", reason: "what runs them" },
+  { program: "catatonit", debianPackage: "catatonit", reason: "what holds pods" },
+];
 const browser = { program: "chromium", debianPackage: "chromium", reason: "a browser for the tests" };
 
 /** @param {string} root */

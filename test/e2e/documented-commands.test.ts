@@ -20,6 +20,7 @@ const notRunHere = new Map([
   ["{ echo '<testsuites>'", "a step of a plan, where a Java build has left its reports"],
   ["temporal operator search-attribute", "for a Temporal that `up` did not start; a start registers these"],
   ["slsa-verifier verify-vsa", "test/integration/verify.test.ts builds this program and runs the block"],
+  ["images/build.sh", "`npm run test:images` builds by it, and needs no image registry"],
   ["grpcurl", "no registry that set-up uses has this program"],
   ["cosign verify-blob-attestation", "no registry that set-up uses has this program"],
 ]);

@@ -1,16 +1,25 @@
-import { fileURLToPath } from "node:url";
-import type { Logger, NativeConnection, WorkflowBundleWithSourceMap } from "@temporalio/worker";
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import type { Logger, NativeConnection, WorkflowBundleOption, WorkflowBundleWithSourceMap } from "@temporalio/worker";
 import { bundleWorkflowCode, Worker } from "@temporalio/worker";
 import type { ControlActivities } from "../../src/drivers/temporal/contract.ts";
 import { controlTaskQueue } from "../../src/drivers/temporal/contract.ts";
 import { traceActivities } from "../trace-activities.ts";
 
+/** Where an image has the compiled workflows; a clone has none. */
+export const builtBundle: string = join(import.meta.dirname, "workflow-bundle.js");
+
+/** The workflows for a worker: as the image was built with them, else compiled now. */
+export async function workflowsOf(logger: Logger): Promise<WorkflowBundleOption> {
+  return existsSync(builtBundle) ? { codePath: builtBundle } : await bundleWorkflows(logger);
+}
+
 /** Compiles the workflows with all they import; a Node built-in or a driver among it fails here. Takes about a second. */
 export function bundleWorkflows(logger: Logger): Promise<WorkflowBundleWithSourceMap> {
   return bundleWorkflowCode({
     logger,
-    workflowsPath: fileURLToPath(new URL("./workflows/automation-run.ts", import.meta.url)),
-    workflowInterceptorModules: [fileURLToPath(new URL("./workflows/carry-headers.ts", import.meta.url))],
+    workflowsPath: join(import.meta.dirname, "workflows", "automation-run.ts"),
+    workflowInterceptorModules: [join(import.meta.dirname, "workflows", "carry-headers.ts")],
   });
 }
 
@@ -19,7 +28,7 @@ export function createControlWorker(options: {
   readonly connection: NativeConnection;
   readonly namespace: string;
   readonly activities: ControlActivities;
-  readonly workflowBundle: WorkflowBundleWithSourceMap;
+  readonly workflowBundle: WorkflowBundleOption;
 }): Promise<Worker> {
   return Worker.create({
     ...options,

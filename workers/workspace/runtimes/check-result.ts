@@ -1,10 +1,12 @@
 import { once } from "node:events";
 import { readFile } from "node:fs/promises";
-import { join } from "node:path";
+import { extname, join } from "node:path";
 import { Worker } from "node:worker_threads";
 import { shownText } from "../../../src/text/strangers-text.ts";
 import type { Bundle } from "./runtime.ts";
 
+/** TypeScript in a clone, else compiled. */
+const threadFile = join(import.meta.dirname, `result-thread${extname(import.meta.filename)}`);
 /** For the start of the thread and for its answer, on a busy host. */
 const waitLimitMs = 60_000;
 /** CPU time of the check itself, so that a busy host makes no result wrong. */
@@ -42,7 +44,7 @@ export async function faultOfResults(
  */
 async function checkResult(schema: string, result: string): Promise<string | undefined> {
   if (Buffer.byteLength(schema) > largestSchemaBytes) return `the schema is larger than ${largestSchemaBytes} bytes`;
-  const thread = new Worker(new URL("./result-thread.ts", import.meta.url), {
+  const thread = new Worker(threadFile, {
     env: {},
     execArgv: [],
     stdout: true,

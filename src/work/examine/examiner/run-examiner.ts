@@ -1,6 +1,6 @@
 import { spawn } from "node:child_process";
+import { extname, join } from "node:path";
 import { createInterface } from "node:readline";
-import { fileURLToPath } from "node:url";
 import type { JsonValue } from "@bufbuild/protobuf";
 import { fromJson } from "@bufbuild/protobuf";
 import type { EffectivePolicyJson } from "../../../gen/automation/v1/policy_pb.ts";
@@ -61,7 +61,7 @@ const mostAnswerBytes = 16 * 1024 * 1024;
 const keptStderr = 16_000;
 const shownStderr = 500;
 const mebibyte = 1024 ** 2;
-const program = fileURLToPath(new URL("./examiner-process.ts", import.meta.url));
+const program = join(import.meta.dirname, `examiner-process${extname(import.meta.filename)}`); // TypeScript in a clone, else compiled
 const outOfMemory = /out of memory|failed to allocate|allocation failed|cannot allocate|invalid string length/i;
 
 /**

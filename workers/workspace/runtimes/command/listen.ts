@@ -1,3 +1,4 @@
+import { extname, join } from "node:path";
 import { Worker } from "node:worker_threads";
 import type { BoxOutput } from "../../sandbox/sandbox.ts";
 import type { Tell } from "../step-end.ts";
@@ -42,6 +43,8 @@ export type ToListener =
   | { readonly kind: "heard"; readonly heard: Heard };
 
 const memoryMb = 192;
+/** TypeScript in a clone, else compiled. */
+const threadFile = join(import.meta.dirname, `listen-thread${extname(import.meta.filename)}`);
 
 /**
  * Reads, cleans and redacts the output of boxes in threads of their own, so that the main thread, which sends heartbeats, stays free. Each box has one thread, which the next box reuses. A box has as many chunks on the way as it
@@ -128,7 +131,7 @@ export function createListen(): Listen {
 }
 
 function startThread(): Worker {
-  return new Worker(new URL("./listen-thread.ts", import.meta.url), {
+  return new Worker(threadFile, {
     env: {},
     execArgv: [],
     stdout: true,
