@@ -83,6 +83,7 @@ console.log(
     processes: readdirSync("/proc")
       .filter((name) => /^\d+$/.test(name))
       .map(Number),
+    processNamespace: outcome(() => readlinkSync("/proc/self/ns/pid")),
     workerEnvironment: outcome(() => readFileSync(`/proc/${workerPid}/environ`, "utf8")),
     init: {
       write: init.write,
