@@ -72,7 +72,7 @@ it("shows a run by the command line of the image", async () => {
   const listed = inContainer(automationImage, ["run", "list", "--api-url", state.api.url, "--json", ...acme], {
     flags: [`--env=AUTOMATION_TOKEN=${token}`],
   });
-  expect(objects(listed.stdout), listed.stderr).toMatchObject([{ status: "COMPLETED" }]);
+  expect(objects(listed.stdout), listed.stderr).toMatchObject([{ status: "RUN_STATUS_COMPLETED" }]);
 });
 
 it("repairs the demo's story in the image with the sandbox", async () => {

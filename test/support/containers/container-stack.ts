@@ -10,6 +10,7 @@ import {
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { parseDocument } from "yaml";
 import type { Engine } from "../../../local/engines/engine.ts";
 import { engineEnvironment, loopback } from "../../../local/engines/engine.ts";
 import type { EngineProcess, Exit } from "../../../local/engines/process.ts";
@@ -56,8 +57,9 @@ export async function startContainerStack(signal: AbortSignal): Promise<Containe
   const area = join(dir, "area");
   prepareFolder(folder);
   writeOperatorFile(folder, `http://${loopback}:${ports.scrum}`, undefined);
-  const operator = readFileSync(folder.operatorFile, "utf8").replace(/isolation: \[.*\]/, "isolation: [userns]");
-  writeFileSync(folder.operatorFile, operator);
+  const operator = parseDocument(readFileSync(folder.operatorFile, "utf8"));
+  operator.setIn(["workspaces", "isolation"], ["userns"]);
+  writeFileSync(folder.operatorFile, operator.toString());
   mkdirSync(area);
 
   const starts = Object.values(engineStarts(stack, await findEngines(findBy(signal, console.error))));
