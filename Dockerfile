@@ -31,15 +31,9 @@ COPY --from=program /opt/automation /opt/automation
 ENV NODE_ENV=production
 USER 10001:10001
 ENTRYPOINT ["node", "/opt/automation/src/cli/automation.js"]
-ARG VERSION=unknown
-ARG REVISION=unknown
-ARG CREATED=1970-01-01T00:00:00Z
 LABEL org.opencontainers.image.title="automation" \
       org.opencontainers.image.description="Event-driven, methodology-aware automation scheduler: api, dispatcher, relay, control worker, migration" \
-      org.opencontainers.image.licenses="Apache-2.0" \
-      org.opencontainers.image.version="${VERSION}" \
-      org.opencontainers.image.revision="${REVISION}" \
-      org.opencontainers.image.created="${CREATED}"
+      org.opencontainers.image.licenses="Apache-2.0"
 
 FROM automation AS automation-workspace
 USER 0
@@ -47,7 +41,7 @@ USER 0
 # hadolint ignore=DL3008
 RUN apt-get update \
  && apt-get install -y --no-install-recommends bubblewrap ca-certificates e2fsprogs git util-linux \
- && rm -rf /var/lib/apt/lists/*
+ && rm -rf /var/lib/apt/lists/* /var/cache/apt/* /var/log/*
 USER 10001:10001
 LABEL org.opencontainers.image.title="automation-workspace" \
       org.opencontainers.image.description="Workspace worker of the automation scheduler: does the work of runs in boxes"

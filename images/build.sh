@@ -18,11 +18,11 @@ if [ "$builder" = buildah ]; then set -- --layers "$@"; fi
 
 build() {
   "$builder" build "$@" \
-    --build-arg "VERSION=$version" \
-    --build-arg "REVISION=$(git rev-parse HEAD)" \
-    --build-arg "CREATED=$(git log -1 --format=%cI)" \
+    --label "org.opencontainers.image.version=$version" \
+    --label "org.opencontainers.image.revision=$(git rev-parse HEAD)" \
+    --label "org.opencontainers.image.created=$(git log -1 --format=%cI)" \
     .
 }
 build "$@" --target automation --tag "automation:$tag"
 build "$@" --target automation-workspace --tag "automation-workspace:$tag"
-build "$@" --target sbom --output "type=local,dest=sbom"
+build "$@" --target sbom --build-arg "VERSION=$version" --output "type=local,dest=sbom"

@@ -39,7 +39,7 @@ describe.each(Object.entries(images))("%s", (name, image) => {
     expect({ User, Entrypoint, Cmd }).toEqual({
       User: "10001:10001",
       Entrypoint: ["node", "/opt/automation/src/cli/automation.js"],
-      Cmd: null,
+      Cmd: undefined,
     });
   });
 

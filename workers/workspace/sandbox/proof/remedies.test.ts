@@ -7,6 +7,7 @@ const plain: Machine = {
   maxUserNamespaces: "15000",
   apparmorRestricts: undefined,
   isInPod: false,
+  isInContainer: false,
 };
 const refused = "bwrap: No permissions to create new namespace, likely because the kernel does not allow it";
 
@@ -22,6 +23,7 @@ describe("the remedy of a box that can't start", () => {
     ],
     ["a pod", refused, { isInPod: true, apparmorRestricts: "1" }, "hostUsers: false"],
     ["a pod's masked proc", "bwrap: Can't mount proc on /newroot/proc", { isInPod: true }, "procMount: Unmasked"],
+    ["a container", "bwrap: Can't set hostname to box", { isInContainer: true }, "--security-opt unmask=ALL"],
     ["a run area in a home", "bwrap: Can't find source path /home/ada/x: Permission denied", {}, "/var/tmp"],
     ["an old bubblewrap", "bwrap: Unknown option --disable-userns", {}, "bubblewrap 0.8"],
   ])("names %s", (_, stderr, machine, remedy) => {

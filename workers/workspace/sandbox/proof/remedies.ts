@@ -1,4 +1,4 @@
-import { readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 
 /** Settings of the machine on which a remedy depends. */
 export interface Machine {
@@ -9,6 +9,8 @@ export interface Machine {
   /** Of `kernel.apparmor_restrict_unprivileged_userns`. */
   readonly apparmorRestricts: string | undefined;
   readonly isInPod: boolean;
+  /** Of podman or Docker. */
+  readonly isInContainer: boolean;
 }
 
 const packages: Record<string, string> = {
@@ -44,6 +46,12 @@ export function remedyOfStart(stderr: string, machine: Machine): string {
     return (
       "in a pod, boxes need `hostUsers: false`, `procMount: Unmasked`, a Localhost seccomp profile that allows namespaces and AppArmor Unconfined; " +
       "else run the workspace worker on a machine or in a virtual machine of its own"
+    );
+  }
+  if (machine.isInContainer) {
+    return (
+      "in a container, boxes need a `/proc` without masks and the calls that make namespaces: " +
+      "`--security-opt unmask=ALL` (Docker: `systempaths=unconfined`) and `--security-opt seccomp=unconfined`"
     );
   }
   if (machine.apparmorRestricts === "1") {
@@ -90,5 +98,6 @@ export function thisMachine(): Machine {
     maxUserNamespaces: setting("user/max_user_namespaces"),
     apparmorRestricts: setting("kernel/apparmor_restrict_unprivileged_userns"),
     isInPod,
+    isInContainer: ["/run/.containerenv", "/.dockerenv"].some((file) => existsSync(file)),
   };
 }
