@@ -8,6 +8,7 @@ import { definedMetrics, prometheusName } from "../src/telemetry/instruments.ts"
 import "../src/telemetry/metrics/all-metrics.ts";
 import { findPromtool } from "../test/support/engines/promtool/promtool.ts";
 import { findBy } from "../test/support/probes/find.ts";
+import { inlineCodeOf } from "../test/support/probes/pages.ts";
 import { toGrafana } from "./dashboard.ts";
 import { dashboards } from "./dashboards/all-dashboards.ts";
 import { nodeMetrics, temporalFailureMetrics, temporalMetrics } from "./foreign-metrics.ts";
@@ -28,6 +29,16 @@ const queries = dashboards.flatMap(({ name, rows }) =>
       queries.map(({ expr }) => ({ at: `${name}: ${title}`, expr: filled(expr) })),
     ),
   ),
+);
+
+/** Code in the text of a runbook that reads metrics, whole queries and names alike. */
+const runbookQueries = globSync("docs/operating/runbooks/*.md", { cwd: join(chart, "..", "..") }).flatMap((page) =>
+  inlineCodeOf(page)
+    .filter((code) =>
+      /\b(namespace:)?(automation|rpc_server|db_client|messaging|process|nodejs|temporal)_\w/.test(code),
+    )
+    .filter((code) => !/^(npx|kubectl|select|temporal) /.test(code))
+    .map((expr) => ({ at: page, expr })),
 );
 
 /** Grafana's variables, as Grafana would fill them. */
@@ -97,9 +108,10 @@ it("the chart has these dashboards, and no other", () => {
   expect(files.toSorted()).toEqual(dashboards.map(({ name }) => `${name}.json`).toSorted());
 });
 
-it("Prometheus accepts every query of the dashboards", async () => {
+it("Prometheus accepts every query of the dashboards and the runbooks", async () => {
   const file = join(scratch, "queries.yaml");
-  const recorded = queries.map(({ expr }, index) => ({ record: `query:${index}`, expr }));
+  expect(runbookQueries.length).toBeGreaterThan(3 * 20);
+  const recorded = [...queries, ...runbookQueries].map(({ expr }, index) => ({ record: `query:${index}`, expr }));
   writeFileSync(file, stringify({ groups: [{ name: "queries", rules: recorded }] }));
   const told = await runProgram([promtool, "check", "rules", file], {
     limitMs: 60_000,
@@ -108,14 +120,15 @@ it("Prometheus accepts every query of the dashboards", async () => {
   expect(told).toMatchObject({ code: 0 });
 });
 
-it.each([...queries, ...rules.map(({ expr, ...rest }) => ({ at: JSON.stringify(rest).slice(0, 80), expr }))])(
-  "$at names metrics that there are",
-  ({ expr }) => {
-    const named = metricsOf(expr);
-    expect(named).not.toEqual([]);
-    expect(named.filter((name) => !known.has(name))).toEqual([]);
-  },
-);
+it.each([
+  ...queries,
+  ...runbookQueries,
+  ...rules.map(({ expr, ...rest }) => ({ at: JSON.stringify(rest).slice(0, 80), expr })),
+])("$at names metrics that there are", ({ expr }) => {
+  const named = metricsOf(expr);
+  expect(named).not.toEqual([]);
+  expect(named.filter((name) => !known.has(name))).toEqual([]);
+});
 
 it("every foreign metric that is listed is read", () => {
   const read = new Set([...queries, ...rules].flatMap(({ expr }) => metricsOf(expr)));
