@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
@@ -13,6 +13,7 @@ const asked = [
   "--context",
   "{scrum: {product: webshop, sprint: S-7, backlogItems: [PBI-50]}}",
 ];
+const sample = JSON.parse(readFileSync("examples/demo/event.json", "utf8"));
 let stack: RunningStack;
 let scratch: string;
 
@@ -32,6 +33,27 @@ function file(name: string, text: string): string {
   writeFileSync(path, text);
   return path;
 }
+
+describe("an event published on the command line", () => {
+  const publish = (...more: string[]) => here("event", "publish", "-f", "examples/demo/event.json", "--watch", ...more);
+
+  it("has its run watched to the end", async () => {
+    const published = await publish("--id", "probe-1", "--json");
+    expect({ code: published.code, stderr: published.stderr }).toEqual({ code: 0, stderr: "" });
+    const events = objects<{ status?: { status: string } }>(published.stdout);
+    expect(events.at(-1)?.status?.status).toBe("RUN_STATUS_COMPLETED");
+  });
+
+  it("that asks for no run says why, and fails", async () => {
+    const event = file(
+      "unknown-profile.json",
+      JSON.stringify({ ...sample, data: { ...sample.data, profile: { id: "nobody" } } }),
+    );
+    const published = await publish("--file", event, "--id", "probe-2");
+    expect(published.code).toBe(1);
+    expect(published.stderr).toMatch(/event probe-2 is rejected: .*nobody/);
+  });
+});
 
 describe("a run asked for on the command line", () => {
   it("is watched to its end, and described with verdict and hand-offs", async () => {

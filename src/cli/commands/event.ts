@@ -1,20 +1,33 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import type { JsonObject } from "@bufbuild/protobuf";
+import { toJson } from "@bufbuild/protobuf";
 import type { Command } from "commander";
 import { Option } from "commander";
+import type { ApiClient } from "../../client/api-client.ts";
+import { RequestDeliverySchema } from "../../gen/workflows_runtime/v1/delivery_pb.ts";
+import { withApi } from "../ask/call-api.ts";
 import type { ScopeOptions } from "../ask/scope.ts";
-import { requireTenant, withTenant } from "../ask/scope.ts";
+import { requireTenant, withScope } from "../ask/scope.ts";
 import { CliError } from "../cli-error.ts";
+import { untilInterrupted } from "../interrupt.ts";
 import { loadLocalPart } from "../local-part.ts";
 import { readDocuments } from "../read/read-documents.ts";
+import { reasonText } from "../show/event-lines.ts";
+import { shortName } from "../show/output.ts";
 import { jsonText, print } from "../show/terminal.ts";
 import { commandLine } from "../usage/command-line.ts";
 
-interface PublishOptions extends Pick<ScopeOptions, "tenant" | "org" | "state" | "json"> {
+/** Time for an event to get its disposition, and between two looks. */
+const dispositionWithinMs = 60_000;
+const lookAgainMs = 250;
+
+interface PublishOptions extends ScopeOptions {
   file: string;
   brokers?: string;
   topic: string;
   source?: string;
   id?: string;
+  watch?: boolean;
 }
 
 /** `automation event publish`: asks for a run as a methodology service does. */
@@ -27,9 +40,8 @@ export function define(event: Command): void {
     .option("--topic <topic>", "Kafka topic", "automation.run.requested")
     .option("--source <uri>", "source, in place of the file's")
     .option("--id <id>", "event id, in place of the file's")
-    .option("--state <dir>", "folder of the local stack; else .automation upwards from here, else the clone's")
-    .option("--json", "print JSON");
-  withTenant(command).action(publish);
+    .option("--watch", "follow the run that it asks for until it ends; exit 0 when it COMPLETED, else 1");
+  withScope(command).action(publish);
 }
 
 async function publish(options: PublishOptions): Promise<void> {
@@ -52,10 +64,11 @@ async function publish(options: PublishOptions): Promise<void> {
   } finally {
     await sink.close();
   }
-  const { ce_id: id, ce_source: source } = record.headers;
+  const { ce_id: id = "", ce_source: source } = record.headers;
+  if (options.watch) return await watchRunOf(id, options);
   if (options.json) print(jsonText({ topic: options.topic, id, source, ...scope }));
   else {
-    const asked = ["--event-id", id ?? ""];
+    const asked = ["--event-id", id];
     print(`published event ${id} of ${source} to ${options.topic}; what became of it:`);
     print(`  ${commandLine(["request", "list", ...asked], scope, stateDir)}`);
     print(
@@ -64,6 +77,34 @@ async function publish(options: PublishOptions): Promise<void> {
     print(`  ${commandLine(["request", "list", ...asked], { ...scope, org: "*" }, stateDir)}`);
     print(`  ${commandLine(["delivery", "list", ...asked], undefined, stateDir)}`);
   }
+}
+
+/** Waits for the disposition of an event, then follows its run. */
+async function watchRunOf(eventId: string, options: PublishOptions): Promise<void> {
+  await withApi(options, "viewer", async (api, { json }) => {
+    const delivery = await untilInterrupted((signal) => dispositionOf(api, eventId, signal));
+    if (delivery === undefined) return;
+    const { disposition, runId, reasons = [] } = toJson(RequestDeliverySchema, delivery);
+    if (runId === undefined) {
+      const why = reasons.map(reasonText).join("; ") || "it gives no reason";
+      throw new CliError(1, `event ${eventId} is ${shortName(disposition, "DISPOSITION_").toLowerCase()}: ${why}`);
+    }
+    const { watchRun } = await import("./run-watch.ts");
+    await watchRun(api, runId, 0n, json);
+  });
+}
+
+/** @throws CliError 1 when the event gets no disposition in this tenant and org */
+async function dispositionOf(api: ApiClient, eventId: string, signal: AbortSignal) {
+  const until = performance.now() + dispositionWithinMs;
+  while (performance.now() < until) {
+    const { deliveries } = await api.requests.listRunRequests({ eventId, pageSize: 1 }, { signal });
+    if (deliveries[0] !== undefined) return deliveries[0];
+    await sleep(lookAgainMs, undefined, { signal });
+  }
+  const remedy =
+    "see whether the dispatcher is ready, and whether the operator file binds its source to this tenant and org";
+  throw new CliError(1, `event ${eventId} has no disposition here after ${dispositionWithinMs / 1_000} s; ${remedy}`);
 }
 
 function readEvent(file: string): JsonObject {
