@@ -16,6 +16,8 @@ export interface GoBuild {
   dir: string;
   step: (text: string) => void;
   signal: AbortSignal;
+  /** In place of those of `goBuild`. */
+  flags?: readonly string[] | undefined;
 }
 
 /** A build uses all cores and the results of earlier ones: one at a time is faster than in parallel. */
@@ -32,7 +34,7 @@ export async function buildWithGo(build: GoBuild): Promise<void> {
   await own;
 }
 
-async function buildNow({ engine, moduleDir, dir, step, signal }: GoBuild): Promise<void> {
+async function buildNow({ engine, moduleDir, dir, step, signal, flags = [] }: GoBuild): Promise<void> {
   const go = await requireGo(engine, moduleDir, signal);
   // Temporary files of a killed Go are in the folder that is removed.
   const env = goEnvironment(dir);
@@ -40,15 +42,16 @@ async function buildNow({ engine, moduleDir, dir, step, signal }: GoBuild): Prom
     const killable = ["setpriv", "--pdeathsig", "KILL", go, ...argv];
     return await runProgram(killable, { cwd: moduleDir, env, limitMs: 30 * 60_000, onLine, signal });
   };
+  const what = [...goBuild.slice(0, -1), ...flags, ...goBuild.slice(-1)];
   let fetched = 0;
   const packages = new Set<string>();
-  const listed = await run(["list", "-deps", ...goBuild], (line) => {
+  const listed = await run(["list", "-deps", ...what], (line) => {
     if (line.startsWith("go: downloading ")) step(`${++fetched} modules fetched`);
     else packages.add(line);
   });
   if (listed.code !== 0) throw new Error(listed.stderr || `go list ended with ${listed.code}`);
   let compiled = 0;
-  const built = await run(["build", "-v", "-o", join(dir, engine), ...goBuild], (line) => {
+  const built = await run(["build", "-v", "-o", join(dir, engine), ...what], (line) => {
     if (packages.has(line)) step(`${++compiled} of ${packages.size} packages compiled`);
   });
   if (built.code === 0) return;
