@@ -23,6 +23,7 @@ export default defineConfig({
             "test/architecture.test.ts",
             "test/expressions.test.ts",
             "test/pages.test.ts",
+            "test/chart/values-page.test.ts",
           ],
           testTimeout: 60_000,
         },
@@ -33,6 +34,7 @@ export default defineConfig({
       onEngines("e2e"), // a stack each, on ports of its own
       onEngines("faults"),
       onEngines("images", "test/support/containers/project-images.ts"), // `npm run test:images`
+      { test: { name: "chart", include: ["test/chart/install.test.ts"], testTimeout: 900_000 } }, // a cluster of its own
     ],
   },
 });

@@ -79,6 +79,7 @@ await check("types of the workflows", node, [bin("tsc"), "--noEmit", "-p", "work
 await check("proto lint", bin("buf"), ["lint"]);
 await check("proto format", bin("buf"), ["format", "--diff", "--exit-code", "proto"]);
 await check("generated code", node, ["test/generated-code.mjs"]);
+await check("chart", "charts/validate.sh", []);
 await suite("without engines", ["unit", "replay"]);
 // One after the other, the longest file of each would leave the machine idle at its end.
 await suite("on engines", ["faults", "e2e", "integration", "workspace"]);

@@ -22,6 +22,16 @@ const notRunHere = new Map([
   ["slsa-verifier verify-vsa", "test/integration/verify.test.ts builds this program and runs the block"],
   ["images/build.sh", "`npm run test:images` builds by it, and needs no image registry"],
   ["grpcurl", "no registry that set-up uses has this program"],
+  ...[
+    "kubectl create namespace",
+    "ADMIN_URL=",
+    "openssl genpkey",
+    "ACCESS_KEY=",
+    "SCRUM_TOKEN=",
+    "VIEWER_TOKEN=",
+    "helm install",
+    "helm upgrade",
+  ].map((begin) => [begin, "test/chart/install.test.ts runs the block, on a cluster"] as const),
   ["cosign verify-blob-attestation", "no registry that set-up uses has this program"],
 ]);
 /** What the commands of a page print beside much else, each at least once. */

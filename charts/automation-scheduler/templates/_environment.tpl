@@ -1,0 +1,45 @@
+{{- define "automation.environment.common" -}}
+- name: AUTOMATION_LOG_LEVEL
+  value: {{ .Values.logLevel }}
+{{- with .Values.telemetry.otlpEndpoint }}
+- name: OTEL_EXPORTER_OTLP_ENDPOINT
+  value: {{ . | quote }}
+- name: OTEL_EXPORTER_OTLP_PROTOCOL
+  value: {{ $.Values.telemetry.otlpProtocol }}
+- name: OTEL_METRICS_EXPORTER
+  value: {{ $.Values.telemetry.metricsExporter }}
+{{- end }}
+{{- end }}
+
+{{- define "automation.environment.kafka" -}}
+- name: AUTOMATION_KAFKA_BROKERS
+  value: {{ join "," .Values.kafka.brokers | quote }}
+- name: AUTOMATION_KAFKA_CLUSTER
+  value: {{ .Values.kafka.cluster | quote }}
+{{- end }}
+
+{{- define "automation.environment.temporal" -}}
+- name: AUTOMATION_TEMPORAL_ADDRESS
+  value: {{ .Values.temporal.address | quote }}
+- name: AUTOMATION_TEMPORAL_NAMESPACE
+  value: {{ .Values.temporal.namespace | quote }}
+{{- end }}
+
+{{- define "automation.environment.objectStore" -}}
+- name: AUTOMATION_S3_ENDPOINT
+  value: {{ .Values.objectStore.endpoint | quote }}
+- name: AUTOMATION_S3_REGION
+  value: {{ .Values.objectStore.region | quote }}
+- name: AUTOMATION_S3_BUCKET
+  value: {{ .Values.objectStore.bucket | quote }}
+{{- include "automation.secretVariable" (dict "root" . "secret" "objectStore" "key" "accessKeyId" "variable" "AUTOMATION_S3_ACCESS_KEY_ID") }}
+{{- include "automation.secretVariable" (dict "root" . "secret" "objectStore" "key" "secretAccessKey" "variable" "AUTOMATION_S3_SECRET_ACCESS_KEY") }}
+{{- end }}
+
+{{- define "automation.environment.worker" -}}
+{{ include "automation.environment.temporal" . }}
+- name: AUTOMATION_API_URL
+  value: {{ include "automation.apiUrl" . | quote }}
+- name: AUTOMATION_TOKEN_FILE
+  value: /etc/automation/worker-token/token
+{{- end }}

@@ -1,0 +1,50 @@
+{{/* The name of a Secret. Arguments: root, secret. */}}
+{{- define "automation.secretName" -}}
+{{- $own := index .root.Values.secrets .secret }}
+{{- if $own.existingSecret }}{{ $own.existingSecret }}
+{{- else }}{{ include "automation.fullname" .root }}-{{ kebabcase .secret }}{{ end }}
+{{- end }}
+
+{{/* Which Secrets the enabled processes read. */}}
+{{- define "automation.secretsInUse" -}}
+{{- $v := .Values }}
+{{- $used := list }}
+{{- if or $v.api.enabled $v.dispatcher.enabled $v.relay.enabled }}{{ $used = append $used "database" }}{{ end }}
+{{- if $v.migration.enabled }}{{ $used = append $used "migration" }}{{ end }}
+{{- if or $v.api.enabled $v.migration.enabled }}{{ $used = append $used "objectStore" }}{{ end }}
+{{- if $v.api.enabled }}{{ $used = append $used "signing" }}{{ end }}
+{{- if or $v.workerControl.enabled $v.workerWorkspace.enabled }}{{ $used = append $used "workerToken" }}{{ end }}
+{{- if and $v.api.enabled (or $v.secrets.methodologyTokens.existingSecret $v.secrets.methodologyTokens.remoteKey) }}{{ $used = append $used "methodologyTokens" }}{{ end }}
+{{- join "," $used }}
+{{- end }}
+
+{{/* "true" unless this one comes another way than by a Secret of this chart's values. Arguments: root, secret. */}}
+{{- define "automation.hasSecret" -}}
+{{- or (ne .root.Values.secrets.provider "none") (ne (index .root.Values.secrets .secret "existingSecret") "") }}
+{{- end }}
+
+{{/* A variable out of a Secret, if there is one. Arguments: root, secret, key, variable. */}}
+{{- define "automation.secretVariable" -}}
+{{- if eq (include "automation.hasSecret" .) "true" }}
+- name: {{ .variable }}
+  valueFrom:
+    secretKeyRef:
+      name: {{ include "automation.secretName" . }}
+      key: {{ index .root.Values.secrets .secret "keys" .key }}
+{{- end }}
+{{- end }}
+
+{{/* A volume of a Secret, which follows its changes. Arguments: root, secret, files (key: file; optional), mode (optional). */}}
+{{- define "automation.secretVolume" -}}
+- name: {{ kebabcase .secret }}
+  secret:
+    secretName: {{ include "automation.secretName" . }}
+    defaultMode: 0440
+    {{- with .files }}
+    items:
+      {{- range $key, $file := . }}
+      - key: {{ index $.root.Values.secrets $.secret "keys" $key }}
+        path: {{ $file }}
+      {{- end }}
+    {{- end }}
+{{- end }}

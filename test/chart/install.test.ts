@@ -1,0 +1,219 @@
+import { spawnSync } from "node:child_process";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { waitUntil } from "../../local/engines/wait-until.ts";
+import { findChartTools } from "../support/engines/chart/chart-tools.ts";
+import type { Cluster } from "../support/engines/chart/cluster.ts";
+import { startCluster } from "../support/engines/chart/cluster.ts";
+import { findKubernetesSchemas } from "../support/engines/chart/kubernetes-schemas.ts";
+import { clone, shell } from "../support/engines/stack.ts";
+import { findBy } from "../support/probes/find.ts";
+import { blocksOf, saveFilesOf, textOf } from "../support/probes/pages.ts";
+
+/**
+ * Follows docs/operating/install.md, block by block, on a real API server with Pod Security enforced, real controllers and a real scheduler. Nodes and what runs on them are played by kwok.
+ */
+const page = "docs/operating/install.md";
+const chart = "charts/automation-scheduler";
+const release = "automation-scheduler";
+const signal = AbortSignal.timeout(40 * 60_000);
+
+let cluster: Cluster;
+let folder: string;
+let tools: string;
+
+beforeAll(async () => {
+  tools = await findChartTools(findBy(signal, console.error));
+  cluster = await startCluster(["a", "b", "c"], signal);
+  const { crds } = await findKubernetesSchemas(findBy(signal, console.error));
+  await cluster.kubectl("apply", "--server-side", "--filename", crds);
+  folder = mkdtempSync(join(tmpdir(), "automation-install-"));
+  saveFilesOf(page, folder);
+  // the page's paths begin in the clone; what it writes does not go there
+  for (const name of ["charts", "examples"]) spawnSync("ln", ["-s", join(clone, name), folder]);
+}, 40 * 60_000);
+afterAll(async () => {
+  await cluster?.stop();
+  if (folder !== undefined) rmSync(folder, { recursive: true, force: true });
+});
+
+const run = async (text: string) => {
+  const settings = `export KUBECONFIG='${cluster.kubeconfig}' PATH="${tools}:$PATH" HOME='${folder}'`;
+  return await shell(`set -eu\n${settings}\n${text}`, folder);
+};
+/** Runs the commands of the page below a heading. */
+async function follow(heading: string): Promise<string> {
+  const blocks = blocksOf(page).filter(({ language, line }) => language === "sh" && headingAt(line) === heading);
+  expect(blocks, heading).not.toHaveLength(0);
+  let printed = "";
+  for (const { text, line } of blocks) {
+    const { code, stdout, stderr } = await run(text);
+    expect({ at: `${page}:${line}`, code, stdout, stderr }).toMatchObject({ code: 0 });
+    printed += stdout;
+  }
+  return printed;
+}
+const headingAt = (line: number): string =>
+  textOf(page)
+    .split("\n")
+    .slice(0, line)
+    .findLast((each) => each.startsWith("## "))
+    ?.slice(3) ?? "";
+const json = async <T>(...args: string[]): Promise<T> => JSON.parse(await cluster.kubectl(...args, "--output=json"));
+
+interface Pods {
+  readonly items: readonly {
+    readonly metadata: { readonly name: string };
+    readonly status: { readonly phase: string };
+  }[];
+}
+const podsOf = async (component: string, namespace = "automation"): Promise<string[]> => {
+  const selector = `app.kubernetes.io/component=${component}`;
+  const { items } = await json<Pods>("get", "pods", "--namespace", namespace, "--selector", selector);
+  return items.map(({ metadata }) => metadata.name).toSorted();
+};
+const evict = async (pod: string): Promise<void> => {
+  const eviction = { apiVersion: "policy/v1", kind: "Eviction", metadata: { name: pod, namespace: "automation" } };
+  writeFileSync(join(folder, "eviction.json"), JSON.stringify(eviction));
+  const path = `/api/v1/namespaces/automation/pods/${pod}/eviction`;
+  await cluster.kubectl("create", "--raw", path, "--filename", join(folder, "eviction.json"));
+};
+const available = ["wait", "deployments", "--all", "--for=condition=Available", "--timeout=120s"];
+
+describe("the page", () => {
+  it("installs every process, in two namespaces, after the migration", async () => {
+    await follow("1. Namespaces");
+    await follow("2. Secrets");
+    await follow("4. Install");
+    await cluster.kubectl(...available, "--namespace", "automation");
+    await cluster.kubectl(...available, "--namespace", "automation-workspace");
+    for (const component of ["api", "dispatcher", "relay", "worker-control"])
+      expect(await podsOf(component), component).toHaveLength(2);
+    expect(await podsOf("worker-workspace", "automation-workspace")).toHaveLength(1);
+    const job = ["--namespace", "automation", "job/automation-scheduler-migrate"];
+    expect(await cluster.kubectl("get", ...job, "--output=jsonpath={.status.succeeded}")).toBe("1");
+  });
+
+  it("has pods spread over nodes, and the one of the boxes let in only where it is meant to be", async () => {
+    const { items } = await json<{ items: { spec: { nodeName: string } }[] }>(
+      "get",
+      "pods",
+      "--namespace=automation",
+      "--selector=app.kubernetes.io/component=api",
+    );
+    expect(new Set(items.map(({ spec }) => spec.nodeName)).size).toBe(2);
+    const deployment = await json<{ metadata: object; spec: { template: { metadata: object; spec: object } } }>(
+      "get",
+      "deployment/automation-scheduler-worker-workspace",
+      "--namespace=automation-workspace",
+    );
+    const { spec } = deployment.spec.template;
+    const pod = { apiVersion: "v1", kind: "Pod", metadata: { name: "misplaced", namespace: "automation" }, spec };
+    writeFileSync(join(folder, "misplaced.json"), JSON.stringify(pod));
+    await expect(cluster.kubectl("create", "--filename", join(folder, "misplaced.json"))).rejects.toThrow(
+      /violates PodSecurity "restricted:latest".*seccompProfile/,
+    );
+  });
+
+  it("sends one event, and waits for the end of what it asks for", async () => {
+    const probe = ["pod/automation-scheduler-probe", "--namespace=automation"];
+    const phase = () =>
+      cluster.kubectl("get", ...probe, "--output=jsonpath={.status.phase}").catch(() => "none so far");
+    const ending = waitUntil("the probe's pod", async () => (await phase()) === "Running", {
+      limitMs: 300_000,
+      everyMs: 250,
+      signal,
+    }).then(async () => {
+      expect(await cluster.kubectl("get", ...probe, "--output=jsonpath={.spec.containers[0].args}")).toContain(
+        "--watch",
+      );
+      await cluster.kubectl(
+        "patch",
+        ...probe,
+        "--subresource=status",
+        "--type=merge",
+        '--patch={"status":{"phase":"Succeeded"}}',
+      );
+    });
+    const [printed] = await Promise.all([follow("5. Send one event"), ending]);
+    expect(printed).toMatch(/TEST SUITE: +automation-scheduler-probe[\s\S]*Phase: +Succeeded/);
+  });
+
+  it("keeps one of two pods while nodes are drained", async () => {
+    await cluster.kubectl("cordon", "a", "b", "c");
+    const [first = "", second = ""] = await podsOf("api");
+    await evict(first);
+    await expect(evict(second)).rejects.toThrow(/Cannot evict pod as it would violate the pod's disruption budget/);
+    await cluster.kubectl("uncordon", "a", "b", "c");
+    await cluster.kubectl(...available, "--namespace", "automation");
+  });
+
+  it("restarts what reads the operator file when that changes, and nothing else", async () => {
+    const revisions = async () => {
+      const { items } = await json<{ items: { metadata: { name: string; annotations: Record<string, string> } }[] }>(
+        "get",
+        "deployments",
+        "--namespace=automation",
+      );
+      return Object.fromEntries(
+        items.map(({ metadata }) => [
+          metadata.name.replace(`${release}-`, ""),
+          metadata.annotations["deployment.kubernetes.io/revision"],
+        ]),
+      );
+    };
+    const before = await revisions();
+    const upgraded = await run(
+      `helm upgrade ${release} ${chart} --namespace automation --values automation-values.yaml --set 'operator.config.roles={developer}' --wait --timeout 5m`,
+    );
+    expect(upgraded).toMatchObject({ code: 0 });
+    const after = await revisions();
+    const restarted = Object.keys(after).filter((name) => after[name] !== before[name]);
+    expect(restarted.toSorted()).toEqual(["api", "dispatcher"]);
+  });
+
+  it("upgrades, goes back and is removed, with nothing left but what it does not own", async () => {
+    await follow("Upgrade, go back, remove");
+    const kinds = "deployments,services,configmaps,serviceaccounts,networkpolicies,poddisruptionbudgets";
+    for (const namespace of ["automation", "automation-workspace"]) {
+      const left = await cluster.kubectl("get", kinds, "--namespace", namespace, "--output=name");
+      const foreign =
+        /configmap\/kube-root-ca.crt|serviceaccount\/default|serviceaccount\/automation-scheduler-migrate|configmap\/automation-scheduler-probe/;
+      expect(left.split("\n").filter((name) => name !== "" && !foreign.test(name))).toEqual([]);
+    }
+    const secrets = await cluster.kubectl("get", "secrets", "--namespace=automation", "--output=name");
+    expect(secrets).toContain("secret/automation-signing");
+  });
+});
+
+describe("an upgrade", () => {
+  it("goes from the chart as it was first committed to this one", async () => {
+    const added = spawnSync("git", ["log", "--diff-filter=A", "--format=%H", "--", `${chart}/Chart.yaml`], {
+      cwd: clone,
+    });
+    const first = added.stdout.toString().trim().split("\n").at(-1) ?? "";
+    expect(first).toMatch(/^[0-9a-f]{40}$/);
+    const lines = [
+      `mkdir first && git -C ${clone} archive ${first} ${chart} | tar -x -C first`,
+      `helm install ${release} first/${chart} --namespace automation --values first/${chart}/ci/minimal-values.yaml --wait --timeout 5m`,
+      `helm upgrade ${release} ${chart} --namespace automation --values ${chart}/ci/minimal-values.yaml --wait --timeout 5m`,
+      `helm uninstall ${release} --namespace automation --wait`,
+    ];
+    expect(await run(lines.join("\n"))).toMatchObject({ code: 0 });
+  });
+});
+
+describe.each(["production", "gitops", "no-crds", "keda", "external-secrets"])("values %s", (name) => {
+  it("are taken by the API server", async () => {
+    const { code, stdout, stderr } = await run(
+      [
+        `helm template ${release} ${chart} --namespace automation --values ${chart}/ci/${name}-values.yaml --no-hooks > ${name}.yaml`,
+        `if grep -q 'kind: Namespace' ${name}.yaml; then kubectl create namespace automation-boxes; fi`,
+        `kubectl apply --server-side --dry-run=server --filename ${name}.yaml`,
+      ].join("\n"),
+    );
+    expect({ code, stdout, stderr }).toMatchObject({ code: 0 });
+  });
+});
