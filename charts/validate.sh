@@ -4,6 +4,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 export PATH="$PWD/node_modules/.bin:$PATH"
+[ -x node_modules/.bin/node ] || { echo "packages are missing; run: npm ci"; exit 1; }
 chart=charts/automation-scheduler
 found=$(node test/support/engines/chart/print-chart-tools.ts | tail -1)
 export PATH="${found% *}:$PATH"

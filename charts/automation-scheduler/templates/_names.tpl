@@ -74,8 +74,7 @@ annotations:
 {{- end }}
 
 {{- define "automation.apiUrl" -}}
-{{- if .Values.api.enabled }}http://{{ include "automation.fullname" . }}-api.{{ .Release.Namespace }}.svc:{{ .Values.api.port }}
-{{- else }}{{ .Values.api.externalUrl }}{{ end }}
+{{ .Values.api.externalUrl | default (printf "http://%s-api.%s.svc:%v" (include "automation.fullname" .) .Release.Namespace .Values.api.port) }}
 {{- end }}
 
 {{/* The port of a URL or HOST:PORT. */}}
