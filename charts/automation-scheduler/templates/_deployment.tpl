@@ -164,6 +164,7 @@ capabilities:
 - name: operator
   configMap:
     name: {{ include "automation.operatorConfigMap" . }}
+    optional: false
 {{- end }}
 
 {{- define "automation.operatorMount" -}}

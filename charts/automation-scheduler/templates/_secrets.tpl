@@ -40,6 +40,7 @@
   secret:
     secretName: {{ include "automation.secretName" . }}
     defaultMode: 0440
+    optional: false
     {{- with .files }}
     items:
       {{- range $key, $file := . }}

@@ -9,7 +9,7 @@ import { pinnedVersion } from "../../../../local/engines/programs.ts";
 interface ToolsModule {
   readonly engine: string;
   /** Folder here with the `go.mod` that names the tools. */
-  readonly folder: "tools" | "score" | "cluster";
+  readonly folder: "tools" | "score" | "cluster" | "nodes";
   /** The module whose version stands for all of them. */
   readonly pinned: RegExp;
   readonly duration: string;
@@ -47,7 +47,19 @@ export const findKubeScore = (find: Find): Promise<string> =>
     find,
   );
 
-/** `kube-apiserver`, `kube-controller-manager`, `kube-scheduler`, and `kwok`, which plays the nodes. @returns their folder. @throws EngineError */
+/** `kwok`, which plays nodes; it does not build with the same libraries as the cluster. @returns its folder. @throws EngineError */
+export const findKwok = (find: Find): Promise<string> =>
+  findTools(
+    {
+      engine: "kwok",
+      folder: "nodes",
+      pinned: /sigs\.k8s\.io\/kwok v(\S+)/,
+      duration: "about 2 minutes on two cores",
+    },
+    find,
+  );
+
+/** `kube-apiserver`, `kube-controller-manager`, `kube-scheduler`. @returns their folder. @throws EngineError */
 export function findClusterPrograms(find: Find): Promise<string> {
   const [, version = ""] = /k8s\.io\/kubernetes v(\S+)/.exec(goModOf("cluster")) ?? [];
   return findTools(

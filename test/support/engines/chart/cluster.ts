@@ -10,7 +10,7 @@ import { runProgram } from "../../../../local/engines/run-program.ts";
 import { answers, startEngine } from "../../../../local/engines/start.ts";
 import { findBy } from "../../probes/find.ts";
 import { freePorts } from "../free-ports.ts";
-import { findClusterPrograms } from "./chart-tools.ts";
+import { findClusterPrograms, findKwok } from "./chart-tools.ts";
 
 const token = "of-the-administrator";
 const startsIn = 3 * 60_000;
@@ -40,7 +40,8 @@ export async function startCluster(nodes: readonly string[], signal: AbortSignal
     "to talk to it",
     "install it: `apt-get install kubernetes-client`",
   );
-  const programs = await findClusterPrograms(findBy(signal, console.error));
+  const find = findBy(signal, console.error);
+  const [programs, kwok] = await Promise.all([findClusterPrograms(find), findKwok(find)]);
   const dir = mkdtempSync(join(tmpdir(), "automation-cluster-"));
   const at = (name: string) => join(dir, name);
   const running: EngineProcess[] = [];
@@ -137,7 +138,7 @@ export async function startCluster(nodes: readonly string[], signal: AbortSignal
       "kwok",
       kwokPort,
       [
-        join(programs, "kwok"),
+        join(kwok, "kwok"),
         `--kubeconfig=${kubeconfig}`,
         "--manage-all-nodes",
         `--server-address=${loopback}:${kwokPort}`,
