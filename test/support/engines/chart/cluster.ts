@@ -104,6 +104,7 @@ export async function startCluster(nodes: readonly string[], signal: AbortSignal
         `--service-account-key-file=${at("accounts.pem")}`,
         `--service-account-signing-key-file=${at("accounts.pem")}`,
         "--service-cluster-ip-range=10.96.0.0/16",
+        "--allow-privileged", // Pod Security decides, by namespace
         "--feature-gates=WatchList=false", // Debian's etcd, 3.4, can't tell how far a watch is
       ],
       () => isOk(`${api}/readyz`),
