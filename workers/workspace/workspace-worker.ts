@@ -6,6 +6,7 @@ import type { Environment } from "../../src/config/environment.ts";
 import { workspaceTaskQueue } from "../../src/drivers/temporal/contract.ts";
 import { mirrorsPruned } from "../../src/telemetry/events.ts";
 import type { Log } from "../../src/telemetry/log.ts";
+import { observeSlots } from "../../src/telemetry/metrics/work-metrics.ts";
 import { currentTrace } from "../../src/telemetry/spans.ts";
 import type { PreparedWorker } from "../poll-while-able.ts";
 import { createTokenFile } from "../token-file.ts";
@@ -62,6 +63,7 @@ export async function createWorkspaceWorker(
   const runCommand = createRunCommand({ sandbox, listen, secrets });
   let isDoubtful = false;
   const slots = createSlots(environment.AUTOMATION_WORKSPACE_SLOTS ?? slotsOfHost());
+  observeSlots(() => ({ used: slots.used(), free: slots.count - slots.used() }));
   const workSegment = createWorkSegment({
     apiFor,
     area,

@@ -1,8 +1,7 @@
-import { observeSlots } from "../../../src/telemetry/metrics/work-metrics.ts";
-
 /** Slot numbers: one for each piece of work that may run on this host at the same time. */
 export interface Slots {
   readonly count: number;
+  used(): number;
   /** @throws Error when all are taken: the worker polls for no more than there are */
   take(): number;
   give(slot: number): void;
@@ -10,9 +9,9 @@ export interface Slots {
 
 export function createSlots(count: number): Slots {
   const free = Array.from({ length: count }, (_, slot) => slot);
-  observeSlots(() => ({ used: count - free.length, free: free.length }));
   return {
     count,
+    used: () => count - free.length,
     take() {
       const slot = free.shift();
       if (slot === undefined) throw new Error(`all ${count} slots of this worker are taken`);
