@@ -6,12 +6,12 @@ import { parse, stringify } from "yaml";
 import { runProgram } from "../local/engines/run-program.ts";
 import { definedMetrics, prometheusName } from "../src/telemetry/instruments.ts";
 import "../src/telemetry/metrics/all-metrics.ts";
-import { findPromtool } from "../test/support/engines/promtool/promtool.ts";
+import { findPrometheus } from "../test/support/engines/prometheus/find-prometheus.ts";
 import { findBy } from "../test/support/probes/find.ts";
-import { inlineCodeOf } from "../test/support/probes/pages.ts";
 import { toGrafana } from "./dashboard.ts";
 import { dashboards } from "./dashboards/all-dashboards.ts";
 import { nodeMetrics, temporalFailureMetrics, temporalMetrics } from "./foreign-metrics.ts";
+import { queriesOfDashboards as queries, queriesOfRunbooks as runbookQueries } from "./queries.ts";
 
 const chart = join(import.meta.dirname, "..", "charts", "automation-scheduler");
 
@@ -22,29 +22,6 @@ interface Rule {
 const rules = globSync("rules/*.yaml", { cwd: chart })
   .flatMap((file): { rules: Rule[] }[] => parse(readFileSync(join(chart, file), "utf8")).groups)
   .flatMap((group) => group.rules);
-
-const queries = dashboards.flatMap(({ name, rows }) =>
-  rows.flatMap(({ panels }) =>
-    panels.flatMap(({ title, queries }) =>
-      queries.map(({ expr }) => ({ at: `${name}: ${title}`, expr: filled(expr) })),
-    ),
-  ),
-);
-
-/** Code in the text of a runbook that reads metrics, whole queries and names alike. */
-const runbookQueries = globSync("docs/operating/runbooks/*.md", { cwd: join(chart, "..", "..") }).flatMap((page) =>
-  inlineCodeOf(page)
-    .filter((code) =>
-      /\b(namespace:)?(automation|rpc_server|db_client|messaging|process|nodejs|temporal)_\w/.test(code),
-    )
-    .filter((code) => !/^(npx|kubectl|select|temporal) /.test(code))
-    .map((expr) => ({ at: page, expr })),
-);
-
-/** Grafana's variables, as Grafana would fill them. */
-function filled(expr: string): string {
-  return expr.replaceAll("$namespace", ".*").replaceAll("$__rate_interval", "5m").replaceAll("$__range", "6h");
-}
 
 const histogramParts = (name: string) => ["bucket", "count", "sum"].map((part) => `${name}_${part}`);
 const known = new Set([
@@ -85,7 +62,7 @@ const scratch = mkdtempSync(join(tmpdir(), "automation-queries-"));
 afterAll(() => rmSync(scratch, { recursive: true }));
 let promtool: string;
 beforeAll(async () => {
-  promtool = await findPromtool(findBy(AbortSignal.timeout(300_000), console.error));
+  ({ promtool } = await findPrometheus(findBy(AbortSignal.timeout(300_000), console.error)));
 }, 300_000);
 
 describe.each(dashboards)("the dashboard $name", (dashboard) => {

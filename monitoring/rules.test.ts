@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { beforeAll, describe, expect, it } from "vitest";
 import { parse } from "yaml";
 import { runProgram } from "../local/engines/run-program.ts";
-import { findPromtool } from "../test/support/engines/promtool/promtool.ts";
+import { findPrometheus } from "../test/support/engines/prometheus/find-prometheus.ts";
 import { findBy } from "../test/support/probes/find.ts";
 
 /** The chart's rules, by Prometheus's own checker. */
@@ -30,7 +30,7 @@ const cases = globSync("tests/*.yaml", { cwd: rules }).flatMap(
 
 let promtool: string;
 beforeAll(async () => {
-  promtool = await findPromtool(findBy(AbortSignal.timeout(300_000), console.error));
+  ({ promtool } = await findPrometheus(findBy(AbortSignal.timeout(300_000), console.error)));
 }, 300_000);
 
 const run = (...args: string[]) =>

@@ -3,7 +3,7 @@ import type { ActivityInboundCallsInterceptor } from "@temporalio/worker";
 import { traceOfHeaders } from "../src/drivers/temporal/trace-headers.ts";
 import { activitySpan } from "../src/telemetry/run-spans.ts";
 
-/** Opens a span around each try of an activity. Its parent is the span that started the workflow, so a further try stands beside the first. */
+/** Opens a span around each try of an activity. */
 export const traceActivities = {
   activity: [
     ({ info }: Context) => {
@@ -11,6 +11,7 @@ export const traceActivities = {
         execute: (input, next) =>
           activitySpan(
             {
+              id: `${info.workflowExecution?.runId}/${info.activityId}`,
               type: info.activityType,
               attempt: info.attempt,
               scheduledAt: new Date(info.currentAttemptScheduledTimestampMs),

@@ -13,6 +13,11 @@ export const dispatcher: Dashboard = {
           unit: "s",
           queries: quantiles("automation_event_bus_delay_seconds"),
         },
+        {
+          title: "Age of the oldest record in hand",
+          unit: "s",
+          queries: [query("{{instance}}", `max by (instance) (automation_dispatch_lag_seconds{${here}})`)],
+        },
         { title: "Batches: duration", unit: "s", queries: quantiles("messaging_process_duration_seconds", "outcome") },
         {
           title: "Batches a second",

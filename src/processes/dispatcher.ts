@@ -22,7 +22,7 @@ import { serveHealth } from "../telemetry/health.ts";
 import { createLog } from "../telemetry/log.ts";
 import { observePool } from "../telemetry/metrics/process-metrics.ts";
 import { observeQueue } from "../telemetry/metrics/queue-metrics.ts";
-import { groupRejoined, measureBatch, topicPaused } from "../telemetry/metrics/request-metrics.ts";
+import { groupRejoined, measureBatch, observeLag, topicPaused } from "../telemetry/metrics/request-metrics.ts";
 import { createPatience } from "../telemetry/patience.ts";
 import { startTelemetry } from "../telemetry/start-telemetry.ts";
 
@@ -85,7 +85,6 @@ export async function main(environment: NodeJS.ProcessEnv, signal: AbortSignal):
     onDefect: (error, position) => log.error({ err: error, position }, "the rules failed on a delivery"),
     now,
   });
-  let pausedBy: string | undefined;
   const source = createKafkaSource({
     brokers: config.AUTOMATION_KAFKA_BROKERS,
     cluster: config.AUTOMATION_KAFKA_CLUSTER,
@@ -95,7 +94,6 @@ export async function main(environment: NodeJS.ProcessEnv, signal: AbortSignal):
     batchSize,
     handle: async (deliveries) => {
       const counts = await measureBatch("kafka", () => accept(deliveries));
-      pausedBy = undefined;
       if (counts.accepted > 0) release.wake();
       notifier.hint("automation_outbox");
       if (counts.quarantined > 0) deliveriesQuarantined(log, counts.quarantined);
@@ -108,7 +106,6 @@ export async function main(environment: NodeJS.ProcessEnv, signal: AbortSignal):
       ),
     onPause: (error) => {
       topicPaused();
-      pausedBy = `batches can't be made durable: ${error instanceof Error ? error.message : String(error)}`;
       log.warn({ err: error }, "the request topic pauses until Postgres takes rows again");
     },
     onRejoin: (error) => {
@@ -118,6 +115,7 @@ export async function main(environment: NodeJS.ProcessEnv, signal: AbortSignal):
     now,
   });
   observePool(pool);
+  observeLag(() => source.lagSeconds());
   observeQueue(() => inTransaction(readQueueSize), config.AUTOMATION_RELEASE_MAX_UNBEGUN);
   await ensureRunEventPartitions(pool);
   const partitions = createLoop({
@@ -130,7 +128,6 @@ export async function main(environment: NodeJS.ProcessEnv, signal: AbortSignal):
   });
   const patience = () => createPatience(1_000 * config.AUTOMATION_STANDSTILL_SECONDS, () => performance.now());
   const [accepting, queue, reconciler] = [patience(), patience(), patience()];
-  const acceptStanding = () => (source.healthy() ? (pausedBy ?? true) : "Kafka does not answer");
   /** A release loop that can't go on is of no matter while nothing waits. */
   const queueStanding = async (): Promise<true | string> => {
     if (reconcile.isReleaseStuck()) return "no workflow of those started begins; is a control worker there?";
@@ -146,7 +143,7 @@ export async function main(environment: NodeJS.ProcessEnv, signal: AbortSignal):
     address: config.AUTOMATION_HEALTH_ADDRESS,
     telemetry,
     check: async () => ({
-      accept: accepting(acceptStanding()),
+      accept: accepting(source.standing()),
       queue: queue(await queueStanding()),
       reconciler: reconciler(reconcile.standing()),
     }),

@@ -46,6 +46,8 @@ export interface DeliverySource {
    * Rejects when retrying can't help: missing access, an incompatible bus.
    */
   run(signal: AbortSignal): Promise<void>;
-  /** Whether the bus has answered this member recently. */
-  healthy(): boolean;
+  /** True while the bus answers this member and no part of the topic pauses; else why. */
+  standing(): true | string;
+  /** Age of the oldest delivery in hand by the bus's time, in seconds; 0 when none is in hand. */
+  lagSeconds(): number;
 }

@@ -1,6 +1,6 @@
 import { measurePart } from "./metrics/work-metrics.ts";
 import type { OwnTrace, SpanFacts, TraceParent } from "./spans.ts";
-import { inSpan, openSpan, recordSpan } from "./spans.ts";
+import { currentTrace, inSpan, openSpan, recordSpan } from "./spans.ts";
 
 /** The spans of a run, by name, in the order in which they begin. All of them have the span of accept as parent, or the one that called. */
 
@@ -54,15 +54,19 @@ const factsOf = (run: AcceptedRun | undefined): SpanFacts => {
   return { tenant, org, runId, profileId, method, cadenceId, workKind, definitionId };
 };
 
-/** Tells the wait in the queue, and opens a span around the start of the workflow. */
-export function startSpan<T>(
+/** Tells the wait in the queue, and opens a span around the start of the workflow; an answer with a cause is its error. */
+export function startSpan<T extends { readonly state: string; readonly cause?: unknown }>(
   run: RunOfTrace & { readonly createdAt: Date },
   now: Date,
   start: () => Promise<T>,
 ): Promise<T> {
   const { tenant, org, runId } = run;
   recordSpan("wait in the queue", { parent: run, from: run.createdAt, to: now, facts: { tenant, org, runId } });
-  return inSpan("start workflow", { kind: "client", parent: run, facts: { tenant, org, runId } }, start);
+  return inSpan("start workflow", { kind: "client", parent: run, facts: { tenant, org, runId } }, async (fail) => {
+    const answer = await start();
+    if (answer.cause !== undefined) fail(answer.cause);
+    return answer;
+  });
 }
 
 /** Tells the wait of a started workflow for its first task. */
@@ -71,9 +75,18 @@ export function firstTaskSpan(run: RunOfTrace, startedAt: Date, begunAt: Date): 
   recordSpan("wait for a workflow task", { parent: run, from: startedAt, to: begunAt, facts: { tenant, org, runId } });
 }
 
-/** An activity of the run's workflow. @param headers - of the workflow, as its start sent them */
+/** Spans of tries that failed here, by activity; the oldest is forgotten first. */
+const failedTries = new Map<string, OwnTrace>();
+const mostFailedTries = 1_000;
+
+/**
+ * A try of an activity of the run's workflow. A further one stands beside the first, with a link to the one before it when that was made by this process.
+ * @param headers - of the workflow, as its start sent them
+ */
 export function activitySpan<T>(
   activity: {
+    /** Of the activity, the same for all its tries. */
+    readonly id: string;
     readonly type: string;
     readonly attempt: number;
     readonly scheduledAt: Date;
@@ -83,7 +96,7 @@ export function activitySpan<T>(
   headers: TraceParent,
   work: () => Promise<T>,
 ): Promise<T> {
-  const { type, attempt, scheduledAt, startedAt, isLocal } = activity;
+  const { id, type, attempt, scheduledAt, startedAt, isLocal } = activity;
   if (!isLocal && scheduledAt < startedAt)
     recordSpan(`wait for a worker of ${type}`, {
       parent: headers,
@@ -91,7 +104,19 @@ export function activitySpan<T>(
       to: startedAt,
       facts: { attempt },
     });
-  return inSpan(type, { parent: headers, facts: { attempt } }, work);
+  const before = failedTries.get(id);
+  failedTries.delete(id);
+  const links = before === undefined ? [] : [before];
+  return inSpan(type, { parent: headers, links, facts: { attempt } }, async () => {
+    try {
+      return await work();
+    } catch (error) {
+      failedTries.set(id, currentTrace());
+      const [oldest] = failedTries.keys();
+      if (oldest !== undefined && failedTries.size > mostFailedTries) failedTries.delete(oldest);
+      throw error;
+    }
+  });
 }
 
 /** A call that the api answers. A caller without a trace begins one. */

@@ -65,17 +65,22 @@ interface SpanOptions {
   readonly kind?: "server" | "client" | "consumer" | "producer";
 }
 
-/** Opens a span around work; a thrown error is its status. */
+/** Opens a span around work; an error, thrown or told, is its status. */
 export function inSpan<T>(
   name: string,
   options: SpanOptions,
-  work: (note: (facts: SpanFacts) => void) => Promise<T>,
+  work: (fail: (error: unknown) => void) => Promise<T>,
 ): Promise<T> {
   return tracer().startActiveSpan(name, settingsOf(options), contextOf(options.parent), async (span) => {
+    const fail = (error: unknown): void =>
+      void span.setStatus({
+        code: SpanStatusCode.ERROR,
+        message: error instanceof Error ? error.message : String(error),
+      });
     try {
-      return await work((facts) => void span.setAttributes(attributesOf(facts)));
+      return await work(fail);
     } catch (error) {
-      span.setStatus({ code: SpanStatusCode.ERROR, message: error instanceof Error ? error.message : String(error) });
+      fail(error);
       throw error;
     } finally {
       span.end();

@@ -6,6 +6,9 @@ import type { Measured } from "../../src/telemetry/instruments.ts";
 import { definedMetrics, prometheusName } from "../../src/telemetry/instruments.ts";
 import "../../src/telemetry/metrics/all-metrics.ts";
 import { nodeMetrics, temporalFailureMetrics, temporalMetrics } from "../../monitoring/foreign-metrics.ts";
+import { queriesOfDashboards, queriesOfRunbooks } from "../../monitoring/queries.ts";
+import type { RunningPrometheus } from "../support/engines/prometheus/start-prometheus.ts";
+import { startPrometheus } from "../support/engines/prometheus/start-prometheus.ts";
 import type { RunningStack } from "../support/engines/stack.ts";
 import { automation, clone, newStateDir, objects, removeStateDir, startStack } from "../support/engines/stack.ts";
 import { waitUntil } from "../support/worlds/api.ts";
@@ -108,6 +111,85 @@ describe("a scrape under traffic", () => {
       expect(text).not.toMatch(/[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}/);
       expect(text).not.toContain("automation.ts");
     }
+  });
+});
+
+/** Panels that are empty while all is well. */
+const ofFaults = new Set([
+  "service-overview: Alerts that fire",
+  "service-overview: Parts that are not ready",
+  "dispatcher: Found without progress",
+  "dispatcher: Restarted or ended",
+  "runs: Causes of failed steps, a second",
+  "runs: Boxes ended by a limit",
+  "runs: Failed workflow tasks",
+  "methodology: Again, though known",
+  "dependencies: Failed requests a second",
+  "dependencies: Calls to methodologies without an answer, a second",
+  "security: Refused for their token or tenant, a second",
+  "security: Refused by method",
+  "security: Refused for their content or rate, a second",
+  "security: Quarantined, by reason",
+  "security: The same id with other content",
+  "security: Ended by a limit of their policy",
+  "security: Runs without a sandbox to work in",
+]);
+
+describe("a Prometheus that scrapes the stack", () => {
+  interface Rules {
+    readonly groups: readonly { readonly rules: readonly Rule[] }[];
+  }
+  interface Rule {
+    readonly name: string;
+    readonly health: string;
+    readonly lastEvaluation: string;
+    readonly lastError?: string;
+    readonly state?: string;
+    readonly labels: Readonly<Record<string, string>>;
+  }
+  let prometheus: RunningPrometheus;
+  let scrapedAt: Date;
+  beforeAll(async () => {
+    const ports = JSON.parse(readFileSync(join(stack.dir, "ports.json"), "utf8"));
+    const targets = Object.values(portOf).map((port) => ({ port: ports[port], labels: { namespace: "automation" } }));
+    const rules = globSync("charts/automation-scheduler/rules/*.yaml", { cwd: clone }).map((file) => join(clone, file));
+    prometheus = await startPrometheus(targets, rules, AbortSignal.timeout(300_000));
+    await waitUntil(async () => {
+      const scraped = await ask("count_over_time(automation_build_info[1m]) > 2");
+      return scraped.length === targets.length;
+    });
+    scrapedAt = new Date();
+  });
+  const ask = async (query: string): Promise<readonly unknown[]> => {
+    const { result } = await prometheus.ask<{ readonly result: readonly unknown[] }>("query", { query });
+    return result;
+  };
+  afterAll(() => prometheus?.stop());
+
+  it("judges every rule without an error, and pages nobody about a stack that is well", async () => {
+    let rules: readonly Rule[] = [];
+    await waitUntil(async () => {
+      const { groups } = await prometheus.ask<Rules>("rules");
+      rules = groups.flatMap((group) => group.rules);
+      return rules.every(({ lastEvaluation }) => new Date(lastEvaluation) > scrapedAt);
+    });
+    expect(rules.length).toBeGreaterThan(50);
+    expect(rules.filter(({ health }) => health !== "ok").map(({ name, lastError }) => ({ name, lastError }))).toEqual(
+      [],
+    );
+    const paging = rules.filter(({ state, labels }) => state === "firing" && labels.severity === "page");
+    expect(paging.map(({ name }) => name)).toEqual([]);
+  });
+
+  it("answers every query of the dashboards and the runbooks", async () => {
+    for (const { expr } of [...queriesOfDashboards, ...queriesOfRunbooks])
+      await expect(ask(expr)).resolves.toBeInstanceOf(Array);
+  });
+
+  it("has data for every panel but those of faults", async () => {
+    const empty: string[] = [];
+    for (const { at, expr } of queriesOfDashboards) if ((await ask(expr)).length === 0) empty.push(at);
+    expect(empty.filter((at) => !ofFaults.has(at))).toEqual([]);
   });
 });
 

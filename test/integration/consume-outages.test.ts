@@ -147,9 +147,9 @@ describe("while requests are consumed", () => {
   it("Kafka stops: that shows in the health, a stop still ends, and what comes later is taken when it is back", async () => {
     const dispatcher = database.poolOf("dispatcher");
     const lasting = consumeInto(dispatcher, engines.kafka.brokers);
-    await vi.waitFor(() => expect(lasting.source.healthy()).toBe(true), soon);
+    await vi.waitFor(() => expect(lasting.source.standing()).toBe(true), soon);
     await engines.kafka.engine.stop(10_000);
-    await vi.waitFor(() => expect(lasting.source.healthy()).toBe(false), soon);
+    await vi.waitFor(() => expect(lasting.source.standing()).toBe(false), soon);
     const ending = consumeInto(dispatcher, engines.kafka.brokers);
     await ending.stop();
     const [controller = 0] = await freePorts(1);
@@ -158,7 +158,7 @@ describe("while requests are consumed", () => {
     restarted.push(await startKafka(program, { ...placed("kafka"), ports }));
     await publish(idsOf("back", 50));
     await becomeRuns("back", 50);
-    await vi.waitFor(() => expect(lasting.source.healthy()).toBe(true), soon);
+    await vi.waitFor(() => expect(lasting.source.standing()).toBe(true), soon);
     await restarted.at(-1)?.stop(10_000);
     await lasting.stop();
   });

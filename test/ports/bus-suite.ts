@@ -205,10 +205,34 @@ export function describeBus(name: string, start: () => Promise<StartedBus>): voi
       await sink.send("paused", numbered(50, 1));
       await vi.waitFor(() => expect(pauses.length).toBeGreaterThan(0), soon);
       await sleep(12_000); // the outage itself
-      expect([reading.source.healthy(), texts(reading), reading.rejoins]).toEqual([true, [], []]);
+      expect([texts(reading), reading.rejoins]).toEqual([[], []]);
+      expect(reading.source.standing()).toContain("the database is away");
+      expect(reading.source.lagSeconds()).toBeGreaterThan(11);
       isAway = false;
       await vi.waitFor(() => expect(texts(reading)).toEqual(numbered(50, 1).map(textOf)), soon);
       expect(reading.rejoins).toEqual([]);
+      await vi.waitFor(() => expect([reading.source.standing(), reading.source.lagSeconds()]).toEqual([true, 0]), soon);
+      await reading.stop();
+    });
+
+    it("says that a part of the topic pauses although the others of the same read went on", async () => {
+      await bus.makeTopic("part");
+      await sink.send("part", numbered(64, 16));
+      const paused = Promise.withResolvers<void>();
+      let isStuck = true;
+      const reading = read("part", {
+        handle: async (deliveries) => {
+          if (!deliveries.some(({ key }) => key === "k0")) return await paused.promise;
+          if (isStuck) throw new Error("the rows of one part are locked");
+        },
+        canGoOn: async () => !isStuck,
+        onPause: () => paused.resolve(),
+      });
+      await vi.waitFor(() => expect(reading.acknowledged).not.toHaveLength(0), soon);
+      expect(reading.source.standing()).toContain("the rows of one part are locked");
+      isStuck = false;
+      await vi.waitFor(() => expect(reading.acknowledged).toHaveLength(64), soon);
+      await vi.waitFor(() => expect(reading.source.standing()).toBe(true), soon);
       await reading.stop();
     });
 

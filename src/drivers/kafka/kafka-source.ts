@@ -35,6 +35,7 @@ const readBytes = { all: 4_194_304, ofPartition: 262_144 };
  *   ended     by the signal, or by an error that retrying can't help
  */
 export function createKafkaSource(options: KafkaSourceOptions): DeliverySource {
+  const hands = createHands();
   let heardAt = Number.NEGATIVE_INFINITY;
   let lastTopicId: string | undefined;
   const heard = (): void => {
@@ -59,7 +60,7 @@ export function createKafkaSource(options: KafkaSourceOptions): DeliverySource {
     until.addEventListener("abort", () => stream.destroy(), { once: true });
     if (until.aborted) stream.destroy();
     const work = [
-      handleReads(options, client, stream, topic.id, until),
+      handleReads(options, hands, client, stream, topic.id, until),
       watchTopic(client, options.topic, topic, until),
     ];
     try {
@@ -71,7 +72,11 @@ export function createKafkaSource(options: KafkaSourceOptions): DeliverySource {
   };
 
   return {
-    healthy: () => options.now().getTime() - heardAt < sessionTimeoutMs,
+    standing: () => {
+      const isHeard = options.now().getTime() - heardAt < sessionTimeoutMs;
+      return isHeard ? hands.standing() : "Kafka does not answer";
+    },
+    lagSeconds: () => hands.lagSeconds(options.now()),
     async run(signal) {
       while (!signal.aborted) {
         const client = open(options);
@@ -94,6 +99,27 @@ export function createKafkaSource(options: KafkaSourceOptions): DeliverySource {
   };
 }
 
+/** What is in hand: of each partition when the oldest message that is not committed was produced, and why it waits. */
+function createHands() {
+  const held = new Map<number, { readonly producedAtMs: number; readonly pausedBy?: unknown }>();
+  const hold = ([oldest]: readonly KafkaMessage[], pausedBy?: unknown): void => {
+    if (oldest !== undefined) held.set(oldest.partition, { producedAtMs: Number(oldest.timestamp), pausedBy });
+  };
+  return {
+    hold: (messages: readonly KafkaMessage[]) => hold(messages),
+    pause: (messages: readonly KafkaMessage[], error: unknown) => hold(messages, error),
+    letGo: ([first]: readonly KafkaMessage[]) => void (first && held.delete(first.partition)),
+    standing(): true | string {
+      for (const [partition, { pausedBy }] of held)
+        if (pausedBy !== undefined)
+          return `batches of partition ${partition} can't be made durable: ${pausedBy instanceof Error ? pausedBy.message : String(pausedBy)}`;
+      return true;
+    },
+    lagSeconds: (now: Date): number =>
+      Math.max(0, ...[...held.values()].map(({ producedAtMs }) => (now.getTime() - producedAtMs) / 1_000)),
+  };
+}
+
 const open = ({ brokers, clientId, group }: KafkaSourceOptions): BoundedConsumer =>
   new BoundedConsumer({
     ...clientOptions(brokers, clientId),
@@ -112,6 +138,7 @@ const open = ({ brokers, clientId, group }: KafkaSourceOptions): BoundedConsumer
 /** Read by read, and of a read the partitions side by side. */
 async function handleReads(
   options: KafkaSourceOptions,
+  hands: ReturnType<typeof createHands>,
   client: BoundedConsumer,
   stream: MessagesStream<Buffer, Buffer, Buffer | null, Buffer | null>,
   topicId: string,
@@ -123,9 +150,10 @@ async function handleReads(
     const current = await topicOf(client, options.topic);
     if (current.id !== topicId) throw new TopicChangedError(options.topic);
     const waiting = [...Map.groupBy(messages, ({ partition }) => partition).values()];
+    for (const each of waiting) hands.hold(each);
     const handleNext = async (): Promise<void> => {
       for (let next = waiting.shift(); next !== undefined; next = waiting.shift())
-        await handleInOrder(options, client, next, topicId, signal);
+        await handleInOrder(options, hands, client, next, topicId, signal).finally(() => hands.letGo(next));
     };
     await Promise.all(Array.from({ length: concurrent }, handleNext));
     if (signal.aborted) return;
@@ -135,6 +163,7 @@ async function handleReads(
 /** Batch by batch of one partition, each committed once it is handled; pauses while one can't be. */
 async function handleInOrder(
   { batchSize, handle, cluster, canGoOn, onPause }: KafkaSourceOptions,
+  hands: ReturnType<typeof createHands>,
   client: BoundedConsumer,
   messages: readonly KafkaMessage[],
   topicId: string,
@@ -149,8 +178,10 @@ async function handleInOrder(
     if (failure === undefined) {
       await client.commit({ offsets: batch.slice(-1).map(behind) });
       done += batch.length;
+      hands.hold(messages.slice(done));
       continue;
     }
+    hands.pause(batch, failure.error);
     onPause(failure.error);
     do await sleep(probeEveryMs, undefined, { signal }).catch(() => undefined);
     while (!signal.aborted && !(await canGoOn().catch(() => false)));

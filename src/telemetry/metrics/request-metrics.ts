@@ -1,4 +1,4 @@
-import { counter, histogram, secondsOfCalls, secondsOfWaits } from "../instruments.ts";
+import { counter, gauge, histogram, secondsOfCalls, secondsOfWaits } from "../instruments.ts";
 
 const dispositions = counter({
   name: "automation.dispatch.dispositions",
@@ -42,6 +42,15 @@ const pauses = counter({
   processes: ["dispatcher"],
 });
 
+const lag = gauge({
+  name: "automation.dispatch.lag.seconds",
+  unit: "s",
+  description:
+    "Age, by the bus's time, of the oldest record that this replica has in hand without a disposition; 0 with none.",
+  labels: [],
+  processes: ["dispatcher"],
+});
+
 export function deliveryDecided(disposition: string, reason: string, sinceProducedMs?: number): void {
   dispositions({ disposition, reason });
   if (sinceProducedMs !== undefined) busDelay({}, Math.max(0, sinceProducedMs) / 1_000);
@@ -59,6 +68,9 @@ export async function measureBatch<T>(bus: string, handle: () => Promise<T>): Pr
     batches({ messaging_system: bus, outcome }, (performance.now() - began) / 1_000);
   }
 }
+
+/** @param read - asked at each collection */
+export const observeLag = (read: () => number): void => lag(() => [{ value: read(), labels: {} }]);
 
 export const groupRejoined = (): void => rejoins({});
 export const topicPaused = (): void => pauses({});

@@ -23,7 +23,7 @@ const finished = counter({
 });
 
 /** Causes that no change of a plan, an agent or a methodology can prevent. */
-const platformCauses = ["internal", "evidence_lost", "start_refused", "workflow_lost", "sandbox_unavailable"];
+const platformCauses = ["internal", "evidence_lost", "start_refused", "workflow_failed", "workflow_lost"];
 const methodologyCauses = ["handoff_refused", "handoff_limit_exceeded"];
 
 const aborted = counter({
@@ -71,13 +71,13 @@ export function runEnded(run: EndedRun): void {
       durations({ phase, profile, outcome }, Math.max(0, to.getTime() - from.getTime()) / 1_000);
 }
 
-export function runAborted(outcome: string, reason: string): void {
-  const fault = platformCauses.includes(reason)
-    ? "platform"
-    : methodologyCauses.includes(reason)
-      ? "methodology"
-      : "tenant";
-  aborted({ outcome, reason, fault });
+export const runAborted = (outcome: string, reason: string): void =>
+  aborted({ outcome, reason, fault: faultOf(reason) });
+
+/** @returns whose fault a cause is */
+export function faultOf(cause: string): "platform" | "methodology" | "tenant" {
+  if (platformCauses.includes(cause)) return "platform";
+  return methodologyCauses.includes(cause) ? "methodology" : "tenant";
 }
 
 export const lostRunReconciled = (finding: string, outcome: string): void => reconciled({ finding, outcome });

@@ -6,28 +6,39 @@ import type { Find } from "../../../../local/engines/find.ts";
 import { acceptFromPath, requireProgram } from "../../../../local/engines/programs.ts";
 import { runProgram } from "../../../../local/engines/run-program.ts";
 
-const remedy = "put promtool 2.40 or newer, a part of Prometheus, into a folder of PATH";
+const remedy = "put prometheus and promtool 2.40 or newer, both of Prometheus, into folders of PATH";
+
+/** Paths of the server and of its own checker of rules. */
+export interface Prometheus {
+  readonly prometheus: string;
+  readonly promtool: string;
+}
 
 /**
- * Prometheus's own checker of rules: from PATH, else taken out of Debian's package into the cache. The package is not installed, since it would start a server.
- * @returns its path. @throws EngineError
+ * From PATH, else taken out of Debian's package into the cache. The package is not installed, since it would start a server.
+ * @throws EngineError
  */
-export async function findPromtool(find: Find): Promise<string> {
-  const path = await acceptFromPath("promtool", /version (2\.[4-9]\d|[3-9])\./, find);
-  if (path !== undefined) return path;
+export async function findPrometheus(find: Find): Promise<Prometheus> {
+  const version = /version (2\.[4-9]\d|[3-9])\./;
+  const [prometheus, promtool] = await Promise.all([
+    acceptFromPath("prometheus", version, find),
+    acceptFromPath("promtool", version, find),
+  ]);
+  if (prometheus !== undefined && promtool !== undefined) return { prometheus, promtool };
   const fromDebian: Build = {
-    engine: "promtool",
+    engine: "prometheus",
     version: "debian",
-    spaceBytes: 3e8,
+    spaceBytes: 5e8,
     duration: "some seconds, from a package of 19 MB",
     make: (dir, step) => takeOutOfPackage(dir, step, find.signal),
   };
-  return join(await buildIntoCache(fromDebian, find), "promtool");
+  const dir = await buildIntoCache(fromDebian, find);
+  return { prometheus: join(dir, "prometheus"), promtool: join(dir, "promtool") };
 }
 
 async function takeOutOfPackage(dir: string, step: (text: string) => void, signal: AbortSignal): Promise<void> {
   const [aptGet, dpkg] = ["apt-get", "dpkg-deb"].map((program) =>
-    requireProgram("promtool", program, "to get promtool, with which the tests check rules", remedy),
+    requireProgram("prometheus", program, "to get Prometheus, with which the tests check rules", remedy),
   );
   const run = async (...argv: string[]): Promise<void> => {
     const { code, stderr } = await runProgram(argv, { cwd: dir, limitMs: 5 * 60_000, signal });
@@ -37,6 +48,6 @@ async function takeOutOfPackage(dir: string, step: (text: string) => void, signa
   await run(`${aptGet}`, "download", "prometheus");
   const archive = readdirSync(dir).find((name) => name.endsWith(".deb")) ?? "";
   await run(`${dpkg}`, "-x", archive, "unpacked");
-  cpSync(join(dir, "unpacked", "usr", "bin", "promtool"), join(dir, "promtool"));
+  for (const name of ["prometheus", "promtool"]) cpSync(join(dir, "unpacked", "usr", "bin", name), join(dir, name));
   for (const left of [archive, "unpacked"]) rmSync(join(dir, left), { recursive: true });
 }
