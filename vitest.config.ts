@@ -28,7 +28,8 @@ export default defineConfig({
           testTimeout: 60_000,
         },
       },
-      onEngines("integration", "test/support/engines/project-engines.ts", "{integration,ports}"),
+      onEngines("bus", undefined, "ports"), // first by its name: it mostly waits, on a broker of its own
+      onEngines("integration", "test/support/engines/project-engines.ts"),
       onEngines("workspace"), // boxes, git and files; no engines
       onEngines("replay"),
       onEngines("e2e"), // a stack each, on ports of its own

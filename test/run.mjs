@@ -82,7 +82,7 @@ await check("generated code", node, ["test/generated-code.mjs"]);
 await check("chart", "charts/validate.sh", []);
 await suite("without engines", ["unit", "replay"]);
 // One after the other, the longest file of each would leave the machine idle at its end.
-await suite("on engines", ["faults", "e2e", "integration", "workspace"]);
+await suite("on engines", ["bus", "faults", "e2e", "integration", "workspace"]);
 
 rmSync(reports, { recursive: true, force: true });
 process.stdout.write(`\n${totals.passed} passed, ${totals.failed} failed, ${totals.skipped} skipped\n`);
