@@ -6,7 +6,7 @@ ARG BASE_IMAGE=docker.io/library/debian:bookworm-slim
 FROM ${NODE_IMAGE} AS tools
 WORKDIR /build
 COPY package.json package-lock.json .npmrc ./
-RUN --mount=type=cache,target=/root/.npm npm ci --ignore-scripts
+RUN --mount=type=cache,target=/var/cache/npm npm ci --ignore-scripts --cache /var/cache/npm
 
 # What runs: no package for development, no binary of another platform, no source of Temporal's core, and no compiler of workflows.
 FROM tools AS packages
