@@ -50,7 +50,7 @@ it("takes an event of a plan without workspace to COMPLETED, by containers only"
 
   const event = readFileSync(join(clone, "examples", "demo", "event.json"), "utf8");
   const publish = ["event", "publish", "--file", "-", "--id", "in-containers", "--json", ...acme];
-  const published = inContainer(automationImage, [...publish, "--brokers", state.kafka.brokers.join(",")], {
+  const published = await inContainer(automationImage, [...publish, "--brokers", state.kafka.brokers.join(",")], {
     input: event,
   });
   expect(published).toMatchObject({ code: 0, stderr: "" });
@@ -69,7 +69,7 @@ it("takes an event of a plan without workspace to COMPLETED, by containers only"
 it("shows a run by the command line of the image", async () => {
   const { state } = stack;
   const token = await mintToken(state, { ...scope, role: "viewer", subject: "test" });
-  const listed = inContainer(automationImage, ["run", "list", "--api-url", state.api.url, "--json", ...acme], {
+  const listed = await inContainer(automationImage, ["run", "list", "--api-url", state.api.url, "--json", ...acme], {
     flags: [`--env=AUTOMATION_TOKEN=${token}`],
   });
   expect(objects(listed.stdout), listed.stderr).toMatchObject([{ status: "RUN_STATUS_COMPLETED" }]);

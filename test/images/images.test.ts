@@ -17,9 +17,10 @@ const inspect = (image: string) => {
   const { stdout } = spawnSync("podman", ["image", "inspect", image], { encoding: "utf8" });
   return JSON.parse(stdout)[0].Config;
 };
-const programsOf = (image: string, names: readonly string[]) => {
+const programsOf = async (image: string, names: readonly string[]) => {
   const look = `for name in ${names.join(" ")}; do command -v "$name" > /dev/null && echo "$name"; done; true`;
-  return inContainer(image, ["-c", look], { entrypoint: "sh" }).stdout.split("\n").filter(Boolean);
+  const { stdout } = await inContainer(image, ["-c", look], { entrypoint: "sh" });
+  return stdout.split("\n").filter(Boolean);
 };
 
 it("have a Dockerfile without a finding of hadolint", async () => {
@@ -28,9 +29,10 @@ it("have a Dockerfile without a finding of hadolint", async () => {
   expect({ status, stdout }).toEqual({ status: 0, stdout: "" });
 });
 
-it("are built with the Node that the packages name", () => {
+it("are built with the Node that the packages name", async () => {
   expect(readFileSync(join(clone, "Dockerfile"), "utf8")).toContain(`/node:${devDependencies.node}-`);
-  expect(inContainer(automationImage, ["--version"], { entrypoint: "node" }).stdout).toBe(`v${devDependencies.node}\n`);
+  const { stdout } = await inContainer(automationImage, ["--version"], { entrypoint: "node" });
+  expect(stdout).toBe(`v${devDependencies.node}\n`);
 });
 
 describe.each(Object.entries(images))("%s", (name, image) => {
@@ -43,7 +45,7 @@ describe.each(Object.entries(images))("%s", (name, image) => {
     });
   });
 
-  it("says what it is, and from which commit", () => {
+  it("says what it is, and from which commit", async () => {
     const { stdout } = spawnSync("git", ["log", "-1", "--format=%H %cI"], { cwd: clone, encoding: "utf8" });
     const [revision, created] = stdout.trim().split(" ");
     expect(inspect(image).Labels).toMatchObject({
@@ -53,12 +55,12 @@ describe.each(Object.entries(images))("%s", (name, image) => {
       "org.opencontainers.image.revision": revision,
       "org.opencontainers.image.created": created,
     });
-    expect(inContainer(image, ["version"])).toMatchObject({ code: 0, stdout: expect.stringContaining(version) });
+    expect(await inContainer(image, ["version"])).toMatchObject({ code: 0, stdout: expect.stringContaining(version) });
   });
 
-  it("has neither npm nor a compiler, and of Temporal's core what this platform runs", () => {
-    expect(programsOf(image, ["npm", "npx", "tsc", "cc", "gcc", "make", "python3"])).toEqual([]);
-    const listed = inContainer(
+  it("has neither npm nor a compiler, and of Temporal's core what this platform runs", async () => {
+    expect(await programsOf(image, ["npm", "npx", "tsc", "cc", "gcc", "make", "python3"])).toEqual([]);
+    const listed = await inContainer(
       image,
       ["-c", "cd /opt/automation && ls . node_modules node_modules/@temporalio/core-bridge/releases"],
       {
@@ -84,15 +86,15 @@ describe.each(Object.entries(images))("%s", (name, image) => {
   });
 });
 
-it("have git and bubblewrap only where work is done", () => {
+it("have git and bubblewrap only where work is done", async () => {
   const sandbox = ["git", "bwrap"];
-  expect(programsOf(automationImage, sandbox)).toEqual([]);
-  expect(programsOf(workspaceImage, sandbox)).toEqual(sandbox);
+  expect(await programsOf(automationImage, sandbox)).toEqual([]);
+  expect(await programsOf(workspaceImage, sandbox)).toEqual(sandbox);
 });
 
-it("hold all that the program loads by path", () => {
+it("hold all that the program loads by path", async () => {
   const files = globSync(["src/**/*.sql", "workers/workspace/**/{*.mjs,git-config}"], { cwd: clone });
   expect(files.length).toBeGreaterThan(10);
   const look = `cd /opt/automation && ls ${files.join(" ")} workers/automation/workflow-bundle.js`;
-  expect(inContainer(workspaceImage, ["-c", look], { entrypoint: "sh" }).stderr).toBe("");
+  expect((await inContainer(workspaceImage, ["-c", look], { entrypoint: "sh" })).stderr).toBe("");
 });

@@ -1,4 +1,5 @@
-import { spawnSync } from "node:child_process";
+import type { ProgramResult } from "../../../local/engines/run-program.ts";
+import { runProgram } from "../../../local/engines/run-program.ts";
 
 /** As a pod that the policy `restricted` admits: nothing of the file system can be written, and nothing gained. */
 export const restricted: readonly string[] = [
@@ -28,17 +29,12 @@ export function containerArgv(options: {
 }
 
 /** Runs a command line in a restricted container to its end. @param entrypoint - in place of the program */
-export function inContainer(
+export async function inContainer(
   image: string,
   args: readonly string[],
   { entrypoint, input, flags = [] }: { entrypoint?: string; input?: string; flags?: readonly string[] } = {},
-): { readonly code: number | null; readonly stdout: string; readonly stderr: string } {
+): Promise<ProgramResult> {
   const entry = entrypoint === undefined ? [] : [`--entrypoint=${entrypoint}`];
-  const [command = "", ...rest] = containerArgv({
-    image,
-    args,
-    flags: [...restricted, ...entry, "--interactive", ...flags],
-  });
-  const { status, stdout, stderr } = spawnSync(command, rest, { encoding: "utf8", input: input ?? "" });
-  return { code: status, stdout, stderr };
+  const argv = containerArgv({ image, args, flags: [...restricted, ...entry, "--interactive", ...flags] });
+  return await runProgram(argv, { input, limitMs: 120_000, signal: new AbortController().signal });
 }
