@@ -35,7 +35,15 @@ export default defineConfig({
       onEngines("e2e"), // a stack each, on ports of its own
       onEngines("faults"),
       onEngines("images", "test/support/containers/project-images.ts"), // `npm run test:images`
-      { test: { name: "chart", include: ["test/chart/install.test.ts"], testTimeout: 900_000 } }, // a cluster of its own
+      {
+        test: {
+          name: "chart", // `npm run test:chart`
+          include: ["test/chart/**/*.test.ts"],
+          exclude: ["test/chart/values-page.test.ts"],
+          testTimeout: 900_000,
+          globalSetup: "test/support/containers/project-images.ts",
+        },
+      },
     ],
   },
 });

@@ -26,11 +26,15 @@ import { findBy } from "../probes/find.ts";
 import { containerArgv, restricted } from "./run-container.ts";
 
 /** Of the image, see the Dockerfile. */
-const imageUser = 10_001;
+export const imageUser = 10_001;
 const stopLimitMs = 20_000;
 
-/** What boxes need beyond a restricted pod: a file system of processes without masks, and system calls for namespaces. docs/operating/images.md */
-const boxes = ["--security-opt=seccomp=unconfined", "--security-opt=unmask=ALL"];
+/** What boxes need beyond a restricted pod, in the order of docs/operating/images.md. */
+export const boxes: readonly string[] = [
+  "--security-opt=unmask=ALL",
+  "--security-opt=seccomp=unconfined",
+  "--security-opt=apparmor=unconfined",
+];
 
 /** Engines, issuer and Scrum service on this machine, and the program's processes in containers that the caller starts. */
 export interface ContainerStack {
