@@ -7,6 +7,7 @@ const benches: Readonly<Record<string, () => Promise<() => Promise<void>>>> = {
   boxes: async () => (await import("./boxes.ts")).benchBoxes,
   workspaces: async () => (await import("./workspaces.ts")).benchWorkspaces,
   captures: async () => (await import("./captures.ts")).benchCaptures,
+  telemetry: async () => (await import("./telemetry.ts")).benchTelemetry,
 };
 
 const [wanted = ""] = process.argv.slice(2);
