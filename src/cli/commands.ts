@@ -18,7 +18,7 @@ const verbs: Readonly<Record<string, readonly [description: string, load: LoadVe
     "stop the local stack, wherever it was started, and wait for its end; its data is kept",
     () => import("./commands/stop.ts"),
   ],
-  run: ["start, list, describe, watch and cancel runs", () => import("./commands/run.ts")],
+  run: ["start, list, describe, watch, cancel, export and reproduce runs", () => import("./commands/run.ts")],
   request: ["requests, and what became of them", () => import("./commands/request.ts")],
   delivery: ["deliveries from the bus that belong to no tenant", () => import("./commands/delivery.ts")],
   queue: [

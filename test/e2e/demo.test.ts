@@ -1,6 +1,8 @@
-import { existsSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { folderOf } from "../../local/up/state-folder.ts";
 import type { RunEventJson } from "../../src/gen/automation/v1/run_event_pb.ts";
 import type { AttestationJson } from "../../src/gen/governance/v1/governance_service_pb.ts";
 import type { RequestDeliveryJson } from "../../src/gen/workflows_runtime/v1/delivery_pb.ts";
@@ -180,6 +182,104 @@ describe("the failing demo", () => {
     const { stdout } = await automation("demo", "--failing", "--state", stack.dir);
     expect(stdout).toMatch(/✗ exit-gate-paths: failed: .*remedy: /);
     expect(stdout).not.toContain("\u001b");
+  });
+});
+
+describe("an exported run", () => {
+  let folder: string;
+  let file: string;
+  const scratch = ["--tenant", "scratch", "--org", "retail"];
+  const reproduce = (path: string, ...more: string[]) =>
+    automation("run", "reproduce", path, ...(more.length === 0 ? scratch : more), "--state", stack.dir, "--json");
+  const exportTo = (run: string, out: string) =>
+    automation("run", "export", run, "--out", out, ...acme, "--state", stack.dir);
+  const compared = (stdout: string) => objects<{ fact: string; same?: boolean }>(stdout).filter(({ fact }) => fact);
+  beforeAll(async () => {
+    folder = mkdtempSync(join(tmpdir(), "automation-export-"));
+    file = join(folder, "run.json");
+    expect(await exportTo(runOf(stack.told), file)).toMatchObject({ code: 0, stderr: "" });
+  });
+  afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+  it("is the same bytes each time, checked by its digest, and holds no credential of the stack", async () => {
+    const { stdout } = await automation("run", "export", runOf(stack.told), ...acme, "--state", stack.dir);
+    const text = readFileSync(file, "utf8");
+    expect(stdout).toBe(text);
+    const { s3AccessKeyId: _public, ...secrets } = JSON.parse(readFileSync(folderOf(stack.dir).secretsFile, "utf8"));
+    expect(Object.values(secrets as Record<string, string>).filter((secret) => text.includes(secret))).toEqual([]);
+  });
+
+  it("is reproduced in a scratch tenant, with the same pins, steps, tests, tree and verdict", async () => {
+    const { code, stdout, stderr } = await reproduce(file);
+    expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
+    expect(compared(stdout).map(({ fact }) => fact)).toEqual(
+      expect.arrayContaining([
+        "status",
+        "definition",
+        "profile",
+        "base commit",
+        "policy",
+        "persona of fix",
+        "step unit",
+        "tests of unit",
+        "tree",
+        "requirement tests-passed",
+        "artifact changes.patch",
+      ]),
+    );
+    const events = objects<RunEventJson>(stdout).filter(({ sequence }) => sequence !== undefined);
+    expect(events.every(({ context }) => context?.tenant === "scratch")).toBe(true);
+    expect(
+      events.filter(({ handoff }) => handoff !== undefined),
+      "nobody is told",
+    ).toEqual([]);
+  });
+
+  it("tells which facts differ, and exits 1", async () => {
+    const other = JSON.parse(readFileSync(file, "utf8"));
+    other.described.verdict.passed = false;
+    const path = join(folder, "other.json");
+    writeFileSync(path, JSON.stringify(other));
+    const { code, stdout, stderr } = await reproduce(path);
+    expect(compared(stdout).filter(({ same }) => !same)).toEqual([
+      { fact: "verdict", same: false, exported: "not passed", reproduced: "passed" },
+    ]);
+    expect({ code, stderr }).toMatchObject({ code: 1, stderr: expect.stringMatching(/"code":"differs"/) });
+  });
+
+  it("is refused when it was changed, is of another version, or would be mixed with the real runs", async () => {
+    const whole = JSON.parse(readFileSync(file, "utf8"));
+    const bad = (name: string, text: string) => {
+      writeFileSync(join(folder, name), text);
+      return join(folder, name);
+    };
+    const withPlan = { ...whole, definition: { ...whole.definition, plan: { timeLimit: "1s" } } };
+    const withBundle = { ...whole, personas: [{ ...whole.personas[0], bundle: "eA==" }] };
+    for (const [path, expected] of [
+      [bad("text.json", "{"), /"code":"not_json".*run export/],
+      [bad("version.json", JSON.stringify({ ...whole, version: 2 })), /version 2: .*of version 1.*"remedy"/],
+      [bad("unknown.json", JSON.stringify({ ...whole, more: 1 })), /"field":"more".*"remedy"/],
+      [bad("plan.json", JSON.stringify(withPlan)), /"field":"definition.plan".*digest that the run pinned.*"remedy"/],
+      [bad("bundle.json", JSON.stringify(withBundle)), /"field":"personas.0.bundle".*has the sha256.*"remedy"/],
+      [join(folder, "none.json"), /does not exist/],
+    ] as const) {
+      const { code, stderr } = await reproduce(path);
+      expect({ path, code, stderr }).toEqual({ path, code: 2, stderr: expect.stringMatching(expected) });
+    }
+    const { code, stderr } = await reproduce(file, ...acme);
+    expect({ code, stderr }).toEqual({ code: 2, stderr: expect.stringMatching(/--tenant acme: .*for trying only/) });
+    const none = await reproduce(file, "--tenant", "nobodys", "--org", "retail");
+    expect(none).toMatchObject({
+      code: 2,
+      stderr: expect.stringMatching(/invalid_argument.*workspaces.repositories.roots/),
+    });
+  });
+
+  it("is not made of a run that is unknown or has not ended, nor over another file", async () => {
+    const unknown = await exportTo("00000000-0000-0000-0000-000000000000", join(folder, "unknown.json"));
+    expect(unknown).toMatchObject({ code: 2, stderr: expect.stringMatching(/is not known here.*run list/) });
+    const again = await exportTo(runOf(stack.told), file);
+    expect(again).toMatchObject({ code: 2, stderr: expect.stringMatching(/run.json.*there already/) });
   });
 });
 

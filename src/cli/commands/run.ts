@@ -18,9 +18,11 @@ import { listUpTo, printList, printMessage, shortName, shortTime } from "../show
 import { print } from "../show/terminal.ts";
 import type { KindAndId } from "../usage/options.ts";
 import { limitOption, refOption, wholeNumber } from "../usage/options.ts";
+import { defineExport } from "./run-export.ts";
+import { defineReproduce } from "./run-reproduce.ts";
 import { defineStart } from "./run-start.ts";
 
-/** `automation run`: start, list, describe, watch and cancel runs. */
+/** `automation run`: start, list, describe, watch, cancel, export and reproduce runs. */
 export function define(run: Command): void {
   defineStart(run);
   defineList(run);
@@ -67,6 +69,8 @@ export function define(run: Command): void {
         else print(`run ${runId} was asked to end CANCELLED`);
       }),
     );
+  defineExport(run);
+  defineReproduce(run);
 }
 
 const runArgument = () => new Argument("<run>", `id of the run, ${byItsBeginning}`);

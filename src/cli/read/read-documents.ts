@@ -32,8 +32,20 @@ interface Unreadable {
  * @throws CliError 2 when it can't be read or is no YAML, with line and column
  */
 export function readDocuments(path: string): YamlDocument[] {
+  const { text, file } = readText(path, sizeLimitBytes);
+  return parseDocuments(text, file);
+}
+
+/**
+ * Reads a text.
+ * @param path - `-` is standard input
+ * @param limitBytes - whole MiB
+ * @returns the text, and what messages call the file
+ * @throws CliError 2 when it can't be read, is larger or is not UTF-8
+ */
+export function readText(path: string, limitBytes: number): { readonly text: string; readonly file: string } {
   const file = path === "-" ? "standard input" : path;
-  return parseDocuments(decode(file, readBytes(path, file)), file);
+  return { text: decode(file, readBytes(path, file, limitBytes)), file };
 }
 
 /**
@@ -67,16 +79,16 @@ function toJson(document: Document, file: string): JsonValue {
   }
 }
 
-/** Reads at most the size limit, from files, pipes and devices alike. */
-function readBytes(path: string, file: string): Buffer {
-  const bytes = Buffer.alloc(sizeLimitBytes + 1);
+/** Reads at most the limit, from files, pipes and devices alike. */
+function readBytes(path: string, file: string, limitBytes: number): Buffer {
+  const bytes = Buffer.alloc(limitBytes + 1);
   let length = 0;
   try {
     const handle = path === "-" ? 0 : openSync(path, "r");
     for (;;) {
       const count = readSome(handle, bytes, length);
       length += count;
-      if (count === 0 || length > sizeLimitBytes) break;
+      if (count === 0 || length > limitBytes) break;
     }
     if (handle !== 0) closeSync(handle);
   } catch (cause) {
@@ -85,8 +97,11 @@ function readBytes(path: string, file: string): Buffer {
     if (code === "EISDIR") throw new CliError(2, `${file} is a folder`, { cause, remedy: "name a file in it" });
     throw new CliError(2, `${file} can't be read (${code})`, { cause, remedy: "name a file that can" });
   }
-  if (length <= sizeLimitBytes) return bytes.subarray(0, length);
-  throw new CliError(2, `${file} is larger than 1 MiB`, { code: "too_large", remedy: "split it" });
+  if (length <= limitBytes) return bytes.subarray(0, length);
+  throw new CliError(2, `${file} is larger than ${limitBytes / 1_048_576} MiB`, {
+    code: "too_large",
+    remedy: "split it",
+  });
 }
 
 function readSome(handle: number, bytes: Buffer, from: number): number {

@@ -151,6 +151,7 @@ export async function main(source: NodeJS.ProcessEnv, signal: AbortSignal): Prom
         agents: createAgentsService({
           publishBundle: personas.publishBundle,
           listPersonas: personas.listPersonas,
+          getPersona: personas.getPersona,
           bundleUrl: work.bundleUrl,
         }),
         health: createHealthService({ names, check, ending: signal }),

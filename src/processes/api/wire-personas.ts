@@ -1,5 +1,6 @@
 import type { ObjectStore } from "../../artifacts/object-store.ts";
 import { bumpRevision } from "../../definitions/declaration-revision-store.ts";
+import { createGetPersona } from "../../personas/get-persona.ts";
 import { createListPersonas } from "../../personas/list-personas.ts";
 import { createPublishBundle } from "../../personas/publish-bundle.ts";
 import type { InScope } from "../../tenancy/transaction.ts";
@@ -7,11 +8,12 @@ import type { InScope } from "../../tenancy/transaction.ts";
 /** Bundles of personas. */
 export function wirePersonas(deps: {
   readonly inScope: InScope;
-  readonly objects: Pick<ObjectStore, "putOnce" | "digestOf">;
+  readonly objects: Pick<ObjectStore, "putOnce" | "digestOf" | "urlFor">;
 }) {
   const { inScope, objects } = deps;
   return {
     publishBundle: createPublishBundle({ inScope, objects, bumpRevision }),
     listPersonas: createListPersonas({ inScope }),
+    getPersona: createGetPersona({ inScope, urlFor: objects.urlFor }),
   };
 }

@@ -191,6 +191,7 @@ export const scopedCalls: Readonly<Record<string, ScopedCall>> = {
   },
   "agents.v1.AgentsService/PublishBundle": { belongsTo: "tenant", ask: () => ({ bundle: personaBundle }) },
   "agents.v1.AgentsService/ListPersonas": { belongsTo: "tenant", ask: () => ({}) },
+  "agents.v1.AgentsService/GetPersona": { belongsTo: "tenant", ask: () => ({ digest: personaDigest }) },
   "agents.v1.AgentsService/GetBundleUrl": {
     belongsTo: "org",
     ask: ({ begun }) => ({ execution: executionOf(begun), digest: personaDigest }),

@@ -18,7 +18,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file agents/v1/agents_service.proto.
  */
 export const file_agents_v1_agents_service: GenFile = /*@__PURE__*/
-  fileDesc("Ch5hZ2VudHMvdjEvYWdlbnRzX3NlcnZpY2UucHJvdG8SCWFnZW50cy52MSLKAgoPUGVyc29uYU1hbmlmZXN0EiwKAmlkGAEgASgJQiC6SB1yGzIZXlthLXowLTldW2EtejAtOS1dezAsNjJ9JBI4Cgd2ZXJzaW9uGAIgASgJQie6SCRyIjIgXltBLVphLXowLTldW0EtWmEtejAtOS4tXXswLDYyfSQSFwoFdGl0bGUYAyABKAlCCLpIBXIDGMgBEjIKB3J1bnRpbWUYBCABKAsyGS5hZ2VudHMudjEuUGVyc29uYVJ1bnRpbWVCBrpIA8gBARIfCg1vdXRwdXRfc2NoZW1hGAUgASgJQgi6SAVyAxj0AxIlCgZwb2xpY3kYBiABKAsyFS5hdXRvbWF0aW9uLnYxLlBvbGljeRI6Cglpc29sYXRpb24YByABKA4yHS5hdXRvbWF0aW9uLnYxLklzb2xhdGlvbkNsYXNzQgi6SAWCAQIQASJNCg5QZXJzb25hUnVudGltZRIsCgdjb21tYW5kGAEgASgLMhkuYWdlbnRzLnYxLkNvbW1hbmRSdW50aW1lSABCDQoEa2luZBIFukgCCAEiMQoOQ29tbWFuZFJ1bnRpbWUSHwoEYXJndhgBIAMoCUIRukgOkgELCAEQZCIFcgMYoB8iJgoUUHVibGlzaEJ1bmRsZVJlcXVlc3QSDgoGYnVuZGxlGAEgASgMIk0KFVB1Ymxpc2hCdW5kbGVSZXNwb25zZRIjCgdwZXJzb25hGAEgASgLMhIuYWdlbnRzLnYxLlBlcnNvbmESDwoHY3JlYXRlZBgCIAEoCCLPAQoHUGVyc29uYRIKCgJpZBgBIAEoCRIPCgd2ZXJzaW9uGAIgASgJEg0KBXRpdGxlGAMgASgJEg4KBmRpZ2VzdBgEIAEoCRISCgpzaXplX2J5dGVzGAUgASgDEhQKDHB1Ymxpc2hlZF9ieRgGIAEoCRIwCgxwdWJsaXNoZWRfYXQYByABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEiwKCG1hbmlmZXN0GAggASgLMhouYWdlbnRzLnYxLlBlcnNvbmFNYW5pZmVzdCIpChNMaXN0UGVyc29uYXNSZXF1ZXN0EhIKCnBlcnNvbmFfaWQYASABKAkiPAoUTGlzdFBlcnNvbmFzUmVzcG9uc2USJAoIcGVyc29uYXMYASADKAsyEi5hZ2VudHMudjEuUGVyc29uYSJ4ChNHZXRCdW5kbGVVcmxSZXF1ZXN0EjoKCWV4ZWN1dGlvbhgBIAEoCzIfLndvcmtmbG93c19ydW50aW1lLnYxLkV4ZWN1dGlvbkIGukgDyAEBEiUKBmRpZ2VzdBgCIAEoCUIVukgSchAyDl5bMC05YS1mXXs2NH0kIjcKFEdldEJ1bmRsZVVybFJlc3BvbnNlEgsKA3VybBgBIAEoCRISCgpzaXplX2J5dGVzGAIgASgDMqACCg1BZ2VudHNTZXJ2aWNlElsKDVB1Ymxpc2hCdW5kbGUSHy5hZ2VudHMudjEuUHVibGlzaEJ1bmRsZVJlcXVlc3QaIC5hZ2VudHMudjEuUHVibGlzaEJ1bmRsZVJlc3BvbnNlIgeQAgKItRgDElgKDExpc3RQZXJzb25hcxIeLmFnZW50cy52MS5MaXN0UGVyc29uYXNSZXF1ZXN0Gh8uYWdlbnRzLnYxLkxpc3RQZXJzb25hc1Jlc3BvbnNlIgeQAgGItRgBElgKDEdldEJ1bmRsZVVybBIeLmFnZW50cy52MS5HZXRCdW5kbGVVcmxSZXF1ZXN0Gh8uYWdlbnRzLnYxLkdldEJ1bmRsZVVybFJlc3BvbnNlIgeQAgGItRgEYgZwcm90bzM", [file_automation_v1_method_options, file_automation_v1_policy, file_buf_validate_validate, file_google_protobuf_timestamp, file_workflows_runtime_v1_run]);
+  fileDesc("Ch5hZ2VudHMvdjEvYWdlbnRzX3NlcnZpY2UucHJvdG8SCWFnZW50cy52MSLKAgoPUGVyc29uYU1hbmlmZXN0EiwKAmlkGAEgASgJQiC6SB1yGzIZXlthLXowLTldW2EtejAtOS1dezAsNjJ9JBI4Cgd2ZXJzaW9uGAIgASgJQie6SCRyIjIgXltBLVphLXowLTldW0EtWmEtejAtOS4tXXswLDYyfSQSFwoFdGl0bGUYAyABKAlCCLpIBXIDGMgBEjIKB3J1bnRpbWUYBCABKAsyGS5hZ2VudHMudjEuUGVyc29uYVJ1bnRpbWVCBrpIA8gBARIfCg1vdXRwdXRfc2NoZW1hGAUgASgJQgi6SAVyAxj0AxIlCgZwb2xpY3kYBiABKAsyFS5hdXRvbWF0aW9uLnYxLlBvbGljeRI6Cglpc29sYXRpb24YByABKA4yHS5hdXRvbWF0aW9uLnYxLklzb2xhdGlvbkNsYXNzQgi6SAWCAQIQASJNCg5QZXJzb25hUnVudGltZRIsCgdjb21tYW5kGAEgASgLMhkuYWdlbnRzLnYxLkNvbW1hbmRSdW50aW1lSABCDQoEa2luZBIFukgCCAEiMQoOQ29tbWFuZFJ1bnRpbWUSHwoEYXJndhgBIAMoCUIRukgOkgELCAEQZCIFcgMYoB8iJgoUUHVibGlzaEJ1bmRsZVJlcXVlc3QSDgoGYnVuZGxlGAEgASgMIk0KFVB1Ymxpc2hCdW5kbGVSZXNwb25zZRIjCgdwZXJzb25hGAEgASgLMhIuYWdlbnRzLnYxLlBlcnNvbmESDwoHY3JlYXRlZBgCIAEoCCLPAQoHUGVyc29uYRIKCgJpZBgBIAEoCRIPCgd2ZXJzaW9uGAIgASgJEg0KBXRpdGxlGAMgASgJEg4KBmRpZ2VzdBgEIAEoCRISCgpzaXplX2J5dGVzGAUgASgDEhQKDHB1Ymxpc2hlZF9ieRgGIAEoCRIwCgxwdWJsaXNoZWRfYXQYByABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEiwKCG1hbmlmZXN0GAggASgLMhouYWdlbnRzLnYxLlBlcnNvbmFNYW5pZmVzdCIpChNMaXN0UGVyc29uYXNSZXF1ZXN0EhIKCnBlcnNvbmFfaWQYASABKAkiPAoUTGlzdFBlcnNvbmFzUmVzcG9uc2USJAoIcGVyc29uYXMYASADKAsyEi5hZ2VudHMudjEuUGVyc29uYSI6ChFHZXRQZXJzb25hUmVxdWVzdBIlCgZkaWdlc3QYASABKAlCFbpIEnIQMg5eWzAtOWEtZl17NjR9JCJGChJHZXRQZXJzb25hUmVzcG9uc2USIwoHcGVyc29uYRgBIAEoCzISLmFnZW50cy52MS5QZXJzb25hEgsKA3VybBgCIAEoCSJ4ChNHZXRCdW5kbGVVcmxSZXF1ZXN0EjoKCWV4ZWN1dGlvbhgBIAEoCzIfLndvcmtmbG93c19ydW50aW1lLnYxLkV4ZWN1dGlvbkIGukgDyAEBEiUKBmRpZ2VzdBgCIAEoCUIVukgSchAyDl5bMC05YS1mXXs2NH0kIjcKFEdldEJ1bmRsZVVybFJlc3BvbnNlEgsKA3VybBgBIAEoCRISCgpzaXplX2J5dGVzGAIgASgDMvQCCg1BZ2VudHNTZXJ2aWNlElsKDVB1Ymxpc2hCdW5kbGUSHy5hZ2VudHMudjEuUHVibGlzaEJ1bmRsZVJlcXVlc3QaIC5hZ2VudHMudjEuUHVibGlzaEJ1bmRsZVJlc3BvbnNlIgeQAgKItRgDElgKDExpc3RQZXJzb25hcxIeLmFnZW50cy52MS5MaXN0UGVyc29uYXNSZXF1ZXN0Gh8uYWdlbnRzLnYxLkxpc3RQZXJzb25hc1Jlc3BvbnNlIgeQAgGItRgBElIKCkdldFBlcnNvbmESHC5hZ2VudHMudjEuR2V0UGVyc29uYVJlcXVlc3QaHS5hZ2VudHMudjEuR2V0UGVyc29uYVJlc3BvbnNlIgeQAgGItRgBElgKDEdldEJ1bmRsZVVybBIeLmFnZW50cy52MS5HZXRCdW5kbGVVcmxSZXF1ZXN0Gh8uYWdlbnRzLnYxLkdldEJ1bmRsZVVybFJlc3BvbnNlIgeQAgGItRgEYgZwcm90bzM", [file_automation_v1_method_options, file_automation_v1_policy, file_buf_validate_validate, file_google_protobuf_timestamp, file_workflows_runtime_v1_run]);
 
 /**
  * The manifest: `persona.yaml` in a persona's folder, `persona.json` in its bundle.
@@ -415,6 +415,74 @@ export const ListPersonasResponseSchema: GenMessage<ListPersonasResponse, {jsonT
   messageDesc(file_agents_v1_agents_service, 7);
 
 /**
+ * @generated from message agents.v1.GetPersonaRequest
+ */
+export type GetPersonaRequest = Message<"agents.v1.GetPersonaRequest"> & {
+  /**
+   * As runs pin it: sha256, lower-case hex, of the canonical tar.
+   *
+   * @generated from field: string digest = 1;
+   */
+  digest: string;
+};
+
+/**
+ * @generated from message agents.v1.GetPersonaRequest
+ */
+export type GetPersonaRequestJson = {
+  /**
+   * As runs pin it: sha256, lower-case hex, of the canonical tar.
+   *
+   * @generated from field: string digest = 1;
+   */
+  digest?: string;
+};
+
+/**
+ * Describes the message agents.v1.GetPersonaRequest.
+ * Use `create(GetPersonaRequestSchema)` to create a new message.
+ */
+export const GetPersonaRequestSchema: GenMessage<GetPersonaRequest, {jsonType: GetPersonaRequestJson}> = /*@__PURE__*/
+  messageDesc(file_agents_v1_agents_service, 8);
+
+/**
+ * @generated from message agents.v1.GetPersonaResponse
+ */
+export type GetPersonaResponse = Message<"agents.v1.GetPersonaResponse"> & {
+  /**
+   * @generated from field: agents.v1.Persona persona = 1;
+   */
+  persona?: Persona | undefined;
+
+  /**
+   * @generated from field: string url = 2;
+   */
+  url: string;
+};
+
+/**
+ * @generated from message agents.v1.GetPersonaResponse
+ */
+export type GetPersonaResponseJson = {
+  /**
+   * @generated from field: agents.v1.Persona persona = 1;
+   */
+  persona?: PersonaJson;
+
+  /**
+   * @generated from field: string url = 2;
+   */
+  url?: string;
+};
+
+/**
+ * Describes the message agents.v1.GetPersonaResponse.
+ * Use `create(GetPersonaResponseSchema)` to create a new message.
+ */
+export const GetPersonaResponseSchema: GenMessage<GetPersonaResponse, {jsonType: GetPersonaResponseJson}> = /*@__PURE__*/
+  messageDesc(file_agents_v1_agents_service, 9);
+
+/**
  * @generated from message agents.v1.GetBundleUrlRequest
  */
 export type GetBundleUrlRequest = Message<"agents.v1.GetBundleUrlRequest"> & {
@@ -449,7 +517,7 @@ export type GetBundleUrlRequestJson = {
  * Use `create(GetBundleUrlRequestSchema)` to create a new message.
  */
 export const GetBundleUrlRequestSchema: GenMessage<GetBundleUrlRequest, {jsonType: GetBundleUrlRequestJson}> = /*@__PURE__*/
-  messageDesc(file_agents_v1_agents_service, 8);
+  messageDesc(file_agents_v1_agents_service, 10);
 
 /**
  * @generated from message agents.v1.GetBundleUrlResponse
@@ -486,7 +554,7 @@ export type GetBundleUrlResponseJson = {
  * Use `create(GetBundleUrlResponseSchema)` to create a new message.
  */
 export const GetBundleUrlResponseSchema: GenMessage<GetBundleUrlResponse, {jsonType: GetBundleUrlResponseJson}> = /*@__PURE__*/
-  messageDesc(file_agents_v1_agents_service, 9);
+  messageDesc(file_agents_v1_agents_service, 11);
 
 /**
  * Personas: the programs that work in a workspace. A persona is a bundle, identified by the digest of its bytes.
@@ -513,6 +581,16 @@ export const AgentsService: GenService<{
     methodKind: "unary";
     input: typeof ListPersonasRequestSchema;
     output: typeof ListPersonasResponseSchema;
+  },
+  /**
+   * The version that has a digest, and a URL that returns its bundle, valid for 5 minutes. `not_found` when the tenant has published no such bundle.
+   *
+   * @generated from rpc agents.v1.AgentsService.GetPersona
+   */
+  getPersona: {
+    methodKind: "unary";
+    input: typeof GetPersonaRequestSchema;
+    output: typeof GetPersonaResponseSchema;
   },
   /**
    * A URL that returns the bundle, valid for 5 minutes, for the worker of a run that pinned its digest; else `permission_denied`.
