@@ -24,6 +24,14 @@ COPY workers workers
 COPY local local
 RUN node images/compile.ts /opt/automation && cp images/automation /opt/automation/automation
 
+# For Tilt: the program as its sources, which are replaced while it runs.
+FROM tools AS automation-live
+COPY images/live images/live
+COPY src src
+COPY workers workers
+USER 10001:10001
+ENTRYPOINT ["/build/images/live"]
+
 FROM ${BASE_IMAGE} AS automation
 COPY --from=tools /usr/local/bin/node /usr/local/bin/node
 COPY --from=packages /build/node_modules /opt/automation/node_modules

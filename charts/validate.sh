@@ -23,6 +23,12 @@ for values in "$chart"/ci/*-values.yaml examples/values/paired-values.yaml; do
   cmp "$out/$name.yaml" "$out/$name.again.yaml" || { echo "$values: two renderings differ; templates may not use time, chance or the cluster"; exit 1; }
   kubeconform -strict -summary -schema-location "$schemas/{{ .ResourceKind }}{{ .KindSuffix }}.json" "$out/$name.yaml"
 done
+# What Tilt applies beside the chart; tests evaluate the Tiltfile itself.
+kubeconform -strict -summary -schema-location "$schemas/{{ .ResourceKind }}{{ .KindSuffix }}.json" tilt/namespaces.yaml tilt/engines
+for values in "" --values=tilt/values-full.yaml; do
+  helm template automation-scheduler "$chart" --namespace automation --values tilt/values.yaml $values --values tilt/values-live.yaml --set migration.mode=job |
+    kubeconform -strict -schema-location "$schemas/{{ .ResourceKind }}{{ .KindSuffix }}.json"
+done
 # Left out of what kube-score asks for: limits of CPU, which throttle even where nobody else wants it; pulling an image that a digest fixes; anti-affinity, since constraints of topology spread pods.
 kube-score score --output-format ci --ignore-container-cpu-limit --ignore-test container-image-pull-policy,deployment-has-host-podantiaffinity,pod-probes-identical \
   "$out/production.yaml" >"$out/score" || { grep -E '^\[(CRITICAL|WARNING)' "$out/score"; exit 1; }

@@ -217,3 +217,18 @@ describe.each(["production", "gitops", "no-crds", "keda", "external-secrets"])("
     expect({ code, stdout, stderr }).toMatchObject({ code: 0 });
   });
 });
+
+describe("what Tilt applies", () => {
+  it("is taken by the API server, and its pods need no privilege", async () => {
+    const { code, stdout, stderr } = await run(
+      [
+        `kubectl apply --server-side --force-conflicts --filename ${clone}/tilt/namespaces.yaml`,
+        `kubectl apply --server-side --dry-run=server --filename ${clone}/tilt/engines`,
+        `helm template ${release} ${chart} --namespace automation --values ${clone}/tilt/values.yaml --values ${clone}/tilt/values-full.yaml --values ${clone}/tilt/values-live.yaml --set migration.mode=job > tilt.yaml`,
+        "kubectl apply --server-side --dry-run=server --filename tilt.yaml",
+      ].join("\n"),
+    );
+    expect({ code, stdout, stderr }).toMatchObject({ code: 0 });
+    expect(stderr).not.toMatch(/would violate PodSecurity/);
+  });
+});

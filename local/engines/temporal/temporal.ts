@@ -17,7 +17,8 @@ const here = dirname(fileURLToPath(import.meta.url));
 
 export const temporalNamespace = "automation";
 
-const searchAttributes = {
+/** What the dispatcher writes on workflows. */
+export const searchAttributes = {
   TenantId: "Keyword",
   OrgId: "Keyword",
   DefinitionId: "Keyword",

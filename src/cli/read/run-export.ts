@@ -17,7 +17,7 @@ import { checkMessage } from "./yaml-message.ts";
 export const exportVersion = 1;
 export const exportLimitBytes = 64 * 1_048_576;
 
-const again = "export the run again with `automation run export`";
+const again = "export the run again, where it ran";
 
 /**
  * Reads what `automation run export` wrote, and checks that its declarations and bundles are those that the run pinned.
@@ -36,7 +36,7 @@ export function readRunExport(path: string): RunExport {
   if (version !== exportVersion) {
     const said = version === undefined ? "(absent)" : cutText(JSON.stringify(version), 80);
     const message = `${file}: version ${said}: this program reads exports of version ${exportVersion}`;
-    throw new CliError(2, message, { code: "other_version", remedy: `${again} of this program's version` });
+    throw new CliError(2, message, { code: "other_version", remedy: `${again}, by a program of this one's version` });
   }
   const checked = checkMessage(RunExportSchema, { file, json, lineOf: () => 1 }, []);
   const faults = "faults" in checked ? checked.faults : faultsOf(checked.message, file);

@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import { mkdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { GoBuild } from "../../../../local/engines/build-with-go.ts";
@@ -9,9 +10,11 @@ import { pinnedVersion } from "../../../../local/engines/programs.ts";
 interface ToolsModule {
   readonly engine: string;
   /** Folder here with the `go.mod` that names the tools. */
-  readonly folder: "tools" | "score" | "cluster" | "nodes";
+  readonly folder: "tools" | "score" | "cluster" | "nodes" | "tiltfile";
   /** The module whose version stands for all of them. */
   readonly pinned: RegExp;
+  /** Distinguishes builds of code of ours at the same version. */
+  readonly revision?: string;
   readonly duration: string;
   readonly flags?: GoBuild["flags"];
 }
@@ -59,6 +62,21 @@ export const findKwok = (find: Find): Promise<string> =>
     find,
   );
 
+/** `evaluate`, which evaluates a Tiltfile with stand-ins for Tilt's functions. @returns its folder. @throws EngineError */
+export function findTiltfileEvaluator(find: Find): Promise<string> {
+  const code = readFileSync(join(import.meta.dirname, "tiltfile", "evaluate", "main.go"));
+  return findTools(
+    {
+      engine: "tiltfile",
+      folder: "tiltfile",
+      pinned: /go\.starlark\.net v0\.0\.0-(\d+)-/,
+      revision: `-${createHash("sha256").update(code).digest("hex").slice(0, 8)}`,
+      duration: "some seconds",
+    },
+    find,
+  );
+}
+
 /** `kube-apiserver`, `kube-controller-manager`, `kube-scheduler`. @returns their folder. @throws EngineError */
 export function findClusterPrograms(find: Find): Promise<string> {
   const [, version = ""] = /k8s\.io\/kubernetes v(\S+)/.exec(goModOf("cluster")) ?? [];
@@ -77,12 +95,15 @@ export function findClusterPrograms(find: Find): Promise<string> {
 const goModOf = (folder: string) => readFileSync(join(import.meta.dirname, folder, "go.mod"), "utf8");
 
 /** Several tools of one module share most of what is compiled; Go puts them into a folder of the module's name. */
-async function findTools({ engine, folder, pinned, duration, flags }: ToolsModule, find: Find): Promise<string> {
+async function findTools(
+  { engine, folder, pinned, revision = "", duration, flags }: ToolsModule,
+  find: Find,
+): Promise<string> {
   const make = async (dir: string, step: (text: string) => void) => {
     mkdirSync(join(dir, engine));
     const moduleDir = join(import.meta.dirname, folder);
     await buildWithGo({ engine, moduleDir, dir, step, signal: find.signal, flags });
   };
-  const version = pinnedVersion(goModOf(folder), pinned);
+  const version = `${pinnedVersion(goModOf(folder), pinned)}${revision}`;
   return join(await buildIntoCache({ engine, version, spaceBytes: 4e9, duration, make }, find), engine);
 }

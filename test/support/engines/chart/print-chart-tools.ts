@@ -1,5 +1,5 @@
 import { createProgress } from "../../../../src/cli/progress.mjs";
-import { findChartTools, findKubeScore } from "./chart-tools.ts";
+import { findChartTools, findKubeScore, findTiltfileEvaluator } from "./chart-tools.ts";
 import { findKubernetesSchemas } from "./kubernetes-schemas.ts";
 
 /** Finds or builds what charts/validate.sh needs; progress goes to standard error, and one line to standard output: folders of the programs, with colons, and the folder of the schemas. */
@@ -11,6 +11,7 @@ try {
     findChartTools(find),
     findKubeScore(find),
     findKubernetesSchemas(find),
+    findTiltfileEvaluator(find),
   ]);
   console.log(`${tools}:${score} ${schemas}`);
 } catch (error) {
