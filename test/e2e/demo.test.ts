@@ -254,7 +254,7 @@ describe("an exported run", () => {
     });
   });
 
-  it("is not made of a run that is unknown or has not ended, nor over another file", async () => {
+  it("is not made of a run that is unknown, nor over another file", async () => {
     const unknown = await exportTo("00000000-0000-0000-0000-000000000000", join(folder, "unknown.json"));
     expect(unknown).toMatchObject({ code: 2, stderr: expect.stringMatching(/is not known here.*run list/) });
     const again = await exportTo(runOf(stack.told), file);

@@ -155,9 +155,11 @@ spec:
       expect(stderr).toContain(reason);
   });
 
-  it("stops when the run is cancelled, also when the persona ignores it, and keeps what was made", async () => {
+  it("is not exported before its end; stops when the run is cancelled, also when the persona ignores it, and keeps what was made", async () => {
     const runId = await startWork(stack.dir, "sleeper");
     await untilAsleep(runId);
+    const early = await automation("run", "export", runId, "--tenant", "acme", "--org", "retail", "--state", stack.dir);
+    expect(early).toMatchObject({ code: 1, stderr: expect.stringMatching(/has not ended: it is RUNNING.*run watch/) });
     await must(stack.dir, "run", "cancel", runId, "--reason", "no longer wanted");
     await watched(runId);
     const { run } = await describeRun(runId);

@@ -5,6 +5,8 @@ import { clone } from "../engines/stack.ts";
 const tag = "test";
 const registry = "localhost/automation-test";
 
+/** What Tilt runs in their place, made by `buildLiveImage`. */
+export const liveImage = `localhost/automation-live:${tag}`;
 /** The images of this clone, made by `buildImages`. */
 export const automationImage = `localhost/automation:${tag}`;
 export const workspaceImage = `localhost/automation-workspace:${tag}`;
@@ -15,13 +17,19 @@ export const workspaceImage = `localhost/automation-workspace:${tag}`;
  */
 export function buildImages(): void {
   run(join(import.meta.dirname, "base-images.sh"), []);
-  const bases = [
-    `NODE_IMAGE=${registry}/node:${process.versions.node}-bookworm`,
-    `BASE_IMAGE=${registry}/debian:bookworm`,
-  ];
-  const args = bases.flatMap((base) => ["--build-arg", base]);
-  run(join(clone, "images", "build.sh"), ["--isolation", "chroot", "--pull-never", ...args]);
+  run(join(clone, "images", "build.sh"), onOurBases);
 }
+
+/** Builds the target of the Dockerfile that Tilt builds, after `buildImages`. @throws Error when it fails */
+export function buildLiveImage(): void {
+  run("buildah", ["build", "--layers", ...onOurBases, "--target", "automation-live", "--tag", liveImage, clone]);
+}
+
+const onOurBases = [
+  ...["--isolation", "chroot", "--pull-never"],
+  ...["--build-arg", `NODE_IMAGE=${registry}/node:${process.versions.node}-bookworm`],
+  ...["--build-arg", `BASE_IMAGE=${registry}/debian:bookworm`],
+];
 
 function run(script: string, args: readonly string[]): void {
   const env = { ...process.env, TAG: tag, BUILDER: "buildah" };

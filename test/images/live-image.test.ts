@@ -1,0 +1,42 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, expect, it } from "vitest";
+import { buildLiveImage, liveImage } from "../support/containers/build-images.ts";
+import { containerArgv, inContainer, restricted } from "../support/containers/run-container.ts";
+import { waitUntil } from "../support/worlds/api.ts";
+
+/** The image that Tilt runs: sources that are replaced. */
+let volume: string;
+beforeAll(() => {
+  buildLiveImage();
+  volume = mkdtempSync(join(tmpdir(), "automation-live-"));
+  chmodSync(volume, 0o777); // the container's user has another number
+}, 600_000);
+afterAll(() => rmSync(volume, { recursive: true, force: true }));
+
+it("runs as it was built when there is no volume", async () => {
+  expect(await inContainer(liveImage, ["version"])).toMatchObject({
+    code: 0,
+    stdout: expect.stringMatching(/^automation /),
+  });
+});
+
+it("starts again with what is put into its volume, and ends at SIGTERM", async () => {
+  const flags = [...restricted, `--volume=${volume}:/live`];
+  const [command = "", ...args] = containerArgv({ image: liveImage, args: ["relay"], flags });
+  const container = spawn(command, args, { stdio: ["ignore", "pipe", "pipe"] });
+  let told = "";
+  for (const stream of [container.stdout, container.stderr]) stream.on("data", (chunk) => (told += chunk));
+  try {
+    await waitUntil(async () => told.includes("the environment of relay is not usable"));
+    const source = join(volume, "src", "cli", "automation.ts");
+    writeFileSync(source, `console.log("what was changed");\n${readFileSync(source, "utf8")}`);
+    await waitUntil(async () => told.includes("what was changed"));
+  } finally {
+    container.kill("SIGTERM");
+    if (container.exitCode === null) await once(container, "exit");
+  }
+});
