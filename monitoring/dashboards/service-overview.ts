@@ -102,6 +102,11 @@ export const serviceOverview: Dashboard = {
           queries: [query("{{process}} {{version}}", `count by (process, version) (automation_build_info{${here}})`)],
         },
         {
+          title: "Operator files in use",
+          description: "More than one for long: a replica has not read the newest.",
+          queries: [query("{{process}} {{digest}}", `count by (process, digest) (automation_config_info{${here}})`)],
+        },
+        {
           title: "Parts that are not ready",
           queries: [query("{{process}} {{part}}", `count by (process, part) (automation_ready{${here}} == 0)`)],
         },

@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import type { JsonValue } from "@bufbuild/protobuf";
 import { fromJson, toJson } from "@bufbuild/protobuf";
@@ -193,17 +194,21 @@ export type SourceBinding = Operator["sources"][number];
 
 /**
  * @param path - operator file, YAML
+ * @returns what it says, with the first 12 characters of its SHA-256
  * @throws UnusableConfigurationError that names the file, the field or line, and the rule
  */
-export function readOperator(path: string): Operator {
+export function readOperator(path: string): Operator & { readonly digest: string } {
+  let digest: string;
   let document: unknown;
   try {
-    document = parse(readFileSync(path, "utf8"));
+    const text = readFileSync(path, "utf8");
+    digest = createHash("sha256").update(text).digest("hex").slice(0, 12);
+    document = parse(text);
   } catch (cause) {
     throw unusable(path, cause);
   }
   const parsed = operator.safeParse(document);
-  if (parsed.success) return parsed.data;
+  if (parsed.success) return { ...parsed.data, digest };
   throw unusable(path, new Error(parsed.error.issues.flatMap((issue) => faultsOfIssue(issue, document)).join("; ")));
 }
 

@@ -20,7 +20,7 @@ import { requestTopic } from "../runs/outbox/topics.ts";
 import { deliveriesQuarantined } from "../telemetry/events.ts";
 import { serveHealth } from "../telemetry/health.ts";
 import { createLog } from "../telemetry/log.ts";
-import { observePool } from "../telemetry/metrics/process-metrics.ts";
+import { observeConfig, observePool } from "../telemetry/metrics/process-metrics.ts";
 import { observeQueue } from "../telemetry/metrics/queue-metrics.ts";
 import { groupRejoined, measureBatch, observeLag, topicPaused } from "../telemetry/metrics/request-metrics.ts";
 import { createPatience } from "../telemetry/patience.ts";
@@ -115,6 +115,7 @@ export async function main(environment: NodeJS.ProcessEnv, signal: AbortSignal):
     now,
   });
   observePool(pool);
+  observeConfig(telemetry.name, operator);
   observeLag(() => source.lagSeconds());
   observeQueue(() => inTransaction(readQueueSize), config.AUTOMATION_RELEASE_MAX_UNBEGUN);
   await ensureRunEventPartitions(pool);

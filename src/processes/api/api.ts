@@ -21,6 +21,7 @@ import { createListElements } from "../../graph/list-elements.ts";
 import { publishSigningKeys } from "../../proof/attestations/signing-keys.ts";
 import { serveHealth } from "../../telemetry/health.ts";
 import { createLog } from "../../telemetry/log.ts";
+import { observeConfig } from "../../telemetry/metrics/process-metrics.ts";
 import { createPatience } from "../../telemetry/patience.ts";
 import { startTelemetry } from "../../telemetry/start-telemetry.ts";
 import { createRecordAudit } from "../../tenancy/record-audit.ts";
@@ -53,6 +54,7 @@ export async function main(source: NodeJS.ProcessEnv, signal: AbortSignal): Prom
   const { sign, publicKeys } = await openFileSigner(environment.AUTOMATION_KEYS_DIR);
   const log = createLog("api", environment.AUTOMATION_LOG_LEVEL);
   const telemetry = startTelemetry("api", programVersion(), environment, log);
+  observeConfig("api", operator);
   const now = () => new Date();
 
   const onError = (error: unknown) => log.warn({ err: error }, "Postgres: a query or a connection failed");

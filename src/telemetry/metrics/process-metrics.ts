@@ -11,6 +11,14 @@ const build = gauge({
   processes: everyProcess,
 });
 
+const config = gauge({
+  name: "automation.config_info",
+  unit: "1",
+  description: "1, with the first 12 characters of the SHA-256 of the operator file that this replica has read.",
+  labels: ["process", "digest"],
+  processes: ["api", "dispatcher"],
+});
+
 const memory = gauge({
   name: "process.memory.usage.bytes",
   unit: "By",
@@ -62,6 +70,10 @@ export function observeProcess(name: Measured, version: string): void {
     ];
   });
 }
+
+/** @param operator - the operator file, as it was read */
+export const observeConfig = (name: Measured, { digest }: { readonly digest: string }): void =>
+  config(() => [{ value: 1, labels: { process: name, digest } }]);
 
 /** The parts of pg's Pool that are read. */
 export function observePool(pool: {
