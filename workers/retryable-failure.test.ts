@@ -36,7 +36,7 @@ it("takes the api's aborted for a superseded execution, for good", async () => {
 
 it("takes a connection that breaks within a call for a failure that passes, never for superseded", async () => {
   const failure = await failureAgainst((request) => request.socket.resetAndDestroy());
-  expect(failure).toMatchObject({ type: "Aborted", nonRetryable: false });
+  expect(failure).toMatchObject({ type: "Unavailable", nonRetryable: false });
 });
 
 it("tries again what may heal, and not what stays so", () => {

@@ -15,13 +15,13 @@ const final: ReadonlySet<Code> = new Set([
 
 /**
  * What an activity throws for a failed api call: whether Temporal retries it is decided here.
- * The api answers `aborted` to an execution that does not speak for the run. The client also says `aborted` for a lost connection; then the error has a cause, and the call is retried.
+ * The api answers `aborted` to an execution that does not speak for the run.
  * @param signal - the activity's cancellation: a call that it cut short is cancelled, not failed
  */
 export function failureOf(error: unknown, signal: AbortSignal): Error {
   if (signal.aborted) return new CancelledFailure("the activity was cancelled");
-  const { code, rawMessage, cause } = ConnectError.from(error);
-  const isFinal = cause === undefined && final.has(code);
+  const { code, rawMessage } = ConnectError.from(error);
+  const isFinal = final.has(code);
   return ApplicationFailure.create({
     message: rawMessage,
     type: isFinal && code === Code.Aborted ? supersededExecution : Code[code],

@@ -1,5 +1,5 @@
 import type { Client, Interceptor } from "@connectrpc/connect";
-import { createClient } from "@connectrpc/connect";
+import { Code, ConnectError, createClient } from "@connectrpc/connect";
 import { createConnectTransport } from "@connectrpc/connect-node";
 import { AgentsService } from "../gen/agents/v1/agents_service_pb.ts";
 import { GovernanceService } from "../gen/governance/v1/governance_service_pb.ts";
@@ -42,7 +42,7 @@ export function createApiClient(options: ApiClientOptions): ApiClient {
     request.header.set("x-tenant-id", tenant);
     request.header.set("x-scope-orgid", org);
     for (const [name, value] of Object.entries(options.trace?.() ?? {})) request.header.set(name, value);
-    return next(request);
+    return next(request).catch((error) => Promise.reject(asUnavailable(error)));
   };
   const transport = createConnectTransport({
     baseUrl: apiUrl,
@@ -61,4 +61,11 @@ export function createApiClient(options: ApiClientOptions): ApiClient {
     graph: createClient(GraphService, transport),
     agents: createClient(AgentsService, transport),
   };
+}
+
+/** A connection that broke before the answer came is told like one that was never made. Connect calls it `aborted`, which the api means otherwise. */
+function asUnavailable(error: unknown): unknown {
+  const { code, cause, rawMessage } = ConnectError.from(error);
+  const isBroken = code === Code.Aborted && cause !== undefined;
+  return isBroken ? new ConnectError(rawMessage, Code.Unavailable, undefined, undefined, cause) : error;
 }

@@ -223,7 +223,8 @@ describe("watching a run over the api", () => {
     );
     await waitUntil(async () => seen.length === 1);
     await api.shut();
-    expect((await watching).code).toBe(Code.Unavailable);
+    const { code, metadata } = await watching;
+    expect([code, metadata.get("retry-after")]).toEqual([Code.Unavailable, "1"]);
     await say(inRun, runId, "meanwhile");
     await api.start();
     await end(inRun, runId);

@@ -19,7 +19,7 @@ const allowed = {
   /** Seconds; browsers keep it for two hours at most. */
   "access-control-max-age": "7200",
 };
-const exposed = [...cors.exposedHeaders, correlationHeader].join(", ");
+const exposed = [...cors.exposedHeaders, correlationHeader, "retry-after"].join(", ");
 const anyPort = ":*";
 
 /**

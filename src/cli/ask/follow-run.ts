@@ -77,7 +77,9 @@ export async function followRun(api: Pick<ApiClient, "workflows">, options: Foll
         throw new CliError(3, message, { cause: failure });
       }
       if (failures === 1) onReconnect(last, failure.rawMessage);
-      await sleep(Math.min(longestPauseMs, firstPauseMs * 2 ** (failures - 1)), undefined, { signal });
+      const hintedMs = 1_000 * Number(failure.metadata.get("retry-after"));
+      const pauseMs = hintedMs || firstPauseMs * 2 ** (failures - 1);
+      await sleep(Math.min(longestPauseMs, pauseMs), undefined, { signal });
     } finally {
       clearTimeout(watchdog);
       connection.abort();

@@ -49,6 +49,7 @@ describe("a failure of Postgres or S3", () => {
     ["a cause below", new Error("seal", { cause: failure("connect", { code: "ECONNRESET" }) })],
   ])("such as %s is unavailable, so that the caller tries again", (_, error) => {
     expect(told(error).code).toBe(Code.Unavailable);
+    expect(told(error).metadata.get("retry-after")).toBe("1");
   });
 
   it("by what was sent is the caller's to correct", () => {

@@ -59,6 +59,9 @@ const away =
 const awayMessage =
   /^(Query read timeout|timeout expired|timeout exceeded when trying to connect|Connection terminated|connection error)|is not queryable/i;
 
+/** Of every `unavailable`: seconds after which the same call may be answered (RFC 9110, 10.2.3); in gRPC a trailer. */
+const hint = { "retry-after": "1" };
+
 export type ToConnectError = (
   error: unknown,
   call: { readonly correlationId: string; readonly method: DescMethod },
@@ -73,11 +76,17 @@ export function createToConnectError(deps: {
     const code = codeOf(error);
     const known = typeof code === "string" ? codes[code] : undefined;
     if (error instanceof Error && known !== undefined)
-      return new ConnectError(storable(error.message), known, undefined, reasonsOf(error));
+      return new ConnectError(
+        storable(error.message),
+        known,
+        known === Code.Unavailable ? hint : undefined,
+        reasonsOf(error),
+      );
     const facts = { correlationId, method: methodName(method) };
     if (isAway(error)) {
       deps.onInternal(error, facts);
-      return new ConnectError(`storage does not answer; try again (correlation id ${correlationId})`, Code.Unavailable);
+      const message = `storage does not answer; try again (correlation id ${correlationId})`;
+      return new ConnectError(message, Code.Unavailable, hint);
     }
     if (typeof code === "string" && /^22...$/.test(code))
       return new ConnectError(
