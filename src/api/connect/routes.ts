@@ -17,6 +17,7 @@ import { createAnswerUnserved } from "../http/unserved.ts";
 import { createAudit } from "./interceptors/audit.ts";
 import { createAuthorizeCall } from "./interceptors/authorize-call.ts";
 import { assertReadableQuery, boundErrors } from "./interceptors/bad-messages.ts";
+import { createEndCalls } from "./interceptors/end-calls.ts";
 import { createErrors, createToConnectError } from "./interceptors/errors.ts";
 import { assertPermissions } from "./interceptors/permission-of.ts";
 import { traceCall } from "./interceptors/trace-call.ts";
@@ -44,7 +45,7 @@ const maxTimeoutMs = 3_600_000;
 
 /**
  * The api as one handler for Connect, gRPC and gRPC-web, each with JSON or binary messages.
- * Order of a call: authorize (authn → tenant → authz, by headers alone) → read the message → trace → errors → audit → validation → the service.
+ * Order of a call: authorize (authn → tenant → authz, by headers alone) → read the message → trace → errors → end of the process → audit → validation → the service.
  * Health and reflection need no token.
  */
 export function createHandler(deps: {
@@ -62,6 +63,8 @@ export function createHandler(deps: {
   readonly recordAudit: RecordAudit;
   readonly onInternal: Parameters<typeof createToConnectError>[0]["onInternal"];
   readonly newId: () => string;
+  /** Ends calls that still run. */
+  readonly overdue: AbortSignal;
 }): ReturnType<typeof connectNodeAdapter> {
   assertPermissions(services);
   const toConnectError = createToConnectError(deps);
@@ -78,7 +81,13 @@ export function createHandler(deps: {
       await authorizeCall(context);
       assertReadableQuery(context);
     },
-    interceptors: [traceCall, createErrors(toConnectError), createAudit(deps), createValidation()],
+    interceptors: [
+      traceCall,
+      createErrors(toConnectError),
+      createEndCalls(deps.overdue),
+      createAudit(deps),
+      createValidation(),
+    ],
     routes: (router) => {
       serve(router, WorkflowService, deps.workflows);
       serve(router, RequestService, deps.requests);

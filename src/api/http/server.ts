@@ -1,5 +1,6 @@
-import { createServer as createHttp1, IncomingMessage } from "node:http";
-import { createServer as createHttp2 } from "node:http2";
+import { createServer as createHttp1, IncomingMessage, ServerResponse } from "node:http";
+import type { ServerHttp2Session } from "node:http2";
+import { constants, createServer as createHttp2 } from "node:http2";
 import type { AddressInfo, Socket } from "node:net";
 import { createServer } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -15,8 +16,12 @@ import type { createCors } from "./cors.ts";
 export interface ApiServer {
   /** Where it listens, HOST:PORT. */
   readonly address: string;
-  /** Refuses new connections, waits a few seconds for calls to end, then closes the rest. End streams before. */
-  drain(): Promise<void>;
+  /**
+   * Takes no new connections, and answers what comes on open ones as the last call there; connections without a call are closed once
+   * clients have had the time to notice. End streams before.
+   * @param endCalls - called when calls have lasted for 5 s more; what is then not answered is cut off a second later
+   */
+  drain(endCalls: () => void): Promise<void>;
 }
 
 type Handler = ReturnType<typeof connectNodeAdapter>;
@@ -29,7 +34,12 @@ const maxHeaderBytes = 16 * 1024;
 const firstBytesMs = 10_000;
 /** A connection without traffic for this time is closed; streams send heartbeats more often. */
 const idleMs = 60_000;
-const drainMs = 3_000;
+/** A connection that is closed while its client sends the next call is an error there: busy clients get this time to hear of the end in an answer. */
+const noticeMs = 500;
+/** In a GOAWAY that announces the end of a session, and refuses no stream yet (RFC 9113, 6.8). */
+const anyStream = 2 ** 31 - 1;
+const drainMs = 5_000;
+const answerMs = 1_000;
 /** First bytes of HTTP/2, which no HTTP/1.1 request has (RFC 9113, 3.4). */
 const http2Begin = "PRI * HTTP/2.0\r\n";
 
@@ -57,7 +67,16 @@ export async function serveApi(options: {
   readonly check: ReadinessCheck;
 }): Promise<ApiServer> {
   const applyDeadline = createDefaultDeadline(services);
+  let isDraining = false;
+  const answering = new Set<ServerResponse>();
+  const trackAnswer = (response: Response): void => {
+    if (!(response instanceof ServerResponse)) return;
+    answering.add(response);
+    response.once("close", () => answering.delete(response));
+    if (isDraining) response.shouldKeepAlive = false;
+  };
   const handle = (request: Request, response: Response): void => {
+    trackAnswer(response);
     if (options.applyCors(request, response) || answerHealth(request, response, options.check)) return;
     applyDeadline(request);
     request.headers.host ??= options.address; // HTTP/1.0 has none
@@ -89,6 +108,11 @@ export async function serveApi(options: {
   );
   http2.setTimeout(idleMs);
   http2.on("sessionError", () => undefined); // broken clients are not our errors
+  const sessions = new Set<ServerHttp2Session>();
+  http2.on("session", (session) => {
+    sessions.add(session);
+    session.once("close", () => sessions.delete(session));
+  });
 
   const sockets = new Set<Socket>();
   const server = createServer((socket) => {
@@ -120,12 +144,19 @@ export async function serveApi(options: {
 
   return {
     address: `${host}:${listening.port}`,
-    async drain() {
+    async drain(endCalls) {
+      isDraining = true;
       const closed = new Promise<void>((done) => server.close(() => done()));
-      http1.close();
+      const orClosed = (ms: number) => Promise.race([closed, sleep(ms, undefined, { ref: false })]);
+      for (const response of answering) response.shouldKeepAlive = false;
+      for (const session of sessions) if (!session.destroyed) session.goaway(constants.NGHTTP2_NO_ERROR, anyStream);
+      await orClosed(noticeMs);
       http2.close();
+      http1.close();
       const closeIdle = setInterval(() => http1.closeIdleConnections(), 100);
-      await Promise.race([closed, sleep(drainMs)]);
+      await orClosed(drainMs - noticeMs);
+      endCalls();
+      await orClosed(answerMs);
       clearInterval(closeIdle);
       for (const socket of sockets) socket.destroy();
       await closed;

@@ -1,4 +1,5 @@
 import { randomUUID } from "node:crypto";
+import { once } from "node:events";
 import { createListQueue } from "../../admission/list-queue.ts";
 import { createAgentsService } from "../../api/connect/agents-service.ts";
 import { createArtifactService } from "../../api/connect/artifact-service.ts";
@@ -41,7 +42,7 @@ import { wireWork } from "./wire-work.ts";
 const proofLimitMs = 60_000;
 
 /**
- * Serves the api and sends due calls to methodologies until the signal aborts; then waits for calls to end and closes streams, which clients resume elsewhere.
+ * Serves the api and sends due calls to methodologies until the signal aborts; then it is not ready, ends streams, which clients resume elsewhere, and waits for calls to end.
  * @throws when it can't start: port taken, operator file or keys not usable, Postgres away
  */
 export async function main(source: NodeJS.ProcessEnv, signal: AbortSignal): Promise<void> {
@@ -104,11 +105,13 @@ export async function main(source: NodeJS.ProcessEnv, signal: AbortSignal): Prom
 
   const patience = () => createPatience(1_000 * environment.AUTOMATION_STANDSTILL_SECONDS, () => performance.now());
   const [handoff, reconciler] = [patience(), patience()];
+  const ending = "it is ending";
   const check = async () => ({
-    handoff: handoff(seal.deliverLoop.standing()),
-    reconciler: reconciler(seal.reconcileLoop.standing()),
+    handoff: signal.aborted ? ending : handoff(seal.deliverLoop.standing()),
+    reconciler: signal.aborted ? ending : reconciler(seal.reconcileLoop.standing()),
   });
   const health = await serveHealth({ address: environment.AUTOMATION_HEALTH_ADDRESS, check, telemetry });
+  const overdue = new AbortController();
   try {
     await Promise.all([
       publishSigningKeys({ inTransaction, now }, publicKeys),
@@ -162,14 +165,16 @@ export async function main(source: NodeJS.ProcessEnv, signal: AbortSignal): Prom
         recordAudit: createRecordAudit({ inScope }),
         onInternal: (error, facts) => log.error({ err: error, ...facts }, "a call failed"),
         newId: randomUUID,
+        overdue: overdue.signal,
       }),
       applyCors: createCors(operator.api.corsOrigins),
       check,
     });
     log.info({ address: server.address }, "the api listens");
-    await Promise.all([seal.deliverLoop.run(signal), seal.reconcileLoop.run(signal)]);
+    const loops = [seal.deliverLoop.run(signal), seal.reconcileLoop.run(signal)];
+    if (!signal.aborted) await once(signal, "abort");
     watchRuns.close();
-    await server.drain();
+    await Promise.all([...loops, server.drain(() => overdue.abort())]);
   } finally {
     watchRuns.close();
     await Promise.allSettled([connections.close(), health.close()]);
