@@ -31,6 +31,10 @@ objectStore.{{ $name }} is empty: set it to that of the S3 bucket for artifacts
 {{- if and $v.api.enabled (not $v.issuer.url) }}
 issuer.url is empty: set it to the OpenID issuer of the tokens, exactly as their `iss` has it
 {{- end }}
+{{- $drained := add $v.api.preStopSeconds 10 }}
+{{- if and $v.api.enabled (lt (int $v.api.terminationGracePeriodSeconds) (int $drained)) }}
+api.terminationGracePeriodSeconds is {{ $v.api.terminationGracePeriodSeconds }}, and api.preStopSeconds ({{ $v.api.preStopSeconds }}) with 10 s to drain is {{ $drained }}: the api would be killed before its calls end; give it {{ $drained }} or more
+{{- end }}
 {{- if and $isWorker (not $v.api.enabled) (not $v.api.externalUrl) }}
 api.externalUrl is empty, and the api is not enabled: name the api that the workers call
 {{- end }}
