@@ -34,6 +34,8 @@ export default defineConfig({
       onEngines("replay"),
       onEngines("e2e"), // a stack each, on ports of its own
       onEngines("faults"),
+      onEngines("roll"), // minutes long: `npm run faults`
+      onEngines("upgrade"), // `npm run test:upgrade -- COMMIT`
       onEngines("images", "test/support/containers/project-images.ts"), // `npm run test:images`
       {
         test: {

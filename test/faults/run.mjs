@@ -1,0 +1,21 @@
+// Everything that takes processes away: `npm run faults`. `npm test` leaves the rolling update out, which takes minutes. Plain JavaScript, since it is what brings Node 24.
+import { spawn } from "node:child_process";
+import { dirname, join, resolve } from "node:path";
+import { fileURLToPath } from "node:url";
+import { bootstrap, SetupError } from "../../src/cli/bootstrap.mjs";
+
+const root = resolve(dirname(fileURLToPath(import.meta.url)), "..", "..");
+try {
+  const node = await bootstrap({ root, forTests: true });
+  const vitest = [join(root, "node_modules", ".bin", "vitest"), "run", "--project", "faults", "--project", "roll"];
+  const child = spawn(node, [...vitest, ...process.argv.slice(2)], {
+    cwd: root,
+    stdio: "inherit",
+    env: { ...process.env, PATH: `${dirname(node)}:${process.env.PATH}` },
+  });
+  child.once("exit", (code) => process.exit(code ?? 1));
+} catch (error) {
+  if (!(error instanceof SetupError)) throw error;
+  process.stderr.write(`npm run faults: ${error.message}\n`);
+  process.exit(1);
+}
