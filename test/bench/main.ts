@@ -4,6 +4,7 @@ import { cpus, totalmem } from "node:os";
 const benches: Readonly<Record<string, () => Promise<() => Promise<void>>>> = {
   start: async () => (await import("./start.ts")).benchStart,
   runs: async () => (await import("./runs.ts")).benchRuns,
+  costs: async () => (await import("./costs.ts")).benchCosts,
   boxes: async () => (await import("./boxes.ts")).benchBoxes,
   workspaces: async () => (await import("./workspaces.ts")).benchWorkspaces,
   captures: async () => (await import("./captures.ts")).benchCaptures,

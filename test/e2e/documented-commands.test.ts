@@ -16,7 +16,11 @@ import { blocksOf, pages, saveFilesOf } from "../support/probes/pages.ts";
  */
 const notRunHere = new Map([
   ["npm start", "the stack of this test was started by what it runs"],
-  ["npm run bench -- start", "takes minutes, and wants a machine to itself"],
+  ["npm run bench -- ", "takes minutes, and wants a machine to itself"],
+  ...["DATABASE_URL=", "SERVER_URL=", "aws s3 sync", "kafka-consumer-groups.sh"].map(
+    (begin) =>
+      [begin, "needs PostgreSQL's and Kafka's own programs and a client of S3, which set-up does not bring"] as const,
+  ),
   ["{ echo '<testsuites>'", "a step of a plan, where a Java build has left its reports"],
   ["temporal operator search-attribute", "for a Temporal that `up` did not start; a start registers these"],
   ["slsa-verifier verify-vsa", "test/integration/verify.test.ts builds this program and runs the block"],
