@@ -36,7 +36,7 @@ const packages: Record<string, readonly string[]> = {
   requests: ["@bufbuild/protovalidate"],
   work: ["saxes"],
   kafka: ["@platformatic/kafka"],
-  postgres: ["pg", "node-pg-migrate"],
+  postgres: ["pg", "pg-connection-string", "node-pg-migrate"],
   s3: ["@aws-sdk/client-s3", "@aws-sdk/s3-request-presigner"],
   temporal: ["@temporalio/client", "@temporalio/common"],
   api: ["@bufbuild/protovalidate", "@connectrpc/connect", "@connectrpc/connect-node"],

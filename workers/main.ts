@@ -5,9 +5,12 @@ import { createApiClient } from "../src/client/api-client.ts";
 import type { Environment } from "../src/config/environment.ts";
 import { readEnvironment } from "../src/config/environment.ts";
 import { programVersion } from "../src/config/program-version.ts";
+import { createSecretFiles, oneLine } from "../src/config/secret-files.ts";
+import { secretUnusable } from "../src/telemetry/events.ts";
 import { serveHealth } from "../src/telemetry/health.ts";
 import type { Log } from "../src/telemetry/log.ts";
 import { createLog } from "../src/telemetry/log.ts";
+import { observeSecrets } from "../src/telemetry/metrics/secret-metrics.ts";
 import { currentTrace } from "../src/telemetry/spans.ts";
 import { startTelemetry } from "../src/telemetry/start-telemetry.ts";
 import { createControlActivities } from "./automation/activities/control-activities.ts";
@@ -16,7 +19,6 @@ import type { PreparedWorker, Standing } from "./poll-while-able.ts";
 import { pollWhileAble } from "./poll-while-able.ts";
 import { createSdkMetrics } from "./sdk-metrics.ts";
 import { createTemporalLogger } from "./temporal-logger.ts";
-import { createTokenFile } from "./token-file.ts";
 
 const connectLimitMs = 3_000;
 const connectAgainAfterMs = 1_000;
@@ -39,6 +41,9 @@ export async function main(
   const environment = isControl ? readEnvironment("worker", source) : readEnvironment("workspace", source);
   const log = createLog(`worker-${kind}`, environment.AUTOMATION_LOG_LEVEL);
   const telemetry = startTelemetry(`worker-${kind}`, programVersion(), environment, log);
+  const secrets = createSecretFiles((name, why) => secretUnusable(log, name, why));
+  const token = secrets.open("worker-token", [environment.AUTOMATION_TOKEN_FILE], oneLine);
+  observeSecrets(secrets.states, () => new Date());
   const logger = createTemporalLogger(log);
   const metrics = await createSdkMetrics();
   telemetry.addMetrics(metrics.read);
@@ -60,8 +65,8 @@ export async function main(
   });
   try {
     const making = isControl
-      ? prepareControl(environment, logger)
-      : prepareWorkspace(environment as Environment<"workspace">, { log, signal, onStanding });
+      ? prepareControl(environment.AUTOMATION_API_URL, token, logger)
+      : prepareWorkspace(environment as Environment<"workspace">, { token, log, signal, onStanding });
     [connection, made] = await Promise.all([connect(environment.AUTOMATION_TEMPORAL_ADDRESS, log, signal), making]);
     if (connection === undefined) return;
     const at = { connection, namespace: environment.AUTOMATION_TEMPORAL_NAMESPACE };
@@ -78,13 +83,14 @@ export async function main(
 /** Loads the code of the workspace worker only where it is needed. Waits while the machine lacks something, such as disk space; a sandbox that can't be proved ends the process. */
 async function prepareWorkspace(
   environment: Environment<"workspace">,
-  { log, signal, onStanding }: { log: Log; signal: AbortSignal; onStanding: (standing: Standing) => void },
+  deps: { token: () => string; log: Log; signal: AbortSignal; onStanding: (standing: Standing) => void },
 ): Promise<PreparedWorker> {
+  const { token, log, signal, onStanding } = deps;
   const { createWorkspaceWorker } = await import("./workspace/workspace-worker.ts");
   const { lackOfHost } = await import("./workspace/host/host-fault.ts");
   for (;;) {
     try {
-      return await createWorkspaceWorker(environment, { log, signal });
+      return await createWorkspaceWorker(environment, { token, log, signal });
     } catch (error) {
       const lack = lackOfHost(error);
       if (lack === undefined) throw error;
@@ -96,10 +102,8 @@ async function prepareWorkspace(
 }
 
 /** Prepares the workflows while the connection is made. */
-async function prepareControl(environment: Environment<"worker">, logger: Logger): Promise<PreparedWorker> {
+async function prepareControl(apiUrl: string, token: () => string, logger: Logger): Promise<PreparedWorker> {
   const workflowBundle = await workflowsOf(logger);
-  const token = createTokenFile(environment.AUTOMATION_TOKEN_FILE);
-  const apiUrl = environment.AUTOMATION_API_URL;
   const activities = createControlActivities({
     apiFor: ({ tenant, org }) => createApiClient({ apiUrl, token, tenant, org, trace: currentTrace }),
   });

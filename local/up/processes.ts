@@ -25,14 +25,12 @@ function environmentParts({ ports, secrets, folder, ...rest }: Stack) {
   const postgresAddress = `${loopback}:${ports.postgres}`;
   return {
     postgres: (role: "api" | "dispatcher" | "relay") => ({
-      AUTOMATION_POSTGRES_URL: postgresUrl(postgresAddress, `automation_${role}`, secrets[role]),
+      AUTOMATION_POSTGRES_URL: postgresUrl(postgresAddress, `automation_${role}`),
+      AUTOMATION_POSTGRES_PASSWORD_FILE: join(folder.passwords, role),
     }),
     admin: {
       AUTOMATION_POSTGRES_ADMIN_URL: state.postgres.url,
-      AUTOMATION_POSTGRES_MIGRATE_PASSWORD: secrets.migrate,
-      AUTOMATION_POSTGRES_API_PASSWORD: secrets.api,
-      AUTOMATION_POSTGRES_DISPATCHER_PASSWORD: secrets.dispatcher,
-      AUTOMATION_POSTGRES_RELAY_PASSWORD: secrets.relay,
+      AUTOMATION_POSTGRES_PASSWORDS_DIR: folder.passwords,
     },
     kafka: { AUTOMATION_KAFKA_BROKERS: state.kafka.brokers.join(","), AUTOMATION_KAFKA_CLUSTER: kafkaCluster },
     temporal: {
@@ -43,8 +41,7 @@ function environmentParts({ ports, secrets, folder, ...rest }: Stack) {
       AUTOMATION_S3_ENDPOINT: state.s3.endpoint,
       AUTOMATION_S3_REGION: state.s3.region,
       AUTOMATION_S3_BUCKET: state.s3.bucket,
-      AUTOMATION_S3_ACCESS_KEY_ID: state.s3.accessKeyId,
-      AUTOMATION_S3_SECRET_ACCESS_KEY: state.s3.secretAccessKey,
+      AUTOMATION_S3_CREDENTIALS_DIR: folder.s3Credentials,
     },
     health: (port: number) => ({ AUTOMATION_HEALTH_ADDRESS: `${loopback}:${port}` }),
     telemetry: otlpEnvironment(processEnvironment()) ?? {

@@ -31,6 +31,9 @@ export const folderOf = (dir: string) => ({
   upFile: join(dir, "up.json"),
   portsFile: join(dir, "ports.json"),
   secretsFile: join(dir, "secrets.json"),
+  /** Passwords of the roles of the database, a file each. */
+  passwords: join(dir, "credentials", "postgres"),
+  s3Credentials: join(dir, "credentials", "s3"),
   operatorFile: join(dir, "operator.yaml"),
   data: (engine: string) => join(dir, "data", engine),
   log: (name: string) => join(dir, "logs", `${name}.log`),
@@ -54,6 +57,7 @@ const identity = ["keys", "issuer", "ports.json"];
 const contents = [
   "up.json",
   "secrets.json",
+  "credentials",
   "operator.yaml",
   "data",
   "logs",
@@ -146,6 +150,14 @@ const secretNames = [
   "s3SecretAccessKey",
 ] as const;
 export type Secrets = Record<(typeof secretNames)[number], string>;
+
+/** Writes what the processes log in with to files, as they read it. */
+export function writeCredentials(folder: Folder, secrets: Secrets): void {
+  for (const role of ["migrate", "api", "dispatcher", "relay"] as const)
+    writeWhole(join(folder.passwords, role), secrets[role]);
+  writeWhole(join(folder.s3Credentials, "access-key-id"), secrets.s3AccessKeyId);
+  writeWhole(join(folder.s3Credentials, "secret-access-key"), secrets.s3SecretAccessKey);
+}
 
 /** Passwords and keys of the engines, made at the first start. */
 export function readSecrets(folder: Folder): Secrets {

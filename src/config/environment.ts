@@ -34,7 +34,8 @@ const health = {
   /** A part that stands still for longer makes /readyz say 503. */
   AUTOMATION_STANDSTILL_SECONDS: z.coerce.number().int().min(1).max(3_600).default(30),
 };
-const postgres = { AUTOMATION_POSTGRES_URL: url };
+/** The password is the URL's own, or the file's: a line, or two while it is changed. */
+const postgres = { AUTOMATION_POSTGRES_URL: url, AUTOMATION_POSTGRES_PASSWORD_FILE: path.optional() };
 const kafka = {
   AUTOMATION_KAFKA_BROKERS: z
     .string()
@@ -47,8 +48,8 @@ const s3 = {
   AUTOMATION_S3_ENDPOINT: url,
   AUTOMATION_S3_REGION: z.string().min(1),
   AUTOMATION_S3_BUCKET: z.string().min(3),
-  AUTOMATION_S3_ACCESS_KEY_ID: z.string().min(1),
-  AUTOMATION_S3_SECRET_ACCESS_KEY: z.string().min(1),
+  /** A folder with the files access-key-id and secret-access-key. */
+  AUTOMATION_S3_CREDENTIALS_DIR: path,
 };
 
 const environments = {
@@ -109,10 +110,9 @@ const environments = {
   migrate: z.object({
     ...common,
     AUTOMATION_POSTGRES_ADMIN_URL: url,
-    AUTOMATION_POSTGRES_MIGRATE_PASSWORD: z.string().min(8),
-    AUTOMATION_POSTGRES_API_PASSWORD: z.string().min(8),
-    AUTOMATION_POSTGRES_DISPATCHER_PASSWORD: z.string().min(8),
-    AUTOMATION_POSTGRES_RELAY_PASSWORD: z.string().min(8),
+    AUTOMATION_POSTGRES_ADMIN_PASSWORD_FILE: path.optional(),
+    /** A folder with a file for each role: migrate, api, dispatcher, relay. Of two lines the first counts. */
+    AUTOMATION_POSTGRES_PASSWORDS_DIR: path,
     ...kafka,
     ...s3,
   }),

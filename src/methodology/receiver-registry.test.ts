@@ -3,9 +3,9 @@ import { createReceiverRegistry } from "./receiver-registry.ts";
 
 const flow = { method: "scrum", protocol: "connect", endpoint: "http://flow", tokenFile: "token", tryTimeoutMs: 1_000 };
 const registryOf = (receivers: Parameters<typeof createReceiverRegistry>[0]) =>
-  createReceiverRegistry(receivers, (tokenFile) => {
-    if (tokenFile === "gone") throw Object.assign(new Error("no such file"), { code: "ENOENT" });
-    return tokenFile === "empty" ? "" : "secret";
+  createReceiverRegistry(receivers, (name, tokenFile) => {
+    if (tokenFile === "gone") throw new Error(`the token of ${name} in ${tokenFile} is not there`);
+    return () => "secret";
   });
 
 it("makes the client of each receiver for the methodology that the receiver serves", () => {
@@ -30,8 +30,8 @@ it("takes no name of JavaScript's own for a protocol", () => {
   expect(() => registryOf({ flow: { ...flow, protocol: "constructor" } })).toThrow('protocol "constructor" is unknown');
 });
 
-it("refuses a token file that can't be read or is empty, by field and name", () => {
-  expect(() => registryOf({ a: { ...flow, tokenFile: "gone" }, b: { ...flow, tokenFile: "empty" } })).toThrow(
-    'methodologies.a.tokenFile "gone" can\'t be read (ENOENT); name a file that the api can read; methodologies.b.tokenFile "empty" is empty; write the token into it',
+it("refuses every token file that can't be used, by field and name", () => {
+  expect(() => registryOf({ a: { ...flow, tokenFile: "gone" }, flow, b: { ...flow, tokenFile: "gone" } })).toThrow(
+    "methodologies.a.tokenFile: the token of a in gone is not there; name a file that the api can read, with the token in it; methodologies.b.tokenFile: the token of b",
   );
 });

@@ -13,12 +13,12 @@ export interface ReceiverSettings {
 
 /**
  * Makes the client of every receiver in the operator file, by name.
- * @param readToken - reads a token file; asked here, so that a missing file is found at once, and for each call
+ * @param openToken - reads a token file, here, so that a missing one is found at once; what it returns is asked for each call
  * @throws Error that names every receiver whose method or protocol is unknown, or whose token can't be read
  */
 export function createReceiverRegistry(
   settings: Readonly<Record<string, ReceiverSettings>>,
-  readToken: (tokenFile: string) => string,
+  openToken: (receiver: string, tokenFile: string) => () => string,
 ): ReadonlyMap<string, Receiver> {
   const registry = new Map<string, Receiver>();
   const faults: string[] = [];
@@ -26,22 +26,22 @@ export function createReceiverRegistry(
     const methodology = methodologies.get(method);
     if (methodology === undefined) faults.push(unknown(`${name}.method`, method, [...methodologies.keys()]));
     if (!isProtocol(protocol)) faults.push(unknown(`${name}.protocol`, protocol, Object.keys(protocols)));
-    faults.push(...faultOfToken(`methodologies.${name}.tokenFile`, tokenFile, readToken));
-    if (methodology === undefined || !isProtocol(protocol)) continue;
-    const options = { methodology, protocol, endpoint, tryTimeoutMs, readToken: () => readToken(tokenFile) };
+    const readToken = tokenOf(`methodologies.${name}.tokenFile`, () => openToken(name, tokenFile), faults);
+    if (methodology === undefined || !isProtocol(protocol) || readToken === undefined) continue;
+    const options = { methodology, protocol, endpoint, tryTimeoutMs, readToken };
     registry.set(name, createReceiver(options));
   }
   if (faults.length > 0) throw new Error(faults.join("; "));
   return registry;
 }
 
-function faultOfToken(field: string, tokenFile: string, readToken: (tokenFile: string) => string): string[] {
+function tokenOf(field: string, open: () => () => string, faults: string[]): (() => string) | undefined {
   try {
-    if (readToken(tokenFile) !== "") return [];
-    return [`${field} "${tokenFile}" is empty; write the token into it`];
+    return open();
   } catch (error) {
-    const why = error instanceof Error && "code" in error ? error.code : error;
-    return [`${field} "${tokenFile}" can't be read (${why}); name a file that the api can read`];
+    const why = error instanceof Error ? error.message : error;
+    faults.push(`${field}: ${why}; name a file that the api can read, with the token in it`);
+    return undefined;
   }
 }
 

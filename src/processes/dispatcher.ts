@@ -5,6 +5,7 @@ import { createReleaseRuns } from "../admission/release-runs.ts";
 import { readEnvironment } from "../config/environment.ts";
 import { readOperator, useOperator } from "../config/operator.ts";
 import { programVersion } from "../config/program-version.ts";
+import { createSecretFiles } from "../config/secret-files.ts";
 import { createDecideByDeclarations } from "../definitions/declarations.ts";
 import { assertWorkspaceRules } from "../definitions/policy/workspace-rules.ts";
 import { createKafkaSource } from "../drivers/kafka/kafka-source.ts";
@@ -17,14 +18,16 @@ import { createTemporal } from "../drivers/temporal/workflow-client.ts";
 import { createLoop } from "../loops/loop.ts";
 import { createAcceptRequests } from "../requests/accept-requests.ts";
 import { requestTopic } from "../runs/outbox/topics.ts";
-import { deliveriesQuarantined } from "../telemetry/events.ts";
+import { deliveriesQuarantined, secretUnusable } from "../telemetry/events.ts";
 import { serveHealth } from "../telemetry/health.ts";
 import { createLog } from "../telemetry/log.ts";
 import { observeConfig, observePool } from "../telemetry/metrics/process-metrics.ts";
 import { observeQueue } from "../telemetry/metrics/queue-metrics.ts";
 import { groupRejoined, measureBatch, observeLag, topicPaused } from "../telemetry/metrics/request-metrics.ts";
+import { observeSecrets } from "../telemetry/metrics/secret-metrics.ts";
 import { createPatience } from "../telemetry/patience.ts";
 import { startTelemetry } from "../telemetry/start-telemetry.ts";
+import { databaseLoginOf } from "./database-login.ts";
 
 const batchSize = 500;
 const partitionUpkeepMs = 3_600_000;
@@ -40,15 +43,16 @@ export async function main(environment: NodeJS.ProcessEnv, signal: AbortSignal):
   const log = createLog("dispatcher", config.AUTOMATION_LOG_LEVEL);
   const telemetry = startTelemetry("dispatcher", programVersion(), config, log);
   const onError = (error: Error) => log.warn({ err: error }, "a database connection failed");
-  const url = config.AUTOMATION_POSTGRES_URL;
-  const pool = createPool({ url, applicationName: "automation-dispatcher", max: 12, onError });
+  const secrets = createSecretFiles((name, why) => secretUnusable(log, name, why));
+  const login = databaseLoginOf(config, secrets);
+  const pool = createPool({ ...login, applicationName: "automation-dispatcher", max: 12, onError });
   const inTransaction = createInTransaction(pool);
   const now = () => new Date();
   const temporal = createTemporal({
     address: config.AUTOMATION_TEMPORAL_ADDRESS,
     namespace: config.AUTOMATION_TEMPORAL_NAMESPACE,
   });
-  const notifier = createNotifier({ url, applicationName: "automation-dispatcher-notify", onError });
+  const notifier = createNotifier({ ...login, applicationName: "automation-dispatcher-notify", onError });
   const release = createReleaseRuns({
     inTransaction,
     workflows: temporal,
@@ -70,7 +74,7 @@ export async function main(environment: NodeJS.ProcessEnv, signal: AbortSignal):
   });
   const pump = createPumpCommands({ inTransaction, workflows: temporal, log });
   const listener = createListener({
-    url,
+    ...login,
     applicationName: "automation-dispatcher-listen",
     channels: ["automation_release", "automation_commands"],
     onHint: (channel) => (channel === "automation_release" ? release.wake() : pump.wake()),
@@ -117,6 +121,7 @@ export async function main(environment: NodeJS.ProcessEnv, signal: AbortSignal):
   observePool(pool);
   observeConfig(telemetry.name, operator);
   observeLag(() => source.lagSeconds());
+  observeSecrets(secrets.states, now);
   observeQueue(() => inTransaction(readQueueSize), config.AUTOMATION_RELEASE_MAX_UNBEGUN);
   await ensureRunEventPartitions(pool);
   const partitions = createLoop({

@@ -1,25 +1,43 @@
+import { join } from "node:path";
 import { readEnvironment } from "../config/environment.ts";
+import { createSecretFiles } from "../config/secret-files.ts";
 import { ensureTopics } from "../drivers/kafka/ensure-topics.ts";
+import type { Role } from "../drivers/postgres/migrate.ts";
 import { migrateDatabase } from "../drivers/postgres/migrate.ts";
 import { createS3 } from "../drivers/s3/s3.ts";
 import { quarantineTopic, requestTopic, runEventTopic } from "../runs/outbox/topics.ts";
+import { secretUnusable } from "../telemetry/events.ts";
 import { createLog } from "../telemetry/log.ts";
+import { databaseLoginOf, passwordsIn } from "./database-login.ts";
 import { s3OptionsOf } from "./s3-options.ts";
 
 /** Creates or updates database, topics and bucket for this version, then ends. Safe to repeat, and to run twice at once. */
 export async function main(environment: NodeJS.ProcessEnv, signal: AbortSignal): Promise<void> {
   const config = readEnvironment("migrate", environment);
   const log = createLog("migrate", config.AUTOMATION_LOG_LEVEL);
-  const s3 = createS3(s3OptionsOf(config));
+  const secrets = createSecretFiles((name, why) => secretUnusable(log, name, why));
+  const passwordOf = (role: Role): string => {
+    const file = join(config.AUTOMATION_POSTGRES_PASSWORDS_DIR, role);
+    const [password = ""] = secrets.open(`database-${role}`, [file], passwordsIn)();
+    return password;
+  };
+  const admin = databaseLoginOf(
+    {
+      AUTOMATION_POSTGRES_URL: config.AUTOMATION_POSTGRES_ADMIN_URL,
+      AUTOMATION_POSTGRES_PASSWORD_FILE: config.AUTOMATION_POSTGRES_ADMIN_PASSWORD_FILE,
+    },
+    secrets,
+  );
+  const s3 = createS3(s3OptionsOf(config, secrets));
   try {
     await Promise.all([
       migrateDatabase({
-        adminUrl: config.AUTOMATION_POSTGRES_ADMIN_URL,
+        admin,
         passwords: {
-          migrate: config.AUTOMATION_POSTGRES_MIGRATE_PASSWORD,
-          api: config.AUTOMATION_POSTGRES_API_PASSWORD,
-          dispatcher: config.AUTOMATION_POSTGRES_DISPATCHER_PASSWORD,
-          relay: config.AUTOMATION_POSTGRES_RELAY_PASSWORD,
+          migrate: passwordOf("migrate"),
+          api: passwordOf("api"),
+          dispatcher: passwordOf("dispatcher"),
+          relay: passwordOf("relay"),
         },
         log: (line) => log.info(line),
       }),

@@ -2,6 +2,7 @@ import { randomUUID } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
 import { readEnvironment } from "../config/environment.ts";
 import { programVersion } from "../config/program-version.ts";
+import { createSecretFiles } from "../config/secret-files.ts";
 import { createKafkaSink } from "../drivers/kafka/kafka-sink.ts";
 import { createInTransaction } from "../drivers/postgres/in-scope.ts";
 import { createListener } from "../drivers/postgres/listener.ts";
@@ -10,13 +11,16 @@ import type { Loop } from "../loops/loop.ts";
 import type { RecordSink } from "../runs/outbox/bus-record.ts";
 import { readOutboxSize } from "../runs/outbox/outbox-size-store.ts";
 import { createPublishRunEvents } from "../runs/outbox/publish-run-events.ts";
+import { secretUnusable } from "../telemetry/events.ts";
 import { serveHealth } from "../telemetry/health.ts";
 import type { Log } from "../telemetry/log.ts";
 import { createLog } from "../telemetry/log.ts";
 import { observeOutbox } from "../telemetry/metrics/outbox-metrics.ts";
 import { observePool } from "../telemetry/metrics/process-metrics.ts";
+import { observeSecrets } from "../telemetry/metrics/secret-metrics.ts";
 import { createPatience } from "../telemetry/patience.ts";
 import { startTelemetry } from "../telemetry/start-telemetry.ts";
+import { databaseLoginOf } from "./database-login.ts";
 
 const applicationName = "automation-relay";
 const connectAgainAfterMs = 1_000;
@@ -26,9 +30,10 @@ export async function main(source: NodeJS.ProcessEnv, signal: AbortSignal): Prom
   const environment = readEnvironment("relay", source);
   const log = createLog("relay", environment.AUTOMATION_LOG_LEVEL);
   const telemetry = startTelemetry("relay", programVersion(), environment, log);
-  const url = environment.AUTOMATION_POSTGRES_URL;
+  const secrets = createSecretFiles((name, why) => secretUnusable(log, name, why));
+  const login = databaseLoginOf(environment, secrets);
   const onError = (error: Error) => log.warn({ err: error }, "Postgres: a connection was lost");
-  const pool = createPool({ url, applicationName, max: 8, onError });
+  const pool = createPool({ ...login, applicationName, max: 8, onError });
   const bus = createBus(environment.AUTOMATION_KAFKA_BROKERS, log);
   let publish: Loop | undefined;
   const patience = createPatience(1_000 * environment.AUTOMATION_STANDSTILL_SECONDS, () => performance.now());
@@ -41,6 +46,7 @@ export async function main(source: NodeJS.ProcessEnv, signal: AbortSignal): Prom
   });
   const inTransaction = createInTransaction(pool);
   observePool(pool);
+  observeSecrets(secrets.states, () => new Date());
   observeOutbox(() => inTransaction(readOutboxSize));
   try {
     if (!(await bus.connected(signal))) return;
@@ -52,7 +58,7 @@ export async function main(source: NodeJS.ProcessEnv, signal: AbortSignal): Prom
     });
     publish = publishing;
     const listener = createListener({
-      url,
+      ...login,
       applicationName,
       channels: ["automation_outbox"],
       onHint: () => publishing.wake(),

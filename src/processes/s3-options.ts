@@ -1,13 +1,21 @@
+import { join } from "node:path";
 import type { Environment } from "../config/environment.ts";
+import type { SecretFiles } from "../config/secret-files.ts";
+import { oneLine } from "../config/secret-files.ts";
 import type { S3Options } from "../drivers/s3/s3.ts";
 
-/** Address, bucket and credentials of the object store. */
-export function s3OptionsOf(environment: Environment<"api"> | Environment<"migrate">): S3Options {
+const files = ["access-key-id", "secret-access-key"];
+
+/** Address, bucket and credentials of the object store. @throws UnusableSecretError */
+export function s3OptionsOf(environment: Environment<"api"> | Environment<"migrate">, secrets: SecretFiles): S3Options {
+  const paths = files.map((file) => join(environment.AUTOMATION_S3_CREDENTIALS_DIR, file));
   return {
     endpoint: environment.AUTOMATION_S3_ENDPOINT,
     region: environment.AUTOMATION_S3_REGION,
     bucket: environment.AUTOMATION_S3_BUCKET,
-    accessKeyId: environment.AUTOMATION_S3_ACCESS_KEY_ID,
-    secretAccessKey: environment.AUTOMATION_S3_SECRET_ACCESS_KEY,
+    credentials: secrets.open("object-store", paths, ([id = "", key = ""]) => ({
+      accessKeyId: oneLine([id]),
+      secretAccessKey: oneLine([key]),
+    })),
   };
 }

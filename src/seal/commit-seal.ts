@@ -11,7 +11,7 @@ import { inTotoPayloadType } from "../proof/attestations/dsse.ts";
 import type { ProvisionalStatement } from "../proof/attestations/run-statement-store.ts";
 import { findProvisional, indexSubjects, registerStatements } from "../proof/attestations/run-statement-store.ts";
 import { signStatement } from "../proof/attestations/sign-statement.ts";
-import type { Sign } from "../proof/attestations/signer.ts";
+import type { UseKeys } from "../proof/attestations/signer.ts";
 import { eventLogMediaType, eventLogName } from "../proof/statements/event-log.ts";
 import { leafWorkItems, subjectOf } from "../proof/statements/run-subject.ts";
 import type { InRun, OpenRun } from "../runs/in-run.ts";
@@ -41,7 +41,7 @@ const readAtOnce = 4;
 export interface CommitSealDeps {
   readonly inRun: InRun;
   readonly objects: Pick<ObjectStore, "digestOf">;
-  readonly sign: Sign;
+  readonly useKeys: UseKeys;
   readonly now: () => Date;
   /** Called after a commit: confirms are due. */
   readonly onDue: () => void;
@@ -68,7 +68,8 @@ export function createCommitSeal(deps: CommitSealDeps) {
     });
     if (kept instanceof AlteredObjectError) return { committed: false, fault: kept.message };
     const log = kept[0] ?? { sha256: seal.logSha256, sizeBytes: 0 };
-    const signed = await Promise.all(statements.map((statement) => signStatement(deps.sign, statement)));
+    const { sign } = await deps.useKeys();
+    const signed = await Promise.all(statements.map((statement) => signStatement(sign, statement)));
 
     const answer = await deps.inRun(scope, async (open) => {
       assertSpeaksFor(open.run, scope.execution);

@@ -88,3 +88,8 @@ export function mirrorsPruned(
 ): void {
   log.info({ event: "mirrors_pruned", ...pruned }, "unused mirrors removed");
 }
+
+/** A file with a secret changed to something that can't be used. */
+export function secretUnusable(log: Log, secretName: string, why: string): void {
+  log.warn({ event: "secret_unusable", secretName }, why);
+}

@@ -1,5 +1,5 @@
 import { spawnSync } from "node:child_process";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -43,10 +43,15 @@ const run = async (text: string) => {
   const settings = `export KUBECONFIG='${cluster.kubeconfig}' PATH="${tools}:$PATH" HOME='${folder}'`;
   return await shell(`set -eu\n${settings}\n${text}`, folder);
 };
+/** The commands of a page below a heading. */
+const commandsBelow = (heading: string, from = page) => {
+  const blocks = blocksOf(from).filter(({ language, line }) => language === "sh" && headingAt(from, line) === heading);
+  expect(blocks, heading).not.toHaveLength(0);
+  return blocks;
+};
 /** Runs the commands of the page below a heading. */
 async function follow(heading: string): Promise<string> {
-  const blocks = blocksOf(page).filter(({ language, line }) => language === "sh" && headingAt(line) === heading);
-  expect(blocks, heading).not.toHaveLength(0);
+  const blocks = commandsBelow(heading);
   let printed = "";
   for (const { text, line } of blocks) {
     const { code, stdout, stderr } = await run(text);
@@ -55,8 +60,8 @@ async function follow(heading: string): Promise<string> {
   }
   return printed;
 }
-const headingAt = (line: number): string =>
-  textOf(page)
+const headingAt = (from: string, line: number): string =>
+  textOf(from)
     .split("\n")
     .slice(0, line)
     .findLast((each) => each.startsWith("## "))
@@ -148,6 +153,62 @@ describe("the page", () => {
     await expect(evict(second)).rejects.toThrow(/Cannot evict pod as it would violate the pod's disruption budget/);
     await cluster.kubectl("uncordon", "a", "b", "c");
     await cluster.kubectl(...available, "--namespace", "automation");
+  });
+
+  it("is followed by that which changes credentials: each ends as one that is new, and no pod is replaced", async () => {
+    const secretsNow = async (namespace: string) => {
+      const { items } = await json<{ items: { metadata: { name: string }; data?: Record<string, string> }[] }>(
+        "get",
+        "secrets",
+        `--namespace=${namespace}`,
+      );
+      const text = (value: string) => Buffer.from(value, "base64").toString();
+      return new Map(
+        items.flatMap(({ metadata, data = {} }) =>
+          Object.entries(data).map(([key, value]) => [`${metadata.name} ${key}`, text(value)] as const),
+        ),
+      );
+    };
+    const [before, podsBefore] = [await secretsNow("automation"), await podsOf("api")];
+    const bin = join(folder, "bin"); // the database is not here: what it would be told
+    mkdirSync(bin);
+    writeFileSync(join(bin, "psql"), `#!/bin/sh\nprintf '%s\\n' "$3" >> '${folder}/told'\n`, { mode: 0o755 });
+    const given = { ACCESS_KEY: "key-2", SECRET_KEY: "secret-2", SCRUM_TOKEN: "scrum-2", WORKER_TOKEN: "worker-2" };
+    const settings = Object.entries({ ...given, ADMIN_URL: "postgres://here", KEY_ID: "SHA256:stolen" });
+    const exports = [`export PATH='${bin}':"$PATH"`, ...settings.map(([name, value]) => `export ${name}='${value}'`)];
+    for (const heading of [
+      "Database",
+      "Object store",
+      "Tokens of methodologies",
+      "Signing keys",
+      "Token of the workers",
+    ]) {
+      const lines = commandsBelow(heading, "docs/operating/rotation.md").map(({ text }) => text);
+      const { code, stdout, stderr } = await run([...exports, ...lines].join("\n"));
+      expect({ heading, code, stdout, stderr }).toMatchObject({ code: 0 });
+    }
+    const after = await secretsNow("automation");
+    const password = after.get("automation-database api-password") ?? "";
+    expect(password).toMatch(/^[0-9a-f]{48}$/);
+    expect(readFileSync(join(folder, "told"), "utf8").split("\n")).toEqual([
+      `alter role automation_api password '${password}'`,
+      "select pg_terminate_backend(pid) from pg_stat_activity where usename = 'automation_api'",
+      "update signing_keys set not_after = now() where key_id = 'SHA256:stolen'",
+      "",
+    ]);
+    const changed = [...after].filter(([key, value]) => before.get(key) !== value).map(([key]) => key);
+    expect(changed.toSorted()).toEqual([
+      "automation-database api-password",
+      "automation-methodology-tokens scrum",
+      "automation-object-store access-key-id",
+      "automation-object-store secret-access-key",
+      "automation-signing builder.pem",
+      "automation-signing verifier.pem",
+      "automation-worker-token token",
+    ]);
+    expect([...after.keys()].toSorted()).toEqual([...before.keys()].toSorted());
+    expect((await secretsNow("automation-workspace")).get("automation-worker-token token")).toBe("worker-2");
+    expect(await podsOf("api")).toEqual(podsBefore);
   });
 
   it("restarts what reads the operator file when that changes, and nothing else", async () => {

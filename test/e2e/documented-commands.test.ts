@@ -28,7 +28,11 @@ const notRunHere = new Map([
   ["grpcurl", "no registry that set-up uses has this program"],
   ...[
     "kubectl create namespace",
-    "ADMIN_URL=",
+    "ADMIN_PASSWORD=",
+    "for namespace in automation",
+    "ROLE=api",
+    "psql ",
+    "kubectl --namespace automation patch",
     "openssl genpkey",
     "ACCESS_KEY=",
     "SCRUM_TOKEN=",

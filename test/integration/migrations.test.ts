@@ -1,8 +1,10 @@
+import { join } from "node:path";
 import { Admin, ConfigResourceTypes } from "@platformatic/kafka";
 import pg from "pg";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { ensureTopics, TopicConfigError } from "../../src/drivers/kafka/ensure-topics.ts";
 import { main } from "../../src/processes/migrate.ts";
+import { writeS3Credentials, writeSecrets } from "../support/engines/credential-files.ts";
 import type { TestEngines } from "../support/engines/engines.ts";
 import { startEngines } from "../support/engines/engines.ts";
 
@@ -14,17 +16,18 @@ const migrate = () =>
     {
       AUTOMATION_LOG_LEVEL: "error",
       AUTOMATION_POSTGRES_ADMIN_URL: engines.postgres.url,
-      AUTOMATION_POSTGRES_MIGRATE_PASSWORD: "migrate-password",
-      AUTOMATION_POSTGRES_API_PASSWORD: "api-password",
-      AUTOMATION_POSTGRES_DISPATCHER_PASSWORD: "dispatcher-password",
-      AUTOMATION_POSTGRES_RELAY_PASSWORD: "relay-password",
+      AUTOMATION_POSTGRES_PASSWORDS_DIR: writeSecrets(join(engines.dir, "passwords"), {
+        migrate: "migrate-password",
+        api: "api-password\nthe one before it",
+        dispatcher: "dispatcher-password",
+        relay: "relay-password",
+      }),
       AUTOMATION_KAFKA_BROKERS: engines.kafka.brokers.join(","),
       AUTOMATION_KAFKA_CLUSTER: "local",
       AUTOMATION_S3_ENDPOINT: engines.s3.endpoint,
       AUTOMATION_S3_REGION: engines.s3.region,
       AUTOMATION_S3_BUCKET: "automation",
-      AUTOMATION_S3_ACCESS_KEY_ID: engines.s3.accessKeyId,
-      AUTOMATION_S3_SECRET_ACCESS_KEY: engines.s3.secretAccessKey,
+      AUTOMATION_S3_CREDENTIALS_DIR: writeS3Credentials(join(engines.dir, "s3-credentials"), engines.s3),
     },
     AbortSignal.timeout(60_000),
   );

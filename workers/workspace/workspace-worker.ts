@@ -9,7 +9,6 @@ import type { Log } from "../../src/telemetry/log.ts";
 import { observeSlots } from "../../src/telemetry/metrics/work-metrics.ts";
 import { currentTrace } from "../../src/telemetry/spans.ts";
 import type { PreparedWorker } from "../poll-while-able.ts";
-import { createTokenFile } from "../token-file.ts";
 import { traceActivities } from "../trace-activities.ts";
 import { fetchBundle } from "./activities/fetch-bundle.ts";
 import { createPersonaAtWork } from "./activities/persona-at-work.ts";
@@ -41,7 +40,7 @@ const roomToBegin = 2;
  */
 export async function createWorkspaceWorker(
   environment: Environment<"workspace">,
-  { log, signal }: { readonly log: Log; readonly signal: AbortSignal },
+  { token, log, signal }: { readonly token: () => string; readonly log: Log; readonly signal: AbortSignal },
 ): Promise<PreparedWorker> {
   const now = () => new Date();
   const area = await openRunArea({
@@ -55,7 +54,6 @@ export async function createWorkspaceWorker(
   let sandboxReport = await sandbox.prove(signal);
   log.info({ isolation: sandboxReport.isolation, engine: sandboxReport.engine }, "the sandbox is proven");
 
-  const token = createTokenFile(environment.AUTOMATION_TOKEN_FILE);
   const apiUrl = environment.AUTOMATION_API_URL;
   const apiFor: RunApiFor = ({ tenant, org }) => createApiClient({ apiUrl, token, tenant, org, trace: currentTrace });
   const secrets = () => [token()];

@@ -8,6 +8,9 @@
 {{- $isWorker := or $v.workerControl.enabled $v.workerWorkspace.enabled }}
 {{- $config := $v.operator.config }}
 
+{{- if and (or $v.api.enabled $v.dispatcher.enabled $v.relay.enabled $v.migration.enabled) (not $v.postgres.host) }}
+postgres.host is empty: set it to that of the PostgreSQL for the database {{ $v.postgres.database }}
+{{- end }}
 {{- if and $usesKafka (empty $v.kafka.brokers) }}
 kafka.brokers is empty: name the brokers, for example --set 'kafka.brokers={kafka:9092}'
 {{- end }}

@@ -1,6 +1,6 @@
 {{/*
 The Deployment of a process.
-Arguments: root, key (of its values), args, environment (text), mounts and volumes (texts), initContainers (text), hasOperatorFile,
+Arguments: root, key (of its values), args, environment (text), mounts and volumes (texts), hasOperatorFile,
 image (automation unless given), containerSecurity and podSecurity (in place of the ordinary ones), pod (more fields of the pod, text), strategy, lifecycle and ports (texts), readiness (text).
 */}}
 {{- define "automation.deployment" -}}
@@ -87,10 +87,6 @@ spec:
           matchLabelKeys: [pod-template-hash]
         {{- end }}
         {{- end }}
-      {{- end }}
-      {{- with .initContainers }}
-      initContainers:
-        {{- . | nindent 8 }}
       {{- end }}
       containers:
         - name: {{ $process.name }}

@@ -25,6 +25,20 @@
   value: {{ .Values.temporal.namespace | quote }}
 {{- end }}
 
+{{/* Arguments: root, user. */}}
+{{- define "automation.postgresUrl" -}}
+{{- $own := .root.Values.postgres }}
+{{- printf "postgres://%s@%s:%v/%s" (urlquery .user) $own.host $own.port $own.database }}
+{{- end }}
+
+{{/* Arguments: root, role. */}}
+{{- define "automation.environment.postgres" -}}
+- name: AUTOMATION_POSTGRES_URL
+  value: {{ include "automation.postgresUrl" (dict "root" .root "user" (printf "automation_%s" .role)) | quote }}
+- name: AUTOMATION_POSTGRES_PASSWORD_FILE
+  value: /etc/automation/database/{{ .role }}
+{{- end }}
+
 {{- define "automation.environment.objectStore" -}}
 - name: AUTOMATION_S3_ENDPOINT
   value: {{ .Values.objectStore.endpoint | quote }}
@@ -32,8 +46,8 @@
   value: {{ .Values.objectStore.region | quote }}
 - name: AUTOMATION_S3_BUCKET
   value: {{ .Values.objectStore.bucket | quote }}
-{{- include "automation.secretVariable" (dict "root" . "secret" "objectStore" "key" "accessKeyId" "variable" "AUTOMATION_S3_ACCESS_KEY_ID") }}
-{{- include "automation.secretVariable" (dict "root" . "secret" "objectStore" "key" "secretAccessKey" "variable" "AUTOMATION_S3_SECRET_ACCESS_KEY") }}
+- name: AUTOMATION_S3_CREDENTIALS_DIR
+  value: /etc/automation/object-store
 {{- end }}
 
 {{- define "automation.environment.worker" -}}

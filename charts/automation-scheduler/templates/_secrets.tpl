@@ -9,7 +9,7 @@
 {{- define "automation.secretsInUse" -}}
 {{- $v := .Values }}
 {{- $used := list }}
-{{- if or $v.api.enabled $v.dispatcher.enabled $v.relay.enabled }}{{ $used = append $used "database" }}{{ end }}
+{{- if or $v.api.enabled $v.dispatcher.enabled $v.relay.enabled $v.migration.enabled }}{{ $used = append $used "database" }}{{ end }}
 {{- if $v.migration.enabled }}{{ $used = append $used "migration" }}{{ end }}
 {{- if or $v.api.enabled $v.migration.enabled }}{{ $used = append $used "objectStore" }}{{ end }}
 {{- if $v.api.enabled }}{{ $used = append $used "signing" }}{{ end }}
@@ -23,19 +23,18 @@
 {{- or (ne .root.Values.secrets.provider "none") (ne (index .root.Values.secrets .secret "existingSecret") "") }}
 {{- end }}
 
-{{/* A variable out of a Secret, if there is one. Arguments: root, secret, key, variable. */}}
-{{- define "automation.secretVariable" -}}
+{{/* Where the files of a Secret are. It is mounted as a folder, never by subPath, so that a changed one arrives. Arguments: root, secret. */}}
+{{- define "automation.secretMount" -}}
 {{- if eq (include "automation.hasSecret" .) "true" }}
-- name: {{ .variable }}
-  valueFrom:
-    secretKeyRef:
-      name: {{ include "automation.secretName" . }}
-      key: {{ index .root.Values.secrets .secret "keys" .key }}
+- name: {{ kebabcase .secret }}
+  mountPath: /etc/automation/{{ kebabcase .secret }}
+  readOnly: true
 {{- end }}
 {{- end }}
 
-{{/* A volume of a Secret, which follows its changes. Arguments: root, secret, files (key: file; optional), mode (optional). */}}
+{{/* A volume of a Secret. Arguments: root, secret, files (key: file; all keys under their names unless given). */}}
 {{- define "automation.secretVolume" -}}
+{{- if eq (include "automation.hasSecret" .) "true" }}
 - name: {{ kebabcase .secret }}
   secret:
     secretName: {{ include "automation.secretName" . }}
@@ -48,4 +47,18 @@
         path: {{ $file }}
       {{- end }}
     {{- end }}
+{{- end }}
+{{- end }}
+
+{{/* The password of one role. Arguments: root, role. */}}
+{{- define "automation.databaseVolume" -}}
+{{ include "automation.secretVolume" (dict "root" .root "secret" "database" "files" (dict .role .role)) }}
+{{- end }}
+
+{{- define "automation.objectStoreVolume" -}}
+{{ include "automation.secretVolume" (dict "root" . "secret" "objectStore" "files" (dict "accessKeyId" "access-key-id" "secretAccessKey" "secret-access-key")) }}
+{{- end }}
+
+{{- define "automation.workerTokenVolume" -}}
+{{ include "automation.secretVolume" (dict "root" . "secret" "workerToken" "files" (dict "token" "token")) }}
 {{- end }}

@@ -67,8 +67,10 @@ export async function startPostgres(
   return { ...running, address: `${loopback}:${options.port}` };
 }
 
-export function postgresUrl(address: string, role: string, password: string): string {
-  return `postgres://${encodeURIComponent(role)}:${encodeURIComponent(password)}@${address}/${postgresDatabase}`;
+/** @param password - left out for those who read it from a file */
+export function postgresUrl(address: string, role: string, password?: string): string {
+  const user = [role, ...(password === undefined ? [] : [password])].map(encodeURIComponent).join(":");
+  return `postgres://${user}@${address}/${postgresDatabase}`;
 }
 
 async function initialise(

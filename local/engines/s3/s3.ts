@@ -45,8 +45,8 @@ export async function startS3(
 ): Promise<Engine> {
   const metadata = join(options.dataDir, "metadata");
   const objects = join(options.dataDir, "objects");
-  mkdirSync(metadata, { recursive: true });
-  mkdirSync(objects, { recursive: true });
+  const accounts = join(options.dataDir, "accounts");
+  for (const dir of [metadata, objects, accounts]) mkdirSync(dir, { recursive: true });
   const address = `${loopback}:${options.port}`;
   const running = await startEngine({
     ...options,
@@ -60,6 +60,8 @@ export async function startS3(
       "--health",
       "/healthz",
       "--quiet",
+      "--iam-dir",
+      accounts,
       "posix",
       "--sidecar",
       metadata,

@@ -1,6 +1,8 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import pg from "pg";
 import type { HintChannel } from "./hints.ts";
+import type { Login } from "./login.ts";
+import { clientConfigOf } from "./login.ts";
 
 export interface Listener {
   close(): Promise<void>;
@@ -9,19 +11,20 @@ export interface Listener {
 const longestPauseMs = 3_000;
 
 /** Listens on a connection of its own and connects again when it is lost; `onHint` is also called after each reconnect, since hints may have been missed. */
-export function createListener(options: {
-  readonly url: string;
-  readonly applicationName: string;
-  readonly channels: readonly HintChannel[];
-  readonly onHint: (channel: HintChannel, payloads: readonly string[]) => void;
-  readonly onError: (error: Error) => void;
-}): Listener {
+export function createListener(
+  options: Login & {
+    readonly applicationName: string;
+    readonly channels: readonly HintChannel[];
+    readonly onHint: (channel: HintChannel, payloads: readonly string[]) => void;
+    readonly onError: (error: Error) => void;
+  },
+): Listener {
   const closing = new AbortController();
   let open: pg.Client | undefined;
 
   const listenOnce = async (): Promise<void> => {
     const client = new pg.Client({
-      connectionString: options.url,
+      ...clientConfigOf(options),
       application_name: options.applicationName,
       connectionTimeoutMillis: 3_000,
       keepAlive: true,

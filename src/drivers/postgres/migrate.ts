@@ -1,6 +1,8 @@
 import { join } from "node:path";
 import { runner } from "node-pg-migrate";
 import pg from "pg";
+import type { Login } from "./login.ts";
+import { clientConfigOf } from "./login.ts";
 
 /** Login roles, one per process; none owns a table but `migrate`, and none bypasses row-level security. */
 export const roles = ["migrate", "api", "dispatcher", "relay"] as const;
@@ -11,17 +13,17 @@ const lockLimitMs = 60_000;
 
 /**
  * Creates what is missing: roles, ownership and every migration, in one run at a time. Safe to repeat.
- * @param options.adminUrl - a role that may create roles and owns the database, or a superuser
+ * @param options.admin - a role that may create roles and owns the database, or a superuser
  */
 export async function migrateDatabase(options: {
-  readonly adminUrl: string;
+  readonly admin: Login;
   readonly passwords: Readonly<Record<Role, string>>;
   readonly log: (line: string) => void;
 }): Promise<void> {
-  const migrateUrl = new URL(options.adminUrl);
+  const migrateUrl = new URL(options.admin.url);
   migrateUrl.username = roleName("migrate");
   migrateUrl.password = options.passwords.migrate;
-  await ensureRoles(options.adminUrl, options.passwords);
+  await ensureRoles(options.admin, options.passwords);
   await runner({
     databaseUrl: { connectionString: migrateUrl.href, connectionTimeoutMillis: 5_000, lock_timeout: lockLimitMs },
     dir: join(import.meta.dirname, "migrations"),
@@ -35,8 +37,8 @@ export async function migrateDatabase(options: {
 
 export const roleName = (role: Role): string => `automation_${role}`;
 
-async function ensureRoles(adminUrl: string, passwords: Readonly<Record<Role, string>>): Promise<void> {
-  const admin = new pg.Client({ connectionString: adminUrl, connectionTimeoutMillis: 5_000, query_timeout: 20_000 });
+async function ensureRoles(login: Login, passwords: Readonly<Record<Role, string>>): Promise<void> {
+  const admin = new pg.Client({ ...clientConfigOf(login), connectionTimeoutMillis: 5_000, query_timeout: 20_000 });
   await admin.connect();
   try {
     await admin.query("begin");

@@ -1,5 +1,7 @@
 import pg from "pg";
 import type { HintChannel } from "./hints.ts";
+import type { Login } from "./login.ts";
+import { clientConfigOf } from "./login.ts";
 
 export interface Notifier {
   /** Wakes listeners soon; never waits and never throws. */
@@ -14,11 +16,9 @@ const longestPayload = 7_000;
  * Sends hints over a connection of its own: a NOTIFY inside a data transaction would make commits queue behind one lock.
  * At most 50 notifications a second; what comes meanwhile is packed, comma-separated, duplicates once.
  */
-export function createNotifier(options: {
-  readonly url: string;
-  readonly applicationName: string;
-  readonly onError: (error: Error) => void;
-}): Notifier {
+export function createNotifier(
+  options: Login & { readonly applicationName: string; readonly onError: (error: Error) => void },
+): Notifier {
   const waiting = new Map<HintChannel, Set<string>>();
   let client: pg.Client | undefined;
   let timer: NodeJS.Timeout | undefined;
@@ -27,7 +27,7 @@ export function createNotifier(options: {
   const connected = async (): Promise<pg.Client> => {
     if (client !== undefined) return client;
     const fresh = new pg.Client({
-      connectionString: options.url,
+      ...clientConfigOf(options),
       application_name: options.applicationName,
       connectionTimeoutMillis: 3_000,
       query_timeout: 3_000,

@@ -1,11 +1,12 @@
 import pg from "pg";
+import type { Login } from "./login.ts";
+import { clientConfigOf } from "./login.ts";
 
 pg.types.setTypeParser(pg.types.builtins.INT8, Number); // counts and sequences stay far below 2^53
 
 pg.types.setTypeParser(pg.types.builtins.DATE, String); // a day, not a moment
 
-export interface PoolOptions {
-  readonly url: string;
+export interface PoolOptions extends Login {
   /** Shown in pg_stat_activity. */
   readonly applicationName: string;
   readonly max: number;
@@ -17,9 +18,9 @@ export interface PoolOptions {
  * A pipelined pool: queries of one client go out without waiting for each other's answer.
  * Every wait is bounded: connecting 3 s, a query 4 s (below half of the Kafka session), a lock 3 s.
  */
-export function createPool({ url, applicationName, max, onError }: PoolOptions): pg.Pool {
+export function createPool({ applicationName, max, onError, ...login }: PoolOptions): pg.Pool {
   const pool = new pg.Pool({
-    connectionString: url,
+    ...clientConfigOf(login),
     application_name: applicationName,
     max,
     pipeline: true,

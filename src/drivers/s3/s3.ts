@@ -10,12 +10,17 @@ import {
 import { getSignedUrl } from "@aws-sdk/s3-request-presigner";
 import type { ObjectStore } from "../../artifacts/object-store.ts";
 
+export interface S3Credentials {
+  readonly accessKeyId: string;
+  readonly secretAccessKey: string;
+}
+
 export interface S3Options {
   readonly endpoint: string;
   readonly region: string;
   readonly bucket: string;
-  readonly accessKeyId: string;
-  readonly secretAccessKey: string;
+  /** Asked for each request. */
+  readonly credentials: () => S3Credentials;
 }
 
 export interface S3 extends ObjectStore {
@@ -39,11 +44,11 @@ const callLimitMs = 5_000;
 const readLimitMs = 64_000;
 
 /** An S3 bucket, at AWS or any server that honours checksums and conditional writes. */
-export function createS3({ endpoint, region, bucket, accessKeyId, secretAccessKey }: S3Options): S3 {
+export function createS3({ endpoint, region, bucket, credentials }: S3Options): S3 {
   const client = new S3Client({
     endpoint,
     region,
-    credentials: { accessKeyId, secretAccessKey },
+    credentials: async () => ({ ...credentials(), expiration: new Date(0) }), // or the client would keep the first ones
     forcePathStyle: true,
     // servers that don't know the SDK's own checksums store their framing as content; we send ours as a header
     requestChecksumCalculation: "WHEN_REQUIRED",

@@ -1,8 +1,10 @@
 import type { KeyObject } from "node:crypto";
 import { createHash, createPrivateKey, createPublicKey, generateKeyPairSync, randomUUID, sign } from "node:crypto";
-import { link, mkdir, readFile, rm, stat, writeFile } from "node:fs/promises";
+import type { Stats } from "node:fs";
+import { statSync } from "node:fs";
+import { link, mkdir, rm, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import type { KeyPurpose, PublicKey, Sign } from "../../proof/attestations/signer.ts";
+import type { KeyPurpose, SigningKeys } from "../../proof/attestations/signer.ts";
 
 /** The folder of signing keys is not safe or can't be used. */
 class UnusableKeyError extends Error {
@@ -12,23 +14,41 @@ class UnusableKeyError extends Error {
 
 const purposes: readonly KeyPurpose[] = ["builder", "verifier"];
 
+interface Key {
+  readonly privateKey: KeyObject;
+  readonly keyId: string;
+  readonly pem: string;
+}
+
 /**
- * Signs with Ed25519 keys in files: `DIR/<purpose>.pem`, PKCS #8, readable by their owner only. Missing keys are made; replicas that share the folder get the same keys.
- * @throws UnusableKeyError when others can read the folder or a file, or a file holds no Ed25519 key
+ * Signs with Ed25519 keys in files: `DIR/<purpose>.pem`, PKCS #8. Missing keys are made; replicas that share the folder get the same keys.
+ * @param open - reads a file by `parse`, and again when it changed; returns a function that gives what was read last
+ * @returns a function that gives the keys as they are now
+ * @throws UnusableKeyError when others may reach a file of this user, or it holds no Ed25519 key
  */
-export async function openFileSigner(dir: string): Promise<{ sign: Sign; publicKeys: readonly PublicKey[] }> {
+export async function openFileSigner(
+  dir: string,
+  open: (purpose: KeyPurpose, file: string, parse: (pem: string) => Key) => () => Key,
+): Promise<() => SigningKeys> {
   await mkdir(dir, { recursive: true, mode: 0o700 });
-  await assertPrivate(dir, "700");
-  const keys = new Map(
-    await Promise.all(purposes.map(async (purpose) => [purpose, await open(dir, purpose)] as const)),
+  assertKept(dir);
+  const current = await Promise.all(
+    purposes.map(async (purpose) => {
+      const file = join(dir, `${purpose}.pem`);
+      await createUnlessThere(dir, file);
+      return [purpose, open(purpose, file, (pem) => parse(file, pem))] as const;
+    }),
   );
-  return {
-    sign: async (purpose, bytes) => {
-      const key = keys.get(purpose);
-      if (key === undefined) throw new UnusableKeyError(`there is no key of purpose ${purpose}`);
-      return { keyId: key.keyId, signature: sign(null, bytes, key.privateKey) };
-    },
-    publicKeys: [...keys].map(([purpose, { keyId, pem }]) => ({ purpose, keyId, pem })),
+  return () => {
+    const keys = new Map(current.map(([purpose, keyNow]) => [purpose, keyNow()]));
+    return {
+      sign: async (purpose, bytes) => {
+        const key = keys.get(purpose);
+        if (key === undefined) throw new UnusableKeyError(`there is no key of purpose ${purpose}`);
+        return { keyId: key.keyId, signature: sign(null, bytes, key.privateKey) };
+      },
+      publicKeys: [...keys].map(([purpose, { keyId, pem }]) => ({ purpose, keyId, pem })),
+    };
   };
 }
 
@@ -40,16 +60,6 @@ export function fingerprintOf(publicKey: KeyObject): string {
   const raw = Buffer.from(publicKey.export({ format: "jwk" }).x ?? "", "base64url");
   const wire = Buffer.concat([Buffer.from("ssh-ed25519"), raw].flatMap((field) => [lengthOf(field), field]));
   return `SHA256:${createHash("sha256").update(wire).digest("base64").replace(/=$/, "")}`;
-}
-
-async function open(dir: string, purpose: KeyPurpose) {
-  const file = join(dir, `${purpose}.pem`);
-  await createUnlessThere(dir, file);
-  await assertPrivate(file, "600");
-  const privateKey = parse(file, await readFile(file));
-  const publicKey = createPublicKey(privateKey);
-  const pem = publicKey.export({ type: "spki", format: "pem" }) as string;
-  return { privateKey, keyId: fingerprintOf(publicKey), pem };
 }
 
 /** Linking is atomic, and the first one wins. */
@@ -75,26 +85,45 @@ async function createUnlessThere(dir: string, file: string): Promise<void> {
   }
 }
 
-function parse(file: string, pem: Buffer): KeyObject {
-  const remedy = "restore it from a backup; moved away, a new one is made and nothing signed before verifies with it";
-  let key: KeyObject;
+function parse(file: string, pem: string): Key {
+  assertPrivate(file);
+  const remedy = "restore it from a backup, or make one by: openssl genpkey -algorithm ed25519";
+  let privateKey: KeyObject;
   try {
-    key = createPrivateKey(pem);
+    privateKey = createPrivateKey(pem);
   } catch (cause) {
     throw new UnusableKeyError(`${file} holds no private key in PEM; ${remedy}`, { cause });
   }
-  if (key.asymmetricKeyType !== "ed25519")
-    throw new UnusableKeyError(`${file} holds a key of type ${key.asymmetricKeyType}, ed25519 is required; ${remedy}`);
-  return key;
+  const { asymmetricKeyType } = privateKey;
+  if (asymmetricKeyType !== "ed25519")
+    throw new UnusableKeyError(`${file} holds a key of type ${asymmetricKeyType}, ed25519 is required; ${remedy}`);
+  const publicKey = createPublicKey(privateKey);
+  const publicPem = publicKey.export({ type: "spki", format: "pem" }) as string;
+  return { privateKey, keyId: fingerprintOf(publicKey), pem: publicPem };
 }
 
-async function assertPrivate(path: string, mode: "600" | "700"): Promise<void> {
-  const actual = (await stat(path)).mode & 0o777;
-  if ((actual & 0o077) !== 0)
+const sticky = 0o1000;
+
+/** As ssh does it, only what is this user's own is judged: what another owner mounted, as kubelet does, is for that one to protect. */
+const isOwn = ({ uid }: Stats): boolean => uid === process.getuid?.();
+
+function assertKept(dir: string): void {
+  const found = statSync(dir);
+  if (isOwn(found) && (found.mode & 0o022) !== 0 && (found.mode & sticky) === 0)
     throw new UnusableKeyError(
-      `${path} has mode ${actual.toString(8)}, so others may reach the keys; run: chmod ${mode} ${path}`,
+      `${dir} has mode ${modeOf(found)}, so others may replace the keys; run: chmod 700 ${dir}`,
     );
 }
+
+function assertPrivate(file: string): void {
+  const found = statSync(file);
+  if (isOwn(found) && (found.mode & 0o077) !== 0)
+    throw new UnusableKeyError(
+      `${file} has mode ${modeOf(found)}, so others may reach the key; run: chmod 600 ${file}`,
+    );
+}
+
+const modeOf = ({ mode }: Stats): string => (mode & 0o777).toString(8);
 
 function lengthOf(field: Buffer): Buffer {
   const length = Buffer.alloc(4);

@@ -16,13 +16,16 @@ import { serveApi } from "../../api/http/server.ts";
 import { readEnvironment } from "../../config/environment.ts";
 import { readOperator, useOperator } from "../../config/operator.ts";
 import { programVersion } from "../../config/program-version.ts";
+import { createSecretFiles } from "../../config/secret-files.ts";
 import { assertWorkspaceRules } from "../../definitions/policy/workspace-rules.ts";
 import { openFileSigner } from "../../drivers/signing/file-signer.ts";
 import { createListElements } from "../../graph/list-elements.ts";
-import { publishSigningKeys } from "../../proof/attestations/signing-keys.ts";
+import { createUseKeys } from "../../proof/attestations/signing-keys.ts";
+import { secretUnusable } from "../../telemetry/events.ts";
 import { serveHealth } from "../../telemetry/health.ts";
 import { createLog } from "../../telemetry/log.ts";
 import { observeConfig } from "../../telemetry/metrics/process-metrics.ts";
+import { observeSecrets } from "../../telemetry/metrics/secret-metrics.ts";
 import { createPatience } from "../../telemetry/patience.ts";
 import { startTelemetry } from "../../telemetry/start-telemetry.ts";
 import { createRecordAudit } from "../../tenancy/record-audit.ts";
@@ -47,20 +50,25 @@ const proofLimitMs = 60_000;
  */
 export async function main(source: NodeJS.ProcessEnv, signal: AbortSignal): Promise<void> {
   const environment = readEnvironment("api", source);
+  const log = createLog("api", environment.AUTOMATION_LOG_LEVEL);
+  const now = () => new Date();
+  const secrets = createSecretFiles((name, why) => secretUnusable(log, name, why));
   const operator = readOperator(environment.AUTOMATION_OPERATOR_FILE);
   const receiverOf = useOperator(environment.AUTOMATION_OPERATOR_FILE, () => {
     assertWorkspaceRules(operator.workspaces);
-    return wireMethodology(operator);
+    return wireMethodology(operator, secrets);
   });
-  const { sign, publicKeys } = await openFileSigner(environment.AUTOMATION_KEYS_DIR);
-  const log = createLog("api", environment.AUTOMATION_LOG_LEVEL);
+  const keys = await openFileSigner(environment.AUTOMATION_KEYS_DIR, (purpose, file, parse) =>
+    secrets.open(`signing-${purpose}`, [file], ([pem = ""]) => parse(pem)),
+  );
   const telemetry = startTelemetry("api", programVersion(), environment, log);
   observeConfig("api", operator);
-  const now = () => new Date();
 
   const onError = (error: unknown) => log.warn({ err: error }, "Postgres: a query or a connection failed");
-  const connections = connect(environment, { now, onError });
+  const connections = connect(environment, { secrets, now, onError });
   const { inScope, inTransaction, objects, hint } = connections;
+  const useKeys = createUseKeys({ inTransaction, now, keys });
+  observeSecrets(secrets.states, now);
 
   const definitions = wireDefinitions({ inScope, operator });
   const artifacts = wireArtifacts({ inScope, objects });
@@ -96,7 +104,7 @@ export async function main(source: NodeJS.ProcessEnv, signal: AbortSignal): Prom
     inRun,
     objects,
     receiverOf,
-    sign,
+    useKeys,
     operator,
     log,
     now,
@@ -113,10 +121,7 @@ export async function main(source: NodeJS.ProcessEnv, signal: AbortSignal): Prom
   const health = await serveHealth({ address: environment.AUTOMATION_HEALTH_ADDRESS, check, telemetry });
   const overdue = new AbortController();
   try {
-    await Promise.all([
-      publishSigningKeys({ inTransaction, now }, publicKeys),
-      proveExaminer(AbortSignal.timeout(proofLimitMs)),
-    ]);
+    await Promise.all([useKeys(), proveExaminer(AbortSignal.timeout(proofLimitMs))]);
     const names = services.map(({ typeName }) => typeName);
     const server = await serveApi({
       address: environment.AUTOMATION_API_ADDRESS,

@@ -1,4 +1,5 @@
 import type { Environment } from "../../config/environment.ts";
+import type { SecretFiles } from "../../config/secret-files.ts";
 import { createInScope, createInTransaction } from "../../drivers/postgres/in-scope.ts";
 import type { Listener } from "../../drivers/postgres/listener.ts";
 import { createListener } from "../../drivers/postgres/listener.ts";
@@ -11,6 +12,7 @@ import { observePool } from "../../telemetry/metrics/process-metrics.ts";
 import type { Authenticator } from "../../tenancy/authenticate.ts";
 import { createAuthenticator } from "../../tenancy/authenticate.ts";
 import type { InScope, InTransaction } from "../../tenancy/transaction.ts";
+import { databaseLoginOf } from "../database-login.ts";
 import { s3OptionsOf } from "../s3-options.ts";
 
 const applicationName = "automation-api";
@@ -31,14 +33,14 @@ export interface Connections {
 /** Returns at once: connections are opened on first use. */
 export function connect(
   environment: Environment<"api">,
-  deps: { readonly now: () => Date; readonly onError: (error: unknown) => void },
+  deps: { readonly secrets: SecretFiles; readonly now: () => Date; readonly onError: (error: unknown) => void },
 ): Connections {
-  const url = environment.AUTOMATION_POSTGRES_URL;
-  const { now, onError } = deps;
-  const pool = createPool({ url, applicationName, max: 16, onError });
+  const { secrets, now, onError } = deps;
+  const login = databaseLoginOf(environment, secrets);
+  const pool = createPool({ ...login, applicationName, max: 16, onError });
   observePool(pool);
-  const notifier = createNotifier({ url, applicationName, onError });
-  const objects = createS3(s3OptionsOf(environment));
+  const notifier = createNotifier({ ...login, applicationName, onError });
+  const objects = createS3(s3OptionsOf(environment, secrets));
   const issuer = createAuthenticator({ issuer: environment.AUTOMATION_ISSUER_URL, now });
   let listener: Listener | undefined;
   return {
@@ -49,7 +51,7 @@ export function connect(
     hint: notifier.hint,
     onRunEvents: (wake) => {
       const onHint = (_: string, runs: readonly string[]) => wake(runs);
-      listener = createListener({ url, applicationName, channels: ["automation_run_events"], onHint, onError });
+      listener = createListener({ ...login, applicationName, channels: ["automation_run_events"], onHint, onError });
     },
     close: async () => {
       await Promise.allSettled([listener?.close(), notifier.close(), pool.end()]);

@@ -1,7 +1,7 @@
 import type { ObjectStore } from "../../artifacts/object-store.ts";
 import type { Operator } from "../../config/operator.ts";
 import type { ReceiverOf } from "../../methodology/methodology.ts";
-import type { Sign } from "../../proof/attestations/signer.ts";
+import type { UseKeys } from "../../proof/attestations/signer.ts";
 import type { InRun } from "../../runs/in-run.ts";
 import { createAbortSeal } from "../../seal/abort/abort-seal.ts";
 import { createCommitSeal } from "../../seal/commit-seal.ts";
@@ -28,13 +28,13 @@ export function wireSeal(deps: {
   readonly inRun: InRun;
   readonly objects: Pick<ObjectStore, "putOnce" | "digestOf">;
   readonly receiverOf: ReceiverOf;
-  readonly sign: Sign;
+  readonly useKeys: UseKeys;
   readonly operator: Operator;
   readonly log: Log;
   readonly now: () => Date;
   readonly onPlaceFree: () => void;
 }) {
-  const { inScope, inTransaction, inRun, objects, receiverOf, sign, log, now, onPlaceFree } = deps;
+  const { inScope, inTransaction, inRun, objects, receiverOf, useKeys, log, now, onPlaceFree } = deps;
   const { baseUri } = deps.operator.proof;
   const receivers = createReceivers({ receiverOf, now, random: Math.random });
   observeHandoffs(Object.keys(deps.operator.methodologies), () => inTransaction(readHandoffBacklog));
@@ -53,7 +53,7 @@ export function wireSeal(deps: {
     inRun,
     objects,
     receiverOf,
-    sign,
+    useKeys,
     baseUri,
     now,
     onFallback: (error, run) => fallbackEndSealed(log, run, error),
@@ -63,7 +63,7 @@ export function wireSeal(deps: {
     describeSeal: createDescribeSeal({ inScope }),
     prepareSeal: createPrepareSeal({ inScope, inRun, objects, receiverOf, baseUri, now }),
     deliverHandoff: createDeliverHandoff({ inRun, receivers, now }),
-    commitSeal: createCommitSeal({ inRun, objects, sign, now, onDue: deliverLoop.wake }),
+    commitSeal: createCommitSeal({ inRun, objects, useKeys, now, onDue: deliverLoop.wake }),
     abortSeal,
     deliverLoop,
     reconcileLoop: createReconcileLoop({

@@ -17,3 +17,12 @@ export interface PublicKey {
   /** SPKI, PEM. */
   readonly pem: string;
 }
+
+/** A key for each purpose. */
+export interface SigningKeys {
+  readonly sign: Sign;
+  readonly publicKeys: readonly PublicKey[];
+}
+
+/** Gives the keys as they are now, which are published. All statements of a run are signed with one answer, so that one key of a purpose checks them. */
+export type UseKeys = () => Promise<SigningKeys>;

@@ -4,7 +4,7 @@ import type { AbortSealResponseJson } from "../../gen/workflows_runtime/v1/run_w
 import type { ReceiverOf } from "../../methodology/methodology.ts";
 import { discardProvisional, indexSubjects, insertStatements } from "../../proof/attestations/run-statement-store.ts";
 import { signStatement } from "../../proof/attestations/sign-statement.ts";
-import type { Sign } from "../../proof/attestations/signer.ts";
+import type { UseKeys } from "../../proof/attestations/signer.ts";
 import { insertVerdict } from "../../proof/gates/verdict-store.ts";
 import type { InRun } from "../../runs/in-run.ts";
 import { StreamMovedError } from "../../runs/in-run.ts";
@@ -28,7 +28,7 @@ import { draftFallbackEnd, draftFullEnd, isFaultOfContent } from "./draft-end.ts
 export interface AbortSealDeps extends DraftEndDeps {
   readonly inRun: InRun;
   readonly receiverOf: ReceiverOf;
-  readonly sign: Sign;
+  readonly useKeys: UseKeys;
   /** The end can't be written with what the run left, and is written without it. */
   readonly onFallback: (error: unknown, run: { readonly tenant: string; readonly runId: string }) => void;
   /** Called after an abort: cancels and an impediment may be due. */
@@ -71,7 +71,8 @@ async function abort(deps: AbortSealDeps, scope: EndScope, drafted: DraftedEnd):
   const { soFar, end, draft, log, proof, uploads, at } = drafted;
   const { run, gate, calls } = soFar;
   const { outcome, cause } = end;
-  const signed = await Promise.all(proof.statements.map((statement) => signStatement(deps.sign, statement)));
+  const { sign } = await deps.useKeys();
+  const signed = await Promise.all(proof.statements.map((statement) => signStatement(sign, statement)));
   const cancels = calls.filter((call) => call.phase === "TRY").map((tried) => followUp(tried, "CANCEL", at));
 
   let occurrences: number | undefined;

@@ -7,4 +7,5 @@ import "./queue-metrics.ts";
 import "./request-metrics.ts";
 import "./rpc-metrics.ts";
 import "./run-metrics.ts";
+import "./secret-metrics.ts";
 import "./work-metrics.ts";

@@ -20,7 +20,13 @@ import { describeStack, engineStarts, findEngines } from "../../../local/up/engi
 import { reservePorts } from "../../../local/up/ports.ts";
 import { migrateEnvironment, scrumUnit, stackProcesses } from "../../../local/up/processes.ts";
 import type { RunningStack } from "../../../local/up/running-stack.ts";
-import { folderOf, prepareFolder, readSecrets, writeOperatorFile } from "../../../local/up/state-folder.ts";
+import {
+  folderOf,
+  prepareFolder,
+  readSecrets,
+  writeCredentials,
+  writeOperatorFile,
+} from "../../../local/up/state-folder.ts";
 import { writeWorkerToken } from "../../../local/up/worker-token.ts";
 import { findBy } from "../probes/find.ts";
 import { containerArgv, restricted } from "./run-container.ts";
@@ -60,6 +66,7 @@ export async function startContainerStack(signal: AbortSignal): Promise<Containe
   const state = { ...describeStack(stack), dir };
   const area = join(dir, "area");
   prepareFolder(folder);
+  writeCredentials(folder, stack.secrets);
   writeOperatorFile(folder, `http://${loopback}:${ports.scrum}`, undefined);
   const operator = parseDocument(readFileSync(folder.operatorFile, "utf8"));
   operator.setIn(["workspaces", "isolation"], ["userns"]);
@@ -73,14 +80,17 @@ export async function startContainerStack(signal: AbortSignal): Promise<Containe
   await writeWorkerToken(state, folder.workerToken, signal);
 
   const tokens = join(folder.workerToken, "..");
-  const readable = [folder.operatorFile, tokens, ...readdirSync(tokens).map((name) => join(tokens, name))];
+  const credentials = join(folder.s3Credentials, "..");
+  const within = (dir: string) => readdirSync(dir, { recursive: true }).map((name) => join(dir, String(name)));
+  const readable = [folder.operatorFile, tokens, ...within(tokens), credentials, ...within(credentials)];
   for (const path of [...readable, folder.keys, area]) chownSync(path, imageUser, imageUser);
   chmodSync(folder.repositories, 0o755);
   const mount = (path: string, mode: "ro" | "rw") => `--volume=${path}:${path}:${mode}`;
   const flagsOf: Readonly<Record<string, readonly string[]>> = {
-    api: [mount(folder.keys, "rw"), mount(folder.operatorFile, "ro"), mount(tokens, "ro")],
-    dispatcher: [mount(folder.operatorFile, "ro")],
-    relay: [],
+    migrate: [mount(credentials, "ro")],
+    api: [mount(folder.keys, "rw"), mount(folder.operatorFile, "ro"), mount(tokens, "ro"), mount(credentials, "ro")],
+    dispatcher: [mount(folder.operatorFile, "ro"), mount(credentials, "ro")],
+    relay: [mount(credentials, "ro")],
     worker: [mount(tokens, "ro")],
     workspace: [mount(tokens, "ro"), mount(folder.repositories, "ro"), mount(area, "rw"), ...boxes],
   };

@@ -26,6 +26,6 @@ export async function borrowEngines(wanted: WantedEngines): Promise<BorrowedEngi
     dir: own.dir,
     stop: own.stop,
     postgres: { url: postgresUrl },
-    s3: { ...s3, bucket: `test-${randomUUID()}` },
+    s3: { ...s3, credentials: () => s3, bucket: `test-${randomUUID()}` },
   };
 }

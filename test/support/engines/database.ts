@@ -21,7 +21,7 @@ const passwords = Object.fromEntries(roles.map((role) => [role, `${role}-passwor
 /** Migrates a database that `createDatabase` copies from then on. */
 export async function makeTemplate(serverUrl: string): Promise<void> {
   await onServer(serverUrl, (server) => server.query(`create database ${template}`));
-  await migrateDatabase({ adminUrl: withPath(serverUrl, template), passwords, log: () => undefined });
+  await migrateDatabase({ admin: { url: withPath(serverUrl, template) }, passwords, log: () => undefined });
 }
 
 /** A migrated database of its own on a running server, so that tests can't see each other's rows. */
@@ -34,7 +34,7 @@ export async function createDatabase(serverUrl: string): Promise<TestDatabase> {
     return rowCount === 1;
   });
   const databaseUrl = withPath(serverUrl, name);
-  if (!isCopied) await migrateDatabase({ adminUrl: databaseUrl, passwords, log: () => undefined });
+  if (!isCopied) await migrateDatabase({ admin: { url: databaseUrl }, passwords, log: () => undefined });
   const pools: Pool[] = [];
   const urlOf = (role: Role): string => {
     const url = new URL(databaseUrl);

@@ -10,6 +10,7 @@ import {
   postgresUrl,
   startPostgres,
 } from "../../../local/engines/postgres/postgres.ts";
+import type { S3Credentials } from "../../../local/engines/s3/s3.ts";
 import { findS3, s3Region, startS3 } from "../../../local/engines/s3/s3.ts";
 import { findTemporal, startTemporal, temporalNamespace } from "../../../local/engines/temporal/temporal.ts";
 import { findBy } from "../probes/find.ts";
@@ -32,6 +33,7 @@ export interface TestEngines {
     region: string;
     accessKeyId: string;
     secretAccessKey: string;
+    credentials: () => S3Credentials;
     bucket: string;
     engine: Engine;
   };
@@ -78,7 +80,15 @@ export async function startEngines(wanted: WantedEngines): Promise<TestEngines> 
     s3: async () => {
       const credentials = { accessKeyId: "test", secretAccessKey: randomBytes(18).toString("base64url") };
       const engine = await started(startS3(await findS3(find), { ...placed("s3"), port: s3Port, credentials }));
-      return { endpoint: `http://${engine.address}`, region: s3Region, ...credentials, bucket: "automation", engine };
+      const endpoint = `http://${engine.address}`;
+      return {
+        endpoint,
+        region: s3Region,
+        ...credentials,
+        credentials: () => credentials,
+        bucket: "automation",
+        engine,
+      };
     },
     temporal: async () => {
       const engine = await started(

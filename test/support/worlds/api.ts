@@ -14,6 +14,7 @@ import type { InRun } from "../../../src/runs/in-run.ts";
 import type { Scope } from "../../../src/tenancy/transaction.ts";
 import type { BorrowedEngines } from "../engines/borrow-engines.ts";
 import { borrowEngines } from "../engines/borrow-engines.ts";
+import { writeS3Credentials } from "../engines/credential-files.ts";
 import { createDatabase } from "../engines/database.ts";
 import type { WantedEngines } from "../engines/engines.ts";
 import { freePorts } from "../engines/free-ports.ts";
@@ -63,8 +64,7 @@ export async function startApi(more = "", start: (wanted: WantedEngines) => Prom
     AUTOMATION_S3_ENDPOINT: engines.s3.endpoint,
     AUTOMATION_S3_REGION: engines.s3.region,
     AUTOMATION_S3_BUCKET: engines.s3.bucket,
-    AUTOMATION_S3_ACCESS_KEY_ID: engines.s3.accessKeyId,
-    AUTOMATION_S3_SECRET_ACCESS_KEY: engines.s3.secretAccessKey,
+    AUTOMATION_S3_CREDENTIALS_DIR: writeS3Credentials(join(engines.dir, "s3-credentials"), engines.s3),
     AUTOMATION_API_ADDRESS: `127.0.0.1:${apiPort}`,
     AUTOMATION_STANDSTILL_SECONDS: "1",
     AUTOMATION_HEALTH_ADDRESS: `127.0.0.1:${healthPort}`,

@@ -4,10 +4,9 @@ import pg from "pg";
 import type { ObjectStore } from "../../../src/artifacts/object-store.ts";
 import { createInScope, createInTransaction } from "../../../src/drivers/postgres/in-scope.ts";
 import { createS3 } from "../../../src/drivers/s3/s3.ts";
-import { openFileSigner } from "../../../src/drivers/signing/file-signer.ts";
 import type { RequirementJson } from "../../../src/gen/governance/v1/profile_pb.ts";
 import type { ReceiverOf } from "../../../src/methodology/methodology.ts";
-import { publishSigningKeys } from "../../../src/proof/attestations/signing-keys.ts";
+import { createUseKeys } from "../../../src/proof/attestations/signing-keys.ts";
 import { createCancelRun } from "../../../src/runs/cancel-run.ts";
 import { assertRun, createInRun } from "../../../src/runs/in-run.ts";
 import { createAbortSeal } from "../../../src/seal/abort/abort-seal.ts";
@@ -29,6 +28,7 @@ import { examinerLimits } from "../../../src/work/examine/examiner/run-examiner.
 import { createGrantUploads } from "../../../src/work/grant-uploads.ts";
 import type { ReportedWork } from "../../../src/work/work-report-store.ts";
 import { createBeginRun } from "../builders/begun-run.ts";
+import { openKeys } from "../builders/signing-keys.ts";
 import { borrowEngines } from "../engines/borrow-engines.ts";
 import { createDatabase } from "../engines/database.ts";
 
@@ -60,9 +60,10 @@ export async function startSealing() {
   const s3 = createS3(engines.s3);
   await s3.ensureBucket();
   const now = () => new Date();
-  const signer = await openFileSigner(join(engines.dir, "keys"));
+  const keys = await openKeys(join(engines.dir, "keys"));
+  const signer = keys();
   const inTransaction = createInTransaction(pool);
-  await publishSigningKeys({ inTransaction, now }, signer.publicKeys);
+  const useKeys = createUseKeys({ inTransaction, now, keys });
   const stuck: StuckCall[] = [];
   const heldUp: HeldUpCall[] = [];
   const fallbacks: unknown[] = [];
@@ -85,7 +86,7 @@ export async function startSealing() {
       receiverOf,
       baseUri,
       now,
-      sign: signer.sign,
+      useKeys,
       onDue,
       onStuck: (call: StuckCall) => stuck.push(call),
       onHeldUp: (call: HeldUpCall) => heldUp.push(call),
