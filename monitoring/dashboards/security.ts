@@ -89,6 +89,24 @@ export const security: Dashboard = {
       ],
     },
     {
+      title: "Credentials",
+      panels: [
+        {
+          title: "Age of the file that is in use, by secret: the newest and the oldest",
+          unit: "s",
+          queries: [
+            query("{{secret}}, newest", `min by (secret) (automation_secret_age_seconds{${here}})`),
+            query("{{secret}}, oldest", `max by (secret) (automation_secret_age_seconds{${here}})`),
+          ],
+        },
+        {
+          title: "Files that can't be used",
+          description: "The credential before stays in use.",
+          queries: [query("{{secret}}", `sum by (secret) (automation_secret_unusable{${here}})`)],
+        },
+      ],
+    },
+    {
       title: "What runs",
       panels: [
         {
