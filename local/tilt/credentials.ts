@@ -60,23 +60,17 @@ keep(file, JSON.stringify(kept));
 keep(join(dir, "token"), kept.tokens.developer);
 
 const { passwords, signing, tokens } = kept;
-const host = "postgres.automation-engines:5432/automation";
 const { d: _private, ...publicKey } = issuerKey;
 const accessKeyId = "automation";
 for (const document of [
   secret("automation-engines", "postgres", { password: passwords.superuser }),
   secret("automation-engines", "object-store", { "access-key-id": accessKeyId, "secret-access-key": passwords.s3 }),
-  secret("automation", "automation-migration", {
-    "admin-url": `postgres://postgres:${passwords.superuser}@${host}`,
+  secret("automation", "automation-migration", { "admin-password": passwords.superuser }),
+  secret("automation", "automation-database", {
     "migrate-password": passwords.migrate,
     "api-password": passwords.api,
     "dispatcher-password": passwords.dispatcher,
     "relay-password": passwords.relay,
-  }),
-  secret("automation", "automation-database", {
-    "api-url": `postgres://automation_api:${passwords.api}@${host}`,
-    "dispatcher-url": `postgres://automation_dispatcher:${passwords.dispatcher}@${host}`,
-    "relay-url": `postgres://automation_relay:${passwords.relay}@${host}`,
   }),
   secret("automation", "automation-object-store", {
     "access-key-id": accessKeyId,

@@ -58,6 +58,7 @@ function values(): object {
   const existing = (secret: string) => ({ existingSecret: secretOf(secret) });
   return {
     image: { registry, automation: { repository, tag } },
+    postgres: { host: loopback, port: ports.postgres },
     kafka: { brokers: state.kafka.brokers, cluster: "local" },
     temporal: { address: state.temporal.address, namespace: state.temporal.namespace },
     objectStore: { endpoint: state.s3.endpoint, region: state.s3.region, bucket: state.s3.bucket },
@@ -89,23 +90,19 @@ function values(): object {
 async function createSecrets(): Promise<void> {
   const { state } = stack;
   const made = readSecrets(folder());
-  const { host, pathname } = new URL(state.postgres.url);
-  const url = (role: "api" | "dispatcher" | "relay") =>
-    `postgres://automation_${role}:${made[role]}@${host}${pathname}`;
   const key = () => generateKeyPairSync("ed25519").privateKey.export({ type: "pkcs8", format: "pem" }).toString();
   const variables = {
-    migration: {
-      "admin-url": state.postgres.url,
+    "probe-token": { token: await mintToken(state, { ...scope, role: "viewer", subject: "probe" }, signal) },
+  };
+  const files = {
+    migration: { "admin-password": made.superuser },
+    database: {
       "migrate-password": made.migrate,
       "api-password": made.api,
       "dispatcher-password": made.dispatcher,
       "relay-password": made.relay,
     },
-    database: { "api-url": url("api"), "dispatcher-url": url("dispatcher"), "relay-url": url("relay") },
     "object-store": { "access-key-id": made.s3AccessKeyId, "secret-access-key": made.s3SecretAccessKey },
-    "probe-token": { token: await mintToken(state, { ...scope, role: "viewer", subject: "probe" }, signal) },
-  };
-  const files = {
     signing: { "builder.pem": key(), "verifier.pem": key() },
     "worker-token": { token: readFileSync(folder().workerToken, "utf8") },
     "methodology-tokens": { scrum: readFileSync(folder().scrumToken, "utf8") },

@@ -11,7 +11,7 @@ import type { KubeContainer, KubeObject, PodSpec } from "../engines/chart/render
  * - `ports`: nothing is forwarded on the host's network, and podman refuses a list of them there.
  * - `livenessProbe`: podman would run curl, which is in none of our images, by timers of systemd.
  * - Volumes `emptyDir` get the pod's name before theirs: podman makes one volume of all that have the same name.
- * - Initial containers stay after their end, which an annotation asks for: podman fails to remove them. And no pod is restarted, since podman also restarts initial containers that succeeded.
+ * - No pod is restarted: one that ends is looked at.
  * - `$(NAME)` in `args`: podman leaves it as it is, so `variables` says what it stands for.
  * - Secrets: podman reads them in one form for variables and in another for files, and neither is the one of Kubernetes.
  */
@@ -59,14 +59,9 @@ export function prepareKubePlay(signal: AbortSignal): KubePlay {
       const { kind, metadata, spec } = object;
       const isDeployment = kind === "Deployment";
       const pod = isDeployment ? `${metadata.name}-pod-0` : metadata.name; // so podman names it
-      const annotations = { ...metadata.annotations, "io.podman.annotations.init.container.type": "always" };
       const adapted = adapt(spec?.template?.spec ?? (spec as PodSpec), pod, variables);
       const played = isDeployment
-        ? {
-            ...object,
-            metadata: { ...metadata, annotations },
-            spec: { ...spec, template: { ...spec?.template, spec: adapted } },
-          }
+        ? { ...object, spec: { ...spec, template: { ...spec?.template, spec: adapted } } }
         : { apiVersion: "v1", kind: "Pod", metadata, spec: adapted };
       const file = join(folder, `${pod}.yaml`);
       writeFileSync(file, [...configMaps, played].map((each) => stringify(each)).join("---\n"));
@@ -99,7 +94,6 @@ function adapt({ volumes = [], ...spec }: PodSpec, pod: string, variables: Reado
   return {
     ...spec,
     restartPolicy: "Never",
-    ...(spec.initContainers && { initContainers: spec.initContainers.map(container) }),
     containers: spec.containers.map(container),
     volumes: volumes.map(named),
   };

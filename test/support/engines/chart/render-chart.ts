@@ -15,7 +15,6 @@ export interface KubeObject {
 export interface PodSpec {
   readonly hostUsers?: boolean;
   readonly securityContext: object;
-  readonly initContainers?: readonly KubeContainer[];
   readonly containers: readonly KubeContainer[];
   readonly volumes?: readonly { readonly name: string; readonly emptyDir?: object }[];
 }
