@@ -95,13 +95,8 @@ async function createSecrets(): Promise<void> {
     "probe-token": { token: await mintToken(state, { ...scope, role: "viewer", subject: "probe" }, signal) },
   };
   const files = {
-    migration: { "admin-password": made.superuser },
-    database: {
-      "migrate-password": made.migrate,
-      "api-password": made.api,
-      "dispatcher-password": made.dispatcher,
-      "relay-password": made.relay,
-    },
+    migration: { admin: made.superuser },
+    database: { migrate: made.migrate, api: made.api, dispatcher: made.dispatcher, relay: made.relay },
     "object-store": { "access-key-id": made.s3AccessKeyId, "secret-access-key": made.s3SecretAccessKey },
     signing: { "builder.pem": key(), "verifier.pem": key() },
     "worker-token": { token: readFileSync(folder().workerToken, "utf8") },

@@ -13,6 +13,7 @@ import type { KubeContainer, KubeObject, PodSpec } from "../engines/chart/render
  * - Volumes `emptyDir` get the pod's name before theirs: podman makes one volume of all that have the same name.
  * - No pod is restarted: one that ends is looked at.
  * - `$(NAME)` in `args`: podman leaves it as it is, so `variables` says what it stands for.
+ * - `items` of a Secret's volume: podman leaves each key its name, so a Secret here has the names of the files.
  * - Secrets: podman reads them in one form for variables and in another for files, and neither is the one of Kubernetes.
  */
 export interface KubePlay {
