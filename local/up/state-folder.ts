@@ -152,7 +152,7 @@ const secretNames = [
 export type Secrets = Record<(typeof secretNames)[number], string>;
 
 /** Writes what the processes log in with to files, as they read it. */
-export function writeCredentials(folder: Folder, secrets: Secrets): void {
+function writeCredentials(folder: Folder, secrets: Secrets): void {
   for (const role of ["migrate", "api", "dispatcher", "relay"] as const)
     writeWhole(join(folder.passwords, role), secrets[role]);
   writeWhole(join(folder.s3Credentials, "access-key-id"), secrets.s3AccessKeyId);
@@ -182,6 +182,7 @@ export function prepareFolder(folder: Folder): void {
     mkdirSync(dir, { recursive: true, mode: 0o700 });
   if (!existsSync(folder.scrumToken)) writeWhole(folder.scrumToken, randomBytes(32).toString("base64url"));
   chmodSync(folder.scrumToken, 0o600);
+  writeCredentials(folder, readSecrets(folder));
 }
 
 /**

@@ -24,7 +24,6 @@ import {
   readSecrets,
   takeFolder,
   wipe,
-  writeCredentials,
   writeOperatorFile,
   writeUpFile,
 } from "./state-folder.ts";
@@ -123,7 +122,6 @@ async function prepareStack(folder: Folder, options: UpOptions, screen: Screen, 
   }
   const stack = { folder, ports, secrets: readSecrets(folder), demo: options.demo === true };
   prepareFolder(folder);
-  writeCredentials(folder, stack.secrets);
   const scrumUrl = (port: number) => `http://127.0.0.1:${port}`;
   writeOperatorFile(folder, scrumUrl(ports.scrum), previous.scrum === undefined ? undefined : scrumUrl(previous.scrum));
   return stack;

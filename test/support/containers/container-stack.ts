@@ -20,13 +20,7 @@ import { describeStack, engineStarts, findEngines } from "../../../local/up/engi
 import { reservePorts } from "../../../local/up/ports.ts";
 import { migrateEnvironment, scrumUnit, stackProcesses } from "../../../local/up/processes.ts";
 import type { RunningStack } from "../../../local/up/running-stack.ts";
-import {
-  folderOf,
-  prepareFolder,
-  readSecrets,
-  writeCredentials,
-  writeOperatorFile,
-} from "../../../local/up/state-folder.ts";
+import { folderOf, prepareFolder, readSecrets, writeOperatorFile } from "../../../local/up/state-folder.ts";
 import { writeWorkerToken } from "../../../local/up/worker-token.ts";
 import { findBy } from "../probes/find.ts";
 import { containerArgv, restricted } from "./run-container.ts";
@@ -66,7 +60,6 @@ export async function startContainerStack(signal: AbortSignal): Promise<Containe
   const state = { ...describeStack(stack), dir };
   const area = join(dir, "area");
   prepareFolder(folder);
-  writeCredentials(folder, stack.secrets);
   writeOperatorFile(folder, `http://${loopback}:${ports.scrum}`, undefined);
   const operator = parseDocument(readFileSync(folder.operatorFile, "utf8"));
   operator.setIn(["workspaces", "isolation"], ["userns"]);

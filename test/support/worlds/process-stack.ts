@@ -54,12 +54,29 @@ export async function startProcessStack(signal: AbortSignal): Promise<ProcessSta
   const scrum = await scrumUnit(stack).start(signal);
   await writeWorkerToken(state, folder.workerToken, signal);
 
+  const { secrets } = stack;
+  const passwordOf: Readonly<Record<string, string>> = secrets;
+  /** Secrets as versions read them that knew no files of them. */
+  const inVariables = (name: string, { AUTOMATION_POSTGRES_URL: url }: Readonly<Record<string, string>>) => ({
+    AUTOMATION_S3_ACCESS_KEY_ID: secrets.s3AccessKeyId,
+    AUTOMATION_S3_SECRET_ACCESS_KEY: secrets.s3SecretAccessKey,
+    AUTOMATION_POSTGRES_MIGRATE_PASSWORD: secrets.migrate,
+    AUTOMATION_POSTGRES_API_PASSWORD: secrets.api,
+    AUTOMATION_POSTGRES_DISPATCHER_PASSWORD: secrets.dispatcher,
+    AUTOMATION_POSTGRES_RELAY_PASSWORD: secrets.relay,
+    ...(url && { AUTOMATION_POSTGRES_URL: url.replace("@", `:${passwordOf[name]}@`) }),
+  });
   const running = new Set<EngineProcess>();
   let started = 0;
   const processOf = (name: string, root: string, args: readonly string[], env: Readonly<Record<string, string>>) => ({
     name,
     argv: [process.execPath, join(root, "src", "cli", "automation.ts"), ...args],
-    env: { ...engineEnvironment(), NODE_COMPILE_CACHE: join(cacheDir(), "compiled"), ...env },
+    env: {
+      ...engineEnvironment(),
+      NODE_COMPILE_CACHE: join(cacheDir(), "compiled"),
+      ...env,
+      ...(root === clone ? {} : inVariables(name, env)),
+    },
     logFile: folder.log(name),
     pidsDir: join(folder.pids, String(++started)),
   });
