@@ -19,7 +19,7 @@ export interface ApiServer {
   /**
    * Takes no new connections, and answers what comes on open ones as the last call there; connections without a call are closed once
    * clients have had the time to notice. End streams before.
-   * @param endCalls - called when calls have lasted for 5 s more; what is then not answered is cut off a second later
+   * @param endCalls - called when calls have lasted for 3 s more; what is then not answered is cut off a second later
    */
   drain(endCalls: () => void): Promise<void>;
 }
@@ -38,7 +38,7 @@ const idleMs = 60_000;
 const noticeMs = 500;
 /** In a GOAWAY that announces the end of a session, and refuses no stream yet (RFC 9113, 6.8). */
 const anyStream = 2 ** 31 - 1;
-const drainMs = 5_000;
+const drainMs = 3_000;
 const answerMs = 1_000;
 /** First bytes of HTTP/2, which no HTTP/1.1 request has (RFC 9113, 3.4). */
 const http2Begin = "PRI * HTTP/2.0\r\n";
