@@ -1,4 +1,5 @@
 import { randomUUID } from "node:crypto";
+import { once } from "node:events";
 import { connect } from "node:net";
 import type { Transport } from "@connectrpc/connect";
 import { Code, createClient } from "@connectrpc/connect";
@@ -363,6 +364,29 @@ describe("the list of runs", () => {
       });
     },
   );
+});
+
+describe("when it ends", () => {
+  it("is not ready from the signal on, while it hears a call out", async () => {
+    const socket = connect(Number(new URL(api.url).port), "127.0.0.1");
+    const answered = once(socket, "data");
+    const head = "POST /workflows_runtime.v1.WorkflowService/ListWorkflowRuns HTTP/1.1\r\nhost: api\r\n";
+    const given = { ...scope, ...(await bearer()), "content-type": "application/json", "content-length": 2 };
+    const lines = Object.entries(given).map(([name, value]) => `${name}: ${value}\r\n`);
+    socket.write(`${head}${lines.join("")}\r\n{`);
+    expect((await fetch(`${api.healthUrl}/readyz`)).status).toBe(200);
+    const ended = api.shut();
+    const ending = await fetch(`${api.healthUrl}/readyz`);
+    expect([ending.status, await ending.json()]).toEqual([
+      503,
+      { handoff: "it is ending", reconciler: "it is ending" },
+    ]);
+    socket.write("}");
+    expect(String((await answered)[0])).toMatch(/^HTTP\/1.1 200 .*connection: close/is);
+    socket.destroy();
+    await ended;
+    await api.start();
+  });
 });
 
 describe("when something is away", () => {

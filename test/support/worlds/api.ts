@@ -112,6 +112,7 @@ export async function startApi(more = "", start: (wanted: WantedEngines) => Prom
 
   return {
     url,
+    healthUrl: `http://127.0.0.1:${healthPort}`,
     engines,
     database,
     admin,
