@@ -41,7 +41,7 @@ export default defineConfig({
         test: {
           name: "chart", // `npm run test:chart`
           include: ["test/chart/**/*.test.ts"],
-          exclude: ["test/chart/values-page.test.ts"],
+          exclude: ["test/chart/{values-page,tiltfile}.test.ts"],
           testTimeout: 900_000,
           globalSetup: "test/support/containers/project-images.ts",
         },

@@ -3,8 +3,10 @@ import { once } from "node:events";
 import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, beforeAll, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { buildLiveImage, liveImage } from "../support/containers/build-images.ts";
+import type { ContainerStack } from "../support/containers/container-stack.ts";
+import { startContainerStack } from "../support/containers/container-stack.ts";
 import { containerArgv, inContainer, restricted } from "../support/containers/run-container.ts";
 import { waitUntil } from "../support/worlds/api.ts";
 
@@ -21,6 +23,24 @@ it("runs as it was built when there is no volume", async () => {
   expect(await inContainer(liveImage, ["version"])).toMatchObject({
     code: 0,
     stdout: expect.stringMatching(/^automation /),
+  });
+});
+
+describe("its processes", () => {
+  let stack: ContainerStack;
+  /** As pods have them; the compiler of workflows unpacks itself into /tmp. */
+  const volumes = ["--tmpfs=/tmp", "--tmpfs=/live"];
+  beforeAll(async () => {
+    stack = await startContainerStack(AbortSignal.timeout(300_000));
+  });
+  afterAll(async () => await stack?.close());
+
+  it("are ready from their sources, workflows compiled at the start, with a read-only root", async () => {
+    expect(await stack.migrate(liveImage)).toEqual({ code: 0, signal: null });
+    for (const name of ["api", "dispatcher", "relay", "worker"]) {
+      await stack.start(name, liveImage, volumes);
+      expect(stack.logOf(name)).not.toMatch(/"level":"(error|fatal)"|Failed running/);
+    }
   });
 });
 

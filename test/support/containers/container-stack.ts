@@ -41,8 +41,8 @@ export interface ContainerStack {
   readonly state: RunningStack;
   /** Runs `automation migrate` to its end. */
   migrate(image: string): Promise<Exit>;
-  /** Starts a process by its name in a stack, and waits until it is ready. */
-  start(name: string, image: string): Promise<void>;
+  /** Starts a process by its name in a stack, and waits until it is ready. @param flags - more of podman's */
+  start(name: string, image: string, flags?: readonly string[]): Promise<void>;
   /** SIGTERM. @returns how the container ended */
   stop(name: string): Promise<Exit>;
   /** What a process wrote. */
@@ -87,9 +87,15 @@ export async function startContainerStack(signal: AbortSignal): Promise<Containe
     worker: [mount(tokens, "ro")],
     workspace: [mount(tokens, "ro"), mount(folder.repositories, "ro"), mount(area, "rw"), ...boxes],
   };
-  const processOf = (name: string, image: string, args: readonly string[], given: Readonly<Record<string, string>>) => {
+  const processOf = (
+    name: string,
+    image: string,
+    args: readonly string[],
+    given: Readonly<Record<string, string>>,
+    more: readonly string[] = [],
+  ) => {
     const env = { ...given, ...(name === "workspace" ? { AUTOMATION_RUN_AREA: join(area, "runs") } : {}) };
-    const flags = [...restricted, ...(flagsOf[name] ?? [])];
+    const flags = [...restricted, ...(flagsOf[name] ?? []), ...more];
     return {
       name,
       argv: containerArgv({ image, args, env, flags }),
@@ -105,12 +111,12 @@ export async function startContainerStack(signal: AbortSignal): Promise<Containe
       const options = processOf("migrate", image, ["migrate"], migrateEnvironment(stack));
       return await (await startProcess(options)).exited;
     },
-    start: async (name, image) => {
+    start: async (name, image, flags = []) => {
       const found = stackProcesses(stack).find((each) => each.name === name);
       if (found === undefined) throw new Error(`a stack has no process ${name}`);
       const { args, env, port } = found;
       const ready = () => answers(`http://${env.AUTOMATION_HEALTH_ADDRESS}/readyz`, (status) => status === 200);
-      running.set(name, await startEngine({ ...processOf(name, image, args, env), port, ready, signal }));
+      running.set(name, await startEngine({ ...processOf(name, image, args, env, flags), port, ready, signal }));
     },
     stop: async (name) => {
       const found = running.get(name);
