@@ -26,11 +26,11 @@ RUN node images/compile.ts /opt/automation && cp images/automation /opt/automati
 
 # For Tilt: the program as its sources, which are replaced while it runs.
 FROM tools AS automation-live
-COPY images/live images/live
+COPY images/live.mjs images/live.mjs
 COPY src src
 COPY workers workers
 USER 10001:10001
-ENTRYPOINT ["/build/images/live"]
+ENTRYPOINT ["node", "/build/images/live.mjs"]
 
 FROM ${BASE_IMAGE} AS automation
 COPY --from=tools /usr/local/bin/node /usr/local/bin/node
