@@ -6,6 +6,8 @@ import type { Environment } from "../src/config/environment.ts";
 import { readEnvironment } from "../src/config/environment.ts";
 import { programVersion } from "../src/config/program-version.ts";
 import { createSecretFiles, oneLine } from "../src/config/secret-files.ts";
+import type { TemporalTls } from "../src/config/temporal-tls.ts";
+import { temporalTlsOf } from "../src/config/temporal-tls.ts";
 import { secretUnusable } from "../src/telemetry/events.ts";
 import { serveHealth } from "../src/telemetry/health.ts";
 import type { Log } from "../src/telemetry/log.ts";
@@ -13,6 +15,7 @@ import { createLog } from "../src/telemetry/log.ts";
 import { observeSecrets } from "../src/telemetry/metrics/secret-metrics.ts";
 import { currentTrace } from "../src/telemetry/spans.ts";
 import { startTelemetry } from "../src/telemetry/start-telemetry.ts";
+import { remedyOfConnection } from "../src/telemetry/tls-remedy.ts";
 import { createControlActivities } from "./automation/activities/control-activities.ts";
 import { createControlWorker, workflowsOf } from "./automation/control-worker.ts";
 import type { PreparedWorker, Standing } from "./poll-while-able.ts";
@@ -41,6 +44,7 @@ export async function main(
   const environment = isControl ? readEnvironment("worker", source) : readEnvironment("workspace", source);
   const log = createLog(`worker-${kind}`, environment.AUTOMATION_LOG_LEVEL);
   const telemetry = startTelemetry(`worker-${kind}`, programVersion(), environment, log);
+  const tls = temporalTlsOf(environment);
   const secrets = createSecretFiles((name, why) => secretUnusable(log, name, why));
   const token = secrets.open("worker-token", [environment.AUTOMATION_TOKEN_FILE], oneLine);
   observeSecrets(secrets.states, () => new Date());
@@ -67,7 +71,10 @@ export async function main(
     const making = isControl
       ? prepareControl(environment.AUTOMATION_API_URL, token, logger)
       : prepareWorkspace(environment as Environment<"workspace">, { token, log, signal, onStanding });
-    [connection, made] = await Promise.all([connect(environment.AUTOMATION_TEMPORAL_ADDRESS, log, signal), making]);
+    [connection, made] = await Promise.all([
+      connect(environment.AUTOMATION_TEMPORAL_ADDRESS, tls, log, signal),
+      making,
+    ]);
     if (connection === undefined) return;
     const at = { connection, namespace: environment.AUTOMATION_TEMPORAL_NAMESPACE };
     await pollWhileAble(made, at, { lookEveryMs, log, signal, onStanding });
@@ -115,11 +122,17 @@ async function prepareControl(apiUrl: string, token: () => string, logger: Logge
 }
 
 /** @returns undefined when the signal aborts first */
-async function connect(address: string, log: Log, signal: AbortSignal): Promise<NativeConnection | undefined> {
+async function connect(
+  address: string,
+  tls: TemporalTls | undefined,
+  log: Log,
+  signal: AbortSignal,
+): Promise<NativeConnection | undefined> {
   for (let isTold = false; !signal.aborted; isTold = true) {
-    const attempt = NativeConnection.connect({ address });
+    const attempt = NativeConnection.connect({ address, tls: tls ?? null });
     const connection = await Promise.race([attempt, giveUp(connectLimitMs, signal)]).catch((error: unknown) => {
-      if (!isTold) log.warn({ err: error, address }, "Temporal does not answer; trying on");
+      if (!isTold)
+        log.warn({ err: error, address, remedy: remedyOfConnection(error) }, "Temporal does not answer; trying on");
       return undefined;
     });
     if (connection !== undefined) return connection;

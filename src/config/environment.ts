@@ -36,14 +36,34 @@ const health = {
 };
 /** The password is the URL's own, or the file's: a line, or two while it is changed. */
 const postgres = { AUTOMATION_POSTGRES_URL: url, AUTOMATION_POSTGRES_PASSWORD_FILE: path.optional() };
+const onOrOff = z.enum(["on", "off"], { error: "must be on or off" }).default("off");
+const kafkaSecurity = {
+  AUTOMATION_KAFKA_TLS: onOrOff,
+  /** Authorities that are trusted in place of the system's. */
+  AUTOMATION_KAFKA_CA_FILE: path.optional(),
+  AUTOMATION_KAFKA_SASL_MECHANISM: z
+    .enum(["SCRAM-SHA-512", "SCRAM-SHA-256", "PLAIN"], { error: "must be SCRAM-SHA-512, SCRAM-SHA-256 or PLAIN" })
+    .optional(),
+  AUTOMATION_KAFKA_USERNAME: z.string().min(1).optional(),
+  AUTOMATION_KAFKA_PASSWORD_FILE: path.optional(),
+};
 const kafka = {
   AUTOMATION_KAFKA_BROKERS: z
     .string()
     .min(1)
     .transform((list) => list.split(",")),
   AUTOMATION_KAFKA_CLUSTER: z.string().min(1),
+  ...kafkaSecurity,
 };
-const temporal = { AUTOMATION_TEMPORAL_ADDRESS: address, AUTOMATION_TEMPORAL_NAMESPACE: z.string().min(1) };
+const temporal = {
+  AUTOMATION_TEMPORAL_ADDRESS: address,
+  AUTOMATION_TEMPORAL_NAMESPACE: z.string().min(1),
+  AUTOMATION_TEMPORAL_TLS: onOrOff,
+  /** Authorities that are trusted in place of the system's. */
+  AUTOMATION_TEMPORAL_CA_FILE: path.optional(),
+  /** A folder with tls.crt and tls.key, for servers that want a certificate. */
+  AUTOMATION_TEMPORAL_CERTIFICATE_DIR: path.optional(),
+};
 const s3 = {
   AUTOMATION_S3_ENDPOINT: url,
   AUTOMATION_S3_REGION: z.string().min(1),
@@ -53,6 +73,8 @@ const s3 = {
 };
 
 const environments = {
+  /** `automation event publish`. */
+  publish: z.object(kafkaSecurity),
   api: z.object({
     ...common,
     ...telemetry,

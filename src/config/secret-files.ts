@@ -5,6 +5,7 @@ export type SecretName =
   | "database"
   | `database-${string}`
   | "object-store"
+  | "kafka"
   | "signing-builder"
   | "signing-verifier"
   | "worker-token"

@@ -3,9 +3,11 @@ import { readQueueSize } from "../admission/queue-size-store.ts";
 import { createReconcileRuns } from "../admission/reconcile-runs.ts";
 import { createReleaseRuns } from "../admission/release-runs.ts";
 import { readEnvironment } from "../config/environment.ts";
+import { kafkaSecurityOf } from "../config/kafka-security.ts";
 import { readOperator, useOperator } from "../config/operator.ts";
 import { programVersion } from "../config/program-version.ts";
 import { createSecretFiles } from "../config/secret-files.ts";
+import { temporalTlsOf } from "../config/temporal-tls.ts";
 import { createDecideByDeclarations } from "../definitions/declarations.ts";
 import { assertWorkspaceRules } from "../definitions/policy/workspace-rules.ts";
 import { createKafkaSource } from "../drivers/kafka/kafka-source.ts";
@@ -27,6 +29,7 @@ import { groupRejoined, measureBatch, observeLag, topicPaused } from "../telemet
 import { observeSecrets } from "../telemetry/metrics/secret-metrics.ts";
 import { createPatience } from "../telemetry/patience.ts";
 import { startTelemetry } from "../telemetry/start-telemetry.ts";
+import { remedyOfConnection } from "../telemetry/tls-remedy.ts";
 import { databaseLoginOf } from "./database-login.ts";
 
 const batchSize = 500;
@@ -51,6 +54,7 @@ export async function main(environment: NodeJS.ProcessEnv, signal: AbortSignal):
   const temporal = createTemporal({
     address: config.AUTOMATION_TEMPORAL_ADDRESS,
     namespace: config.AUTOMATION_TEMPORAL_NAMESPACE,
+    tls: temporalTlsOf(config),
   });
   const notifier = createNotifier({ ...login, applicationName: "automation-dispatcher-notify", onError });
   const release = createReleaseRuns({
@@ -91,6 +95,7 @@ export async function main(environment: NodeJS.ProcessEnv, signal: AbortSignal):
   });
   const source = createKafkaSource({
     brokers: config.AUTOMATION_KAFKA_BROKERS,
+    security: kafkaSecurityOf(config, secrets),
     cluster: config.AUTOMATION_KAFKA_CLUSTER,
     clientId: "automation-dispatcher",
     group: "automation-dispatcher",
@@ -114,7 +119,10 @@ export async function main(environment: NodeJS.ProcessEnv, signal: AbortSignal):
     },
     onRejoin: (error) => {
       groupRejoined();
-      log.warn({ err: error }, "Kafka ended the membership; joining the group again");
+      log.warn(
+        { err: error, remedy: remedyOfConnection(error) },
+        "Kafka ended the membership; joining the group again",
+      );
     },
     now,
   });

@@ -1,5 +1,6 @@
 import { join } from "node:path";
 import { readEnvironment } from "../config/environment.ts";
+import { kafkaSecurityOf } from "../config/kafka-security.ts";
 import { createSecretFiles } from "../config/secret-files.ts";
 import { ensureTopics } from "../drivers/kafka/ensure-topics.ts";
 import type { Role } from "../drivers/postgres/migrate.ts";
@@ -49,6 +50,7 @@ export async function main(environment: NodeJS.ProcessEnv, signal: AbortSignal):
           { topic: quarantineTopic, partitions: 3, atLeast: { "max.message.bytes": 2 * 1024 * 1024 } },
         ],
         -1, // the cluster's default
+        kafkaSecurityOf(config, secrets),
       ),
       s3.ensureBucket(signal),
     ]);

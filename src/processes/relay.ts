@@ -1,6 +1,8 @@
 import { randomUUID } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
 import { readEnvironment } from "../config/environment.ts";
+import type { KafkaSecurity } from "../config/kafka-security.ts";
+import { kafkaSecurityOf } from "../config/kafka-security.ts";
 import { programVersion } from "../config/program-version.ts";
 import { createSecretFiles } from "../config/secret-files.ts";
 import { createKafkaSink } from "../drivers/kafka/kafka-sink.ts";
@@ -20,6 +22,7 @@ import { observePool } from "../telemetry/metrics/process-metrics.ts";
 import { observeSecrets } from "../telemetry/metrics/secret-metrics.ts";
 import { createPatience } from "../telemetry/patience.ts";
 import { startTelemetry } from "../telemetry/start-telemetry.ts";
+import { remedyOfConnection } from "../telemetry/tls-remedy.ts";
 import { databaseLoginOf } from "./database-login.ts";
 
 const applicationName = "automation-relay";
@@ -34,7 +37,7 @@ export async function main(source: NodeJS.ProcessEnv, signal: AbortSignal): Prom
   const login = databaseLoginOf(environment, secrets);
   const onError = (error: Error) => log.warn({ err: error }, "Postgres: a connection was lost");
   const pool = createPool({ ...login, applicationName, max: 8, onError });
-  const bus = createBus(environment.AUTOMATION_KAFKA_BROKERS, log);
+  const bus = createBus(environment.AUTOMATION_KAFKA_BROKERS, kafkaSecurityOf(environment, secrets), log);
   let publish: Loop | undefined;
   const patience = createPatience(1_000 * environment.AUTOMATION_STANDSTILL_SECONDS, () => performance.now());
   const health = await serveHealth({
@@ -75,11 +78,11 @@ export async function main(source: NodeJS.ProcessEnv, signal: AbortSignal): Prom
 }
 
 /** Opens sinks one by one and tells their health as one. */
-function createBus(brokers: readonly string[], log: Log) {
+function createBus(brokers: readonly string[], security: KafkaSecurity, log: Log) {
   const sinks = new Set<RecordSink>();
   let isConnected = false;
   const open = (): RecordSink => {
-    const sink = createKafkaSink({ brokers, clientId: applicationName });
+    const sink = createKafkaSink({ brokers, clientId: applicationName, security });
     const close = async (): Promise<void> => {
       sinks.delete(sink);
       await sink.close();
@@ -100,7 +103,7 @@ function createBus(brokers: readonly string[], log: Log) {
           await probe.connect();
           isConnected = true;
         } catch (error) {
-          if (!isTold) log.warn({ err: error }, "Kafka does not answer; trying on");
+          if (!isTold) log.warn({ err: error, remedy: remedyOfConnection(error) }, "Kafka does not answer; trying on");
           await sleep(connectAgainAfterMs, undefined, { signal }).catch(() => undefined);
         }
       }

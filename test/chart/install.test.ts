@@ -212,6 +212,21 @@ describe("the page", () => {
     expect(await podsOf("api")).toEqual(podsBefore);
   });
 
+  it("and by that which replaces pods for certificates, all of which come back", async () => {
+    const before = await podsOf("api");
+    const lines = commandsBelow("Certificates and authorities", "docs/operating/rotation.md").map(({ text }) => text);
+    expect(await run(lines.join("\n"))).toMatchObject({ code: 0 });
+    const status = ["rollout", "status", "deployment/automation-scheduler-api", "--timeout=120s"];
+    await cluster.kubectl(...status, "--namespace", "automation");
+    await waitUntil(
+      "the pods before are gone",
+      async () => (await podsOf("api")).every((pod) => !before.includes(pod)),
+      { limitMs: 120_000, everyMs: 250, signal },
+    );
+    await cluster.kubectl(...available, "--namespace", "automation");
+    await cluster.kubectl(...available, "--namespace", "automation-workspace");
+  });
+
   it("restarts what reads the operator file when that changes, and nothing else", async () => {
     const revisions = async () => {
       const { items } = await json<{ items: { metadata: { name: string; annotations: Record<string, string> } }[] }>(

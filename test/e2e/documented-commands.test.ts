@@ -33,6 +33,7 @@ const notRunHere = new Map([
     "ROLE=api",
     "psql ",
     "kubectl --namespace automation patch",
+    "kubectl --namespace automation rollout",
     "openssl genpkey",
     "ACCESS_KEY=",
     "SCRUM_TOKEN=",

@@ -17,6 +17,12 @@ kafka.brokers is empty: name the brokers, for example --set 'kafka.brokers={kafk
 {{- if and $usesKafka (not $v.kafka.cluster) }}
 kafka.cluster is empty: give the cluster the name that `sources` of the operator file use
 {{- end }}
+{{- if and $v.kafka.sasl.mechanism (not $v.kafka.sasl.username) }}
+kafka.sasl.username is empty, and kafka.sasl.mechanism is {{ $v.kafka.sasl.mechanism }}: name the user
+{{- end }}
+{{- if and (eq $v.kafka.sasl.mechanism "PLAIN") (not $v.kafka.tls.enabled) }}
+kafka.sasl.mechanism PLAIN without kafka.tls.enabled sends the password in clear: enable TLS, or use SCRAM-SHA-512
+{{- end }}
 {{- if $usesTemporal }}
 {{- range $name := list "address" "namespace" }}
 {{- if not (index $v.temporal $name) }}
@@ -130,6 +136,12 @@ image.{{ $image }} has the tag {{ $own.tag | default $.Chart.AppVersion }} and n
 {{- end }}
 {{- end }}
 {{- if not $v.allowPlaintext }}
+{{- $encrypted := dict "postgres" (or $v.api.enabled $v.dispatcher.enabled $v.relay.enabled $v.migration.enabled) "kafka" $usesKafka "temporal" $usesTemporal }}
+{{- range $engine, $isUsed := $encrypted }}
+{{- if and $isUsed (not (index $v $engine "tls" "enabled")) }}
+{{ $engine }}.tls.enabled is false, and production is true: enable it, or accept plain text for all by allowPlaintext
+{{- end }}
+{{- end }}
 {{- $urls := dict "objectStore.endpoint" $v.objectStore.endpoint "issuer.url" $v.issuer.url }}
 {{- range $name, $receiver := dig "methodologies" (dict) $config }}{{ $_ := set $urls (printf "operator.config.methodologies.%s.endpoint" $name) $receiver.endpoint }}{{ end }}
 {{- range $name, $url := $urls }}

@@ -16,19 +16,49 @@
   value: {{ join "," .Values.kafka.brokers | quote }}
 - name: AUTOMATION_KAFKA_CLUSTER
   value: {{ .Values.kafka.cluster | quote }}
+{{- if .Values.kafka.tls.enabled }}
+- name: AUTOMATION_KAFKA_TLS
+  value: "on"
+{{- if .Values.kafka.tls.caSecret }}
+- name: AUTOMATION_KAFKA_CA_FILE
+  value: /etc/automation/kafka-ca/ca.crt
+{{- end }}
+{{- end }}
+{{- if .Values.kafka.sasl.mechanism }}
+- name: AUTOMATION_KAFKA_SASL_MECHANISM
+  value: {{ .Values.kafka.sasl.mechanism }}
+- name: AUTOMATION_KAFKA_USERNAME
+  value: {{ .Values.kafka.sasl.username | quote }}
+- name: AUTOMATION_KAFKA_PASSWORD_FILE
+  value: /etc/automation/kafka/password
+{{- end }}
 {{- end }}
 
 {{- define "automation.environment.temporal" -}}
+{{- $tls := .Values.temporal.tls }}
 - name: AUTOMATION_TEMPORAL_ADDRESS
   value: {{ .Values.temporal.address | quote }}
 - name: AUTOMATION_TEMPORAL_NAMESPACE
   value: {{ .Values.temporal.namespace | quote }}
+{{- if $tls.enabled }}
+- name: AUTOMATION_TEMPORAL_TLS
+  value: "on"
+{{- if $tls.caSecret }}
+- name: AUTOMATION_TEMPORAL_CA_FILE
+  value: /etc/automation/temporal-ca/ca.crt
+{{- end }}
+{{- if $tls.certificateSecret }}
+- name: AUTOMATION_TEMPORAL_CERTIFICATE_DIR
+  value: /etc/automation/temporal-certificate
+{{- end }}
+{{- end }}
 {{- end }}
 
 {{/* Arguments: root, user. */}}
 {{- define "automation.postgresUrl" -}}
 {{- $own := .root.Values.postgres }}
 {{- printf "postgres://%s@%s:%v/%s" (urlquery .user) $own.host $own.port $own.database }}
+{{- if $own.tls.enabled }}?sslmode=verify-full{{ if $own.tls.caSecret }}&sslrootcert=/etc/automation/postgres-ca/ca.crt{{ end }}{{ end }}
 {{- end }}
 
 {{/* Arguments: root, role. */}}

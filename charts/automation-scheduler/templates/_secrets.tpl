@@ -12,6 +12,7 @@
 {{- if or $v.api.enabled $v.dispatcher.enabled $v.relay.enabled $v.migration.enabled }}{{ $used = append $used "database" }}{{ end }}
 {{- if $v.migration.enabled }}{{ $used = append $used "migration" }}{{ end }}
 {{- if or $v.api.enabled $v.migration.enabled }}{{ $used = append $used "objectStore" }}{{ end }}
+{{- if and $v.kafka.sasl.mechanism (or $v.dispatcher.enabled $v.relay.enabled $v.migration.enabled) }}{{ $used = append $used "kafka" }}{{ end }}
 {{- if $v.api.enabled }}{{ $used = append $used "signing" }}{{ end }}
 {{- if or $v.workerControl.enabled $v.workerWorkspace.enabled }}{{ $used = append $used "workerToken" }}{{ end }}
 {{- if and $v.api.enabled (or $v.secrets.methodologyTokens.existingSecret $v.secrets.methodologyTokens.remoteKey) }}{{ $used = append $used "methodologyTokens" }}{{ end }}
@@ -61,4 +62,48 @@
 
 {{- define "automation.workerTokenVolume" -}}
 {{ include "automation.secretVolume" (dict "root" . "secret" "workerToken" "files" (dict "token" "token")) }}
+{{- end }}
+
+{{/*
+What connections to engines are made safe with: authorities, certificates, and Kafka's password.
+Arguments: root, engines (of postgres, kafka, temporal), as (mounts or volumes).
+*/}}
+{{- define "automation.connectionFiles" -}}
+{{- $root := .root }}
+{{- $as := .as }}
+{{- range $engine := .engines }}
+{{- $tls := index $root.Values $engine "tls" }}
+{{- if and $tls.enabled $tls.caSecret }}
+{{- if eq $as "mounts" }}
+- name: {{ $engine }}-ca
+  mountPath: /etc/automation/{{ $engine }}-ca
+  readOnly: true
+{{- else }}
+- name: {{ $engine }}-ca
+  secret:
+    secretName: {{ $tls.caSecret }}
+    defaultMode: 0440
+    items: [{key: {{ $tls.caKey | quote }}, path: ca.crt}]
+{{- end }}
+{{- end }}
+{{- if and (eq $engine "temporal") $tls.enabled $tls.certificateSecret }}
+{{- if eq $as "mounts" }}
+- name: temporal-certificate
+  mountPath: /etc/automation/temporal-certificate
+  readOnly: true
+{{- else }}
+- name: temporal-certificate
+  secret:
+    secretName: {{ $tls.certificateSecret }}
+    defaultMode: 0440
+{{- end }}
+{{- end }}
+{{- if and (eq $engine "kafka") $root.Values.kafka.sasl.mechanism }}
+{{- if eq $as "mounts" }}
+{{- include "automation.secretMount" (dict "root" $root "secret" "kafka") }}
+{{- else }}
+{{- include "automation.secretVolume" (dict "root" $root "secret" "kafka" "files" (dict "password" "password")) }}
+{{- end }}
+{{- end }}
+{{- end }}
 {{- end }}

@@ -92,16 +92,24 @@ export interface KafkaPorts {
   controller: number;
 }
 
+/** A second listener, with TLS and SCRAM-SHA-512. */
+export interface SecuredListener {
+  port: number;
+  /** PEM, the key and the certificate of `localhost`. */
+  keyStore: string;
+  user: string;
+  password: string;
+}
+
+export type KafkaOptions = EngineOptions & { ports: KafkaPorts; secured?: SecuredListener };
+
 /** Starts one broker that is its own controller, without automatic creation of topics. */
-export async function startKafka(
-  program: KafkaProgram,
-  options: EngineOptions & { ports: KafkaPorts },
-): Promise<Engine> {
+export async function startKafka(program: KafkaProgram, options: KafkaOptions): Promise<Engine> {
   const logs = join(options.dataDir, "logs");
   mkdirSync(options.dataDir, { recursive: true });
   if (!existsSync(logs)) await format(program, logs, options);
   const properties = join(options.dataDir, "server.properties");
-  writeFileSync(properties, serverProperties(options.ports, logs));
+  writeFileSync(properties, serverProperties(options, logs));
   const address = `${loopback}:${options.ports.broker}`;
   const running = await startEngine({
     ...options,
@@ -130,15 +138,11 @@ const logSettings = ["defaultLogLevel=warn", "showDateTime=true", "dateTimeForma
 );
 const quickStart = ["-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xshare:auto"] as const;
 
-async function format(
-  program: KafkaProgram,
-  logs: string,
-  options: EngineOptions & { ports: KafkaPorts },
-): Promise<void> {
+async function format(program: KafkaProgram, logs: string, options: KafkaOptions): Promise<void> {
   const unfinished = `${logs}.unfinished`;
   rmSync(unfinished, { recursive: true, force: true });
   const properties = join(options.dataDir, "format.properties");
-  writeFileSync(properties, serverProperties(options.ports, unfinished));
+  writeFileSync(properties, serverProperties(options, unfinished));
   const id = Buffer.from(crypto.randomUUID().replaceAll("-", ""), "hex").toString("base64url");
   const { code, stdout, stderr } = await runProgram(
     [
@@ -151,6 +155,7 @@ async function format(
       "format",
       "--standalone",
       `--cluster-id=${id}`,
+      ...(options.secured === undefined ? [] : ["--add-scram", scramOf(options.secured)]),
       "-c",
       properties,
     ],
@@ -166,7 +171,10 @@ async function format(
   renameSync(unfinished, logs);
 }
 
-function serverProperties(ports: KafkaPorts, logs: string): string {
+const scramOf = ({ user, password }: SecuredListener): string =>
+  `SCRAM-SHA-512=[name="${user}",password="${password}"]`;
+
+function serverProperties({ ports, secured }: KafkaOptions, logs: string): string {
   return Object.entries({
     "process.roles": "broker,controller",
     "node.id": 1,
@@ -189,7 +197,23 @@ function serverProperties(ports: KafkaPorts, logs: string): string {
     "broker.heartbeat.interval.ms": 500,
     // The cleaner allocates its buffer at the start, 128 MB by default.
     "log.cleaner.dedupe.buffer.size": 16 * 1024 * 1024,
+    ...(secured && securedProperties(ports, secured)),
   })
     .map(([key, value]) => `${key}=${value}\n`)
     .join("");
+}
+
+function securedProperties(ports: KafkaPorts, { port, keyStore }: SecuredListener) {
+  const login = "org.apache.kafka.common.security.scram.ScramLoginModule required;";
+  const plain = `PLAINTEXT://${loopback}:${ports.broker}`;
+  return {
+    listeners: `${plain},CONTROLLER://${loopback}:${ports.controller},SASL_SSL://localhost:${port}`,
+    "advertised.listeners": `${plain},SASL_SSL://localhost:${port}`,
+    "listener.security.protocol.map": "CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT,SASL_SSL:SASL_SSL",
+    "inter.broker.listener.name": "PLAINTEXT",
+    "sasl.enabled.mechanisms": "SCRAM-SHA-512",
+    "listener.name.sasl_ssl.scram-sha-512.sasl.jaas.config": login,
+    "ssl.keystore.type": "PEM",
+    "ssl.keystore.location": keyStore,
+  };
 }

@@ -4,6 +4,10 @@ import { toJson } from "@bufbuild/protobuf";
 import type { Command } from "commander";
 import { Option } from "commander";
 import type { ApiClient } from "../../client/api-client.ts";
+import { readEnvironment } from "../../config/environment.ts";
+import { kafkaSecurityOf } from "../../config/kafka-security.ts";
+import { processEnvironment } from "../../config/process-environment.ts";
+import { createSecretFiles } from "../../config/secret-files.ts";
 import { RequestDeliverySchema } from "../../gen/workflows_runtime/v1/delivery_pb.ts";
 import { withApi } from "../ask/call-api.ts";
 import type { ScopeOptions } from "../ask/scope.ts";
@@ -49,7 +53,9 @@ async function publish(options: PublishOptions): Promise<void> {
   const record = toBinaryRecord(readEvent(options.file), { ...scope, source: options.source, id: options.id });
   const { createKafkaSink } = await import("../../drivers/kafka/kafka-sink.ts");
   const { brokers, stateDir } = await busOf(options);
-  const sink = createKafkaSink({ brokers, clientId: "automation-cli" });
+  const secrets = createSecretFiles((_, why) => print(why));
+  const security = kafkaSecurityOf(readEnvironment("publish", processEnvironment()), secrets);
+  const sink = createKafkaSink({ brokers, clientId: "automation-cli", security });
   const failed = (fate: string, remedy: string) => (cause: unknown) => {
     const why = cause instanceof Error ? cause.message : String(cause);
     throw new CliError(3, `${fate} ${options.topic} at ${brokers.join(",")}: ${why}; ${remedy}`, { cause });

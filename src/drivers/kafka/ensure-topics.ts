@@ -1,4 +1,5 @@
 import { Admin, ConfigResourceTypes, findErrorBy } from "@platformatic/kafka";
+import type { KafkaConnection } from "./client-options.ts";
 import { clientOptions } from "./client-options.ts";
 
 export interface TopicWish {
@@ -27,8 +28,12 @@ export async function ensureTopics(
   brokers: readonly string[],
   wishes: readonly TopicWish[],
   replicationFactor: number,
+  security?: KafkaConnection["security"],
 ): Promise<void> {
-  const admin = new Admin({ ...clientOptions(brokers, "automation-migrate"), ...leadersWithin });
+  const admin = new Admin({
+    ...clientOptions({ brokers, clientId: "automation-migrate", ...(security && { security }) }),
+    ...leadersWithin,
+  });
   try {
     for (const { topic, partitions, atLeast = {} } of wishes) {
       const configs = Object.entries(atLeast).map(([name, value]) => ({ name, value: String(value) }));

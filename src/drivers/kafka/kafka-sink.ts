@@ -1,5 +1,6 @@
 import { compatibilityPartitioner, ProduceAcks, Producer, stringSerializer } from "@platformatic/kafka";
 import type { BusRecord, RecordSink } from "../../runs/outbox/bus-record.ts";
+import type { KafkaConnection } from "./client-options.ts";
 import { clientOptions } from "./client-options.ts";
 
 /** Kafka did not answer, or refused; the message is the innermost cause. */
@@ -21,10 +22,7 @@ function innermost(error: unknown): string {
  * Idempotent, with one request in flight: a request is repeated under its own sequence number, which no other send can take.
  * After a failed send the client and its producer id are given up: the broker can't mistake the next send for a repetition.
  */
-export function createKafkaSink(options: {
-  readonly brokers: readonly string[];
-  readonly clientId: string;
-}): RecordSink {
+export function createKafkaSink(options: KafkaConnection): RecordSink {
   let client: Client | undefined;
   let last: Promise<unknown> = Promise.resolve();
   let isHealthy = true;
@@ -63,9 +61,9 @@ export function createKafkaSink(options: {
 
 type Client = Producer<string, Buffer | null, Buffer, Buffer>;
 
-const open = ({ brokers, clientId }: { readonly brokers: readonly string[]; readonly clientId: string }): Client =>
+const open = (connection: KafkaConnection): Client =>
   new Producer({
-    ...clientOptions(brokers, clientId),
+    ...clientOptions(connection),
     idempotent: true,
     acks: ProduceAcks.ALL,
     partitioner: compatibilityPartitioner,

@@ -3,16 +3,15 @@ import type { MessagesStream } from "@platformatic/kafka";
 import type { DeliverySource, SourceOptions } from "../../requests/delivery.ts";
 import { isBeyondRetrying } from "./beyond-retrying.ts";
 import { BoundedConsumer } from "./bounded-consumer.ts";
+import type { KafkaConnection } from "./client-options.ts";
 import { clientOptions } from "./client-options.ts";
 import type { KafkaMessage } from "./to-delivery.ts";
 import { toDelivery } from "./to-delivery.ts";
 import { commitStart, TopicChangedError, topicOf, watchTopic } from "./topic-identity.ts";
 
-export interface KafkaSourceOptions extends SourceOptions {
-  readonly brokers: readonly string[];
+export interface KafkaSourceOptions extends SourceOptions, KafkaConnection {
   /** Name of these brokers in the operator's bindings. */
   readonly cluster: string;
-  readonly clientId: string;
 }
 
 const sessionTimeoutMs = 10_000;
@@ -120,9 +119,9 @@ function createHands() {
   };
 }
 
-const open = ({ brokers, clientId, group }: KafkaSourceOptions): BoundedConsumer =>
+const open = ({ group, ...connection }: KafkaSourceOptions): BoundedConsumer =>
   new BoundedConsumer({
-    ...clientOptions(brokers, clientId),
+    ...clientOptions(connection),
     groupId: group,
     sessionTimeout: sessionTimeoutMs,
     rebalanceTimeout: sessionTimeoutMs,

@@ -1,3 +1,4 @@
+import type { TLSConfig } from "@temporalio/client";
 import { Client, Connection, isGrpcServiceError, ServiceError, WorkflowNotFoundError } from "@temporalio/client";
 import { WorkflowExecutionAlreadyStartedError } from "@temporalio/common";
 import type { Closed, RunToStart, Workflows } from "../../admission/workflows.ts";
@@ -16,9 +17,13 @@ export interface Temporal extends Workflows {
 }
 
 /** Temporal for the dispatcher; it connects with the first call, and again whenever it has to. */
-export function createTemporal(options: { readonly address: string; readonly namespace: string }): Temporal {
-  const { namespace } = options;
-  const connection = Connection.lazy({ address: options.address });
+export function createTemporal(options: {
+  readonly address: string;
+  readonly namespace: string;
+  readonly tls?: TLSConfig | undefined;
+}): Temporal {
+  const { address, namespace, tls = null } = options;
+  const connection = Connection.lazy({ address, tls });
   const { workflow: workflows } = new Client({
     connection,
     namespace,
