@@ -203,8 +203,9 @@ function isAllowed(each: Import): boolean {
       if (target === "cli") return !to.startsWith("src/cli/commands");
       return ["client", "config", "text"].includes(target);
     case "config":
-    case "telemetry":
       return target === "text";
+    case "telemetry":
+      return ["config", "text"].includes(target);
     default:
       return false; // client and gen know nothing else of ours
   }

@@ -1,4 +1,6 @@
 import { createServer } from "node:http";
+import type { Server } from "node:net";
+import { UnusableConfigurationError } from "../config/unusable-configuration-error.ts";
 import { observeReadiness } from "./metrics/process-metrics.ts";
 import type { Telemetry } from "./start-telemetry.ts";
 
@@ -51,18 +53,7 @@ export async function serveHealth(options: {
     else if (!answerHealth(request, response, options.check))
       reply(response, 404, { error: "only /healthz, /readyz and /metrics are here" });
   });
-  const [host, port] = splitAddress(options.address);
-  await new Promise<void>((done, fail) => {
-    server.once("error", (error) =>
-      fail(
-        new Error(
-          `AUTOMATION_HEALTH_ADDRESS: nothing can listen at ${options.address} (${error.message}); name a free address, for health and metrics`,
-          { cause: error },
-        ),
-      ),
-    );
-    server.listen(port, host, done);
-  });
+  await listenAt(server, options.address, { variable: "AUTOMATION_HEALTH_ADDRESS", purpose: "health and metrics" });
   return {
     close: () =>
       new Promise((done) => {
@@ -79,10 +70,24 @@ function answerMetrics(response: Answer, telemetry: Pick<Telemetry, "readMetrics
   );
 }
 
-/** @returns host and port of HOST:PORT */
-export function splitAddress(address: string): [host: string, port: number] {
+/**
+ * Opens a server at HOST:PORT.
+ * @param of - the variable that names the address, and what it is for
+ * @throws UnusableConfigurationError when nothing can listen there
+ */
+export async function listenAt(
+  server: Server,
+  address: string,
+  of: { readonly variable: string; readonly purpose: string },
+): Promise<void> {
   const colon = address.lastIndexOf(":");
-  return [address.slice(0, colon), Number(address.slice(colon + 1))];
+  await new Promise<void>((done, fail) => {
+    server.once("error", (cause) => {
+      const fault = `${of.variable}: nothing can listen at ${address} (${cause.message})`;
+      fail(new UnusableConfigurationError(`${fault}; name a free address, for ${of.purpose}`, { cause }));
+    });
+    server.listen(Number(address.slice(colon + 1)), address.slice(0, colon), done);
+  });
 }
 
 function reply(response: Answer, status: number, body: object): void {

@@ -45,6 +45,7 @@ it("tells of a collector that is away in one line a minute, however much can't b
   expect(lines).toHaveLength(1);
   expect(lines[0]).toMatchObject({ level: 40, otlpEndpoint: nowhere.OTEL_EXPORTER_OTLP_ENDPOINT });
   expect(String(lines[0]?.cause)).toContain("ECONNREFUSED");
+  expect(String(lines[0]?.msg)).toContain("correct OTEL_EXPORTER_OTLP_ENDPOINT");
 });
 
 it("gives a line of the log the ids of the open span, and none without a trace", async () => {

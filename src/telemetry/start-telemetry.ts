@@ -84,7 +84,10 @@ function tellOfFaults(log: Log, otlpEndpoint: string | undefined): void {
   const tell = (told: string): void => {
     if (performance.now() - toldAt < tellEveryMs) return;
     toldAt = performance.now();
-    log.warn({ otlpEndpoint, cause: messageOf(told) }, "telemetry can't be sent; runs go on without it");
+    log.warn(
+      { otlpEndpoint, cause: messageOf(told) },
+      "telemetry can't be sent; runs go on without it: start the collector there, or correct OTEL_EXPORTER_OTLP_ENDPOINT",
+    );
   };
   const quiet = () => undefined;
   diag.setLogger({ error: tell, warn: quiet, info: quiet, debug: quiet, verbose: quiet }, DiagLogLevel.ERROR);

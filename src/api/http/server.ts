@@ -6,7 +6,7 @@ import { createServer } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { connectNodeAdapter } from "@connectrpc/connect-node";
 import type { ReadinessCheck } from "../../telemetry/health.ts";
-import { answerHealth, splitAddress } from "../../telemetry/health.ts";
+import { answerHealth, listenAt } from "../../telemetry/health.ts";
 import { shownText } from "../../text/strangers-text.ts";
 import { createDefaultDeadline } from "../connect/default-deadline.ts";
 import { services } from "../connect/routes.ts";
@@ -135,15 +135,11 @@ export async function serveApi(options: {
     });
   });
   server.maxConnections = maxConnections;
-  const [host, port] = splitAddress(options.address);
-  await new Promise<void>((done, fail) => {
-    server.once("error", fail);
-    server.listen(port, host, done);
-  });
+  await listenAt(server, options.address, { variable: "AUTOMATION_API_ADDRESS", purpose: "the api" });
   const listening = server.address() as AddressInfo;
 
   return {
-    address: `${host}:${listening.port}`,
+    address: `${listening.address}:${listening.port}`,
     async drain(endCalls) {
       isDraining = true;
       const closed = new Promise<void>((done) => server.close(() => done()));
