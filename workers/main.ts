@@ -69,7 +69,7 @@ export async function main(
   });
   try {
     const making = isControl
-      ? prepareControl(environment.AUTOMATION_API_URL, token, logger)
+      ? prepareControl(environment as Environment<"worker">, token, logger)
       : prepareWorkspace(environment as Environment<"workspace">, { token, log, signal, onStanding });
     [connection, made] = await Promise.all([
       connect(environment.AUTOMATION_TEMPORAL_ADDRESS, tls, log, signal),
@@ -109,14 +109,19 @@ async function prepareWorkspace(
 }
 
 /** Prepares the workflows while the connection is made. */
-async function prepareControl(apiUrl: string, token: () => string, logger: Logger): Promise<PreparedWorker> {
+async function prepareControl(
+  environment: Environment<"worker">,
+  token: () => string,
+  logger: Logger,
+): Promise<PreparedWorker> {
+  const { AUTOMATION_API_URL: apiUrl, AUTOMATION_WORKER_BUILD_ID: buildId } = environment;
   const workflowBundle = await workflowsOf(logger);
   const activities = createControlActivities({
     apiFor: ({ tenant, org }) => createApiClient({ apiUrl, token, tenant, org, trace: currentTrace }),
   });
   return {
     obstacle: async () => undefined,
-    create: (at) => createControlWorker({ ...at, activities, workflowBundle }),
+    create: (at) => createControlWorker({ ...at, activities, workflowBundle, buildId }),
     close: async () => undefined,
   };
 }

@@ -105,6 +105,11 @@ const environments = {
     ...temporal,
     AUTOMATION_API_URL: url,
     AUTOMATION_TOKEN_FILE: path,
+    /** Set: runs end on the build on which they began. */
+    AUTOMATION_WORKER_BUILD_ID: z
+      .string()
+      .regex(/^[\w.-]{1,64}$/, "must be 1 to 64 letters, digits, `.`, `_` and `-`, for example 0.1.0")
+      .optional(),
   }),
   workspace: z.object({
     ...common,

@@ -23,16 +23,28 @@ export function bundleWorkflows(logger: Logger): Promise<WorkflowBundleWithSourc
   });
 }
 
-/** A worker of the control queue: workflow tasks, and the api calls of the runs in both forms. */
+/**
+ * A worker of the control queue: workflow tasks, and the api calls of the runs in both forms.
+ * @param buildId - what this worker executes, in the Worker Deployment of the queue's name: a run ends on the build on which it began, and Temporal gives new runs to the build that is set as current. None: any worker goes on with any run
+ */
 export function createControlWorker(options: {
   readonly connection: NativeConnection;
   readonly namespace: string;
   readonly activities: ControlActivities;
   readonly workflowBundle: WorkflowBundleOption;
+  readonly buildId?: string;
 }): Promise<Worker> {
+  const { buildId, ...rest } = options;
   return Worker.create({
-    ...options,
+    ...rest,
     taskQueue: controlTaskQueue,
+    ...(buildId !== undefined && {
+      workerDeploymentOptions: {
+        version: { deploymentName: controlTaskQueue, buildId },
+        useWorkerVersioning: true,
+        defaultVersioningBehavior: "PINNED",
+      },
+    }),
     interceptors: traceActivities,
     maxCachedWorkflows: 500, // a run's workflow is small and mostly waits; past this it is replayed
     maxConcurrentWorkflowTaskExecutions: 40,
