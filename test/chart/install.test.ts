@@ -142,7 +142,7 @@ describe("the page", () => {
         '--patch={"status":{"phase":"Succeeded"}}',
       );
     });
-    const [printed] = await Promise.all([follow("5. Send one event"), ending]);
+    const [printed] = await Promise.all([follow("6. Send one event"), ending]);
     expect(printed).toMatch(/TEST SUITE: +automation-scheduler-probe[\s\S]*Phase: +Succeeded/);
   });
 
@@ -251,13 +251,25 @@ describe("the page", () => {
     expect(restarted.toSorted()).toEqual(["api", "dispatcher"]);
   });
 
+  it("keeps the old build of the control worker beside the new one", async () => {
+    const blocks = blocksOf(page).filter(({ text }) => text.startsWith("NEW="));
+    expect(blocks).toHaveLength(1);
+    expect(await run(blocks[0]?.text ?? "")).toMatchObject({ code: 0 });
+    const buildOf = async (name: string) => {
+      const variable = '{.spec.template.spec.containers[0].env[?(@.name=="AUTOMATION_WORKER_BUILD_ID")].value}';
+      const deployment = [`deployment/${name}-worker-control`, "--namespace=automation"];
+      return await cluster.kubectl("get", ...deployment, `--output=jsonpath=${variable}`);
+    };
+    expect([await buildOf(`${release}-old`), await buildOf(release)]).toEqual(["0.1.0", "0.2.0"]);
+    expect(await run(`helm uninstall ${release}-old --namespace automation --wait`)).toMatchObject({ code: 0 });
+  });
+
   it("upgrades, goes back and is removed, with nothing left but what it does not own", async () => {
     await follow("Upgrade, go back, remove");
-    const kinds = "deployments,services,configmaps,serviceaccounts,networkpolicies,poddisruptionbudgets";
+    const kinds = "deployments,jobs,pods,services,configmaps,serviceaccounts,networkpolicies,poddisruptionbudgets";
     for (const namespace of ["automation", "automation-workspace"]) {
       const left = await cluster.kubectl("get", kinds, "--namespace", namespace, "--output=name");
-      const foreign =
-        /configmap\/kube-root-ca.crt|serviceaccount\/default|serviceaccount\/automation-scheduler-migrate|configmap\/automation-scheduler-probe/;
+      const foreign = /configmap\/kube-root-ca.crt|serviceaccount\/default/;
       expect(left.split("\n").filter((name) => name !== "" && !foreign.test(name))).toEqual([]);
     }
     const secrets = await cluster.kubectl("get", "secrets", "--namespace=automation", "--output=name");
@@ -266,16 +278,10 @@ describe("the page", () => {
 });
 
 describe("an upgrade", () => {
-  it("goes from the chart as it was first committed to this one", async () => {
-    const added = spawnSync("git", ["log", "--diff-filter=A", "--format=%H", "--", `${chart}/Chart.yaml`], {
-      cwd: clone,
-    });
-    const first = added.stdout.toString().trim().split("\n").at(-1) ?? "";
-    expect(first).toMatch(/^[0-9a-f]{40}$/);
+  it("goes from what the chart rendered when it was first committed to this one", async () => {
     const lines = [
-      `mkdir first && git -C ${clone} archive ${first} ${chart} | tar -x -C first`,
-      `helm install ${release} first/${chart} --namespace automation --values first/${chart}/ci/minimal-values.yaml --wait --timeout 5m`,
-      `helm upgrade ${release} ${chart} --namespace automation --values ${chart}/ci/minimal-values.yaml --wait --timeout 5m`,
+      `helm install ${release} ${join(import.meta.dirname, "first-release")} --namespace automation --wait --timeout 5m`,
+      `helm upgrade ${release} ${chart} --namespace automation --values automation-values.yaml --wait --timeout 5m`,
       `helm uninstall ${release} --namespace automation --wait`,
     ];
     expect(await run(lines.join("\n"))).toMatchObject({ code: 0 });

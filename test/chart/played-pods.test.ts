@@ -1,10 +1,7 @@
 import { generateKeyPairSync, randomBytes } from "node:crypto";
 import { readFileSync } from "node:fs";
-import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { parse } from "yaml";
-import { declareDemo } from "../../local/demo/declare.ts";
-import { readDemoSettings } from "../../local/demo/settings.ts";
 import { loopback } from "../../local/engines/engine.ts";
 import { answers } from "../../local/engines/start.ts";
 import { waitUntil } from "../../local/engines/wait-until.ts";
@@ -19,8 +16,9 @@ import type { KubePlay } from "../support/containers/kube-play.ts";
 import { prepareKubePlay } from "../support/containers/kube-play.ts";
 import type { KubeObject, Probe } from "../support/engines/chart/render-chart.ts";
 import { renderChart } from "../support/engines/chart/render-chart.ts";
-import { clone } from "../support/engines/stack.ts";
+import { shell } from "../support/engines/stack.ts";
 import { findBy } from "../support/probes/find.ts";
+import { blocksOf } from "../support/probes/pages.ts";
 
 /** What the chart renders for the processes that do no work in boxes, played by podman against engines on this machine: the migration, the Deployments, and the pod of `helm test`. */
 
@@ -45,7 +43,13 @@ afterAll(async () => {
 }, 60_000);
 
 const folder = () => folderOf(stack.state.dir);
-const eventFile = join(clone, "examples", "demo", "event.json");
+const blockOf = (is: { readonly label?: string; readonly begin?: string }) => {
+  const [found] = blocksOf("docs/operating/install.md").filter(
+    ({ label, text }) => label === (is.label ?? "") && text.startsWith(is.begin ?? ""),
+  );
+  if (found === undefined) throw new Error(`install.md has no block ${is.label ?? is.begin}`);
+  return found.text;
+};
 
 /** Addresses of this machine's engines and ports of this machine, since all pods share its network. */
 function values(): object {
@@ -77,12 +81,7 @@ function values(): object {
     relay: { replicas: 1, healthPort: ports.relay },
     workerControl: { replicas: 1, healthPort: ports.worker },
     workerWorkspace: { enabled: false },
-    probe: {
-      enabled: true,
-      ...scope,
-      tokenSecret: secretOf("probe-token"),
-      event: JSON.parse(readFileSync(eventFile, "utf8")),
-    },
+    probe: { ...parse(blockOf({ label: "automation-probe.yaml" })).probe, tokenSecret: secretOf("probe-token") },
   };
 }
 
@@ -163,15 +162,20 @@ it("renders no other Deployment", () => {
   expect(rendered.filter(({ kind }) => kind === "Deployment")).toHaveLength(deployments.length);
 });
 
-it("sends the event of `helm test` by its rendered pod, which ends when the run is COMPLETED, by containers only", async () => {
-  const { state } = stack;
-  const token = await mintToken(state, { ...scope, role: "admin", subject: "test" }, signal);
-  const api = createApiClient({ apiUrl: state.api.url, token: () => token, ...scope });
-  for await (const { outcome } of declareDemo(api, state, readDemoSettings(), signal))
-    expect(outcome).not.toBe("conflict");
+it("takes what the page declares", async () => {
+  const token = await mintToken(stack.state, { ...scope, role: "admin", subject: "test" }, signal);
+  const lines = blockOf({ begin: "export AUTOMATION_API_URL=" })
+    .replace("http://127.0.0.1:8080", stack.state.api.url)
+    .replace("token-of-your-issuer", token);
+  expect(await shell(lines)).toMatchObject({ code: 0, stderr: "" });
+});
 
+it("sends the page's event by the rendered pod of `helm test`, which ends when the run is COMPLETED, by containers only", async () => {
   const pod = await player.play(objectOf("Pod", "-probe"), [objectOf("ConfigMap", "-probe")], { PROBE_ID: "probed" });
   expect(await endOf(pod, "probe")).toMatchObject({ code: "0", log: expect.stringContaining("COMPLETED") });
+  const { state } = stack;
+  const token = await mintToken(state, { ...scope, role: "viewer", subject: "test" }, signal);
+  const api = createApiClient({ apiUrl: state.api.url, token: () => token, ...scope });
   const { deliveries } = await api.requests.listRunRequests({ eventId: "probed" }, { signal });
   const { run } = await api.workflows.describeWorkflowRun({ runId: deliveries[0]?.runId ?? "" }, { signal });
   expect(run?.status).toBe(RunStatus.COMPLETED);

@@ -35,12 +35,16 @@ const notRunHere = new Map([
     "kubectl --namespace automation patch",
     "kubectl --namespace automation rollout",
     "openssl genpkey",
+    "mkdir -m 700 ~/automation-keys",
     "ACCESS_KEY=",
     "SCRUM_TOKEN=",
     "VIEWER_TOKEN=",
+    "NEW=",
     "helm install",
     "helm upgrade",
   ].map((begin) => [begin, "test/chart/install.test.ts runs the block, on a cluster"] as const),
+  ["export AUTOMATION_API_URL=http://127", "test/chart/played-pods.test.ts runs the block, on the pods of the chart"],
+  ["temporal worker deployment set-current-version", "test/integration/worker-builds.test.ts runs the block"],
   ["cosign verify-blob-attestation", "no registry that set-up uses has this program"],
 ]);
 /** What the commands of a page print beside much else, each at least once. */
