@@ -44,7 +44,7 @@ const notRunHere = new Map([
     "helm upgrade",
   ].map((begin) => [begin, "test/chart/install.test.ts runs the block, on a cluster"] as const),
   ["export AUTOMATION_API_URL=http://127", "test/chart/played-pods.test.ts runs the block, on the pods of the chart"],
-  ["temporal worker deployment set-current-version", "test/integration/worker-builds.test.ts runs the block"],
+  ["temporal worker deployment set-current-version", "test/roll/worker-builds.test.ts runs the block"],
   ["cosign verify-blob-attestation", "no registry that set-up uses has this program"],
 ]);
 /** What the commands of a page print beside much else, each at least once. */
