@@ -167,7 +167,11 @@ it("takes what the page declares", async () => {
   const lines = blockOf({ begin: "export AUTOMATION_API_URL=" })
     .replace("http://127.0.0.1:8080", stack.state.api.url)
     .replace("token-of-your-issuer", token);
-  expect(await shell(lines)).toMatchObject({ code: 0, stderr: "" });
+  const { code, stdout, stderr } = await shell(lines);
+  expect(code, stderr).toBe(0);
+  expect(stdout).toMatch(
+    /^created +WorkflowDefinition increment-evidence@[\s\S]*^created +MethodologyProfile scrum-team/m,
+  );
 });
 
 it("sends the page's event by the rendered pod of `helm test`, which ends when the run is COMPLETED, by containers only", async () => {
