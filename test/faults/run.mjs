@@ -1,4 +1,4 @@
-// Everything that takes processes away: `npm run faults`. `npm test` leaves the rolling update out, which takes minutes. Plain JavaScript, since it is what brings Node 24.
+// Everything that takes processes away: `npm run faults`. `npm test` leaves out what takes minutes: the rolling update, and the change of credentials. Plain JavaScript, since it is what brings Node 24.
 import { spawn } from "node:child_process";
 import { dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";

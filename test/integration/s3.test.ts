@@ -29,6 +29,17 @@ describe("the store of blobs", () => {
     await s3.ensureBucket();
   });
 
+  it("is asked with the credentials of the moment, so that changed ones count at once", async () => {
+    let credentials = { accessKeyId: "nobody", secretAccessKey: "not known there" };
+    const changing = createS3({ ...engines.s3, bucket: "blobs", credentials: () => credentials });
+    await expect(changing.read("absent", 10)).rejects.toMatchObject({ $metadata: { httpStatusCode: 403 } });
+    credentials = engines.s3.credentials();
+    expect(await changing.read("absent", 10)).toBeUndefined();
+    credentials = { ...credentials, secretAccessKey: "another" };
+    await expect(changing.read("absent", 10)).rejects.toMatchObject({ $metadata: { httpStatusCode: 403 } });
+    changing.close();
+  });
+
   it("keeps a blob under its digest, however often it is stored", async () => {
     const bytes = randomBytes(70_000);
     const digest = await keepBlob(s3, scopeOf("acme"), bytes, "application/octet-stream");
