@@ -1,22 +1,24 @@
 import { dirname } from "node:path";
 import type { WorkflowHandle } from "@temporalio/client";
 import { Client, Connection } from "@temporalio/client";
+import { NativeConnection, Worker } from "@temporalio/worker";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { findTemporal } from "../../local/engines/temporal/temporal.ts";
 import { waitUntil } from "../../local/engines/wait-until.ts";
-import { controlTaskQueue, workflowIdOf } from "../../src/drivers/temporal/contract.ts";
+import { controlTaskQueue, workflowIdOf, workspaceTaskQueue } from "../../src/drivers/temporal/contract.ts";
 import type { Temporal } from "../../src/drivers/temporal/workflow-client.ts";
 import { createTemporal } from "../../src/drivers/temporal/workflow-client.ts";
 import type { TestEngines } from "../support/engines/engines.ts";
 import { startEngines } from "../support/engines/engines.ts";
+import { muteTemporal } from "../support/engines/silent-temporal.ts";
 import { shell } from "../support/engines/stack.ts";
 import { findBy } from "../support/probes/find.ts";
 import { blocksOf } from "../support/probes/pages.ts";
 import type { ScriptedApi } from "../support/worlds/scripted-api.ts";
-import { startScriptedApi } from "../support/worlds/scripted-api.ts";
+import { startScriptedApi, withWork } from "../support/worlds/scripted-api.ts";
 import type { WorkerProcess } from "../support/worlds/worker-process.ts";
 import { startControlWorker } from "../support/worlds/worker-process.ts";
-import { aRun } from "../support/worlds/workflow-world.ts";
+import { aRun, workDone } from "../support/worlds/workflow-world.ts";
 
 /** Two builds of the control worker side by side, on a real Temporal. */
 
@@ -28,6 +30,7 @@ let connection: Connection;
 const workers: WorkerProcess[] = [];
 
 beforeAll(async () => {
+  muteTemporal();
   [engines, api] = await Promise.all([startEngines({ temporal: true }), startScriptedApi()]);
   temporal = createTemporal({ ...engines.temporal });
   connection = await Connection.connect({ address: engines.temporal.address });
@@ -67,19 +70,29 @@ it("ends a run on the build on which it began, and begins new ones on the build 
   const { workflow } = new Client({ connection, namespace: engines.temporal.namespace });
   const handleOf = ({ tenant, runId }: { tenant: string; runId: string }) =>
     workflow.getHandle(workflowIdOf(tenant, runId, 1));
+  const { promise: begun, resolve: begin } = Promise.withResolvers<void>();
   const { promise: held, resolve: release } = Promise.withResolvers<void>();
-  const early = aRun();
-  api.script(early.runId, {
-    commitSeal: async () => {
-      await held;
-      return { committed: true };
+  const native = await NativeConnection.connect({ address: engines.temporal.address });
+  const workspace = await Worker.create({
+    connection: native,
+    namespace: engines.temporal.namespace,
+    taskQueue: workspaceTaskQueue("ISOLATION_CLASS_UID"), // whose workers have no build
+    activities: {
+      workSegment: async () => {
+        begin();
+        await held;
+        return workDone;
+      },
     },
   });
+  const early = aRun();
+  api.script(early.runId, { beginRun: withWork });
+  const working = workspace.run();
   for (const build of ["first", "second"])
     workers.push(await startControlWorker(engines, api, { AUTOMATION_WORKER_BUILD_ID: build }));
   await setCurrent("first");
   await temporal.start(early);
-  await api.called(early.runId, "commitSeal");
+  await begun;
 
   await setCurrent("second");
   const late = aRun();
@@ -87,6 +100,9 @@ it("ends a run on the build on which it began, and begins new ones on the build 
   await handleOf(late).result();
   release();
   await handleOf(early).result();
+  workspace.shutdown();
+  await working;
+  await native.close();
 
   expect(await buildsOf(handleOf(early))).toEqual(["first"]);
   expect(await buildsOf(handleOf(late))).toEqual(["second"]);
