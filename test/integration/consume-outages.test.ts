@@ -149,7 +149,7 @@ describe("while requests are consumed", () => {
     const lasting = consumeInto(dispatcher, engines.kafka.brokers);
     await vi.waitFor(() => expect(lasting.source.standing()).toBe(true), soon);
     await engines.kafka.engine.stop(10_000);
-    await vi.waitFor(() => expect(lasting.source.standing()).toBe(false), soon);
+    await vi.waitFor(() => expect(lasting.source.standing()).toBe("Kafka does not answer"), soon);
     const ending = consumeInto(dispatcher, engines.kafka.brokers);
     await ending.stop();
     const [controller = 0] = await freePorts(1);
