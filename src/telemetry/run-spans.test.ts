@@ -56,13 +56,23 @@ it("sets a further try of an activity beside the first, with a link to it", asyn
 });
 
 it("shows a start that Temporal refuses as an error, and one that it takes as none", async () => {
-  const waiting = { ...run, createdAt: new Date() };
+  const waiting = { ...run, generation: 1, createdAt: new Date() };
   await startSpan(waiting, new Date(), async () => ({ state: "refused", cause: new Error("no such attribute") }));
   await startSpan(waiting, new Date(), async () => ({ state: "started" }));
   expect(named("start workflow").map(({ status }) => status)).toEqual([
     { code: 2, message: "no such attribute" },
     { code: 0 },
   ]);
+});
+
+it("sets the start of a second execution beside the first, with a link to it", async () => {
+  const lost = { ...run, runId: "lost", createdAt: new Date() };
+  const started = async () => ({ state: "started" });
+  for (const generation of [1, 2]) await startSpan({ ...lost, generation }, new Date(), started);
+  const [first, second] = named("start workflow");
+  expect([first, second].map((span) => span?.parentSpanContext?.spanId)).toEqual([parentId, parentId]);
+  expect([first, second].map(linksOf)).toEqual([[], [first?.spanContext().spanId]]);
+  expect(second?.attributes).toMatchObject({ "automation.generation": 2 });
 });
 
 it("makes a repeated delivery a trace of its own, with a link to the one that the event names", () => {

@@ -16,7 +16,7 @@ interface AcceptedRun {
   readonly definitionId: string;
 }
 
-type RunOfTrace = TraceParent & Pick<SpanFacts, "tenant" | "org" | "runId">;
+type RunOfTrace = TraceParent & Pick<SpanFacts, "tenant" | "org"> & { readonly runId: string };
 
 /** Opens the span of an event's acceptance; the run's spans have it as parent. A repeated delivery is a trace of its own, with a link. */
 export function beginAccept(
@@ -54,15 +54,41 @@ const factsOf = (run: AcceptedRun | undefined): SpanFacts => {
   return { tenant, org, runId, profileId, method, cadenceId, workKind, definitionId };
 };
 
-/** Tells the wait in the queue, and opens a span around the start of the workflow; an answer with a cause is its error. */
+/** Spans that this process made of what may come again, by id; the oldest is forgotten first. */
+function createEarlier(most: number) {
+  const spans = new Map<string, OwnTrace>();
+  return {
+    /** @returns a link to the span before, and forgets it */
+    linkOf(id: string): readonly OwnTrace[] {
+      const before = spans.get(id);
+      spans.delete(id);
+      return before === undefined ? [] : [before];
+    },
+    keep(id: string) {
+      spans.set(id, currentTrace());
+      const [oldest] = spans.keys();
+      if (oldest !== undefined && spans.size > most) spans.delete(oldest);
+    },
+  };
+}
+
+const failedTries = createEarlier(1_000);
+const starts = createEarlier(10_000);
+
+/**
+ * Tells the wait in the queue, and opens a span around the start of the workflow; an answer with a cause is its error.
+ * A start that is tried again, and that of a second execution, has a link to the one before it when that was made by this process.
+ */
 export function startSpan<T extends { readonly state: string; readonly cause?: unknown }>(
-  run: RunOfTrace & { readonly createdAt: Date },
+  run: RunOfTrace & { readonly createdAt: Date; readonly generation: number },
   now: Date,
   start: () => Promise<T>,
 ): Promise<T> {
-  const { tenant, org, runId } = run;
+  const { tenant, org, runId, generation } = run;
   recordSpan("wait in the queue", { parent: run, from: run.createdAt, to: now, facts: { tenant, org, runId } });
-  return inSpan("start workflow", { kind: "client", parent: run, facts: { tenant, org, runId } }, async (fail) => {
+  const facts = { tenant, org, runId, generation };
+  return inSpan("start workflow", { kind: "client", parent: run, links: starts.linkOf(runId), facts }, async (fail) => {
+    starts.keep(runId);
     const answer = await start();
     if (answer.cause !== undefined) fail(answer.cause);
     return answer;
@@ -74,10 +100,6 @@ export function firstTaskSpan(run: RunOfTrace, startedAt: Date, begunAt: Date): 
   const { tenant, org, runId } = run;
   recordSpan("wait for a workflow task", { parent: run, from: startedAt, to: begunAt, facts: { tenant, org, runId } });
 }
-
-/** Spans of tries that failed here, by activity; the oldest is forgotten first. */
-const failedTries = new Map<string, OwnTrace>();
-const mostFailedTries = 1_000;
 
 /**
  * A try of an activity of the run's workflow. A further one stands beside the first, with a link to the one before it when that was made by this process.
@@ -104,16 +126,11 @@ export function activitySpan<T>(
       to: startedAt,
       facts: { attempt },
     });
-  const before = failedTries.get(id);
-  failedTries.delete(id);
-  const links = before === undefined ? [] : [before];
-  return inSpan(type, { parent: headers, links, facts: { attempt } }, async () => {
+  return inSpan(type, { parent: headers, links: failedTries.linkOf(id), facts: { attempt } }, async () => {
     try {
       return await work();
     } catch (error) {
-      failedTries.set(id, currentTrace());
-      const [oldest] = failedTries.keys();
-      if (oldest !== undefined && failedTries.size > mostFailedTries) failedTries.delete(oldest);
+      failedTries.keep(id);
       throw error;
     }
   });

@@ -34,6 +34,8 @@ export interface SpanFacts {
   readonly persona?: string | undefined;
   readonly outcome?: string | undefined;
   readonly attempt?: number | undefined;
+  /** Of the run's execution: 1 for the first. */
+  readonly generation?: number | undefined;
   readonly stepId?: string | undefined;
   readonly receiver?: string | undefined;
 }
@@ -50,6 +52,7 @@ const attributeNames: Readonly<Record<keyof SpanFacts, string>> = {
   persona: "automation.persona",
   outcome: "automation.outcome",
   attempt: "automation.attempt",
+  generation: "automation.generation",
   stepId: "automation.step.id",
   receiver: "automation.receiver",
 };

@@ -48,7 +48,7 @@ async function oneRun(n: number): Promise<void> {
   accepting.end("accepted", run);
   deliveryDecided("accepted", "", 5);
   const of = { ...run, ...accepting.trace };
-  const headers = await startSpan({ ...of, createdAt: at }, at, async () => ({
+  const headers = await startSpan({ ...of, generation: 1, createdAt: at }, at, async () => ({
     state: "started",
     trace: currentTrace(),
   }));
