@@ -95,7 +95,11 @@ export async function startProcess(options: EngineProcessOptions): Promise<Engin
   const pid = child.pid ?? 0;
   const note = join(options.pidsDir, `${options.name}.json`);
   const identity = identify(pid);
-  if (identity !== undefined) writeFileSync(note, JSON.stringify(identity), { mode: 0o600 });
+  if (identity !== undefined) {
+    const unfinished = `${options.pidsDir}.${options.name}`; // beside the folder, whose every file is a whole note
+    writeFileSync(unfinished, JSON.stringify(identity), { mode: 0o600 });
+    renameSync(unfinished, note);
+  }
   void exited.then(() => rmSync(note, { force: true }));
   return {
     name: options.name,

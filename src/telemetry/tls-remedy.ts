@@ -21,6 +21,11 @@ const remedies: readonly (readonly [RegExp, string])[] = [
     "the server wants a certificate from us: give one that its authority signed",
   ],
   [
+    // a server of TLS 1.3 refuses after the client has begun to write, which then may not read why
+    /hyper::Error\(Canceled, "connection closed"\)/,
+    "the server ended the connection: if it wants a certificate from us, give one that its authority signed",
+  ],
+  [
     /SASL_AUTHENTICATION_FAILED|SASL authentication failed|invalid credentials/i,
     "the server refuses user or password: correct them, or the user's rights",
   ],
