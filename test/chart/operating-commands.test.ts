@@ -49,7 +49,8 @@ it("finds the commands", () => {
 
 describe.each(commands)("$page: $text", ({ text }) => {
   it("has flags that the program knows", async () => {
-    const { code, stderr } = await run(text.replace(/ (--|\|) |$/, " --help$&"));
+    const [beforePipe = ""] = text.split(/ \|(?: |$)/);
+    const { code, stderr } = await run(beforePipe.replace(/ -- |$/, " --help$&"));
     expect({ code, stderr }).toMatchObject({ code: 0 });
   });
 
