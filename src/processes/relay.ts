@@ -6,7 +6,7 @@ import { kafkaSecurityOf } from "../config/kafka-security.ts";
 import { programVersion } from "../config/program-version.ts";
 import { createSecretFiles } from "../config/secret-files.ts";
 import { createKafkaSink } from "../drivers/kafka/kafka-sink.ts";
-import { createInTransaction } from "../drivers/postgres/in-scope.ts";
+import { createInTransaction, createSingleStatements } from "../drivers/postgres/in-scope.ts";
 import { createListener } from "../drivers/postgres/listener.ts";
 import { createPool } from "../drivers/postgres/pool.ts";
 import type { Loop } from "../loops/loop.ts";
@@ -55,6 +55,7 @@ export async function main(source: NodeJS.ProcessEnv, signal: AbortSignal): Prom
     if (!(await bus.connected(signal))) return;
     const publishing = createPublishRunEvents({
       inTransaction,
+      statements: createSingleStatements(pool),
       openSink: bus.open,
       owner: `relay-${randomUUID()}`,
       log,

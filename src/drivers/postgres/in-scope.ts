@@ -19,6 +19,18 @@ export function createInTransaction(pool: Pool): InTransaction {
   return (work) => transact(pool, undefined, work);
 }
 
+/** Each statement is a transaction of its own: no begin, no commit, one answer to wait for. */
+export function createSingleStatements(pool: Pool): Transaction {
+  return {
+    query: (sql, values) =>
+      withClient(
+        pool,
+        (client) => preparing(client).query(sql, values),
+        async (error) => (isAnswered(error) ? undefined : asError(error)),
+      ),
+  };
+}
+
 /**
  * Begin, bind and the first queries of `work` share a round trip. A failed transaction is rolled back; a client that pg itself gave up on is dropped, since its state is unknown.
  * @throws NotCommittedError, and whatever `work` throws
@@ -28,6 +40,27 @@ async function transact<T>(
   bind: ((client: PoolClient) => Promise<unknown>) | undefined,
   work: (transaction: Transaction) => Promise<T>,
 ): Promise<T> {
+  return withClient(
+    pool,
+    async (client) => {
+      const opening = [client.query("begin"), ...(bind ? [bind(client)] : [])];
+      const [opened, worked] = await Promise.allSettled([Promise.all(opening), work(preparing(client))]);
+      if (opened.status === "rejected") throw opened.reason;
+      if (worked.status === "rejected") throw worked.reason;
+      const commit = await client.query("commit");
+      if (commit.command !== "COMMIT") throw new NotCommittedError("the transaction was rolled back by the server");
+      return worked.value;
+    },
+    (error, client) => client.query("rollback").then(() => (isAnswered(error) ? undefined : asError(error)), asError),
+  );
+}
+
+/** @param faultAfter - after work failed: why its client can't be used again, if so */
+async function withClient<T>(
+  pool: Pool,
+  work: (client: PoolClient) => Promise<T>,
+  faultAfter: (error: unknown, client: PoolClient) => Promise<Error | undefined>,
+): Promise<T> {
   const client = await pool.connect();
   let broken: Error | undefined;
   const onLost = (error: Error) => {
@@ -35,16 +68,9 @@ async function transact<T>(
   };
   client.on("error", onLost);
   try {
-    const opening = [client.query("begin"), ...(bind ? [bind(client)] : [])];
-    const [opened, worked] = await Promise.allSettled([Promise.all(opening), work(preparing(client))]);
-    if (opened.status === "rejected") throw opened.reason;
-    if (worked.status === "rejected") throw worked.reason;
-    const commit = await client.query("commit");
-    if (commit.command !== "COMMIT") throw new NotCommittedError("the transaction was rolled back by the server");
-    return worked.value;
+    return await work(client);
   } catch (error) {
-    // pg answers a query timeout while the server still works on it: such a client is never reused
-    broken ??= await client.query("rollback").then(() => (isAnswered(error) ? undefined : asError(error)), asError);
+    broken ??= await faultAfter(error, client);
     throw error;
   } finally {
     if (broken === undefined) client.off("error", onLost);
@@ -86,5 +112,6 @@ export function isDataError(error: unknown): boolean {
   return error.code !== "23514" || ("constraint" in error && error.constraint !== undefined);
 }
 
+/** pg answers a query timeout while the server still works on it: such a client is never used again. */
 const isAnswered = (error: unknown): boolean => hasSqlState(error) || !/timeout|connection/i.test(String(error));
 const asError = (error: unknown): Error => (error instanceof Error ? error : new Error(String(error)));

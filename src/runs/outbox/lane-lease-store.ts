@@ -20,14 +20,15 @@ export async function takeFreeLanes(transaction: Transaction, owner: string): Pr
   return rows;
 }
 
+/** Statement that renews leases and returns the lanes that are still held. @param lanes, epochs - its parameters */
+export const renewal = (lanes: string, epochs: string): string =>
+  `update relay_lanes as l set leased_until = clock_timestamp() + make_interval(secs => ${leaseSeconds})
+   from unnest(${lanes}::int[], ${epochs}::bigint[]) as held (lane, epoch)
+   where l.lane = held.lane and l.epoch = held.epoch returning l.lane`;
+
 /** Renews leases. @returns the lanes that are still held; the others have another owner */
 export async function renewLanes(transaction: Transaction, lanes: readonly HeldLane[]): Promise<number[]> {
-  const { rows } = await transaction.query<{ lane: number }>(
-    `update relay_lanes as l set leased_until = clock_timestamp() + make_interval(secs => $3)
-     from unnest($1::int[], $2::bigint[]) as held (lane, epoch)
-     where l.lane = held.lane and l.epoch = held.epoch returning l.lane`,
-    [...columns(lanes), leaseSeconds],
-  );
+  const { rows } = await transaction.query<{ lane: number }>(renewal("$1", "$2"), laneColumns(lanes));
   return rows.map((row) => row.lane);
 }
 
@@ -36,8 +37,12 @@ export async function freeLanes(transaction: Transaction, lanes: readonly HeldLa
   await transaction.query(
     `update relay_lanes as l set leased_until = '-infinity'
      from unnest($1::int[], $2::bigint[]) as held (lane, epoch) where l.lane = held.lane and l.epoch = held.epoch`,
-    columns(lanes),
+    laneColumns(lanes),
   );
 }
 
-const columns = (lanes: readonly HeldLane[]) => [lanes.map(({ lane }) => lane), lanes.map(({ epoch }) => epoch)];
+/** Numbers and epochs, as parameters. */
+export const laneColumns = (lanes: readonly HeldLane[]) => [
+  lanes.map(({ lane }) => lane),
+  lanes.map(({ epoch }) => epoch),
+];

@@ -1,7 +1,7 @@
 import type { Transaction } from "../../tenancy/transaction.ts";
 import type { BusRecord } from "./bus-record.ts";
 import type { HeldLane } from "./lane-lease-store.ts";
-import { renewLanes } from "./lane-lease-store.ts";
+import { laneColumns, renewal } from "./lane-lease-store.ts";
 import { laneOf, runEventTopic } from "./topics.ts";
 
 /** A row of the outbox: a pointer to events of a run, or a complete record. */
@@ -82,23 +82,27 @@ const outboxJson = ({ headers, body, ...record }: OutboxRecord) => ({
   body: body === null ? null : Buffer.from(body).toString("base64"),
 });
 
-/** The oldest rows of a lane, until either limit is reached; at least one when there is any. */
+/** The oldest rows of some lanes, until either limit is reached; at least one when there is any. @returns whether there may be more, too */
 export async function readOutbox(
   transaction: Transaction,
-  lane: number,
+  lanes: readonly HeldLane[],
   limits: { readonly rows: number; readonly bytes: number },
-): Promise<OutboxRow[]> {
-  const { rows } = await transaction.query<OutboxRow>(
-    `select id, kind, tenant, run_id as "runId", through_sequence as "throughSequence", topic, key, headers, body
+): Promise<{ readonly rows: readonly OutboxRow[]; readonly mayBeMore: boolean }> {
+  const { rows } = await transaction.query<OutboxRow & { found: number }>(
+    `select id, kind, tenant, run_id as "runId", through_sequence as "throughSequence", topic, key, headers, body, found
      from (
-       select *, row_number() over oldest as place, sum(coalesce(octet_length(body), 0)) over oldest as bytes
-       from (select id, kind, tenant, run_id, through_sequence, topic, key, headers, body from outbox where lane = $1 order by id limit $2) as head
+       select *, row_number() over oldest as place, sum(coalesce(octet_length(body), 0)) over oldest as bytes, count(*) over () as found
+       from (
+         select head.* from unnest($1::int[]) as held (lane), lateral (
+           select id, kind, tenant, run_id, through_sequence, topic, key, headers, body from outbox as o where o.lane = held.lane order by id limit $2
+         ) as head order by id limit $2
+       ) as head
        window oldest as (order by id)
      ) as measured
      where bytes <= $3 or place = 1 order by id`,
-    [lane, limits.rows, limits.bytes],
+    [lanes.map(({ lane }) => lane), limits.rows, limits.bytes],
   );
-  return rows;
+  return { rows, mayBeMore: rows.length === limits.rows || rows.length < (rows[0]?.found ?? 0) };
 }
 
 /** Unpublished events, run by run in the order of the goals, until either limit is reached; at least one when there is any. */
@@ -131,32 +135,35 @@ export async function readUnpublished(
 }
 
 /**
- * Records what has been published: how far each run is, and which rows are done.
- * @returns false when the lane has another owner now; the caller must then roll back
+ * Records what has been published, in one statement: how far each run is, and which rows are done. The lanes' leases are renewed; of a lane that has another owner now, nothing is recorded.
+ * @returns the lanes that are still held
  */
 export async function settle(
   transaction: Transaction,
-  lane: HeldLane,
+  lanes: readonly HeldLane[],
   published: readonly Goal[],
   doneIds: readonly number[],
-): Promise<boolean> {
-  const [held] = await Promise.all([
-    renewLanes(transaction, [lane]),
-    transaction.query(
-      // in the order in which everybody locks many streams, so that nobody waits for one another
-      `update run_streams as s set published_sequence = goal.through_sequence
-       from (
-         select s.tenant, s.run_id, goal.through_sequence
-         from unnest($1::text[], $2::uuid[], $3::bigint[]) as goal (tenant, run_id, through_sequence)
-           join run_streams as s on s.tenant = goal.tenant and s.run_id = goal.run_id and s.published_sequence < goal.through_sequence
-         order by s.tenant, s.run_id for update of s
-       ) as goal
-       where s.tenant = goal.tenant and s.run_id = goal.run_id`,
-      goalColumns(published),
-    ),
-    transaction.query("delete from outbox where lane = $1 and id = any($2::bigint[])", [lane.lane, doneIds]),
-  ]);
-  return held.length === 1;
+): Promise<number[]> {
+  const { rows } = await transaction.query<{ lane: number }>(
+    // streams are locked in the order in which everybody locks many of them, so that nobody waits for one another
+    `with held as (
+       ${renewal("$1", "$2")}
+     ), reached as (
+       select s.tenant, s.run_id, goal.through_sequence
+       from unnest($3::text[], $4::uuid[], $5::bigint[], $6::int[]) as goal (tenant, run_id, through_sequence, lane)
+         join held on held.lane = goal.lane
+         join run_streams as s on s.tenant = goal.tenant and s.run_id = goal.run_id and s.published_sequence < goal.through_sequence
+       order by s.tenant, s.run_id for update of s
+     ), recorded as (
+       update run_streams as s set published_sequence = reached.through_sequence
+       from reached where s.tenant = reached.tenant and s.run_id = reached.run_id
+     ), done as (
+       delete from outbox as o using held where o.lane = held.lane and o.id = any($7::bigint[])
+     )
+     select lane from held`,
+    [...laneColumns(lanes), ...goalColumns(published), published.map(({ runId }) => laneOf(runId)), doneIds],
+  );
+  return rows.map(({ lane }) => lane);
 }
 
 const goalColumns = (goals: readonly Goal[]) => [
