@@ -12,7 +12,7 @@ class NotCommittedError extends Error {
 const bind = "select set_config('app.tenant_id', $1, true), set_config('app.org_id', $2, true)";
 
 export function createInScope(pool: Pool): InScope {
-  return ({ tenant, org }, work) => transact(pool, (client) => client.query(bind, [tenant, org]), work);
+  return ({ tenant, org }, work) => transact(pool, (client) => preparing(client).query(bind, [tenant, org]), work);
 }
 
 export function createInTransaction(pool: Pool): InTransaction {

@@ -54,15 +54,10 @@ export interface OutboxRecord extends BusRecord {
   readonly topic: string;
 }
 
-/** Gets events of runs published after the transaction has committed. */
-export async function insertPointers(transaction: Transaction, goals: readonly Goal[]): Promise<void> {
-  await transaction.query(
-    `insert into outbox (lane, kind, tenant, run_id, through_sequence, topic, key)
-     select p.lane, 'run_events', p.tenant, p."runId", p."throughSequence", $2, p."runId"::text
-     from jsonb_to_recordset($1) as p(lane smallint, tenant text, "runId" uuid, "throughSequence" bigint)`,
-    [JSON.stringify(goals.map((goal) => ({ lane: laneOf(goal.runId), ...goal }))), runEventTopic],
-  );
-}
+/** Statement that gets the events of runs published after the transaction has committed. @param streams - relation of tenant, "runId", "lastSequence" and lane */
+export const insertPointers = (streams: string): string =>
+  `insert into outbox (lane, kind, tenant, run_id, through_sequence, topic, key)
+   select s.lane, 'run_events', s.tenant, s."runId", s."lastSequence", '${runEventTopic}', s."runId"::text from ${streams} as s`;
 
 /** Gets records published after the transaction has committed. */
 export async function insertRecords(transaction: Transaction, records: readonly OutboxRecord[]): Promise<void> {

@@ -1,6 +1,7 @@
 import type { RunEventJson } from "../../gen/automation/v1/run_event_pb.ts";
 import type { Transaction } from "../../tenancy/transaction.ts";
 import { insertPointers } from "../outbox/outbox-store.ts";
+import { laneOf } from "../outbox/topics.ts";
 import { isEnded } from "../run-status.ts";
 import type { RunRow } from "../run-store.ts";
 import type { ChainedEvent, StreamHead } from "./chain-events.ts";
@@ -71,14 +72,12 @@ export interface StreamAddition {
 
 /** Creates the streams of new runs with their first events, which are then published. */
 export async function beginStreams(transaction: Transaction, additions: readonly StreamAddition[]): Promise<void> {
-  await Promise.all([
-    transaction.query(
-      `insert into run_streams (tenant, org, run_id, last_sequence, last_hash, size_bytes)
-       select s.tenant, s.org, s."runId", s."lastSequence", s."lastHash", s."sizeBytes" from ${streamRows}`,
-      [streamRowsOf(additions)],
-    ),
-    insertEvents(transaction, additions),
-  ]);
+  await transaction.query(
+    `${eventsAndPointers}
+     insert into run_streams (tenant, org, run_id, last_sequence, last_hash, size_bytes)
+     select s.tenant, s.org, s."runId", s."lastSequence", s."lastHash", s."sizeBytes" from streams as s`,
+    rowsOf(additions),
+  );
 }
 
 /**
@@ -86,46 +85,39 @@ export async function beginStreams(transaction: Transaction, additions: readonly
  * An addition that ends its run closes the stream.
  */
 export async function appendEvents(transaction: Transaction, additions: readonly StreamAddition[]): Promise<void> {
-  await Promise.all([
-    insertEvents(transaction, additions),
-    transaction.query(
-      `update run_streams as r set last_sequence = s."lastSequence", last_hash = s."lastHash", size_bytes = s."sizeBytes", closed = s.closed, appended_at = clock_timestamp()
-       from ${streamRows} where r.tenant = s.tenant and r.run_id = s."runId"`,
-      [streamRowsOf(additions)],
-    ),
-  ]);
-}
-
-async function insertEvents(transaction: Transaction, additions: readonly StreamAddition[]): Promise<void> {
-  const rows = additions.flatMap(({ run: { tenant, org, runId, day }, events }) =>
-    events.map((event) => ({ tenant, org, runId, day, ...event })),
+  await transaction.query(
+    `${eventsAndPointers}
+     update run_streams as r set last_sequence = s."lastSequence", last_hash = s."lastHash", size_bytes = s."sizeBytes", closed = s.closed, appended_at = clock_timestamp()
+     from streams as s where r.tenant = s.tenant and r.run_id = s."runId"`,
+    rowsOf(additions),
   );
-  await Promise.all([
-    transaction.query(
-      `insert into run_events (tenant, org, run_id, day, sequence, writer_key, at, hash, event)
-       select e.tenant, e.org, e."runId", e.day, e.sequence, e."writerKey", (e.event->>'at')::timestamptz, e.hash, e.event
-       from jsonb_to_recordset($1) as e(tenant text, org text, "runId" uuid, day date, sequence bigint, "writerKey" text, hash text, event jsonb)`,
-      [JSON.stringify(rows)],
-    ),
-    insertPointers(
-      transaction,
-      additions.map(({ run: { tenant, runId }, head }) => ({ tenant, runId, throughSequence: head.lastSequence })),
-    ),
-  ]);
 }
 
-const streamRows = `jsonb_to_recordset($1) as s(tenant text, org text, "runId" uuid, "lastSequence" bigint, "lastHash" text, "sizeBytes" bigint, closed boolean)`;
+/** Inserts the events, and the outbox rows that get them published; both statements begin so, since many small statements cost more than one. */
+const eventsAndPointers = `
+  with streams as (
+    select * from jsonb_to_recordset($2)
+      as s(tenant text, org text, "runId" uuid, "lastSequence" bigint, "lastHash" text, "sizeBytes" bigint, closed boolean, lane smallint)
+  ), events as (
+    insert into run_events (tenant, org, run_id, day, sequence, writer_key, at, hash, event)
+    select e.tenant, e.org, e."runId", e.day, e.sequence, e."writerKey", (e.event->>'at')::timestamptz, e.hash, e.event
+    from jsonb_to_recordset($1) as e(tenant text, org text, "runId" uuid, day date, sequence bigint, "writerKey" text, hash text, event jsonb)
+  ), pointers as (
+    ${insertPointers("streams")}
+  )`;
 
-const streamRowsOf = (additions: readonly StreamAddition[]): string =>
+const rowsOf = (additions: readonly StreamAddition[]): string[] => [
   JSON.stringify(
-    additions.map(({ run: { tenant, org, runId, status }, head }) => ({
-      tenant,
-      org,
-      runId,
-      ...head,
-      closed: isEnded(status),
-    })),
-  );
+    additions.flatMap(({ run: { tenant, org, runId, day }, events }) =>
+      events.map((event) => ({ tenant, org, runId, day, ...event })),
+    ),
+  ),
+  JSON.stringify(
+    additions.map(({ run: { tenant, org, runId, status }, head }) => {
+      return { tenant, org, runId, ...head, closed: isEnded(status), lane: laneOf(runId) };
+    }),
+  ),
+];
 
 /** Events after a sequence, in order, at most `limit`. */
 export async function readEvents(
