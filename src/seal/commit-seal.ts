@@ -38,6 +38,14 @@ export class SealNotReadyError extends Error {
 
 const readAtOnce = 4;
 
+/** What a commit needs of what was prepared. */
+export interface PreparedSeal {
+  readonly logSha256: string;
+  readonly statements: readonly ProvisionalStatement[];
+  readonly tries: readonly CallRow[];
+  readonly work: readonly ReportedWork[];
+}
+
 export interface CommitSealDeps {
   readonly inRun: InRun;
   readonly objects: Pick<ObjectStore, "digestOf">;
@@ -51,23 +59,24 @@ export interface CommitSealDeps {
  * Ends a run COMPLETED. First it checks the digests of the statements and of all objects that they name. Then one transaction registers attestations and artifacts, writes the graph,
  * makes the confirms due, sets the seal COMMITTED and the run COMPLETED, and closes the stream. A repeated call gets the same answer.
  * The answer is `committed: false` when a cancel came first, or, with the fault, when an object is missing or altered: the run has to end otherwise.
+ * @param fresh - what is prepared, when the caller has just done so; else it is read
  * @throws UnknownRunError, SupersededExecutionError, SealNotReadyError, UnsignableStatementError
  */
 export function createCommitSeal(deps: CommitSealDeps) {
-  return async (scope: SealScope, signal: AbortSignal): Promise<CommitSealResponseJson> => {
+  return async (scope: SealScope, signal: AbortSignal, fresh?: PreparedSeal): Promise<CommitSealResponseJson> => {
     const { tenant, org, runId } = scope;
-    const prepared = await deps.inRun(scope, (open) => readPrepared(open, scope));
+    const prepared = fresh ?? (await deps.inRun(scope, (open) => readPrepared(open, scope)));
     if ("answer" in prepared) return prepared.answer;
-    const { seal, statements, tries, work } = prepared;
-    const named = objectsNamed(statements).filter((sha256) => sha256 !== seal.logSha256);
-    const kept = await mapAtMost(readAtOnce, [seal.logSha256, ...named], (sha256) =>
+    const { logSha256, statements, tries, work } = prepared;
+    const named = objectsNamed(statements).filter((sha256) => sha256 !== logSha256);
+    const kept = await mapAtMost(readAtOnce, [logSha256, ...named], (sha256) =>
       assertBlob(deps.objects, scope, sha256, signal),
     ).catch((error: unknown) => {
       if (error instanceof AlteredObjectError) return error;
       throw error;
     });
     if (kept instanceof AlteredObjectError) return { committed: false, fault: kept.message };
-    const log = kept[0] ?? { sha256: seal.logSha256, sizeBytes: 0 };
+    const log = kept[0] ?? { sha256: logSha256, sizeBytes: 0 };
     const { sign } = await deps.useKeys();
     const signed = await Promise.all(statements.map((statement) => signStatement(sign, statement)));
 
@@ -129,10 +138,7 @@ async function settled({ transaction, run }: OpenRun, seal: SealRow | undefined)
 async function readPrepared(
   open: OpenRun,
   { tenant, runId, execution }: SealScope,
-): Promise<
-  | { answer: CommitSealResponseJson }
-  | { seal: SealRow; statements: ProvisionalStatement[]; tries: CallRow[]; work: readonly ReportedWork[] }
-> {
+): Promise<{ readonly answer: CommitSealResponseJson } | PreparedSeal> {
   assertSpeaksFor(open.run, execution);
   const [seal, statements, calls, work] = await Promise.all([
     findSeal(open.transaction, tenant, runId),
@@ -146,7 +152,7 @@ async function readPrepared(
   const tries = calls.filter((call) => call.phase === "TRY");
   const missing = tries.find((call) => call.state !== "ACKNOWLEDGED");
   if (missing !== undefined) throw new SealNotReadyError(runId, `${missing.rpc} is ${missing.state}, not ACKNOWLEDGED`);
-  return { seal, statements, tries, work };
+  return { logSha256: seal.logSha256, statements, tries, work };
 }
 
 /** sha256 of all objects that are subjects of the statements. */

@@ -13,13 +13,22 @@ import { evidenceJudged } from "../telemetry/metrics/evidence-metrics.ts";
 import type { InScope } from "../tenancy/transaction.ts";
 import { findingsOf } from "../work/findings.ts";
 import { closeLog } from "./close-log.ts";
+import type { PreparedSeal } from "./commit-seal.ts";
 import type { HandoffScope } from "./handoff/handoff-call.ts";
 import { findReceiver, tryCall } from "./handoff/handoff-call.ts";
 import type { NewCall } from "./handoff/handoff-store.ts";
-import { insertCalls } from "./handoff/handoff-store.ts";
+import { insertCalls, storedCall } from "./handoff/handoff-store.ts";
 import type { RunSoFar, SealScope } from "./run-so-far.ts";
 import { decideAgainWhenMoved, desiredStateOf, readRunSoFar } from "./run-so-far.ts";
 import { insertPreparedSeal } from "./seal-store.ts";
+
+export interface Prepared {
+  readonly answer: PrepareSealResponseJson;
+  /** What this call stored, for who goes on at once; undefined when it stored nothing, or an earlier one did. */
+  readonly fresh?: PreparedSeal;
+  /** True when the run is COMPLETED already. */
+  readonly isCommitted?: boolean;
+}
 
 export interface PrepareSealDeps {
   readonly inRun: InRun;
@@ -39,15 +48,15 @@ export interface PrepareSealDeps {
  * @throws UnknownRunError, SupersededExecutionError, StreamMovedError, UnknownReceiverError, ReceiverMethodError, AlteredObjectError
  */
 export function createPrepareSeal(deps: PrepareSealDeps) {
-  return (scope: SealScope, signal: AbortSignal): Promise<PrepareSealResponseJson> =>
+  return (scope: SealScope, signal: AbortSignal): Promise<Prepared> =>
     decideAgainWhenMoved(async () => {
       signal.throwIfAborted();
       const soFar = await readRunSoFar(deps.inRun, scope);
       const recorded = recordedAnswer(soFar);
-      if (recorded !== undefined) return recorded;
-      const answer = await prepare(deps, scope, soFar, signal);
-      evidenceJudged(soFar.run.profileId, answer.verdict?.lines ?? []);
-      return answer;
+      if (recorded !== undefined) return { answer: recorded, isCommitted: soFar.seal?.state === "COMMITTED" };
+      const prepared = await prepare(deps, scope, soFar, signal);
+      evidenceJudged(soFar.run.profileId, prepared.answer.verdict?.lines ?? []);
+      return prepared;
     });
 }
 
@@ -63,7 +72,7 @@ async function prepare(
   scope: SealScope,
   soFar: RunSoFar,
   signal: AbortSignal,
-): Promise<PrepareSealResponseJson> {
+): Promise<Prepared> {
   const { run, head, work, profile, gate } = soFar;
   const at = deps.now();
   const { baseUri } = deps;
@@ -74,12 +83,13 @@ async function prepare(
   if (judged.passed !== true)
     return deps.inRun(scope, async (open) => {
       assertSpeaksFor(open.run, scope.execution);
-      if (open.run.desiredState === "CANCEL") return { desiredState: desiredStateOf(open) };
+      const desiredState = desiredStateOf(open);
+      if (open.run.desiredState === "CANCEL") return { answer: { desiredState } };
       await Promise.all([
         open.write(draft),
         insertVerdict(open.transaction, run, { judgement: "COMPLETION", verdict: judged, at }),
       ]);
-      return { verdict: judged, desiredState: desiredStateOf(open) };
+      return { answer: { verdict: judged, desiredState } };
     });
 
   draft.moveTo("SEALING", "seal/sealing", { outcome: "COMPLETED" });
@@ -92,7 +102,7 @@ async function prepare(
   return deps.inRun(scope, async (open) => {
     assertSpeaksFor(open.run, scope.execution);
     const desiredState = desiredStateOf(open);
-    if (open.run.desiredState === "CANCEL") return { desiredState };
+    if (open.run.desiredState === "CANCEL") return { answer: { desiredState } };
     const { transaction } = open;
     await Promise.all([
       open.write(draft),
@@ -101,7 +111,11 @@ async function prepare(
       insertStatements(transaction, { ...run, outcome: "COMPLETED", at }, proof.statements),
       insertCalls(transaction, run, calls, at),
     ]);
-    return { verdict: proof.verdict, desiredState };
+    const { statements } = proof;
+    return {
+      answer: { verdict: proof.verdict, desiredState },
+      fresh: { logSha256: log.sha256, statements, tries: calls.map((call) => storedCall(run, call)), work },
+    };
   });
 }
 

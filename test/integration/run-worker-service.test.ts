@@ -40,6 +40,59 @@ describe("the worker's side of a run, as messages", () => {
     expect(elements).toMatchObject([{ latest: { version: 1, runId: execution.runId } }]);
   });
 
+  it("goes from the verdict to the committed end in one call, and tells it again", async () => {
+    const scope = await sealing.beginRun({ tenant: "finished", requirements: [ran], receiver: "quick", context });
+    const { worker, execution } = clientsFor(scope, () => receiver(async () => acknowledged));
+    const finished = await worker.prepareSeal({ execution, finish: true });
+    expect(finished).toMatchObject({
+      verdict: { passed: true },
+      handoff: { progress: HandoffProgress.ACCEPTED },
+      commit: { committed: true, result: { artifacts: [{}], attestations: [{}, {}, {}] } },
+    });
+    expect(await worker.prepareSeal({ execution, finish: true })).toMatchObject({
+      verdict: { passed: true },
+      handoff: { progress: HandoffProgress.ACCEPTED },
+      commit: finished.commit,
+    });
+    expect(await worker.commitSeal({ execution })).toEqual(finished.commit);
+  });
+
+  it("stops in that call at a verdict that does not pass, and at a receiver that refuses", async () => {
+    const unmet = clientsFor(await sealing.beginRun({ tenant: "finished", requirements: [tested], context }));
+    const failed = await unmet.worker.prepareSeal({ execution: unmet.execution, finish: true });
+    expect([failed.verdict?.passed, failed.handoff, failed.commit]).toEqual([false, undefined, undefined]);
+
+    const scope = await sealing.beginRun({ tenant: "finished", requirements: [ran], receiver: "strict", context });
+    const refusing = receiver(async () => ({
+      state: "REFUSED",
+      code: "failed_precondition",
+      reason: "the sprint is over",
+    }));
+    const { worker, execution } = clientsFor(scope, () => refusing);
+    const refused = await worker.prepareSeal({ execution, finish: true });
+    expect(refused.handoff?.progress).toBe(HandoffProgress.REFUSED);
+    expect(refused.commit).toBeUndefined();
+  });
+
+  it("does not wait in that call for a receiver that takes long: the next call joins its round", async () => {
+    const scope = await sealing.beginRun({ tenant: "finished", requirements: [ran], receiver: "slow", context });
+    const answered = Promise.withResolvers<void>();
+    const sent: string[] = [];
+    const slow = receiver(async ({ rpc }) => {
+      sent.push(rpc);
+      await answered.promise;
+      return acknowledged;
+    });
+    const { worker, execution } = clientsFor(scope, () => slow);
+    const prepared = await worker.prepareSeal({ execution, finish: true });
+    expect([prepared.verdict?.passed, prepared.handoff, prepared.commit]).toEqual([true, undefined, undefined]);
+    const joining = worker.deliverHandoff({ execution });
+    answered.resolve();
+    expect(await joining).toMatchObject({ progress: HandoffProgress.ACCEPTED });
+    expect(sent).toHaveLength(2);
+    expect(await worker.commitSeal({ execution })).toMatchObject({ committed: true });
+  });
+
   it("seals the end that is asked for, and no COMPLETED by that door", async () => {
     const { worker, execution } = clientsFor(
       await sealing.beginRun({ tenant: "acme", requirements: [tested], context }),
@@ -63,15 +116,11 @@ describe("the worker's side of a run, as messages", () => {
     const scope = await sealing.beginRun({ tenant: "joined", requirements: [ran], receiver: "slow", context });
     const answered = Promise.withResolvers<void>();
     const sent: string[] = [];
-    const slow: Receiver = {
-      methodology: scrum,
-      tryTimeoutMs: 60_000,
-      send: async ({ rpc }) => {
-        sent.push(rpc);
-        await answered.promise;
-        return { state: "ACKNOWLEDGED", answer: {}, returned: [] };
-      },
-    };
+    const slow = receiver(async ({ rpc }) => {
+      sent.push(rpc);
+      await answered.promise;
+      return acknowledged;
+    });
     const { worker, execution } = clientsFor(scope, () => slow);
     await worker.prepareSeal({ execution });
     await expect(worker.deliverHandoff({ execution }, { timeoutMs: 500 })).rejects.toThrow();
@@ -83,6 +132,9 @@ describe("the worker's side of a run, as messages", () => {
   });
 });
 
+const acknowledged = { state: "ACKNOWLEDGED" as const, answer: {}, returned: [] };
+const receiver = (send: Receiver["send"]): Receiver => ({ methodology: scrum, tryTimeoutMs: 60_000, send });
+
 function clientsFor({ tenant, runId, execution }: SealScope, receiverOf: ReceiverOf = () => undefined) {
   const seal = sealing.wire(receiverOf);
   const routes = (router: ConnectRouter) => {
@@ -90,10 +142,7 @@ function clientsFor({ tenant, runId, execution }: SealScope, receiverOf: Receive
       beginRun: () => Promise.reject(new Error("the run has begun")),
       grantUploads: seal.grant,
       completeWork: seal.complete,
-      prepareSeal: seal.prepare,
-      deliverHandoff: seal.deliver,
-      commitSeal: seal.commit,
-      abortSeal: seal.abort,
+      ...seal.calls,
     };
     router.service(RunWorkerService, createRunWorkerService(calls));
     router.service(GraphService, createGraphService({ listElements: createListElements(sealing) }));

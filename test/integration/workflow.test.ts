@@ -35,6 +35,15 @@ it("takes a good run through begin, prepare, hand-off and commit in one workflow
   expect(Math.min(...lengths)).toBeLessThanOrEqual(12);
 });
 
+it("makes no further call when the first one went to the end", async () => {
+  const run = aRun();
+  const handoff = { progress: HandoffProgress.ACCEPTED };
+  const verdict = { passed: true, level: "SCRUM_DONE", lines: [] };
+  world.api.script(run.runId, { prepareSeal: () => ({ verdict, handoff, commit: { committed: true } }) });
+  expect(await (await startRun(world, run)).result()).toMatchObject({ outcome: "RUN_STATUS_COMPLETED" });
+  expect(distinct(world.api.calls(run.runId))).toEqual(["beginRun", "prepareSeal"]);
+});
+
 it("ends FAILED with the unmet lines when the verdict did not pass", async () => {
   const run = aRun();
   world.api.script(run.runId, { prepareSeal: () => failedVerdict });

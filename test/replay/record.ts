@@ -103,7 +103,7 @@ const stalled = () => scrum.tell({ action: "delay", phase: "try", delayMs: 60_00
 let letGo = async () => {};
 
 const scenarios: Record<string, Scenario> = {
-  completed: { profile: "team" },
+  "completed-in-one-call": { profile: "handing" },
   "verdict-failed": { profile: "tested" },
   "api-away": {
     profile: "team",

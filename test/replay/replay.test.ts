@@ -27,6 +27,7 @@ describe("the workflow still takes every turn of a recorded history", () => {
       "cancelled-while-waiting",
       "cancelled-while-working",
       "completed",
+      "completed-in-one-call",
       "ended-by-api",
       "handoff-waited",
       "timed-out",

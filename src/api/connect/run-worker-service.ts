@@ -1,3 +1,4 @@
+import type { DescMethod } from "@bufbuild/protobuf";
 import { create, toJson } from "@bufbuild/protobuf";
 import type { HandlerContext, ServiceImpl } from "@connectrpc/connect";
 import type { WorkReportJson } from "../../gen/automation/v1/run_work_pb.ts";
@@ -17,6 +18,7 @@ import {
 import type { createAbortSeal } from "../../seal/abort/abort-seal.ts";
 import { abortedEndOf } from "../../seal/abort/aborted-end.ts";
 import type { createCommitSeal } from "../../seal/commit-seal.ts";
+import { createFinishSeal } from "../../seal/finish-seal.ts";
 import type { createDeliverHandoff } from "../../seal/handoff/deliver-handoff.ts";
 import type { createPrepareSeal } from "../../seal/prepare-seal.ts";
 import type { SealScope } from "../../seal/run-so-far.ts";
@@ -41,12 +43,12 @@ export interface RunWorkerServiceDeps {
 
 /** Calls with the same key are repetitions of one call. */
 function keyOf(
-  { method }: HandlerContext,
+  { name }: DescMethod,
   { tenant, org, runId, execution }: SealScope,
   { segment = 0, attempt = 0 }: Pick<WorkReportJson, "segment" | "attempt"> = {},
 ): string {
   const { generation, firstExecutionRunId } = execution;
-  return JSON.stringify([method.name, tenant, org, runId, generation, firstExecutionRunId, segment, attempt]);
+  return JSON.stringify([name, tenant, org, runId, generation, firstExecutionRunId, segment, attempt]);
 }
 
 /** The worker's side of a run. Each call names its run and execution, in the tenant and org of the caller. */
@@ -58,8 +60,16 @@ export function createRunWorkerService(deps: RunWorkerServiceDeps): ServiceImpl<
     work: (scope: SealScope, signal: AbortSignal) => Promise<T>,
   ): Promise<T> => {
     const scope = executionScopeOf(request, context);
-    return joinCall(keyOf(context, scope), context.signal, (signal) => work(scope, signal));
+    return joinCall(keyOf(context.method, scope), context.signal, (signal) => work(scope, signal));
   };
+  const { deliverHandoff, commitSeal } = RunWorkerService.method;
+  const finishSeal = createFinishSeal({
+    prepareSeal: deps.prepareSeal,
+    deliverHandoff: (scope, signal, fresh) =>
+      joinCall(keyOf(deliverHandoff, scope), signal, (joint) => deps.deliverHandoff(scope, joint, fresh)),
+    commitSeal: (scope, signal, fresh) =>
+      joinCall(keyOf(commitSeal, scope), signal, (joint) => deps.commitSeal(scope, joint, fresh)),
+  });
   return {
     beginRun: (request, context) => {
       const { attempt, startCapability } = request;
@@ -79,15 +89,19 @@ export function createRunWorkerService(deps: RunWorkerServiceDeps): ServiceImpl<
       const report = request.report === undefined ? {} : toJson(WorkReportSchema, request.report);
       const uploads = request.uploads.map((upload) => toJson(UploadSchema, upload));
       const scope = executionScopeOf(request, context);
-      const answer = await joinCall(keyOf(context, scope, report), context.signal, (signal) =>
+      const answer = await joinCall(keyOf(context.method, scope, report), context.signal, (signal) =>
         deps.completeWork(scope, { report, uploads }, signal),
       );
       return answerOf(CompleteArtifactUploadsResponseSchema, answer);
     },
-    prepareSeal: async (request, context) =>
-      answerOf(PrepareSealResponseSchema, await joined(request, context, deps.prepareSeal)),
-    deliverHandoff: async (request, context) =>
-      answerOf(DeliverHandoffResponseSchema, await joined(request, context, deps.deliverHandoff)),
+    prepareSeal: async (request, context) => {
+      const prepare = async (scope: SealScope, signal: AbortSignal) => (await deps.prepareSeal(scope, signal)).answer;
+      return answerOf(PrepareSealResponseSchema, await joined(request, context, request.finish ? finishSeal : prepare));
+    },
+    deliverHandoff: async (request, context) => {
+      const { answer } = await joined(request, context, deps.deliverHandoff);
+      return answerOf(DeliverHandoffResponseSchema, answer);
+    },
     commitSeal: async (request, context) =>
       answerOf(CommitSealResponseSchema, await joined(request, context, deps.commitSeal)),
     abortSeal: async (request, context) => {

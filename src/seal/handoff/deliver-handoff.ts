@@ -20,6 +20,7 @@ import { noteWaiting } from "./wait-for-receiver.ts";
 /**
  * Sends every try without an answer once, as far as its receiver has room, outside any transaction, and reports the progress of all tries. The first answer to a call is final and becomes an event;
  * ids that the receiver returned are added to the run's references by their kinds. Nothing is sent after a cancel or after the end.
+ * @param fresh - the tries, when the caller has just stored them; else they are read
  * @throws UnknownRunError, SupersededExecutionError, RunEndedError
  */
 export function createDeliverHandoff(deps: {
@@ -27,20 +28,27 @@ export function createDeliverHandoff(deps: {
   readonly receivers: Receivers;
   readonly now: () => Date;
 }) {
-  return async (scope: SealScope, signal: AbortSignal): Promise<DeliverHandoffResponseJson> => {
-    const { tenant, runId } = scope;
-    const before = await deps.inRun(scope, async (open) => {
+  const readTries = (scope: SealScope) =>
+    deps.inRun(scope, async (open) => {
       assertSpeaksFor(open.run, scope.execution);
       assertOpen(open.run);
       const [seal, calls] = await Promise.all([
-        findSeal(open.transaction, tenant, runId),
-        listCalls(open.transaction, tenant, runId),
+        findSeal(open.transaction, scope.tenant, scope.runId),
+        listCalls(open.transaction, scope.tenant, scope.runId),
       ]);
       const isOpen = seal?.state === "PREPARED" && open.run.desiredState === "RUN";
       return { tries: calls.filter(isTry), isOpen, desiredState: desiredStateOf(open) };
     });
+
+  return async (scope: SealScope, signal: AbortSignal, fresh?: readonly CallRow[]): Promise<Delivered> => {
+    const { tenant, runId } = scope;
+    const before =
+      fresh === undefined
+        ? await readTries(scope)
+        : { tries: fresh, isOpen: true, desiredState: "DESIRED_STATE_RUN" as const };
     const due = before.isOpen ? before.tries.filter((call) => call.state === "DUE") : [];
-    if (due.length === 0) return { ...progressOf(before.tries), desiredState: before.desiredState };
+    if (due.length === 0)
+      return { answer: { ...progressOf(before.tries), desiredState: before.desiredState }, tries: before.tries };
 
     const sent = await Promise.all(
       due.map(async (call) => ({
@@ -69,9 +77,14 @@ export function createDeliverHandoff(deps: {
       }
       const tries = (await listCalls(open.transaction, tenant, runId)).filter(isTry);
       if (!open.closed) await noteWaiting(open, tries, (receiver) => deps.receivers.retryAt(receiver), deps.now());
-      return { ...progressOf(tries), desiredState: desiredStateOf(open) };
+      return { answer: { ...progressOf(tries), desiredState: desiredStateOf(open) }, tries };
     });
   };
+}
+
+export interface Delivered {
+  readonly answer: DeliverHandoffResponseJson;
+  readonly tries: readonly CallRow[];
 }
 
 /** REFUSED when any try is refused, else PENDING when any has no answer, else ACCEPTED; also without tries. */

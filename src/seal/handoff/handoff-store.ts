@@ -50,6 +50,12 @@ export async function insertCalls(
   );
 }
 
+/** A call as it stands when it was just inserted. */
+export const storedCall = (
+  { tenant, org, runId }: Pick<CallRow, "tenant" | "org" | "runId">,
+  { requestDigest: _, dueAt, ...call }: NewCall,
+): CallRow => ({ ...call, tenant, org, runId, state: "DUE", attempts: 0, lastError: "", nextAttemptAt: dueAt });
+
 /** All calls of a run, oldest first. */
 export async function listCalls(transaction: Transaction, tenant: string, runId: string): Promise<CallRow[]> {
   const { rows } = await transaction.query<CallRow>(

@@ -106,12 +106,15 @@ export async function startSealing() {
     const limit = () => AbortSignal.timeout(limitMs);
     const abortSeal = createAbortSeal(deps);
     const prepare = createPrepareSeal(deps);
+    const deliver = createDeliverHandoff(deps);
     const commit = createCommitSeal(deps);
     return {
       grant: createGrantUploads(deps),
       complete: (scope: SealScope, told: ReportedWork) => completeWork(scope, told, limit()),
-      prepare: (scope: SealScope) => prepare(scope, limit()),
-      deliver: createDeliverHandoff(deps),
+      /** As the worker's door makes them. */
+      calls: { prepareSeal: prepare, deliverHandoff: deliver, commitSeal: commit, abortSeal },
+      prepare: async (scope: SealScope) => (await prepare(scope, limit())).answer,
+      deliver: async (scope: SealScope, signal: AbortSignal) => (await deliver(scope, signal)).answer,
       commit: (scope: SealScope) => commit(scope, limit()),
       /** As paula asks for it. */
       cancel: ({ tenant, org, runId }: SealScope, reason = "") =>

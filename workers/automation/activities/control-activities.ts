@@ -77,7 +77,7 @@ export function createControlActivities({ apiFor }: ControlActivitiesDeps): Cont
       callApi(async (options) =>
         toJson(
           PrepareSealResponseSchema,
-          await apiFor(scope).runWorker.prepareSeal({ execution: executionOf(scope) }, options),
+          await apiFor(scope).runWorker.prepareSeal({ execution: executionOf(scope), finish: true }, options),
         ),
       ),
     deliverHandoff: deliver,

@@ -87,7 +87,7 @@ const timedOut = ({ cause = "", reason = "" }: ExceededLimit): AbortReason => ({
  *
  *   begin      BeginRun                     refused → gone · cancel wished, a limit passed → abort · steps → work · else prepare
  *   work       the segments, in their order done → prepare · failed → abort FAILED (its cause) · failed for a fault of ours, three times → abort FAILED (internal)
- *   prepare    PrepareSeal                  verdict passed → hand off · not passed → abort FAILED (verdict_failed)
+ *   prepare    PrepareSeal                  verdict passed → hand off · not passed → abort FAILED (verdict_failed); its answer may hold those of the next two, when nothing waited
  *   hand off   DeliverHandoff, then waiting accepted → commit · refused → abort FAILED (handoff_refused)
  *   commit     CommitSeal                   committed → done · a cancel came first → abort CANCELLED · evidence is gone or altered → abort FAILED (evidence_lost)
  *   abort      AbortSeal                    done
@@ -238,14 +238,14 @@ async function proceed(scope: RunScope): Promise<End> {
   if (prepared.verdict?.passed !== true)
     return { outcome: "RUN_STATUS_FAILED", cause: "verdict_failed", reason: reasonOfVerdict(prepared.verdict) };
 
-  let handoff = await callApi((api) => api.deliverHandoff(scope), handingOff);
+  let handoff = prepared.handoff ?? (await callApi((api) => api.deliverHandoff(scope), handingOff));
   if (handoff.progress === "HANDOFF_PROGRESS_PENDING" && handoff.desiredState !== "DESIRED_STATE_CANCEL")
     handoff = await handingOff.awaitHandoff(scope);
   if (handoff.desiredState === "DESIRED_STATE_CANCEL") return cancelled;
   if (handoff.progress !== "HANDOFF_PROGRESS_ACCEPTED")
     return { outcome: "RUN_STATUS_FAILED", cause: "handoff_refused", reason: handoff.reason ?? "" };
 
-  const { committed, fault = "", result } = await callApi((api) => api.commitSeal(scope));
+  const { committed, fault = "", result } = prepared.commit ?? (await callApi((api) => api.commitSeal(scope)));
   if (committed) return { committed: { outcome: "RUN_STATUS_COMPLETED", ...result } };
   if (fault === "") return cancelled;
   return { outcome: "RUN_STATUS_FAILED", cause: "evidence_lost", reason: cutText(fault, longestReason) };

@@ -1,0 +1,44 @@
+import type { PrepareSealResponseJson } from "../gen/workflows_runtime/v1/run_worker_service_pb.ts";
+import type { createCommitSeal } from "./commit-seal.ts";
+import type { createDeliverHandoff } from "./handoff/deliver-handoff.ts";
+import type { createPrepareSeal } from "./prepare-seal.ts";
+import type { SealScope } from "./run-so-far.ts";
+
+/** A receiver that takes longer is waited for by the workflow, not by this call. */
+const longestDeliveryMs = 1_000;
+
+export interface FinishSealDeps {
+  readonly prepareSeal: ReturnType<typeof createPrepareSeal>;
+  readonly deliverHandoff: ReturnType<typeof createDeliverHandoff>;
+  readonly commitSeal: ReturnType<typeof createCommitSeal>;
+}
+
+/**
+ * Prepares a seal, hands over and commits, for as long as nothing waits: a good run ends with one call, and what one step has stored the next need not read.
+ * Each step records what it did, so a caller that gets no answer repeats the call, or makes the next one, as after any other.
+ */
+export function createFinishSeal({ prepareSeal, deliverHandoff, commitSeal }: FinishSealDeps) {
+  return async (scope: SealScope, signal: AbortSignal): Promise<PrepareSealResponseJson> => {
+    const { answer, fresh, isCommitted } = await prepareSeal(scope, signal);
+    if (isCommitted === true)
+      return { ...answer, handoff: { progress: "HANDOFF_PROGRESS_ACCEPTED" }, commit: await commitSeal(scope, signal) };
+    if (answer.verdict?.passed !== true || answer.desiredState === "DESIRED_STATE_CANCEL") return answer;
+    const delivered = await within(longestDeliveryMs, deliverHandoff(scope, signal, fresh?.tries));
+    if (delivered === undefined) return answer;
+    const { answer: handoff, tries } = delivered;
+    if (handoff.progress !== "HANDOFF_PROGRESS_ACCEPTED" || handoff.desiredState === "DESIRED_STATE_CANCEL")
+      return { ...answer, handoff };
+    return { ...answer, handoff, commit: await commitSeal(scope, signal, fresh && { ...fresh, tries }) };
+  };
+}
+
+/** @returns undefined when it takes longer; it goes on, and its failure is then nobody's here */
+async function within<T>(limitMs: number, work: Promise<T>): Promise<T | undefined> {
+  const late = Promise.withResolvers<undefined>();
+  const timer = setTimeout(() => late.resolve(undefined), limitMs);
+  try {
+    return await Promise.race([work, late.promise]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
