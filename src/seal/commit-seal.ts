@@ -18,9 +18,10 @@ import type { InRun, OpenRun } from "../runs/in-run.ts";
 import { assertSpeaksFor } from "../runs/speaker.ts";
 import type { ReportedWork } from "../work/work-report-store.ts";
 import { listWork } from "../work/work-report-store.ts";
+import type { DeliverLoop } from "./handoff/deliver-loop.ts";
 import { followUp } from "./handoff/handoff-call.ts";
-import type { CallRow } from "./handoff/handoff-store.ts";
-import { insertCalls, listCalls } from "./handoff/handoff-store.ts";
+import type { CallRow, TracedCall } from "./handoff/handoff-store.ts";
+import { insertCalls, listCalls, storedCall } from "./handoff/handoff-store.ts";
 import { runArtifacts } from "./run-artifacts.ts";
 import { readRunResult } from "./run-result.ts";
 import type { SealScope } from "./run-so-far.ts";
@@ -51,8 +52,8 @@ export interface CommitSealDeps {
   readonly objects: Pick<ObjectStore, "digestOf">;
   readonly useKeys: UseKeys;
   readonly now: () => Date;
-  /** Called after a commit: confirms are due. */
-  readonly onDue: () => void;
+  /** Sends the confirms. */
+  readonly deliverLoop: Pick<DeliverLoop, "dueAt" | "send">;
 }
 
 /**
@@ -80,12 +81,14 @@ export function createCommitSeal(deps: CommitSealDeps) {
     const { sign } = await deps.useKeys();
     const signed = await Promise.all(statements.map((statement) => signStatement(sign, statement)));
 
+    let confirms: readonly TracedCall[] = [];
     const answer = await deps.inRun(scope, async (open) => {
       assertSpeaksFor(open.run, scope.execution);
       const { transaction, run } = open;
       if (run.desiredState === "CANCEL" || run.status !== "SEALING")
         return settled(open, await findSeal(transaction, tenant, runId));
       const at = deps.now();
+      const calls = tries.map((tried) => followUp(tried, "CONFIRM", deps.deliverLoop.dueAt(tried.receiver, at)));
       const [isMine, registered] = await Promise.all([
         commitPreparedSeal(transaction, scope, at),
         registerStatements(transaction, scope, signed, at),
@@ -111,20 +114,17 @@ export function createCommitSeal(deps: CommitSealDeps) {
           made: madeBy(work),
           at,
         }),
-        insertCalls(
-          transaction,
-          run,
-          tries.map((tried) => followUp(tried, "CONFIRM", at)),
-          at,
-        ),
+        insertCalls(transaction, run, calls, at),
         open.moveTo("COMPLETED", "seal/end"),
       ]);
       if (!isMine) throw new SealNotReadyError(runId, "it is not prepared, or a hand-off try is not acknowledged");
       if (registered !== statements.length)
         throw new SealNotReadyError(runId, `${registered} of ${statements.length} statements are what was signed`);
+      const { traceparent, tracestate } = run;
+      confirms = calls.map((call) => ({ ...storedCall(run, call), traceparent, tracestate }));
       return { committed: true, result: await readRunResult(transaction, open.run) };
     });
-    if (answer.committed === true) deps.onDue();
+    deps.deliverLoop.send(confirms);
     return answer;
   };
 }

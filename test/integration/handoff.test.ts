@@ -267,18 +267,43 @@ describe("an impediment", () => {
 });
 
 describe("the deliver loop", () => {
-  it("sends each call once, in order of phases, when two replicas run it", async () => {
+  const counted = (sent: string[]): Receiver => ({
+    ...receiver,
+    send: (call, options) => {
+      sent.push(`${call.meta.idempotencyKey} ${call.phase}`);
+      return receiver.send(call, options);
+    },
+  });
+
+  it("sends the confirms of a commit at once, and no other replica sends them meanwhile", async () => {
     const sent: string[] = [];
-    const counting: Receiver = {
-      ...receiver,
-      send: (call, options) => {
-        sent.push(`${call.meta.idempotencyKey} ${call.phase}`);
-        return receiver.send(call, options);
-      },
-    };
     stopLoop.abort();
     await loop;
-    const replicas = [1, 2].map(() => sealing.wire(() => counting));
+    const replicas = [1, 2].map(() => sealing.wire(() => counted(sent)));
+    const stop = new AbortController();
+    const running = replicas.map((replica) => replica.loop.run(stop.signal));
+    const [committing = seal, other = seal] = replicas;
+    for (let n = 0; n < 6; n += 1) {
+      const scope = await begin();
+      await committing.prepare(scope);
+      await committing.deliver(scope, signal());
+      await committing.commit(scope);
+      other.loop.wake();
+      await untilDelivered(scope);
+    }
+    stop.abort();
+    await Promise.all(running);
+    expect(sent.filter((call) => call.endsWith("CONFIRM"))).toHaveLength(12);
+    expect(new Set(sent).size).toBe(24);
+    stopLoop = new AbortController();
+    loop = seal.loop.run(stopLoop.signal);
+  });
+
+  it("sends each call once, in order of phases, when two replicas run it", async () => {
+    const sent: string[] = [];
+    stopLoop.abort();
+    await loop;
+    const replicas = [1, 2].map(() => sealing.wire(() => counted(sent)));
     const stop = new AbortController();
     const scopes = await Promise.all(Array.from({ length: 12 }, () => begin([tested])));
     for (const scope of scopes) await seal.abort(scope, failed);

@@ -63,7 +63,7 @@ export function wireSeal(deps: {
     describeSeal: createDescribeSeal({ inScope }),
     prepareSeal: createPrepareSeal({ inScope, inRun, objects, receiverOf, baseUri, now }),
     deliverHandoff: createDeliverHandoff({ inRun, receivers, now }),
-    commitSeal: createCommitSeal({ inRun, objects, useKeys, now, onDue: deliverLoop.wake }),
+    commitSeal: createCommitSeal({ inRun, objects, useKeys, now, deliverLoop }),
     abortSeal,
     deliverLoop,
     reconcileLoop: createReconcileLoop({

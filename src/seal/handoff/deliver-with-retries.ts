@@ -3,7 +3,7 @@ import { handoffSpan } from "../../telemetry/run-spans.ts";
 import type { InScope, Transaction } from "../../tenancy/transaction.ts";
 import { setRemoteId } from "../impediments/impediment-store.ts";
 import { followUp } from "./handoff-call.ts";
-import type { CallRow, ClaimedCall } from "./handoff-store.ts";
+import type { CallRow, ClaimedCall, TracedCall } from "./handoff-store.ts";
 import { holdCall, insertCalls, postponeCall, recordAnswer, recordSilence } from "./handoff-store.ts";
 import type { Receivers } from "./receivers.ts";
 
@@ -25,8 +25,12 @@ export interface DeliverWithRetriesDeps {
 /** A claim lasts longer than the call by this, so that the answer is recorded before another replica sends the call again. */
 const claimMarginMs = 5_000;
 
+/** Until when a call is kept from other replicas that this one is about to send. */
+export const heldUntil = (receivers: Receivers, receiver: string, from: Date): Date =>
+  new Date(from.getTime() + receivers.longestSendMs(receiver) + claimMarginMs);
+
 /**
- * Sends one claimed call.
+ * Sends calls, one at a time: one that the loop claimed, or one that was just stored and is held for this replica.
  *
  *   acknowledged   done; an accepted impediment is confirmed next
  *   refused        STUCK, not retried
@@ -34,10 +38,7 @@ const claimMarginMs = 5_000;
  *   held back      due again when its receiver takes calls
  */
 export function createDeliverWithRetries(deps: DeliverWithRetriesDeps) {
-  return async (claimed: ClaimedCall, signal: AbortSignal): Promise<void> => {
-    const holdMs = deps.receivers.longestSendMs(claimed.receiver) + claimMarginMs;
-    const call = await deps.inScope(claimed, (transaction) => holdCall(transaction, claimed, holdMs));
-    if (call === undefined) return;
+  const sendHeld = async (call: TracedCall, signal: AbortSignal): Promise<void> => {
     const answer = await handoffSpan(call, call, () => deps.receivers.send(call, signal));
     if (answer.state === "HELD_BACK")
       return deps.inScope(call, (transaction) => postponeCall(transaction, call, answer.retryAt));
@@ -45,6 +46,14 @@ export function createDeliverWithRetries(deps: DeliverWithRetriesDeps) {
     if (!isNew || answer.state !== "REFUSED") return;
     const { tenant, runId, receiver, rpc, idempotencyKey, phase } = call;
     deps.onStuck({ tenant, runId, receiver, rpc, idempotencyKey, phase, reason: answer.reason });
+  };
+  return {
+    sendHeld,
+    async sendClaimed(claimed: ClaimedCall, signal: AbortSignal): Promise<void> {
+      const holdMs = deps.receivers.longestSendMs(claimed.receiver) + claimMarginMs;
+      const call = await deps.inScope(claimed, (transaction) => holdCall(transaction, claimed, holdMs));
+      if (call !== undefined) await sendHeld(call, signal);
+    },
   };
 }
 

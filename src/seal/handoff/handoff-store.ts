@@ -18,8 +18,8 @@ export interface CallRow extends HandoffCall {
   readonly nextAttemptAt: Date | null;
 }
 
-/** Trace context of the run that a call belongs to. */
-interface TraceOfRun {
+/** A call with the trace context of its run. */
+export interface TracedCall extends CallRow {
   readonly traceparent: string | null;
   readonly tracestate: string | null;
 }
@@ -116,8 +116,8 @@ export async function holdCall(
   transaction: Transaction,
   call: CallKey,
   forMs: number,
-): Promise<(CallRow & TraceOfRun) | undefined> {
-  const { rows } = await transaction.query<CallRow & TraceOfRun>(
+): Promise<TracedCall | undefined> {
+  const { rows } = await transaction.query<TracedCall>(
     `with held as (
        update handoff_calls set next_attempt_at = now() + $3::float8 * interval '1 millisecond'
        where tenant = $1 and call_id = $2 and state = 'DUE' returning ${columns}

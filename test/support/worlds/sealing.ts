@@ -107,7 +107,8 @@ export async function startSealing() {
     const abortSeal = createAbortSeal(deps);
     const prepare = createPrepareSeal(deps);
     const deliver = createDeliverHandoff(deps);
-    const commit = createCommitSeal(deps);
+    const loop = createDeliverLoop(deps);
+    const commit = createCommitSeal({ ...deps, deliverLoop: loop });
     return {
       grant: createGrantUploads(deps),
       complete: (scope: SealScope, told: ReportedWork) => completeWork(scope, told, limit()),
@@ -122,7 +123,7 @@ export async function startSealing() {
       abort: (scope: EndScope, end: AbortedEnd) => abortSeal(scope, end, limit()),
       reconcile: createReconcileRun({ ...deps, abortSeal, onReconciled: () => undefined }),
       describe: createDescribeSeal(deps),
-      loop: createDeliverLoop(deps),
+      loop,
     };
   };
 
