@@ -275,6 +275,20 @@ describe("the watchers of one process", () => {
     expect(counted.transactions - before).toBeLessThan(5);
   });
 
+  it("look once a second for all the runs of a tenant that they watch", async () => {
+    const ids = await Promise.all(Array.from({ length: 20 }, () => startRun(acme)));
+    const { runs, counted } = watchRuns();
+    const streams = ids.map((runId) => open(runs, runId));
+    await Promise.all(streams.map(untilLive));
+    const [last = ""] = ids.slice(-1);
+    await say(inRunUnheard, last, "the first look");
+    await next(streams.at(-1) as AsyncIterator<WatchUpdate>); // those who came before it have looked
+    const before = counted.transactions;
+    await say(inRunUnheard, last, "the next look");
+    expect(await next(streams.at(-1) as AsyncIterator<WatchUpdate>)).toMatchObject({ event: { payload: {} } });
+    expect(counted.transactions - before).toBeLessThan(10);
+  });
+
   it("look no more once they have left", async () => {
     const runId = await startRun(acme);
     const { runs, counted } = watchRuns();

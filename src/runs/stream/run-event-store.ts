@@ -119,6 +119,19 @@ const rowsOf = (additions: readonly StreamAddition[]): string[] => [
   ),
 ];
 
+/** The last sequence of each of these runs, of every org that is bound. */
+export async function readHeads(
+  transaction: Transaction,
+  tenant: string,
+  runIds: readonly string[],
+): Promise<ReadonlyMap<string, number>> {
+  const { rows } = await transaction.query<{ runId: string; last: number }>(
+    `select run_id as "runId", last_sequence as last from run_streams where tenant = $1 and run_id = any($2::uuid[])`,
+    [tenant, runIds],
+  );
+  return new Map(rows.map(({ runId, last }) => [runId, last]));
+}
+
 /** Events after a sequence, in order, at most `limit`. */
 export async function readEvents(
   transaction: Transaction,

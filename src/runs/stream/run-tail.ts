@@ -25,16 +25,19 @@ export interface Follower {
 export interface RunTail {
   follow(): Follower;
   wake(): void;
+  /** Last sequence that it has read. */
+  readonly position: number;
 }
 
 export const pageSize = 200;
 const keptPerFollower = 512;
-const pollMs = 1_000;
+/** Reads by itself this often, in case it was never woken. */
+const lookMs = 30_000;
 /** After this many failed reads in a row the followers get the error. The pauses in between take 1.75 s in total, and each read up to a few seconds. */
 const failuresInARow = 4;
 
 /**
- * Reads new events until the run has ended or nobody follows: when woken, and every second.
+ * Reads new events when woken, until the run has ended or nobody follows.
  * @param deps.after - last sequence that is known to exist
  * @param deps.onEmpty - called when nobody follows any more or no more events will come
  */
@@ -64,7 +67,7 @@ export function createRunTail(deps: {
     return page.length === pageSize;
   };
   const loop = createLoop({
-    sweepMs: pollMs,
+    sweepMs: lookMs,
     round: readOn,
     onError: (error) => {
       deps.onError(error);
@@ -76,6 +79,9 @@ export function createRunTail(deps: {
 
   return {
     wake: loop.wake,
+    get position() {
+      return position;
+    },
     follow() {
       const kept = keepEvents(() => {
         followers.delete(kept);

@@ -1,12 +1,14 @@
 import type { RunEvent } from "../../gen/automation/v1/run_event_pb.ts";
+import { createLoop } from "../../loops/loop.ts";
 import { observeWatchers } from "../../telemetry/metrics/rpc-metrics.ts";
+import { everyOrg } from "../../tenancy/bind-scope.ts";
 import type { Principal } from "../../tenancy/request-context.ts";
 import type { InScope } from "../../tenancy/transaction.ts";
 import { isUuid } from "../../tenancy/uuid.ts";
 import { UnknownRunError } from "../in-run.ts";
 import { findRunWithHead } from "../run-list-store.ts";
 import { isEnded } from "../run-status.ts";
-import { readEvents } from "./run-event-store.ts";
+import { readEvents, readHeads } from "./run-event-store.ts";
 import type { Follower, ReadAfter, RunTail } from "./run-tail.ts";
 import { createRunTail, isEnd, pageSize, readEvent } from "./run-tail.ts";
 
@@ -72,6 +74,13 @@ export interface WatchRuns {
   close(): void;
 }
 
+interface WatchedRun {
+  readonly run: { readonly tenant: string; readonly runId: string };
+  readonly tail: RunTail;
+}
+
+/** How often heads are looked up, so that a lost hint costs a second. */
+const pollMs = 1_000;
 const maxWatchers = { all: 2_000, ofTenant: 500, ofPrincipal: 100 };
 
 /** @param deps.heartbeatMs - a stream without events sends a heartbeat after this time */
@@ -80,25 +89,44 @@ export function createWatchRuns(deps: {
   readonly heartbeatMs: number;
   readonly onError: (error: unknown) => void;
 }): WatchRuns {
-  const tails = new Map<string, RunTail>();
+  const tails = new Map<string, WatchedRun>();
   const watchers = new Map<string, number>();
   const closing = new AbortController();
   observeWatchers(() => watchers.get("") ?? 0);
 
-  const tailOf = (key: string, after: number, readAfter: ReadAfter): RunTail => {
+  const tailOf = (run: WatchedRun["run"], after: number, readAfter: ReadAfter): RunTail => {
+    const key = `${run.tenant}/${run.runId}`;
     const known = tails.get(key);
-    if (known !== undefined) return known;
-    const tail: RunTail = createRunTail({
+    if (known !== undefined) return known.tail;
+    const tail = createRunTail({
       after,
       readAfter,
       onEmpty: () => {
-        if (tails.get(key) === tail) tails.delete(key);
+        if (tails.get(key)?.tail === tail) tails.delete(key);
       },
       onError: deps.onError,
     });
-    tails.set(key, tail);
+    tails.set(key, { run, tail });
     return tail;
   };
+  /** One question for all runs of a tenant, however many are watched. */
+  const wakeMoved = async (tenant: string, watched: readonly WatchedRun[]): Promise<void> => {
+    const ids = watched.map(({ run }) => run.runId);
+    const heads = await deps.inScope({ tenant, org: everyOrg }, (transaction) => readHeads(transaction, tenant, ids));
+    for (const { run, tail } of watched) if ((heads.get(run.runId) ?? 0) > tail.position) tail.wake();
+  };
+  const poll = createLoop({
+    sweepMs: pollMs,
+    round: async () => {
+      const byTenant = Map.groupBy(tails.values(), ({ run }) => run.tenant);
+      await Promise.all([...byTenant].map(([tenant, watched]) => wakeMoved(tenant, watched)));
+      return false;
+    },
+    onError: () => {
+      for (const { tail } of tails.values()) tail.wake(); // each finds out by itself, and tells its followers
+    },
+  });
+  void poll.run(closing.signal);
   const enter = ({ tenant, subject }: Principal): (() => void) => {
     const places = [
       { key: "", whose: "all tenants", most: maxWatchers.all },
@@ -133,7 +161,7 @@ export function createWatchRuns(deps: {
         deps.inScope(run, (transaction) => readEvents(transaction, run, sequence, limit));
       const after = Number(afterSequence);
       if (isEnded(run.status)) return yield* past(readAfter, after);
-      follower = tailOf(`${tenant}/${run.runId}`, run.lastSequence, readAfter).follow();
+      follower = tailOf({ tenant, runId: run.runId }, run.lastSequence, readAfter).follow();
       yield* present(run.runId, readAfter, follower, after, signal);
     } finally {
       follower?.leave();
@@ -190,7 +218,7 @@ export function createWatchRuns(deps: {
     watch,
     wake(runs) {
       const woken = runs.length === 0 ? tails.values() : runs.map((key) => tails.get(key));
-      for (const tail of woken) tail?.wake();
+      for (const watched of woken) watched?.tail.wake();
     },
     close: () => closing.abort(new ShuttingDownError()),
   };
