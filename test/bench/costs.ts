@@ -10,6 +10,7 @@ import { newStateDir, removeStateDir, startStack } from "../support/engines/stac
 import { notedProcesses } from "../support/engines/up.ts";
 import { publishWork } from "../support/worlds/work-scene.ts";
 import { untilCount } from "./bench-world.ts";
+import { countStatements } from "./statements.ts";
 import { show, spreadOf, table } from "./statistics.ts";
 
 const processes = ["api", "dispatcher", "relay", "worker", "workspace"];
@@ -31,7 +32,7 @@ const kinds = [
   { name: "work", perRound: 4, more: { profile: { id: "worked" }, definition: { id: "works" } } },
 ];
 
-/** What a run costs each process in CPU, and the stores in space: of a run without steps, and of one with an agent's step and tests in boxes. */
+/** What a run costs each process in CPU, Postgres in statements, and the stores in space: of a run without steps, and of one with an agent's step and tests in boxes. */
 export async function benchCosts(): Promise<void> {
   const dir = newStateDir();
   const stack = await startStack(dir, "--demo");
@@ -62,6 +63,7 @@ export async function benchCosts(): Promise<void> {
       await round(kind); // warms up
       const costs: Record<string, number>[] = [];
       for (let n = 0; n < rounds; n += 1) costs.push(await round(kind));
+      const asked = await countStatements(superuser, folderOf(dir).log("postgres"), () => round(kind));
       const of = (what: string) => show(spreadOf(costs.map((cost) => cost[what] ?? 0)), 1);
       console.log(`\nA run: ${kind.name}\n`);
       console.log(
@@ -74,6 +76,18 @@ export async function benchCosts(): Promise<void> {
         table(
           ["store", "a run"],
           ["rows", "WAL KiB", "tables KiB", "objects", "objects KiB"].map((name) => [name, of(name)]),
+        ),
+      );
+      const perRun = (count: number) => (count / kind.perRound).toFixed(1);
+      console.log(
+        table(
+          ["Postgres", "a run"],
+          [
+            ...[...asked.byApplication].map(([name, count]) => [`statements of ${name}`, perRun(count)]),
+            ["statements", perRun(Array.from(asked.byApplication.values()).reduce((sum, count) => sum + count, 0))],
+            ["transactions, those of the bench's own look included", perRun(asked.transactions)],
+            ["fsyncs of the log", perRun(asked.fsyncs)],
+          ],
         ),
       );
     }
