@@ -15,10 +15,13 @@ export interface BorrowedEngines extends Omit<TestEngines, "postgres" | "s3"> {
  */
 export async function borrowEngines(wanted: WantedEngines): Promise<BorrowedEngines> {
   const { postgresUrl, s3 } = inject("projectEngines");
-  const own = await startEngines({ kafka: wanted.kafka, temporal: wanted.temporal });
+  const own = await startEngines({ kafka: wanted.kafka, nats: wanted.nats, temporal: wanted.temporal });
   return {
     get kafka() {
       return own.kafka;
+    },
+    get nats() {
+      return own.nats;
     },
     get temporal() {
       return own.temporal;

@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Engine } from "../../../local/engines/engine.ts";
 import { findKafka, startKafka } from "../../../local/engines/kafka/kafka.ts";
+import { findNats, startNats } from "../../../local/engines/nats/nats.ts";
 import {
   findPostgres,
   postgresSuperuser,
@@ -19,6 +20,7 @@ import { freePorts } from "./free-ports.ts";
 export interface WantedEngines {
   postgres?: boolean;
   kafka?: boolean;
+  nats?: boolean;
   s3?: boolean;
   temporal?: boolean;
   signal?: AbortSignal;
@@ -28,6 +30,7 @@ export interface TestEngines {
   /** Superuser and database `automation`. */
   postgres: { url: string; address: string; password: string; engine: Engine };
   kafka: { brokers: string[]; engine: Engine };
+  nats: { servers: string[]; engine: Engine };
   s3: {
     endpoint: string;
     region: string;
@@ -64,7 +67,8 @@ export async function startEngines(wanted: WantedEngines): Promise<TestEngines> 
     await Promise.all(running.map((engine) => engine.stop(2_000)));
     rmSync(dir, { recursive: true, force: true });
   };
-  const [pgPort = 0, brokerPort = 0, controllerPort = 0, s3Port = 0, grpc = 0, http = 0] = await freePorts(6);
+  const [pgPort = 0, brokerPort = 0, controllerPort = 0, s3Port = 0, grpc = 0, http = 0, natsPort = 0] =
+    await freePorts(7);
   const starts = {
     postgres: async () => {
       const password = randomBytes(18).toString("base64url");
@@ -76,6 +80,10 @@ export async function startEngines(wanted: WantedEngines): Promise<TestEngines> 
       const ports = { broker: brokerPort, controller: controllerPort };
       const engine = await started(startKafka(await findKafka(find), { ...placed("kafka"), ports }));
       return { brokers: [engine.address], engine };
+    },
+    nats: async () => {
+      const engine = await started(startNats(await findNats(find), { ...placed("nats"), port: natsPort }));
+      return { servers: [engine.address], engine };
     },
     s3: async () => {
       const credentials = { accessKeyId: "test", secretAccessKey: randomBytes(18).toString("base64url") };
@@ -102,6 +110,7 @@ export async function startEngines(wanted: WantedEngines): Promise<TestEngines> 
   const attempts = await Promise.allSettled([
     begin("postgres", starts.postgres),
     begin("kafka", starts.kafka),
+    begin("nats", starts.nats),
     begin("s3", starts.s3),
     begin("temporal", starts.temporal),
   ]);
@@ -110,13 +119,18 @@ export async function startEngines(wanted: WantedEngines): Promise<TestEngines> 
     await stop();
     throw failed.reason;
   }
-  const [postgres, kafka, s3, temporal] = attempts.map((attempt) => (attempt as PromiseFulfilledResult<unknown>).value);
+  const [postgres, kafka, nats, s3, temporal] = attempts.map(
+    (attempt) => (attempt as PromiseFulfilledResult<unknown>).value,
+  );
   return {
     get postgres() {
       return asked("postgres", postgres as TestEngines["postgres"] | undefined);
     },
     get kafka() {
       return asked("kafka", kafka as TestEngines["kafka"] | undefined);
+    },
+    get nats() {
+      return asked("nats", nats as TestEngines["nats"] | undefined);
     },
     get s3() {
       return asked("s3", s3 as TestEngines["s3"] | undefined);
