@@ -43,7 +43,9 @@ export function createNatsSink(options: NatsServers): RecordSink {
     for (;;)
       try {
         const js = await client();
-        await js.publish(topic, record.body ?? new Uint8Array(), { headers, retries: 0 });
+        const published = js.publish(topic, record.body ?? new Uint8Array(), { headers, retries: 0 });
+        // while the client connects anew, its own limit does not count
+        await within(requestLimitMs + 1_000, published);
         return;
       } catch (error) {
         if (isClosed || !(error instanceof TimeoutError) || performance.now() > until) throw error;
@@ -78,4 +80,15 @@ export function createNatsSink(options: NatsServers): RecordSink {
       await open?.close();
     },
   };
+}
+
+/** @throws TimeoutError when it takes longer; what comes of it later is dropped */
+async function within<T>(limitMs: number, work: Promise<T>): Promise<T> {
+  const ended = new AbortController();
+  const tooLate = sleep(limitMs, undefined, { signal: ended.signal }).then(() => {
+    throw new TimeoutError();
+  });
+  tooLate.catch(() => undefined);
+  work.catch(() => undefined);
+  return await Promise.race([work, tooLate]).finally(() => ended.abort());
 }
