@@ -36,6 +36,7 @@ const packages: Record<string, readonly string[]> = {
   requests: ["@bufbuild/protovalidate"],
   work: ["saxes"],
   kafka: ["@platformatic/kafka"],
+  nats: ["@nats-io/jetstream", "@nats-io/transport-node"],
   postgres: ["pg", "pg-connection-string", "node-pg-migrate"],
   s3: ["@aws-sdk/client-s3", "@aws-sdk/s3-request-presigner"],
   temporal: ["@temporalio/client", "@temporalio/common"],
@@ -70,7 +71,7 @@ const packages: Record<string, readonly string[]> = {
 const protobuf = /^@bufbuild\/protobuf(\/(wkt|wire|reflect|codegenv2))?$/;
 
 /** The sole importer of each engine's driver. */
-const drivers = ["kafka", "postgres", "s3", "temporal", "signing"];
+const drivers = ["kafka", "nats", "postgres", "s3", "temporal", "signing"];
 
 /** Folders of src whose stores alone write a table. */
 const writersOfTable: Readonly<Record<string, readonly string[]>> = {
@@ -197,7 +198,7 @@ function isAllowed(each: Import): boolean {
     case "cli":
       if (target === "processes" || to === "workers/main.ts") return each.isDynamic;
       if (target === "local") return each.isDynamic || each.isTypeOnly; // an image has a cli, and no local/
-      if (target === "kafka") return each.isDynamic;
+      if (target === "kafka" || target === "nats") return each.isDynamic;
       return ["client", "personas", "config", "text"].includes(target);
     case "local":
       if (target === "cli") return !to.startsWith("src/cli/commands");

@@ -9,7 +9,9 @@ export async function engineVersion(
   if (name === "temporal") return await temporalVersion(at.temporalHttp);
   if (name === "postgres") return readText(join(at.dataDir, "postgres", "data", "PG_VERSION"))?.trim();
   // The folder of an engine, in the cache or where a distribution was unpacked, has its version in its name.
-  return /(?:kafka(?:_[\d.]+)?|versitygw)-(\d+(?:\.\d+)+)/.exec(readText(`/proc/${at.pid}/cmdline`) ?? "")?.[1];
+  return /(?:kafka(?:_[\d.]+)?|versitygw|nats-server)-(\d+(?:\.\d+)+)/.exec(
+    readText(`/proc/${at.pid}/cmdline`) ?? "",
+  )?.[1];
 }
 
 async function temporalVersion(address: string): Promise<string | undefined> {

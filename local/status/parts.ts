@@ -24,14 +24,18 @@ export interface Part {
 }
 
 const lookLimitMs = 5_000;
-const engines: readonly PortName[] = ["temporal", "kafka", "postgres", "s3"];
+const engines: readonly PortName[] = ["temporal", "kafka", "nats", "postgres", "s3"];
 const processes: readonly PortName[] = ["api", "dispatcher", "relay", "worker", "workspace", "issuer"];
 
 /** Asks every process and engine of a stack how it is, all at once; each answers within 5 s or is said not to. */
 export async function readParts(state: RunningStack): Promise<Part[]> {
   const folder = folderOf(state.dir);
   const ports = readPorts(folder.portsFile);
-  const names = [...processes, ...(state.scrum === undefined ? [] : (["scrum"] as const)), ...engines];
+  const names = [
+    ...processes,
+    ...(state.scrum === undefined ? [] : (["scrum"] as const)),
+    ...engines.filter((name) => name !== "nats" || state.nats !== undefined),
+  ];
   return await Promise.all(names.map((name) => readPart(name, ports, folder)));
 }
 

@@ -7,12 +7,22 @@ import { requireRunningStack } from "./running-stack.ts";
 export type Addresses = Readonly<Record<string, string>>;
 
 /** @returns the addresses of a stack's parts, by the names of `automation url`; the one of Postgres contains a password */
-export function addressesOf({ api, temporal, kafka, postgres, s3, issuer, scrum }: Omit<UpState, "pid">): Addresses {
+export function addressesOf({
+  api,
+  temporal,
+  kafka,
+  nats,
+  postgres,
+  s3,
+  issuer,
+  scrum,
+}: Omit<UpState, "pid">): Addresses {
   return {
     api: api.url,
     temporal: temporal.address,
     "temporal-ui": temporal.uiUrl,
     kafka: kafka.brokers.join(","),
+    ...(nats === undefined ? {} : { nats: nats.servers.join(",") }),
     postgres: postgres.url,
     s3: s3.endpoint,
     issuer: issuer.url,
@@ -41,7 +51,11 @@ export function printAddress(name: string | undefined, { state, json }: { state?
 }
 
 function unknownName(name: string, known: readonly string[]): CliError {
-  const why = name === "scrum" ? "; the Scrum service is there after `automation up --demo`" : "";
+  const why =
+    {
+      scrum: "; the Scrum service is there after `automation up --demo`",
+      nats: "; NATS is there after `automation up --bus nats`",
+    }[name] ?? "";
   const fault = `${JSON.stringify(name)} is no part of this stack`;
   return new CliError(2, fault, { code: "usage", remedy: `name one of ${known.join(", ")}${why}` });
 }

@@ -3,6 +3,7 @@ import { loopback } from "../engines/engine.ts";
 import type { Find } from "../engines/find.ts";
 import type { KafkaProgram } from "../engines/kafka/kafka.ts";
 import { findKafka, startKafka } from "../engines/kafka/kafka.ts";
+import { findNats, startNats } from "../engines/nats/nats.ts";
 import { findPostgres, postgresSuperuser, postgresUrl, startPostgres } from "../engines/postgres/postgres.ts";
 import { findS3, s3Region, startS3 } from "../engines/s3/s3.ts";
 import { findTemporal, startTemporal, temporalNamespace } from "../engines/temporal/temporal.ts";
@@ -17,18 +18,22 @@ export interface Stack {
   ports: Ports;
   secrets: Secrets;
   demo: boolean;
+  /** Whether NATS runs as well, and gets the run events. */
+  nats: boolean;
 }
 
 export const bucket = "automation";
-export const kafkaCluster = "local";
+/** Of Kafka and of NATS, in the operator file. */
+export const busCluster = "local";
 
 const http = (port: number) => `http://${loopback}:${port}`;
 
-export function describeStack({ ports, secrets, demo }: Stack): UpState {
+export function describeStack({ ports, secrets, demo, nats }: Stack): UpState {
   return {
     pid: process.pid,
     api: { url: http(ports.api) },
     kafka: { brokers: [`${loopback}:${ports.kafka}`] },
+    ...(nats ? { nats: { servers: [`${loopback}:${ports.nats}`] } } : {}),
     postgres: { url: postgresUrl(`${loopback}:${ports.postgres}`, postgresSuperuser, secrets.superuser) },
     temporal: {
       address: `${loopback}:${ports.temporal}`,
@@ -52,19 +57,25 @@ export interface EnginePrograms {
   s3: string;
   kafka: KafkaProgram;
   postgres: string;
+  nats?: string;
 }
 
 /**
  * Finds or builds the engines, in parallel.
  * @throws EngineError of the first engine that fails; other builds are aborted
  */
-export async function findEngines(options: Find): Promise<EnginePrograms> {
+export async function findEngines(options: Find, wanted: { readonly nats: boolean }): Promise<EnginePrograms> {
   const failed = new AbortController();
   const find = { ...options, signal: AbortSignal.any([options.signal, failed.signal]) };
-  const finding = [findTemporal(find), findS3(find), findKafka(find)] as const;
+  const finding = [
+    findTemporal(find),
+    findS3(find),
+    findKafka(find),
+    wanted.nats ? findNats(find) : undefined,
+  ] as const;
   try {
-    const [temporal, s3, kafka] = await Promise.all(finding);
-    return { temporal, s3, kafka, postgres: findPostgres() };
+    const [temporal, s3, kafka, nats] = await Promise.all(finding);
+    return { temporal, s3, kafka, nats, postgres: findPostgres() };
   } catch (error) {
     failed.abort();
     await Promise.allSettled(finding);
@@ -75,7 +86,7 @@ export async function findEngines(options: Find): Promise<EnginePrograms> {
 export type EngineStarts = Record<
   "issuer" | "postgres" | "kafka" | "s3" | "temporal",
   (signal: AbortSignal) => Promise<Engine>
->;
+> & { readonly nats?: (signal: AbortSignal) => Promise<Engine> };
 
 /** Functions that start each engine of this stack. */
 export function engineStarts({ folder, ports, secrets }: Stack, programs: EnginePrograms): EngineStarts {
@@ -87,6 +98,8 @@ export function engineStarts({ folder, ports, secrets }: Stack, programs: Engine
   });
   const credentials = { accessKeyId: secrets.s3AccessKeyId, secretAccessKey: secrets.s3SecretAccessKey };
   const kafkaPorts = { broker: ports.kafka, controller: ports.kafkaController };
+  const natsStart = (program: string) => (signal: AbortSignal) =>
+    startNats(program, { ...at("nats", signal), port: ports.nats });
   const temporalPorts = { grpc: ports.temporal, http: ports.temporalHttp, ui: ports.temporalUi };
   return {
     issuer: (signal) => startIssuer({ ...at("issuer", signal), dataDir: folder.issuer, port: ports.issuer }),
@@ -97,6 +110,7 @@ export function engineStarts({ folder, ports, secrets }: Stack, programs: Engine
         password: secrets.superuser,
       }),
     kafka: (signal) => startKafka(programs.kafka, { ...at("kafka", signal), ports: kafkaPorts }),
+    ...(programs.nats && { nats: natsStart(programs.nats) }),
     s3: (signal) => startS3(programs.s3, { ...at("s3", signal), port: ports.s3, credentials }),
     temporal: (signal) => startTemporal(programs.temporal, { ...at("temporal", signal), ports: temporalPorts }),
   };

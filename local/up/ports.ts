@@ -22,6 +22,7 @@ export const defaultPorts = {
   temporalUi: 8233,
   kafka: 9092,
   kafkaController: 9093,
+  nats: 4222,
   postgres: 5432,
   s3: 7070,
 };

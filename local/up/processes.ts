@@ -10,7 +10,7 @@ import { postgresUrl } from "../engines/postgres/postgres.ts";
 import { startProcess } from "../engines/process.ts";
 import { answers, startEngine, startLimitMs, tellingLine } from "../engines/start.ts";
 import type { Stack } from "./engines.ts";
-import { describeStack, kafkaCluster } from "./engines.ts";
+import { busCluster, describeStack } from "./engines.ts";
 import type { Unit } from "./supervisor.ts";
 
 const program = join(cloneDir, "src", "cli", "automation.ts");
@@ -32,7 +32,15 @@ function environmentParts({ ports, secrets, folder, ...rest }: Stack) {
       AUTOMATION_POSTGRES_ADMIN_URL: state.postgres.url,
       AUTOMATION_POSTGRES_PASSWORDS_DIR: folder.passwords,
     },
-    kafka: { AUTOMATION_KAFKA_BROKERS: state.kafka.brokers.join(","), AUTOMATION_KAFKA_CLUSTER: kafkaCluster },
+    buses: {
+      AUTOMATION_KAFKA_BROKERS: state.kafka.brokers.join(","),
+      AUTOMATION_KAFKA_CLUSTER: busCluster,
+      ...(state.nats && {
+        AUTOMATION_NATS_SERVERS: state.nats.servers.join(","),
+        AUTOMATION_NATS_CLUSTER: busCluster,
+      }),
+    },
+    eventBus: state.nats && { AUTOMATION_EVENT_BUS: "nats" },
     temporal: {
       AUTOMATION_TEMPORAL_ADDRESS: state.temporal.address,
       AUTOMATION_TEMPORAL_NAMESPACE: state.temporal.namespace,
@@ -108,7 +116,7 @@ export function stackProcesses(stack: Stack): StackProcess[] {
       port: ports.dispatcher,
       env: {
         ...parts.postgres("dispatcher"),
-        ...parts.kafka,
+        ...parts.buses,
         ...parts.temporal,
         ...parts.health(ports.dispatcher),
         ...parts.operator,
@@ -118,7 +126,7 @@ export function stackProcesses(stack: Stack): StackProcess[] {
       name: "relay",
       args: ["relay"],
       port: ports.relay,
-      env: { ...parts.postgres("relay"), ...parts.kafka, ...parts.health(ports.relay) },
+      env: { ...parts.postgres("relay"), ...parts.buses, ...parts.eventBus, ...parts.health(ports.relay) },
     },
     {
       name: "worker",
@@ -138,8 +146,8 @@ export function stackProcesses(stack: Stack): StackProcess[] {
 
 /** The environment of `automation migrate`. */
 export function migrateEnvironment(stack: Stack): Record<string, string> {
-  const { admin, kafka, s3 } = environmentParts(stack);
-  return { ...admin, ...kafka, ...s3 };
+  const { admin, buses, s3 } = environmentParts(stack);
+  return { ...admin, ...buses, ...s3 };
 }
 
 /** The processes that live as long as the stack, supervised. */

@@ -13,7 +13,7 @@ export function tellReady(
 ): void {
   const state = describeStack(stack);
   const { secretAccessKey: _secret, ...s3 } = state.s3;
-  const { api, kafka, temporal, issuer, scrum } = state;
+  const { api, kafka, nats, temporal, issuer, scrum } = state;
   const seconds = (elapsedMs / 1000).toFixed(1);
   const addresses: [string, string][] = [
     ...Object.entries(shownAddresses(addressesOf(state))),
@@ -32,6 +32,6 @@ export function tellReady(
       ...addresses.map(([name, address]) => `  ${name.padEnd(13)}${address}`),
       `memory ${total} MB: ${memory.map((part) => `${part.process} ${part.megabytes}`).join(", ")}`,
     ].join("\n"),
-    { seconds: Number(seconds), pid: process.pid, api, kafka, temporal, s3, issuer, scrum, memory },
+    { seconds: Number(seconds), pid: process.pid, api, kafka, nats, temporal, s3, issuer, scrum, memory },
   );
 }

@@ -10,6 +10,8 @@ export interface UpState {
   pid: number;
   api: { url: string };
   kafka: { brokers: string[] };
+  /** Only with `--bus nats`. */
+  nats?: { servers: string[] };
   /** Superuser. */
   postgres: { url: string };
   temporal: { address: string; namespace: string; uiUrl: string };
@@ -20,7 +22,7 @@ export interface UpState {
 }
 
 /** Every part of an `UpState` that must be there, and an example of it. */
-const example: Required<Omit<UpState, "scrum">> = {
+const example: Required<Omit<UpState, "scrum" | "nats">> = {
   pid: 1,
   api: { url: "" },
   kafka: { brokers: [] },

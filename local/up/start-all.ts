@@ -23,11 +23,14 @@ export async function startAll(
     awaited.delete(name);
     step();
   };
-  const engine = (name: keyof EngineStarts) => tell(name, supervisors.engines.run({ name, start: starts[name] }));
+  const engine = async (name: keyof EngineStarts) => {
+    const start = starts[name];
+    if (start !== undefined) await tell(name, supervisors.engines.run({ name, start }));
+  };
   const state = { ...describeStack(stack), dir: stack.folder.dir };
   try {
     await Promise.all([
-      Promise.all([engine("postgres"), engine("kafka"), engine("s3")]).then(() =>
+      Promise.all([engine("postgres"), engine("kafka"), engine("nats"), engine("s3")]).then(() =>
         tell("the migration", migrate(stack, signal)),
       ),
       engine("issuer").then(() => writeWorkerToken(state, stack.folder.workerToken, signal)),

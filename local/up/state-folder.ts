@@ -12,6 +12,7 @@ import {
   writeFileSync,
 } from "node:fs";
 import { dirname, join } from "node:path";
+import type { Document } from "yaml";
 import { parseDocument } from "yaml";
 import { CliError } from "../../src/cli/cli-error.ts";
 import { cloneDir } from "../../src/cli/clone.ts";
@@ -193,13 +194,7 @@ export function writeOperatorFile(folder: Folder, scrumUrl: string, previousScru
   const endpoint = ["methodologies", "scrum", "endpoint"];
   const first = !existsSync(folder.operatorFile);
   const template = first ? join(cloneDir, "examples", "demo", "operator.yaml") : folder.operatorFile;
-  const document = parseDocument(readFileSync(template, "utf8"));
-  if (document.errors.length > 0) {
-    throw new CliError(
-      2,
-      `${folder.operatorFile} is not YAML: ${document.errors[0]?.message.split("\n")[0]}; mend it and start again`,
-    );
-  }
+  const document = readOperatorDocument(folder, template);
   if (first) {
     document.setIn(endpoint, scrumUrl);
     document.setIn(["methodologies", "scrum", "tokenFile"], folder.scrumToken);
@@ -209,8 +204,30 @@ export function writeOperatorFile(folder: Folder, scrumUrl: string, previousScru
     if (previousScrumUrl === scrumUrl || document.getIn(endpoint) !== previousScrumUrl) return;
     document.setIn(endpoint, scrumUrl);
   }
-  writeWhole(folder.operatorFile, document.toString({ lineWidth: 0, flowCollectionPadding: false }));
+  writeOperatorDocument(folder, document);
 }
+
+/** Binds every source of Kafka on NATS, too, unless the file has bindings there already. */
+export function bindOnNats(folder: Folder): void {
+  const document = readOperatorDocument(folder, folder.operatorFile);
+  const sources: unknown = document.toJS()?.sources;
+  const bindings = Array.isArray(sources) ? sources : []; // the processes say what else is wrong
+  if (bindings.some((binding) => binding?.bus === "nats")) return;
+  for (const binding of bindings) document.addIn(["sources"], document.createNode({ ...binding, bus: "nats" }));
+  writeOperatorDocument(folder, document);
+}
+
+function readOperatorDocument(folder: Folder, path: string): Document {
+  const document = parseDocument(readFileSync(path, "utf8"));
+  if (document.errors.length === 0) return document;
+  throw new CliError(
+    2,
+    `${folder.operatorFile} is not YAML: ${document.errors[0]?.message.split("\n")[0]}; mend it and start again`,
+  );
+}
+
+const writeOperatorDocument = (folder: Folder, document: Document): void =>
+  writeWhole(folder.operatorFile, document.toString({ lineWidth: 0, flowCollectionPadding: false }));
 
 export function writeUpFile(folder: Folder, state: UpState): void {
   writeWhole(folder.upFile, state);

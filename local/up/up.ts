@@ -18,6 +18,7 @@ import type { RunningStack } from "./running-stack.ts";
 import { startAll } from "./start-all.ts";
 import type { Folder } from "./state-folder.ts";
 import {
+  bindOnNats,
   folderOf,
   noteOwner,
   prepareFolder,
@@ -32,6 +33,7 @@ import { keepWorkerToken } from "./worker-token.ts";
 
 export interface UpOptions {
   demo?: boolean;
+  bus: "kafka" | "nats";
   once?: boolean;
   fresh?: boolean;
   newKeys?: boolean;
@@ -83,7 +85,7 @@ async function runStack(options: UpOptions, screen: Screen, signal: AbortSignal,
       looking.end();
       return screen.begin(name, step);
     };
-    const programs = await findEngines({ say, begin, signal });
+    const programs = await findEngines({ say, begin, signal }, { nats: options.bus === "nats" });
     // Ports are chosen last: a build takes minutes, in which others may take them.
     const stack = await prepareStack(folder, options, screen, signal);
     const state = { ...describeStack(stack), dir: folder.dir };
@@ -120,10 +122,17 @@ async function prepareStack(folder: Folder, options: UpOptions, screen: Screen, 
     if (ports[name] === wanted) continue;
     screen.tell("port", `port ${wanted} is taken; ${name} listens on ${ports[name]}`, { name, port: ports[name] });
   }
-  const stack = { folder, ports, secrets: readSecrets(folder), demo: options.demo === true };
+  const stack = {
+    folder,
+    ports,
+    secrets: readSecrets(folder),
+    demo: options.demo === true,
+    nats: options.bus === "nats",
+  };
   prepareFolder(folder);
   const scrumUrl = (port: number) => `http://127.0.0.1:${port}`;
   writeOperatorFile(folder, scrumUrl(ports.scrum), previous.scrum === undefined ? undefined : scrumUrl(previous.scrum));
+  if (stack.nats) bindOnNats(folder);
   return stack;
 }
 

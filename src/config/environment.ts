@@ -47,13 +47,27 @@ const kafkaSecurity = {
   AUTOMATION_KAFKA_USERNAME: z.string().min(1).optional(),
   AUTOMATION_KAFKA_PASSWORD_FILE: path.optional(),
 };
-const kafka = {
-  AUTOMATION_KAFKA_BROKERS: z
-    .string()
-    .min(1)
-    .transform((list) => list.split(",")),
-  AUTOMATION_KAFKA_CLUSTER: z.string().min(1),
+const natsSecurity = {
+  AUTOMATION_NATS_TLS: onOrOff,
+  /** Authorities that are trusted in place of the system's. */
+  AUTOMATION_NATS_CA_FILE: path.optional(),
+  AUTOMATION_NATS_USERNAME: z.string().min(1).optional(),
+  AUTOMATION_NATS_PASSWORD_FILE: path.optional(),
+};
+const addresses = z
+  .string()
+  .min(1)
+  .transform((list) => list.split(","));
+/** Kafka, NATS JetStream or both; `buses.ts` says which settings belong together. */
+const buses = {
+  AUTOMATION_KAFKA_BROKERS: addresses.optional(),
+  AUTOMATION_KAFKA_CLUSTER: z.string().min(1).optional(),
   ...kafkaSecurity,
+  AUTOMATION_NATS_SERVERS: addresses.optional(),
+  AUTOMATION_NATS_CLUSTER: z.string().min(1).optional(),
+  /** Of streams that the migration makes. */
+  AUTOMATION_NATS_REPLICAS: z.coerce.number().int().min(1).max(5).default(1),
+  ...natsSecurity,
 };
 const temporal = {
   AUTOMATION_TEMPORAL_ADDRESS: address,
@@ -74,7 +88,7 @@ const s3 = {
 
 const environments = {
   /** `automation event publish`. */
-  publish: z.object(kafkaSecurity),
+  publish: z.object({ ...kafkaSecurity, ...natsSecurity }),
   api: z.object({
     ...common,
     ...telemetry,
@@ -91,13 +105,21 @@ const environments = {
     ...telemetry,
     ...health,
     ...postgres,
-    ...kafka,
+    ...buses,
     ...temporal,
     AUTOMATION_OPERATOR_FILE: path,
     AUTOMATION_RELEASE_MAX_UNBEGUN: z.coerce.number().int().min(1).max(100_000).default(32),
     AUTOMATION_RECONCILE_AFTER_SECONDS: z.coerce.number().int().min(1).max(86_400).default(30),
   }),
-  relay: z.object({ ...common, ...telemetry, ...health, ...postgres, ...kafka }),
+  relay: z.object({
+    ...common,
+    ...telemetry,
+    ...health,
+    ...postgres,
+    ...buses,
+    /** Gets run events; needed when there are two buses. */
+    AUTOMATION_EVENT_BUS: z.enum(["kafka", "nats"], { error: "must be kafka or nats" }).optional(),
+  }),
   worker: z.object({
     ...common,
     ...telemetry,
@@ -140,7 +162,7 @@ const environments = {
     AUTOMATION_POSTGRES_ADMIN_PASSWORD_FILE: path.optional(),
     /** A folder with a file for each role: migrate, api, dispatcher, relay. Of two lines the first counts. */
     AUTOMATION_POSTGRES_PASSWORDS_DIR: path,
-    ...kafka,
+    ...buses,
     ...s3,
   }),
 };

@@ -152,7 +152,7 @@ const methodology = z
   })
   .transform(({ tryTimeout, ...where }) => ({ ...where, tryTimeoutMs: tryTimeout }));
 
-const buses = ["kafka"] as const;
+const buses = ["kafka", "nats"] as const;
 
 /**
  * What only the operator decides, in one YAML file: which sources may publish on which topic, where hand-offs go, how work is isolated, and the prefix of signed URIs.

@@ -6,6 +6,7 @@ export type SecretName =
   | `database-${string}`
   | "object-store"
   | "kafka"
+  | "nats"
   | "signing-builder"
   | "signing-verifier"
   | "worker-token"

@@ -2,8 +2,8 @@ import { createPumpCommands } from "../admission/pump-commands.ts";
 import { readQueueSize } from "../admission/queue-size-store.ts";
 import { createReconcileRuns } from "../admission/reconcile-runs.ts";
 import { createReleaseRuns } from "../admission/release-runs.ts";
+import { busesOf } from "../config/buses.ts";
 import { readEnvironment } from "../config/environment.ts";
-import { kafkaSecurityOf } from "../config/kafka-security.ts";
 import { readOperator, useOperator } from "../config/operator.ts";
 import { programVersion } from "../config/program-version.ts";
 import { createSecretFiles } from "../config/secret-files.ts";
@@ -11,6 +11,7 @@ import { temporalTlsOf } from "../config/temporal-tls.ts";
 import { createDecideByDeclarations } from "../definitions/declarations.ts";
 import { assertWorkspaceRules } from "../definitions/policy/workspace-rules.ts";
 import { createKafkaSource } from "../drivers/kafka/kafka-source.ts";
+import { createNatsSource } from "../drivers/nats/nats-source.ts";
 import { createInTransaction, isDataError } from "../drivers/postgres/in-scope.ts";
 import { createListener } from "../drivers/postgres/listener.ts";
 import { createNotifier } from "../drivers/postgres/notifier.ts";
@@ -19,6 +20,7 @@ import { createPool } from "../drivers/postgres/pool.ts";
 import { createTemporal } from "../drivers/temporal/workflow-client.ts";
 import { createLoop } from "../loops/loop.ts";
 import { createAcceptRequests } from "../requests/accept-requests.ts";
+import type { Delivery } from "../requests/delivery.ts";
 import { requestTopic } from "../runs/outbox/topics.ts";
 import { deliveriesQuarantined, secretUnusable } from "../telemetry/events.ts";
 import { serveHealth } from "../telemetry/health.ts";
@@ -84,6 +86,13 @@ export async function main(environment: NodeJS.ProcessEnv, signal: AbortSignal):
     onHint: (channel) => (channel === "automation_release" ? release.wake() : pump.wake()),
     onError,
   });
+  const buses = busesOf(config, secrets);
+  for (const { bus, source } of operator.sources)
+    if (buses[bus] === undefined)
+      log.warn(
+        { bus, source },
+        "a source of the operator file is bound on a bus that this process is not told of: set its addresses, or remove the binding",
+      );
   const accept = createAcceptRequests({
     inTransaction,
     decideByDeclarations: createDecideByDeclarations(),
@@ -93,16 +102,13 @@ export async function main(environment: NodeJS.ProcessEnv, signal: AbortSignal):
     onDefect: (error, position) => log.error({ err: error, position }, "the rules failed on a delivery"),
     now,
   });
-  const source = createKafkaSource({
-    brokers: config.AUTOMATION_KAFKA_BROKERS,
-    security: kafkaSecurityOf(config, secrets),
-    cluster: config.AUTOMATION_KAFKA_CLUSTER,
+  const sourceOptions = (bus: string, name: string) => ({
     clientId: "automation-dispatcher",
     group: "automation-dispatcher",
     topic: requestTopic,
     batchSize,
-    handle: async (deliveries) => {
-      const counts = await measureBatch("kafka", () => accept(deliveries));
+    handle: async (deliveries: readonly Delivery[]) => {
+      const counts = await measureBatch(bus, () => accept(deliveries));
       if (counts.accepted > 0) release.wake();
       notifier.hint("automation_outbox");
       if (counts.quarantined > 0) deliveriesQuarantined(log, counts.quarantined);
@@ -113,22 +119,27 @@ export async function main(environment: NodeJS.ProcessEnv, signal: AbortSignal):
         () => true,
         () => false,
       ),
-    onPause: (error) => {
+    onPause: (error: unknown) => {
       topicPaused();
-      log.warn({ err: error }, "the request topic pauses until Postgres takes rows again");
+      log.warn({ err: error, bus }, "the request topic pauses until Postgres takes rows again");
     },
-    onRejoin: (error) => {
+    onRejoin: (error: unknown) => {
       groupRejoined();
       log.warn(
         { err: error, remedy: remedyOfConnection(error) },
-        "Kafka ended the membership; joining the group again",
+        `${name} ended the membership; joining the group again`,
       );
     },
     now,
   });
+  const { kafka, nats } = buses;
+  const sources = [
+    ...(kafka ? [createKafkaSource({ ...kafka, ...sourceOptions("kafka", "Kafka") })] : []),
+    ...(nats ? [createNatsSource({ ...nats, ...sourceOptions("nats", "NATS") })] : []),
+  ];
   observePool(pool);
   observeConfig(telemetry.name, operator);
-  observeLag(() => source.lagSeconds());
+  observeLag(() => Math.max(...sources.map((source) => source.lagSeconds())));
   observeSecrets(secrets.states, now);
   observeQueue(() => inTransaction(readQueueSize), config.AUTOMATION_RELEASE_MAX_UNBEGUN);
   await ensureRunEventPartitions(pool);
@@ -157,7 +168,7 @@ export async function main(environment: NodeJS.ProcessEnv, signal: AbortSignal):
     address: config.AUTOMATION_HEALTH_ADDRESS,
     telemetry,
     check: async () => ({
-      accept: accepting(source.standing()),
+      accept: accepting(sources.map((source) => source.standing()).find((standing) => standing !== true) ?? true),
       queue: queue(await queueStanding()),
       reconciler: reconciler(reconcile.standing()),
     }),
@@ -166,7 +177,10 @@ export async function main(environment: NodeJS.ProcessEnv, signal: AbortSignal):
   const ending = AbortSignal.any([signal, stopping.signal]);
   const loops = [release.run(ending), pump.run(ending), reconcile.run(ending), partitions.run(ending)];
   try {
-    await source.run(ending);
+    const ended = await Promise.allSettled(
+      sources.map((source) => source.run(ending).finally(() => stopping.abort())), // no source goes on without the other
+    );
+    for (const each of ended) if (each.status === "rejected") throw each.reason;
   } finally {
     stopping.abort();
     await Promise.allSettled(loops);

@@ -1,8 +1,9 @@
 import { join } from "node:path";
+import { busesOf } from "../config/buses.ts";
 import { readEnvironment } from "../config/environment.ts";
-import { kafkaSecurityOf } from "../config/kafka-security.ts";
 import { createSecretFiles } from "../config/secret-files.ts";
 import { ensureTopics } from "../drivers/kafka/ensure-topics.ts";
+import { ensureStreams } from "../drivers/nats/ensure-streams.ts";
 import type { Role } from "../drivers/postgres/migrate.ts";
 import { migrateDatabase } from "../drivers/postgres/migrate.ts";
 import { createS3 } from "../drivers/s3/s3.ts";
@@ -12,7 +13,7 @@ import { createLog } from "../telemetry/log.ts";
 import { databaseLoginOf, passwordsIn } from "./database-login.ts";
 import { s3OptionsOf } from "./s3-options.ts";
 
-/** Creates or updates database, topics and bucket for this version, then ends. Safe to repeat, and to run twice at once. */
+/** Creates or updates database, topics or streams, and bucket for this version, then ends. Safe to repeat, and to run twice at once. */
 export async function main(environment: NodeJS.ProcessEnv, signal: AbortSignal): Promise<void> {
   const config = readEnvironment("migrate", environment);
   const log = createLog("migrate", config.AUTOMATION_LOG_LEVEL);
@@ -29,6 +30,7 @@ export async function main(environment: NodeJS.ProcessEnv, signal: AbortSignal):
     },
     secrets,
   );
+  const { kafka, nats } = busesOf(config, secrets);
   const s3 = createS3(s3OptionsOf(config, secrets));
   try {
     await Promise.all([
@@ -42,16 +44,23 @@ export async function main(environment: NodeJS.ProcessEnv, signal: AbortSignal):
         },
         log: (line) => log.info(line),
       }),
-      ensureTopics(
-        config.AUTOMATION_KAFKA_BROKERS,
-        [
-          { topic: requestTopic, partitions: 12 },
-          { topic: runEventTopic, partitions: 12 },
-          { topic: quarantineTopic, partitions: 3, atLeast: { "max.message.bytes": 2 * 1024 * 1024 } },
-        ],
-        -1, // the cluster's default
-        kafkaSecurityOf(config, secrets),
-      ),
+      kafka &&
+        ensureTopics(
+          kafka.brokers,
+          [
+            { topic: requestTopic, partitions: 12 },
+            { topic: runEventTopic, partitions: 12 },
+            { topic: quarantineTopic, partitions: 3, atLeast: { "max.message.bytes": 2 * 1024 * 1024 } },
+          ],
+          -1, // the cluster's default
+          kafka.security,
+        ),
+      nats &&
+        ensureStreams(
+          { ...nats, clientId: "automation-migrate" },
+          [requestTopic, runEventTopic, quarantineTopic],
+          nats.replicas,
+        ),
       s3.ensureBucket(signal),
     ]);
   } finally {

@@ -1,11 +1,12 @@
 import { randomUUID } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
+import type { Buses } from "../config/buses.ts";
+import { busesOf, eventBusOf } from "../config/buses.ts";
 import { readEnvironment } from "../config/environment.ts";
-import type { KafkaSecurity } from "../config/kafka-security.ts";
-import { kafkaSecurityOf } from "../config/kafka-security.ts";
 import { programVersion } from "../config/program-version.ts";
 import { createSecretFiles } from "../config/secret-files.ts";
 import { createKafkaSink } from "../drivers/kafka/kafka-sink.ts";
+import { createNatsSink } from "../drivers/nats/nats-sink.ts";
 import { createInTransaction, createSingleStatements } from "../drivers/postgres/in-scope.ts";
 import { createListener } from "../drivers/postgres/listener.ts";
 import { createPool } from "../drivers/postgres/pool.ts";
@@ -28,7 +29,7 @@ import { databaseLoginOf } from "./database-login.ts";
 const applicationName = "automation-relay";
 const connectAgainAfterMs = 1_000;
 
-/** Publishes run events and records to the bus until the signal aborts; waits for Kafka and Postgres while they are unavailable. */
+/** Publishes run events and records to the bus until the signal aborts; waits for the bus and Postgres while they are unavailable. */
 export async function main(source: NodeJS.ProcessEnv, signal: AbortSignal): Promise<void> {
   const environment = readEnvironment("relay", source);
   const log = createLog("relay", environment.AUTOMATION_LOG_LEVEL);
@@ -37,14 +38,14 @@ export async function main(source: NodeJS.ProcessEnv, signal: AbortSignal): Prom
   const login = databaseLoginOf(environment, secrets);
   const onError = (error: Error) => log.warn({ err: error }, "Postgres: a connection was lost");
   const pool = createPool({ ...login, applicationName, max: 8, onError });
-  const bus = createBus(environment.AUTOMATION_KAFKA_BROKERS, kafkaSecurityOf(environment, secrets), log);
+  const bus = createBus(sinkOf(busesOf(environment, secrets), environment.AUTOMATION_EVENT_BUS), log);
   let publish: Loop | undefined;
   const patience = createPatience(1_000 * environment.AUTOMATION_STANDSTILL_SECONDS, () => performance.now());
   const health = await serveHealth({
     address: environment.AUTOMATION_HEALTH_ADDRESS,
     telemetry,
     check: async () => ({
-      outbox: patience(bus.healthy() ? (publish?.standing() ?? "it has not begun") : "Kafka does not answer"),
+      outbox: patience(bus.healthy() ? (publish?.standing() ?? "it has not begun") : "the bus does not answer"),
     }),
   });
   const inTransaction = createInTransaction(pool);
@@ -78,12 +79,21 @@ export async function main(source: NodeJS.ProcessEnv, signal: AbortSignal): Prom
   }
 }
 
+/** How a sink of the bus is made that gets run events. */
+function sinkOf(buses: Buses, chosen: "kafka" | "nats" | undefined): () => RecordSink {
+  const { kafka, nats } = buses;
+  if (eventBusOf(buses, chosen) === "nats" && nats !== undefined)
+    return () => createNatsSink({ ...nats, clientId: applicationName });
+  if (kafka === undefined) throw new Error("there is no bus");
+  return () => createKafkaSink({ ...kafka, clientId: applicationName });
+}
+
 /** Opens sinks one by one and tells their health as one. */
-function createBus(brokers: readonly string[], security: KafkaSecurity, log: Log) {
+function createBus(newSink: () => RecordSink, log: Log) {
   const sinks = new Set<RecordSink>();
   let isConnected = false;
   const open = (): RecordSink => {
-    const sink = createKafkaSink({ brokers, clientId: applicationName, security });
+    const sink = newSink();
     const close = async (): Promise<void> => {
       sinks.delete(sink);
       await sink.close();
@@ -104,7 +114,8 @@ function createBus(brokers: readonly string[], security: KafkaSecurity, log: Log
           await probe.connect();
           isConnected = true;
         } catch (error) {
-          if (!isTold) log.warn({ err: error, remedy: remedyOfConnection(error) }, "Kafka does not answer; trying on");
+          if (!isTold)
+            log.warn({ err: error, remedy: remedyOfConnection(error) }, "the bus does not answer; trying on");
           await sleep(connectAgainAfterMs, undefined, { signal }).catch(() => undefined);
         }
       }

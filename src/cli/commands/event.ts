@@ -6,6 +6,7 @@ import { Option } from "commander";
 import type { ApiClient } from "../../client/api-client.ts";
 import { readEnvironment } from "../../config/environment.ts";
 import { kafkaSecurityOf } from "../../config/kafka-security.ts";
+import { natsSecurityOf } from "../../config/nats-security.ts";
 import { processEnvironment } from "../../config/process-environment.ts";
 import { createSecretFiles } from "../../config/secret-files.ts";
 import { RequestDeliverySchema } from "../../gen/workflows_runtime/v1/delivery_pb.ts";
@@ -27,7 +28,9 @@ const lookAgainMs = 250;
 
 interface PublishOptions extends ScopeOptions {
   file: string;
+  bus: Bus;
   brokers?: string;
+  servers?: string;
   topic: string;
   source?: string;
   id?: string;
@@ -38,10 +41,16 @@ interface PublishOptions extends ScopeOptions {
 export function define(event: Command): void {
   const command = event
     .command("publish")
-    .description("publish a CloudEvent to Kafka, in binary mode")
+    .description("publish a CloudEvent to Kafka or NATS JetStream, in binary mode")
     .requiredOption("-f, --file <path>", "CloudEvent in structured form, JSON or YAML; - for standard input")
-    .addOption(new Option("--brokers <list>", "HOST:PORT,…; else the local stack's").env("AUTOMATION_KAFKA_BROKERS"))
-    .option("--topic <topic>", "Kafka topic", "automation.run.requested")
+    .addOption(new Option("--bus <name>", "where to").choices(["kafka", "nats"]).default("kafka"))
+    .addOption(
+      new Option("--brokers <list>", "of Kafka: HOST:PORT,…; else the local stack's").env("AUTOMATION_KAFKA_BROKERS"),
+    )
+    .addOption(
+      new Option("--servers <list>", "of NATS: HOST:PORT,…; else the local stack's").env("AUTOMATION_NATS_SERVERS"),
+    )
+    .option("--topic <topic>", "topic of Kafka, subject of NATS", "automation.run.requested")
     .option("--source <uri>", "source, in place of the file's")
     .option("--id <id>", "event id, in place of the file's")
     .option("--watch", "follow the run that it asks for until it ends; exit 0 when it COMPLETED, else 1");
@@ -51,19 +60,23 @@ export function define(event: Command): void {
 async function publish(options: PublishOptions): Promise<void> {
   const scope = requireTenant(options);
   const record = toBinaryRecord(readEvent(options.file), { ...scope, source: options.source, id: options.id });
-  const { createKafkaSink } = await import("../../drivers/kafka/kafka-sink.ts");
-  const { brokers, stateDir } = await busOf(options);
-  const secrets = createSecretFiles((_, why) => print(why));
-  const security = kafkaSecurityOf(readEnvironment("publish", processEnvironment()), secrets);
-  const sink = createKafkaSink({ brokers, clientId: "automation-cli", security });
+  const { addresses, stateDir } = await busOf(options);
+  const sink = await openSink(options.bus, addresses);
   const failed = (fate: string, remedy: string) => (cause: unknown) => {
     const why = cause instanceof Error ? cause.message : String(cause);
-    throw new CliError(3, `${fate} ${options.topic} at ${brokers.join(",")}: ${why}; ${remedy}`, { cause });
+    throw new CliError(3, `${fate} ${options.topic} at ${addresses.join(",")}: ${why}; ${remedy}`, { cause });
   };
   const headers = Object.entries(record.headers).map(([name, text]) => [name, Buffer.from(text)] as const);
   const again = `publish it again under the same id, ${record.headers.ce_id}: twice is one request`;
   try {
-    await sink.connect().catch(failed("the event was not published to", "start Kafka, or correct --brokers"));
+    await sink
+      .connect()
+      .catch(
+        failed(
+          "the event was not published to",
+          `start ${titles[options.bus]}, or correct ${options.bus === "kafka" ? "--brokers" : "--servers"}`,
+        ),
+      );
     await sink
       .send(options.topic, [{ ...record, headers }])
       .catch(failed("it is not known whether the event is on", again));
@@ -164,19 +177,46 @@ export function toBinaryRecord(
   return { key: String(attributes.id), headers, body: Buffer.from(JSON.stringify(data)) };
 }
 
-/** @returns the brokers, and the folder of the local stack when they are its brokers */
-async function busOf({ brokers, state }: PublishOptions): Promise<{ brokers: readonly string[]; stateDir?: string }> {
-  if (brokers === undefined) {
+type Bus = "kafka" | "nats";
+const titles = { kafka: "Kafka", nats: "NATS" } as const;
+
+async function openSink(bus: Bus, addresses: readonly string[]) {
+  const secrets = createSecretFiles((_, why) => print(why));
+  const environment = readEnvironment("publish", processEnvironment());
+  const clientId = "automation-cli";
+  if (bus === "nats") {
+    const { createNatsSink } = await import("../../drivers/nats/nats-sink.ts");
+    return createNatsSink({ servers: addresses, clientId, security: natsSecurityOf(environment, secrets) });
+  }
+  const { createKafkaSink } = await import("../../drivers/kafka/kafka-sink.ts");
+  return createKafkaSink({ brokers: addresses, clientId, security: kafkaSecurityOf(environment, secrets) });
+}
+
+/** @returns the addresses of the bus, and the folder of the local stack when they are its own */
+async function busOf({
+  bus,
+  brokers,
+  servers,
+  state,
+}: PublishOptions): Promise<{ addresses: readonly string[]; stateDir?: string }> {
+  const [option, given] = bus === "kafka" ? ["--brokers", brokers] : ["--servers", servers];
+  if (given === undefined) {
     const { findRunningStack } = await loadLocalPart(
       () => import("../../../local/up/running-stack.ts"),
-      "give --brokers HOST:PORT",
+      `give ${option} HOST:PORT`,
     );
     const found = findRunningStack(process.cwd(), state);
-    if (found !== undefined) return { brokers: found.kafka.brokers, stateDir: found.dir };
-    throw new CliError(3, "no local stack is running; start one with `automation up`, or give --brokers HOST:PORT");
+    if (found === undefined)
+      throw new CliError(3, `no local stack is running; start one with \`automation up\`, or give ${option} HOST:PORT`);
+    const addresses = bus === "kafka" ? found.kafka.brokers : found.nats?.servers;
+    if (addresses !== undefined) return { addresses, stateDir: found.dir };
+    throw new CliError(
+      3,
+      `the local stack has no NATS; start it with \`automation up --bus nats\`, or give ${option} HOST:PORT`,
+    );
   }
-  const list = brokers.split(",");
-  const bad = list.find((broker) => !/^[^:\s]+:\d{1,5}$/.test(broker));
-  if (bad === undefined) return { brokers: list };
-  throw new CliError(2, `--brokers ${JSON.stringify(bad)}: must be HOST:PORT, separated by commas; correct it`);
+  const list = given.split(",");
+  const bad = list.find((address) => !/^[^:\s]+:\d{1,5}$/.test(address));
+  if (bad === undefined) return { addresses: list };
+  throw new CliError(2, `${option} ${JSON.stringify(bad)}: must be HOST:PORT, separated by commas; correct it`);
 }

@@ -1,4 +1,5 @@
 import type { Command } from "commander";
+import { Option } from "commander";
 import type { UpOptions } from "../../../local/up/up.ts";
 import type { Detail } from "../cli-error.ts";
 import { loadLocalPart } from "../local-part.ts";
@@ -8,6 +9,11 @@ import { withCheck } from "../usage/explain-usage.ts";
 export function define(command: Command): void {
   command
     .option("--demo", "also run the example Scrum service, and let it request a run")
+    .addOption(
+      new Option("--bus <name>", "nats: also run NATS, take requests there too, and publish run events there")
+        .choices(["kafka", "nats"])
+        .default("kafka"),
+    )
     .option("--once", "stop when the demo run has ended, exit 0 when it COMPLETED; without --demo: stop when ready")
     .option("--fresh", "start with empty data; ports, and the keys of evidence and tokens, are kept")
     .option(

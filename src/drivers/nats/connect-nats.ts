@@ -1,11 +1,15 @@
 import type { NatsConnection } from "@nats-io/transport-node";
-import { connect } from "@nats-io/transport-node";
+import { connect, usernamePasswordAuthenticator } from "@nats-io/transport-node";
 
 export interface NatsServers {
   /** HOST:PORT of each. */
   readonly servers: readonly string[];
   /** Shown by the server's monitoring. */
   readonly clientId: string;
+  readonly security?: {
+    readonly tls?: { readonly ca?: string };
+    readonly user?: { readonly name: string; readonly password: () => string };
+  };
 }
 
 /** One request to the server, milliseconds. */
@@ -15,7 +19,10 @@ export const requestLimitMs = 5_000;
  * @param isLasting - whether the connection is made anew by itself after a failure; else it ends then
  * @throws errors of the client
  */
-export const connectNats = ({ servers, clientId }: NatsServers, isLasting: boolean): Promise<NatsConnection> =>
+export const connectNats = (
+  { servers, clientId, security = {} }: NatsServers,
+  isLasting: boolean,
+): Promise<NatsConnection> =>
   connect({
     servers: [...servers],
     name: clientId,
@@ -26,4 +33,6 @@ export const connectNats = ({ servers, clientId }: NatsServers, isLasting: boole
     maxReconnectAttempts: -1,
     reconnectTimeWait: 500,
     ignoreAuthErrorAbort: false,
+    ...(security.tls && { tls: { ...security.tls } }),
+    ...(security.user && { authenticator: usernamePasswordAuthenticator(security.user.name, security.user.password) }),
   });

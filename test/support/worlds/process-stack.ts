@@ -44,12 +44,12 @@ export async function startProcessStack(signal: AbortSignal): Promise<ProcessSta
   const dir = mkdtempSync(join(tmpdir(), "automation-processes-"));
   const folder = folderOf(dir);
   const { ports } = await reservePorts(folder.portsFile, signal);
-  const stack = { folder, ports, secrets: readSecrets(folder), demo: true };
+  const stack = { folder, ports, secrets: readSecrets(folder), demo: true, nats: false };
   const state = { ...describeStack(stack), dir };
   prepareFolder(folder);
   writeOperatorFile(folder, `http://${loopback}:${ports.scrum}`, undefined);
   writeWhole(folder.upFile, describeStack(stack));
-  const starts = Object.values(engineStarts(stack, await findEngines(findBy(signal, console.error))));
+  const starts = Object.values(engineStarts(stack, await findEngines(findBy(signal, console.error), { nats: false })));
   const engines: Engine[] = await Promise.all(starts.map((start) => start(signal)));
   const scrum = await scrumUnit(stack).start(signal);
   await writeWorkerToken(state, folder.workerToken, signal);
