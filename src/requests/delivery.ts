@@ -38,7 +38,7 @@ export interface SourceOptions {
 
 /**
  * Port: hands the deliveries of a topic over, each at least once, and never skips one. Drivers implement it;
- * `test/ports/bus.test.ts` is the suite over all of them. Membership of the group is kept while the source is paused.
+ * `test/ports/bus-suite.ts` is the suite over all of them. Membership of the group is kept while the source is paused.
  */
 export interface DeliverySource {
   /**

@@ -2,7 +2,7 @@
 {{- define "automation.faults" -}}
 {{- $v := .Values }}
 {{- $processes := include "automation.processes" . | fromYaml }}
-{{- $usesKafka := or $v.dispatcher.enabled $v.relay.enabled $v.migration.enabled }}
+{{- $usesBus := or $v.dispatcher.enabled $v.relay.enabled $v.migration.enabled }}
 {{- $usesTemporal := or $v.dispatcher.enabled $v.workerControl.enabled $v.workerWorkspace.enabled }}
 {{- $usesObjects := or $v.api.enabled $v.migration.enabled }}
 {{- $isWorker := or $v.workerControl.enabled $v.workerWorkspace.enabled }}
@@ -11,11 +11,23 @@
 {{- if and (or $v.api.enabled $v.dispatcher.enabled $v.relay.enabled $v.migration.enabled) (not $v.postgres.host) }}
 postgres.host is empty: set it to that of the PostgreSQL for the database {{ $v.postgres.database }}
 {{- end }}
-{{- if and $usesKafka (empty $v.kafka.brokers) }}
-kafka.brokers is empty: name the brokers, for example --set 'kafka.brokers={kafka:9092}'
+{{- if and $usesBus (empty $v.kafka.brokers) (empty $v.nats.servers) }}
+kafka.brokers and nats.servers are empty: name the brokers, for example --set 'kafka.brokers={kafka:9092}', or the servers of NATS
 {{- end }}
-{{- if and $usesKafka (not $v.kafka.cluster) }}
+{{- if and $usesBus $v.kafka.brokers (not $v.kafka.cluster) }}
 kafka.cluster is empty: give the cluster the name that `sources` of the operator file use
+{{- end }}
+{{- if and $usesBus $v.nats.servers (not $v.nats.cluster) }}
+nats.cluster is empty: give the servers the name that `sources` of the operator file use
+{{- end }}
+{{- if and $v.relay.enabled $v.kafka.brokers $v.nats.servers (not $v.eventBus) }}
+eventBus is empty, and there are kafka.brokers and nats.servers: set it to kafka or nats, the bus that gets run events
+{{- end }}
+{{- if or (and (eq $v.eventBus "kafka") (empty $v.kafka.brokers)) (and (eq $v.eventBus "nats") (empty $v.nats.servers)) }}
+eventBus is {{ $v.eventBus }}, and that bus has no addresses: name them, or choose the other bus
+{{- end }}
+{{- if and $v.dispatcher.enabled $v.dispatcher.keda.enabled (empty $v.kafka.brokers) }}
+dispatcher.keda.enabled is true, and kafka.brokers is empty: dispatchers are scaled by the lag on Kafka; disable it, and set dispatcher.replicas
 {{- end }}
 {{- if and $v.kafka.sasl.mechanism (not $v.kafka.sasl.username) }}
 kafka.sasl.username is empty, and kafka.sasl.mechanism is {{ $v.kafka.sasl.mechanism }}: name the user
@@ -95,7 +107,7 @@ migration.mode is hook, which runs before the Secrets of secrets.provider extern
 {{- if gt (int $least) (int $most) }}
 {{ $key }}: minReplicas {{ $least }} is above maxReplicas {{ $most }}: raise the latter
 {{- end }}
-{{- if and (eq $key "dispatcher") (gt (int $most) (int $v.kafka.requestPartitions)) }}
+{{- if and (eq $key "dispatcher") $v.kafka.brokers (empty $v.nats.servers) (gt (int $most) (int $v.kafka.requestPartitions)) }}
 dispatcher: {{ $most }} replicas are more than the {{ $v.kafka.requestPartitions }} partitions of kafka.requestPartitions, and some would idle: lower them, or add partitions
 {{- end }}
 {{- if and $own.podDisruptionBudget.enabled (hasKey $own.podDisruptionBudget "minAvailable") }}
@@ -136,7 +148,7 @@ image.{{ $image }} has the tag {{ $own.tag | default $.Chart.AppVersion }} and n
 {{- end }}
 {{- end }}
 {{- if not $v.allowPlaintext }}
-{{- $encrypted := dict "postgres" (or $v.api.enabled $v.dispatcher.enabled $v.relay.enabled $v.migration.enabled) "kafka" $usesKafka "temporal" $usesTemporal }}
+{{- $encrypted := dict "postgres" (or $v.api.enabled $v.dispatcher.enabled $v.relay.enabled $v.migration.enabled) "kafka" (and $usesBus (not (empty $v.kafka.brokers))) "nats" (and $usesBus (not (empty $v.nats.servers))) "temporal" $usesTemporal }}
 {{- range $engine, $isUsed := $encrypted }}
 {{- if and $isUsed (not (index $v $engine "tls" "enabled")) }}
 {{ $engine }}.tls.enabled is false, and production is true: enable it, or accept plain text for all by allowPlaintext

@@ -11,7 +11,9 @@
 {{- end }}
 {{- end }}
 
-{{- define "automation.environment.kafka" -}}
+{{/* Of each bus that has addresses. */}}
+{{- define "automation.environment.buses" -}}
+{{- if .Values.kafka.brokers }}
 - name: AUTOMATION_KAFKA_BROKERS
   value: {{ join "," .Values.kafka.brokers | quote }}
 - name: AUTOMATION_KAFKA_CLUSTER
@@ -31,6 +33,27 @@
   value: {{ .Values.kafka.sasl.username | quote }}
 - name: AUTOMATION_KAFKA_PASSWORD_FILE
   value: /etc/automation/kafka/password
+{{- end }}
+{{- end }}
+{{- if .Values.nats.servers }}
+- name: AUTOMATION_NATS_SERVERS
+  value: {{ join "," .Values.nats.servers | quote }}
+- name: AUTOMATION_NATS_CLUSTER
+  value: {{ .Values.nats.cluster | quote }}
+{{- if .Values.nats.tls.enabled }}
+- name: AUTOMATION_NATS_TLS
+  value: "on"
+{{- if .Values.nats.tls.caSecret }}
+- name: AUTOMATION_NATS_CA_FILE
+  value: /etc/automation/nats-ca/ca.crt
+{{- end }}
+{{- end }}
+{{- if .Values.nats.username }}
+- name: AUTOMATION_NATS_USERNAME
+  value: {{ .Values.nats.username | quote }}
+- name: AUTOMATION_NATS_PASSWORD_FILE
+  value: /etc/automation/nats/password
+{{- end }}
 {{- end }}
 {{- end }}
 

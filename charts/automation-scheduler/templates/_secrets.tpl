@@ -13,6 +13,7 @@
 {{- if $v.migration.enabled }}{{ $used = append $used "migration" }}{{ end }}
 {{- if or $v.api.enabled $v.migration.enabled }}{{ $used = append $used "objectStore" }}{{ end }}
 {{- if and $v.kafka.sasl.mechanism (or $v.dispatcher.enabled $v.relay.enabled $v.migration.enabled) }}{{ $used = append $used "kafka" }}{{ end }}
+{{- if and $v.nats.username (or $v.dispatcher.enabled $v.relay.enabled $v.migration.enabled) }}{{ $used = append $used "nats" }}{{ end }}
 {{- if $v.api.enabled }}{{ $used = append $used "signing" }}{{ end }}
 {{- if or $v.workerControl.enabled $v.workerWorkspace.enabled }}{{ $used = append $used "workerToken" }}{{ end }}
 {{- if and $v.api.enabled (or $v.secrets.methodologyTokens.existingSecret $v.secrets.methodologyTokens.remoteKey) }}{{ $used = append $used "methodologyTokens" }}{{ end }}
@@ -65,8 +66,8 @@
 {{- end }}
 
 {{/*
-What connections to engines are made safe with: authorities, certificates, and Kafka's password.
-Arguments: root, engines (of postgres, kafka, temporal), as (mounts or volumes).
+What connections to engines are made safe with: authorities, certificates, and the passwords of Kafka and NATS.
+Arguments: root, engines (of postgres, kafka, nats, temporal), as (mounts or volumes).
 */}}
 {{- define "automation.connectionFiles" -}}
 {{- $root := .root }}
@@ -98,11 +99,11 @@ Arguments: root, engines (of postgres, kafka, temporal), as (mounts or volumes).
     defaultMode: 0440
 {{- end }}
 {{- end }}
-{{- if and (eq $engine "kafka") $root.Values.kafka.sasl.mechanism }}
+{{- if or (and (eq $engine "kafka") $root.Values.kafka.sasl.mechanism) (and (eq $engine "nats") $root.Values.nats.username) }}
 {{- if eq $as "mounts" }}
-{{- include "automation.secretMount" (dict "root" $root "secret" "kafka") }}
+{{- include "automation.secretMount" (dict "root" $root "secret" $engine) }}
 {{- else }}
-{{- include "automation.secretVolume" (dict "root" $root "secret" "kafka" "files" (dict "password" "password")) }}
+{{- include "automation.secretVolume" (dict "root" $root "secret" $engine "files" (dict "password" "password")) }}
 {{- end }}
 {{- end }}
 {{- end }}

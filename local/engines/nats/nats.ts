@@ -1,4 +1,4 @@
-import { mkdirSync, readFileSync } from "node:fs";
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { buildWithGo } from "../build-with-go.ts";
@@ -32,13 +32,27 @@ export async function findNats(find: Find): Promise<string> {
   return join(dir, "nats-server");
 }
 
-/** Starts one server with JetStream. */
-export async function startNats(program: string, options: EngineOptions & { port: number }): Promise<Engine> {
+/**
+ * Starts one server with JetStream. A message may have 2 MiB, as on the topics of Kafka: what is quarantined is kept whole.
+ * @param options.settings - more lines of its configuration
+ */
+export async function startNats(
+  program: string,
+  options: EngineOptions & { readonly port: number; readonly settings?: readonly string[] },
+): Promise<Engine> {
   mkdirSync(options.dataDir, { recursive: true });
+  const configuration = join(options.dataDir, "nats.conf");
+  const settings = [
+    `listen: "${loopback}:${options.port}"`,
+    `max_payload: ${2 * 1024 * 1024}`,
+    `jetstream { store_dir: ${JSON.stringify(options.dataDir)} }`,
+    ...(options.settings ?? []),
+  ];
+  writeFileSync(configuration, `${settings.join("\n")}\n`, { mode: 0o600 });
   const running = await startEngine({
     ...options,
     name: "nats",
-    argv: [program, "-js", "-sd", options.dataDir, "-a", loopback, "-p", String(options.port)],
+    argv: [program, "-c", configuration],
     env: engineEnvironment(),
     ready: () => acceptsConnections(loopback, options.port),
   });

@@ -13,7 +13,7 @@ export interface BusRecord {
 /** Values are any bytes. */
 export type Header = readonly [name: string, value: Uint8Array];
 
-/** Port: takes records to a bus. Drivers implement it; `test/ports/bus.test.ts` is the suite over all of them. */
+/** Port: takes records to a bus. Drivers implement it; `test/ports/bus-suite.ts` is the suite over all of them. */
 export interface RecordSink {
   /** Resolves when the bus answers. */
   connect(): Promise<void>;
