@@ -42,15 +42,15 @@ describe("the operator's binding of a source", () => {
       `sources: [{ ${bus} cluster: eu, topic: asks, source: "urn:a", tenants: [acme], orgs: ["*"], types: [asked] }]`,
     ).sources;
 
-  it("names the bus beside cluster and topic", () => {
-    expect(bound("bus: kafka,")).toMatchObject([{ bus: "kafka", cluster: "eu", topic: "asks" }]);
+  it.each(["kafka", "nats"])("names the bus %s beside cluster and topic", (bus) => {
+    expect(bound(`bus: ${bus},`)).toMatchObject([{ bus, cluster: "eu", topic: "asks" }]);
   });
 
   it.each([
     ["bus: rabbit,", '"rabbit"'],
     ["", "(absent)"],
   ])("is refused with the buses there are when it has %j", (bus, value) => {
-    expect(() => bound(bus)).toThrow(`sources.0.bus ${value}: is not a bus that is supported: kafka; correct it`);
+    expect(() => bound(bus)).toThrow(`sources.0.bus ${value}: is not a bus that is supported: kafka, nats; correct it`);
   });
 });
 
