@@ -10,6 +10,7 @@ import { decodeCloudEvent } from "./cloudevent.ts";
 import type { OperatorRules } from "./decide-request.ts";
 import { decideRequest } from "./decide-request.ts";
 import type { Delivery } from "./delivery.ts";
+import { eventsOf } from "./event-batch.ts";
 import { quarantine, undecidable, unstorable } from "./quarantine-delivery.ts";
 import type { QuarantinedRow } from "./quarantine-store.ts";
 import { recordQuarantined } from "./quarantine-store.ts";
@@ -34,7 +35,7 @@ export interface AcceptDeps {
 }
 
 /**
- * Gives every delivery of a batch its disposition, in one transaction; the caller commits the offset only after this returns.
+ * Gives every event of every delivery its disposition, in one transaction; the caller commits the offset only after this returns.
  * A row that Postgres refuses is found by halving the batch, and is quarantined. Any other failure is thrown, and nothing was written.
  */
 export type AcceptRequests = (deliveries: readonly Delivery[]) => Promise<AcceptCounts>;
@@ -56,7 +57,7 @@ export function createAcceptRequests(deps: AcceptDeps): AcceptRequests {
       return add(first, await accept(deliveries.slice(middle)));
     }
   };
-  return accept;
+  return (deliveries) => accept(deliveries.flatMap(eventsOf));
 }
 
 type Sorted = { readonly event: CloudEvent; readonly delivery: Delivery } | { readonly quarantined: QuarantinedRow };

@@ -147,10 +147,11 @@ describe("a CloudEvent", () => {
   it.each([
     ["Application/CloudEvents+JSON; Charset=UTF-8", undefined],
     ["application/cloudevents+json; charset=utf-16", "charset UTF-8"],
-    ["application/cloudevents-batch+json", "batch mode"],
-    ["application/cloudevents+avro", "structured mode in an event format"],
-    ["application/cloudevents+protobuf", "structured mode in an event format"],
-    ["application/cloudevents", "structured mode in an event format"],
+    ["application/cloudevents-batch+json; charset=utf-16", "charset UTF-8"],
+    ["application/cloudevents-batch+avro", "an event format that is not supported"],
+    ["application/cloudevents+avro", "an event format that is not supported"],
+    ["application/cloudevents+protobuf", "an event format that is not supported"],
+    ["application/cloudevents", "an event format that is not supported"],
   ])("of content type %j is told its mode", (type, rule) => {
     const decoded = decodeCloudEvent({ ...structured(), headers: textHeaders({ "content-type": type }) });
     if (rule === undefined) expect(decoded).toHaveProperty("event");

@@ -15,6 +15,7 @@ import type { Data } from "./cloudevent-data.ts";
 import { dataLimitBytes, depthLimit, readBase64, readData, readJson, tooLarge } from "./cloudevent-data.ts";
 import { contentModeOf, dataTypeFault } from "./content-type.ts";
 import type { Delivery } from "./delivery.ts";
+import { splitBatch } from "./event-batch.ts";
 import type { TraceContext } from "./trace-context.ts";
 import { traceContextOf } from "./trace-context.ts";
 
@@ -55,7 +56,7 @@ const toldReasons = 20;
 const noAttributes: Attributes = new Map();
 
 /**
- * Reads a CloudEvent in binary mode (`ce_` headers) or structured JSON mode (Kafka protocol binding 1.0, JSON event format 1.0).
+ * Reads a CloudEvent in binary mode (`ce_` headers) or structured JSON mode (Kafka protocol binding 1.0, JSON event format 1.0). A batch goes through `eventsOf` before.
  * Never throws: what can't be read comes back with its cause, at most 20 reasons, and what it claims to be.
  */
 export function decodeCloudEvent({
@@ -79,7 +80,18 @@ export function decodeCloudEvent({
   if (twoTypes.length > 0) return undecodable(fromHeaders, "unsupported_content_type", twoTypes);
   const mode = contentModeOf(read.texts.get("content-type") ?? "");
   if (typeof mode !== "string") return undecodable(likelyAttributes(body, fromHeaders), mode.code, [mode]);
-  return mode === "binary" ? decodeBinary(read, body, fromHeaders) : decodeStructured(body);
+  if (mode === "binary") return decodeBinary(read, body, fromHeaders);
+  return mode === "structured" ? decodeStructured(body) : refuseBatch(body);
+}
+
+/** Batches are taken apart before, unless that can't be done. */
+function refuseBatch(body: Uint8Array | null): Undecodable {
+  const batch = splitBatch(body);
+  const told =
+    "cause" in batch
+      ? batch
+      : { cause: "not_an_event", reasons: [reason("not_an_event", "value", "", "is several events", "send one")] };
+  return undecodable(likelyAttributes(body, noAttributes), told.cause, told.reasons);
 }
 
 function decodeBinary(headers: HeaderTexts, body: Uint8Array | null, attributes: Attributes): Decoded {

@@ -2,29 +2,25 @@ import { MIMEType } from "node:util";
 import type { Reason } from "../definitions/rejection-reason.ts";
 import { reason } from "../definitions/rejection-reason.ts";
 
-const structured = "application/cloudevents+json";
+export const structured = "application/cloudevents+json";
+const batch = "application/cloudevents-batch+json";
 
 /**
  * The mode in which a record carries its event (Kafka protocol binding 1.0, section 3): structured when the header `content-type` says so, else binary.
+ * Batches (JSON format 1.0, section 4) are read as well, although that binding has none: producers that bridge from HTTP pass them on.
  * @returns the mode, or why it is not supported
  */
-export function contentModeOf(contentType: string): "binary" | "structured" | Reason {
+export function contentModeOf(contentType: string): "binary" | "structured" | "batch" | Reason {
   if (!/^\s*application\/cloudevents/i.test(contentType)) return "binary";
   const type = mediaType(contentType);
   if (type?.essence === structured) return charsetFault("content-type", contentType, type) ?? "structured";
-  return /^application\/cloudevents-batch/.test(type?.essence ?? "")
-    ? unsupported(
-        "content-type",
-        contentType,
-        "is batch mode, which the Kafka binding does not have: a record carries one event",
-        `send each event as a record of its own, as ${structured} or in binary mode`,
-      )
-    : unsupported(
-        "content-type",
-        contentType,
-        "is structured mode in an event format that is not supported",
-        `use ${structured}, or binary mode with data as application/json`,
-      );
+  if (type?.essence === batch) return charsetFault("content-type", contentType, type) ?? "batch";
+  return unsupported(
+    "content-type",
+    contentType,
+    "is an event format that is not supported",
+    `use ${structured} or ${batch}, or binary mode with data as application/json`,
+  );
 }
 
 /**

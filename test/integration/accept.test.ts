@@ -149,6 +149,32 @@ describe("a delivery from the bus", () => {
     expect(rows).toEqual(Array(2).fill({ org: "wholesale", disposition: "conflict", run_id: null }));
   });
 
+  it("that holds a batch is its events: each has a disposition, a bad one does not hold up the others, and none is made again", async () => {
+    const event = (id: string) => ({
+      ...{ specversion: "1.0", id, source: "urn:team", type: "asked", tenantid: "acme", orgid: "retail" },
+      data: aRequest(),
+    });
+    const bad = { ...event("batched-bad"), data: { ...aRequest(), profile: 7 } };
+    const batch = {
+      ...aDelivery("unused"),
+      headers: textHeaders({ "content-type": "application/cloudevents-batch+json" }),
+      body: Buffer.from(JSON.stringify([event("batched-1"), bad, 7, event("batched-2"), event("batched-1")])),
+    };
+    const counts = { accepted: 2, duplicate: 1, conflict: 0, filtered: 0, rejected: 0, quarantined: 2 };
+    expect(await acceptWith()([batch])).toEqual(counts);
+    const positions = [...(await runsOf("batched-1")), ...(await runsOf("batched-2"))].map(({ run_id: id }) => id);
+    expect(positions).toHaveLength(2);
+    expect((await requestOf("batched-2")).position).toBe(`${batch.position}#3`);
+    await acceptWith()([batch]);
+    const { rows } = await superuser.query(
+      `select (select count(*)::int from run_requests where position like $1) as requests,
+              (select count(*)::int from deliveries where position like $1) + (select count(*)::int from platform_deliveries where position like $1) as others,
+              (select count(*)::int from ${quarantineRecords} where origin like $1) as quarantined`,
+      [`${batch.position}#%`],
+    );
+    expect(rows).toEqual([{ requests: 3, others: 2, quarantined: 2 }]);
+  });
+
   it("of one identity twice in a batch makes one run", async () => {
     const counts = await acceptWith()([
       aDelivery("evt-3"),
