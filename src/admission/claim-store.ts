@@ -3,8 +3,9 @@ import type { RunToStart } from "./workflows.ts";
 
 export type RunKey = Pick<RunToStart, "tenant" | "runId">;
 
-/** Pause after a refused start. */
-const refusedPauseSeconds = 10;
+/** Pauses after refused starts, in seconds: each is as long as the run was refused so far, within these bounds. A finding that is not seen for 60 s is forgotten. */
+const shortestPause = 10;
+const longestPause = 40;
 
 /** Records that Temporal has the workflows of these runs, and deletes findings that it refused them. */
 export async function markStarted(transaction: Transaction, runs: readonly RunKey[]): Promise<void> {
@@ -31,12 +32,15 @@ export async function giveBack(transaction: Transaction, runs: readonly RunKey[]
   );
 }
 
-/** Gives back the claim of a run whose start was refused; it is claimed again after 10 s at the earliest. */
+/** Gives back the claim of a run whose start was refused; it is claimed again after 10, 10, 20, 40, 40 … s at the earliest. The finding is written before. */
 export async function postponeStart(transaction: Transaction, { tenant, runId }: RunKey): Promise<void> {
   await transaction.query(
-    `update run_queue set claimed_until = null, not_before = clock_timestamp() + make_interval(secs => $3)
+    `update run_queue as q set claimed_until = null, not_before = clock_timestamp() + make_interval(secs => least($4, greatest($3::float8, (
+       select extract(epoch from clock_timestamp() - c.found_at) from reconciliations as c
+       where c.tenant = q.tenant and c.run_id = q.run_id and c.finding = 'start_refused'
+     ))))
      where tenant = $1 and run_id = $2 and started_at is null`,
-    [tenant, runId, refusedPauseSeconds],
+    [tenant, runId, shortestPause, longestPause],
   );
 }
 

@@ -19,7 +19,7 @@ export interface ReleaseRunsDeps extends StartsDeps {
  *   claimed, then this process dies    the claim ends after 10 s, and the run is claimed again
  *   started, then the mark is lost     claimed again, and Temporal answers that the workflow exists; if that begins first, BeginRun admits the run
  *   Temporal away                      claims are given back; only this loop pauses
- *   one run refused                    its claim is given back, and it is tried again after 10 s; after too long the api is asked to end it
+ *   one run refused                    its claim is given back, and it is tried again after pauses that grow to 40 s; after too long the api is asked to end it
  */
 export function createReleaseRuns(deps: ReleaseRunsDeps): Loop {
   const starts = createStarts(deps, () => loop.wake());

@@ -65,7 +65,7 @@ export function createStarts(deps: StartsDeps, onRoom: () => void) {
 
   const noteRefusal = async (run: RunToStart, cause: unknown): Promise<void> => {
     const { tenant, runId } = run;
-    deps.log.error({ err: cause, tenant, runId }, "Temporal refuses to start this run; trying again in 10 s");
+    deps.log.error({ err: cause, tenant, runId }, "Temporal refuses to start this run; trying again after a pause");
     const note = noteOf(run, "start_refused", shownText(messageOf(cause), longestShownReason), deps.refusedSeconds);
     try {
       await deps.inTransaction((transaction) =>

@@ -220,6 +220,29 @@ it("tries a refused run again after its pause, and lets others have its place me
   expect(await one()).toMatchObject([{ runId: refused }]);
 });
 
+it("waits longer the longer a start is refused, up to 40 s", async () => {
+  const [runId = ""] = await insertQueuedRuns(superuser, 1);
+  const pauses = [];
+  for (const refusedFor of [0, 15, 30, 900]) {
+    await superuser.query("delete from reconciliations");
+    await superuser.query(
+      "insert into reconciliations (tenant, org, run_id, generation, finding, detail, found_at) values ('acme', 'retail', $1, 1, 'start_refused', '', now() - make_interval(secs => $2))",
+      [runId, refusedFor],
+    );
+    await superuser.query("update run_queue set not_before = default");
+    await claim(1);
+    const pause = await inTransaction(async (transaction) => {
+      await postponeStart(transaction, { tenant: "acme", runId });
+      const { rows } = await transaction.query<{ pause: number }>(
+        "select extract(epoch from not_before - now())::float8 as pause from run_queue",
+      );
+      return Math.floor((rows[0]?.pause ?? 0) / 5) * 5;
+    });
+    pauses.push(pause);
+  }
+  expect(pauses).toEqual([10, 15, 30, 40]);
+});
+
 it("forgets that a start was refused once the workflow is there", async () => {
   const [runId = ""] = await insertQueuedRuns(superuser, 1);
   let isRefused = true;
