@@ -1,4 +1,8 @@
+import type { JsonValue } from "@bufbuild/protobuf";
+import { fromJson, toBinary } from "@bufbuild/protobuf";
 import { describe, expect, it } from "vitest";
+import type { RunRequestedJson } from "../gen/automation/v1/run_requested_pb.ts";
+import { RunRequestedSchema } from "../gen/automation/v1/run_requested_pb.ts";
 import type { Header } from "../runs/outbox/bus-record.ts";
 import { textHeaders } from "../runs/outbox/bus-record.ts";
 import { decodeCloudEvent } from "./cloudevent.ts";
@@ -202,6 +206,70 @@ describe("a CloudEvent", () => {
       .replace("{", '{"id":"evt-2",');
     expect(decodeCloudEvent({ ...structured(), body: Buffer.from(twice) })).toMatchObject({
       reasons: [{ field: "id" }],
+    });
+  });
+
+  describe("with protobuf data", () => {
+    const request: RunRequestedJson = {
+      profile: { id: "team" },
+      context: { scrum: { product: "shop", goals: ["G-1"] } },
+      workKind: "story",
+      parameters: { n: 1.5, list: [null, true, { a: "ü" }] },
+      roleExpectations: [{ role: "developer", minPeople: 2 }],
+      deadline: "2026-01-02T03:04:05.600Z",
+    };
+    const bytes = toBinary(RunRequestedSchema, fromJson(RunRequestedSchema, request as JsonValue));
+    const protobuf = { "content-type": "application/protobuf" };
+    const binaryOf = (body: Uint8Array, type = "application/protobuf"): Delivery => {
+      const given = binary({}, body);
+      return { ...given, headers: withType(given, type) };
+    };
+    const unknownAt = (...before: number[]) => Uint8Array.of(...before, 0x7a, 1, 0x61);
+
+    it("is the same as with its proto JSON, in binary mode and as data_base64", () => {
+      const asJson = decodeCloudEvent(binary({}, JSON.stringify(request)));
+      expect(asJson).toHaveProperty("event.data", request);
+      expect(decodeCloudEvent(binaryOf(bytes))).toEqual(asJson);
+      expect(decodeCloudEvent(binaryOf(bytes, "Application/X-Protobuf; proto=automation.v1.RunRequested"))).toEqual(
+        asJson,
+      );
+      const base64 = { data: undefined, data_base64: Buffer.from(bytes).toString("base64") };
+      expect(decodeCloudEvent(structured({ ...base64, datacontenttype: protobuf["content-type"] }))).toEqual(asJson);
+    });
+
+    it("keeps fields that it does not know under their number, wherever they stand", () => {
+      const inScrum = unknownAt(0x1a, 5, 0x0a, 3);
+      const inRole = unknownAt(0x3a, 3);
+      const decoded = decodeCloudEvent(binaryOf(Buffer.concat([unknownAt(), unknownAt(), inScrum, inRole])));
+      expect(decoded).toMatchObject({
+        event: {
+          data: {
+            15: ["AWE=", "AWE="],
+            context: { scrum: { 15: ["AWE="] } },
+            roleExpectations: [{ 15: ["AWE="] }],
+          },
+        },
+      });
+    });
+
+    it.each<[string, string, Delivery]>([
+      ["not_protobuf", "cut off", binaryOf(bytes.subarray(0, -1))],
+      ["not_protobuf", "text that is not UTF-8", binaryOf(Uint8Array.of(0x2a, 1, 0xff))],
+      [
+        "not_protobuf",
+        "a time beyond the year 9999",
+        binaryOf(Uint8Array.of(0x4a, 7, 8, 255, 255, 255, 255, 255, 127)),
+      ],
+      ["not_protobuf", "100,000 levels", binaryOf(Buffer.alloc(100_000, 0x1b))],
+      ["invalid_data", "NUL in a text", binaryOf(Uint8Array.of(0x2a, 1, 0))],
+      ["too_large", "too much", binaryOf(new Uint8Array(dataLimitBytes + 1))],
+      ["unsupported_content_type", "another message", binaryOf(bytes, "application/protobuf; proto=a.B")],
+      ["invalid_data", "JSON beside", structured({ datacontenttype: "application/protobuf" })],
+    ])("is %s with %s", (cause, _case, delivery) => {
+      expect(decodeCloudEvent(delivery)).toMatchObject({
+        cause,
+        reasons: [{ code: cause, remedy: expect.any(String) }],
+      });
     });
   });
 

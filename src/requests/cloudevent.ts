@@ -13,7 +13,7 @@ import {
 } from "./cloudevent-attributes.ts";
 import type { Data } from "./cloudevent-data.ts";
 import { dataLimitBytes, depthLimit, readBase64, readData, readJson, tooLarge } from "./cloudevent-data.ts";
-import { contentModeOf, dataTypeFault } from "./content-type.ts";
+import { contentModeOf, dataFormatOf } from "./content-type.ts";
 import type { Delivery } from "./delivery.ts";
 import { splitBatch } from "./event-batch.ts";
 import type { TraceContext } from "./trace-context.ts";
@@ -100,15 +100,15 @@ function decodeBinary(headers: HeaderTexts, body: Uint8Array | null, attributes:
   if (body.length > dataLimitBytes) return undecodable(attributes, "too_large", [tooLarge(body.length)]);
   const contentType = headers.texts.get("content-type") ?? "";
   const typeField = contentType === "" ? "datacontenttype" : "content-type";
-  const typeFault = dataTypeFault(typeField, contentType || textOf(attributes, "datacontenttype"));
-  if (typeFault !== undefined) return undecodable(attributes, typeFault.code, [typeFault]);
+  const format = dataFormatOf(typeField, contentType || textOf(attributes, "datacontenttype"));
+  if (typeof format !== "string") return undecodable(attributes, format.code, [format]);
   const reasons = [
     ...(attributes.size === 0 ? [notBinary(contentType)] : []),
     ...headerFaults(headers, (name) => name.startsWith("ce_")),
     ...attributeFaults(attributes),
   ];
   if (reasons.length > 0) return undecodable(likelyAttributes(body, attributes), "invalid_attribute", reasons);
-  return assemble(attributes, readData(body));
+  return assemble(attributes, readData(body, format));
 }
 
 function decodeStructured(body: Uint8Array | null): Decoded {
@@ -127,18 +127,23 @@ function decodeStructured(body: Uint8Array | null): Decoded {
   if (faults.length > 0) return undecodable(attributes, "invalid_data", faults);
   const reasons = attributeFaults(attributes);
   if (reasons.length > 0) return undecodable(attributes, "invalid_attribute", reasons);
-  const typeFault = dataTypeFault("datacontenttype", textOf(attributes, "datacontenttype"));
-  if (typeFault !== undefined) return undecodable(attributes, typeFault.code, [typeFault]);
+  const format = dataFormatOf("datacontenttype", textOf(attributes, "datacontenttype"));
+  if (typeof format !== "string") return undecodable(attributes, format.code, [format]);
   if (data !== undefined && base64 !== null) {
     const rule = "must not stand beside data";
     const fault = reason("invalid_data", "data_base64", base64, rule, "send the data once, in one of the two");
     return undecodable(attributes, "invalid_data", [fault]);
   }
-  if (base64 !== null) return assemble(attributes, readBase64(base64));
+  if (base64 !== null) return assemble(attributes, readBase64(base64, format));
   if (body.length > dataLimitBytes + envelopeBytes)
     return undecodable(attributes, "too_large", [tooLarge(body.length)]);
   if (data === undefined)
     return undecodable(attributes, "empty", [reason("empty", "data", "", "is required", "send the request as data")]);
+  if (format === "protobuf") {
+    const rule = "can't hold protobuf, which is binary";
+    const fault = reason("invalid_data", "data", data, rule, "send the message as data_base64");
+    return undecodable(attributes, "invalid_data", [fault]);
+  }
   return assemble(attributes, { value: data });
 }
 

@@ -1,6 +1,7 @@
 import { MIMEType } from "node:util";
 import type { Reason } from "../definitions/rejection-reason.ts";
 import { reason } from "../definitions/rejection-reason.ts";
+import { RunRequestedSchema } from "../gen/automation/v1/run_requested_pb.ts";
 
 export const structured = "application/cloudevents+json";
 const batch = "application/cloudevents-batch+json";
@@ -25,21 +26,33 @@ export function contentModeOf(contentType: string): "binary" | "structured" | "b
 
 /**
  * JSON data is `<type>/json` or `<type>/<subtype>+json` (CloudEvents JSON format 1.0, section 3.1.1), in UTF-8.
+ * Protobuf data is `application/protobuf`; a parameter that names a message names `automation.v1.RunRequested`.
  * @param field - that holds the type
  * @param type - empty means JSON
- * @returns why the data can't be read, or undefined
+ * @returns the format, or why the data can't be read
  */
-export function dataTypeFault(field: string, type: string): Reason | undefined {
-  if (type.trim() === "") return undefined;
+export function dataFormatOf(field: string, type: string): "json" | "protobuf" | Reason {
+  if (type.trim() === "") return "json";
   const read = mediaType(type);
+  if (read !== undefined && protobufTypes.includes(read.essence)) return messageFault(field, type, read) ?? "protobuf";
   if (read === undefined || !/(^|\+)json$/.test(read.subtype))
     return unsupported(
       field,
       type,
-      "must be a media type of JSON",
+      "must be a media type of JSON, or application/protobuf",
       `use application/json, or ${structured} when the value is a whole event`,
     );
-  return charsetFault(field, type, read);
+  return charsetFault(field, type, read) ?? "json";
+}
+
+/** The second is the older name of the same. */
+const protobufTypes: readonly string[] = ["application/protobuf", "application/x-protobuf"];
+
+function messageFault(field: string, value: string, { params }: MIMEType): Reason | undefined {
+  const named = ["proto", "messagetype"].flatMap((name) => params.get(name) ?? []);
+  if (named.every((name) => name === RunRequestedSchema.typeName)) return undefined;
+  const rule = `must name the message ${RunRequestedSchema.typeName}, or none`;
+  return unsupported(field, value, rule, "send that message as application/protobuf");
 }
 
 function charsetFault(field: string, value: string, type: MIMEType): Reason | undefined {

@@ -1,4 +1,5 @@
-import { create, fromJson } from "@bufbuild/protobuf";
+import type { JsonValue } from "@bufbuild/protobuf";
+import { create, fromJson, toBinary, toJson } from "@bufbuild/protobuf";
 import type { Pool } from "pg";
 import pg from "pg";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -48,6 +49,16 @@ const requestOf = async (eventId: string) =>
   (await superuser.query("select * from run_requests where event_id = $1", [eventId])).rows[0];
 
 describe("a delivery from the bus", () => {
+  it("of protobuf data is the same event as one of its proto JSON, and keeps that", async () => {
+    const request = create(RunRequestedSchema, fromJson(RunRequestedSchema, aRequest() as JsonValue));
+    const protobuf = { "content-type": "application/protobuf" };
+    const accept = acceptWith();
+    const counts = await accept([aDelivery("evt-proto", toBinary(RunRequestedSchema, request), protobuf)]);
+    expect(counts).toMatchObject({ accepted: 1 });
+    expect(await requestOf("evt-proto")).toMatchObject({ payload: toJson(RunRequestedSchema, request) });
+    expect(await accept([aDelivery("evt-proto", toJson(RunRequestedSchema, request))])).toMatchObject({ duplicate: 1 });
+  });
+
   it("becomes a run that is QUEUED, with its place in the queue, references, first event and outbox pointer", async () => {
     await acceptWith()([aDelivery("evt-1", aRequest(), { ce_traceparent: trace, ce_correlationid: "c-1" })]);
     const [run] = await runsOf("evt-1");
