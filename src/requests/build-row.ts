@@ -20,13 +20,21 @@ export function buildRow(
     readonly delivery?: Delivery;
     /** What the spans of the run have as parent, when it is traced. */
     readonly trace?: TraceContext;
+    readonly rerunOf?: string;
   },
 ): RequestRow {
   const identity = { tenant: event.tenant, source: event.source, eventId: event.id };
   const requestId = requestIdOf(identity, 0);
   const run =
     decision.disposition === "accepted"
-      ? newRun(runOf({ ...event, ...at.trace }, decision.run, { requestId, runId: runIdOf(identity, 0) }), at.now)
+      ? newRun(
+          runOf({ ...event, ...at.trace }, decision.run, {
+            requestId,
+            runId: runIdOf(identity, 0),
+            rerunOf: at.rerunOf ?? null,
+          }),
+          at.now,
+        )
       : undefined;
   const reasons = decision.disposition === "accepted" ? [] : decision.reasons;
   return {
@@ -60,7 +68,11 @@ export function buildRow(
   };
 }
 
-function runOf(event: CloudEvent, decided: DecidedRun, ids: Pick<AcceptedRun, "runId" | "requestId">): AcceptedRun {
+function runOf(
+  event: CloudEvent,
+  decided: DecidedRun,
+  ids: Pick<AcceptedRun, "runId" | "requestId" | "rerunOf">,
+): AcceptedRun {
   return {
     tenant: event.tenant,
     org: event.org,

@@ -31,6 +31,14 @@ export interface OperatorRules {
   readonly runs: TimeLimits;
 }
 
+/** Versions that a decision keeps to, in place of rules, channels and the newest ones. */
+export interface FixedVersions {
+  readonly ruleId: string | undefined;
+  readonly definition: { readonly id: string; readonly version: string };
+  /** Version of each step's persona, by the id of the step. */
+  readonly personas: ReadonlyMap<string, string>;
+}
+
 /** The decision about a request that was not seen before. */
 export type Decision = Fate & {
   /** Paths of the data that were dropped, because only a newer version of its schema has them. */
@@ -64,7 +72,7 @@ const ordinaryPriority = 3;
 export function decideRequest(
   event: Pick<CloudEvent, "data" | "dataSchema" | "tenant" | "org">,
   declarations: Declarations,
-  rules: { readonly operator: OperatorRules; readonly now: Date },
+  rules: { readonly operator: OperatorRules; readonly now: Date; readonly fixed?: FixedVersions },
 ): Decision {
   const read = readRunRequested(event);
   if ("reasons" in read) return { disposition: "quarantined", droppedFields: [], ...read };
@@ -75,7 +83,7 @@ function decideRead(
   message: RunRequested,
   scope: Scope,
   declarations: Declarations,
-  { operator, now }: { readonly operator: OperatorRules; readonly now: Date },
+  { operator, now, fixed }: Parameters<typeof decideRequest>[2],
 ): Fate {
   const checked = validator.validate(RunRequestedSchema, message);
   if (checked.kind === "error") throw checked.error;
@@ -84,10 +92,12 @@ function decideRead(
   const profile = declarations.profile(message.profile?.id ?? "", message.profile?.version);
   const unknownProfile =
     profile === undefined && message.profile !== undefined ? [profileUnknown(message.profile)] : [];
-  const choice = chooseDefinition(declarations.rules(message.profile?.id ?? ""), requested, {
-    org: scope.org,
-    profile: profile?.profile,
-  });
+  const choice =
+    fixed ??
+    chooseDefinition(declarations.rules(message.profile?.id ?? ""), requested, {
+      org: scope.org,
+      profile: profile?.profile,
+    });
   const early = [...violations, ...unknownProfile];
   if (choice === undefined)
     return early.length > 0
@@ -124,7 +134,12 @@ function decideRead(
   const work =
     version === undefined
       ? { obstacles: [] }
-      : pinWork(version.plan, requested, { scope, declarations, rules: operator.workspaces });
+      : pinWork(version.plan, requested, {
+          scope,
+          declarations,
+          rules: operator.workspaces,
+          personas: fixed?.personas ?? new Map(),
+        });
   const reasons = [...early, ...unknownDefinition, ...obstacles, ...work.obstacles];
   if (reasons.length > 0 || profile === undefined || version === undefined || derived === undefined)
     return { disposition: "rejected", reasons };

@@ -29,16 +29,23 @@ export interface PinnedWork {
 /**
  * Pins what the steps of a plan use: the repository, personas by digest, the effective policy of all layers, and the isolation class.
  * A plan without steps needs none of them.
+ * @param by.personas - versions that count before those of the plan, by the id of the step
  */
 export function pinWork(
   plan: AutomationPlanJson,
   requested: RunRequestedJson,
-  { scope, declarations, rules }: { scope: Scope; declarations: Declarations; rules: WorkspaceRules },
+  by: {
+    readonly scope: Scope;
+    readonly declarations: Declarations;
+    readonly rules: WorkspaceRules;
+    readonly personas: ReadonlyMap<string, string>;
+  },
 ): PinnedWork {
+  const { scope, declarations, rules } = by;
   const { steps = [] } = plan;
   if (steps.length === 0) return { obstacles: [] };
   const repository = pinRepository(plan, requested, declarations, scope.org);
-  const personas = steps.map((step, index) => pinPersona(step, index, declarations));
+  const personas = steps.map((step, index) => pinPersona(step, index, declarations, by.personas));
   const stored = personas.flatMap(({ persona }) => persona ?? []);
   const layers: PolicyLayer[] = [
     ...operatorLayers(rules, scope.tenant),
@@ -137,9 +144,15 @@ interface FoundPersona {
   readonly pinned?: PinnedPersonaJson;
 }
 
-function pinPersona(step: StepJson, index: number, declarations: Declarations): FoundPersona {
+function pinPersona(
+  step: StepJson,
+  index: number,
+  declarations: Declarations,
+  fixed: ReadonlyMap<string, string>,
+): FoundPersona {
   if (step.agent === undefined) return {};
-  const ref = step.agent.persona ?? {};
+  const named = step.agent.persona ?? {};
+  const ref = { ...named, version: fixed.get(step.id ?? "") ?? named.version };
   const persona = declarations.persona(ref.id ?? "", ref.version);
   if (persona === undefined) return { obstacle: personaUnknown(ref, index) };
   const { id, version, digest } = persona;

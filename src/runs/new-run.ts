@@ -22,6 +22,7 @@ export interface AcceptedRun
       | "profileVersion"
       | "profileDigest"
       | "ruleId"
+      | "rerunOf"
       | "method"
       | "workKind"
       | "cadenceId"

@@ -17,6 +17,8 @@ import {
   ListWorkflowRulesResponseSchema,
   ListWorkflowRunsResponseSchema,
 } from "../../gen/workflows_runtime/v1/workflow_service_pb.ts";
+import type { AnsweredCall } from "../../requests/accept-call.ts";
+import type { RerunRun } from "../../requests/rerun-run.ts";
 import type { StartRun } from "../../requests/start-run.ts";
 import type { TraceContext } from "../../requests/trace-context.ts";
 import type { CancelRun } from "../../runs/cancel-run.ts";
@@ -35,6 +37,7 @@ export interface WorkflowServiceDeps {
   readonly putRepository: PutRepository;
   readonly readDeclared: Pick<ReadDeclared, "version" | "definitions" | "rules" | "repositories">;
   readonly startRun: StartRun;
+  readonly rerunRun: RerunRun;
   readonly describeRun: DescribeRun;
   readonly describeSeal: ReturnType<typeof createDescribeSeal>;
   readonly listRuns: ListRuns;
@@ -70,9 +73,10 @@ export function createWorkflowService(deps: WorkflowServiceDeps): ServiceImpl<ty
       answerOf(ListRepositoriesResponseSchema, await deps.readDeclared.repositories(principalOf(context), page)),
 
     startWorkflowRun: async (request, context) => {
-      const { runId, disposition } = await deps.startRun(request, principalOf(context), traceOf(context));
-      return { runId, disposition: disposition === "accepted" ? Disposition.ACCEPTED : Disposition.DUPLICATE };
+      return toldOf(await deps.startRun(request, principalOf(context), traceOf(context)));
     },
+    rerunWorkflowRun: async (request, context) =>
+      toldOf(await deps.rerunRun(request, principalOf(context), traceOf(context))),
     describeWorkflowRun: async ({ runId }, context) => {
       // the run is read first: a newer seal only adds a verdict, an older one could lack the verdict of an ended run
       const run = await deps.describeRun(principalOf(context), runId);
@@ -100,6 +104,11 @@ export function createWorkflowService(deps: WorkflowServiceDeps): ServiceImpl<ty
     reportWorkflowStatus: (request, context) => deps.reportStatus(executionScopeOf(request, context), request),
   };
 }
+
+const toldOf = ({ runId, disposition }: AnsweredCall) => ({
+  runId,
+  disposition: disposition === "accepted" ? Disposition.ACCEPTED : Disposition.DUPLICATE,
+});
 
 /** Trace context that a proxy or client may send. */
 function traceOf({ requestHeader }: HandlerContext): TraceContext {

@@ -20,9 +20,10 @@ import type { KindAndId } from "../usage/options.ts";
 import { limitOption, refOption, wholeNumber } from "../usage/options.ts";
 import { defineExport } from "./run-export.ts";
 import { defineReproduce } from "./run-reproduce.ts";
+import { defineRerun } from "./run-rerun.ts";
 import { defineStart } from "./run-start.ts";
 
-/** `automation run`: start, list, describe, watch, cancel, export and reproduce runs. */
+/** `automation run`: start, list, describe, watch, cancel, rerun, export and reproduce runs. */
 export function define(run: Command): void {
   defineStart(run);
   defineList(run);
@@ -69,6 +70,7 @@ export function define(run: Command): void {
         else print(`run ${runId} was asked to end CANCELLED`);
       }),
     );
+  defineRerun(run, runArgument());
   defineExport(run);
   defineReproduce(run);
 }

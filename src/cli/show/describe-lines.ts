@@ -48,6 +48,7 @@ function runFacts(run: RunJson, goal: string | undefined): [string, string | und
     ["definition", versioned(run.definitionId, run.definitionVersion)],
     ["profile", versioned(run.profileId, run.profileVersion)],
     ["rule", run.ruleId],
+    ["rerun of", run.rerunOf],
     ["work kind", run.workKind],
     ["repository", repositoryText(run)],
     ["personas", run.pins?.personas?.map(({ stepId, id, version }) => `${stepId}: ${id}@${version}`).join(", ")],

@@ -132,6 +132,7 @@ export async function main(source: NodeJS.ProcessEnv, signal: AbortSignal): Prom
           putRepository: definitions.putRepository,
           readDeclared: definitions.readDeclared,
           startRun: requests.startRun,
+          rerunRun: requests.rerunRun,
           describeRun: runs.describeRun,
           describeSeal: seal.describeSeal,
           listRuns: runs.listRuns,

@@ -1,9 +1,11 @@
 import { randomUUID } from "node:crypto";
 import type { Operator } from "../../config/operator.ts";
 import { createDecideByDeclarations } from "../../definitions/declarations.ts";
+import type { AcceptCall } from "../../requests/accept-call.ts";
+import { createAcceptCall } from "../../requests/accept-call.ts";
 import { createListPlatformDeliveries } from "../../requests/list-platform-deliveries.ts";
 import { createListRequests } from "../../requests/list-requests.ts";
-import type { StartRun } from "../../requests/start-run.ts";
+import { createRerunRun } from "../../requests/rerun-run.ts";
 import { createStartRun } from "../../requests/start-run.ts";
 import type { InScope } from "../../tenancy/transaction.ts";
 
@@ -18,16 +20,17 @@ export function wireRequests(deps: {
   readonly onDecided: () => void;
 }) {
   const { inScope, operator, now, onDecided } = deps;
-  const accept = createStartRun({
+  const accept = createAcceptCall({
     inScope,
     decideByDeclarations: createDecideByDeclarations(),
     operator: { knownRoles: operator.roles, workspaces: operator.workspaces, runs: operator.runs },
     newId: randomUUID,
     now,
   });
-  const startRun: StartRun = (request, who, trace) => accept(request, who, trace).finally(onDecided);
+  const acceptCall: AcceptCall = (asked, who) => accept(asked, who).finally(onDecided);
   return {
-    startRun,
+    startRun: createStartRun(acceptCall),
+    rerunRun: createRerunRun({ inScope, acceptCall }),
     listRequests: createListRequests({ inScope }),
     listPlatformDeliveries: createListPlatformDeliveries({ inScope }),
   };

@@ -92,6 +92,10 @@ export const scopedCalls: Readonly<Record<string, ScopedCall>> = {
     belongsTo: "org",
     ask: (ids) => ({ requestId: ids.requestId, request: requestOf(ids) }),
   },
+  "workflows_runtime.v1.WorkflowService/RerunWorkflowRun": {
+    belongsTo: "org",
+    ask: ({ completed, requestId }) => ({ runId: completed, requestId: `again-${requestId}` }),
+  },
   "workflows_runtime.v1.WorkflowService/DescribeWorkflowRun": {
     belongsTo: "org",
     ask: ({ completed }) => ({ runId: completed }),

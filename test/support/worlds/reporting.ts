@@ -17,6 +17,7 @@ import {
   ReportWorkflowStatusRequestSchema,
   StartWorkflowRunRequestSchema,
 } from "../../../src/gen/workflows_runtime/v1/workflow_service_pb.ts";
+import { createAcceptCall } from "../../../src/requests/accept-call.ts";
 import { createStartRun } from "../../../src/requests/start-run.ts";
 import { createCancelRun } from "../../../src/runs/cancel-run.ts";
 import { createDescribeRun } from "../../../src/runs/describe-run.ts";
@@ -88,13 +89,15 @@ export async function startReporting() {
     beginRun,
     /** A run for which an execution speaks. @returns its id */
     begunRun: async (definition = "work", more: object = {}): Promise<string> => {
-      const start = createStartRun({
-        inScope,
-        decideByDeclarations: createDecideByDeclarations(),
-        newId: () => crypto.randomUUID(),
-        now,
-        operator: { knownRoles: [], workspaces, runs },
-      });
+      const start = createStartRun(
+        createAcceptCall({
+          inScope,
+          decideByDeclarations: createDecideByDeclarations(),
+          newId: () => crypto.randomUUID(),
+          now,
+          operator: { knownRoles: [], workspaces, runs },
+        }),
+      );
       const about = { definition: { id: definition }, workKind: "other", ...more };
       const request = fromJson(RunRequestedSchema, aRequest(about));
       const asked = create(StartWorkflowRunRequestSchema, { requestId: crypto.randomUUID(), request });

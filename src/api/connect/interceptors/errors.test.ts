@@ -2,7 +2,7 @@ import { Code, ConnectError } from "@connectrpc/connect";
 import { describe, expect, it } from "vitest";
 import { ReasonSchema } from "../../../gen/automation/v1/run_event_pb.ts";
 import { WorkflowService } from "../../../gen/workflows_runtime/v1/workflow_service_pb.ts";
-import { RejectedRequestError } from "../../../requests/start-run.ts";
+import { RejectedRequestError } from "../../../requests/accept-call.ts";
 import { UnknownRunError } from "../../../runs/in-run.ts";
 import { SupersededExecutionError } from "../../../runs/speaker.ts";
 import { createToConnectError } from "./errors.ts";
