@@ -40,7 +40,12 @@ const packages: Record<string, readonly string[]> = {
   postgres: ["pg", "pg-connection-string", "node-pg-migrate"],
   s3: ["@aws-sdk/client-s3", "@aws-sdk/s3-request-presigner"],
   temporal: ["@temporalio/client", "@temporalio/common"],
-  api: ["@bufbuild/protovalidate", "@connectrpc/connect", "@connectrpc/connect-node"],
+  api: [
+    "@bufbuild/protovalidate",
+    "@connectrpc/connect",
+    "@connectrpc/connect/protocol-connect",
+    "@connectrpc/connect-node",
+  ],
   client: ["@connectrpc/connect", "@connectrpc/connect-node"],
   cli: [
     "@bufbuild/protovalidate",

@@ -16,6 +16,7 @@ it("keeps a connection on which a call was answered early, while its sender stan
   server = await serveApi({
     address: "127.0.0.1:0",
     applyCors: () => false,
+    answerEvents: () => false,
     check: async () => ({}),
     handler: (_, response) => response.end("answered"),
   });
@@ -52,6 +53,7 @@ it("answers calls that come on open connections while it ends, and says that the
   server = await serveApi({
     address: "127.0.0.1:0",
     applyCors: () => false,
+    answerEvents: () => false,
     check: async () => ({}),
     handler: (_, response) => {
       if (begun.length > 0) response.end("answered");
@@ -79,6 +81,7 @@ it("answers a call that was sent before its HTTP/2 client heard of the end", asy
   server = await serveApi({
     address: "127.0.0.1:0",
     applyCors: () => false,
+    answerEvents: () => false,
     check: async () => ({}),
     handler: (_, response) => response.end("answered"),
   });
@@ -97,6 +100,7 @@ it("has calls ended that last too long, and lets their answers out", async () =>
   server = await serveApi({
     address: "127.0.0.1:0",
     applyCors: () => false,
+    answerEvents: () => false,
     check: async () => ({}),
     handler: (_, response) => {
       end = () => response.end("come again");

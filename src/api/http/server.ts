@@ -63,6 +63,8 @@ function lingerOver(request: IncomingMessage, response: Response): void {
 export async function serveApi(options: {
   readonly address: string;
   readonly handler: Handler;
+  /** Asked before the handler; true when it answers. */
+  readonly answerEvents: (request: Request, response: Response) => boolean;
   readonly applyCors: ReturnType<typeof createCors>;
   readonly check: ReadinessCheck;
 }): Promise<ApiServer> {
@@ -82,7 +84,7 @@ export async function serveApi(options: {
     request.headers.host ??= options.address; // HTTP/1.0 has none
     if (request instanceof IncomingMessage) lingerOver(request, response);
     try {
-      options.handler(request, response);
+      if (!options.answerEvents(request, response)) options.handler(request, response);
     } catch {
       const message = `the request's host "${shownText(request.headers.host, 200)}" and path make no URL; correct them`;
       answerError(response, 400, "invalid_argument", message);

@@ -12,6 +12,7 @@ import { createHandler, services } from "../../api/connect/routes.ts";
 import { createRunWorkerService } from "../../api/connect/run-worker-service.ts";
 import { createWorkflowService } from "../../api/connect/workflow-service.ts";
 import { createCors } from "../../api/http/cors.ts";
+import { createEventsDoor } from "../../api/http/events-door.ts";
 import { serveApi } from "../../api/http/server.ts";
 import { readEnvironment } from "../../config/environment.ts";
 import { readOperator, useOperator } from "../../config/operator.ts";
@@ -123,8 +124,14 @@ export async function main(source: NodeJS.ProcessEnv, signal: AbortSignal): Prom
   try {
     await Promise.all([useKeys(), proveExaminer(AbortSignal.timeout(proofLimitMs))]);
     const names = services.map(({ typeName }) => typeName);
+    const authenticate = connections.authenticate;
+    const recordAudit = createRecordAudit({ inScope });
+    const onInternal = (error: unknown, facts: object) => log.error({ err: error, ...facts }, "a call failed");
+    const { acceptEvents } = requests;
+    const answerEvents = createEventsDoor({ authenticate, recordAudit, acceptEvents, onInternal, newId: randomUUID });
     const server = await serveApi({
       address: environment.AUTOMATION_API_ADDRESS,
+      answerEvents,
       handler: createHandler({
         workflows: createWorkflowService({
           publishVersion: definitions.publishVersion,
@@ -167,9 +174,9 @@ export async function main(source: NodeJS.ProcessEnv, signal: AbortSignal): Prom
         }),
         health: createHealthService({ names, check, ending: signal }),
         reflection: operator.api.reflection,
-        authenticate: connections.authenticate,
-        recordAudit: createRecordAudit({ inScope }),
-        onInternal: (error, facts) => log.error({ err: error, ...facts }, "a call failed"),
+        authenticate,
+        recordAudit,
+        onInternal,
         newId: randomUUID,
         overdue: overdue.signal,
       }),

@@ -1,8 +1,11 @@
 import { randomUUID } from "node:crypto";
 import type { Operator } from "../../config/operator.ts";
 import { createDecideByDeclarations } from "../../definitions/declarations.ts";
+import { isDataError } from "../../drivers/postgres/in-scope.ts";
 import type { AcceptCall } from "../../requests/accept-call.ts";
 import { createAcceptCall } from "../../requests/accept-call.ts";
+import type { AcceptEvents } from "../../requests/accept-events.ts";
+import { createAcceptEvents } from "../../requests/accept-events.ts";
 import { createListPlatformDeliveries } from "../../requests/list-platform-deliveries.ts";
 import { createListRequests } from "../../requests/list-requests.ts";
 import { createRerunRun } from "../../requests/rerun-run.ts";
@@ -20,15 +23,19 @@ export function wireRequests(deps: {
   readonly onDecided: () => void;
 }) {
   const { inScope, operator, now, onDecided } = deps;
-  const accept = createAcceptCall({
+  const deciding = {
     inScope,
     decideByDeclarations: createDecideByDeclarations(),
     operator: { knownRoles: operator.roles, workspaces: operator.workspaces, runs: operator.runs },
     newId: randomUUID,
     now,
-  });
+  };
+  const accept = createAcceptCall(deciding);
+  const acceptPosted = createAcceptEvents({ ...deciding, isDataError });
   const acceptCall: AcceptCall = (asked, who) => accept(asked, who).finally(onDecided);
+  const acceptEvents: AcceptEvents = (posted, who) => acceptPosted(posted, who).finally(onDecided);
   return {
+    acceptEvents,
     startRun: createStartRun(acceptCall),
     rerunRun: createRerunRun({ inScope, acceptCall }),
     listRequests: createListRequests({ inScope }),
