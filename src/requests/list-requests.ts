@@ -26,7 +26,7 @@ export function createListRequests(deps: { readonly inScope: InScope }): ListReq
     const page = rows.slice(0, size);
     const last = page.at(-1);
     return {
-      deliveries: page.map(toJson),
+      deliveries: page.map(deliveryToJson),
       nextPageToken:
         rows.length > size && last !== undefined ? encodePageToken({ at: last.receivedAt, id: last.cursorId }) : "",
     };
@@ -40,9 +40,12 @@ const names: ReadonlyMap<number, string> = new Map(
     .map(([name, value]) => [value, name.toLowerCase()]),
 );
 
-function toJson({ cursorId: _, receivedAt, requestId, runId, disposition, ...row }: DeliveryRow): RequestDeliveryJson {
+/** A delivery in the form of the api. */
+export function deliveryToJson(row: Omit<DeliveryRow, "cursorId">): RequestDeliveryJson {
+  const { receivedAt, requestId, runId, disposition, source, eventId, eventType, reasons, droppedFields, position } =
+    row;
   return {
-    ...row,
+    ...{ source, eventId, eventType, reasons, droppedFields, position },
     requestId: requestId ?? "",
     disposition: `DISPOSITION_${disposition.toUpperCase()}` as DispositionJson,
     runId: runId ?? "",

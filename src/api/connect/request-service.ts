@@ -1,7 +1,9 @@
 import type { ServiceImpl } from "@connectrpc/connect";
+import type { ExplainRequest } from "../../admission/explain-request.ts";
 import type { createListQueue } from "../../admission/list-queue.ts";
 import type { RequestService } from "../../gen/workflows_runtime/v1/request_service_pb.ts";
 import {
+  ExplainRunRequestResponseSchema,
   ListPlatformDeliveriesResponseSchema,
   ListQueueResponseSchema,
   ListRunRequestsResponseSchema,
@@ -14,12 +16,15 @@ import { principalOf } from "./interceptors/request-context.ts";
 /** The ledger of requests, and the runs that wait. */
 export function createRequestService(deps: {
   readonly listRequests: ListRequests;
+  readonly explainRequest: ExplainRequest;
   readonly listPlatformDeliveries: ListPlatformDeliveries;
   readonly listQueue: ReturnType<typeof createListQueue>;
 }): ServiceImpl<typeof RequestService> {
   return {
     listRunRequests: async (request, context) =>
       answerOf(ListRunRequestsResponseSchema, await deps.listRequests(request, principalOf(context))),
+    explainRunRequest: async (request, context) =>
+      answerOf(ExplainRunRequestResponseSchema, await deps.explainRequest(request, principalOf(context))),
     listPlatformDeliveries: async (request) =>
       answerOf(ListPlatformDeliveriesResponseSchema, await deps.listPlatformDeliveries(request)),
     listQueue: async (_, context) => answerOf(ListQueueResponseSchema, await deps.listQueue(principalOf(context))),

@@ -1,5 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { once } from "node:events";
+import { createExplainRequest } from "../../admission/explain-request.ts";
 import { createListQueue } from "../../admission/list-queue.ts";
 import { createAgentsService } from "../../api/connect/agents-service.ts";
 import { createArtifactService } from "../../api/connect/artifact-service.ts";
@@ -20,6 +21,7 @@ import { programVersion } from "../../config/program-version.ts";
 import { createSecretFiles } from "../../config/secret-files.ts";
 import { assertWorkspaceRules } from "../../definitions/policy/workspace-rules.ts";
 import { openFileSigner } from "../../drivers/signing/file-signer.ts";
+import { workflowIdOf } from "../../drivers/temporal/contract.ts";
 import { createListElements } from "../../graph/list-elements.ts";
 import { createUseKeys } from "../../proof/attestations/signing-keys.ts";
 import { secretUnusable } from "../../telemetry/events.ts";
@@ -150,6 +152,7 @@ export async function main(source: NodeJS.ProcessEnv, signal: AbortSignal): Prom
         }),
         requests: createRequestService({
           listRequests: requests.listRequests,
+          explainRequest: createExplainRequest({ inScope, workflowIdOf }),
           listPlatformDeliveries: requests.listPlatformDeliveries,
           listQueue: createListQueue({ inScope }),
         }),

@@ -121,6 +121,10 @@ export const scopedCalls: Readonly<Record<string, ScopedCall>> = {
       events: [{ n: 1n, payload: { case: "message", value: { text: "hello", stepId: "mend" } } }],
     }),
   },
+  "workflows_runtime.v1.RequestService/ExplainRunRequest": {
+    belongsTo: "org",
+    ask: ({ requestId }) => ({ eventId: requestId }),
+  },
   "workflows_runtime.v1.RequestService/ListRunRequests": {
     belongsTo: "org",
     isList: true,

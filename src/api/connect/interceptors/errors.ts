@@ -30,6 +30,8 @@ const codes: Readonly<Record<string, Code>> = {
   unknown_receiver: Code.FailedPrecondition,
   receiver_method: Code.FailedPrecondition,
   unknown_run: Code.NotFound,
+  unknown_request: Code.NotFound,
+  ambiguous_event: Code.InvalidArgument,
   unknown_definition: Code.NotFound,
   unknown_profile: Code.NotFound,
   unknown_persona: Code.NotFound,

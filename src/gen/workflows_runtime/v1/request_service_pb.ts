@@ -2,21 +2,25 @@
 // @generated from file workflows_runtime/v1/request_service.proto (package workflows_runtime.v1, syntax proto3)
 /* eslint-disable */
 
-import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
-import { fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
+import type { GenEnum, GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
+import { enumDesc, fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
 import { file_automation_v1_method_options } from "../../automation/v1/method_options_pb.ts";
 import { file_buf_validate_validate } from "@bufbuild/protovalidate/gen/buf/validate/validate_pb.js";
+import type { Timestamp, TimestampJson } from "@bufbuild/protobuf/wkt";
+import { file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
 import type { Disposition, DispositionJson, PlatformDelivery, PlatformDeliveryJson, RequestDelivery, RequestDeliveryJson } from "./delivery_pb.ts";
 import { file_workflows_runtime_v1_delivery } from "./delivery_pb.ts";
 import type { HeldUpRun, HeldUpRunJson, QueuedRuns, QueuedRunsJson } from "./queue_pb.ts";
 import { file_workflows_runtime_v1_queue } from "./queue_pb.ts";
-import type { Message } from "@bufbuild/protobuf";
+import type { Run, RunJson } from "./run_pb.ts";
+import { file_workflows_runtime_v1_run } from "./run_pb.ts";
+import type { Message, UnknownEnum } from "@bufbuild/protobuf";
 
 /**
  * Describes the file workflows_runtime/v1/request_service.proto.
  */
 export const file_workflows_runtime_v1_request_service: GenFile = /*@__PURE__*/
-  fileDesc("Cip3b3JrZmxvd3NfcnVudGltZS92MS9yZXF1ZXN0X3NlcnZpY2UucHJvdG8SFHdvcmtmbG93c19ydW50aW1lLnYxIp8BChZMaXN0UnVuUmVxdWVzdHNSZXF1ZXN0EkAKC2Rpc3Bvc2l0aW9uGAEgASgOMiEud29ya2Zsb3dzX3J1bnRpbWUudjEuRGlzcG9zaXRpb25CCLpIBYIBAhABEhAKCGV2ZW50X2lkGAIgASgJEh0KCXBhZ2Vfc2l6ZRgDIAEoBUIKukgHGgUYyAEoABISCgpwYWdlX3Rva2VuGAQgASgJIm0KF0xpc3RSdW5SZXF1ZXN0c1Jlc3BvbnNlEjkKCmRlbGl2ZXJpZXMYASADKAsyJS53b3JrZmxvd3NfcnVudGltZS52MS5SZXF1ZXN0RGVsaXZlcnkSFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIm4KHUxpc3RQbGF0Zm9ybURlbGl2ZXJpZXNSZXF1ZXN0EhoKCGV2ZW50X2lkGAEgASgJQgi6SAVyAxjIARIdCglwYWdlX3NpemUYAiABKAVCCrpIBxoFGMgBKAASEgoKcGFnZV90b2tlbhgDIAEoCSJ1Ch5MaXN0UGxhdGZvcm1EZWxpdmVyaWVzUmVzcG9uc2USOgoKZGVsaXZlcmllcxgBIAMoCzImLndvcmtmbG93c19ydW50aW1lLnYxLlBsYXRmb3JtRGVsaXZlcnkSFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIhIKEExpc3RRdWV1ZVJlcXVlc3QidQoRTGlzdFF1ZXVlUmVzcG9uc2USLgoEcnVucxgBIAMoCzIgLndvcmtmbG93c19ydW50aW1lLnYxLlF1ZXVlZFJ1bnMSMAoHaGVsZF91cBgCIAMoCzIfLndvcmtmbG93c19ydW50aW1lLnYxLkhlbGRVcFJ1bjL/AgoOUmVxdWVzdFNlcnZpY2USdwoPTGlzdFJ1blJlcXVlc3RzEiwud29ya2Zsb3dzX3J1bnRpbWUudjEuTGlzdFJ1blJlcXVlc3RzUmVxdWVzdBotLndvcmtmbG93c19ydW50aW1lLnYxLkxpc3RSdW5SZXF1ZXN0c1Jlc3BvbnNlIgeQAgGItRgBEowBChZMaXN0UGxhdGZvcm1EZWxpdmVyaWVzEjMud29ya2Zsb3dzX3J1bnRpbWUudjEuTGlzdFBsYXRmb3JtRGVsaXZlcmllc1JlcXVlc3QaNC53b3JrZmxvd3NfcnVudGltZS52MS5MaXN0UGxhdGZvcm1EZWxpdmVyaWVzUmVzcG9uc2UiB5ACAYi1GAUSZQoJTGlzdFF1ZXVlEiYud29ya2Zsb3dzX3J1bnRpbWUudjEuTGlzdFF1ZXVlUmVxdWVzdBonLndvcmtmbG93c19ydW50aW1lLnYxLkxpc3RRdWV1ZVJlc3BvbnNlIgeQAgGItRgBYgZwcm90bzM", [file_automation_v1_method_options, file_buf_validate_validate, file_workflows_runtime_v1_delivery, file_workflows_runtime_v1_queue]);
+  fileDesc("Cip3b3JrZmxvd3NfcnVudGltZS92MS9yZXF1ZXN0X3NlcnZpY2UucHJvdG8SFHdvcmtmbG93c19ydW50aW1lLnYxIp8BChZMaXN0UnVuUmVxdWVzdHNSZXF1ZXN0EkAKC2Rpc3Bvc2l0aW9uGAEgASgOMiEud29ya2Zsb3dzX3J1bnRpbWUudjEuRGlzcG9zaXRpb25CCLpIBYIBAhABEhAKCGV2ZW50X2lkGAIgASgJEh0KCXBhZ2Vfc2l6ZRgDIAEoBUIKukgHGgUYyAEoABISCgpwYWdlX3Rva2VuGAQgASgJIm0KF0xpc3RSdW5SZXF1ZXN0c1Jlc3BvbnNlEjkKCmRlbGl2ZXJpZXMYASADKAsyJS53b3JrZmxvd3NfcnVudGltZS52MS5SZXF1ZXN0RGVsaXZlcnkSFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIm0KGEV4cGxhaW5SdW5SZXF1ZXN0UmVxdWVzdBIbCgpyZXF1ZXN0X2lkGAEgASgJQge6SARyAhhkEhoKCGV2ZW50X2lkGAIgASgJQgi6SAVyAxjIARIYCgZzb3VyY2UYAyABKAlCCLpIBXIDGPQDIowDChlFeHBsYWluUnVuUmVxdWVzdFJlc3BvbnNlEjcKCGRlbGl2ZXJ5GAEgASgLMiUud29ya2Zsb3dzX3J1bnRpbWUudjEuUmVxdWVzdERlbGl2ZXJ5Ei4KCmV2ZW50X3RpbWUYAiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhYKDmNvcnJlbGF0aW9uX2lkGAMgASgJEhQKDGNhdXNhdGlvbl9pZBgEIAEoCRI0CgVsYXRlchgFIAMoCzIlLndvcmtmbG93c19ydW50aW1lLnYxLlJlcXVlc3REZWxpdmVyeRImCgNydW4YBiABKAsyGS53b3JrZmxvd3NfcnVudGltZS52MS5SdW4SOQoJY2hvc2VuX2J5GAcgASgOMiYud29ya2Zsb3dzX3J1bnRpbWUudjEuRGVmaW5pdGlvbkNob2ljZRINCgVjYXVzZRgIIAEoCRIwCgdoZWxkX3VwGAkgASgLMh8ud29ya2Zsb3dzX3J1bnRpbWUudjEuSGVsZFVwUnVuIm4KHUxpc3RQbGF0Zm9ybURlbGl2ZXJpZXNSZXF1ZXN0EhoKCGV2ZW50X2lkGAEgASgJQgi6SAVyAxjIARIdCglwYWdlX3NpemUYAiABKAVCCrpIBxoFGMgBKAASEgoKcGFnZV90b2tlbhgDIAEoCSJ1Ch5MaXN0UGxhdGZvcm1EZWxpdmVyaWVzUmVzcG9uc2USOgoKZGVsaXZlcmllcxgBIAMoCzImLndvcmtmbG93c19ydW50aW1lLnYxLlBsYXRmb3JtRGVsaXZlcnkSFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIhIKEExpc3RRdWV1ZVJlcXVlc3QidQoRTGlzdFF1ZXVlUmVzcG9uc2USLgoEcnVucxgBIAMoCzIgLndvcmtmbG93c19ydW50aW1lLnYxLlF1ZXVlZFJ1bnMSMAoHaGVsZF91cBgCIAMoCzIfLndvcmtmbG93c19ydW50aW1lLnYxLkhlbGRVcFJ1biqNAQoQRGVmaW5pdGlvbkNob2ljZRIhCh1ERUZJTklUSU9OX0NIT0lDRV9VTlNQRUNJRklFRBAAEhoKFkRFRklOSVRJT05fQ0hPSUNFX1JVTEUQARIbChdERUZJTklUSU9OX0NIT0lDRV9FVkVOVBACEh0KGURFRklOSVRJT05fQ0hPSUNFX1BST0ZJTEUQAzL+AwoOUmVxdWVzdFNlcnZpY2USdwoPTGlzdFJ1blJlcXVlc3RzEiwud29ya2Zsb3dzX3J1bnRpbWUudjEuTGlzdFJ1blJlcXVlc3RzUmVxdWVzdBotLndvcmtmbG93c19ydW50aW1lLnYxLkxpc3RSdW5SZXF1ZXN0c1Jlc3BvbnNlIgeQAgGItRgBEn0KEUV4cGxhaW5SdW5SZXF1ZXN0Ei4ud29ya2Zsb3dzX3J1bnRpbWUudjEuRXhwbGFpblJ1blJlcXVlc3RSZXF1ZXN0Gi8ud29ya2Zsb3dzX3J1bnRpbWUudjEuRXhwbGFpblJ1blJlcXVlc3RSZXNwb25zZSIHkAIBiLUYARKMAQoWTGlzdFBsYXRmb3JtRGVsaXZlcmllcxIzLndvcmtmbG93c19ydW50aW1lLnYxLkxpc3RQbGF0Zm9ybURlbGl2ZXJpZXNSZXF1ZXN0GjQud29ya2Zsb3dzX3J1bnRpbWUudjEuTGlzdFBsYXRmb3JtRGVsaXZlcmllc1Jlc3BvbnNlIgeQAgGItRgFEmUKCUxpc3RRdWV1ZRImLndvcmtmbG93c19ydW50aW1lLnYxLkxpc3RRdWV1ZVJlcXVlc3QaJy53b3JrZmxvd3NfcnVudGltZS52MS5MaXN0UXVldWVSZXNwb25zZSIHkAIBiLUYAWIGcHJvdG8z", [file_automation_v1_method_options, file_buf_validate_validate, file_google_protobuf_timestamp, file_workflows_runtime_v1_delivery, file_workflows_runtime_v1_queue, file_workflows_runtime_v1_run]);
 
 /**
  * @generated from message workflows_runtime.v1.ListRunRequestsRequest
@@ -121,6 +125,200 @@ export const ListRunRequestsResponseSchema: GenMessage<ListRunRequestsResponse, 
   messageDesc(file_workflows_runtime_v1_request_service, 1);
 
 /**
+ * @generated from message workflows_runtime.v1.ExplainRunRequestRequest
+ */
+export type ExplainRunRequestRequest = Message<"workflows_runtime.v1.ExplainRunRequestRequest"> & {
+  /**
+   * Id of the request, or
+   *
+   * @generated from field: string request_id = 1;
+   */
+  requestId: string;
+
+  /**
+   * id of the event,
+   *
+   * @generated from field: string event_id = 2;
+   */
+  eventId: string;
+
+  /**
+   * with its source, which is needed when several used the id.
+   *
+   * @generated from field: string source = 3;
+   */
+  source: string;
+};
+
+/**
+ * @generated from message workflows_runtime.v1.ExplainRunRequestRequest
+ */
+export type ExplainRunRequestRequestJson = {
+  /**
+   * Id of the request, or
+   *
+   * @generated from field: string request_id = 1;
+   */
+  requestId?: string;
+
+  /**
+   * id of the event,
+   *
+   * @generated from field: string event_id = 2;
+   */
+  eventId?: string;
+
+  /**
+   * with its source, which is needed when several used the id.
+   *
+   * @generated from field: string source = 3;
+   */
+  source?: string;
+};
+
+/**
+ * Describes the message workflows_runtime.v1.ExplainRunRequestRequest.
+ * Use `create(ExplainRunRequestRequestSchema)` to create a new message.
+ */
+export const ExplainRunRequestRequestSchema: GenMessage<ExplainRunRequestRequest, {jsonType: ExplainRunRequestRequestJson}> = /*@__PURE__*/
+  messageDesc(file_workflows_runtime_v1_request_service, 2);
+
+/**
+ * @generated from message workflows_runtime.v1.ExplainRunRequestResponse
+ */
+export type ExplainRunRequestResponse = Message<"workflows_runtime.v1.ExplainRunRequestResponse"> & {
+  /**
+   * The first delivery of its identity, which was decided; or the newest quarantined one that made no request.
+   *
+   * @generated from field: workflows_runtime.v1.RequestDelivery delivery = 1;
+   */
+  delivery?: RequestDelivery | undefined;
+
+  /**
+   * The event's own time; absent when it says none.
+   *
+   * @generated from field: google.protobuf.Timestamp event_time = 2;
+   */
+  eventTime?: Timestamp | undefined;
+
+  /**
+   * @generated from field: string correlation_id = 3;
+   */
+  correlationId: string;
+
+  /**
+   * @generated from field: string causation_id = 4;
+   */
+  causationId: string;
+
+  /**
+   * Later deliveries of the same identity, newest first, at most 100.
+   *
+   * @generated from field: repeated workflows_runtime.v1.RequestDelivery later = 5;
+   */
+  later: RequestDelivery[];
+
+  /**
+   * The run that it became; absent when it became none.
+   *
+   * @generated from field: workflows_runtime.v1.Run run = 6;
+   */
+  run?: Run | undefined;
+
+  /**
+   * Who named the definition of the run.
+   *
+   * @generated from field: workflows_runtime.v1.DefinitionChoice chosen_by = 7;
+   */
+  chosenBy: DefinitionChoice;
+
+  /**
+   * Why the run ended as it did: a stable code, as in AbortSeal; empty for COMPLETED and before the end.
+   *
+   * @generated from field: string cause = 8;
+   */
+  cause: string;
+
+  /**
+   * Why the run makes no progress; absent when it does.
+   *
+   * @generated from field: workflows_runtime.v1.HeldUpRun held_up = 9;
+   */
+  heldUp?: HeldUpRun | undefined;
+};
+
+/**
+ * @generated from message workflows_runtime.v1.ExplainRunRequestResponse
+ */
+export type ExplainRunRequestResponseJson = {
+  /**
+   * The first delivery of its identity, which was decided; or the newest quarantined one that made no request.
+   *
+   * @generated from field: workflows_runtime.v1.RequestDelivery delivery = 1;
+   */
+  delivery?: RequestDeliveryJson;
+
+  /**
+   * The event's own time; absent when it says none.
+   *
+   * @generated from field: google.protobuf.Timestamp event_time = 2;
+   */
+  eventTime?: TimestampJson;
+
+  /**
+   * @generated from field: string correlation_id = 3;
+   */
+  correlationId?: string;
+
+  /**
+   * @generated from field: string causation_id = 4;
+   */
+  causationId?: string;
+
+  /**
+   * Later deliveries of the same identity, newest first, at most 100.
+   *
+   * @generated from field: repeated workflows_runtime.v1.RequestDelivery later = 5;
+   */
+  later?: RequestDeliveryJson[];
+
+  /**
+   * The run that it became; absent when it became none.
+   *
+   * @generated from field: workflows_runtime.v1.Run run = 6;
+   */
+  run?: RunJson;
+
+  /**
+   * Who named the definition of the run.
+   *
+   * @generated from field: workflows_runtime.v1.DefinitionChoice chosen_by = 7;
+   */
+  chosenBy?: DefinitionChoiceJson;
+
+  /**
+   * Why the run ended as it did: a stable code, as in AbortSeal; empty for COMPLETED and before the end.
+   *
+   * @generated from field: string cause = 8;
+   */
+  cause?: string;
+
+  /**
+   * Why the run makes no progress; absent when it does.
+   *
+   * @generated from field: workflows_runtime.v1.HeldUpRun held_up = 9;
+   */
+  heldUp?: HeldUpRunJson;
+};
+
+/**
+ * Describes the message workflows_runtime.v1.ExplainRunRequestResponse.
+ * Use `create(ExplainRunRequestResponseSchema)` to create a new message.
+ */
+export const ExplainRunRequestResponseSchema: GenMessage<ExplainRunRequestResponse, {jsonType: ExplainRunRequestResponseJson}> = /*@__PURE__*/
+  messageDesc(file_workflows_runtime_v1_request_service, 3);
+
+/**
  * @generated from message workflows_runtime.v1.ListPlatformDeliveriesRequest
  */
 export type ListPlatformDeliveriesRequest = Message<"workflows_runtime.v1.ListPlatformDeliveriesRequest"> & {
@@ -173,7 +371,7 @@ export type ListPlatformDeliveriesRequestJson = {
  * Use `create(ListPlatformDeliveriesRequestSchema)` to create a new message.
  */
 export const ListPlatformDeliveriesRequestSchema: GenMessage<ListPlatformDeliveriesRequest, {jsonType: ListPlatformDeliveriesRequestJson}> = /*@__PURE__*/
-  messageDesc(file_workflows_runtime_v1_request_service, 2);
+  messageDesc(file_workflows_runtime_v1_request_service, 4);
 
 /**
  * @generated from message workflows_runtime.v1.ListPlatformDeliveriesResponse
@@ -210,7 +408,7 @@ export type ListPlatformDeliveriesResponseJson = {
  * Use `create(ListPlatformDeliveriesResponseSchema)` to create a new message.
  */
 export const ListPlatformDeliveriesResponseSchema: GenMessage<ListPlatformDeliveriesResponse, {jsonType: ListPlatformDeliveriesResponseJson}> = /*@__PURE__*/
-  messageDesc(file_workflows_runtime_v1_request_service, 3);
+  messageDesc(file_workflows_runtime_v1_request_service, 5);
 
 /**
  * @generated from message workflows_runtime.v1.ListQueueRequest
@@ -229,7 +427,7 @@ export type ListQueueRequestJson = {
  * Use `create(ListQueueRequestSchema)` to create a new message.
  */
 export const ListQueueRequestSchema: GenMessage<ListQueueRequest, {jsonType: ListQueueRequestJson}> = /*@__PURE__*/
-  messageDesc(file_workflows_runtime_v1_request_service, 4);
+  messageDesc(file_workflows_runtime_v1_request_service, 6);
 
 /**
  * @generated from message workflows_runtime.v1.ListQueueResponse
@@ -270,7 +468,58 @@ export type ListQueueResponseJson = {
  * Use `create(ListQueueResponseSchema)` to create a new message.
  */
 export const ListQueueResponseSchema: GenMessage<ListQueueResponse, {jsonType: ListQueueResponseJson}> = /*@__PURE__*/
-  messageDesc(file_workflows_runtime_v1_request_service, 5);
+  messageDesc(file_workflows_runtime_v1_request_service, 7);
+
+/**
+ * Who named a run's definition.
+ *
+ * @generated from enum workflows_runtime.v1.DefinitionChoice
+ */
+export const DefinitionChoice = {
+  /**
+   * @generated from enum value: DEFINITION_CHOICE_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED: 0,
+
+  /**
+   * `rule_id` of the run says which.
+   *
+   * @generated from enum value: DEFINITION_CHOICE_RULE = 1;
+   */
+  RULE: 1,
+
+  /**
+   * @generated from enum value: DEFINITION_CHOICE_EVENT = 2;
+   */
+  EVENT: 2,
+
+  /**
+   * The profile's binding for the work kind.
+   *
+   * @generated from enum value: DEFINITION_CHOICE_PROFILE = 3;
+   */
+  PROFILE: 3,
+} as const;
+
+/**
+ * Who named a run's definition.
+ *
+ * @generated from enum workflows_runtime.v1.DefinitionChoice
+ */
+export type DefinitionChoice = (typeof DefinitionChoice)[keyof typeof DefinitionChoice] | UnknownEnum;
+
+/**
+ * Who named a run's definition.
+ *
+ * @generated from enum workflows_runtime.v1.DefinitionChoice
+ */
+export type DefinitionChoiceJson = "DEFINITION_CHOICE_UNSPECIFIED" | "DEFINITION_CHOICE_RULE" | "DEFINITION_CHOICE_EVENT" | "DEFINITION_CHOICE_PROFILE";
+
+/**
+ * Describes the enum workflows_runtime.v1.DefinitionChoice.
+ */
+export const DefinitionChoiceSchema: GenEnum<DefinitionChoice, DefinitionChoiceJson> = /*@__PURE__*/
+  enumDesc(file_workflows_runtime_v1_request_service, 0);
 
 /**
  * The ledger of requests, and the runs that wait. Every call except ListPlatformDeliveries names its tenant in `x-tenant-id` and its org in `x-scope-orgid`.
@@ -287,6 +536,17 @@ export const RequestService: GenService<{
     methodKind: "unary";
     input: typeof ListRunRequestsRequestSchema;
     output: typeof ListRunRequestsResponseSchema;
+  },
+  /**
+   * Why an event or a call did, or did not, become a run, and what became of the run: everything that is known of one request.
+   * `invalid_argument` when several sources used the event id and none is named; its message names them.
+   *
+   * @generated from rpc workflows_runtime.v1.RequestService.ExplainRunRequest
+   */
+  explainRunRequest: {
+    methodKind: "unary";
+    input: typeof ExplainRunRequestRequestSchema;
+    output: typeof ExplainRunRequestResponseSchema;
   },
   /**
    * Quarantined deliveries that belong to no tenant, newest first: their source is not bound on the bus where they arrived, or is bound to several tenants and the delivery names none of them.

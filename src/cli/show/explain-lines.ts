@@ -1,0 +1,76 @@
+import type { RequestDeliveryJson } from "../../gen/workflows_runtime/v1/delivery_pb.ts";
+import type { ExplainRunRequestResponseJson } from "../../gen/workflows_runtime/v1/request_service_pb.ts";
+import type { RunJson } from "../../gen/workflows_runtime/v1/run_pb.ts";
+import { limitText, reasonText, waitingText } from "./event-lines.ts";
+import { factLines, shortName, shortTime } from "./output.ts";
+
+type Fact = [string, string | undefined];
+
+/** @returns why an event did, or did not, become a run, and what became of the run, for people */
+export function explainLines(explained: ExplainRunRequestResponseJson): string[] {
+  const { delivery = {}, later = [], run } = explained;
+  const facts: Fact[] = [
+    [
+      "event",
+      `${delivery.eventId || "(none)"} of ${delivery.source || "(no source)"}, type ${delivery.eventType || "(none)"}`,
+    ],
+    ["said to be of", shortTime(explained.eventTime)],
+    ["came", `${shortTime(delivery.receivedAt)}, at ${delivery.position}`],
+    ["request", delivery.requestId || "none: it could not be read as far as its data"],
+    ["decided", decisionText(explained)],
+    ...(delivery.reasons ?? []).map((reason): Fact => ["because", reasonText(reason)]),
+    ["left out", delivery.droppedFields?.join(" ")],
+    ["correlation", explained.correlationId],
+    ["caused by", explained.causationId],
+    ...(run === undefined ? [] : runFacts(run, explained)),
+    ...laterFacts(later),
+  ];
+  return factLines(facts);
+}
+
+function decisionText({ delivery = {}, run, chosenBy }: ExplainRunRequestResponseJson): string {
+  const disposition = shortName(delivery.disposition, "DISPOSITION_").toLowerCase();
+  if (run === undefined) return `${disposition}: no run was made`;
+  const by = {
+    DEFINITION_CHOICE_UNSPECIFIED: "somebody",
+    DEFINITION_CHOICE_RULE: `rule ${run.ruleId}`,
+    DEFINITION_CHOICE_EVENT: "the event",
+    DEFINITION_CHOICE_PROFILE: `the profile's binding for ${run.workKind || "its work kind"}`,
+  }[chosenBy ?? "DEFINITION_CHOICE_UNSPECIFIED"];
+  return `${disposition}: ${run.definitionId}@${run.definitionVersion}, named by ${by}; judged by ${run.profileId}@${run.profileVersion}`;
+}
+
+function runFacts(run: RunJson, { cause, heldUp }: ExplainRunRequestResponseJson): Fact[] {
+  const status = shortName(run.status, "RUN_STATUS_");
+  return [
+    ["run", run.id],
+    ["rerun of", run.rerunOf],
+    ["queued", shortTime(run.createdAt)],
+    ["admitted", after(run.admittedAt, run.createdAt)],
+    ["begun", after(run.begunAt, run.admittedAt)],
+    ["work begun", after(run.workBegunAt, run.begunAt)],
+    [
+      run.endedAt === undefined ? "is now" : "ended",
+      run.endedAt === undefined ? status : `${status}, ${after(run.endedAt, run.createdAt)}`,
+    ],
+    ["cause", cause],
+    ["reason", run.reason],
+    ["waits for", run.waiting && waitingText(run.waiting)],
+    ["no progress", heldUp && `${heldUp.finding} since ${shortTime(heldUp.since)}: ${heldUp.detail}`],
+    ["limit", run.limit && limitText(run.limit)],
+  ];
+}
+
+/** @returns the moment, and how long after another one */
+function after(moment: string | undefined, before: string | undefined): string | undefined {
+  if (moment === undefined || before === undefined) return shortTime(moment);
+  const seconds = (Date.parse(moment) - Date.parse(before)) / 1_000;
+  return `${shortTime(moment)}, after ${seconds.toFixed(1)} s`;
+}
+
+function laterFacts(later: readonly RequestDeliveryJson[]): Fact[] {
+  return later.map((each) => [
+    "again",
+    `${shortName(each.disposition, "DISPOSITION_").toLowerCase()}, ${shortTime(each.receivedAt)}, at ${each.position}`,
+  ]);
+}
