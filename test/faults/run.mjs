@@ -11,7 +11,7 @@ try {
   const child = spawn(node, [...vitest, ...process.argv.slice(2)], {
     cwd: root,
     stdio: "inherit",
-    env: { ...process.env, PATH: `${dirname(node)}:${process.env.PATH}` },
+    env: { FUZZ_RUNS: "10000", ...process.env, PATH: `${dirname(node)}:${process.env.PATH}` },
   });
   child.once("exit", (code) => process.exit(code ?? 1));
 } catch (error) {

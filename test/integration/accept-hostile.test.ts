@@ -1,8 +1,10 @@
+import { readFileSync } from "node:fs";
 import type { Pool } from "pg";
 import pg from "pg";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { createInScope } from "../../src/drivers/postgres/in-scope.ts";
 import type { Delivery } from "../../src/requests/delivery.ts";
+import { textHeaders } from "../../src/runs/outbox/bus-record.ts";
 import { aRequest, declare } from "../support/builders/declared.ts";
 import type { BorrowedEngines } from "../support/engines/borrow-engines.ts";
 import { borrowEngines } from "../support/engines/borrow-engines.ts";
@@ -146,5 +148,46 @@ describe("a missing partition", () => {
     await superuser.query(`drop table run_events_${day}`);
     await dispatcher.query("select ensure_run_event_partitions()");
     expect(await acceptInto(dispatcher)([delivery])).toMatchObject({ accepted: 1 });
+  });
+});
+
+interface KeptCase {
+  readonly name: string;
+  readonly headers: readonly (readonly [string, string])[];
+  readonly body: string | null;
+  readonly base64?: string;
+  /** Disposition, and of the first reason its code and field; of several events one each. */
+  readonly expect: string;
+}
+
+describe("the kept corpus of hostile events", () => {
+  const cases: readonly KeptCase[] = JSON.parse(
+    readFileSync(new URL("../corpus/hostile-events/cases.json", import.meta.url), "utf8"),
+  );
+
+  it("gives each event its disposition, in one batch with good neighbours", async () => {
+    const deliveries = cases.map(({ headers, body, base64 }) => ({
+      ...aDelivery("kept"),
+      headers: headers.flatMap(([name, text]) => textHeaders({ [name]: text })),
+      body: base64 === undefined ? (body === null ? null : Buffer.from(body)) : Buffer.from(base64, "base64"),
+    }));
+    const neighbours = cases.map((_, at) => aDelivery(`neighbour-${at}`));
+    const counts = await acceptInto(dispatcher)(deliveries.flatMap((each, at) => [each, neighbours[at] ?? each]));
+    const { rows } = await superuser.query(
+      `select position, disposition, reasons from run_requests
+       union all select position, disposition, reasons from deliveries
+       union all select position, 'quarantined', reasons from platform_deliveries`,
+    );
+    const of = (position: string) =>
+      rows
+        .filter((row) => row.position === position || row.position.startsWith(`${position}#`))
+        .map(({ disposition, reasons: [first] }) => [disposition, first?.code, first?.field].filter(Boolean).join(" "))
+        .join(", ");
+    for (const row of rows) for (const { rule, remedy } of row.reasons) expect([rule, remedy]).not.toContain("");
+    expect(cases.map(({ name }, at) => `${name}: ${of(deliveries[at]?.position ?? "")}`)).toEqual(
+      cases.map((each) => `${each.name}: ${each.expect}`),
+    );
+    expect(neighbours.map(({ position }) => of(position))).toEqual(neighbours.map(() => "accepted"));
+    expect(counts.accepted).toBeGreaterThan(neighbours.length);
   });
 });
