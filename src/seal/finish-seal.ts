@@ -1,4 +1,5 @@
 import type { PrepareSealResponseJson } from "../gen/workflows_runtime/v1/run_worker_service_pb.ts";
+import { sealSpan } from "../telemetry/run-spans.ts";
 import type { createCommitSeal } from "./commit-seal.ts";
 import type { createDeliverHandoff } from "./handoff/deliver-handoff.ts";
 import type { createPrepareSeal } from "./prepare-seal.ts";
@@ -23,12 +24,16 @@ export function createFinishSeal({ prepareSeal, deliverHandoff, commitSeal }: Fi
     if (isCommitted === true)
       return { ...answer, handoff: { progress: "HANDOFF_PROGRESS_ACCEPTED" }, commit: await commitSeal(scope, signal) };
     if (answer.verdict?.passed !== true || answer.desiredState === "DESIRED_STATE_CANCEL") return answer;
-    const delivered = await within(longestDeliveryMs, deliverHandoff(scope, signal, fresh?.tries));
+    const delivered = await within(
+      longestDeliveryMs,
+      sealSpan("hand over", () => deliverHandoff(scope, signal, fresh?.tries)),
+    );
     if (delivered === undefined) return answer;
     const { answer: handoff, tries } = delivered;
     if (handoff.progress !== "HANDOFF_PROGRESS_ACCEPTED" || handoff.desiredState === "DESIRED_STATE_CANCEL")
       return { ...answer, handoff };
-    return { ...answer, handoff, commit: await commitSeal(scope, signal, fresh && { ...fresh, tries }) };
+    const commit = await sealSpan("commit", () => commitSeal(scope, signal, fresh && { ...fresh, tries }));
+    return { ...answer, handoff, commit };
   };
 }
 

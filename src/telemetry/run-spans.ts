@@ -176,6 +176,9 @@ export const handoffSpan = <T>(
   );
 };
 
+/** A step of the seal that follows within the call that prepared it. */
+export const sealSpan = <T>(step: "hand over" | "commit", work: () => Promise<T>): Promise<T> => inSpan(step, {}, work);
+
 /** Publishing events of a run, which went out together. */
 export function publishSpan(run: RunOfTrace, count: number, from: Date, to: Date): void {
   recordSpan(count === 1 ? "publish a run event" : `publish ${count} run events`, {

@@ -233,9 +233,9 @@ describe("the trace of a run", () => {
       "test",
       "upload",
       "prepareSeal",
-      "deliverHandoff",
+      "hand over",
       "try AttachIncrementEvidence",
-      "commitSeal",
+      "commit",
       "confirm AttachIncrementEvidence",
     ])
       expect(names, name).toContain(name);
