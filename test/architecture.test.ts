@@ -84,6 +84,7 @@ const writersOfTable: Readonly<Record<string, readonly string[]>> = {
   run_references: ["runs"],
   run_streams: ["runs"],
   run_events: ["runs"],
+  queue_places: ["admission"],
   run_queue: ["runs", "admission"], // admission claims and starts what runs put in and take out
   outbox: ["runs/outbox"],
 };

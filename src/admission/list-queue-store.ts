@@ -43,3 +43,29 @@ export async function listHeldUp(transaction: Transaction, tenant: string): Prom
   );
   return rows;
 }
+
+export interface LimitUse {
+  readonly key: string;
+  readonly running: number;
+  readonly waiting: number;
+  readonly maxConcurrentRuns: number[];
+}
+
+/** Limits under which runs go on or wait, the most wanted first, at most 200. */
+export async function listLimits(transaction: Transaction, tenant: string): Promise<LimitUse[]> {
+  const { rows } = await transaction.query<LimitUse>(
+    `with uses as (
+       select key, count(*)::int as running, 0 as waiting from queue_places where tenant = $1 group by key
+       union all
+       select k.key, 0, count(*)::int from run_queue as q, unnest(q.keys) as k (key)
+       where q.tenant = $1 and q.started_at is null and q.claimed_until is null group by k.key
+     )
+     select key, sum(running)::int as running, sum(waiting)::int as waiting, array(
+       select distinct (l->>'maxConcurrentRuns')::int from workflow_rules as r, jsonb_array_elements(r.rule->'limits') as l
+       where r.tenant = $1 and starts_with(uses.key, (l->>'id') || '/' || lower(substr(l->>'scope', 19)) || '/') order by 1
+     ) as "maxConcurrentRuns"
+     from uses group by key order by waiting desc, key limit 200`,
+    [tenant],
+  );
+  return rows;
+}

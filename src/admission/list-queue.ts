@@ -1,9 +1,10 @@
 import type { HeldUpRunJson } from "../gen/workflows_runtime/v1/queue_pb.ts";
 import type { ListQueueResponseJson } from "../gen/workflows_runtime/v1/request_service_pb.ts";
+import { partsOfQueueKey } from "../rules/queue-keys.ts";
 import { statusToJson } from "../runs/run-status.ts";
 import { listHeldUpCalls } from "../seal/handoff/handoff-store.ts";
 import type { InScope, Scope } from "../tenancy/transaction.ts";
-import { countOpenRuns, listHeldUp } from "./list-queue-store.ts";
+import { countOpenRuns, listHeldUp, listLimits } from "./list-queue-store.ts";
 
 const maxHeldUp = 200;
 
@@ -11,10 +12,11 @@ const maxHeldUp = 200;
 export function createListQueue(deps: { readonly inScope: InScope }) {
   return (scope: Scope): Promise<ListQueueResponseJson> =>
     deps.inScope(scope, async (transaction) => {
-      const [open, lost, calls] = await Promise.all([
+      const [open, lost, calls, limits] = await Promise.all([
         countOpenRuns(transaction, scope.tenant),
         listHeldUp(transaction, scope.tenant),
         listHeldUpCalls(transaction, scope.tenant),
+        listLimits(transaction, scope.tenant),
       ]);
       const unanswered = calls.map(({ receiver, rpc, phase, lastError, attempts, ...run }) => ({
         ...run,
@@ -36,6 +38,10 @@ export function createListQueue(deps: { readonly inScope: InScope }) {
             since: since.toISOString(),
           }),
         ),
+        limits: limits.map(({ key, ...counts }) => {
+          const { id, ...of } = partsOfQueueKey(key);
+          return { limitId: id, ...of, ...counts };
+        }),
       };
     });
 }

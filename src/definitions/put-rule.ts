@@ -18,14 +18,25 @@ class TooManyRulesError extends Error {
   }
 }
 
+/** Two limits of the rule have one id. */
+class LimitIdRepeatedError extends Error {
+  override readonly name = "LimitIdRepeatedError";
+  readonly code = "limit_id_repeated";
+  constructor(id: string) {
+    super(`limits.id "${id}" is used twice in the rule; each limit needs an id of its own: rename one of them`);
+  }
+}
+
 export type PutRule = (rule: WorkflowRule, who: Principal) => Promise<void>;
 
-/** Creates or replaces a rule. It applies to requests that arrive afterwards. @throws TooManyRulesError */
+/** Creates or replaces a rule. It applies to requests that arrive afterwards. @throws TooManyRulesError, LimitIdRepeatedError */
 export function createPutRule(deps: { readonly inScope: InScope }): PutRule {
   return (message, who) => {
     const { tenant, subject } = who;
     const rule = toJson(WorkflowRuleSchema, message);
-    const { id, profileId } = message;
+    const { id, profileId, limits } = message;
+    const repeated = limits.find((limit, index) => limits.findIndex((other) => other.id === limit.id) < index);
+    if (repeated !== undefined) return Promise.reject(new LimitIdRepeatedError(repeated.id));
     return deps.inScope(who, async (transaction) => {
       if ((await countOtherRules(transaction, { tenant, id, profileId })) >= mostRules)
         throw new TooManyRulesError(profileId);

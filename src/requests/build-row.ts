@@ -86,6 +86,7 @@ function runOf(
     profileVersion: decided.profile.version,
     profileDigest: decided.profile.digest,
     ruleId: decided.ruleId ?? null,
+    queueKeys: decided.queueKeys,
     method: decided.derived.method,
     workKind: decided.requested.workKind ?? "",
     cadenceId: decided.derived.cadenceId,

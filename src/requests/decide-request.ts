@@ -16,6 +16,7 @@ import type { RunPinsJson } from "../gen/automation/v1/run_work_pb.ts";
 import type { DerivedReferences } from "../methodology/context-references.ts";
 import { deriveReferences } from "../methodology/context-references.ts";
 import { chooseDefinition } from "../rules/match-rule.ts";
+import { queueKeysOf } from "../rules/queue-keys.ts";
 import type { TimeLimits } from "../runs/time-limits.ts";
 import type { Scope } from "../tenancy/transaction.ts";
 import type { CloudEvent } from "./cloudevent.ts";
@@ -56,6 +57,8 @@ export interface DecidedRun {
   readonly profile: StoredProfile;
   readonly version: StoredVersion;
   readonly ruleId?: string;
+  /** What the run counts under before it starts. */
+  readonly queueKeys: readonly string[];
   /** 1 (first) to 5. */
   readonly priority: number;
   readonly limits: TimeLimits;
@@ -92,9 +95,10 @@ function decideRead(
   const profile = declarations.profile(message.profile?.id ?? "", message.profile?.version);
   const unknownProfile =
     profile === undefined && message.profile !== undefined ? [profileUnknown(message.profile)] : [];
+  const declaredRules = declarations.rules(message.profile?.id ?? "");
   const choice =
     fixed ??
-    chooseDefinition(declarations.rules(message.profile?.id ?? ""), requested, {
+    chooseDefinition(declaredRules, requested, {
       org: scope.org,
       profile: profile?.profile,
     });
@@ -151,6 +155,12 @@ function decideRead(
       profile,
       version,
       ruleId: choice.ruleId,
+      queueKeys: queueKeysOf(declaredRules.find(({ id }) => id === choice.ruleId)?.limits ?? [], {
+        rule: choice.ruleId,
+        tenant: scope.tenant,
+        repository: work.pins?.repository?.id,
+        profile: profile.id,
+      }),
       priority: message.priority === 0 ? ordinaryPriority : message.priority,
       limits: limitsOf(version, operator.runs),
       deadlineAt: requested.deadline === undefined ? null : new Date(requested.deadline),

@@ -36,13 +36,15 @@ export interface AcceptedRun
     > {
   /** 1 (first) to 5 (last). */
   readonly priority: number;
+  /** The limits it waits for, as limit/scope/value. */
+  readonly queueKeys: readonly string[];
   /** What Temporal's web pages show of the request. */
   readonly shown: { readonly goal: string; readonly personas: readonly object[] };
 }
 
 /** A new run with its first event. */
 export interface NewRun extends StreamAddition {
-  readonly run: RunRow & Pick<AcceptedRun, "priority" | "shown">;
+  readonly run: RunRow & Pick<AcceptedRun, "priority" | "shown" | "queueKeys">;
 }
 
 /** @param at - time of acceptance, UTC; time limits count from here */

@@ -10,24 +10,30 @@ interface QueuedRun extends RunKey {
   /** 1 (first) to 5 (last). */
   readonly priority: number;
   readonly createdAt: Date;
+  readonly ruleId: string | null;
+  /** The limits it waits for, as limit/scope/value. */
+  readonly queueKeys: readonly string[];
 }
 
 /** Puts new runs into the queue. */
 export async function enqueueRuns(transaction: Transaction, runs: readonly QueuedRun[]): Promise<void> {
-  const rows = runs.map(({ tenant, org, runId, priority, createdAt }) => ({ tenant, org, runId, priority, createdAt }));
+  const rows = runs.map(({ tenant, org, runId, priority, createdAt, ruleId, queueKeys }) => ({
+    ...{ tenant, org, runId, priority, createdAt, keys: queueKeys },
+    ...(queueKeys.length > 0 ? { ruleId } : {}),
+  }));
   await transaction.query(
-    `insert into run_queue (tenant, org, run_id, priority, queued_at)
-     select * from jsonb_to_recordset($1) as q(tenant text, org text, "runId" uuid, priority smallint, "createdAt" timestamptz)`,
+    `insert into run_queue (tenant, org, run_id, priority, queued_at, keys, rule_id)
+     select * from jsonb_to_recordset($1) as q(tenant text, org text, "runId" uuid, priority smallint, "createdAt" timestamptz, keys text[], "ruleId" text)`,
     [JSON.stringify(rows)],
   );
 }
 
-/** Puts a run back into the queue, so that its next generation is started; it keeps its priority and age. */
+/** Puts a run back into the queue, so that its next generation is started; it keeps its priority, its age, and the places it has: it waits for no limit again. */
 export async function enqueueAgain(transaction: Transaction, run: RunKey): Promise<void> {
   await transaction.query(
     `insert into run_queue (tenant, org, run_id, priority, queued_at)
      select tenant, org, run_id, priority, created_at from runs where tenant = $1 and run_id = $2
-     on conflict (tenant, run_id) do update set not_before = default, claimed_until = null, started_at = null`,
+     on conflict (tenant, run_id) do update set not_before = default, claimed_until = case when run_queue.keys <> '{}' and run_queue.claimed_until is not null then clock_timestamp() end, started_at = null`,
     [run.tenant, run.runId],
   );
 }

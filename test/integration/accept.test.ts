@@ -4,8 +4,10 @@ import type { Pool } from "pg";
 import pg from "pg";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { createDecideByDeclarations } from "../../src/definitions/declarations.ts";
+import { createPutRule } from "../../src/definitions/put-rule.ts";
 import { createInScope } from "../../src/drivers/postgres/in-scope.ts";
 import { RunRequestedSchema } from "../../src/gen/automation/v1/run_requested_pb.ts";
+import { WorkflowRuleSchema } from "../../src/gen/workflows_runtime/v1/workflow_rule_pb.ts";
 import { StartWorkflowRunRequestSchema } from "../../src/gen/workflows_runtime/v1/workflow_service_pb.ts";
 import { ConflictingRequestError, createAcceptCall, RejectedRequestError } from "../../src/requests/accept-call.ts";
 import type { Delivery } from "../../src/requests/delivery.ts";
@@ -94,6 +96,7 @@ describe("a delivery from the bus", () => {
         org: "retail",
         run_id: run.run_id,
         keys: [],
+        rule_id: null,
         priority: 3,
         queued_at: run.created_at,
         not_before: Number.NEGATIVE_INFINITY,
@@ -105,6 +108,29 @@ describe("a delivery from the bus", () => {
       run.run_id,
     ]);
     expect(outbox).toEqual([{ kind: "run_events", through_sequence: 1 }]);
+  });
+
+  it("waits for the limits of the rule that chooses its definition", async () => {
+    const putRule = createPutRule({ inScope: createInScope(api) });
+    const rule = (orgs: string[]) =>
+      fromJson(WorkflowRuleSchema, {
+        id: "limited",
+        profileId: aRequest().profile.id,
+        definition: { id: "evidence" },
+        orgs,
+        limits: [
+          { id: "nightly", scope: "QUEUE_LIMIT_SCOPE_RULE", maxConcurrentRuns: 9 },
+          { id: "all", scope: "QUEUE_LIMIT_SCOPE_TENANT", maxConcurrentRuns: 2 },
+          { id: "no-repository", scope: "QUEUE_LIMIT_SCOPE_REPOSITORY", maxConcurrentRuns: 1 },
+        ],
+      });
+    await putRule(rule([]), aPrincipal("acme"));
+    await acceptWith()([aDelivery("evt-limited")]);
+    await putRule(rule(["nobody"]), aPrincipal("acme"));
+    const { rows } = await superuser.query(
+      "select q.rule_id, q.keys from run_queue q join runs using (tenant, run_id) where event_id = 'evt-limited'",
+    );
+    expect(rows).toEqual([{ rule_id: "limited", keys: ["all/tenant/acme", "nightly/rule/limited"] }]);
   });
 
   it("is a no-op when the same position comes again, a duplicate at another one, a conflict with another payload", async () => {

@@ -8,6 +8,7 @@ import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { ReasonSchema, RunStatus } from "../../src/gen/automation/v1/run_event_pb.ts";
 import { RefusalPolicy } from "../../src/gen/governance/v1/profile_pb.ts";
 import { Disposition } from "../../src/gen/workflows_runtime/v1/delivery_pb.ts";
+import { QueueLimitScope } from "../../src/gen/workflows_runtime/v1/queue_limit_pb.ts";
 import type { Run } from "../../src/gen/workflows_runtime/v1/run_pb.ts";
 import { WorkflowService } from "../../src/gen/workflows_runtime/v1/workflow_service_pb.ts";
 import type { TestEngines } from "../support/engines/engines.ts";
@@ -199,6 +200,12 @@ describe("what is declared", () => {
     const rule = { id: "r1", priority: 5, profileId: "ruled", definition: { id: "evidence" } };
     await acme.workflows.putWorkflowRule({ rule });
     expect((await acme.workflows.listWorkflowRules({})).rules).toMatchObject([{ id: "r1", priority: 5 }]);
+    const limit = { id: "few", scope: QueueLimitScope.RULE, maxConcurrentRuns: 2 };
+    const twice = await errorOf(acme.workflows.putWorkflowRule({ rule: { ...rule, limits: [limit, limit] } }));
+    expect({ code: twice.code, message: twice.rawMessage }).toEqual({
+      code: Code.InvalidArgument,
+      message: 'limits.id "few" is used twice in the rule; each limit needs an id of its own: rename one of them',
+    });
   });
 });
 

@@ -49,7 +49,9 @@ afterAll(async () => {
   await engines?.stop();
 });
 beforeEach(() =>
-  superuser.query("truncate runs, run_queue, run_streams, run_events, outbox, run_commands, reconciliations"),
+  superuser.query(
+    "truncate runs, run_queue, queue_places, run_streams, run_events, outbox, run_commands, reconciliations",
+  ),
 );
 
 /** Runs loops while the work goes on, then lets them drain. */

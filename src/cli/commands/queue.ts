@@ -1,4 +1,5 @@
 import type { Command } from "commander";
+import { QueueLimitUseSchema } from "../../gen/workflows_runtime/v1/queue_limit_pb.ts";
 import { HeldUpRunSchema, QueuedRunsSchema } from "../../gen/workflows_runtime/v1/queue_pb.ts";
 import { ListQueueResponseSchema } from "../../gen/workflows_runtime/v1/request_service_pb.ts";
 import { withApi } from "../ask/call-api.ts";
@@ -20,6 +21,19 @@ export function define(command: Command): void {
         { title: "STARTING", of: ({ starting }) => starting },
         { title: "OLDEST", of: ({ oldestAt }) => shortTime(oldestAt) },
       ]);
+      if (queue.limits.length > 0) {
+        print("");
+        printList(false, QueueLimitUseSchema, { items: queue.limits, hasMore: false }, [
+          { title: "LIMIT", of: ({ limitId }) => limitId },
+          { title: "COUNTS", of: ({ scope, value }) => `${shortName(scope, "QUEUE_LIMIT_SCOPE_")} ${value}` },
+          { title: "WAITING", of: ({ waiting }) => waiting },
+          { title: "RUNNING", of: ({ running }) => running },
+          {
+            title: "AT MOST",
+            of: ({ maxConcurrentRuns }) => (maxConcurrentRuns ?? []).join(" or ") || "no rule has it",
+          },
+        ]);
+      }
       if (queue.heldUp.length === 0) return;
       print("");
       printList(false, HeldUpRunSchema, { items: queue.heldUp, hasMore: false }, [

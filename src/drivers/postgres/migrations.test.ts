@@ -19,6 +19,7 @@ const landed: Record<string, string> = {
   "0010_reconciliations.sql": "66b53d00ded9afca427ae0111f8c8b66a2167dac3a3597164b29c94dddc4cc81",
   "0011_metrics.sql": "a4d8276b37593e0b7f42f0a6b5e79dd583fa343279e766927046f6c0736a7404",
   "0012_reruns.sql": "a1605f3b28ab945929d0f86579e85b4289c8f9c7bfa330f8520feaff161aebce",
+  "0013_queue_limits.sql": "0b4994f0a305fa6db013206317cc9a1d0fdef70e733e40eea5d992fc5360cf22",
 };
 
 it("has every migration as it landed", () => {

@@ -63,6 +63,7 @@ export const createBeginRun =
         requested: { profile: { id: profile.id }, context, workKind: "story", goal: "attach evidence" },
         pins: work?.pins ?? null,
         shown: { goal: "attach evidence", personas: [] },
+        queueKeys: [],
         priority: 3,
         correlationId: "corr-1",
         traceparent: null,

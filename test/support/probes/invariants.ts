@@ -71,6 +71,7 @@ export async function findViolations(stack: Stack, signal: AbortSignal): Promise
       "select run_id, status, admitted_at, begun_at from runs where status not in ('COMPLETED', 'FAILED', 'CANCELLED', 'TIMED_OUT')",
     );
     await ask("I10 the queue holds no run that has begun or ended", "select run_id from run_queue");
+    await ask("a run that has ended holds no place under a limit", "select run_id, key from queue_places");
     await ask(
       "I3 an end has its seal and only COMPLETED a committed one",
       `select r.run_id, r.status, s.state, s.outcome from runs r left join seals s using (tenant, run_id)

@@ -51,6 +51,7 @@ const codes: Readonly<Record<string, Code>> = {
   slow_reader: Code.ResourceExhausted,
   too_many_watchers: Code.ResourceExhausted,
   too_many_rules: Code.ResourceExhausted,
+  limit_id_repeated: Code.InvalidArgument,
   shutting_down: Code.Unavailable,
   examiners_busy: Code.Unavailable,
 };

@@ -7,13 +7,15 @@ import { fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
 import type { DefinitionRef, DefinitionRefJson } from "../../automation/v1/run_requested_pb.ts";
 import { file_automation_v1_run_requested } from "../../automation/v1/run_requested_pb.ts";
 import { file_buf_validate_validate } from "@bufbuild/protovalidate/gen/buf/validate/validate_pb.js";
+import type { QueueLimit, QueueLimitJson } from "./queue_limit_pb.ts";
+import { file_workflows_runtime_v1_queue_limit } from "./queue_limit_pb.ts";
 import type { Message } from "@bufbuild/protobuf";
 
 /**
  * Describes the file workflows_runtime/v1/workflow_rule.proto.
  */
 export const file_workflows_runtime_v1_workflow_rule: GenFile = /*@__PURE__*/
-  fileDesc("Cih3b3JrZmxvd3NfcnVudGltZS92MS93b3JrZmxvd19ydWxlLnByb3RvEhR3b3JrZmxvd3NfcnVudGltZS52MSKDAgoMV29ya2Zsb3dSdWxlEiwKAmlkGAEgASgJQiC6SB1yGzIZXlthLXowLTldW2EtejAtOS1dezAsNjJ9JBIcCghwcmlvcml0eRgCIAEoBUIKukgHGgUY6AcoABI0Cgpwcm9maWxlX2lkGAMgASgJQiC6SB1yGzIZXlthLXowLTldW2EtejAtOS1dezAsNjJ9JBI4CgpkZWZpbml0aW9uGAQgASgLMhwuYXV0b21hdGlvbi52MS5EZWZpbml0aW9uUmVmQga6SAPIAQESNwoEb3JncxgFIAMoCUIpukgmkgEjEGQYASIdchsyGV5bYS16MC05XVthLXowLTktXXswLDYyfSRiBnByb3RvMw", [file_automation_v1_run_requested, file_buf_validate_validate]);
+  fileDesc("Cih3b3JrZmxvd3NfcnVudGltZS92MS93b3JrZmxvd19ydWxlLnByb3RvEhR3b3JrZmxvd3NfcnVudGltZS52MSK/AgoMV29ya2Zsb3dSdWxlEiwKAmlkGAEgASgJQiC6SB1yGzIZXlthLXowLTldW2EtejAtOS1dezAsNjJ9JBIcCghwcmlvcml0eRgCIAEoBUIKukgHGgUY6AcoABI0Cgpwcm9maWxlX2lkGAMgASgJQiC6SB1yGzIZXlthLXowLTldW2EtejAtOS1dezAsNjJ9JBI4CgpkZWZpbml0aW9uGAQgASgLMhwuYXV0b21hdGlvbi52MS5EZWZpbml0aW9uUmVmQga6SAPIAQESNwoEb3JncxgFIAMoCUIpukgmkgEjEGQYASIdchsyGV5bYS16MC05XVthLXowLTktXXswLDYyfSQSOgoGbGltaXRzGBQgAygLMiAud29ya2Zsb3dzX3J1bnRpbWUudjEuUXVldWVMaW1pdEIIukgFkgECEAhiBnByb3RvMw", [file_automation_v1_run_requested, file_buf_validate_validate, file_workflows_runtime_v1_queue_limit]);
 
 /**
  * Assigns requests to a definition. The first matching rule by priority, then id, applies.
@@ -51,6 +53,13 @@ export type WorkflowRule = Message<"workflows_runtime.v1.WorkflowRule"> & {
    * @generated from field: repeated string orgs = 5;
    */
   orgs: string[];
+
+  /**
+   * What the runs that the rule chooses wait for before they start. A change counts for runs that wait already; a limit that is added counts runs that are accepted afterwards.
+   *
+   * @generated from field: repeated workflows_runtime.v1.QueueLimit limits = 20;
+   */
+  limits: QueueLimit[];
 };
 
 /**
@@ -89,6 +98,13 @@ export type WorkflowRuleJson = {
    * @generated from field: repeated string orgs = 5;
    */
   orgs?: string[];
+
+  /**
+   * What the runs that the rule chooses wait for before they start. A change counts for runs that wait already; a limit that is added counts runs that are accepted afterwards.
+   *
+   * @generated from field: repeated workflows_runtime.v1.QueueLimit limits = 20;
+   */
+  limits?: QueueLimitJson[];
 };
 
 /**
