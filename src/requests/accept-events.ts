@@ -2,6 +2,7 @@ import type { DecideByDeclarations } from "../definitions/declarations.ts";
 import type { Reason } from "../definitions/rejection-reason.ts";
 import { reason } from "../definitions/rejection-reason.ts";
 import { deliveryDecided } from "../telemetry/metrics/request-metrics.ts";
+import { beginAccept } from "../telemetry/run-spans.ts";
 import type { Principal } from "../tenancy/request-context.ts";
 import type { InScope } from "../tenancy/transaction.ts";
 import { buildRow } from "./build-row.ts";
@@ -85,13 +86,22 @@ async function write(
         decide: (declarations) => {
           const decision = decideRequest(event, declarations, { operator: deps.operator, now });
           const position = events[at]?.position ?? "";
-          return { at, id: event.id, row: buildRow(event, decision, { position, now }) };
+          const accepting = beginAccept(event, { at: now, producedAt: undefined });
+          return {
+            at,
+            id: event.id,
+            row: buildRow(event, decision, { position, now, trace: accepting.trace }),
+            accepting,
+          };
         },
       })),
     );
     const kept = decided.filter(({ row }) => row.disposition !== "quarantined");
-    for (const { at, id, row } of decided)
-      if (row.disposition === "quarantined") answers.set(at, refused(id, row.reasons));
+    for (const { at, id, row, accepting } of decided) {
+      if (row.disposition !== "quarantined") continue;
+      accepting.end(row.disposition, undefined);
+      answers.set(at, refused(id, row.reasons));
+    }
     const seen = await recordRequests(
       transaction,
       kept.map(({ row }) => row),
@@ -99,15 +109,17 @@ async function write(
     for (const { index, seen: what, requestId, runId } of seen) {
       const found = kept[index];
       if (found === undefined) continue;
-      const { at, id, row } = found;
+      const { at, id, row, accepting } = found;
+      const disposition =
+        what === "first" && row.disposition !== "quarantined"
+          ? row.disposition
+          : what === "conflict"
+            ? what
+            : "duplicate";
+      accepting.end(disposition, row.run?.run);
       answers.set(at, {
         id,
-        disposition:
-          what === "first" && row.disposition !== "quarantined"
-            ? row.disposition
-            : what === "conflict"
-              ? what
-              : "duplicate",
+        disposition,
         ...(what === "conflict" ? {} : { requestId, ...(runId === null ? {} : { runId }) }),
         reasons: what === "conflict" ? [conflict(id)] : what === "first" ? row.reasons : [],
       });
