@@ -20,6 +20,7 @@ export function buildRow(
     readonly delivery?: Delivery;
     /** What the spans of the run have as parent, when it is traced. */
     readonly trace?: TraceContext;
+    /** Part of the identity's payload: one id can't ask for reruns of two runs. */
     readonly rerunOf?: string;
   },
 ): RequestRow {
@@ -43,7 +44,7 @@ export function buildRow(
     eventType: event.type,
     requestId,
     runId: run?.run.runId ?? null,
-    digest: payloadDigest(event.data),
+    digest: payloadDigest(at.rerunOf === undefined ? event.data : { rerunOf: at.rerunOf, data: event.data }),
     digestVersion,
     disposition: decision.disposition,
     reasons,

@@ -1,4 +1,5 @@
 import { reason } from "../definitions/rejection-reason.ts";
+import type { RunRequestedJson } from "../gen/automation/v1/run_requested_pb.ts";
 import type { RerunWorkflowRunRequest } from "../gen/workflows_runtime/v1/workflow_service_pb.ts";
 import { UnknownRunError } from "../runs/in-run.ts";
 import { isEnded } from "../runs/run-status.ts";
@@ -46,20 +47,18 @@ export function createRerunRun(deps: { readonly inScope: InScope; readonly accep
       trace,
       rerunOf: run.runId,
     };
-    return await deps.acceptCall(newest ? asked : { ...asked, ...versionsOf(run) }, who);
+    return await deps.acceptCall(newest ? asked : { ...asked, ...versionsOf(run, requested) }, who);
   };
 }
 
 /** What keeps the new run to the versions of the old one. Policy and repository are those of today: what was allowed then may be denied now. */
-function versionsOf(run: RunRow): Pick<AskedRun, "requested" | "fixed"> {
-  const { deadline: _past, ...requested } = run.requested;
-  const definition = { id: run.definitionId, version: run.definitionVersion };
+function versionsOf(run: RunRow, requested: RunRequestedJson): Pick<AskedRun, "requested" | "fixed"> {
   const personas = run.pins?.personas ?? [];
   return {
-    requested: { ...requested, definition, profile: { id: run.profileId, version: run.profileVersion } },
+    requested: { ...requested, profile: { id: run.profileId, version: run.profileVersion } },
     fixed: {
       ruleId: run.ruleId ?? undefined,
-      definition,
+      definition: { id: run.definitionId, version: run.definitionVersion },
       personas: new Map(personas.map(({ stepId = "", version = "" }) => [stepId, version])),
     },
   };

@@ -471,6 +471,8 @@ describe("running an ended run again", () => {
     });
     expect(two).toMatchObject({ run_id: newest.runId, rerun_of: runId, profile_version: "2", deadline_at: null });
     expect(await rerun(runId, "again-1-pinned")).toEqual({ runId: pinned.runId, disposition: "duplicate" });
+    const other = await ended("again-1-other", { profile: { id: "moving", version: "1" } });
+    await expect(rerun(other, "again-1-pinned")).rejects.toThrow(ConflictingRequestError);
   });
 
   it("keeps the definition that was chosen for it", async () => {
@@ -483,6 +485,7 @@ describe("running an ended run again", () => {
       definition_version: before.definition_version,
       rule_id: before.rule_id,
     });
+    expect(after.requested.definition).toBeUndefined(); // the profile chose it, and still does
   });
 
   it("is refused for a run that has not ended, with the remedy, and for one that is not there", async () => {

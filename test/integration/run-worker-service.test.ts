@@ -76,18 +76,12 @@ describe("the worker's side of a run, as messages", () => {
 
   it("does not wait in that call for a receiver that takes long: the next call joins its round", async () => {
     const scope = await sealing.beginRun({ tenant: "finished", requirements: [ran], receiver: "slow", context });
-    const answered = Promise.withResolvers<void>();
-    const sent: string[] = [];
-    const slow = receiver(async ({ rpc }) => {
-      sent.push(rpc);
-      await answered.promise;
-      return acknowledged;
-    });
+    const { slow, sent, answer } = slowReceiver();
     const { worker, execution } = clientsFor(scope, () => slow);
     const prepared = await worker.prepareSeal({ execution, finish: true });
     expect([prepared.verdict?.passed, prepared.handoff, prepared.commit]).toEqual([true, undefined, undefined]);
     const joining = worker.deliverHandoff({ execution });
-    answered.resolve();
+    answer();
     expect(await joining).toMatchObject({ progress: HandoffProgress.ACCEPTED });
     expect(sent).toHaveLength(2);
     expect(await worker.commitSeal({ execution })).toMatchObject({ committed: true });
@@ -114,19 +108,13 @@ describe("the worker's side of a run, as messages", () => {
 
   it("make a round of tries once, when it is asked for again while it runs", async () => {
     const scope = await sealing.beginRun({ tenant: "joined", requirements: [ran], receiver: "slow", context });
-    const answered = Promise.withResolvers<void>();
-    const sent: string[] = [];
-    const slow = receiver(async ({ rpc }) => {
-      sent.push(rpc);
-      await answered.promise;
-      return acknowledged;
-    });
+    const { slow, sent, answer } = slowReceiver();
     const { worker, execution } = clientsFor(scope, () => slow);
     await worker.prepareSeal({ execution });
     await expect(worker.deliverHandoff({ execution }, { timeoutMs: 500 })).rejects.toThrow();
     const again = [1, 2].map(() => worker.deliverHandoff({ execution }));
     await expect.poll(() => sent).toEqual(["AttachIncrementEvidence", "RecordItemDone"]);
-    answered.resolve();
+    answer();
     for (const { progress } of await Promise.all(again)) expect(progress).toBe(HandoffProgress.ACCEPTED);
     expect(sent).toHaveLength(2);
   });
@@ -134,6 +122,18 @@ describe("the worker's side of a run, as messages", () => {
 
 const acknowledged = { state: "ACKNOWLEDGED" as const, answer: {}, returned: [] };
 const receiver = (send: Receiver["send"]): Receiver => ({ methodology: scrum, tryTimeoutMs: 60_000, send });
+
+/** Answers when told to. */
+function slowReceiver() {
+  const answered = Promise.withResolvers<void>();
+  const sent: string[] = [];
+  const slow = receiver(async ({ rpc }) => {
+    sent.push(rpc);
+    await answered.promise;
+    return acknowledged;
+  });
+  return { slow, sent, answer: answered.resolve };
+}
 
 function clientsFor({ tenant, runId, execution }: SealScope, receiverOf: ReceiverOf = () => undefined) {
   const seal = sealing.wire(receiverOf);

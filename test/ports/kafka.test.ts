@@ -36,7 +36,8 @@ async function startKafkaBus(): Promise<StartedBus> {
     deleteTopic: async (topic) => void (await admin.deleteTopics({ topics: [topic] })),
     memberProcess: (topic, group) => [
       process.execPath,
-      new URL("kafka-member.ts", import.meta.url).pathname,
+      new URL("member.ts", import.meta.url).pathname,
+      "kafka",
       brokers.join(),
       topic,
       group,

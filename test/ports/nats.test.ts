@@ -38,7 +38,8 @@ async function startNatsBus(): Promise<StartedBus> {
     deleteTopic: async (topic) => void (await streams.delete(await streams.find(topic))),
     memberProcess: (topic, group) => [
       process.execPath,
-      new URL("nats-member.ts", import.meta.url).pathname,
+      new URL("member.ts", import.meta.url).pathname,
+      "nats",
       servers.join(),
       topic,
       group,
