@@ -1,3 +1,4 @@
+import { fromJson } from "@bufbuild/protobuf";
 import type pg from "pg";
 import pgClient from "pg";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -5,9 +6,11 @@ import type { ExplainRequest } from "../../src/admission/explain-request.ts";
 import { createExplainRequest } from "../../src/admission/explain-request.ts";
 import { explainLines } from "../../src/cli/show/explain-lines.ts";
 import { createDecideByDeclarations } from "../../src/definitions/declarations.ts";
+import { createPutRule } from "../../src/definitions/put-rule.ts";
 import { createInScope } from "../../src/drivers/postgres/in-scope.ts";
+import { WorkflowRuleSchema } from "../../src/gen/workflows_runtime/v1/workflow_rule_pb.ts";
 import { createAcceptCall } from "../../src/requests/accept-call.ts";
-import { aPrincipal, aRequest, declare, runs, scopeOf, workspaces } from "../support/builders/declared.ts";
+import { aPrincipal, aProfile, aRequest, declare, runs, scopeOf, workspaces } from "../support/builders/declared.ts";
 import type { BorrowedEngines } from "../support/engines/borrow-engines.ts";
 import { borrowEngines } from "../support/engines/borrow-engines.ts";
 import type { TestDatabase } from "../support/engines/database.ts";
@@ -65,11 +68,33 @@ describe("an explained event", () => {
       "DISPOSITION_DUPLICATE",
     ]);
     const text = await told("evt-1");
-    expect(text).toMatch(/decided +accepted: evidence@1, named by .*; judged by team@1/);
     expect(text).toMatch(/is now +QUEUED/);
     expect(text).toMatch(/again +duplicate, .* at kafka:local/);
     const { delivery } = explained;
     expect(await asked("", { requestId: delivery?.requestId ?? "" })).toEqual(explained);
+  });
+
+  it("that became a run tells who named its definition: a rule, the event itself or its profile", async () => {
+    const inScope = createInScope(database.poolOf("api"));
+    await declare(inScope, "acme", aProfile({ id: "routed" }));
+    const rule = { id: "route", priority: 1, profileId: "routed", definition: { id: "evidence" } };
+    await createPutRule({ inScope })(fromJson(WorkflowRuleSchema, rule), aPrincipal("acme"));
+    await accept([
+      aDelivery("evt-ruled", aRequest({ profile: { id: "routed" } })),
+      aDelivery("evt-own", aRequest({ definition: { id: "evidence" }, workKind: "other" })),
+      aDelivery("evt-bound", aRequest({ definition: undefined, workKind: "story" })),
+    ]);
+    expect(await told("evt-ruled")).toMatch(/decided +accepted: evidence@1, named by rule route; judged by routed@1/);
+    expect(await told("evt-own")).toMatch(/decided +accepted: evidence@1, named by the event; judged by team@1/);
+    expect(await told("evt-bound")).toMatch(/evidence@1, named by the profile's binding for story; judged by team@1/);
+  });
+
+  it("whose run ended COMPLETED tells so, without a cause", async () => {
+    await accept([aDelivery("evt-completed")]);
+    await superuser.query("update runs set status = 'COMPLETED', ended_at = now() where event_id = 'evt-completed'");
+    const text = await told("evt-completed");
+    expect(text).toMatch(/ended +COMPLETED, .*, after \d+\.\d s/);
+    expect(text).not.toMatch(/^(cause|reason|is now)/m);
   });
 
   it.each([
