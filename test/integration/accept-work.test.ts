@@ -5,7 +5,6 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { findUnbegun } from "../../src/admission/admit-store.ts";
 import { claimRuns } from "../../src/admission/unbegun-cap-store.ts";
 import { bumpRevision } from "../../src/definitions/declaration-revision-store.ts";
-import { createDecideByDeclarations } from "../../src/definitions/declarations.ts";
 import type { WorkspaceRules } from "../../src/definitions/policy/workspace-rules.ts";
 import { createPublishVersion } from "../../src/definitions/publish-definition.ts";
 import { createPutRepository } from "../../src/definitions/put-repository.ts";
@@ -18,11 +17,9 @@ import type { RepositoryJson } from "../../src/gen/workflows_runtime/v1/reposito
 import { RepositorySchema } from "../../src/gen/workflows_runtime/v1/repository_pb.ts";
 import { PublishWorkflowVersionRequestSchema } from "../../src/gen/workflows_runtime/v1/workflow_service_pb.ts";
 import { insertPersona } from "../../src/personas/persona-store.ts";
-import { createAcceptCall } from "../../src/requests/accept-call.ts";
-import { createRerunRun } from "../../src/requests/rerun-run.ts";
 import type { InScope } from "../../src/tenancy/transaction.ts";
 import { canonicalDigest } from "../../src/text/canonical-json.ts";
-import { aPrincipal, aRequest, declare, runs, scopeOf, workspaces } from "../support/builders/declared.ts";
+import { aPrincipal, aRequest, declare, scopeOf, workspaces } from "../support/builders/declared.ts";
 import type { BorrowedEngines } from "../support/engines/borrow-engines.ts";
 import { borrowEngines } from "../support/engines/borrow-engines.ts";
 import type { TestDatabase } from "../support/engines/database.ts";
@@ -61,16 +58,16 @@ const putRepository = (over: RepositoryJson) =>
     fromJson(RepositorySchema, { id: "shop", url: "https://github.com/acme/shop", defaultRef: "main", ...over }),
     aPrincipal(tenant),
   );
-const putPersona = (version: string, manifest: PersonaManifestJson, id = "fixer") =>
+const putPersona = (version: string, manifest: PersonaManifestJson) =>
   inScope(scopeOf(tenant), async (transaction) => {
     await insertPersona(transaction, tenant, {
-      id,
+      id: "fixer",
       version,
       digest: version.repeat(64),
       sizeBytes: 1,
       objectKey: "key",
       publishedBy: "ada",
-      manifest: { id, version, ...manifest },
+      manifest: { id: "fixer", version, ...manifest },
     });
     await bumpRevision(transaction, tenant);
   });
@@ -227,40 +224,4 @@ describe("a request for a plan with steps", () => {
 it("a request for a plan without steps pins nothing, whatever repository it names", async () => {
   const { pins, disposition } = await ask("evidence", { repository: { id: "nothing" } });
   expect([pins, disposition]).toEqual([null, "accepted"]);
-});
-
-it("a run that is run again keeps the personas that it had, and gets the policy of today", async () => {
-  await putPersona("2", {}, "mender");
-  const mending = { id: "mend", agent: { persona: { id: "mender" } } };
-  await publishPlan("again", { repository: { id: "other" }, steps: [mending] });
-  const eventId = crypto.randomUUID();
-  await acceptInto(dispatcher)([aDelivery(eventId, aRequest({ definition: { id: "again" }, workKind: "other" }))]);
-  const { rows } = await superuser.query<{ runId: string }>(
-    `update runs set status = 'CANCELLED', ended_at = now() where event_id = $1 returning run_id as "runId"`,
-    [eventId],
-  );
-  await putPersona("3", {}, "mender");
-  const operator = {
-    knownRoles: [],
-    workspaces: { ...workspaces, tenants: { acme: { commands: { deny: ["ssh"] } } } },
-    runs,
-  };
-  const acceptCall = createAcceptCall({
-    inScope,
-    decideByDeclarations: createDecideByDeclarations(),
-    operator,
-    newId: () => crypto.randomUUID(),
-    now: () => new Date(),
-  });
-  const again = async (newest: boolean) => {
-    const request = { runId: rows[0]?.runId ?? "", requestId: crypto.randomUUID(), newest };
-    const { runId } = await createRerunRun({ inScope, acceptCall })(request, aPrincipal(tenant), {});
-    const { rows: found } = await superuser.query<{ pins: RunPinsJson }>("select pins from runs where run_id = $1", [
-      runId,
-    ]);
-    return found[0]?.pins;
-  };
-  const [pinned, newest] = [await again(false), await again(true)];
-  expect([pinned, newest].map((pins) => pins?.personas?.[0]?.version)).toEqual(["2", "3"]);
-  expect(JSON.stringify(pinned?.policy)).toContain("ssh");
 });

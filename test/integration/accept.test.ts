@@ -11,7 +11,6 @@ import { WorkflowRuleSchema } from "../../src/gen/workflows_runtime/v1/workflow_
 import { StartWorkflowRunRequestSchema } from "../../src/gen/workflows_runtime/v1/workflow_service_pb.ts";
 import { ConflictingRequestError, createAcceptCall, RejectedRequestError } from "../../src/requests/accept-call.ts";
 import type { Delivery } from "../../src/requests/delivery.ts";
-import { createRerunRun } from "../../src/requests/rerun-run.ts";
 import { createStartRun } from "../../src/requests/start-run.ts";
 import { textHeaders } from "../../src/runs/outbox/bus-record.ts";
 import { aPrincipal, aProfile, aRequest, declare, runs, scopeOf, workspaces } from "../support/builders/declared.ts";
@@ -426,76 +425,6 @@ describe("a request through the api", () => {
     const refused = startRun()(asked("call-2", { definition: { id: "nowhere" } }), aPrincipal("acme"), {});
     await expect(refused).rejects.toThrow(RejectedRequestError);
     await expect(refused).rejects.toMatchObject({ reasons: [{ code: "unknown_definition" }] });
-  });
-});
-
-describe("running an ended run again", () => {
-  const rerun = (runId: string, requestId: string, newest = false) => {
-    const inScope = createInScope(api);
-    const acceptCall = createAcceptCall({
-      inScope,
-      decideByDeclarations: createDecideByDeclarations(),
-      operator: { knownRoles: [], workspaces, runs },
-      newId: () => crypto.randomUUID(),
-      now,
-    });
-    return createRerunRun({ inScope, acceptCall })({ runId, requestId, newest }, aPrincipal("acme"), {});
-  };
-  /** A run that was ended in the database. */
-  const ended = async (eventId: string, more: Record<string, unknown> = {}) => {
-    expect(
-      await acceptWith()([aDelivery(eventId, aRequest({ deadline: "2126-01-01T00:00:00Z", ...more }))]),
-    ).toMatchObject({
-      accepted: 1,
-    });
-    const [run] = await runsOf(eventId);
-    await superuser.query("update runs set status = 'CANCELLED', ended_at = now() where run_id = $1", [run.run_id]);
-    return run.run_id as string;
-  };
-
-  it("keeps the versions that it had, under its own identity, and tells which run it repeats", async () => {
-    await declare(createInScope(api), "acme", aProfile({ id: "moving", version: "1" }));
-    const runId = await ended("again-1", { profile: { id: "moving" } });
-    await declare(createInScope(api), "acme", aProfile({ id: "moving", version: "2" }));
-    const pinned = await rerun(runId, "again-1-pinned");
-    const newest = await rerun(runId, "again-1-newest", true);
-    expect([pinned.disposition, newest.disposition]).toEqual(["accepted", "accepted"]);
-    const [one] = await runsOf("again-1-pinned");
-    const [two] = await runsOf("again-1-newest");
-    expect(one).toMatchObject({
-      run_id: pinned.runId,
-      rerun_of: runId,
-      source: "api:ada",
-      profile_version: "1",
-      deadline_at: null,
-    });
-    expect(two).toMatchObject({ run_id: newest.runId, rerun_of: runId, profile_version: "2", deadline_at: null });
-    expect(await rerun(runId, "again-1-pinned")).toEqual({ runId: pinned.runId, disposition: "duplicate" });
-    const other = await ended("again-1-other", { profile: { id: "moving", version: "1" } });
-    await expect(rerun(other, "again-1-pinned")).rejects.toThrow(ConflictingRequestError);
-  });
-
-  it("keeps the definition that was chosen for it", async () => {
-    const runId = await ended("again-2", { definition: undefined, workKind: "story" });
-    const [before] = await runsOf("again-2");
-    await rerun(runId, "again-2-pinned");
-    const [after] = await runsOf("again-2-pinned");
-    expect(after).toMatchObject({
-      definition_id: before.definition_id,
-      definition_version: before.definition_version,
-      rule_id: before.rule_id,
-    });
-    expect(after.requested.definition).toBeUndefined(); // the profile chose it, and still does
-  });
-
-  it("is refused for a run that has not ended, with the remedy, and for one that is not there", async () => {
-    await acceptWith()([aDelivery("again-3")]);
-    const [open] = await runsOf("again-3");
-    await expect(rerun(open.run_id, "again-3-again")).rejects.toMatchObject({
-      reasons: [{ code: "not_ended", field: "run_id", value: open.run_id, rule: expect.stringContaining("is QUEUED") }],
-    });
-    for (const unknown of ["none", crypto.randomUUID()])
-      await expect(rerun(unknown, "again-4")).rejects.toMatchObject({ code: "unknown_run" });
   });
 });
 
