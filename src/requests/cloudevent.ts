@@ -199,6 +199,6 @@ const notBinary = (contentType: string): Reason =>
     "not_an_event",
     "content-type",
     contentType,
-    "means binary mode, in which the attributes are headers that begin with ce_, and there is none",
-    "send ce_ headers, or for structured mode the header content-type with application/cloudevents+json",
+    "means binary mode, in which the attributes are headers that begin with ce_ on Kafka and ce- elsewhere, and there is none",
+    "send these headers, or for structured mode the header content-type with application/cloudevents+json",
   );
