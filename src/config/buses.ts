@@ -52,7 +52,7 @@ export function busesOf(settings: BusSettings, secrets: SecretFiles): Buses {
   };
 }
 
-/** The bus that gets run events and quarantined records. @throws UnusableConfigurationError when there are two and none is chosen, or the chosen one is not there */
+/** The bus that gets run events, governance events and quarantined records. @throws UnusableConfigurationError when there are two and none is chosen, or the chosen one is not there */
 export function eventBusOf(buses: Buses, chosen: "kafka" | "nats" | undefined): "kafka" | "nats" {
   const [only, another] = (["kafka", "nats"] as const).filter((bus) => buses[bus] !== undefined);
   if (chosen === undefined && another !== undefined)

@@ -7,7 +7,7 @@ import { ensureStreams } from "../drivers/nats/ensure-streams.ts";
 import type { Role } from "../drivers/postgres/migrate.ts";
 import { migrateDatabase } from "../drivers/postgres/migrate.ts";
 import { createS3 } from "../drivers/s3/s3.ts";
-import { quarantineTopic, requestTopic, runEventTopic } from "../runs/outbox/topics.ts";
+import { governanceTopic, quarantineTopic, requestTopic, runEventTopic } from "../runs/outbox/topics.ts";
 import { secretUnusable } from "../telemetry/events.ts";
 import { createLog } from "../telemetry/log.ts";
 import { databaseLoginOf, passwordsIn } from "./database-login.ts";
@@ -50,6 +50,7 @@ export async function main(environment: NodeJS.ProcessEnv, signal: AbortSignal):
           [
             { topic: requestTopic, partitions: 12 },
             { topic: runEventTopic, partitions: 12 },
+            { topic: governanceTopic, partitions: 3 },
             { topic: quarantineTopic, partitions: 3, atLeast: { "max.message.bytes": 2 * 1024 * 1024 } },
           ],
           -1, // the cluster's default
@@ -58,7 +59,7 @@ export async function main(environment: NodeJS.ProcessEnv, signal: AbortSignal):
       nats &&
         ensureStreams(
           { ...nats, clientId: "automation-migrate" },
-          [requestTopic, runEventTopic, quarantineTopic],
+          [requestTopic, runEventTopic, governanceTopic, quarantineTopic],
           nats.replicas,
         ),
       s3.ensureBucket(signal),

@@ -92,7 +92,7 @@ export function createAcceptCall(deps: {
         },
       ]);
       if (decided === undefined) throw new Error("one decision was asked for, and none was made");
-      const [found] = await recordRequests(transaction, [decided]);
+      const [found] = await recordRequests(transaction, [decided], now);
       return { row: decided, seen: found };
     });
     if (seen !== undefined)

@@ -12,6 +12,7 @@ import type { OperatorRules } from "./decide-request.ts";
 import { decideRequest } from "./decide-request.ts";
 import type { Delivery } from "./delivery.ts";
 import { eventsOf } from "./event-batch.ts";
+import { conflictReason } from "./governance-record.ts";
 import { recordRequests } from "./record-requests.ts";
 
 /** What became of an event that was posted to the api. */
@@ -105,6 +106,7 @@ async function write(
     const seen = await recordRequests(
       transaction,
       kept.map(({ row }) => row),
+      now,
     );
     for (const { index, seen: what, requestId, runId } of seen) {
       const found = kept[index];
@@ -121,7 +123,7 @@ async function write(
         id,
         disposition,
         ...(what === "conflict" ? {} : { requestId, ...(runId === null ? {} : { runId }) }),
-        reasons: what === "conflict" ? [conflict(id)] : what === "first" ? row.reasons : [],
+        reasons: what === "conflict" ? [conflictReason(id)] : what === "first" ? row.reasons : [],
       });
     }
   });
@@ -159,15 +161,6 @@ const longSource = (source: string): Reason =>
     source,
     `must have at most ${sourceLimit} characters beside the caller's name`,
     "shorten it",
-  );
-
-const conflict = (id: string): Reason =>
-  reason(
-    "conflict",
-    "id",
-    id,
-    "was used before with other data, or in another org",
-    "send another event under a new id",
   );
 
 const unstorable = reason(

@@ -50,7 +50,7 @@ export function createAcceptRequests(deps: AcceptDeps): AcceptRequests {
       const [only] = deliveries;
       if (deliveries.length === 1 && only !== undefined) {
         deps.onDefect(error, only.position); // what Postgres says quotes its own statement, so it goes to the log alone
-        return write(deps, [{ quarantined: unstorable(deps.bindings, only) }]);
+        return write(deps, [{ quarantined: unstorable(deps, only) }]);
       }
       const middle = Math.ceil(deliveries.length / 2);
       const first = await accept(deliveries.slice(0, middle));
@@ -62,13 +62,13 @@ export function createAcceptRequests(deps: AcceptDeps): AcceptRequests {
 
 type Sorted = { readonly event: CloudEvent; readonly delivery: Delivery } | { readonly quarantined: QuarantinedRow };
 
-function sort({ bindings }: AcceptDeps, delivery: Delivery): Sorted {
+function sort(deps: AcceptDeps, delivery: Delivery): Sorted {
   const decoded = decodeCloudEvent(delivery);
   if ("cause" in decoded)
-    return { quarantined: quarantine(bindings, delivery, decoded.claims, decoded.cause, decoded.reasons) };
-  const foreign = checkSource(bindings, delivery, decoded.event);
+    return { quarantined: quarantine(deps, delivery, decoded.claims, decoded.cause, decoded.reasons) };
+  const foreign = checkSource(deps.bindings, delivery, decoded.event);
   const [first] = foreign;
-  if (first !== undefined) return { quarantined: quarantine(bindings, delivery, decoded.event, first.code, foreign) };
+  if (first !== undefined) return { quarantined: quarantine(deps, delivery, decoded.event, first.code, foreign) };
   return { event: decoded.event, delivery };
 }
 
@@ -81,13 +81,14 @@ async function write(deps: AcceptDeps, sorted: readonly Sorted[]): Promise<Accep
     for (const each of decided) {
       if ("row" in each) continue;
       deps.onDefect(each.error, each.delivery.position);
-      quarantined.push(undecidable(deps.bindings, each.delivery, each.event, each.error));
+      quarantined.push(undecidable(deps, each.delivery, each.event, each.error));
     }
     const decidedRows = decided.flatMap((each) => ("row" in each ? [each] : []));
     const [found] = await Promise.all([
       recordRequests(
         transaction,
         decidedRows.map(({ row }) => row),
+        now,
       ),
       recordQuarantined(transaction, quarantined),
     ]);

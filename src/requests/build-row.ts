@@ -1,11 +1,12 @@
 import type { AcceptedRun } from "../runs/new-run.ts";
 import { newRun } from "../runs/new-run.ts";
+import type { OutboxRecord } from "../runs/outbox/outbox-store.ts";
 import { shownText } from "../text/strangers-text.ts";
 import type { CloudEvent } from "./cloudevent.ts";
 import type { DecidedRun, Decision } from "./decide-request.ts";
 import type { Delivery } from "./delivery.ts";
+import { governanceRecord } from "./governance-record.ts";
 import { quarantineRecord } from "./quarantine-record.ts";
-import { rejectedRecord } from "./rejected-record.ts";
 import { digestVersion, payloadDigest, recordDigest, requestIdOf, runIdOf } from "./request-identity.ts";
 import type { RequestRow } from "./request-store.ts";
 import type { TraceContext } from "./trace-context.ts";
@@ -60,13 +61,24 @@ export function buildRow(
     droppedFields: decision.droppedFields,
     eventTime: event.time,
     run,
-    record:
-      decision.disposition === "rejected"
-        ? rejectedRecord(event, requestId, reasons, at.now)
-        : decision.disposition === "quarantined" && at.delivery !== undefined
-          ? quarantineRecord(at.delivery, reasons[0]?.code ?? "not_understood", reasons, event.tenant)
-          : undefined,
+    records: recordsOf(event, decision, requestId, at),
   };
+}
+
+/** What the bus is told when no run is made; that an event is filtered is nobody's concern. */
+function recordsOf(
+  event: CloudEvent,
+  decision: Decision,
+  requestId: string,
+  { position, delivery, now }: Parameters<typeof buildRow>[2],
+): OutboxRecord[] {
+  if (decision.disposition === "accepted" || decision.disposition === "filtered") return [];
+  const { tenant, org, source, id: eventId, type: eventType } = event;
+  const reasons = [...decision.reasons];
+  const payload = { requestId, tenant, org, source, eventId, eventType, position, reasons };
+  const told = governanceRecord(decision.disposition, requestId, payload, { ...event, at: now });
+  if (decision.disposition === "rejected" || delivery === undefined) return [told];
+  return [quarantineRecord(delivery, reasons[0]?.code ?? "not_understood", reasons, tenant), told];
 }
 
 function runOf(

@@ -28,14 +28,18 @@ export interface Claims {
   readonly org?: string;
 }
 
+/** What other events take over from an event. */
+export interface Carried extends TraceContext {
+  readonly correlationId?: string;
+}
+
 /** CloudEvents 1.0 context attributes that are understood or carried on, and the data. */
-export interface CloudEvent extends Required<Claims>, TraceContext {
+export interface CloudEvent extends Required<Claims>, Carried {
   readonly data: unknown;
   readonly subject?: string;
   /** In UTC. */
   readonly time?: string;
   readonly dataSchema?: string;
-  readonly correlationId?: string;
   readonly causationId?: string;
 }
 
@@ -43,7 +47,7 @@ export interface CloudEvent extends Required<Claims>, TraceContext {
 export interface Undecodable {
   readonly cause: string;
   readonly reasons: readonly Reason[];
-  readonly claims: Claims;
+  readonly claims: Claims & Carried;
 }
 
 export type Decoded = { readonly event: CloudEvent } | Undecodable;
@@ -188,6 +192,8 @@ function undecodable(attributes: Attributes, cause: string, reasons: readonly Re
     type: claimed("type"),
     tenant: claimed("tenantid"),
     org: claimed("orgid"),
+    correlationId: claimed("correlationid"),
+    ...traceContextOf(attributes.get("traceparent"), attributes.get("tracestate")),
   };
   return { cause, reasons: reasons.slice(0, toldReasons), claims };
 }

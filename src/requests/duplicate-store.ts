@@ -9,13 +9,16 @@ export interface Seen {
   readonly runId: string | null;
 }
 
+/** `isNew`: it was recorded now, and not by an earlier try. */
+export type Repeated = Seen & { readonly isNew: boolean };
+
 /** Classifies deliveries whose identity is known as duplicates or conflicts, and records them. The same record at the same position is not a new delivery. */
 export async function recordDuplicates(
   transaction: Transaction,
   rows: readonly (RequestRow & { readonly index: number })[],
-): Promise<Seen[]> {
+): Promise<Repeated[]> {
   if (rows.length === 0) return [];
-  const { rows: seen } = await transaction.query<Seen>(classify, [
+  const { rows: seen } = await transaction.query<Repeated>(classify, [
     JSON.stringify(
       rows.map(({ index, tenant, org, source, eventId, eventType, digest, position, recordDigest }) => ({
         index,
@@ -43,6 +46,7 @@ const classify = `
   ), again as (
     insert into deliveries (tenant, org, position, record_digest, request_id, source, event_id, event_type, run_id, disposition, payload_digest)
     select tenant, org, position, "recordDigest", request_id, source, "eventId", "eventType", run_id, seen, digest from seen where seen <> 'first' order by tenant, position
-    on conflict do nothing
+    on conflict do nothing returning position, record_digest
   )
-  select index, seen, request_id as "requestId", run_id as "runId" from seen order by index`;
+  select index, seen, request_id as "requestId", run_id as "runId", again.position is not null as "isNew"
+  from seen left join again on again.position = seen.position and again.record_digest = seen."recordDigest" order by index`;

@@ -15,7 +15,7 @@ export interface QuarantinedRow extends Partial<Scope> {
   readonly source: string;
   readonly eventId: string;
   readonly eventType: string;
-  readonly record: OutboxRecord;
+  readonly records: readonly OutboxRecord[];
 }
 
 /** A quarantined delivery that belongs to no tenant. */
@@ -34,11 +34,11 @@ export interface PlatformDeliveryRow {
 export async function recordQuarantined(transaction: Transaction, rows: readonly QuarantinedRow[]): Promise<void> {
   if (rows.length === 0) return;
   const added = await transaction.query<{ index: number }>(insert, [
-    JSON.stringify(rows.map(({ record: _, ...row }, index) => ({ index, ...row }))),
+    JSON.stringify(rows.map(({ records: _, ...row }, index) => ({ index, ...row }))),
   ]);
   await insertRecords(
     transaction,
-    added.rows.flatMap(({ index }) => rows[index]?.record ?? []),
+    added.rows.flatMap(({ index }) => rows[index]?.records ?? []),
   );
 }
 

@@ -58,6 +58,11 @@ export function runIdOf(identity: RequestIdentity, decision: number): string {
   );
 }
 
+/** @returns UUIDv5: the id of a delivery that has no request, or is not its first; the same record at the same position has the same one */
+export function deliveryIdOf(position: string, recordDigest: string): string {
+  return uuidV5(lengthPrefixed(["delivery", position, recordDigest]), namespace);
+}
+
 /** @returns a text that is unique for this list of parts */
 function lengthPrefixed(parts: readonly string[]): string {
   return parts.map((part) => `${Buffer.byteLength(part)}:${part}`).join("");

@@ -29,7 +29,7 @@ export interface RequestRow {
   readonly droppedFields: readonly string[];
   readonly eventTime?: string;
   readonly run?: NewRun;
-  readonly record?: OutboxRecord;
+  readonly records: readonly OutboxRecord[];
 }
 
 /**
@@ -42,7 +42,7 @@ export async function insertNewRequests(
   rows: readonly RequestRow[],
 ): Promise<ReadonlySet<string>> {
   const inserted = await transaction.query<{ requestId: string }>(insertNew, [
-    JSON.stringify(rows.map(({ run: _run, record: _record, ...row }) => row)),
+    JSON.stringify(rows.map(({ run: _run, records: _records, ...row }) => row)),
   ]);
   return new Set(inserted.rows.map(({ requestId }) => requestId));
 }

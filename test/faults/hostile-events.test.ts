@@ -47,7 +47,10 @@ function outcomeOf(delivery: Delivery): string {
   const decoded = decodeCloudEvent(delivery);
   if ("cause" in decoded) {
     told(decoded.reasons);
-    return storableOf(quarantine([], delivery, decoded.claims, decoded.cause, decoded.reasons), "quarantined");
+    return storableOf(
+      quarantine({ bindings: [], now: () => rules.now }, delivery, decoded.claims, decoded.cause, decoded.reasons),
+      "quarantined",
+    );
   }
   const decision = decideRequest(decoded.event, declarations, rules);
   if (decision.disposition !== "accepted") told(decision.reasons);

@@ -18,7 +18,7 @@ import type { BorrowedEngines } from "../support/engines/borrow-engines.ts";
 import { borrowEngines } from "../support/engines/borrow-engines.ts";
 import type { TestDatabase } from "../support/engines/database.ts";
 import { createDatabase } from "../support/engines/database.ts";
-import { acceptInto, aDelivery, quarantined, quarantineRecords } from "../support/worlds/accepting.ts";
+import { acceptInto, aDelivery, quarantined, quarantineRecords, toldOf } from "../support/worlds/accepting.ts";
 
 const trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
 let engines: BorrowedEngines;
@@ -148,6 +148,28 @@ describe("a delivery from the bus", () => {
     expect(rows.map((row) => row.disposition)).toEqual(["duplicate", "conflict"]);
   });
 
+  it("that conflicts is told to its tenant once, with the request that it conflicts with, the remedy, and the run if that is its org's", async () => {
+    const accept = acceptWith();
+    const first = aDelivery("evt-told");
+    const other = aDelivery("evt-told", aRequest({ goal: "other" }), { ce_correlationid: "c-9" });
+    const theirs = aDelivery("evt-told", aRequest(), { ce_orgid: "wholesale" });
+    for (const _ of ["once", "again"]) await accept([first, aDelivery("evt-told"), other, theirs]);
+    const told = await toldOf(superuser, "evt-told");
+    const { request_id: requestId, run_id: runId } = await requestOf("evt-told");
+    expect(told).toMatchObject([
+      {
+        key: requestId,
+        attributes: { ce_type: "automation.run.conflict.v1", ce_subject: requestId, ce_correlationid: "c-9" },
+        payload: {
+          ...{ requestId, runId, org: "retail", source: "urn:team", eventType: "asked", position: other.position },
+          reasons: [{ code: "conflict", field: "id", value: "evt-told", remedy: expect.stringContaining("new id") }],
+        },
+      },
+      { key: requestId, attributes: { ce_orgid: "wholesale" }, payload: { requestId, runId: "", org: "wholesale" } },
+    ]);
+    expect(new Set(told.map(({ attributes }) => attributes.ce_id)).size).toBe(2);
+  });
+
   it("is a delivery of its own when other bytes stand at a position that was seen before", async () => {
     const accept = acceptWith();
     const first = aDelivery("evt-at");
@@ -252,14 +274,14 @@ describe("a delivery from the bus", () => {
         remedy: expect.stringMatching(/./),
       });
     expect(await runsOf("evt-4")).toEqual([]);
-    const { rows } = await superuser.query("select headers from outbox where key = $1::text", [request.request_id]);
-    expect(
-      Object.fromEntries(rows[0].headers.map(([name, value]: [string, string]) => [name, atob(value)])),
-    ).toMatchObject({
-      ...traced,
-      ce_causationid: "evt-4",
-      ce_type: "automation.run.rejected.v1",
-    });
+    expect(await toldOf(superuser, "evt-4")).toMatchObject([
+      {
+        tenant: "acme",
+        key: request.request_id,
+        attributes: { ...traced, ce_causationid: "evt-4", ce_type: "automation.run.rejected.v1", ce_orgid: "retail" },
+        payload: { requestId: request.request_id, org: "retail", position: request.position, reasons: request.reasons },
+      },
+    ]);
   });
 
   it("that names an unknown definition or profile is rejected, and one that means nothing is filtered", async () => {
@@ -296,6 +318,17 @@ describe("a delivery from the bus", () => {
     );
     expect(records.map(({ tenant }) => tenant)).toEqual([null, "acme", "acme", "acme"]);
     expect(JSON.parse(records[0].body.toString())).toEqual(aRequest());
+    const told = await toldOf(superuser, "evt-8");
+    expect(told.map(({ payload }) => payload.position)).toEqual(foreign.slice(1).map(([, , each]) => each.position));
+    expect(told).toMatchObject(
+      foreign.slice(1).map(([owner, code]) => ({
+        tenant: "acme",
+        attributes: { ce_type: "automation.run.quarantined.v1", ce_tenantid: "acme", ce_causationid: "evt-8" },
+        payload: { org: owner.slice("acme/".length), reasons: [{ code, remedy: expect.stringMatching(/./) }] },
+      })),
+    );
+    for (const { key, attributes, payload } of told)
+      expect([key, payload.requestId]).toEqual([attributes.ce_id, attributes.ce_id]);
   });
 
   it("that can't be read is quarantined with its cause", async () => {
@@ -323,7 +356,15 @@ describe("a delivery from the bus", () => {
 
   it("whose data is no run request is quarantined in its tenant's own ledger", async () => {
     expect(await acceptWith()([aDelivery("evt-9", { profile: 5 })])).toMatchObject({ quarantined: 1 });
-    expect(await requestOf("evt-9")).toMatchObject({ disposition: "quarantined", tenant: "acme" });
+    const request = await requestOf("evt-9");
+    expect(request).toMatchObject({ disposition: "quarantined", tenant: "acme" });
+    expect(await toldOf(superuser, "evt-9")).toMatchObject([
+      {
+        key: request.request_id,
+        attributes: { ce_id: request.request_id, ce_type: "automation.run.quarantined.v1" },
+        payload: { reasons: request.reasons },
+      },
+    ]);
   });
 
   it("of a newer minor version of its schema is accepted, and its request names the fields that were dropped", async () => {

@@ -145,6 +145,7 @@ describe("migrate", () => {
     expect(counts).toMatchObject({
       "automation.run.requested": 12,
       "automation.run.event": 12,
+      "automation.governance.event": 3,
       "automation.run.requested.quarantine": 3,
     });
     expect(described?.configs[0]?.value).toBe(String(2 * 1024 * 1024));

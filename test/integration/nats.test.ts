@@ -17,7 +17,7 @@ import { ensureStreams } from "../../src/drivers/nats/ensure-streams.ts";
 import { createInScope } from "../../src/drivers/postgres/in-scope.ts";
 import { main as dispatcherMain } from "../../src/processes/dispatcher.ts";
 import { main as relayMain } from "../../src/processes/relay.ts";
-import { quarantineTopic, requestTopic, runEventTopic } from "../../src/runs/outbox/topics.ts";
+import { governanceTopic, quarantineTopic, requestTopic, runEventTopic } from "../../src/runs/outbox/topics.ts";
 import { aRequest, declare } from "../support/builders/declared.ts";
 import type { BorrowedEngines } from "../support/engines/borrow-engines.ts";
 import { borrowEngines } from "../support/engines/borrow-engines.ts";
@@ -27,7 +27,7 @@ import { createDatabase } from "../support/engines/database.ts";
 import { freePorts } from "../support/engines/free-ports.ts";
 import { findBy } from "../support/probes/find.ts";
 
-const topics = [requestTopic, runEventTopic, quarantineTopic];
+const topics = [requestTopic, runEventTopic, governanceTopic, quarantineTopic];
 const source = "urn:test";
 let dir: string;
 let nats: Engine;
@@ -173,6 +173,7 @@ describe("an installation whose only bus is NATS, with TLS and a user", () => {
       }, soon);
       const id = randomUUID();
       for (let n = 0; n < 2; n += 1) await publish(id);
+      await publish(id, { body: JSON.stringify(aRequest({ goal: "other" })) });
       await publish("broken", { body: "{oops" });
       await publish("foreign", { from: "urn:nobody" });
       await vi.waitFor(async () => {
@@ -188,6 +189,12 @@ describe("an installation whose only bus is NATS, with TLS and a user", () => {
         ]);
         expect(await count("select count(*) from outbox")).toBe(0);
       }, soon);
+      const told = await messages(governanceTopic, "tenantid", (tenant) => tenant === "acme");
+      const { rows: requests } = await superuser.query("select request_id from runs where run_id = $1", [runId]);
+      const keys = new Map(told.map(({ type, key }) => [type, key]));
+      expect(keys.get("automation.run.conflict.v1")).toBe(requests[0].request_id);
+      expect(keys.get("automation.run.quarantined.v1")).toBe(told.find(({ type }) => /quarantined/.test(type))?.id);
+      expect(told).toHaveLength(2);
       const { streams } = await jetstreamManager(connection);
       const { state } = await streams.info(await streams.find(quarantineTopic));
       expect(state.messages).toBe(2);

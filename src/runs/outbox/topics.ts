@@ -1,6 +1,8 @@
 /** Topics of the bus. */
 export const requestTopic = "automation.run.requested";
 export const runEventTopic = "automation.run.event";
+/** What became of requests that are no runs. */
+export const governanceTopic = "automation.governance.event";
 export const quarantineTopic = "automation.run.requested.quarantine";
 
 /** Number of outbox lanes; `relay_lanes` has a row for each. */

@@ -25,7 +25,7 @@ const age = gauge({
 const published = counter({
   name: "automation.outbox.published",
   unit: "{record}",
-  description: "Records that the bus has taken: run_event, or record for rejections and quarantined deliveries.",
+  description: "Records that the bus has taken: run_event, or record for governance events and quarantined deliveries.",
   labels: ["kind"],
   processes: ["relay"],
 });

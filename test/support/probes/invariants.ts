@@ -1,6 +1,6 @@
 import { Consumer, ListOffsetTimestamps, stringDeserializers } from "@platformatic/kafka";
 import pg from "pg";
-import { quarantineTopic, requestTopic, runEventTopic } from "../../../src/runs/outbox/topics.ts";
+import { governanceTopic, quarantineTopic, requestTopic, runEventTopic } from "../../../src/runs/outbox/topics.ts";
 import { hashEvent } from "./hash-event.ts";
 
 /** Where a whole stack is looked at: as a superuser, so that nothing hides behind row-level security. */
@@ -113,13 +113,16 @@ export async function findViolations(stack: Stack, signal: AbortSignal): Promise
     report("I4 events are chained", await brokenChains(client));
 
     const told = await readTopic(stack, runEventTopic, signal);
-    const rejections = new Set(told.map(({ headers }) => headers.ce_id));
-    const { rows: rejected } = await client.query<{ id: string }>(
-      "select request_id as id from run_requests where disposition = 'rejected'",
+    const refusals = new Set(
+      (await readTopic(stack, governanceTopic, signal)).map(({ value }) => JSON.parse(value).position),
+    );
+    const { rows: refused } = await client.query<{ position: string }>(
+      `select position from run_requests where disposition in ('rejected', 'quarantined')
+       union all select position from deliveries where disposition in ('conflict', 'quarantined')`,
     );
     report(
-      "I4 each rejected request is told on the bus",
-      rejected.filter(({ id }) => !rejections.has(id)),
+      "I4 each delivery that a tenant must hear of is told on the bus",
+      refused.filter(({ position }) => !refusals.has(position)),
     );
     const published = told.filter((message) => /^[0-9a-f-]{36}\/\d+$/.test(message.headers.ce_id ?? ""));
     report("I4 the bus has each event, and no other, in order per run", await misordered(client, published));

@@ -1,4 +1,4 @@
-import type { Pool } from "pg";
+import type { ClientBase, Pool } from "pg";
 import { createDecideByDeclarations } from "../../../src/definitions/declarations.ts";
 import type { WorkspaceRules } from "../../../src/definitions/policy/workspace-rules.ts";
 import { createKafkaSink } from "../../../src/drivers/kafka/kafka-sink.ts";
@@ -8,6 +8,7 @@ import type { AcceptRequests } from "../../../src/requests/accept-requests.ts";
 import { createAcceptRequests } from "../../../src/requests/accept-requests.ts";
 import type { Delivery, DeliverySource } from "../../../src/requests/delivery.ts";
 import { textHeaders } from "../../../src/runs/outbox/bus-record.ts";
+import { governanceTopic } from "../../../src/runs/outbox/topics.ts";
 import { aRequest, runs, workspaces } from "../builders/declared.ts";
 
 /** The one that `urn:team` may speak on. */
@@ -69,6 +70,20 @@ export const quarantineRecords = `(
   from (select o.*, h->>0 as name, convert_from(decode(h->>1, 'base64'), 'LATIN1') as value from outbox o, jsonb_array_elements(headers) as h) as named
   group by id, tenant, body
 ) as quarantine_records`;
+
+/** What the outbox holds for the governance topic about one event id, in its order. */
+export async function toldOf(superuser: ClientBase, eventId: string) {
+  const { rows } = await superuser.query<{ tenant: string; key: string; headers: [string, string][]; body: Buffer }>(
+    "select tenant, key, headers, body from outbox where topic = $1 order by id",
+    [governanceTopic],
+  );
+  const told = rows.map(({ headers, body, ...row }) => ({
+    ...row,
+    attributes: Object.fromEntries(headers.map(([name, value]) => [name, Buffer.from(value, "base64").toString()])),
+    payload: JSON.parse(body.toString()),
+  }));
+  return told.filter(({ payload }) => payload.eventId === eventId);
+}
 
 let offset = 0;
 /** A binary CloudEvent at the next position of the topic. @param data - bytes and text stand as they are */

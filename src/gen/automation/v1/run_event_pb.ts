@@ -18,7 +18,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file automation/v1/run_event.proto.
  */
 export const file_automation_v1_run_event: GenFile = /*@__PURE__*/
-  fileDesc("Ch1hdXRvbWF0aW9uL3YxL3J1bl9ldmVudC5wcm90bxINYXV0b21hdGlvbi52MSLPBgoIUnVuRXZlbnQSDgoGcnVuX2lkGAEgASgJEhAKCHNlcXVlbmNlGAIgASgDEhIKCndyaXRlcl9rZXkYAyABKAkSJgoCYXQYBCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEiwKB2NvbnRleHQYBSABKAsyGy5hdXRvbWF0aW9uLnYxLkV2ZW50Q29udGV4dBIRCglwcmV2X2hhc2gYBiABKAkSLgoGc3RhdHVzGAogASgLMhwuYXV0b21hdGlvbi52MS5TdGF0dXNDaGFuZ2VkSAASLwoHbWVzc2FnZRgLIAEoCzIcLmF1dG9tYXRpb24udjEuTWVzc2FnZUxvZ2dlZEgAEjAKB3ZlcmRpY3QYDCABKAsyHS5hdXRvbWF0aW9uLnYxLlZlcmRpY3RSZWFjaGVkSAASMQoHaGFuZG9mZhgNIAEoCzIeLmF1dG9tYXRpb24udjEuSGFuZG9mZkFuc3dlcmVkSAASKgoEc3RlcBgOIAEoCzIaLmF1dG9tYXRpb24udjEuU3RlcENoYW5nZWRIABIpCgRwbGFuGA8gASgLMhkuYXV0b21hdGlvbi52MS5QbGFuU3RhdGVkSAASJwoEdG9vbBgQIAEoCzIXLmF1dG9tYXRpb24udjEuVG9vbFVzZWRIABIwCghhcnRpZmFjdBgRIAEoCzIcLmF1dG9tYXRpb24udjEuQXJ0aWZhY3ROb3RlZEgAEi8KCHByb2dyZXNzGBIgASgLMhsuYXV0b21hdGlvbi52MS5Qcm9ncmVzc01hZGVIABI1Cgl3b3Jrc3BhY2UYEyABKAsyIC5hdXRvbWF0aW9uLnYxLldvcmtzcGFjZVByZXBhcmVkSAASKQoFdGVzdHMYFCABKAsyGC5hdXRvbWF0aW9uLnYxLlRlc3RzUmVhZEgAEi8KCGNhcHR1cmVkGBUgASgLMhsuYXV0b21hdGlvbi52MS5UcmVlQ2FwdHVyZWRIABItCgd3YWl0aW5nGBYgASgLMhouYXV0b21hdGlvbi52MS5Xb3JrV2FpdGluZ0gAEi4KCHRha2VuX3VwGBcgASgLMhouYXV0b21hdGlvbi52MS5Xb3JrVGFrZW5VcEgAQgkKB3BheWxvYWQimwEKDEV2ZW50Q29udGV4dBIOCgZ0ZW5hbnQYASABKAkSCwoDb3JnGAIgASgJEhIKCnByb2ZpbGVfaWQYAyABKAkSFwoPcHJvZmlsZV92ZXJzaW9uGAQgASgJEhIKCmNhZGVuY2VfaWQYBSABKAkSLQoKcmVmZXJlbmNlcxgGIAEoCzIZLmF1dG9tYXRpb24udjEuUmVmZXJlbmNlcyLJAQoNU3RhdHVzQ2hhbmdlZBIoCgZzdGF0dXMYASABKA4yGC5hdXRvbWF0aW9uLnYxLlJ1blN0YXR1cxIqCghwcmV2aW91cxgCIAEoDjIYLmF1dG9tYXRpb24udjEuUnVuU3RhdHVzEg4KBnJlYXNvbhgDIAEoCRIpCgdvdXRjb21lGAQgASgOMhguYXV0b21hdGlvbi52MS5SdW5TdGF0dXMSJwoFbGltaXQYBSABKAsyGC5hdXRvbWF0aW9uLnYxLlRpbWVMaW1pdCJGCglUaW1lTGltaXQSDQoFY2F1c2UYASABKAkSKgoGZHVlX2F0GAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCKOAQoLV29ya1dhaXRpbmcSDgoGcmVhc29uGAEgASgJEg8KB2F0dGVtcHQYAiABKAUSMwoPbmV4dF9hdHRlbXB0X2F0GAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIpCgVzaW5jZRgEIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAiNAoLV29ya1Rha2VuVXASDwoHYXR0ZW1wdBgBIAEoBRIUCgxwcmV2aW91c19lbmQYAiABKAkiQQoNTWVzc2FnZUxvZ2dlZBIMCgR0ZXh0GAEgASgJEg8KB3N0ZXBfaWQYAiABKAkSEQoJdHJ1bmNhdGVkGAMgASgIIo4BCgtTdGVwQ2hhbmdlZBIPCgdzdGVwX2lkGAEgASgJEicKBXN0YXRlGAIgASgOMhguYXV0b21hdGlvbi52MS5TdGVwU3RhdGUSDQoFY2F1c2UYAyABKAkSDgoGcmVhc29uGAQgASgJEiYKBWxpbWl0GAUgASgLMhcuYXV0b21hdGlvbi52MS5MaW1pdEhpdCJFCgpQbGFuU3RhdGVkEg8KB3N0ZXBfaWQYASABKAkSJgoFaXRlbXMYAiADKAsyFy5hdXRvbWF0aW9uLnYxLlBsYW5JdGVtIiYKCFBsYW5JdGVtEgwKBHRleHQYASABKAkSDAoEZG9uZRgCIAEoCCJiCghUb29sVXNlZBIPCgdzdGVwX2lkGAEgASgJEgwKBG5hbWUYAiABKAkSJwoFcGhhc2UYAyABKA4yGC5hdXRvbWF0aW9uLnYxLlRvb2xQaGFzZRIOCgZkZXRhaWwYBCABKAkiPQoNQXJ0aWZhY3ROb3RlZBIPCgdzdGVwX2lkGAEgASgJEgwKBHBhdGgYAiABKAkSDQoFdGl0bGUYAyABKAkiPgoMUHJvZ3Jlc3NNYWRlEg8KB3N0ZXBfaWQYASABKAkSDwoHcGVyY2VudBgCIAEoBRIMCgR0ZXh0GAMgASgJIowBChFXb3Jrc3BhY2VQcmVwYXJlZBIPCgdhdHRlbXB0GAEgASgFEhUKDXJlcG9zaXRvcnlfaWQYAiABKAkSCwoDcmVmGAMgASgJEhMKC2Jhc2VfY29tbWl0GAQgASgJEi0KB3NhbmRib3gYBSABKAsyHC5hdXRvbWF0aW9uLnYxLlNhbmRib3hSZXBvcnQidwoJVGVzdHNSZWFkEg8KB3N0ZXBfaWQYASABKAkSDwoHb25fYmFzZRgCIAEoCBIpCgZjb3VudHMYAyABKAsyGS5hdXRvbWF0aW9uLnYxLlRlc3RDb3VudHMSDgoGZmFpbGVkGAQgAygJEg0KBWZhdWx0GAUgASgJIk4KClRlc3RDb3VudHMSDgoGcGFzc2VkGAEgASgFEg4KBmZhaWxlZBgCIAEoBRIPCgdlcnJvcmVkGAMgASgFEg8KB3NraXBwZWQYBCABKAUiiAEKDFRyZWVDYXB0dXJlZBITCgtiYXNlX2NvbW1pdBgBIAEoCRISCgpnaXRfY29tbWl0GAIgASgJEhAKCGdpdF90cmVlGAMgASgJEhUKDWNoYW5nZWRfZmlsZXMYBCABKAUSFQoNc2tpcHBlZF9maWxlcxgFIAEoBRIPCgdwYXJ0aWFsGAYgASgIIjkKDlZlcmRpY3RSZWFjaGVkEicKB3ZlcmRpY3QYASABKAsyFi5hdXRvbWF0aW9uLnYxLlZlcmRpY3QipAEKD0hhbmRvZmZBbnN3ZXJlZBIQCghyZWNlaXZlchgBIAEoCRILCgNycGMYAiABKAkSKgoFcGhhc2UYAyABKA4yGy5hdXRvbWF0aW9uLnYxLkhhbmRvZmZQaGFzZRIQCghhY2NlcHRlZBgEIAEoCBIOCgZyZWFzb24YBSABKAkSJAoIcmV0dXJuZWQYBiADKAsyEi5hdXRvbWF0aW9uLnYxLlJlZiKIAQoLUnVuUmVqZWN0ZWQSEgoKcmVxdWVzdF9pZBgBIAEoCRIOCgZ0ZW5hbnQYAiABKAkSCwoDb3JnGAMgASgJEg4KBnNvdXJjZRgEIAEoCRIQCghldmVudF9pZBgFIAEoCRImCgdyZWFzb25zGAYgAygLMhUuYXV0b21hdGlvbi52MS5SZWFzb24iUgoGUmVhc29uEgwKBGNvZGUYASABKAkSDQoFZmllbGQYAiABKAkSDQoFdmFsdWUYAyABKAkSDAoEcnVsZRgEIAEoCRIOCgZyZW1lZHkYBSABKAkqoQIKCVJ1blN0YXR1cxIaChZSVU5fU1RBVFVTX1VOU1BFQ0lGSUVEEAASFQoRUlVOX1NUQVRVU19RVUVVRUQQARIXChNSVU5fU1RBVFVTX0FETUlUVEVEEAISGAoUUlVOX1NUQVRVU19QUkVQQVJJTkcQAxIWChJSVU5fU1RBVFVTX1JVTk5JTkcQBBIZChVSVU5fU1RBVFVTX0VWQUxVQVRJTkcQBRIWChJSVU5fU1RBVFVTX1NFQUxJTkcQBhIYChRSVU5fU1RBVFVTX0NPTVBMRVRFRBAHEhUKEVJVTl9TVEFUVVNfRkFJTEVEEAgSGAoUUlVOX1NUQVRVU19DQU5DRUxMRUQQCRIYChRSVU5fU1RBVFVTX1RJTUVEX09VVBAKKooBCglUb29sUGhhc2USGgoWVE9PTF9QSEFTRV9VTlNQRUNJRklFRBAAEhgKFFRPT0xfUEhBU0VfUkVRVUVTVEVEEAESFgoSVE9PTF9QSEFTRV9TVEFSVEVEEAISFQoRVE9PTF9QSEFTRV9PVVRQVVQQAxIYChRUT09MX1BIQVNFX0NPTVBMRVRFRBAEKnkKDEhhbmRvZmZQaGFzZRIdChlIQU5ET0ZGX1BIQVNFX1VOU1BFQ0lGSUVEEAASFQoRSEFORE9GRl9QSEFTRV9UUlkQARIZChVIQU5ET0ZGX1BIQVNFX0NPTkZJUk0QAhIYChRIQU5ET0ZGX1BIQVNFX0NBTkNFTBADYgZwcm90bzM", [file_automation_v1_ref, file_automation_v1_run_work, file_automation_v1_verdict, file_google_protobuf_timestamp]);
+  fileDesc("Ch1hdXRvbWF0aW9uL3YxL3J1bl9ldmVudC5wcm90bxINYXV0b21hdGlvbi52MSLPBgoIUnVuRXZlbnQSDgoGcnVuX2lkGAEgASgJEhAKCHNlcXVlbmNlGAIgASgDEhIKCndyaXRlcl9rZXkYAyABKAkSJgoCYXQYBCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEiwKB2NvbnRleHQYBSABKAsyGy5hdXRvbWF0aW9uLnYxLkV2ZW50Q29udGV4dBIRCglwcmV2X2hhc2gYBiABKAkSLgoGc3RhdHVzGAogASgLMhwuYXV0b21hdGlvbi52MS5TdGF0dXNDaGFuZ2VkSAASLwoHbWVzc2FnZRgLIAEoCzIcLmF1dG9tYXRpb24udjEuTWVzc2FnZUxvZ2dlZEgAEjAKB3ZlcmRpY3QYDCABKAsyHS5hdXRvbWF0aW9uLnYxLlZlcmRpY3RSZWFjaGVkSAASMQoHaGFuZG9mZhgNIAEoCzIeLmF1dG9tYXRpb24udjEuSGFuZG9mZkFuc3dlcmVkSAASKgoEc3RlcBgOIAEoCzIaLmF1dG9tYXRpb24udjEuU3RlcENoYW5nZWRIABIpCgRwbGFuGA8gASgLMhkuYXV0b21hdGlvbi52MS5QbGFuU3RhdGVkSAASJwoEdG9vbBgQIAEoCzIXLmF1dG9tYXRpb24udjEuVG9vbFVzZWRIABIwCghhcnRpZmFjdBgRIAEoCzIcLmF1dG9tYXRpb24udjEuQXJ0aWZhY3ROb3RlZEgAEi8KCHByb2dyZXNzGBIgASgLMhsuYXV0b21hdGlvbi52MS5Qcm9ncmVzc01hZGVIABI1Cgl3b3Jrc3BhY2UYEyABKAsyIC5hdXRvbWF0aW9uLnYxLldvcmtzcGFjZVByZXBhcmVkSAASKQoFdGVzdHMYFCABKAsyGC5hdXRvbWF0aW9uLnYxLlRlc3RzUmVhZEgAEi8KCGNhcHR1cmVkGBUgASgLMhsuYXV0b21hdGlvbi52MS5UcmVlQ2FwdHVyZWRIABItCgd3YWl0aW5nGBYgASgLMhouYXV0b21hdGlvbi52MS5Xb3JrV2FpdGluZ0gAEi4KCHRha2VuX3VwGBcgASgLMhouYXV0b21hdGlvbi52MS5Xb3JrVGFrZW5VcEgAQgkKB3BheWxvYWQimwEKDEV2ZW50Q29udGV4dBIOCgZ0ZW5hbnQYASABKAkSCwoDb3JnGAIgASgJEhIKCnByb2ZpbGVfaWQYAyABKAkSFwoPcHJvZmlsZV92ZXJzaW9uGAQgASgJEhIKCmNhZGVuY2VfaWQYBSABKAkSLQoKcmVmZXJlbmNlcxgGIAEoCzIZLmF1dG9tYXRpb24udjEuUmVmZXJlbmNlcyLJAQoNU3RhdHVzQ2hhbmdlZBIoCgZzdGF0dXMYASABKA4yGC5hdXRvbWF0aW9uLnYxLlJ1blN0YXR1cxIqCghwcmV2aW91cxgCIAEoDjIYLmF1dG9tYXRpb24udjEuUnVuU3RhdHVzEg4KBnJlYXNvbhgDIAEoCRIpCgdvdXRjb21lGAQgASgOMhguYXV0b21hdGlvbi52MS5SdW5TdGF0dXMSJwoFbGltaXQYBSABKAsyGC5hdXRvbWF0aW9uLnYxLlRpbWVMaW1pdCJGCglUaW1lTGltaXQSDQoFY2F1c2UYASABKAkSKgoGZHVlX2F0GAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCKOAQoLV29ya1dhaXRpbmcSDgoGcmVhc29uGAEgASgJEg8KB2F0dGVtcHQYAiABKAUSMwoPbmV4dF9hdHRlbXB0X2F0GAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIpCgVzaW5jZRgEIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAiNAoLV29ya1Rha2VuVXASDwoHYXR0ZW1wdBgBIAEoBRIUCgxwcmV2aW91c19lbmQYAiABKAkiQQoNTWVzc2FnZUxvZ2dlZBIMCgR0ZXh0GAEgASgJEg8KB3N0ZXBfaWQYAiABKAkSEQoJdHJ1bmNhdGVkGAMgASgIIo4BCgtTdGVwQ2hhbmdlZBIPCgdzdGVwX2lkGAEgASgJEicKBXN0YXRlGAIgASgOMhguYXV0b21hdGlvbi52MS5TdGVwU3RhdGUSDQoFY2F1c2UYAyABKAkSDgoGcmVhc29uGAQgASgJEiYKBWxpbWl0GAUgASgLMhcuYXV0b21hdGlvbi52MS5MaW1pdEhpdCJFCgpQbGFuU3RhdGVkEg8KB3N0ZXBfaWQYASABKAkSJgoFaXRlbXMYAiADKAsyFy5hdXRvbWF0aW9uLnYxLlBsYW5JdGVtIiYKCFBsYW5JdGVtEgwKBHRleHQYASABKAkSDAoEZG9uZRgCIAEoCCJiCghUb29sVXNlZBIPCgdzdGVwX2lkGAEgASgJEgwKBG5hbWUYAiABKAkSJwoFcGhhc2UYAyABKA4yGC5hdXRvbWF0aW9uLnYxLlRvb2xQaGFzZRIOCgZkZXRhaWwYBCABKAkiPQoNQXJ0aWZhY3ROb3RlZBIPCgdzdGVwX2lkGAEgASgJEgwKBHBhdGgYAiABKAkSDQoFdGl0bGUYAyABKAkiPgoMUHJvZ3Jlc3NNYWRlEg8KB3N0ZXBfaWQYASABKAkSDwoHcGVyY2VudBgCIAEoBRIMCgR0ZXh0GAMgASgJIowBChFXb3Jrc3BhY2VQcmVwYXJlZBIPCgdhdHRlbXB0GAEgASgFEhUKDXJlcG9zaXRvcnlfaWQYAiABKAkSCwoDcmVmGAMgASgJEhMKC2Jhc2VfY29tbWl0GAQgASgJEi0KB3NhbmRib3gYBSABKAsyHC5hdXRvbWF0aW9uLnYxLlNhbmRib3hSZXBvcnQidwoJVGVzdHNSZWFkEg8KB3N0ZXBfaWQYASABKAkSDwoHb25fYmFzZRgCIAEoCBIpCgZjb3VudHMYAyABKAsyGS5hdXRvbWF0aW9uLnYxLlRlc3RDb3VudHMSDgoGZmFpbGVkGAQgAygJEg0KBWZhdWx0GAUgASgJIk4KClRlc3RDb3VudHMSDgoGcGFzc2VkGAEgASgFEg4KBmZhaWxlZBgCIAEoBRIPCgdlcnJvcmVkGAMgASgFEg8KB3NraXBwZWQYBCABKAUiiAEKDFRyZWVDYXB0dXJlZBITCgtiYXNlX2NvbW1pdBgBIAEoCRISCgpnaXRfY29tbWl0GAIgASgJEhAKCGdpdF90cmVlGAMgASgJEhUKDWNoYW5nZWRfZmlsZXMYBCABKAUSFQoNc2tpcHBlZF9maWxlcxgFIAEoBRIPCgdwYXJ0aWFsGAYgASgIIjkKDlZlcmRpY3RSZWFjaGVkEicKB3ZlcmRpY3QYASABKAsyFi5hdXRvbWF0aW9uLnYxLlZlcmRpY3QipAEKD0hhbmRvZmZBbnN3ZXJlZBIQCghyZWNlaXZlchgBIAEoCRILCgNycGMYAiABKAkSKgoFcGhhc2UYAyABKA4yGy5hdXRvbWF0aW9uLnYxLkhhbmRvZmZQaGFzZRIQCghhY2NlcHRlZBgEIAEoCBIOCgZyZWFzb24YBSABKAkSJAoIcmV0dXJuZWQYBiADKAsyEi5hdXRvbWF0aW9uLnYxLlJlZiKuAQoLUnVuUmVqZWN0ZWQSEgoKcmVxdWVzdF9pZBgBIAEoCRIOCgZ0ZW5hbnQYAiABKAkSCwoDb3JnGAMgASgJEg4KBnNvdXJjZRgEIAEoCRIQCghldmVudF9pZBgFIAEoCRImCgdyZWFzb25zGAYgAygLMhUuYXV0b21hdGlvbi52MS5SZWFzb24SEgoKZXZlbnRfdHlwZRgHIAEoCRIQCghwb3NpdGlvbhgIIAEoCSK+AQoLUnVuQ29uZmxpY3QSEgoKcmVxdWVzdF9pZBgBIAEoCRIOCgZ0ZW5hbnQYAiABKAkSCwoDb3JnGAMgASgJEg4KBnNvdXJjZRgEIAEoCRIQCghldmVudF9pZBgFIAEoCRImCgdyZWFzb25zGAYgAygLMhUuYXV0b21hdGlvbi52MS5SZWFzb24SEgoKZXZlbnRfdHlwZRgHIAEoCRIQCghwb3NpdGlvbhgIIAEoCRIOCgZydW5faWQYCSABKAkisQEKDlJ1blF1YXJhbnRpbmVkEhIKCnJlcXVlc3RfaWQYASABKAkSDgoGdGVuYW50GAIgASgJEgsKA29yZxgDIAEoCRIOCgZzb3VyY2UYBCABKAkSEAoIZXZlbnRfaWQYBSABKAkSJgoHcmVhc29ucxgGIAMoCzIVLmF1dG9tYXRpb24udjEuUmVhc29uEhIKCmV2ZW50X3R5cGUYByABKAkSEAoIcG9zaXRpb24YCCABKAkiUgoGUmVhc29uEgwKBGNvZGUYASABKAkSDQoFZmllbGQYAiABKAkSDQoFdmFsdWUYAyABKAkSDAoEcnVsZRgEIAEoCRIOCgZyZW1lZHkYBSABKAkqoQIKCVJ1blN0YXR1cxIaChZSVU5fU1RBVFVTX1VOU1BFQ0lGSUVEEAASFQoRUlVOX1NUQVRVU19RVUVVRUQQARIXChNSVU5fU1RBVFVTX0FETUlUVEVEEAISGAoUUlVOX1NUQVRVU19QUkVQQVJJTkcQAxIWChJSVU5fU1RBVFVTX1JVTk5JTkcQBBIZChVSVU5fU1RBVFVTX0VWQUxVQVRJTkcQBRIWChJSVU5fU1RBVFVTX1NFQUxJTkcQBhIYChRSVU5fU1RBVFVTX0NPTVBMRVRFRBAHEhUKEVJVTl9TVEFUVVNfRkFJTEVEEAgSGAoUUlVOX1NUQVRVU19DQU5DRUxMRUQQCRIYChRSVU5fU1RBVFVTX1RJTUVEX09VVBAKKooBCglUb29sUGhhc2USGgoWVE9PTF9QSEFTRV9VTlNQRUNJRklFRBAAEhgKFFRPT0xfUEhBU0VfUkVRVUVTVEVEEAESFgoSVE9PTF9QSEFTRV9TVEFSVEVEEAISFQoRVE9PTF9QSEFTRV9PVVRQVVQQAxIYChRUT09MX1BIQVNFX0NPTVBMRVRFRBAEKnkKDEhhbmRvZmZQaGFzZRIdChlIQU5ET0ZGX1BIQVNFX1VOU1BFQ0lGSUVEEAASFQoRSEFORE9GRl9QSEFTRV9UUlkQARIZChVIQU5ET0ZGX1BIQVNFX0NPTkZJUk0QAhIYChRIQU5ET0ZGX1BIQVNFX0NBTkNFTBADYgZwcm90bzM", [file_automation_v1_ref, file_automation_v1_run_work, file_automation_v1_verdict, file_google_protobuf_timestamp]);
 
 /**
  * Payload of `automation.run.event.v1` on topic `automation.run.event`. Per run, `sequence` is gapless from 1 and chained by `prev_hash`.
@@ -1399,7 +1399,7 @@ export const HandoffAnsweredSchema: GenMessage<HandoffAnswered, {jsonType: Hando
   messageDesc(file_automation_v1_run_event, 18);
 
 /**
- * Payload of `automation.run.rejected.v1`: the request was understood and refused.
+ * Payload of `automation.run.rejected.v1` on topic `automation.governance.event`: the request was understood and refused.
  *
  * @generated from message automation.v1.RunRejected
  */
@@ -1433,10 +1433,22 @@ export type RunRejected = Message<"automation.v1.RunRejected"> & {
    * @generated from field: repeated automation.v1.Reason reasons = 6;
    */
   reasons: Reason[];
+
+  /**
+   * @generated from field: string event_type = 7;
+   */
+  eventType: string;
+
+  /**
+   * Where the event stood on its bus, or `api:<uuid>` for a call. Compare it as a whole.
+   *
+   * @generated from field: string position = 8;
+   */
+  position: string;
 };
 
 /**
- * Payload of `automation.run.rejected.v1`: the request was understood and refused.
+ * Payload of `automation.run.rejected.v1` on topic `automation.governance.event`: the request was understood and refused.
  *
  * @generated from message automation.v1.RunRejected
  */
@@ -1470,6 +1482,18 @@ export type RunRejectedJson = {
    * @generated from field: repeated automation.v1.Reason reasons = 6;
    */
   reasons?: ReasonJson[];
+
+  /**
+   * @generated from field: string event_type = 7;
+   */
+  eventType?: string;
+
+  /**
+   * Where the event stood on its bus, or `api:<uuid>` for a call. Compare it as a whole.
+   *
+   * @generated from field: string position = 8;
+   */
+  position?: string;
 };
 
 /**
@@ -1478,6 +1502,260 @@ export type RunRejectedJson = {
  */
 export const RunRejectedSchema: GenMessage<RunRejected, {jsonType: RunRejectedJson}> = /*@__PURE__*/
   messageDesc(file_automation_v1_run_event, 19);
+
+/**
+ * Payload of `automation.run.conflict.v1` on topic `automation.governance.event`: the source and id of an earlier event came again with other data, or from another org. The first event stays valid.
+ *
+ * @generated from message automation.v1.RunConflict
+ */
+export type RunConflict = Message<"automation.v1.RunConflict"> & {
+  /**
+   * Of the first event.
+   *
+   * @generated from field: string request_id = 1;
+   */
+  requestId: string;
+
+  /**
+   * These two are of the later event.
+   *
+   * @generated from field: string tenant = 2;
+   */
+  tenant: string;
+
+  /**
+   * @generated from field: string org = 3;
+   */
+  org: string;
+
+  /**
+   * @generated from field: string source = 4;
+   */
+  source: string;
+
+  /**
+   * @generated from field: string event_id = 5;
+   */
+  eventId: string;
+
+  /**
+   * @generated from field: repeated automation.v1.Reason reasons = 6;
+   */
+  reasons: Reason[];
+
+  /**
+   * @generated from field: string event_type = 7;
+   */
+  eventType: string;
+
+  /**
+   * Where the later event stood, as in RunRejected.
+   *
+   * @generated from field: string position = 8;
+   */
+  position: string;
+
+  /**
+   * Of the first event; empty when that has none, or belongs to another org.
+   *
+   * @generated from field: string run_id = 9;
+   */
+  runId: string;
+};
+
+/**
+ * Payload of `automation.run.conflict.v1` on topic `automation.governance.event`: the source and id of an earlier event came again with other data, or from another org. The first event stays valid.
+ *
+ * @generated from message automation.v1.RunConflict
+ */
+export type RunConflictJson = {
+  /**
+   * Of the first event.
+   *
+   * @generated from field: string request_id = 1;
+   */
+  requestId?: string;
+
+  /**
+   * These two are of the later event.
+   *
+   * @generated from field: string tenant = 2;
+   */
+  tenant?: string;
+
+  /**
+   * @generated from field: string org = 3;
+   */
+  org?: string;
+
+  /**
+   * @generated from field: string source = 4;
+   */
+  source?: string;
+
+  /**
+   * @generated from field: string event_id = 5;
+   */
+  eventId?: string;
+
+  /**
+   * @generated from field: repeated automation.v1.Reason reasons = 6;
+   */
+  reasons?: ReasonJson[];
+
+  /**
+   * @generated from field: string event_type = 7;
+   */
+  eventType?: string;
+
+  /**
+   * Where the later event stood, as in RunRejected.
+   *
+   * @generated from field: string position = 8;
+   */
+  position?: string;
+
+  /**
+   * Of the first event; empty when that has none, or belongs to another org.
+   *
+   * @generated from field: string run_id = 9;
+   */
+  runId?: string;
+};
+
+/**
+ * Describes the message automation.v1.RunConflict.
+ * Use `create(RunConflictSchema)` to create a new message.
+ */
+export const RunConflictSchema: GenMessage<RunConflict, {jsonType: RunConflictJson}> = /*@__PURE__*/
+  messageDesc(file_automation_v1_run_event, 20);
+
+/**
+ * Payload of `automation.run.quarantined.v1` on topic `automation.governance.event`: the delivery could not be understood, or its source may not speak for the tenant or org that it names.
+ * Its original is on topic `automation.run.requested.quarantine`.
+ *
+ * @generated from message automation.v1.RunQuarantined
+ */
+export type RunQuarantined = Message<"automation.v1.RunQuarantined"> & {
+  /**
+   * Of the request; a delivery that could not be read as far as its data has none, and this is the id of the delivery, always the same one.
+   *
+   * @generated from field: string request_id = 1;
+   */
+  requestId: string;
+
+  /**
+   * The tenant that the source is bound to.
+   *
+   * @generated from field: string tenant = 2;
+   */
+  tenant: string;
+
+  /**
+   * `*` when the source is bound to several orgs, and the delivery names none of them.
+   *
+   * @generated from field: string org = 3;
+   */
+  org: string;
+
+  /**
+   * These two are what the delivery claims, cut to 500 and 200 characters; empty when they can't be read.
+   *
+   * @generated from field: string source = 4;
+   */
+  source: string;
+
+  /**
+   * @generated from field: string event_id = 5;
+   */
+  eventId: string;
+
+  /**
+   * @generated from field: repeated automation.v1.Reason reasons = 6;
+   */
+  reasons: Reason[];
+
+  /**
+   * As claimed, cut to 200 characters.
+   *
+   * @generated from field: string event_type = 7;
+   */
+  eventType: string;
+
+  /**
+   * Where the delivery stood, as in RunRejected. `quarantine-origin` of its original has the same.
+   *
+   * @generated from field: string position = 8;
+   */
+  position: string;
+};
+
+/**
+ * Payload of `automation.run.quarantined.v1` on topic `automation.governance.event`: the delivery could not be understood, or its source may not speak for the tenant or org that it names.
+ * Its original is on topic `automation.run.requested.quarantine`.
+ *
+ * @generated from message automation.v1.RunQuarantined
+ */
+export type RunQuarantinedJson = {
+  /**
+   * Of the request; a delivery that could not be read as far as its data has none, and this is the id of the delivery, always the same one.
+   *
+   * @generated from field: string request_id = 1;
+   */
+  requestId?: string;
+
+  /**
+   * The tenant that the source is bound to.
+   *
+   * @generated from field: string tenant = 2;
+   */
+  tenant?: string;
+
+  /**
+   * `*` when the source is bound to several orgs, and the delivery names none of them.
+   *
+   * @generated from field: string org = 3;
+   */
+  org?: string;
+
+  /**
+   * These two are what the delivery claims, cut to 500 and 200 characters; empty when they can't be read.
+   *
+   * @generated from field: string source = 4;
+   */
+  source?: string;
+
+  /**
+   * @generated from field: string event_id = 5;
+   */
+  eventId?: string;
+
+  /**
+   * @generated from field: repeated automation.v1.Reason reasons = 6;
+   */
+  reasons?: ReasonJson[];
+
+  /**
+   * As claimed, cut to 200 characters.
+   *
+   * @generated from field: string event_type = 7;
+   */
+  eventType?: string;
+
+  /**
+   * Where the delivery stood, as in RunRejected. `quarantine-origin` of its original has the same.
+   *
+   * @generated from field: string position = 8;
+   */
+  position?: string;
+};
+
+/**
+ * Describes the message automation.v1.RunQuarantined.
+ * Use `create(RunQuarantinedSchema)` to create a new message.
+ */
+export const RunQuarantinedSchema: GenMessage<RunQuarantined, {jsonType: RunQuarantinedJson}> = /*@__PURE__*/
+  messageDesc(file_automation_v1_run_event, 21);
 
 /**
  * Why something was not accepted: the field, its value, the rule and the remedy.
@@ -1552,7 +1830,7 @@ export type ReasonJson = {
  * Use `create(ReasonSchema)` to create a new message.
  */
 export const ReasonSchema: GenMessage<Reason, {jsonType: ReasonJson}> = /*@__PURE__*/
-  messageDesc(file_automation_v1_run_event, 20);
+  messageDesc(file_automation_v1_run_event, 22);
 
 /**
  * The status of a run. Every end goes through SEALING; `src/runs/run-status.ts` lists the transitions.
