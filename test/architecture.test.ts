@@ -22,6 +22,7 @@ const rooms = [
   "proof",
   "seal",
   "admission",
+  "check",
 ];
 
 const validateOptions = "@bufbuild/protovalidate/gen/buf/validate/validate_pb.js";
@@ -137,12 +138,17 @@ describe("the import table", () => {
     expect(findCycle(imports.filter((each) => !each.isPackage))).toEqual([]);
   });
 
-  it("keeps SQL in stores and in postgres/", () => {
+  it("keeps SQL in stores, in postgres/, and in check/, which only reads", () => {
     const sql = /\b(insert into|update|delete from|select)\b[^"'`]*\b(set|values|from|where|select)\b/;
     const offenders = code
-      .filter((file) => file.startsWith("src/") && !/-store\.ts$|^src\/(drivers\/postgres|gen)\//.test(file))
+      .filter((file) => file.startsWith("src/") && !/-store\.ts$|^src\/(drivers\/postgres|check|gen)\//.test(file))
       .filter((file) => literals(read(file)).some((literal) => sql.test(literal)));
     expect(offenders).toEqual([]);
+    const writes = /\b(insert into|update\s+\w+\s+(as \w+ )?set|delete from)\b/;
+    const writers = code.filter(
+      (file) => file.startsWith("src/check/") && literals(read(file)).some((text) => writes.test(text)),
+    );
+    expect(writers).toEqual([]);
   });
 
   it("writes runs, their events, their queue and the outbox only in the rooms that own these tables", () => {
@@ -205,6 +211,7 @@ function isAllowed(each: Import): boolean {
       if (target === "processes" || to === "workers/main.ts") return each.isDynamic;
       if (target === "local") return each.isDynamic || each.isTypeOnly; // an image has a cli, and no local/
       if (target === "kafka" || target === "nats") return each.isDynamic;
+      if (target === "check") return each.isTypeOnly;
       return ["client", "personas", "config", "text"].includes(target);
     case "local":
       if (target === "cli") return !to.startsWith("src/cli/commands");

@@ -147,6 +147,7 @@ const secretNames = [
   "api",
   "dispatcher",
   "relay",
+  "check",
   "s3AccessKeyId",
   "s3SecretAccessKey",
 ] as const;
@@ -154,7 +155,7 @@ export type Secrets = Record<(typeof secretNames)[number], string>;
 
 /** Writes what the processes log in with to files, as they read it. */
 function writeCredentials(folder: Folder, secrets: Secrets): void {
-  for (const role of ["migrate", "api", "dispatcher", "relay"] as const)
+  for (const role of ["migrate", "api", "dispatcher", "relay", "check"] as const)
     writeWhole(join(folder.passwords, role), secrets[role]);
   writeWhole(join(folder.s3Credentials, "access-key-id"), secrets.s3AccessKeyId);
   writeWhole(join(folder.s3Credentials, "secret-access-key"), secrets.s3SecretAccessKey);
@@ -162,11 +163,14 @@ function writeCredentials(folder: Folder, secrets: Secrets): void {
 
 /** Passwords and keys of the engines, made at the first start. */
 export function readSecrets(folder: Folder): Secrets {
-  if (!existsSync(folder.secretsFile)) {
-    const made = secretNames.map((name) => [name, randomBytes(24).toString("base64url").replaceAll(/[-_]/g, "x")]);
-    writeWhole(folder.secretsFile, Object.fromEntries(made));
-  }
+  const make = () => randomBytes(24).toString("base64url").replaceAll(/[-_]/g, "x");
+  if (!existsSync(folder.secretsFile))
+    writeWhole(folder.secretsFile, Object.fromEntries(secretNames.map((name) => [name, make()])));
   const secrets: Partial<Secrets> = JSON.parse(readFileSync(folder.secretsFile, "utf8"));
+  if (secrets.check === undefined && secrets.relay !== undefined) {
+    secrets.check = make(); // a state from before there was this role; the migration gives it to the database
+    writeWhole(folder.secretsFile, secrets);
+  }
   for (const name of secretNames) {
     if (typeof secrets[name] === "string") continue;
     throw new CliError(

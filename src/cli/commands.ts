@@ -25,6 +25,7 @@ const verbs: Readonly<Record<string, readonly [description: string, load: LoadVe
     "count runs that have not ended, and list those without progress, with the reason",
     () => import("./commands/queue.ts"),
   ],
+  check: ["look whether what must always be true is true", () => import("./commands/check.ts")],
   event: ["publish events as a methodology service does", () => import("./commands/event.ts")],
   apply: [
     "declare definitions, profiles and rules; all documents are checked before the first is sent",

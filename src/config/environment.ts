@@ -156,11 +156,13 @@ const environments = {
       .min(64 * 1024 ** 2)
       .optional(),
   }),
+  /** `automation check`. */
+  check: z.object({ ...postgres }),
   migrate: z.object({
     ...common,
     AUTOMATION_POSTGRES_ADMIN_URL: url,
     AUTOMATION_POSTGRES_ADMIN_PASSWORD_FILE: path.optional(),
-    /** A folder with a file for each role: migrate, api, dispatcher, relay. Of two lines the first counts. */
+    /** A folder with a file for each role: migrate, api, dispatcher, relay, and check unless nobody checks. Of two lines the first counts. */
     AUTOMATION_POSTGRES_PASSWORDS_DIR: path,
     ...buses,
     ...s3,

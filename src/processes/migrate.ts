@@ -1,3 +1,4 @@
+import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { busesOf } from "../config/buses.ts";
 import { readEnvironment } from "../config/environment.ts";
@@ -18,9 +19,9 @@ export async function main(environment: NodeJS.ProcessEnv, signal: AbortSignal):
   const config = readEnvironment("migrate", environment);
   const log = createLog("migrate", config.AUTOMATION_LOG_LEVEL);
   const secrets = createSecretFiles((name, why) => secretUnusable(log, name, why));
+  const fileOf = (role: Role) => join(config.AUTOMATION_POSTGRES_PASSWORDS_DIR, role);
   const passwordOf = (role: Role): string => {
-    const file = join(config.AUTOMATION_POSTGRES_PASSWORDS_DIR, role);
-    const [password = ""] = secrets.open(`database-${role}`, [file], passwordsIn)();
+    const [password = ""] = secrets.open(`database-${role}`, [fileOf(role)], passwordsIn)();
     return password;
   };
   const admin = databaseLoginOf(
@@ -41,6 +42,7 @@ export async function main(environment: NodeJS.ProcessEnv, signal: AbortSignal):
           api: passwordOf("api"),
           dispatcher: passwordOf("dispatcher"),
           relay: passwordOf("relay"),
+          check: existsSync(fileOf("check")) ? passwordOf("check") : undefined,
         },
         log: (line) => log.info(line),
       }),

@@ -47,6 +47,7 @@ async function begin(client: Client): Promise<void> {
   await client.query("select set_config('app.tenant_id', 'acme', true), set_config('app.org_id', 'retail', true)");
 }
 
+const processes = ["api", "dispatcher", "relay", "check"].map((name) => `automation_${name}`);
 const refused = "42501";
 const statuses: readonly RunStatus[] = [
   ...(["QUEUED", "ADMITTED", "PREPARING", "RUNNING", "EVALUATING", "SEALING"] as const),
@@ -63,7 +64,7 @@ describe("the grants", () => {
          join pg_namespace n on n.oid = c.relnamespace and n.nspname = 'public' join pg_attribute a on a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped
        where r.rolname = any($1) and c.relkind in ('r', 'p') and not c.relispartition
        group by r.rolname, r.oid, c.relname, p.privilege, p.place order by 1, 2, p.place`,
-      [["automation_api", "automation_dispatcher", "automation_relay"]],
+      [processes],
     );
     const byColumn = rows
       .filter(({ granted }) => granted > 0)
@@ -72,12 +73,12 @@ describe("the grants", () => {
       `select r.rolname as role, c.relname as name, p as privilege
        from pg_roles r, unnest(array['DELETE', 'TRUNCATE', 'TRIGGER']) as p, pg_class c join pg_namespace n on n.oid = c.relnamespace and n.nspname = 'public'
        where r.rolname = any($1) and c.relkind in ('r', 'p') and has_table_privilege(r.oid, c.oid, p) order by 1, 2, 3`,
-      [["automation_api", "automation_dispatcher", "automation_relay"]],
+      [processes],
     );
     const functions = await rowsOf(
       `select r.rolname as role, p.oid::regprocedure::text as name from pg_roles r, pg_proc p join pg_namespace n on n.oid = p.pronamespace and n.nspname = 'public'
        where r.rolname = any($1) and has_function_privilege(r.oid, p.oid, 'EXECUTE') order by 1, 2`,
-      [["automation_api", "automation_dispatcher", "automation_relay"]],
+      [processes],
     );
     const written = [
       ...byColumn,
@@ -90,7 +91,8 @@ describe("the grants", () => {
   it("reach no partition of the run events but by its table", async () => {
     const open = await rowsOf(
       `select c.relname from pg_class c, pg_roles r, unnest(array['SELECT', 'INSERT', 'UPDATE', 'DELETE']) p
-       where c.relispartition and r.rolname in ('automation_api', 'automation_dispatcher', 'automation_relay') and has_table_privilege(r.oid, c.oid, p)`,
+       where c.relispartition and r.rolname = any($1) and has_table_privilege(r.oid, c.oid, p)`,
+      [processes],
     );
     expect(open).toEqual([]);
   });
@@ -133,6 +135,11 @@ describe("a process that does what is another's", () => {
     ["relay", "select writer_key from run_events"],
     ["relay", "insert into outbox (lane, kind, topic, key) values (0, 'record', 't', 'k')"],
     ["relay", "update outbox set body = null"],
+    ["check", "select payload from run_requests"],
+    ["check", "select requested from runs"],
+    ["check", "select start_capability from runs"],
+    ["check", "update runs set status = 'COMPLETED'"],
+    ["check", "delete from run_queue"],
     ["api", "update runs set org = 'wholesale'"],
     ["api", "update runs set tenant = 'globex'"],
     ["api", "update runs set request_id = gen_random_uuid()"],

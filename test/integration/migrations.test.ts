@@ -21,6 +21,7 @@ const migrate = () =>
         api: "api-password\nthe one before it",
         dispatcher: "dispatcher-password",
         relay: "relay-password",
+        check: "check-password",
       }),
       AUTOMATION_KAFKA_BROKERS: engines.kafka.brokers.join(","),
       AUTOMATION_KAFKA_CLUSTER: "local",
@@ -76,7 +77,7 @@ describe("migrate", () => {
         `select rolname from pg_roles where rolname like 'automation%'
          and rolcanlogin and not (rolsuper or rolbypassrls or rolcreaterole or rolcreatedb) order by rolname`,
       ),
-    ).toHaveLength(4);
+    ).toHaveLength(5);
     expect(
       await rowsOf(
         `select c.relname from pg_class c join pg_namespace n on n.oid = c.relnamespace

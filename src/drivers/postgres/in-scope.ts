@@ -19,6 +19,11 @@ export function createInTransaction(pool: Pool): InTransaction {
   return (work) => transact(pool, undefined, work);
 }
 
+/** Transactions that see one moment and write nothing. */
+export function createSnapshots(pool: Pool): InTransaction {
+  return (work) => transact(pool, undefined, work, "begin isolation level repeatable read read only");
+}
+
 /** Each statement is a transaction of its own: no begin, no commit, one answer to wait for. */
 export function createSingleStatements(pool: Pool): Transaction {
   return {
@@ -39,11 +44,12 @@ async function transact<T>(
   pool: Pool,
   bind: ((client: PoolClient) => Promise<unknown>) | undefined,
   work: (transaction: Transaction) => Promise<T>,
+  begin = "begin",
 ): Promise<T> {
   return withClient(
     pool,
     async (client) => {
-      const opening = [client.query("begin"), ...(bind ? [bind(client)] : [])];
+      const opening = [client.query(begin), ...(bind ? [bind(client)] : [])];
       const [opened, worked] = await Promise.allSettled([Promise.all(opening), work(preparing(client))]);
       if (opened.status === "rejected") throw opened.reason;
       if (worked.status === "rejected") throw worked.reason;

@@ -4,9 +4,11 @@ import pg from "pg";
 import type { Login } from "./login.ts";
 import { clientConfigOf } from "./login.ts";
 
-/** Login roles, one per process; none owns a table but `migrate`, and none bypasses row-level security. */
-export const roles = ["migrate", "api", "dispatcher", "relay"] as const;
+/** Login roles, one per process, and one for checks; none owns a table but `migrate`, and none bypasses row-level security. */
+export const roles = ["migrate", "api", "dispatcher", "relay", "check"] as const;
 export type Role = (typeof roles)[number];
+/** Without a password of `check` nobody can log in as it. */
+export type Passwords = Readonly<Record<Exclude<Role, "check">, string> & { check?: string | undefined }>;
 
 /** Longest wait for another run of the migrations, and for a table that is in use. */
 const lockLimitMs = 60_000;
@@ -17,7 +19,7 @@ const lockLimitMs = 60_000;
  */
 export async function migrateDatabase(options: {
   readonly admin: Login;
-  readonly passwords: Readonly<Record<Role, string>>;
+  readonly passwords: Passwords;
   readonly log: (line: string) => void;
 }): Promise<void> {
   const migrateUrl = new URL(options.admin.url);
@@ -37,7 +39,7 @@ export async function migrateDatabase(options: {
 
 export const roleName = (role: Role): string => `automation_${role}`;
 
-async function ensureRoles(login: Login, passwords: Readonly<Record<Role, string>>): Promise<void> {
+async function ensureRoles(login: Login, passwords: Passwords): Promise<void> {
   const admin = new pg.Client({ ...clientConfigOf(login), connectionTimeoutMillis: 5_000, query_timeout: 20_000 });
   await admin.connect();
   try {
@@ -48,7 +50,8 @@ async function ensureRoles(login: Login, passwords: Readonly<Record<Role, string
       const { rowCount } = await admin.query("select 1 from pg_roles where rolname = $1", [name]);
       if (rowCount === 0)
         await admin.query(`create role ${name} login nosuperuser nobypassrls nocreatedb nocreaterole`);
-      await admin.query(`alter role ${name} password ${pg.escapeLiteral(passwords[role])}`);
+      const password = passwords[role];
+      await admin.query(`alter role ${name} password ${password === undefined ? "null" : pg.escapeLiteral(password)}`);
     }
     const owner = roleName("migrate");
     const { rows } = await admin.query<{ database: string }>("select current_database() as database");

@@ -132,6 +132,7 @@ export async function startSealing() {
   return {
     assertRun,
     engines,
+    database,
     admin,
     s3,
     signer,
