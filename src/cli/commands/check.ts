@@ -1,5 +1,6 @@
 import type { Command } from "commander";
 import { processEnvironment } from "../../config/process-environment.ts";
+import { UnusableConfigurationError } from "../../config/unusable-configuration-error.ts";
 import { CliError } from "../cli-error.ts";
 import { loadLocalPart } from "../local-part.ts";
 import { checkLines, faultOfReport } from "../show/check-lines.ts";
@@ -37,11 +38,21 @@ async function run({ since, timeLimit, state, json }: Options): Promise<void> {
   const stop = new AbortController();
   for (const name of ["SIGINT", "SIGTERM"] as const) process.once(name, () => stop.abort());
   const signal = AbortSignal.any([stop.signal, AbortSignal.timeout(1_000 * timeLimit)]);
-  const report = await main(environment, { since: since === undefined ? undefined : new Date(since), signal });
+  const wanted = { since: since === undefined ? undefined : new Date(since), signal };
+  const report = await main(environment, wanted).catch((error: unknown) => {
+    throw unreadable(error);
+  });
   if (json) print(jsonText(report));
   else for (const line of checkLines(report)) print(line);
   const fault = faultOfReport(report);
   if (fault !== undefined) throw new CliError(fault.exitCode, fault.text, fault);
+}
+
+function unreadable(cause: unknown): CliError {
+  const why = cause instanceof Error ? cause.message : String(cause);
+  if (cause instanceof UnusableConfigurationError) return new CliError(2, why, { cause });
+  const remedy = "see that it runs, and that AUTOMATION_POSTGRES_URL and its password are those of automation_check";
+  return new CliError(3, `the database can't be read: ${why}`, { remedy, cause });
 }
 
 /** What the process is told, or what the local stack would tell it. */
