@@ -50,7 +50,10 @@ it("names an operator file that is not YAML", () => {
 it("makes secrets once, for its owner only", () => {
   const secrets = readSecrets(folder);
   expect(readSecrets(folder)).toEqual(secrets);
-  expect(new Set(Object.values(secrets)).size).toBe(7);
+  expect(new Set(Object.values(secrets)).size).toBe(8);
+  const { check: _, ...before } = secrets;
+  writeFileSync(folder.secretsFile, JSON.stringify(before));
+  expect(readSecrets(folder)).toEqual({ ...before, check: expect.any(String) });
   expect(statSync(folder.secretsFile).mode & 0o777).toBe(0o600);
 });
 
