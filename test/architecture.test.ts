@@ -34,6 +34,7 @@ const packages: Record<string, readonly string[]> = {
   personas: ["@bufbuild/protovalidate", "ajv/dist/2020.js"],
   definitions: ["@bufbuild/protovalidate", "lru-cache"],
   methodology: ["@connectrpc/connect", "@connectrpc/connect-node"],
+  rules: ["@bufbuild/cel", "@bufbuild/cel/ext", "@bufbuild/re2"],
   requests: ["@bufbuild/protovalidate"],
   work: ["saxes"],
   kafka: ["@platformatic/kafka"],

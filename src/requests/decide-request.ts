@@ -13,15 +13,19 @@ import { AutomationPlanSchema } from "../gen/automation/v1/automation_plan_pb.ts
 import type { RunRequested, RunRequestedJson } from "../gen/automation/v1/run_requested_pb.ts";
 import { RunRequestedSchema } from "../gen/automation/v1/run_requested_pb.ts";
 import type { RunPinsJson } from "../gen/automation/v1/run_work_pb.ts";
+import type { RuleTriedJson } from "../gen/workflows_runtime/v1/rule_tried_pb.ts";
 import type { DerivedReferences } from "../methodology/context-references.ts";
 import { deriveReferences } from "../methodology/context-references.ts";
+import type { SeenEvent } from "../rules/cel/rule-input.ts";
+import { ruleInputOf } from "../rules/cel/rule-input.ts";
+import type { RulesTried } from "../rules/match-rule.ts";
 import { chooseDefinition } from "../rules/match-rule.ts";
 import { queueKeysOf } from "../rules/queue-keys.ts";
 import type { TimeLimits } from "../runs/time-limits.ts";
-import type { Scope } from "../tenancy/transaction.ts";
 import type { CloudEvent } from "./cloudevent.ts";
 import { pinWork } from "./pin-work.ts";
 import { readRunRequested } from "./read-run-requested.ts";
+import type { TraceContext } from "./trace-context.ts";
 
 /** What the operator decides about every request. */
 export interface OperatorRules {
@@ -46,9 +50,13 @@ export type Decision = Fate & {
   readonly droppedFields: readonly string[];
 };
 
-type Fate =
+type Fate = {
+  /** The rules that were tried; none for fixed versions, and for what is no request. */
+  readonly tried: readonly RuleTriedJson[];
+} & (
   | { readonly disposition: "accepted"; readonly run: DecidedRun }
-  | { readonly disposition: "filtered" | "rejected" | "quarantined"; readonly reasons: readonly Reason[] };
+  | { readonly disposition: "filtered" | "rejected" | "quarantined"; readonly reasons: readonly Reason[] }
+);
 
 /** A run that may start, with the versions that make it. */
 export interface DecidedRun {
@@ -73,18 +81,18 @@ const ordinaryPriority = 3;
 
 /** Decides by what the tenant declares, before a run is made. A rejection names all its reasons at once. */
 export function decideRequest(
-  event: Pick<CloudEvent, "data" | "dataSchema" | "tenant" | "org">,
+  event: Omit<CloudEvent, keyof TraceContext>,
   declarations: Declarations,
   rules: { readonly operator: OperatorRules; readonly now: Date; readonly fixed?: FixedVersions },
 ): Decision {
   const read = readRunRequested(event);
-  if ("reasons" in read) return { disposition: "quarantined", droppedFields: [], ...read };
+  if ("reasons" in read) return { disposition: "quarantined", droppedFields: [], tried: [], ...read };
   return { ...decideRead(read.message, event, declarations, rules), droppedFields: read.droppedFields };
 }
 
 function decideRead(
   message: RunRequested,
-  scope: Scope,
+  event: SeenEvent,
   declarations: Declarations,
   { operator, now, fixed }: Parameters<typeof decideRequest>[2],
 ): Fate {
@@ -95,19 +103,27 @@ function decideRead(
   const profile = declarations.profile(message.profile?.id ?? "", message.profile?.version);
   const unknownProfile =
     profile === undefined && message.profile !== undefined ? [profileUnknown(message.profile)] : [];
+  const derived = message.context?.method.case === undefined ? undefined : deriveReferences(requested.context ?? {});
   const declaredRules = declarations.rules(message.profile?.id ?? "");
-  const choice =
-    fixed ??
-    chooseDefinition(declaredRules, requested, {
-      org: scope.org,
-      profile: profile?.profile,
-    });
+  const input = ruleInputOf({
+    event,
+    request: message,
+    profile: profile?.profile,
+    references: derived?.references ?? {},
+  });
+  const { tried, failed, choice } =
+    fixed === undefined
+      ? chooseDefinition(declaredRules, requested, { org: event.org, profile: profile?.profile, input })
+      : { tried: [], failed: undefined, choice: fixed };
   const early = [...violations, ...unknownProfile];
+  if (failed !== undefined && early.length === 0)
+    return { disposition: "quarantined", tried, reasons: [ruleFailed(failed)] };
   if (choice === undefined)
     return early.length > 0
-      ? { disposition: "rejected", reasons: early }
+      ? { disposition: "rejected", tried, reasons: early }
       : {
           disposition: "filtered",
+          tried,
           reasons: [
             reason(
               "no_definition",
@@ -123,7 +139,6 @@ function decideRead(
     version === undefined
       ? [definitionUnknown(choice.definition, declarations.hasDefinition(choice.definition.id))]
       : [];
-  const derived = message.context?.method.case === undefined ? undefined : deriveReferences(requested.context ?? {});
   const obstacles =
     profile === undefined || derived === undefined
       ? []
@@ -139,16 +154,17 @@ function decideRead(
     version === undefined
       ? { obstacles: [] }
       : pinWork(version.plan, requested, {
-          scope,
+          scope: event,
           declarations,
           rules: operator.workspaces,
           personas: fixed?.personas ?? new Map(),
         });
   const reasons = [...early, ...unknownDefinition, ...obstacles, ...work.obstacles];
   if (reasons.length > 0 || profile === undefined || version === undefined || derived === undefined)
-    return { disposition: "rejected", reasons };
+    return { disposition: "rejected", tried, reasons };
   return {
     disposition: "accepted",
+    tried,
     run: {
       requested,
       derived,
@@ -157,7 +173,7 @@ function decideRead(
       ruleId: choice.ruleId,
       queueKeys: queueKeysOf(declaredRules.find(({ id }) => id === choice.ruleId)?.limits ?? [], {
         rule: choice.ruleId,
-        tenant: scope.tenant,
+        tenant: event.tenant,
         repository: work.pins?.repository?.id,
         profile: profile.id,
       }),
@@ -168,6 +184,15 @@ function decideRead(
     },
   };
 }
+
+const ruleFailed = ({ id = "", when = "", why }: NonNullable<RulesTried["failed"]>): Reason =>
+  reason(
+    "rule_failed",
+    `rules.${id}.when`,
+    when,
+    why,
+    `correct the condition of rule "${id}", and ask again under a new event id`,
+  );
 
 /** The plan's limits; the operator's where the plan has none. */
 function limitsOf(version: StoredVersion, ordinary: TimeLimits): TimeLimits {

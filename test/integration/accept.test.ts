@@ -4,7 +4,6 @@ import type { Pool } from "pg";
 import pg from "pg";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { createDecideByDeclarations } from "../../src/definitions/declarations.ts";
-import { createPutRule } from "../../src/definitions/put-rule.ts";
 import { createInScope } from "../../src/drivers/postgres/in-scope.ts";
 import { RunRequestedSchema } from "../../src/gen/automation/v1/run_requested_pb.ts";
 import { WorkflowRuleSchema } from "../../src/gen/workflows_runtime/v1/workflow_rule_pb.ts";
@@ -12,6 +11,7 @@ import { StartWorkflowRunRequestSchema } from "../../src/gen/workflows_runtime/v
 import { ConflictingRequestError, createAcceptCall, RejectedRequestError } from "../../src/requests/accept-call.ts";
 import type { Delivery } from "../../src/requests/delivery.ts";
 import { createStartRun } from "../../src/requests/start-run.ts";
+import { createPutRule } from "../../src/rules/put-rule.ts";
 import { textHeaders } from "../../src/runs/outbox/bus-record.ts";
 import { aPrincipal, aProfile, aRequest, declare, runs, scopeOf, workspaces } from "../support/builders/declared.ts";
 import type { BorrowedEngines } from "../support/engines/borrow-engines.ts";
@@ -130,6 +130,45 @@ describe("a delivery from the bus", () => {
       "select q.rule_id, q.keys from run_queue q join runs using (tenant, run_id) where event_id = 'evt-limited'",
     );
     expect(rows).toEqual([{ rule_id: "limited", keys: ["all/tenant/acme", "nightly/rule/limited"] }]);
+  });
+
+  it("is quarantined by the rule whose condition fails on it, and its neighbours are decided", async () => {
+    const putRule = createPutRule({ inScope: createInScope(api) });
+    const rule = (when: string, orgs: string[] = []) =>
+      fromJson(WorkflowRuleSchema, {
+        ...{ id: "urgent", profileId: aRequest().profile.id, definition: { id: "evidence", version: "1" }, orgs },
+        when,
+      });
+    await expect(putRule(rule('request.gaol == ""'), aPrincipal("acme"))).rejects.toThrow(
+      'when at line 1, column 8, before ".gaol == """: automation.v1.RunRequested has no field "gaol"',
+    );
+    await putRule(rule("request.parameters.urgent"), aPrincipal("acme"));
+    const asking = (id: string, parameters: object) => aDelivery(id, { ...aRequest(), parameters });
+    const counts = await acceptWith()([
+      asking("evt-urgent", { urgent: true }),
+      asking("evt-unsaid", {}),
+      asking("evt-calm", { urgent: false }),
+    ]);
+    await putRule(rule("true", ["nobody"]), aPrincipal("acme"));
+    expect(counts).toMatchObject({ accepted: 2, quarantined: 1 });
+    const ruleOf = async (id: string) => (await runsOf(id)).map(({ rule_id }) => rule_id);
+    expect([await ruleOf("evt-urgent"), await ruleOf("evt-unsaid"), await ruleOf("evt-calm")]).toEqual([
+      ["urgent"],
+      [],
+      [null],
+    ]);
+    expect(await requestOf("evt-unsaid")).toMatchObject({
+      disposition: "quarantined",
+      reasons: [
+        {
+          code: "rule_failed",
+          field: "rules.urgent.when",
+          value: "request.parameters.urgent",
+          rule: "at line 1, column 19: field not found: urgent",
+          remedy: expect.stringContaining('correct the condition of rule "urgent"'),
+        },
+      ],
+    });
   });
 
   it("is a no-op when the same position comes again, a duplicate at another one, a conflict with another payload", async () => {

@@ -8,7 +8,6 @@ import { InvalidDeclarationError } from "../../src/definitions/invalid-declarati
 import { createPublishVersion } from "../../src/definitions/publish-definition.ts";
 import { createPublishProfile } from "../../src/definitions/publish-profile.ts";
 import { createPutRepository } from "../../src/definitions/put-repository.ts";
-import { createPutRule } from "../../src/definitions/put-rule.ts";
 import type { Page } from "../../src/definitions/read-declared.ts";
 import {
   createReadDeclared,
@@ -26,6 +25,7 @@ import { WorkflowRuleSchema } from "../../src/gen/workflows_runtime/v1/workflow_
 import type { PublishWorkflowVersionRequestJson } from "../../src/gen/workflows_runtime/v1/workflow_service_pb.ts";
 import { PublishWorkflowVersionRequestSchema } from "../../src/gen/workflows_runtime/v1/workflow_service_pb.ts";
 import { insertPersona } from "../../src/personas/persona-store.ts";
+import { createPutRule } from "../../src/rules/put-rule.ts";
 import { InvalidPageTokenError } from "../../src/tenancy/page-token.ts";
 import type { InScope, InTransaction, Transaction } from "../../src/tenancy/transaction.ts";
 import { VersionExistsError } from "../../src/tenancy/version-exists-error.ts";

@@ -2,9 +2,9 @@ import type { Operator } from "../../config/operator.ts";
 import { createPublishVersion } from "../../definitions/publish-definition.ts";
 import { createPublishProfile } from "../../definitions/publish-profile.ts";
 import { createPutRepository } from "../../definitions/put-repository.ts";
-import { createPutRule } from "../../definitions/put-rule.ts";
 import { createReadDeclared } from "../../definitions/read-declared.ts";
 import { methodologies } from "../../methodology/methodologies.ts";
+import { createPutRule } from "../../rules/put-rule.ts";
 import type { InScope } from "../../tenancy/transaction.ts";
 
 /** What people declare. */

@@ -15,10 +15,10 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file workflows_runtime/v1/workflow_rule.proto.
  */
 export const file_workflows_runtime_v1_workflow_rule: GenFile = /*@__PURE__*/
-  fileDesc("Cih3b3JrZmxvd3NfcnVudGltZS92MS93b3JrZmxvd19ydWxlLnByb3RvEhR3b3JrZmxvd3NfcnVudGltZS52MSK/AgoMV29ya2Zsb3dSdWxlEiwKAmlkGAEgASgJQiC6SB1yGzIZXlthLXowLTldW2EtejAtOS1dezAsNjJ9JBIcCghwcmlvcml0eRgCIAEoBUIKukgHGgUY6AcoABI0Cgpwcm9maWxlX2lkGAMgASgJQiC6SB1yGzIZXlthLXowLTldW2EtejAtOS1dezAsNjJ9JBI4CgpkZWZpbml0aW9uGAQgASgLMhwuYXV0b21hdGlvbi52MS5EZWZpbml0aW9uUmVmQga6SAPIAQESNwoEb3JncxgFIAMoCUIpukgmkgEjEGQYASIdchsyGV5bYS16MC05XVthLXowLTktXXswLDYyfSQSOgoGbGltaXRzGBQgAygLMiAud29ya2Zsb3dzX3J1bnRpbWUudjEuUXVldWVMaW1pdEIIukgFkgECEAhiBnByb3RvMw", [file_automation_v1_run_requested, file_buf_validate_validate, file_workflows_runtime_v1_queue_limit]);
+  fileDesc("Cih3b3JrZmxvd3NfcnVudGltZS92MS93b3JrZmxvd19ydWxlLnByb3RvEhR3b3JrZmxvd3NfcnVudGltZS52MSLXAgoMV29ya2Zsb3dSdWxlEiwKAmlkGAEgASgJQiC6SB1yGzIZXlthLXowLTldW2EtejAtOS1dezAsNjJ9JBIcCghwcmlvcml0eRgCIAEoBUIKukgHGgUY6AcoABI0Cgpwcm9maWxlX2lkGAMgASgJQiC6SB1yGzIZXlthLXowLTldW2EtejAtOS1dezAsNjJ9JBI4CgpkZWZpbml0aW9uGAQgASgLMhwuYXV0b21hdGlvbi52MS5EZWZpbml0aW9uUmVmQga6SAPIAQESNwoEb3JncxgFIAMoCUIpukgmkgEjEGQYASIdchsyGV5bYS16MC05XVthLXowLTktXXswLDYyfSQSFgoEd2hlbhgGIAEoCUIIukgFcgMogCASOgoGbGltaXRzGBQgAygLMiAud29ya2Zsb3dzX3J1bnRpbWUudjEuUXVldWVMaW1pdEIIukgFkgECEAhiBnByb3RvMw", [file_automation_v1_run_requested, file_buf_validate_validate, file_workflows_runtime_v1_queue_limit]);
 
 /**
- * Assigns requests to a definition. The first matching rule by priority, then id, applies.
+ * Assigns requests to a definition. The first rule that matches, by priority, then id, applies.
  *
  * @generated from message workflows_runtime.v1.WorkflowRule
  */
@@ -55,6 +55,14 @@ export type WorkflowRule = Message<"workflows_runtime.v1.WorkflowRule"> & {
   orgs: string[];
 
   /**
+   * A CEL expression that must be true for the rule to match; empty: always. It sees `event` (RuleEvent), `request` (automation.v1.RunRequested), `profile` (governance.v1.Profile)
+   * and `references` (automation.v1.References, derived from the context). An event on which it fails is quarantined.
+   *
+   * @generated from field: string when = 6;
+   */
+  when: string;
+
+  /**
    * What the runs that the rule chooses wait for before they start. A change counts for runs that wait already; a limit that is added counts runs that are accepted afterwards.
    *
    * @generated from field: repeated workflows_runtime.v1.QueueLimit limits = 20;
@@ -63,7 +71,7 @@ export type WorkflowRule = Message<"workflows_runtime.v1.WorkflowRule"> & {
 };
 
 /**
- * Assigns requests to a definition. The first matching rule by priority, then id, applies.
+ * Assigns requests to a definition. The first rule that matches, by priority, then id, applies.
  *
  * @generated from message workflows_runtime.v1.WorkflowRule
  */
@@ -98,6 +106,14 @@ export type WorkflowRuleJson = {
    * @generated from field: repeated string orgs = 5;
    */
   orgs?: string[];
+
+  /**
+   * A CEL expression that must be true for the rule to match; empty: always. It sees `event` (RuleEvent), `request` (automation.v1.RunRequested), `profile` (governance.v1.Profile)
+   * and `references` (automation.v1.References, derived from the context). An event on which it fails is quarantined.
+   *
+   * @generated from field: string when = 6;
+   */
+  when?: string;
 
   /**
    * What the runs that the rule chooses wait for before they start. A change counts for runs that wait already; a limit that is added counts runs that are accepted afterwards.

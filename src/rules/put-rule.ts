@@ -1,10 +1,13 @@
 import { toJson } from "@bufbuild/protobuf";
+import { bumpRevision } from "../definitions/declaration-revision-store.ts";
+import { assertDeclarable } from "../definitions/invalid-declaration-error.ts";
+import { countOtherRules, upsertRule } from "../definitions/rule-store.ts";
 import type { WorkflowRule } from "../gen/workflows_runtime/v1/workflow_rule_pb.ts";
 import { WorkflowRuleSchema } from "../gen/workflows_runtime/v1/workflow_rule_pb.ts";
 import type { Principal } from "../tenancy/request-context.ts";
 import type { InScope } from "../tenancy/transaction.ts";
-import { bumpRevision } from "./declaration-revision-store.ts";
-import { countOtherRules, upsertRule } from "./rule-store.ts";
+import { compileCondition } from "./cel/compile-expression.ts";
+import { ExpressionFaultError } from "./cel/expression-fault.ts";
 
 /** Most rules of one profile: every decision reads all of them. */
 const mostRules = 100;
@@ -29,14 +32,15 @@ class LimitIdRepeatedError extends Error {
 
 export type PutRule = (rule: WorkflowRule, who: Principal) => Promise<void>;
 
-/** Creates or replaces a rule. It applies to requests that arrive afterwards. @throws TooManyRulesError, LimitIdRepeatedError */
+/** Creates or replaces a rule. It applies to requests that arrive afterwards. @throws TooManyRulesError, LimitIdRepeatedError, InvalidDeclarationError */
 export function createPutRule(deps: { readonly inScope: InScope }): PutRule {
-  return (message, who) => {
+  return async (message, who) => {
     const { tenant, subject } = who;
     const rule = toJson(WorkflowRuleSchema, message);
     const { id, profileId, limits } = message;
     const repeated = limits.find((limit, index) => limits.findIndex((other) => other.id === limit.id) < index);
-    if (repeated !== undefined) return Promise.reject(new LimitIdRepeatedError(repeated.id));
+    if (repeated !== undefined) throw new LimitIdRepeatedError(repeated.id);
+    assertDeclarable(faultsOfCondition(message.when));
     return deps.inScope(who, async (transaction) => {
       if ((await countOtherRules(transaction, { tenant, id, profileId })) >= mostRules)
         throw new TooManyRulesError(profileId);
@@ -44,4 +48,16 @@ export function createPutRule(deps: { readonly inScope: InScope }): PutRule {
       await bumpRevision(transaction, tenant);
     });
   };
+}
+
+/** @param when - empty: the rule has none */
+function faultsOfCondition(when: string): string[] {
+  if (when === "") return [];
+  try {
+    compileCondition(when);
+    return [];
+  } catch (error) {
+    if (!(error instanceof ExpressionFaultError)) throw error;
+    return [`when ${error.message}`];
+  }
 }
