@@ -76,6 +76,7 @@ export function createExplainRequest(deps: {
         ...(found.eventTime === null ? {} : { eventTime: found.eventTime.toISOString() }),
         correlationId: found.correlationId ?? "",
         causationId: found.causationId ?? "",
+        rulesTried: found.rulesTried,
         later: later.map(deliveryToJson),
         ...(run === undefined ? {} : { run: runToJson(run, deps.workflowIdOf), chosenBy: choiceOf(run) }),
         ...(seal === undefined || run?.endedAt === null ? {} : { cause: seal.cause }),

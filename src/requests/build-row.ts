@@ -59,6 +59,7 @@ export function buildRow(
     subject: event.subject,
     dataSchema: event.dataSchema,
     droppedFields: decision.droppedFields,
+    rulesTried: decision.tried,
     eventTime: event.time,
     run,
     records: recordsOf(event, decision, requestId, at),

@@ -1,4 +1,5 @@
 import type { ReasonJson } from "../gen/automation/v1/run_event_pb.ts";
+import type { RuleTriedJson } from "../gen/workflows_runtime/v1/rule_tried_pb.ts";
 import type { PageCursor } from "../tenancy/page-token.ts";
 import type { Transaction } from "../tenancy/transaction.ts";
 
@@ -22,6 +23,7 @@ export interface ExplainedRow extends DeliveryRow {
   readonly eventTime: Date | null;
   readonly correlationId: string | null;
   readonly causationId: string | null;
+  readonly rulesTried: RuleTriedJson[];
 }
 
 /** What identifies a request: its own id, or the event's, of every source or of one. */
@@ -33,7 +35,8 @@ export async function findRequests(transaction: Transaction, tenant: string, key
     "requestId" in key ? [key.requestId, null, null] : [null, key.eventId, key.source];
   const { rows } = await transaction.query<ExplainedRow>(
     `select q.request_id as "requestId", q.source, q.event_id as "eventId", q.event_type as "eventType", q.disposition, q.reasons, q.dropped_fields as "droppedFields",
-       q.run_id as "runId", q.position, q.received_at as "receivedAt", q.event_time as "eventTime", q.correlation_id as "correlationId", q.causation_id as "causationId"
+       q.run_id as "runId", q.position, q.received_at as "receivedAt", q.event_time as "eventTime", q.correlation_id as "correlationId", q.causation_id as "causationId",
+       q.rules_tried as "rulesTried"
      from run_requests q
      where q.tenant = $1 and ($2::uuid is null or q.request_id = $2) and ($3::text is null or q.event_id = $3) and ($4::text is null or q.source = $4)
      order by q.received_at desc limit 10`,

@@ -1,4 +1,5 @@
 import type { Reason } from "../definitions/rejection-reason.ts";
+import type { RuleTriedJson } from "../gen/workflows_runtime/v1/rule_tried_pb.ts";
 import type { NewRun } from "../runs/new-run.ts";
 import type { OutboxRecord } from "../runs/outbox/outbox-store.ts";
 import type { Transaction } from "../tenancy/transaction.ts";
@@ -27,6 +28,7 @@ export interface RequestRow {
   readonly subject?: string;
   readonly dataSchema?: string;
   readonly droppedFields: readonly string[];
+  readonly rulesTried: readonly RuleTriedJson[];
   readonly eventTime?: string;
   readonly run?: NewRun;
   readonly records: readonly OutboxRecord[];
@@ -52,16 +54,16 @@ const insertNew = `
     select * from jsonb_to_recordset($1) as i(
       tenant text, org text, source text, "eventId" text, "eventType" text, "requestId" uuid, "runId" uuid, digest text, "digestVersion" smallint,
       disposition text, reasons jsonb, position text, "recordDigest" text, payload jsonb, "correlationId" text, "causationId" text, traceparent text, tracestate text,
-      subject text, "dataSchema" text, "droppedFields" jsonb, "eventTime" timestamptz)
+      subject text, "dataSchema" text, "droppedFields" jsonb, "rulesTried" jsonb, "eventTime" timestamptz)
   ), identity as (
     insert into event_identities (tenant, org, source, event_id, digest_version, payload_digest, request_id, run_id, position, record_digest)
     select tenant, org, source, "eventId", "digestVersion", digest, "requestId", "runId", position, "recordDigest" from input order by tenant, source, "eventId"
     on conflict do nothing returning request_id
   ), request as (
     insert into run_requests (tenant, request_id, org, source, event_id, event_type, disposition, reasons, run_id, position, payload,
-      correlation_id, causation_id, traceparent, tracestate, subject, data_schema, dropped_fields, event_time)
+      correlation_id, causation_id, traceparent, tracestate, subject, data_schema, dropped_fields, rules_tried, event_time)
     select tenant, "requestId", org, source, "eventId", "eventType", disposition, reasons, "runId", position, coalesce(payload, 'null'),
-      "correlationId", "causationId", traceparent, tracestate, subject, "dataSchema", "droppedFields", "eventTime"
+      "correlationId", "causationId", traceparent, tracestate, subject, "dataSchema", "droppedFields", "rulesTried", "eventTime"
     from input join identity on identity.request_id = input."requestId"
   )
   select request_id as "requestId" from identity`;

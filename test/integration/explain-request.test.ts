@@ -78,13 +78,25 @@ describe("an explained event", () => {
     const inScope = createInScope(database.poolOf("api"));
     await declare(inScope, "acme", aProfile({ id: "routed" }));
     const rule = { id: "route", priority: 1, profileId: "routed", definition: { id: "evidence" } };
-    await createPutRule({ inScope })(fromJson(WorkflowRuleSchema, rule), aPrincipal("acme"));
+    const putRule = createPutRule({ inScope });
+    const put = (more: object) => putRule(fromJson(WorkflowRuleSchema, { ...rule, ...more }), aPrincipal("acme"));
+    await put({ id: "elsewhere", orgs: ["wholesale"], priority: 0 });
+    await put({ id: "large", when: 'request.goal.contains("large") && request.parameters.size > 1' });
+    await put({});
     await accept([
       aDelivery("evt-ruled", aRequest({ profile: { id: "routed" } })),
+      aDelivery("evt-failed", aRequest({ profile: { id: "routed" }, goal: "a large one" })),
       aDelivery("evt-own", aRequest({ definition: { id: "evidence" }, workKind: "other" })),
       aDelivery("evt-bound", aRequest({ definition: undefined, workKind: "story" })),
     ]);
     expect(await told("evt-ruled")).toMatch(/decided +accepted: evidence@1, named by rule route; judged by routed@1/);
+    expect(await told("evt-ruled")).toMatch(
+      /tried +rule elsewhere is for other orgs\n *tried +rule large does not match: its condition is false\n *tried +rule route matches\n *decided/,
+    );
+    expect(await told("evt-failed")).toMatch(
+      /tried +rule large failed at line 1, column 53: field not found: size\n *decided +quarantined: no run was made\n *because +rule_failed: .*correct the condition/,
+    );
+    expect((await asked("evt-own")).rulesTried).toEqual([]);
     expect(await told("evt-own")).toMatch(/decided +accepted: evidence@1, named by the event; judged by team@1/);
     expect(await told("evt-bound")).toMatch(/evidence@1, named by the profile's binding for story; judged by team@1/);
   });

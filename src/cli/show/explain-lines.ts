@@ -1,5 +1,6 @@
 import type { RequestDeliveryJson } from "../../gen/workflows_runtime/v1/delivery_pb.ts";
 import type { ExplainRunRequestResponseJson } from "../../gen/workflows_runtime/v1/request_service_pb.ts";
+import type { RuleTriedJson } from "../../gen/workflows_runtime/v1/rule_tried_pb.ts";
 import type { RunJson } from "../../gen/workflows_runtime/v1/run_pb.ts";
 import { limitText, reasonText, waitingText } from "./event-lines.ts";
 import { factLines, shortName, shortTime } from "./output.ts";
@@ -17,6 +18,7 @@ export function explainLines(explained: ExplainRunRequestResponseJson): string[]
     ["said to be of", shortTime(explained.eventTime)],
     ["came", `${shortTime(delivery.receivedAt)}, at ${delivery.position}`],
     ["request", delivery.requestId || "none: it could not be read as far as its data"],
+    ...(explained.rulesTried ?? []).map((tried): Fact => ["tried", triedText(tried)]),
     ["decided", decisionText(explained)],
     ...(delivery.reasons ?? []).map((reason): Fact => ["because", reasonText(reason)]),
     ["left out", delivery.droppedFields?.join(" ")],
@@ -38,6 +40,17 @@ function decisionText({ delivery = {}, run, chosenBy }: ExplainRunRequestRespons
     DEFINITION_CHOICE_PROFILE: `the profile's binding for ${run.workKind || "its work kind"}`,
   }[chosenBy ?? "DEFINITION_CHOICE_UNSPECIFIED"];
   return `${disposition}: ${run.definitionId}@${run.definitionVersion}, named by ${by}; judged by ${run.profileId}@${run.profileVersion}`;
+}
+
+function triedText({ ruleId, result = "RULE_RESULT_UNSPECIFIED", why }: RuleTriedJson): string {
+  const said = {
+    RULE_RESULT_UNSPECIFIED: "says something that this version does not know",
+    RULE_RESULT_MATCHED: "matches",
+    RULE_RESULT_OTHER_ORG: "is for other orgs",
+    RULE_RESULT_CONDITION_FALSE: "does not match: its condition is false",
+    RULE_RESULT_FAILED: `failed ${why}`,
+  }[result];
+  return `rule ${ruleId} ${said}`;
 }
 
 function runFacts(run: RunJson, { cause, heldUp }: ExplainRunRequestResponseJson): Fact[] {
