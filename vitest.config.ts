@@ -23,6 +23,7 @@ export default defineConfig({
             "test/architecture.test.ts",
             "test/expressions.test.ts",
             "test/pages.test.ts",
+            "test/events/*.test.ts",
             "test/chart/{values-page,tiltfile}.test.ts",
           ],
           testTimeout: 60_000,

@@ -11,6 +11,10 @@ let folder: string;
 beforeAll(() => (folder = mkdtempSync(join(tmpdir(), "automation-export-"))));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
+const event = (sequence: number) => ({
+  ...{ runId: "r-1", writerKey: `w/${sequence}`, at: "2026-01-31T12:00:00Z", context: {}, prevHash: "0".repeat(64) },
+  sequence: String(sequence),
+});
 const bundle = Buffer.from("a bundle");
 const digest = personaDigest(bundle);
 const plan = { timeLimit: "60s", steps: [{ id: "fix", agent: { persona: { id: "fixer" } } }] };
@@ -45,7 +49,7 @@ const whole = {
   profile: { profile },
   repository,
   personas: [{ digest, bundle: bundle.toString("base64") }],
-  events: [{ sequence: "1" }, { sequence: "2" }],
+  events: [event(1), event(2)],
 };
 
 function faultsOf(text: string): string {
@@ -94,8 +98,8 @@ describe("an export", () => {
     ],
     ["another bundle", { personas: [{ digest, bundle: "eA==" }] }, /personas.0.bundle .*has the sha256/],
     ["no bundle", { personas: [] }, /personas .*\(absent\).*bundle of fixer that the run pinned/],
-    ["a gap", { events: [{ sequence: "2" }, { sequence: "3" }] }, /events .*no gap/],
-    ["too few events", { events: [{ sequence: "1" }] }, /events.length .*1/],
+    ["a gap", { events: [event(2), event(3)] }, /events .*no gap/],
+    ["too few events", { events: [event(1)] }, /events.length .*1/],
     ["the delivery of another run", { delivery: { runId: "r-2" } }, /delivery.runId .*r-2/],
   ])("is refused by the name of the field: %s", (_, change, fault) => {
     const told = faultsOf(JSON.stringify({ ...whole, ...change }));

@@ -1,4 +1,5 @@
 import type { TestProject } from "vitest/node";
+import { faultsOfServer } from "../probes/event-faults.ts";
 import { makeTemplate } from "./database.ts";
 import { startEngines } from "./engines.ts";
 
@@ -16,7 +17,10 @@ declare module "vitest" {
   }
 }
 
-/** Set-up of a project whose files share one Postgres and one S3; `borrowEngines` gives each file a database and a bucket of its own there. */
+/**
+ * Set-up of a project whose files share one Postgres and one S3; `borrowEngines` gives each file a database and a bucket of its own there.
+ * In the end every event that they made for the bus is held against its schema in docs/events.
+ */
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
   const { postgres, s3, stop } = await startEngines({ postgres: true, s3: true });
   await makeTemplate(postgres.url);
@@ -25,5 +29,15 @@ export default async function setup(project: TestProject): Promise<() => Promise
     postgresUrl: postgres.url,
     s3: { endpoint, region, accessKeyId, secretAccessKey },
   });
-  return stop;
+  return async () => {
+    try {
+      const { seen, faults } = await faultsOfServer(postgres.url);
+      if (faults.length > 0)
+        throw new Error(
+          `of ${seen} events, ${faults.length} do not keep to docs/events:\n${faults.slice(0, 5).join("\n")}`,
+        );
+    } finally {
+      await stop();
+    }
+  };
 }

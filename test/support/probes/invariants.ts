@@ -1,6 +1,7 @@
 import { Consumer, ListOffsetTimestamps, stringDeserializers } from "@platformatic/kafka";
 import pg from "pg";
 import { governanceTopic, quarantineTopic, requestTopic, runEventTopic } from "../../../src/runs/outbox/topics.ts";
+import { eventFaults } from "./event-faults.ts";
 import { hashEvent } from "./hash-event.ts";
 
 /** Where a whole stack is looked at: as a superuser, so that nothing hides behind row-level security. */
@@ -113,9 +114,8 @@ export async function findViolations(stack: Stack, signal: AbortSignal): Promise
     report("I4 events are chained", await brokenChains(client));
 
     const told = await readTopic(stack, runEventTopic, signal);
-    const refusals = new Set(
-      (await readTopic(stack, governanceTopic, signal)).map(({ value }) => JSON.parse(value).position),
-    );
+    const governance = await readTopic(stack, governanceTopic, signal);
+    const refusals = new Set(governance.map(({ value }) => JSON.parse(value).position));
     const { rows: refused } = await client.query<{ position: string }>(
       `select position from run_requests where disposition in ('rejected', 'quarantined')
        union all select position from deliveries where disposition in ('conflict', 'quarantined')`,
@@ -123,6 +123,18 @@ export async function findViolations(stack: Stack, signal: AbortSignal): Promise
     report(
       "I4 each delivery that a tenant must hear of is told on the bus",
       refused.filter(({ position }) => !refusals.has(position)),
+    );
+    report(
+      "each event on the bus is what docs/events says",
+      [...told, ...governance].flatMap(({ headers, value }) =>
+        eventFaults(headers.ce_type ?? "", headers, JSON.parse(value)).map((fault) => ({ id: headers.ce_id, fault })),
+      ),
+    );
+    report(
+      "each quarantined original has the headers that docs/events says",
+      quarantined.flatMap(({ headers, offset }) =>
+        eventFaults("original", headers, undefined).map((fault) => ({ offset, fault })),
+      ),
     );
     const published = told.filter((message) => /^[0-9a-f-]{36}\/\d+$/.test(message.headers.ce_id ?? ""));
     report("I4 the bus has each event, and no other, in order per run", await misordered(client, published));
