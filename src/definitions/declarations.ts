@@ -10,7 +10,7 @@ import { defaultChannel, lookUpChannels, lookUpVersions } from "./definition-sto
 import type { StoredProfile } from "./profile-store.ts";
 import { lookUpProfiles } from "./profile-store.ts";
 import { lookUpRepositories } from "./repository-store.ts";
-import { lookUpRules } from "./rule-store.ts";
+import { lookUpRules, lookUpRuleVersions } from "./rule-store.ts";
 
 /** Names a version directly or by a channel. */
 export interface DefinitionSelector {
@@ -23,6 +23,8 @@ export interface DefinitionSelector {
 export interface Declarations {
   /** The rules of a profile, in the order in which they are tried. */
   rules(profileId: string): readonly WorkflowRuleJson[];
+  /** A version of a rule, retired or not. */
+  ruleVersion(id: string, version: number): WorkflowRuleJson | undefined;
   /** The version, or the newest when none is named. */
   profile(id: string, version?: string): StoredProfile | undefined;
   hasDefinition(id: string): boolean;
@@ -47,6 +49,7 @@ export type DecideByDeclarations = <T>(
 /** The kinds of declarations and what is read of each. */
 interface Declared {
   readonly rules: readonly WorkflowRuleJson[];
+  readonly ruleVersion: WorkflowRuleJson;
   readonly profile: StoredProfile;
   readonly channels: Readonly<Record<string, string>>;
   readonly version: StoredVersion;
@@ -57,6 +60,7 @@ type Kind = keyof Declared;
 
 const lookUps: { readonly [K in Kind]: LookUp<Declared[K]> } = {
   rules: lookUpRules,
+  ruleVersion: lookUpRuleVersions,
   profile: lookUpProfiles,
   channels: lookUpChannels,
   version: lookUpVersions,
@@ -145,6 +149,7 @@ function asking(
   };
   return {
     rules: (profileId) => read("rules", profileId) ?? [],
+    ruleVersion: (id, version) => read("ruleVersion", id, String(version)),
     profile: (id, version) => read("profile", id, version),
     hasDefinition: (id) => read("channels", id) !== undefined,
     version({ id, version, channel }) {

@@ -14,6 +14,7 @@ import type { RunRequested, RunRequestedJson } from "../gen/automation/v1/run_re
 import { RunRequestedSchema } from "../gen/automation/v1/run_requested_pb.ts";
 import type { RunPinsJson } from "../gen/automation/v1/run_work_pb.ts";
 import type { RuleTriedJson } from "../gen/workflows_runtime/v1/rule_tried_pb.ts";
+import type { WorkflowRuleJson } from "../gen/workflows_runtime/v1/workflow_rule_pb.ts";
 import type { DerivedReferences } from "../methodology/context-references.ts";
 import { deriveReferences } from "../methodology/context-references.ts";
 import type { SeenEvent } from "../rules/cel/rule-input.ts";
@@ -38,7 +39,8 @@ export interface OperatorRules {
 
 /** Versions that a decision keeps to, in place of rules, channels and the newest ones. */
 export interface FixedVersions {
-  readonly ruleId: string | undefined;
+  /** The rule that chose the definition then; its condition is not asked again. */
+  readonly rule: { readonly id: string; readonly version: number } | undefined;
   readonly definition: { readonly id: string; readonly version: string };
   /** Version of each step's persona, by the id of the step. */
   readonly personas: ReadonlyMap<string, string>;
@@ -64,7 +66,7 @@ export interface DecidedRun {
   readonly derived: DerivedReferences;
   readonly profile: StoredProfile;
   readonly version: StoredVersion;
-  readonly ruleId?: string;
+  readonly rule?: WorkflowRuleJson;
   /** What the run counts under before it starts. */
   readonly queueKeys: readonly string[];
   /** 1 (first) to 5. */
@@ -104,7 +106,6 @@ function decideRead(
   const unknownProfile =
     profile === undefined && message.profile !== undefined ? [profileUnknown(message.profile)] : [];
   const derived = message.context?.method.case === undefined ? undefined : deriveReferences(requested.context ?? {});
-  const declaredRules = declarations.rules(message.profile?.id ?? "");
   const input = ruleInputOf({
     event,
     request: message,
@@ -113,8 +114,16 @@ function decideRead(
   });
   const { tried, failed, choice } =
     fixed === undefined
-      ? chooseDefinition(declaredRules, requested, { org: event.org, profile: profile?.profile, input })
-      : { tried: [], failed: undefined, choice: fixed };
+      ? chooseDefinition(declarations.rules(message.profile?.id ?? ""), requested, {
+          org: event.org,
+          profile: profile?.profile,
+          input,
+        })
+      : {
+          tried: [],
+          failed: undefined,
+          choice: { definition: fixed.definition, rule: fixedRule(fixed, declarations) },
+        };
   const early = [...violations, ...unknownProfile];
   if (failed !== undefined && early.length === 0)
     return { disposition: "quarantined", tried, reasons: [ruleFailed(failed)] };
@@ -170,20 +179,24 @@ function decideRead(
       derived,
       profile,
       version,
-      ruleId: choice.ruleId,
-      queueKeys: queueKeysOf(declaredRules.find(({ id }) => id === choice.ruleId)?.limits ?? [], {
-        rule: choice.ruleId,
+      rule: choice.rule,
+      queueKeys: queueKeysOf(choice.rule?.limits ?? [], {
+        rule: choice.rule?.id,
         tenant: event.tenant,
         repository: work.pins?.repository?.id,
         profile: profile.id,
       }),
-      priority: message.priority === 0 ? ordinaryPriority : message.priority,
+      priority: choice.rule?.runPriority || message.priority || ordinaryPriority,
       limits: limitsOf(version, operator.runs),
       deadlineAt: requested.deadline === undefined ? null : new Date(requested.deadline),
       pins: work.pins,
     },
   };
 }
+
+/** Of a run from before rules had versions, the id alone is known. */
+const fixedRule = ({ rule }: FixedVersions, declarations: Declarations): WorkflowRuleJson | undefined =>
+  rule && (declarations.ruleVersion(rule.id, rule.version) ?? { id: rule.id });
 
 const ruleFailed = ({ id = "", when = "", why }: NonNullable<RulesTried["failed"]>): Reason =>
   reason(

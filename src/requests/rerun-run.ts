@@ -57,7 +57,7 @@ function versionsOf(run: RunRow, requested: RunRequestedJson): Pick<AskedRun, "r
   return {
     requested: { ...requested, profile: { id: run.profileId, version: run.profileVersion } },
     fixed: {
-      ruleId: run.ruleId ?? undefined,
+      rule: run.ruleId === null ? undefined : { id: run.ruleId, version: run.ruleVersion ?? 0 },
       definition: { id: run.definitionId, version: run.definitionVersion },
       personas: new Map(personas.map(({ stepId = "", version = "" }) => [stepId, version])),
     },

@@ -21,15 +21,15 @@ describe("the definition that a request means", () => {
   it("is the first matching rule's, whatever else is said", () => {
     const rules = [rule("other", "others", "no"), rule("first", "team", "ruled"), rule("second", "team", "late")];
     expect(chosen(rules, { ...request, definition: { id: "own" } }, of)).toEqual({
-      ruleId: "first",
+      rule: rules[1],
       definition: { id: "ruled" },
     });
   });
 
   it("is no rule's that is narrowed to other orgs", () => {
     const rules = [{ ...rule("theirs", "team", "no"), orgs: ["wholesale"] }, rule("all", "team", "ruled")];
-    expect(chosen(rules, request, of)?.ruleId).toBe("all");
-    expect(chosen(rules, request, { ...of, org: "wholesale" })?.ruleId).toBe("theirs");
+    expect(chosen(rules, request, of)?.rule?.id).toBe("all");
+    expect(chosen(rules, request, { ...of, org: "wholesale" })?.rule?.id).toBe("theirs");
   });
 
   it("is the event's own when no rule matches, with its version or channel", () => {
@@ -43,6 +43,13 @@ describe("the definition that a request means", () => {
     expect(chosen([], request, of)).toEqual({
       definition: { id: "bound", channel: "stable" },
     });
+  });
+
+  it("is the profile's binding, and not the event's, when the matching rule names none", () => {
+    const bare = { id: "bare", profileId: "team", runPriority: 1 };
+    const own = { ...request, definition: { id: "own" } };
+    expect(chosen([bare], own, of)).toEqual({ rule: bare, definition: { id: "bound", channel: "stable" } });
+    expect(chosen([bare], { ...own, workKind: "bug" }, of)).toBeUndefined();
   });
 
   it("is none when nobody means anything by it", () => {
@@ -66,7 +73,7 @@ describe("the condition of a rule", () => {
       when("late", "true"),
     ];
     expect(results(rules)).toEqual(["large CONDITION_FALSE", "theirs OTHER_ORG", "item MATCHED"]);
-    expect(chosen(rules, request, of)?.ruleId).toBe("item");
+    expect(chosen(rules, request, of)?.rule?.id).toBe("item");
   });
 
   it("that fails chooses nothing, whatever else names a definition", () => {

@@ -14,7 +14,7 @@ export function isFor(org: string, { orgs = [] }: { readonly orgs?: readonly str
 
 /** The definition that a request gets, and the rule that chose it, if one did. */
 export interface DefinitionChoice {
-  readonly ruleId?: string;
+  readonly rule?: WorkflowRuleJson;
   readonly definition: { readonly id: string; readonly version?: string; readonly channel?: string };
 }
 
@@ -29,7 +29,7 @@ export interface RulesTried {
 }
 
 /**
- * The first rule of the org whose profile and condition match, else the event's own definition, else the profile's binding for the work kind.
+ * The first rule of the org whose profile and condition match (its definition, or the profile's binding when it has none), else the event's own definition, else the profile's binding for the work kind.
  * @param rules - in order of their priority
  */
 export function chooseDefinition(
@@ -47,25 +47,33 @@ export function chooseDefinition(
     const one = tryRule(rule, org, input, budget);
     tried.push(one);
     if (one.result === "RULE_RESULT_FAILED") return { tried, failed: { ...rule, why: one.why ?? "" } };
-    if (one.result === "RULE_RESULT_MATCHED" && rule.definition?.id !== undefined)
-      return { tried, choice: { ruleId: rule.id, definition: { ...rule.definition, id: rule.definition.id } } };
+    if (one.result !== "RULE_RESULT_MATCHED") continue;
+    const definition = named(rule) ?? boundBy(profile, request);
+    return definition === undefined ? { tried } : { tried, choice: { rule, definition } };
   }
-  const own = request.definition;
-  if (own?.id !== undefined) return { tried, choice: { definition: { ...own, id: own.id } } };
-  const bound = profile?.bindings?.find((binding) => binding.workKind === request.workKind);
-  if (bound?.definitionId === undefined) return { tried };
-  return { tried, choice: { definition: { id: bound.definitionId, channel: bound.channel } } };
+  const definition = named(request) ?? boundBy(profile, request);
+  return definition === undefined ? { tried } : { tried, choice: { definition } };
+}
+
+type Definition = DefinitionChoice["definition"];
+
+const named = ({ definition }: Pick<WorkflowRuleJson, "definition">): Definition | undefined =>
+  definition?.id === undefined ? undefined : { ...definition, id: definition.id };
+
+function boundBy(profile: ProfileJson | undefined, { workKind }: RunRequestedJson): Definition | undefined {
+  const bound = profile?.bindings?.find((binding) => binding.workKind === workKind);
+  return bound?.definitionId === undefined ? undefined : { id: bound.definitionId, channel: bound.channel };
 }
 
 function tryRule(rule: WorkflowRuleJson, org: string, input: RuleInput, budget: Budget): RuleTriedJson {
-  const ruleId = rule.id ?? "";
-  if (!isFor(org, rule)) return { ruleId, result: "RULE_RESULT_OTHER_ORG" };
+  const tried = { ruleId: rule.id ?? "", version: rule.version ?? 0 };
+  if (!isFor(org, rule)) return { ...tried, result: "RULE_RESULT_OTHER_ORG" };
   try {
     const isMatch = conditionOf(rule)?.evaluate(input, budget) ?? true;
-    return { ruleId, result: isMatch ? "RULE_RESULT_MATCHED" : "RULE_RESULT_CONDITION_FALSE" };
+    return { ...tried, result: isMatch ? "RULE_RESULT_MATCHED" : "RULE_RESULT_CONDITION_FALSE" };
   } catch (error) {
     const why = cutText(error instanceof Error ? error.message : String(error), 500);
-    return { ruleId, result: "RULE_RESULT_FAILED", why };
+    return { ...tried, result: "RULE_RESULT_FAILED", why };
   }
 }
 

@@ -25,14 +25,14 @@ export async function insertRuns(transaction: Transaction, runs: readonly NewRun
 
 const insertRows = `
   insert into runs (tenant, run_id, org, request_id, source, event_id, definition_id, definition_version, definition_digest, profile_id,
-    profile_version, profile_digest, rule_id, rerun_of, method, work_kind, cadence_id, "references", requested, pins, shown, status, priority, correlation_id,
+    profile_version, profile_digest, rule_id, rule_version, rerun_of, method, work_kind, cadence_id, "references", requested, pins, shown, status, priority, correlation_id,
     traceparent, tracestate, queue_limit_seconds, work_limit_seconds, handoff_limit_seconds, deadline_at, due_at, day, created_at)
   select tenant, "runId", org, "requestId", source, "eventId", "definitionId", "definitionVersion", "definitionDigest", "profileId",
-    "profileVersion", "profileDigest", "ruleId", "rerunOf", method, "workKind", "cadenceId", "references", requested, pins, shown, status, priority, "correlationId",
+    "profileVersion", "profileDigest", "ruleId", "ruleVersion", "rerunOf", method, "workKind", "cadenceId", "references", requested, pins, shown, status, priority, "correlationId",
     traceparent, tracestate, "queueLimitSeconds", "workLimitSeconds", "handoffLimitSeconds", "deadlineAt", "dueAt", day, "createdAt"
   from jsonb_to_recordset($1) as r(
     tenant text, "runId" uuid, org text, "requestId" uuid, source text, "eventId" text, "definitionId" text, "definitionVersion" text,
-    "definitionDigest" text, "profileId" text, "profileVersion" text, "profileDigest" text, "ruleId" text, "rerunOf" uuid, method text, "workKind" text,
+    "definitionDigest" text, "profileId" text, "profileVersion" text, "profileDigest" text, "ruleId" text, "ruleVersion" int, "rerunOf" uuid, method text, "workKind" text,
     "cadenceId" text, "references" jsonb, requested jsonb, pins jsonb, shown jsonb, status text, priority smallint, "correlationId" text,
     traceparent text, tracestate text, "queueLimitSeconds" int, "workLimitSeconds" int, "handoffLimitSeconds" int, "deadlineAt" timestamptz,
     "dueAt" timestamptz, day date, "createdAt" timestamptz)`;

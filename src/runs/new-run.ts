@@ -22,6 +22,7 @@ export interface AcceptedRun
       | "profileVersion"
       | "profileDigest"
       | "ruleId"
+      | "ruleVersion"
       | "rerunOf"
       | "method"
       | "workKind"

@@ -30,6 +30,7 @@ export function runToJson(run: RunWithHead, workflowIdOf: WorkflowIdOf): RunJson
     profileVersion: run.profileVersion,
     profileDigest: run.profileDigest,
     ruleId: run.ruleId ?? "",
+    ruleVersion: run.ruleVersion ?? 0,
     rerunOf: run.rerunOf ?? "",
     workKind: run.workKind,
     references: run.references,

@@ -23,6 +23,7 @@ export interface RunRow extends TimedRun {
   readonly profileVersion: string;
   readonly profileDigest: string;
   readonly ruleId: string | null;
+  readonly ruleVersion: number | null;
   /** Null for a first run. */
   readonly rerunOf: string | null;
   /** Lower-case method name: `scrum`. */
@@ -59,7 +60,7 @@ export interface RunRow extends TimedRun {
 export const runColumns = `
   r.tenant, r.run_id as "runId", r.org, r.request_id as "requestId", r.source, r.event_id as "eventId",
   r.definition_id as "definitionId", r.definition_version as "definitionVersion", r.definition_digest as "definitionDigest",
-  r.profile_id as "profileId", r.profile_version as "profileVersion", r.profile_digest as "profileDigest", r.rule_id as "ruleId", r.rerun_of as "rerunOf",
+  r.profile_id as "profileId", r.profile_version as "profileVersion", r.profile_digest as "profileDigest", r.rule_id as "ruleId", r.rule_version as "ruleVersion", r.rerun_of as "rerunOf",
   r.method, r.work_kind as "workKind", r.cadence_id as "cadenceId", r."references", r.requested, r.pins, r.base_commit as "baseCommit", r.status, r.reason,
   r.desired_state as "desiredState", r.generation, r.execution_run_id as "executionRunId", r.correlation_id as "correlationId",
   r.traceparent, r.tracestate, r.deadline_at as "deadlineAt", r.day, r.created_at as "createdAt", r.admitted_at as "admittedAt",

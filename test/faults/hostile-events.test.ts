@@ -23,6 +23,7 @@ const event = {
 };
 const declarations: Declarations = {
   rules: () => [],
+  ruleVersion: () => undefined,
   profile: (id) => (id === "team" ? { id, version: "1", digest: "0".repeat(64), profile: aProfile() } : undefined),
   hasDefinition: (id) => id === "evidence",
   version: ({ id }) =>

@@ -200,6 +200,11 @@ describe("what is declared", () => {
     const rule = { id: "r1", priority: 5, profileId: "ruled", definition: { id: "evidence" } };
     await acme.workflows.putWorkflowRule({ rule });
     expect((await acme.workflows.listWorkflowRules({})).rules).toMatchObject([{ id: "r1", priority: 5 }]);
+    const late = await errorOf(acme.workflows.putWorkflowRule({ rule: { ...rule, priority: 6 }, expectedVersion: 4 }));
+    expect({ code: late.code, message: late.rawMessage }).toEqual({
+      code: Code.FailedPrecondition,
+      message: expect.stringMatching(/^expected_version 4 of rule "r1" is not what it has now: it has version 1; /),
+    });
     const limit = { id: "few", scope: QueueLimitScope.RULE, maxConcurrentRuns: 2 };
     const twice = await errorOf(acme.workflows.putWorkflowRule({ rule: { ...rule, limits: [limit, limit] } }));
     expect({ code: twice.code, message: twice.rawMessage }).toEqual({

@@ -21,11 +21,15 @@ import type { ProfileJson } from "../../src/gen/governance/v1/profile_pb.ts";
 import { ProfileSchema } from "../../src/gen/governance/v1/profile_pb.ts";
 import type { RepositoryJson } from "../../src/gen/workflows_runtime/v1/repository_pb.ts";
 import { RepositorySchema } from "../../src/gen/workflows_runtime/v1/repository_pb.ts";
+import type { WorkflowRuleJson, WorkflowRuleVersionJson } from "../../src/gen/workflows_runtime/v1/workflow_rule_pb.ts";
 import { WorkflowRuleSchema } from "../../src/gen/workflows_runtime/v1/workflow_rule_pb.ts";
 import type { PublishWorkflowVersionRequestJson } from "../../src/gen/workflows_runtime/v1/workflow_service_pb.ts";
 import { PublishWorkflowVersionRequestSchema } from "../../src/gen/workflows_runtime/v1/workflow_service_pb.ts";
 import { insertPersona } from "../../src/personas/persona-store.ts";
 import { createPutRule } from "../../src/rules/put-rule.ts";
+import { createReadRuleVersions } from "../../src/rules/read-rule-versions.ts";
+import { createRetireRule } from "../../src/rules/retire-rule.ts";
+import { RuleVersionConflictError } from "../../src/rules/rule-errors.ts";
 import { InvalidPageTokenError } from "../../src/tenancy/page-token.ts";
 import type { InScope, InTransaction, Transaction } from "../../src/tenancy/transaction.ts";
 import { VersionExistsError } from "../../src/tenancy/version-exists-error.ts";
@@ -299,6 +303,66 @@ describe("rules", () => {
     expect(await ids()).toEqual(["c", "a", "b"]);
     await putRule("c", 9, "three");
     expect(await ids()).toEqual(["a", "b", "c"]);
+  });
+
+  const rule = (over: WorkflowRuleJson = {}) =>
+    fromJson(WorkflowRuleSchema, { id: "nightly", profileId: "team", definition: { id: "evidence" }, ...over });
+  const put = (over: WorkflowRuleJson, expected?: number) =>
+    createPutRule({ inScope })(rule(over), aPrincipal(tenant), expected);
+  const retire = (id: string, expected?: number) => createRetireRule({ inScope })(id, aPrincipal(tenant), expected);
+  const versions = () => createReadRuleVersions({ inScope });
+  const history = async (page = { pageSize: 0, pageToken: "" }) =>
+    await versions().all(scopeOf(tenant), "nightly", page);
+  const told = (each: WorkflowRuleVersionJson) =>
+    `${each.rule?.version} ${each.retired ? "retired" : `at ${each.rule?.priority ?? 0}`} by ${each.changedBy}`;
+
+  it("keep every version with who made it; what is said already makes none", async () => {
+    expect(await put({ priority: 1 })).toEqual({ version: 1, created: true });
+    expect(await put({ priority: 1 })).toEqual({ version: 1, created: false });
+    expect(await put({ priority: 2 })).toEqual({ version: 2, created: true });
+    expect(await retire("nightly")).toEqual({ version: 3 });
+    expect(await retire("nightly")).toEqual({ version: 3 });
+    expect(await put({ priority: 2 })).toEqual({ version: 4, created: true });
+    const all = (await history()).versions ?? [];
+    expect(all.map(told)).toEqual(["4 at 2 by ada", "3 retired by ada", "2 at 2 by ada", "1 at 1 by ada"]);
+    const first = await history({ pageSize: 3, pageToken: "" });
+    const rest = await history({ pageSize: 3, pageToken: first.nextPageToken ?? "" });
+    expect([...(first.versions ?? []), ...(rest.versions ?? [])]).toEqual(all);
+    expect(rest.nextPageToken).toBe("");
+    expect(await versions().one(scopeOf(tenant), "nightly", 3)).toEqual({ version: all[1] });
+    for (const [id, version] of [
+      ["nightly", 9],
+      ["none", 0],
+      ["\0", 0],
+    ] as const)
+      await expect(versions().one(scopeOf(tenant), id, version)).rejects.toThrow("rule list` shows them");
+    await expect(put({ version: 3 })).rejects.toThrow("version 3 is given by the api and can't be chosen");
+  });
+
+  it("are changed from the version that is expected only, and of many who expect it one succeeds", async () => {
+    await put({}, 0);
+    await expect(put({ priority: 3 }, 0)).rejects.toThrow(
+      'expected_version 0 of rule "nightly" is not what it has now: it has version 1; look at it with `automation rule get`',
+    );
+    await expect(retire("nightly", 2)).rejects.toThrow(RuleVersionConflictError);
+    await expect(put({ id: "other" }, 1)).rejects.toThrow("there is no such rule");
+    const tries = await Promise.all([1, 2, 3, 4, 5, 6].map((priority) => outcomeOf(put({ priority }, 1))));
+    expect(tries.toSorted()).toEqual([...Array(5).fill("RuleVersionConflictError"), "created"]);
+    expect((await history()).versions).toHaveLength(2);
+  });
+
+  it("that are retired match nothing, count for no profile, and are still read by version", async () => {
+    await put({ limits: [{ id: "few", scope: "QUEUE_LIMIT_SCOPE_RULE", maxConcurrentRuns: 1 }] });
+    await retire("nightly");
+    expect((await declared().rules(scopeOf(tenant))).rules).toEqual([]);
+    const decide = (declarations: Declarations) => [
+      declarations.rules("team"),
+      declarations.ruleVersion("nightly", 1)?.limits?.length,
+    ];
+    const [answer] = await inScope(scopeOf(tenant), (transaction) =>
+      createDecideByDeclarations()(transaction, [{ tenant, decide }]),
+    );
+    expect(answer).toEqual([[], 1]);
   });
 });
 

@@ -89,12 +89,12 @@ describe("an explained event", () => {
       aDelivery("evt-own", aRequest({ definition: { id: "evidence" }, workKind: "other" })),
       aDelivery("evt-bound", aRequest({ definition: undefined, workKind: "story" })),
     ]);
-    expect(await told("evt-ruled")).toMatch(/decided +accepted: evidence@1, named by rule route; judged by routed@1/);
+    expect(await told("evt-ruled")).toMatch(/decided +accepted: evidence@1, named by rule route@1; judged by routed@1/);
     expect(await told("evt-ruled")).toMatch(
-      /tried +rule elsewhere is for other orgs\n *tried +rule large does not match: its condition is false\n *tried +rule route matches\n *decided/,
+      /tried +rule elsewhere@1 is for other orgs\n *tried +rule large@1 does not match: its condition is false\n *tried +rule route@1 matches\n *decided/,
     );
     expect(await told("evt-failed")).toMatch(
-      /tried +rule large failed at line 1, column 53: field not found: size\n *decided +quarantined: no run was made\n *because +rule_failed: .*correct the condition/,
+      /tried +rule large@1 failed at line 1, column 53: field not found: size\n *decided +quarantined: no run was made\n *because +rule_failed: .*correct the condition/,
     );
     expect((await asked("evt-own")).rulesTried).toEqual([]);
     expect(await told("evt-own")).toMatch(/decided +accepted: evidence@1, named by the event; judged by team@1/);

@@ -7,11 +7,15 @@ import { createPublishVersion } from "../../src/definitions/publish-definition.t
 import { createPutRepository } from "../../src/definitions/put-repository.ts";
 import { createInScope } from "../../src/drivers/postgres/in-scope.ts";
 import { RepositorySchema } from "../../src/gen/workflows_runtime/v1/repository_pb.ts";
+import type { WorkflowRuleJson } from "../../src/gen/workflows_runtime/v1/workflow_rule_pb.ts";
+import { WorkflowRuleSchema } from "../../src/gen/workflows_runtime/v1/workflow_rule_pb.ts";
 import { PublishWorkflowVersionRequestSchema } from "../../src/gen/workflows_runtime/v1/workflow_service_pb.ts";
 import { insertPersona } from "../../src/personas/persona-store.ts";
 import { ConflictingRequestError, createAcceptCall } from "../../src/requests/accept-call.ts";
 import type { AcceptRequests } from "../../src/requests/accept-requests.ts";
 import { createRerunRun } from "../../src/requests/rerun-run.ts";
+import { createPutRule } from "../../src/rules/put-rule.ts";
+import { createRetireRule } from "../../src/rules/retire-rule.ts";
 import type { InScope } from "../../src/tenancy/transaction.ts";
 import { aPrincipal, aProfile, aRequest, declare, runs, scopeOf, workspaces } from "../support/builders/declared.ts";
 import type { BorrowedEngines } from "../support/engines/borrow-engines.ts";
@@ -94,6 +98,29 @@ describe("running an ended run again", () => {
     const again = await runOf("chosen-again");
     expect(again).toMatchObject({ definition_id, definition_version, rule_id });
     expect(again.requested.definition).toBeUndefined(); // the profile chose it, and still does
+  });
+
+  it("keeps the rule that chose it as it was then, with its limits and priority, without asking its condition", async () => {
+    const who = aPrincipal(tenant);
+    await declare(inScope, tenant, aProfile({ id: "ruled" }));
+    const rule: WorkflowRuleJson = {
+      ...{ id: "urgent", profileId: "ruled", runPriority: 1, when: 'event.source == "urn:team"' },
+      limits: [{ id: "few", scope: "QUEUE_LIMIT_SCOPE_RULE", maxConcurrentRuns: 1 }],
+    };
+    const putRule = (over: WorkflowRuleJson) =>
+      createPutRule({ inScope })(fromJson(WorkflowRuleSchema, { ...rule, ...over }), who);
+    await putRule({});
+    const runId = await ended("urgent", { definition: undefined, profile: { id: "ruled" }, workKind: "story" });
+    await putRule({ runPriority: 5, limits: [] });
+    await createRetireRule({ inScope })("urgent", who);
+    await rerun(runId, "urgent-again");
+    await rerun(runId, "urgent-anew", { newest: true });
+    expect(await runOf("urgent-again")).toMatchObject({ rule_id: "urgent", rule_version: 1, priority: 1 });
+    expect(await runOf("urgent-anew")).toMatchObject({ rule_id: null, rule_version: null, priority: 3 });
+    const { rows } = await superuser.query("select keys from run_queue where run_id = $1", [
+      (await runOf("urgent-again")).run_id,
+    ]);
+    expect(rows).toEqual([{ keys: ["few/rule/urgent"] }]);
   });
 
   it("keeps the personas that it had, and gets the policy of today", async () => {

@@ -16,6 +16,7 @@ import {
   personaBundle,
   repository,
   requestOf,
+  rule,
   scopedCalls,
   versionOf,
   workPlan,
@@ -63,6 +64,7 @@ async function declareWork({ workflows, profiles, agents }: ApiClient): Promise<
   await agents.publishBundle({ bundle: personaBundle });
   await workflows.putRepository({ repository });
   await workflows.publishWorkflowVersion(versionOf("evidence", {}));
+  await workflows.putWorkflowRule({ rule });
   await workflows.publishWorkflowVersion(versionOf("work", workPlan) as never);
   await profiles.publishProfile({ profile: profileOf("team") });
 }

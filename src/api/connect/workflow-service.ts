@@ -10,10 +10,12 @@ import { WorkflowRuleSchema } from "../../gen/workflows_runtime/v1/workflow_rule
 import type { WorkflowService } from "../../gen/workflows_runtime/v1/workflow_service_pb.ts";
 import {
   DescribeWorkflowRunResponseSchema,
+  GetWorkflowRuleResponseSchema,
   GetWorkflowVersionResponseSchema,
   ListRepositoriesResponseSchema,
   ListWorkflowDefinitionsResponseSchema,
   ListWorkflowRulesResponseSchema,
+  ListWorkflowRuleVersionsResponseSchema,
   ListWorkflowRunsResponseSchema,
 } from "../../gen/workflows_runtime/v1/workflow_service_pb.ts";
 import type { AnsweredCall } from "../../requests/accept-call.ts";
@@ -21,6 +23,8 @@ import type { RerunRun } from "../../requests/rerun-run.ts";
 import type { StartRun } from "../../requests/start-run.ts";
 import type { TraceContext } from "../../requests/trace-context.ts";
 import type { PutRule } from "../../rules/put-rule.ts";
+import type { ReadRuleVersions } from "../../rules/read-rule-versions.ts";
+import type { RetireRule } from "../../rules/retire-rule.ts";
 import type { CancelRun } from "../../runs/cancel-run.ts";
 import type { DescribeRun } from "../../runs/describe-run.ts";
 import type { ListRuns } from "../../runs/list-runs.ts";
@@ -34,6 +38,8 @@ import { expiryOf, principalOf } from "./interceptors/request-context.ts";
 export interface WorkflowServiceDeps {
   readonly publishVersion: PublishVersion;
   readonly putRule: PutRule;
+  readonly retireRule: RetireRule;
+  readonly readRuleVersions: ReadRuleVersions;
   readonly putRepository: PutRepository;
   readonly readDeclared: Pick<ReadDeclared, "version" | "definitions" | "rules" | "repositories">;
   readonly startRun: StartRun;
@@ -59,10 +65,14 @@ export function createWorkflowService(deps: WorkflowServiceDeps): ServiceImpl<ty
     },
     listWorkflowDefinitions: async (page, context) =>
       answerOf(ListWorkflowDefinitionsResponseSchema, await deps.readDeclared.definitions(principalOf(context), page)),
-    putWorkflowRule: async ({ rule }, context) => {
-      await deps.putRule(rule ?? create(WorkflowRuleSchema), principalOf(context));
-      return {};
-    },
+    putWorkflowRule: ({ rule, expectedVersion }, context) =>
+      deps.putRule(rule ?? create(WorkflowRuleSchema), principalOf(context), expectedVersion),
+    retireWorkflowRule: ({ id, expectedVersion }, context) =>
+      deps.retireRule(id, principalOf(context), expectedVersion),
+    getWorkflowRule: async ({ id, version }, context) =>
+      answerOf(GetWorkflowRuleResponseSchema, await deps.readRuleVersions.one(principalOf(context), id, version)),
+    listWorkflowRuleVersions: async ({ id, ...page }, context) =>
+      answerOf(ListWorkflowRuleVersionsResponseSchema, await deps.readRuleVersions.all(principalOf(context), id, page)),
     listWorkflowRules: async (page, context) =>
       answerOf(ListWorkflowRulesResponseSchema, await deps.readDeclared.rules(principalOf(context), page)),
     putRepository: async ({ repository }, context) => {

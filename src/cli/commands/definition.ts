@@ -49,7 +49,7 @@ export function define(definition: Command): void {
         const found = await api.workflows.getWorkflowVersion({ definition: { id, selector } });
         if (json) return printMessage(GetWorkflowVersionResponseSchema, found);
         const { digest, $typeName: _, ...spec } = found;
-        print(declarationText("WorkflowDefinition", PublishWorkflowVersionRequestSchema, spec, digest));
+        print(declarationText("WorkflowDefinition", PublishWorkflowVersionRequestSchema, spec, `sha256:${digest}`));
       }),
     );
 }

@@ -41,7 +41,7 @@ export function define(profile: Command): void {
         const found = await api.profiles.getProfile(idAndVersion(named));
         if (json) return printMessage(GetProfileResponseSchema, found);
         if (found.profile !== undefined)
-          print(declarationText("MethodologyProfile", ProfileSchema, found.profile, found.digest));
+          print(declarationText("MethodologyProfile", ProfileSchema, found.profile, `sha256:${found.digest}`));
       }),
     );
 }

@@ -66,16 +66,9 @@ const kinds: Readonly<Record<string, Read>> = {
   WorkflowRule: kind(WorkflowRuleSchema, {
     nameOf: ({ id }) => id,
     send: async (api, rule) => {
-      const known = await findListed(
-        async (pageSize, pageToken) => {
-          const page = await api.workflows.listWorkflowRules({ pageSize, pageToken });
-          return { items: page.rules, nextPageToken: page.nextPageToken };
-        },
-        ({ id }) => id === rule.id,
-      );
-      if (known !== undefined && equals(WorkflowRuleSchema, known, rule)) return "unchanged";
-      await api.workflows.putWorkflowRule({ rule });
-      return known === undefined ? "created" : "replaced";
+      const { version, created } = await api.workflows.putWorkflowRule({ rule });
+      if (!created) return "unchanged";
+      return version === 1 ? "created" : "replaced";
     },
   }),
 };

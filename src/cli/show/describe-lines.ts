@@ -3,6 +3,7 @@ import type { HandoffCallJson } from "../../gen/workflows_runtime/v1/handoff_cal
 import type { RunJson } from "../../gen/workflows_runtime/v1/run_pb.ts";
 import type { DescribeWorkflowRunResponseJson } from "../../gen/workflows_runtime/v1/workflow_service_pb.ts";
 import { attemptText, cancelText, limitText, refText, verdictLines, waitingText } from "./event-lines.ts";
+import { ruleText } from "./explain-lines.ts";
 import { factLines, plain, shortName, shortTime, tableLines, wrapLine } from "./output.ts";
 import { tint } from "./terminal.ts";
 
@@ -47,7 +48,7 @@ function runFacts(run: RunJson, goal: string | undefined): [string, string | und
     ["goal", goal],
     ["definition", versioned(run.definitionId, run.definitionVersion)],
     ["profile", versioned(run.profileId, run.profileVersion)],
-    ["rule", run.ruleId],
+    ["rule", run.ruleId && ruleText(run.ruleId, run.ruleVersion)],
     ["rerun of", run.rerunOf],
     ["work kind", run.workKind],
     ["repository", repositoryText(run)],

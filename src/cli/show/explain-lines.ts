@@ -35,14 +35,17 @@ function decisionText({ delivery = {}, run, chosenBy }: ExplainRunRequestRespons
   if (run === undefined) return `${disposition}: no run was made`;
   const by = {
     DEFINITION_CHOICE_UNSPECIFIED: "somebody",
-    DEFINITION_CHOICE_RULE: `rule ${run.ruleId}`,
+    DEFINITION_CHOICE_RULE: `rule ${ruleText(run.ruleId, run.ruleVersion)}`,
     DEFINITION_CHOICE_EVENT: "the event",
     DEFINITION_CHOICE_PROFILE: `the profile's binding for ${run.workKind || "its work kind"}`,
   }[chosenBy ?? "DEFINITION_CHOICE_UNSPECIFIED"];
   return `${disposition}: ${run.definitionId}@${run.definitionVersion}, named by ${by}; judged by ${run.profileId}@${run.profileVersion}`;
 }
 
-function triedText({ ruleId, result = "RULE_RESULT_UNSPECIFIED", why }: RuleTriedJson): string {
+/** @returns the id with the version, as `rule get` takes it */
+export const ruleText = (id = "", version = 0): string => (version === 0 ? id : `${id}@${version}`);
+
+function triedText({ ruleId, version, result = "RULE_RESULT_UNSPECIFIED", why }: RuleTriedJson): string {
   const said = {
     RULE_RESULT_UNSPECIFIED: "says something that this version does not know",
     RULE_RESULT_MATCHED: "matches",
@@ -50,7 +53,7 @@ function triedText({ ruleId, result = "RULE_RESULT_UNSPECIFIED", why }: RuleTrie
     RULE_RESULT_CONDITION_FALSE: "does not match: its condition is false",
     RULE_RESULT_FAILED: `failed ${why}`,
   }[result];
-  return `rule ${ruleId} ${said}`;
+  return `rule ${ruleText(ruleId, version)} ${said}`;
 }
 
 function runFacts(run: RunJson, { cause, heldUp }: ExplainRunRequestResponseJson): Fact[] {

@@ -138,6 +138,8 @@ export async function main(source: NodeJS.ProcessEnv, signal: AbortSignal): Prom
         workflows: createWorkflowService({
           publishVersion: definitions.publishVersion,
           putRule: definitions.putRule,
+          retireRule: definitions.retireRule,
+          readRuleVersions: definitions.readRuleVersions,
           putRepository: definitions.putRepository,
           readDeclared: definitions.readDeclared,
           startRun: requests.startRun,

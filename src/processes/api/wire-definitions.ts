@@ -5,6 +5,8 @@ import { createPutRepository } from "../../definitions/put-repository.ts";
 import { createReadDeclared } from "../../definitions/read-declared.ts";
 import { methodologies } from "../../methodology/methodologies.ts";
 import { createPutRule } from "../../rules/put-rule.ts";
+import { createReadRuleVersions } from "../../rules/read-rule-versions.ts";
+import { createRetireRule } from "../../rules/retire-rule.ts";
 import type { InScope } from "../../tenancy/transaction.ts";
 
 /** What people declare. */
@@ -18,6 +20,8 @@ export function wireDefinitions({ inScope, operator }: { readonly inScope: InSco
     }),
     putRepository: createPutRepository({ inScope, bounds: operator.workspaces.repositories }),
     putRule: createPutRule({ inScope }),
+    retireRule: createRetireRule({ inScope }),
+    readRuleVersions: createReadRuleVersions({ inScope }),
     readDeclared: createReadDeclared({ inScope }),
   };
 }

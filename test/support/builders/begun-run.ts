@@ -55,6 +55,7 @@ export const createBeginRun =
         profileVersion: profile.version ?? "",
         profileDigest: sha256Hex(canonicalJson(profile)),
         ruleId: null,
+        ruleVersion: null,
         rerunOf: null,
         method: "scrum",
         workKind: "story",

@@ -71,7 +71,7 @@ export const versionOf = (definitionId: string, plan: object) => ({
   plan,
 });
 export const repository = { id: "shop", url: "https://github.com/acme/shop", defaultRef: "main" };
-const rule = { id: "route", priority: 9, profileId: "nobody", definition: { id: "evidence" } };
+export const rule = { id: "route", priority: 9, profileId: "nobody", definition: { id: "evidence" } };
 
 /** Every method that is served. One without an entry fails the test that reads this. */
 export const scopedCalls: Readonly<Record<string, ScopedCall>> = {
@@ -86,6 +86,12 @@ export const scopedCalls: Readonly<Record<string, ScopedCall>> = {
   "workflows_runtime.v1.WorkflowService/ListWorkflowDefinitions": { belongsTo: "tenant", ask: () => ({}) },
   "workflows_runtime.v1.WorkflowService/PutWorkflowRule": { belongsTo: "tenant", ask: () => ({ rule }) },
   "workflows_runtime.v1.WorkflowService/ListWorkflowRules": { belongsTo: "tenant", ask: () => ({}) },
+  "workflows_runtime.v1.WorkflowService/RetireWorkflowRule": { belongsTo: "tenant", ask: () => ({ id: "route" }) },
+  "workflows_runtime.v1.WorkflowService/GetWorkflowRule": { belongsTo: "tenant", ask: () => ({ id: "route" }) },
+  "workflows_runtime.v1.WorkflowService/ListWorkflowRuleVersions": {
+    belongsTo: "tenant",
+    ask: () => ({ id: "route" }),
+  },
   "workflows_runtime.v1.WorkflowService/PutRepository": { belongsTo: "tenant", ask: () => ({ repository }) },
   "workflows_runtime.v1.WorkflowService/ListRepositories": { belongsTo: "tenant", ask: () => ({}) },
   "workflows_runtime.v1.WorkflowService/StartWorkflowRun": {

@@ -32,6 +32,8 @@ const codes: Readonly<Record<string, Code>> = {
   unknown_run: Code.NotFound,
   unknown_request: Code.NotFound,
   ambiguous_event: Code.InvalidArgument,
+  unknown_rule: Code.NotFound,
+  rule_version_conflict: Code.FailedPrecondition,
   unknown_definition: Code.NotFound,
   unknown_profile: Code.NotFound,
   unknown_persona: Code.NotFound,

@@ -10,7 +10,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file workflows_runtime/v1/rule_tried.proto.
  */
 export const file_workflows_runtime_v1_rule_tried: GenFile = /*@__PURE__*/
-  fileDesc("CiV3b3JrZmxvd3NfcnVudGltZS92MS9ydWxlX3RyaWVkLnByb3RvEhR3b3JrZmxvd3NfcnVudGltZS52MSJbCglSdWxlVHJpZWQSDwoHcnVsZV9pZBgBIAEoCRIwCgZyZXN1bHQYAiABKA4yIC53b3JrZmxvd3NfcnVudGltZS52MS5SdWxlUmVzdWx0EgsKA3doeRgDIAEoCSqWAQoKUnVsZVJlc3VsdBIbChdSVUxFX1JFU1VMVF9VTlNQRUNJRklFRBAAEhcKE1JVTEVfUkVTVUxUX01BVENIRUQQARIZChVSVUxFX1JFU1VMVF9PVEhFUl9PUkcQAhIfChtSVUxFX1JFU1VMVF9DT05ESVRJT05fRkFMU0UQAxIWChJSVUxFX1JFU1VMVF9GQUlMRUQQBGIGcHJvdG8z");
+  fileDesc("CiV3b3JrZmxvd3NfcnVudGltZS92MS9ydWxlX3RyaWVkLnByb3RvEhR3b3JrZmxvd3NfcnVudGltZS52MSJsCglSdWxlVHJpZWQSDwoHcnVsZV9pZBgBIAEoCRIwCgZyZXN1bHQYAiABKA4yIC53b3JrZmxvd3NfcnVudGltZS52MS5SdWxlUmVzdWx0EgsKA3doeRgDIAEoCRIPCgd2ZXJzaW9uGAQgASgFKpYBCgpSdWxlUmVzdWx0EhsKF1JVTEVfUkVTVUxUX1VOU1BFQ0lGSUVEEAASFwoTUlVMRV9SRVNVTFRfTUFUQ0hFRBABEhkKFVJVTEVfUkVTVUxUX09USEVSX09SRxACEh8KG1JVTEVfUkVTVUxUX0NPTkRJVElPTl9GQUxTRRADEhYKElJVTEVfUkVTVUxUX0ZBSUxFRBAEYgZwcm90bzM");
 
 /**
  * A rule that was tried for a request, and what came of it.
@@ -34,6 +34,13 @@ export type RuleTried = Message<"workflows_runtime.v1.RuleTried"> & {
    * @generated from field: string why = 3;
    */
   why: string;
+
+  /**
+   * Version of the rule that was tried.
+   *
+   * @generated from field: int32 version = 4;
+   */
+  version: number;
 };
 
 /**
@@ -58,6 +65,13 @@ export type RuleTriedJson = {
    * @generated from field: string why = 3;
    */
   why?: string;
+
+  /**
+   * Version of the rule that was tried.
+   *
+   * @generated from field: int32 version = 4;
+   */
+  version?: number;
 };
 
 /**

@@ -7,6 +7,8 @@ import { fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
 import type { DefinitionRef, DefinitionRefJson } from "../../automation/v1/run_requested_pb.ts";
 import { file_automation_v1_run_requested } from "../../automation/v1/run_requested_pb.ts";
 import { file_buf_validate_validate } from "@bufbuild/protovalidate/gen/buf/validate/validate_pb.js";
+import type { Timestamp, TimestampJson } from "@bufbuild/protobuf/wkt";
+import { file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
 import type { QueueLimit, QueueLimitJson } from "./queue_limit_pb.ts";
 import { file_workflows_runtime_v1_queue_limit } from "./queue_limit_pb.ts";
 import type { Message } from "@bufbuild/protobuf";
@@ -15,7 +17,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file workflows_runtime/v1/workflow_rule.proto.
  */
 export const file_workflows_runtime_v1_workflow_rule: GenFile = /*@__PURE__*/
-  fileDesc("Cih3b3JrZmxvd3NfcnVudGltZS92MS93b3JrZmxvd19ydWxlLnByb3RvEhR3b3JrZmxvd3NfcnVudGltZS52MSLXAgoMV29ya2Zsb3dSdWxlEiwKAmlkGAEgASgJQiC6SB1yGzIZXlthLXowLTldW2EtejAtOS1dezAsNjJ9JBIcCghwcmlvcml0eRgCIAEoBUIKukgHGgUY6AcoABI0Cgpwcm9maWxlX2lkGAMgASgJQiC6SB1yGzIZXlthLXowLTldW2EtejAtOS1dezAsNjJ9JBI4CgpkZWZpbml0aW9uGAQgASgLMhwuYXV0b21hdGlvbi52MS5EZWZpbml0aW9uUmVmQga6SAPIAQESNwoEb3JncxgFIAMoCUIpukgmkgEjEGQYASIdchsyGV5bYS16MC05XVthLXowLTktXXswLDYyfSQSFgoEd2hlbhgGIAEoCUIIukgFcgMogCASOgoGbGltaXRzGBQgAygLMiAud29ya2Zsb3dzX3J1bnRpbWUudjEuUXVldWVMaW1pdEIIukgFkgECEAhiBnByb3RvMw", [file_automation_v1_run_requested, file_buf_validate_validate, file_workflows_runtime_v1_queue_limit]);
+  fileDesc("Cih3b3JrZmxvd3NfcnVudGltZS92MS93b3JrZmxvd19ydWxlLnByb3RvEhR3b3JrZmxvd3NfcnVudGltZS52MSKBAwoMV29ya2Zsb3dSdWxlEiwKAmlkGAEgASgJQiC6SB1yGzIZXlthLXowLTldW2EtejAtOS1dezAsNjJ9JBIcCghwcmlvcml0eRgCIAEoBUIKukgHGgUY6AcoABI0Cgpwcm9maWxlX2lkGAMgASgJQiC6SB1yGzIZXlthLXowLTldW2EtejAtOS1dezAsNjJ9JBIwCgpkZWZpbml0aW9uGAQgASgLMhwuYXV0b21hdGlvbi52MS5EZWZpbml0aW9uUmVmEjcKBG9yZ3MYBSADKAlCKbpIJpIBIxBkGAEiHXIbMhleW2EtejAtOV1bYS16MC05LV17MCw2Mn0kEhYKBHdoZW4YBiABKAlCCLpIBXIDKIAgEh8KDHJ1bl9wcmlvcml0eRgHIAEoBUIJukgGGgQYBSgAEg8KB3ZlcnNpb24YCCABKAUSOgoGbGltaXRzGBQgAygLMiAud29ya2Zsb3dzX3J1bnRpbWUudjEuUXVldWVMaW1pdEIIukgFkgECEAginAEKE1dvcmtmbG93UnVsZVZlcnNpb24SMAoEcnVsZRgBIAEoCzIiLndvcmtmbG93c19ydW50aW1lLnYxLldvcmtmbG93UnVsZRIPCgdyZXRpcmVkGAIgASgIEhIKCmNoYW5nZWRfYnkYAyABKAkSLgoKY2hhbmdlZF9hdBgEIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBiBnByb3RvMw", [file_automation_v1_run_requested, file_buf_validate_validate, file_google_protobuf_timestamp, file_workflows_runtime_v1_queue_limit]);
 
 /**
  * Assigns requests to a definition. The first rule that matches, by priority, then id, applies.
@@ -43,6 +45,8 @@ export type WorkflowRule = Message<"workflows_runtime.v1.WorkflowRule"> & {
   profileId: string;
 
   /**
+   * Absent: the profile's binding for the work kind, whatever the event names.
+   *
    * @generated from field: automation.v1.DefinitionRef definition = 4;
    */
   definition?: DefinitionRef | undefined;
@@ -61,6 +65,20 @@ export type WorkflowRule = Message<"workflows_runtime.v1.WorkflowRule"> & {
    * @generated from field: string when = 6;
    */
   when: string;
+
+  /**
+   * Priority of the runs that the rule chooses, 1 (first) to 5, in place of the event's; 0: the event's.
+   *
+   * @generated from field: int32 run_priority = 7;
+   */
+  runPriority: number;
+
+  /**
+   * Counts the changes of the rule, from 1; given by the api, and 0 in what is put.
+   *
+   * @generated from field: int32 version = 8;
+   */
+  version: number;
 
   /**
    * What the runs that the rule chooses wait for before they start. A change counts for runs that wait already; a limit that is added counts runs that are accepted afterwards.
@@ -96,6 +114,8 @@ export type WorkflowRuleJson = {
   profileId?: string;
 
   /**
+   * Absent: the profile's binding for the work kind, whatever the event names.
+   *
    * @generated from field: automation.v1.DefinitionRef definition = 4;
    */
   definition?: DefinitionRefJson;
@@ -116,6 +136,20 @@ export type WorkflowRuleJson = {
   when?: string;
 
   /**
+   * Priority of the runs that the rule chooses, 1 (first) to 5, in place of the event's; 0: the event's.
+   *
+   * @generated from field: int32 run_priority = 7;
+   */
+  runPriority?: number;
+
+  /**
+   * Counts the changes of the rule, from 1; given by the api, and 0 in what is put.
+   *
+   * @generated from field: int32 version = 8;
+   */
+  version?: number;
+
+  /**
    * What the runs that the rule chooses wait for before they start. A change counts for runs that wait already; a limit that is added counts runs that are accepted afterwards.
    *
    * @generated from field: repeated workflows_runtime.v1.QueueLimit limits = 20;
@@ -129,4 +163,73 @@ export type WorkflowRuleJson = {
  */
 export const WorkflowRuleSchema: GenMessage<WorkflowRule, {jsonType: WorkflowRuleJson}> = /*@__PURE__*/
   messageDesc(file_workflows_runtime_v1_workflow_rule, 0);
+
+/**
+ * A rule as it stood after one of its changes. Versions are kept for ever.
+ *
+ * @generated from message workflows_runtime.v1.WorkflowRuleVersion
+ */
+export type WorkflowRuleVersion = Message<"workflows_runtime.v1.WorkflowRuleVersion"> & {
+  /**
+   * @generated from field: workflows_runtime.v1.WorkflowRule rule = 1;
+   */
+  rule?: WorkflowRule | undefined;
+
+  /**
+   * No request is given to the rule from this version to the next.
+   *
+   * @generated from field: bool retired = 2;
+   */
+  retired: boolean;
+
+  /**
+   * Who made the change.
+   *
+   * @generated from field: string changed_by = 3;
+   */
+  changedBy: string;
+
+  /**
+   * @generated from field: google.protobuf.Timestamp changed_at = 4;
+   */
+  changedAt?: Timestamp | undefined;
+};
+
+/**
+ * A rule as it stood after one of its changes. Versions are kept for ever.
+ *
+ * @generated from message workflows_runtime.v1.WorkflowRuleVersion
+ */
+export type WorkflowRuleVersionJson = {
+  /**
+   * @generated from field: workflows_runtime.v1.WorkflowRule rule = 1;
+   */
+  rule?: WorkflowRuleJson;
+
+  /**
+   * No request is given to the rule from this version to the next.
+   *
+   * @generated from field: bool retired = 2;
+   */
+  retired?: boolean;
+
+  /**
+   * Who made the change.
+   *
+   * @generated from field: string changed_by = 3;
+   */
+  changedBy?: string;
+
+  /**
+   * @generated from field: google.protobuf.Timestamp changed_at = 4;
+   */
+  changedAt?: TimestampJson;
+};
+
+/**
+ * Describes the message workflows_runtime.v1.WorkflowRuleVersion.
+ * Use `create(WorkflowRuleVersionSchema)` to create a new message.
+ */
+export const WorkflowRuleVersionSchema: GenMessage<WorkflowRuleVersion, {jsonType: WorkflowRuleVersionJson}> = /*@__PURE__*/
+  messageDesc(file_workflows_runtime_v1_workflow_rule, 1);
 

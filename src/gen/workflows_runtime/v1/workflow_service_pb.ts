@@ -30,7 +30,7 @@ import type { WorkEvent, WorkEventJson } from "./work_event_pb.ts";
 import { file_workflows_runtime_v1_work_event } from "./work_event_pb.ts";
 import type { WorkflowDefinition, WorkflowDefinitionJson } from "./workflow_definition_pb.ts";
 import { file_workflows_runtime_v1_workflow_definition } from "./workflow_definition_pb.ts";
-import type { WorkflowRule, WorkflowRuleJson } from "./workflow_rule_pb.ts";
+import type { WorkflowRule, WorkflowRuleJson, WorkflowRuleVersion, WorkflowRuleVersionJson } from "./workflow_rule_pb.ts";
 import { file_workflows_runtime_v1_workflow_rule } from "./workflow_rule_pb.ts";
 import type { Message } from "@bufbuild/protobuf";
 
@@ -38,7 +38,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file workflows_runtime/v1/workflow_service.proto.
  */
 export const file_workflows_runtime_v1_workflow_service: GenFile = /*@__PURE__*/
-  fileDesc("Cit3b3JrZmxvd3NfcnVudGltZS92MS93b3JrZmxvd19zZXJ2aWNlLnByb3RvEhR3b3JrZmxvd3NfcnVudGltZS52MSKWAgodUHVibGlzaFdvcmtmbG93VmVyc2lvblJlcXVlc3QSNwoNZGVmaW5pdGlvbl9pZBgBIAEoCUIgukgdchsyGV5bYS16MC05XVthLXowLTktXXswLDYyfSQSOAoHdmVyc2lvbhgCIAEoCUInukgkciIyIF5bQS1aYS16MC05XVtBLVphLXowLTkuLV17MCw2Mn0kEjQKB2NoYW5uZWwYAyABKAlCI7pIIHIeMhxeKFthLXowLTldW2EtejAtOS1dezAsNjJ9KT8kEhcKBXRpdGxlGAQgASgJQgi6SAVyAxjIARIzCgRwbGFuGAUgASgLMh0uYXV0b21hdGlvbi52MS5BdXRvbWF0aW9uUGxhbkIGukgDyAEBIkEKHlB1Ymxpc2hXb3JrZmxvd1ZlcnNpb25SZXNwb25zZRIOCgZkaWdlc3QYASABKAkSDwoHY3JlYXRlZBgCIAEoCCJVChlHZXRXb3JrZmxvd1ZlcnNpb25SZXF1ZXN0EjgKCmRlZmluaXRpb24YASABKAsyHC5hdXRvbWF0aW9uLnYxLkRlZmluaXRpb25SZWZCBrpIA9gBAyKBAQoaR2V0V29ya2Zsb3dWZXJzaW9uUmVzcG9uc2USFQoNZGVmaW5pdGlvbl9pZBgBIAEoCRIPCgd2ZXJzaW9uGAIgASgJEg4KBmRpZ2VzdBgDIAEoCRIrCgRwbGFuGAQgASgLMh0uYXV0b21hdGlvbi52MS5BdXRvbWF0aW9uUGxhbiJTCh5MaXN0V29ya2Zsb3dEZWZpbml0aW9uc1JlcXVlc3QSHQoJcGFnZV9zaXplGAEgASgFQgq6SAcaBRjIASgAEhIKCnBhZ2VfdG9rZW4YAiABKAkieQofTGlzdFdvcmtmbG93RGVmaW5pdGlvbnNSZXNwb25zZRI9CgtkZWZpbml0aW9ucxgBIAMoCzIoLndvcmtmbG93c19ydW50aW1lLnYxLldvcmtmbG93RGVmaW5pdGlvbhIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkiUgoWUHV0V29ya2Zsb3dSdWxlUmVxdWVzdBI4CgRydWxlGAEgASgLMiIud29ya2Zsb3dzX3J1bnRpbWUudjEuV29ya2Zsb3dSdWxlQga6SAPIAQEiGQoXUHV0V29ya2Zsb3dSdWxlUmVzcG9uc2UiTQoYTGlzdFdvcmtmbG93UnVsZXNSZXF1ZXN0Eh0KCXBhZ2Vfc2l6ZRgBIAEoBUIKukgHGgUYyAEoABISCgpwYWdlX3Rva2VuGAIgASgJImcKGUxpc3RXb3JrZmxvd1J1bGVzUmVzcG9uc2USMQoFcnVsZXMYASADKAsyIi53b3JrZmxvd3NfcnVudGltZS52MS5Xb3JrZmxvd1J1bGUSFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIlQKFFB1dFJlcG9zaXRvcnlSZXF1ZXN0EjwKCnJlcG9zaXRvcnkYASABKAsyIC53b3JrZmxvd3NfcnVudGltZS52MS5SZXBvc2l0b3J5Qga6SAPIAQEiFwoVUHV0UmVwb3NpdG9yeVJlc3BvbnNlIkwKF0xpc3RSZXBvc2l0b3JpZXNSZXF1ZXN0Eh0KCXBhZ2Vfc2l6ZRgBIAEoBUIKukgHGgUYyAEoABISCgpwYWdlX3Rva2VuGAIgASgJImsKGExpc3RSZXBvc2l0b3JpZXNSZXNwb25zZRI2CgxyZXBvc2l0b3JpZXMYASADKAsyIC53b3JrZmxvd3NfcnVudGltZS52MS5SZXBvc2l0b3J5EhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSKRAQoXU3RhcnRXb3JrZmxvd1J1blJlcXVlc3QSHgoKcmVxdWVzdF9pZBgBIAEoCUIKukgHcgUQARjIARI0CgdyZXF1ZXN0GAIgASgLMhsuYXV0b21hdGlvbi52MS5SdW5SZXF1ZXN0ZWRCBrpIA8gBARIgCg5jb3JyZWxhdGlvbl9pZBgDIAEoCUIIukgFcgMYyAEiYgoYU3RhcnRXb3JrZmxvd1J1blJlc3BvbnNlEg4KBnJ1bl9pZBgBIAEoCRI2CgtkaXNwb3NpdGlvbhgCIAEoDjIhLndvcmtmbG93c19ydW50aW1lLnYxLkRpc3Bvc2l0aW9uIlkKF1JlcnVuV29ya2Zsb3dSdW5SZXF1ZXN0Eg4KBnJ1bl9pZBgBIAEoCRIeCgpyZXF1ZXN0X2lkGAIgASgJQgq6SAdyBRABGMgBEg4KBm5ld2VzdBgDIAEoCCJiChhSZXJ1bldvcmtmbG93UnVuUmVzcG9uc2USDgoGcnVuX2lkGAEgASgJEjYKC2Rpc3Bvc2l0aW9uGAIgASgOMiEud29ya2Zsb3dzX3J1bnRpbWUudjEuRGlzcG9zaXRpb24iLAoaRGVzY3JpYmVXb3JrZmxvd1J1blJlcXVlc3QSDgoGcnVuX2lkGAEgASgJIowCChtEZXNjcmliZVdvcmtmbG93UnVuUmVzcG9uc2USJgoDcnVuGAEgASgLMhkud29ya2Zsb3dzX3J1bnRpbWUudjEuUnVuEiwKB3JlcXVlc3QYAiABKAsyGy5hdXRvbWF0aW9uLnYxLlJ1blJlcXVlc3RlZBInCgd2ZXJkaWN0GAMgASgLMhYuYXV0b21hdGlvbi52MS5WZXJkaWN0EjgKDWhhbmRvZmZfY2FsbHMYBCADKAsyIS53b3JrZmxvd3NfcnVudGltZS52MS5IYW5kb2ZmQ2FsbBI0CgppbXBlZGltZW50GAUgASgLMiAud29ya2Zsb3dzX3J1bnRpbWUudjEuSW1wZWRpbWVudCLrAQoXTGlzdFdvcmtmbG93UnVuc1JlcXVlc3QSMgoGc3RhdHVzGAEgASgOMhguYXV0b21hdGlvbi52MS5SdW5TdGF0dXNCCLpIBYIBAhABEhIKCnByb2ZpbGVfaWQYAiABKAkSJQoJcmVmZXJlbmNlGAMgASgLMhIuYXV0b21hdGlvbi52MS5SZWYSHQoJcGFnZV9zaXplGAQgASgFQgq6SAcaBRjIASgAEhIKCnBhZ2VfdG9rZW4YBSABKAkSLgoJaWRfcHJlZml4GAYgASgJQhu6SBhyFjIUXihbMC05YS1mLV17NCwzNn0pPyQiXAoYTGlzdFdvcmtmbG93UnVuc1Jlc3BvbnNlEicKBHJ1bnMYASADKAsyGS53b3JrZmxvd3NfcnVudGltZS52MS5SdW4SFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIkEKF1dhdGNoV29ya2Zsb3dSdW5SZXF1ZXN0Eg4KBnJ1bl9pZBgBIAEoCRIWCg5hZnRlcl9zZXF1ZW5jZRgCIAEoAyKEAQoYV2F0Y2hXb3JrZmxvd1J1blJlc3BvbnNlEigKBWV2ZW50GAEgASgLMhcuYXV0b21hdGlvbi52MS5SdW5FdmVudEgAEjQKCWhlYXJ0YmVhdBgCIAEoCzIfLndvcmtmbG93c19ydW50aW1lLnYxLkhlYXJ0YmVhdEgAQggKBnVwZGF0ZSIiCglIZWFydGJlYXQSFQoNbGFzdF9zZXF1ZW5jZRgBIAEoAyJEChhDYW5jZWxXb3JrZmxvd1J1blJlcXVlc3QSDgoGcnVuX2lkGAEgASgJEhgKBnJlYXNvbhgCIAEoCUIIukgFcgMY6AciQwoZQ2FuY2VsV29ya2Zsb3dSdW5SZXNwb25zZRImCgNydW4YASABKAsyGS53b3JrZmxvd3NfcnVudGltZS52MS5SdW4iqgIKG1JlcG9ydFdvcmtmbG93U3RhdHVzUmVxdWVzdBI6CglleGVjdXRpb24YASABKAsyHy53b3JrZmxvd3NfcnVudGltZS52MS5FeGVjdXRpb25CBrpIA8gBARIwCgdhdHRlbXB0GAIgASgLMh8ud29ya2Zsb3dzX3J1bnRpbWUudjEuQXR0ZW1wdElkEjoKBmV2ZW50cxgDIAMoCzIfLndvcmtmbG93c19ydW50aW1lLnYxLldvcmtFdmVudEIJukgGkgEDEPQDEjIKBnN0YXR1cxgEIAEoDjIYLmF1dG9tYXRpb24udjEuUnVuU3RhdHVzQgi6SAWCAQIQARItCgtiYXNlX2NvbW1pdBgFIAEoCUIYukgVchMyEV4oWzAtOWEtZl17NDB9KT8kIuABChxSZXBvcnRXb3JrZmxvd1N0YXR1c1Jlc3BvbnNlEjkKDWRlc2lyZWRfc3RhdGUYASABKA4yIi53b3JrZmxvd3NfcnVudGltZS52MS5EZXNpcmVkU3RhdGUSEwoLYmFzZV9jb21taXQYAiABKAkSOwoOZXhjZWVkZWRfbGltaXQYAyABKAsyIy53b3JrZmxvd3NfcnVudGltZS52MS5FeGNlZWRlZExpbWl0EjMKD25vX2xpbWl0X2JlZm9yZRgEIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAynA4KD1dvcmtmbG93U2VydmljZRKMAQoWUHVibGlzaFdvcmtmbG93VmVyc2lvbhIzLndvcmtmbG93c19ydW50aW1lLnYxLlB1Ymxpc2hXb3JrZmxvd1ZlcnNpb25SZXF1ZXN0GjQud29ya2Zsb3dzX3J1bnRpbWUudjEuUHVibGlzaFdvcmtmbG93VmVyc2lvblJlc3BvbnNlIgeQAgKItRgDEoABChJHZXRXb3JrZmxvd1ZlcnNpb24SLy53b3JrZmxvd3NfcnVudGltZS52MS5HZXRXb3JrZmxvd1ZlcnNpb25SZXF1ZXN0GjAud29ya2Zsb3dzX3J1bnRpbWUudjEuR2V0V29ya2Zsb3dWZXJzaW9uUmVzcG9uc2UiB5ACAYi1GAESjwEKF0xpc3RXb3JrZmxvd0RlZmluaXRpb25zEjQud29ya2Zsb3dzX3J1bnRpbWUudjEuTGlzdFdvcmtmbG93RGVmaW5pdGlvbnNSZXF1ZXN0GjUud29ya2Zsb3dzX3J1bnRpbWUudjEuTGlzdFdvcmtmbG93RGVmaW5pdGlvbnNSZXNwb25zZSIHkAIBiLUYARJ3Cg9QdXRXb3JrZmxvd1J1bGUSLC53b3JrZmxvd3NfcnVudGltZS52MS5QdXRXb3JrZmxvd1J1bGVSZXF1ZXN0Gi0ud29ya2Zsb3dzX3J1bnRpbWUudjEuUHV0V29ya2Zsb3dSdWxlUmVzcG9uc2UiB5ACAoi1GAMSfQoRTGlzdFdvcmtmbG93UnVsZXMSLi53b3JrZmxvd3NfcnVudGltZS52MS5MaXN0V29ya2Zsb3dSdWxlc1JlcXVlc3QaLy53b3JrZmxvd3NfcnVudGltZS52MS5MaXN0V29ya2Zsb3dSdWxlc1Jlc3BvbnNlIgeQAgGItRgBEnoKEFN0YXJ0V29ya2Zsb3dSdW4SLS53b3JrZmxvd3NfcnVudGltZS52MS5TdGFydFdvcmtmbG93UnVuUmVxdWVzdBouLndvcmtmbG93c19ydW50aW1lLnYxLlN0YXJ0V29ya2Zsb3dSdW5SZXNwb25zZSIHkAICiLUYAhJ6ChBSZXJ1bldvcmtmbG93UnVuEi0ud29ya2Zsb3dzX3J1bnRpbWUudjEuUmVydW5Xb3JrZmxvd1J1blJlcXVlc3QaLi53b3JrZmxvd3NfcnVudGltZS52MS5SZXJ1bldvcmtmbG93UnVuUmVzcG9uc2UiB5ACAoi1GAISgwEKE0Rlc2NyaWJlV29ya2Zsb3dSdW4SMC53b3JrZmxvd3NfcnVudGltZS52MS5EZXNjcmliZVdvcmtmbG93UnVuUmVxdWVzdBoxLndvcmtmbG93c19ydW50aW1lLnYxLkRlc2NyaWJlV29ya2Zsb3dSdW5SZXNwb25zZSIHkAIBiLUYARJ6ChBMaXN0V29ya2Zsb3dSdW5zEi0ud29ya2Zsb3dzX3J1bnRpbWUudjEuTGlzdFdvcmtmbG93UnVuc1JlcXVlc3QaLi53b3JrZmxvd3NfcnVudGltZS52MS5MaXN0V29ya2Zsb3dSdW5zUmVzcG9uc2UiB5ACAYi1GAESfAoQV2F0Y2hXb3JrZmxvd1J1bhItLndvcmtmbG93c19ydW50aW1lLnYxLldhdGNoV29ya2Zsb3dSdW5SZXF1ZXN0Gi4ud29ya2Zsb3dzX3J1bnRpbWUudjEuV2F0Y2hXb3JrZmxvd1J1blJlc3BvbnNlIgeQAgGItRgBMAESfQoRQ2FuY2VsV29ya2Zsb3dSdW4SLi53b3JrZmxvd3NfcnVudGltZS52MS5DYW5jZWxXb3JrZmxvd1J1blJlcXVlc3QaLy53b3JrZmxvd3NfcnVudGltZS52MS5DYW5jZWxXb3JrZmxvd1J1blJlc3BvbnNlIgeQAgKItRgCEnEKDVB1dFJlcG9zaXRvcnkSKi53b3JrZmxvd3NfcnVudGltZS52MS5QdXRSZXBvc2l0b3J5UmVxdWVzdBorLndvcmtmbG93c19ydW50aW1lLnYxLlB1dFJlcG9zaXRvcnlSZXNwb25zZSIHkAICiLUYAxJ6ChBMaXN0UmVwb3NpdG9yaWVzEi0ud29ya2Zsb3dzX3J1bnRpbWUudjEuTGlzdFJlcG9zaXRvcmllc1JlcXVlc3QaLi53b3JrZmxvd3NfcnVudGltZS52MS5MaXN0UmVwb3NpdG9yaWVzUmVzcG9uc2UiB5ACAYi1GAEShgEKFFJlcG9ydFdvcmtmbG93U3RhdHVzEjEud29ya2Zsb3dzX3J1bnRpbWUudjEuUmVwb3J0V29ya2Zsb3dTdGF0dXNSZXF1ZXN0GjIud29ya2Zsb3dzX3J1bnRpbWUudjEuUmVwb3J0V29ya2Zsb3dTdGF0dXNSZXNwb25zZSIHkAICiLUYBGIGcHJvdG8z", [file_automation_v1_automation_plan, file_automation_v1_method_options, file_automation_v1_ref, file_automation_v1_run_event, file_automation_v1_run_requested, file_automation_v1_verdict, file_buf_validate_validate, file_google_protobuf_timestamp, file_workflows_runtime_v1_delivery, file_workflows_runtime_v1_handoff_call, file_workflows_runtime_v1_repository, file_workflows_runtime_v1_run, file_workflows_runtime_v1_work_event, file_workflows_runtime_v1_workflow_definition, file_workflows_runtime_v1_workflow_rule]);
+  fileDesc("Cit3b3JrZmxvd3NfcnVudGltZS92MS93b3JrZmxvd19zZXJ2aWNlLnByb3RvEhR3b3JrZmxvd3NfcnVudGltZS52MSKWAgodUHVibGlzaFdvcmtmbG93VmVyc2lvblJlcXVlc3QSNwoNZGVmaW5pdGlvbl9pZBgBIAEoCUIgukgdchsyGV5bYS16MC05XVthLXowLTktXXswLDYyfSQSOAoHdmVyc2lvbhgCIAEoCUInukgkciIyIF5bQS1aYS16MC05XVtBLVphLXowLTkuLV17MCw2Mn0kEjQKB2NoYW5uZWwYAyABKAlCI7pIIHIeMhxeKFthLXowLTldW2EtejAtOS1dezAsNjJ9KT8kEhcKBXRpdGxlGAQgASgJQgi6SAVyAxjIARIzCgRwbGFuGAUgASgLMh0uYXV0b21hdGlvbi52MS5BdXRvbWF0aW9uUGxhbkIGukgDyAEBIkEKHlB1Ymxpc2hXb3JrZmxvd1ZlcnNpb25SZXNwb25zZRIOCgZkaWdlc3QYASABKAkSDwoHY3JlYXRlZBgCIAEoCCJVChlHZXRXb3JrZmxvd1ZlcnNpb25SZXF1ZXN0EjgKCmRlZmluaXRpb24YASABKAsyHC5hdXRvbWF0aW9uLnYxLkRlZmluaXRpb25SZWZCBrpIA9gBAyKBAQoaR2V0V29ya2Zsb3dWZXJzaW9uUmVzcG9uc2USFQoNZGVmaW5pdGlvbl9pZBgBIAEoCRIPCgd2ZXJzaW9uGAIgASgJEg4KBmRpZ2VzdBgDIAEoCRIrCgRwbGFuGAQgASgLMh0uYXV0b21hdGlvbi52MS5BdXRvbWF0aW9uUGxhbiJTCh5MaXN0V29ya2Zsb3dEZWZpbml0aW9uc1JlcXVlc3QSHQoJcGFnZV9zaXplGAEgASgFQgq6SAcaBRjIASgAEhIKCnBhZ2VfdG9rZW4YAiABKAkieQofTGlzdFdvcmtmbG93RGVmaW5pdGlvbnNSZXNwb25zZRI9CgtkZWZpbml0aW9ucxgBIAMoCzIoLndvcmtmbG93c19ydW50aW1lLnYxLldvcmtmbG93RGVmaW5pdGlvbhIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkijwEKFlB1dFdvcmtmbG93UnVsZVJlcXVlc3QSOAoEcnVsZRgBIAEoCzIiLndvcmtmbG93c19ydW50aW1lLnYxLldvcmtmbG93UnVsZUIGukgDyAEBEiYKEGV4cGVjdGVkX3ZlcnNpb24YAiABKAVCB7pIBBoCKABIAIgBAUITChFfZXhwZWN0ZWRfdmVyc2lvbiI7ChdQdXRXb3JrZmxvd1J1bGVSZXNwb25zZRIPCgd2ZXJzaW9uGAEgASgFEg8KB2NyZWF0ZWQYAiABKAgibQoZUmV0aXJlV29ya2Zsb3dSdWxlUmVxdWVzdBITCgJpZBgBIAEoCUIHukgEcgIYZBImChBleHBlY3RlZF92ZXJzaW9uGAIgASgFQge6SAQaAigASACIAQFCEwoRX2V4cGVjdGVkX3ZlcnNpb24iLQoaUmV0aXJlV29ya2Zsb3dSdWxlUmVzcG9uc2USDwoHdmVyc2lvbhgBIAEoBSJHChZHZXRXb3JrZmxvd1J1bGVSZXF1ZXN0EhMKAmlkGAEgASgJQge6SARyAhhkEhgKB3ZlcnNpb24YAiABKAVCB7pIBBoCKAAiVQoXR2V0V29ya2Zsb3dSdWxlUmVzcG9uc2USOgoHdmVyc2lvbhgBIAEoCzIpLndvcmtmbG93c19ydW50aW1lLnYxLldvcmtmbG93UnVsZVZlcnNpb24iaQofTGlzdFdvcmtmbG93UnVsZVZlcnNpb25zUmVxdWVzdBITCgJpZBgBIAEoCUIHukgEcgIYZBIdCglwYWdlX3NpemUYAiABKAVCCrpIBxoFGMgBKAASEgoKcGFnZV90b2tlbhgDIAEoCSJ4CiBMaXN0V29ya2Zsb3dSdWxlVmVyc2lvbnNSZXNwb25zZRI7Cgh2ZXJzaW9ucxgBIAMoCzIpLndvcmtmbG93c19ydW50aW1lLnYxLldvcmtmbG93UnVsZVZlcnNpb24SFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIk0KGExpc3RXb3JrZmxvd1J1bGVzUmVxdWVzdBIdCglwYWdlX3NpemUYASABKAVCCrpIBxoFGMgBKAASEgoKcGFnZV90b2tlbhgCIAEoCSJnChlMaXN0V29ya2Zsb3dSdWxlc1Jlc3BvbnNlEjEKBXJ1bGVzGAEgAygLMiIud29ya2Zsb3dzX3J1bnRpbWUudjEuV29ya2Zsb3dSdWxlEhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSJUChRQdXRSZXBvc2l0b3J5UmVxdWVzdBI8CgpyZXBvc2l0b3J5GAEgASgLMiAud29ya2Zsb3dzX3J1bnRpbWUudjEuUmVwb3NpdG9yeUIGukgDyAEBIhcKFVB1dFJlcG9zaXRvcnlSZXNwb25zZSJMChdMaXN0UmVwb3NpdG9yaWVzUmVxdWVzdBIdCglwYWdlX3NpemUYASABKAVCCrpIBxoFGMgBKAASEgoKcGFnZV90b2tlbhgCIAEoCSJrChhMaXN0UmVwb3NpdG9yaWVzUmVzcG9uc2USNgoMcmVwb3NpdG9yaWVzGAEgAygLMiAud29ya2Zsb3dzX3J1bnRpbWUudjEuUmVwb3NpdG9yeRIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkikQEKF1N0YXJ0V29ya2Zsb3dSdW5SZXF1ZXN0Eh4KCnJlcXVlc3RfaWQYASABKAlCCrpIB3IFEAEYyAESNAoHcmVxdWVzdBgCIAEoCzIbLmF1dG9tYXRpb24udjEuUnVuUmVxdWVzdGVkQga6SAPIAQESIAoOY29ycmVsYXRpb25faWQYAyABKAlCCLpIBXIDGMgBImIKGFN0YXJ0V29ya2Zsb3dSdW5SZXNwb25zZRIOCgZydW5faWQYASABKAkSNgoLZGlzcG9zaXRpb24YAiABKA4yIS53b3JrZmxvd3NfcnVudGltZS52MS5EaXNwb3NpdGlvbiJZChdSZXJ1bldvcmtmbG93UnVuUmVxdWVzdBIOCgZydW5faWQYASABKAkSHgoKcmVxdWVzdF9pZBgCIAEoCUIKukgHcgUQARjIARIOCgZuZXdlc3QYAyABKAgiYgoYUmVydW5Xb3JrZmxvd1J1blJlc3BvbnNlEg4KBnJ1bl9pZBgBIAEoCRI2CgtkaXNwb3NpdGlvbhgCIAEoDjIhLndvcmtmbG93c19ydW50aW1lLnYxLkRpc3Bvc2l0aW9uIiwKGkRlc2NyaWJlV29ya2Zsb3dSdW5SZXF1ZXN0Eg4KBnJ1bl9pZBgBIAEoCSKMAgobRGVzY3JpYmVXb3JrZmxvd1J1blJlc3BvbnNlEiYKA3J1bhgBIAEoCzIZLndvcmtmbG93c19ydW50aW1lLnYxLlJ1bhIsCgdyZXF1ZXN0GAIgASgLMhsuYXV0b21hdGlvbi52MS5SdW5SZXF1ZXN0ZWQSJwoHdmVyZGljdBgDIAEoCzIWLmF1dG9tYXRpb24udjEuVmVyZGljdBI4Cg1oYW5kb2ZmX2NhbGxzGAQgAygLMiEud29ya2Zsb3dzX3J1bnRpbWUudjEuSGFuZG9mZkNhbGwSNAoKaW1wZWRpbWVudBgFIAEoCzIgLndvcmtmbG93c19ydW50aW1lLnYxLkltcGVkaW1lbnQi6wEKF0xpc3RXb3JrZmxvd1J1bnNSZXF1ZXN0EjIKBnN0YXR1cxgBIAEoDjIYLmF1dG9tYXRpb24udjEuUnVuU3RhdHVzQgi6SAWCAQIQARISCgpwcm9maWxlX2lkGAIgASgJEiUKCXJlZmVyZW5jZRgDIAEoCzISLmF1dG9tYXRpb24udjEuUmVmEh0KCXBhZ2Vfc2l6ZRgEIAEoBUIKukgHGgUYyAEoABISCgpwYWdlX3Rva2VuGAUgASgJEi4KCWlkX3ByZWZpeBgGIAEoCUIbukgYchYyFF4oWzAtOWEtZi1dezQsMzZ9KT8kIlwKGExpc3RXb3JrZmxvd1J1bnNSZXNwb25zZRInCgRydW5zGAEgAygLMhkud29ya2Zsb3dzX3J1bnRpbWUudjEuUnVuEhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSJBChdXYXRjaFdvcmtmbG93UnVuUmVxdWVzdBIOCgZydW5faWQYASABKAkSFgoOYWZ0ZXJfc2VxdWVuY2UYAiABKAMihAEKGFdhdGNoV29ya2Zsb3dSdW5SZXNwb25zZRIoCgVldmVudBgBIAEoCzIXLmF1dG9tYXRpb24udjEuUnVuRXZlbnRIABI0CgloZWFydGJlYXQYAiABKAsyHy53b3JrZmxvd3NfcnVudGltZS52MS5IZWFydGJlYXRIAEIICgZ1cGRhdGUiIgoJSGVhcnRiZWF0EhUKDWxhc3Rfc2VxdWVuY2UYASABKAMiRAoYQ2FuY2VsV29ya2Zsb3dSdW5SZXF1ZXN0Eg4KBnJ1bl9pZBgBIAEoCRIYCgZyZWFzb24YAiABKAlCCLpIBXIDGOgHIkMKGUNhbmNlbFdvcmtmbG93UnVuUmVzcG9uc2USJgoDcnVuGAEgASgLMhkud29ya2Zsb3dzX3J1bnRpbWUudjEuUnVuIqoCChtSZXBvcnRXb3JrZmxvd1N0YXR1c1JlcXVlc3QSOgoJZXhlY3V0aW9uGAEgASgLMh8ud29ya2Zsb3dzX3J1bnRpbWUudjEuRXhlY3V0aW9uQga6SAPIAQESMAoHYXR0ZW1wdBgCIAEoCzIfLndvcmtmbG93c19ydW50aW1lLnYxLkF0dGVtcHRJZBI6CgZldmVudHMYAyADKAsyHy53b3JrZmxvd3NfcnVudGltZS52MS5Xb3JrRXZlbnRCCbpIBpIBAxD0AxIyCgZzdGF0dXMYBCABKA4yGC5hdXRvbWF0aW9uLnYxLlJ1blN0YXR1c0IIukgFggECEAESLQoLYmFzZV9jb21taXQYBSABKAlCGLpIFXITMhFeKFswLTlhLWZdezQwfSk/JCLgAQocUmVwb3J0V29ya2Zsb3dTdGF0dXNSZXNwb25zZRI5Cg1kZXNpcmVkX3N0YXRlGAEgASgOMiIud29ya2Zsb3dzX3J1bnRpbWUudjEuRGVzaXJlZFN0YXRlEhMKC2Jhc2VfY29tbWl0GAIgASgJEjsKDmV4Y2VlZGVkX2xpbWl0GAMgASgLMiMud29ya2Zsb3dzX3J1bnRpbWUudjEuRXhjZWVkZWRMaW1pdBIzCg9ub19saW1pdF9iZWZvcmUYBCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wMq0RCg9Xb3JrZmxvd1NlcnZpY2USjAEKFlB1Ymxpc2hXb3JrZmxvd1ZlcnNpb24SMy53b3JrZmxvd3NfcnVudGltZS52MS5QdWJsaXNoV29ya2Zsb3dWZXJzaW9uUmVxdWVzdBo0LndvcmtmbG93c19ydW50aW1lLnYxLlB1Ymxpc2hXb3JrZmxvd1ZlcnNpb25SZXNwb25zZSIHkAICiLUYAxKAAQoSR2V0V29ya2Zsb3dWZXJzaW9uEi8ud29ya2Zsb3dzX3J1bnRpbWUudjEuR2V0V29ya2Zsb3dWZXJzaW9uUmVxdWVzdBowLndvcmtmbG93c19ydW50aW1lLnYxLkdldFdvcmtmbG93VmVyc2lvblJlc3BvbnNlIgeQAgGItRgBEo8BChdMaXN0V29ya2Zsb3dEZWZpbml0aW9ucxI0LndvcmtmbG93c19ydW50aW1lLnYxLkxpc3RXb3JrZmxvd0RlZmluaXRpb25zUmVxdWVzdBo1LndvcmtmbG93c19ydW50aW1lLnYxLkxpc3RXb3JrZmxvd0RlZmluaXRpb25zUmVzcG9uc2UiB5ACAYi1GAESdwoPUHV0V29ya2Zsb3dSdWxlEiwud29ya2Zsb3dzX3J1bnRpbWUudjEuUHV0V29ya2Zsb3dSdWxlUmVxdWVzdBotLndvcmtmbG93c19ydW50aW1lLnYxLlB1dFdvcmtmbG93UnVsZVJlc3BvbnNlIgeQAgKItRgDEn0KEUxpc3RXb3JrZmxvd1J1bGVzEi4ud29ya2Zsb3dzX3J1bnRpbWUudjEuTGlzdFdvcmtmbG93UnVsZXNSZXF1ZXN0Gi8ud29ya2Zsb3dzX3J1bnRpbWUudjEuTGlzdFdvcmtmbG93UnVsZXNSZXNwb25zZSIHkAIBiLUYARKAAQoSUmV0aXJlV29ya2Zsb3dSdWxlEi8ud29ya2Zsb3dzX3J1bnRpbWUudjEuUmV0aXJlV29ya2Zsb3dSdWxlUmVxdWVzdBowLndvcmtmbG93c19ydW50aW1lLnYxLlJldGlyZVdvcmtmbG93UnVsZVJlc3BvbnNlIgeQAgKItRgDEncKD0dldFdvcmtmbG93UnVsZRIsLndvcmtmbG93c19ydW50aW1lLnYxLkdldFdvcmtmbG93UnVsZVJlcXVlc3QaLS53b3JrZmxvd3NfcnVudGltZS52MS5HZXRXb3JrZmxvd1J1bGVSZXNwb25zZSIHkAIBiLUYARKSAQoYTGlzdFdvcmtmbG93UnVsZVZlcnNpb25zEjUud29ya2Zsb3dzX3J1bnRpbWUudjEuTGlzdFdvcmtmbG93UnVsZVZlcnNpb25zUmVxdWVzdBo2LndvcmtmbG93c19ydW50aW1lLnYxLkxpc3RXb3JrZmxvd1J1bGVWZXJzaW9uc1Jlc3BvbnNlIgeQAgGItRgBEnoKEFN0YXJ0V29ya2Zsb3dSdW4SLS53b3JrZmxvd3NfcnVudGltZS52MS5TdGFydFdvcmtmbG93UnVuUmVxdWVzdBouLndvcmtmbG93c19ydW50aW1lLnYxLlN0YXJ0V29ya2Zsb3dSdW5SZXNwb25zZSIHkAICiLUYAhJ6ChBSZXJ1bldvcmtmbG93UnVuEi0ud29ya2Zsb3dzX3J1bnRpbWUudjEuUmVydW5Xb3JrZmxvd1J1blJlcXVlc3QaLi53b3JrZmxvd3NfcnVudGltZS52MS5SZXJ1bldvcmtmbG93UnVuUmVzcG9uc2UiB5ACAoi1GAISgwEKE0Rlc2NyaWJlV29ya2Zsb3dSdW4SMC53b3JrZmxvd3NfcnVudGltZS52MS5EZXNjcmliZVdvcmtmbG93UnVuUmVxdWVzdBoxLndvcmtmbG93c19ydW50aW1lLnYxLkRlc2NyaWJlV29ya2Zsb3dSdW5SZXNwb25zZSIHkAIBiLUYARJ6ChBMaXN0V29ya2Zsb3dSdW5zEi0ud29ya2Zsb3dzX3J1bnRpbWUudjEuTGlzdFdvcmtmbG93UnVuc1JlcXVlc3QaLi53b3JrZmxvd3NfcnVudGltZS52MS5MaXN0V29ya2Zsb3dSdW5zUmVzcG9uc2UiB5ACAYi1GAESfAoQV2F0Y2hXb3JrZmxvd1J1bhItLndvcmtmbG93c19ydW50aW1lLnYxLldhdGNoV29ya2Zsb3dSdW5SZXF1ZXN0Gi4ud29ya2Zsb3dzX3J1bnRpbWUudjEuV2F0Y2hXb3JrZmxvd1J1blJlc3BvbnNlIgeQAgGItRgBMAESfQoRQ2FuY2VsV29ya2Zsb3dSdW4SLi53b3JrZmxvd3NfcnVudGltZS52MS5DYW5jZWxXb3JrZmxvd1J1blJlcXVlc3QaLy53b3JrZmxvd3NfcnVudGltZS52MS5DYW5jZWxXb3JrZmxvd1J1blJlc3BvbnNlIgeQAgKItRgCEnEKDVB1dFJlcG9zaXRvcnkSKi53b3JrZmxvd3NfcnVudGltZS52MS5QdXRSZXBvc2l0b3J5UmVxdWVzdBorLndvcmtmbG93c19ydW50aW1lLnYxLlB1dFJlcG9zaXRvcnlSZXNwb25zZSIHkAICiLUYAxJ6ChBMaXN0UmVwb3NpdG9yaWVzEi0ud29ya2Zsb3dzX3J1bnRpbWUudjEuTGlzdFJlcG9zaXRvcmllc1JlcXVlc3QaLi53b3JrZmxvd3NfcnVudGltZS52MS5MaXN0UmVwb3NpdG9yaWVzUmVzcG9uc2UiB5ACAYi1GAEShgEKFFJlcG9ydFdvcmtmbG93U3RhdHVzEjEud29ya2Zsb3dzX3J1bnRpbWUudjEuUmVwb3J0V29ya2Zsb3dTdGF0dXNSZXF1ZXN0GjIud29ya2Zsb3dzX3J1bnRpbWUudjEuUmVwb3J0V29ya2Zsb3dTdGF0dXNSZXNwb25zZSIHkAICiLUYBGIGcHJvdG8z", [file_automation_v1_automation_plan, file_automation_v1_method_options, file_automation_v1_ref, file_automation_v1_run_event, file_automation_v1_run_requested, file_automation_v1_verdict, file_buf_validate_validate, file_google_protobuf_timestamp, file_workflows_runtime_v1_delivery, file_workflows_runtime_v1_handoff_call, file_workflows_runtime_v1_repository, file_workflows_runtime_v1_run, file_workflows_runtime_v1_work_event, file_workflows_runtime_v1_workflow_definition, file_workflows_runtime_v1_workflow_rule]);
 
 /**
  * @generated from message workflows_runtime.v1.PublishWorkflowVersionRequest
@@ -326,6 +326,13 @@ export type PutWorkflowRuleRequest = Message<"workflows_runtime.v1.PutWorkflowRu
    * @generated from field: workflows_runtime.v1.WorkflowRule rule = 1;
    */
   rule?: WorkflowRule | undefined;
+
+  /**
+   * The version that this one replaces, 0 for a new rule; `failed_precondition` when the rule has another, its message names both. Absent: whatever is there is replaced.
+   *
+   * @generated from field: optional int32 expected_version = 2;
+   */
+  expectedVersion?: number | undefined;
 };
 
 /**
@@ -336,6 +343,13 @@ export type PutWorkflowRuleRequestJson = {
    * @generated from field: workflows_runtime.v1.WorkflowRule rule = 1;
    */
   rule?: WorkflowRuleJson;
+
+  /**
+   * The version that this one replaces, 0 for a new rule; `failed_precondition` when the rule has another, its message names both. Absent: whatever is there is replaced.
+   *
+   * @generated from field: optional int32 expected_version = 2;
+   */
+  expectedVersion?: number;
 };
 
 /**
@@ -349,12 +363,38 @@ export const PutWorkflowRuleRequestSchema: GenMessage<PutWorkflowRuleRequest, {j
  * @generated from message workflows_runtime.v1.PutWorkflowRuleResponse
  */
 export type PutWorkflowRuleResponse = Message<"workflows_runtime.v1.PutWorkflowRuleResponse"> & {
+  /**
+   * The version that says it.
+   *
+   * @generated from field: int32 version = 1;
+   */
+  version: number;
+
+  /**
+   * False when the rule said it before.
+   *
+   * @generated from field: bool created = 2;
+   */
+  created: boolean;
 };
 
 /**
  * @generated from message workflows_runtime.v1.PutWorkflowRuleResponse
  */
 export type PutWorkflowRuleResponseJson = {
+  /**
+   * The version that says it.
+   *
+   * @generated from field: int32 version = 1;
+   */
+  version?: number;
+
+  /**
+   * False when the rule said it before.
+   *
+   * @generated from field: bool created = 2;
+   */
+  created?: boolean;
 };
 
 /**
@@ -363,6 +403,234 @@ export type PutWorkflowRuleResponseJson = {
  */
 export const PutWorkflowRuleResponseSchema: GenMessage<PutWorkflowRuleResponse, {jsonType: PutWorkflowRuleResponseJson}> = /*@__PURE__*/
   messageDesc(file_workflows_runtime_v1_workflow_service, 7);
+
+/**
+ * @generated from message workflows_runtime.v1.RetireWorkflowRuleRequest
+ */
+export type RetireWorkflowRuleRequest = Message<"workflows_runtime.v1.RetireWorkflowRuleRequest"> & {
+  /**
+   * @generated from field: string id = 1;
+   */
+  id: string;
+
+  /**
+   * As in PutWorkflowRule.
+   *
+   * @generated from field: optional int32 expected_version = 2;
+   */
+  expectedVersion?: number | undefined;
+};
+
+/**
+ * @generated from message workflows_runtime.v1.RetireWorkflowRuleRequest
+ */
+export type RetireWorkflowRuleRequestJson = {
+  /**
+   * @generated from field: string id = 1;
+   */
+  id?: string;
+
+  /**
+   * As in PutWorkflowRule.
+   *
+   * @generated from field: optional int32 expected_version = 2;
+   */
+  expectedVersion?: number;
+};
+
+/**
+ * Describes the message workflows_runtime.v1.RetireWorkflowRuleRequest.
+ * Use `create(RetireWorkflowRuleRequestSchema)` to create a new message.
+ */
+export const RetireWorkflowRuleRequestSchema: GenMessage<RetireWorkflowRuleRequest, {jsonType: RetireWorkflowRuleRequestJson}> = /*@__PURE__*/
+  messageDesc(file_workflows_runtime_v1_workflow_service, 8);
+
+/**
+ * @generated from message workflows_runtime.v1.RetireWorkflowRuleResponse
+ */
+export type RetireWorkflowRuleResponse = Message<"workflows_runtime.v1.RetireWorkflowRuleResponse"> & {
+  /**
+   * The version that is retired.
+   *
+   * @generated from field: int32 version = 1;
+   */
+  version: number;
+};
+
+/**
+ * @generated from message workflows_runtime.v1.RetireWorkflowRuleResponse
+ */
+export type RetireWorkflowRuleResponseJson = {
+  /**
+   * The version that is retired.
+   *
+   * @generated from field: int32 version = 1;
+   */
+  version?: number;
+};
+
+/**
+ * Describes the message workflows_runtime.v1.RetireWorkflowRuleResponse.
+ * Use `create(RetireWorkflowRuleResponseSchema)` to create a new message.
+ */
+export const RetireWorkflowRuleResponseSchema: GenMessage<RetireWorkflowRuleResponse, {jsonType: RetireWorkflowRuleResponseJson}> = /*@__PURE__*/
+  messageDesc(file_workflows_runtime_v1_workflow_service, 9);
+
+/**
+ * @generated from message workflows_runtime.v1.GetWorkflowRuleRequest
+ */
+export type GetWorkflowRuleRequest = Message<"workflows_runtime.v1.GetWorkflowRuleRequest"> & {
+  /**
+   * @generated from field: string id = 1;
+   */
+  id: string;
+
+  /**
+   * 0: the newest.
+   *
+   * @generated from field: int32 version = 2;
+   */
+  version: number;
+};
+
+/**
+ * @generated from message workflows_runtime.v1.GetWorkflowRuleRequest
+ */
+export type GetWorkflowRuleRequestJson = {
+  /**
+   * @generated from field: string id = 1;
+   */
+  id?: string;
+
+  /**
+   * 0: the newest.
+   *
+   * @generated from field: int32 version = 2;
+   */
+  version?: number;
+};
+
+/**
+ * Describes the message workflows_runtime.v1.GetWorkflowRuleRequest.
+ * Use `create(GetWorkflowRuleRequestSchema)` to create a new message.
+ */
+export const GetWorkflowRuleRequestSchema: GenMessage<GetWorkflowRuleRequest, {jsonType: GetWorkflowRuleRequestJson}> = /*@__PURE__*/
+  messageDesc(file_workflows_runtime_v1_workflow_service, 10);
+
+/**
+ * @generated from message workflows_runtime.v1.GetWorkflowRuleResponse
+ */
+export type GetWorkflowRuleResponse = Message<"workflows_runtime.v1.GetWorkflowRuleResponse"> & {
+  /**
+   * @generated from field: workflows_runtime.v1.WorkflowRuleVersion version = 1;
+   */
+  version?: WorkflowRuleVersion | undefined;
+};
+
+/**
+ * @generated from message workflows_runtime.v1.GetWorkflowRuleResponse
+ */
+export type GetWorkflowRuleResponseJson = {
+  /**
+   * @generated from field: workflows_runtime.v1.WorkflowRuleVersion version = 1;
+   */
+  version?: WorkflowRuleVersionJson;
+};
+
+/**
+ * Describes the message workflows_runtime.v1.GetWorkflowRuleResponse.
+ * Use `create(GetWorkflowRuleResponseSchema)` to create a new message.
+ */
+export const GetWorkflowRuleResponseSchema: GenMessage<GetWorkflowRuleResponse, {jsonType: GetWorkflowRuleResponseJson}> = /*@__PURE__*/
+  messageDesc(file_workflows_runtime_v1_workflow_service, 11);
+
+/**
+ * @generated from message workflows_runtime.v1.ListWorkflowRuleVersionsRequest
+ */
+export type ListWorkflowRuleVersionsRequest = Message<"workflows_runtime.v1.ListWorkflowRuleVersionsRequest"> & {
+  /**
+   * @generated from field: string id = 1;
+   */
+  id: string;
+
+  /**
+   * 1–200; 0 counts as 50.
+   *
+   * @generated from field: int32 page_size = 2;
+   */
+  pageSize: number;
+
+  /**
+   * @generated from field: string page_token = 3;
+   */
+  pageToken: string;
+};
+
+/**
+ * @generated from message workflows_runtime.v1.ListWorkflowRuleVersionsRequest
+ */
+export type ListWorkflowRuleVersionsRequestJson = {
+  /**
+   * @generated from field: string id = 1;
+   */
+  id?: string;
+
+  /**
+   * 1–200; 0 counts as 50.
+   *
+   * @generated from field: int32 page_size = 2;
+   */
+  pageSize?: number;
+
+  /**
+   * @generated from field: string page_token = 3;
+   */
+  pageToken?: string;
+};
+
+/**
+ * Describes the message workflows_runtime.v1.ListWorkflowRuleVersionsRequest.
+ * Use `create(ListWorkflowRuleVersionsRequestSchema)` to create a new message.
+ */
+export const ListWorkflowRuleVersionsRequestSchema: GenMessage<ListWorkflowRuleVersionsRequest, {jsonType: ListWorkflowRuleVersionsRequestJson}> = /*@__PURE__*/
+  messageDesc(file_workflows_runtime_v1_workflow_service, 12);
+
+/**
+ * @generated from message workflows_runtime.v1.ListWorkflowRuleVersionsResponse
+ */
+export type ListWorkflowRuleVersionsResponse = Message<"workflows_runtime.v1.ListWorkflowRuleVersionsResponse"> & {
+  /**
+   * @generated from field: repeated workflows_runtime.v1.WorkflowRuleVersion versions = 1;
+   */
+  versions: WorkflowRuleVersion[];
+
+  /**
+   * @generated from field: string next_page_token = 2;
+   */
+  nextPageToken: string;
+};
+
+/**
+ * @generated from message workflows_runtime.v1.ListWorkflowRuleVersionsResponse
+ */
+export type ListWorkflowRuleVersionsResponseJson = {
+  /**
+   * @generated from field: repeated workflows_runtime.v1.WorkflowRuleVersion versions = 1;
+   */
+  versions?: WorkflowRuleVersionJson[];
+
+  /**
+   * @generated from field: string next_page_token = 2;
+   */
+  nextPageToken?: string;
+};
+
+/**
+ * Describes the message workflows_runtime.v1.ListWorkflowRuleVersionsResponse.
+ * Use `create(ListWorkflowRuleVersionsResponseSchema)` to create a new message.
+ */
+export const ListWorkflowRuleVersionsResponseSchema: GenMessage<ListWorkflowRuleVersionsResponse, {jsonType: ListWorkflowRuleVersionsResponseJson}> = /*@__PURE__*/
+  messageDesc(file_workflows_runtime_v1_workflow_service, 13);
 
 /**
  * @generated from message workflows_runtime.v1.ListWorkflowRulesRequest
@@ -403,7 +671,7 @@ export type ListWorkflowRulesRequestJson = {
  * Use `create(ListWorkflowRulesRequestSchema)` to create a new message.
  */
 export const ListWorkflowRulesRequestSchema: GenMessage<ListWorkflowRulesRequest, {jsonType: ListWorkflowRulesRequestJson}> = /*@__PURE__*/
-  messageDesc(file_workflows_runtime_v1_workflow_service, 8);
+  messageDesc(file_workflows_runtime_v1_workflow_service, 14);
 
 /**
  * @generated from message workflows_runtime.v1.ListWorkflowRulesResponse
@@ -440,7 +708,7 @@ export type ListWorkflowRulesResponseJson = {
  * Use `create(ListWorkflowRulesResponseSchema)` to create a new message.
  */
 export const ListWorkflowRulesResponseSchema: GenMessage<ListWorkflowRulesResponse, {jsonType: ListWorkflowRulesResponseJson}> = /*@__PURE__*/
-  messageDesc(file_workflows_runtime_v1_workflow_service, 9);
+  messageDesc(file_workflows_runtime_v1_workflow_service, 15);
 
 /**
  * @generated from message workflows_runtime.v1.PutRepositoryRequest
@@ -467,7 +735,7 @@ export type PutRepositoryRequestJson = {
  * Use `create(PutRepositoryRequestSchema)` to create a new message.
  */
 export const PutRepositoryRequestSchema: GenMessage<PutRepositoryRequest, {jsonType: PutRepositoryRequestJson}> = /*@__PURE__*/
-  messageDesc(file_workflows_runtime_v1_workflow_service, 10);
+  messageDesc(file_workflows_runtime_v1_workflow_service, 16);
 
 /**
  * @generated from message workflows_runtime.v1.PutRepositoryResponse
@@ -486,7 +754,7 @@ export type PutRepositoryResponseJson = {
  * Use `create(PutRepositoryResponseSchema)` to create a new message.
  */
 export const PutRepositoryResponseSchema: GenMessage<PutRepositoryResponse, {jsonType: PutRepositoryResponseJson}> = /*@__PURE__*/
-  messageDesc(file_workflows_runtime_v1_workflow_service, 11);
+  messageDesc(file_workflows_runtime_v1_workflow_service, 17);
 
 /**
  * @generated from message workflows_runtime.v1.ListRepositoriesRequest
@@ -527,7 +795,7 @@ export type ListRepositoriesRequestJson = {
  * Use `create(ListRepositoriesRequestSchema)` to create a new message.
  */
 export const ListRepositoriesRequestSchema: GenMessage<ListRepositoriesRequest, {jsonType: ListRepositoriesRequestJson}> = /*@__PURE__*/
-  messageDesc(file_workflows_runtime_v1_workflow_service, 12);
+  messageDesc(file_workflows_runtime_v1_workflow_service, 18);
 
 /**
  * @generated from message workflows_runtime.v1.ListRepositoriesResponse
@@ -564,7 +832,7 @@ export type ListRepositoriesResponseJson = {
  * Use `create(ListRepositoriesResponseSchema)` to create a new message.
  */
 export const ListRepositoriesResponseSchema: GenMessage<ListRepositoriesResponse, {jsonType: ListRepositoriesResponseJson}> = /*@__PURE__*/
-  messageDesc(file_workflows_runtime_v1_workflow_service, 13);
+  messageDesc(file_workflows_runtime_v1_workflow_service, 19);
 
 /**
  * @generated from message workflows_runtime.v1.StartWorkflowRunRequest
@@ -615,7 +883,7 @@ export type StartWorkflowRunRequestJson = {
  * Use `create(StartWorkflowRunRequestSchema)` to create a new message.
  */
 export const StartWorkflowRunRequestSchema: GenMessage<StartWorkflowRunRequest, {jsonType: StartWorkflowRunRequestJson}> = /*@__PURE__*/
-  messageDesc(file_workflows_runtime_v1_workflow_service, 14);
+  messageDesc(file_workflows_runtime_v1_workflow_service, 20);
 
 /**
  * @generated from message workflows_runtime.v1.StartWorkflowRunResponse
@@ -652,7 +920,7 @@ export type StartWorkflowRunResponseJson = {
  * Use `create(StartWorkflowRunResponseSchema)` to create a new message.
  */
 export const StartWorkflowRunResponseSchema: GenMessage<StartWorkflowRunResponse, {jsonType: StartWorkflowRunResponseJson}> = /*@__PURE__*/
-  messageDesc(file_workflows_runtime_v1_workflow_service, 15);
+  messageDesc(file_workflows_runtime_v1_workflow_service, 21);
 
 /**
  * @generated from message workflows_runtime.v1.RerunWorkflowRunRequest
@@ -707,7 +975,7 @@ export type RerunWorkflowRunRequestJson = {
  * Use `create(RerunWorkflowRunRequestSchema)` to create a new message.
  */
 export const RerunWorkflowRunRequestSchema: GenMessage<RerunWorkflowRunRequest, {jsonType: RerunWorkflowRunRequestJson}> = /*@__PURE__*/
-  messageDesc(file_workflows_runtime_v1_workflow_service, 16);
+  messageDesc(file_workflows_runtime_v1_workflow_service, 22);
 
 /**
  * @generated from message workflows_runtime.v1.RerunWorkflowRunResponse
@@ -744,7 +1012,7 @@ export type RerunWorkflowRunResponseJson = {
  * Use `create(RerunWorkflowRunResponseSchema)` to create a new message.
  */
 export const RerunWorkflowRunResponseSchema: GenMessage<RerunWorkflowRunResponse, {jsonType: RerunWorkflowRunResponseJson}> = /*@__PURE__*/
-  messageDesc(file_workflows_runtime_v1_workflow_service, 17);
+  messageDesc(file_workflows_runtime_v1_workflow_service, 23);
 
 /**
  * @generated from message workflows_runtime.v1.DescribeWorkflowRunRequest
@@ -771,7 +1039,7 @@ export type DescribeWorkflowRunRequestJson = {
  * Use `create(DescribeWorkflowRunRequestSchema)` to create a new message.
  */
 export const DescribeWorkflowRunRequestSchema: GenMessage<DescribeWorkflowRunRequest, {jsonType: DescribeWorkflowRunRequestJson}> = /*@__PURE__*/
-  messageDesc(file_workflows_runtime_v1_workflow_service, 18);
+  messageDesc(file_workflows_runtime_v1_workflow_service, 24);
 
 /**
  * @generated from message workflows_runtime.v1.DescribeWorkflowRunResponse
@@ -838,7 +1106,7 @@ export type DescribeWorkflowRunResponseJson = {
  * Use `create(DescribeWorkflowRunResponseSchema)` to create a new message.
  */
 export const DescribeWorkflowRunResponseSchema: GenMessage<DescribeWorkflowRunResponse, {jsonType: DescribeWorkflowRunResponseJson}> = /*@__PURE__*/
-  messageDesc(file_workflows_runtime_v1_workflow_service, 19);
+  messageDesc(file_workflows_runtime_v1_workflow_service, 25);
 
 /**
  * @generated from message workflows_runtime.v1.ListWorkflowRunsRequest
@@ -927,7 +1195,7 @@ export type ListWorkflowRunsRequestJson = {
  * Use `create(ListWorkflowRunsRequestSchema)` to create a new message.
  */
 export const ListWorkflowRunsRequestSchema: GenMessage<ListWorkflowRunsRequest, {jsonType: ListWorkflowRunsRequestJson}> = /*@__PURE__*/
-  messageDesc(file_workflows_runtime_v1_workflow_service, 20);
+  messageDesc(file_workflows_runtime_v1_workflow_service, 26);
 
 /**
  * @generated from message workflows_runtime.v1.ListWorkflowRunsResponse
@@ -964,7 +1232,7 @@ export type ListWorkflowRunsResponseJson = {
  * Use `create(ListWorkflowRunsResponseSchema)` to create a new message.
  */
 export const ListWorkflowRunsResponseSchema: GenMessage<ListWorkflowRunsResponse, {jsonType: ListWorkflowRunsResponseJson}> = /*@__PURE__*/
-  messageDesc(file_workflows_runtime_v1_workflow_service, 21);
+  messageDesc(file_workflows_runtime_v1_workflow_service, 27);
 
 /**
  * @generated from message workflows_runtime.v1.WatchWorkflowRunRequest
@@ -1005,7 +1273,7 @@ export type WatchWorkflowRunRequestJson = {
  * Use `create(WatchWorkflowRunRequestSchema)` to create a new message.
  */
 export const WatchWorkflowRunRequestSchema: GenMessage<WatchWorkflowRunRequest, {jsonType: WatchWorkflowRunRequestJson}> = /*@__PURE__*/
-  messageDesc(file_workflows_runtime_v1_workflow_service, 22);
+  messageDesc(file_workflows_runtime_v1_workflow_service, 28);
 
 /**
  * @generated from message workflows_runtime.v1.WatchWorkflowRunResponse
@@ -1049,7 +1317,7 @@ export type WatchWorkflowRunResponseJson = {
  * Use `create(WatchWorkflowRunResponseSchema)` to create a new message.
  */
 export const WatchWorkflowRunResponseSchema: GenMessage<WatchWorkflowRunResponse, {jsonType: WatchWorkflowRunResponseJson}> = /*@__PURE__*/
-  messageDesc(file_workflows_runtime_v1_workflow_service, 23);
+  messageDesc(file_workflows_runtime_v1_workflow_service, 29);
 
 /**
  * @generated from message workflows_runtime.v1.Heartbeat
@@ -1076,7 +1344,7 @@ export type HeartbeatJson = {
  * Use `create(HeartbeatSchema)` to create a new message.
  */
 export const HeartbeatSchema: GenMessage<Heartbeat, {jsonType: HeartbeatJson}> = /*@__PURE__*/
-  messageDesc(file_workflows_runtime_v1_workflow_service, 24);
+  messageDesc(file_workflows_runtime_v1_workflow_service, 30);
 
 /**
  * @generated from message workflows_runtime.v1.CancelWorkflowRunRequest
@@ -1113,7 +1381,7 @@ export type CancelWorkflowRunRequestJson = {
  * Use `create(CancelWorkflowRunRequestSchema)` to create a new message.
  */
 export const CancelWorkflowRunRequestSchema: GenMessage<CancelWorkflowRunRequest, {jsonType: CancelWorkflowRunRequestJson}> = /*@__PURE__*/
-  messageDesc(file_workflows_runtime_v1_workflow_service, 25);
+  messageDesc(file_workflows_runtime_v1_workflow_service, 31);
 
 /**
  * @generated from message workflows_runtime.v1.CancelWorkflowRunResponse
@@ -1140,7 +1408,7 @@ export type CancelWorkflowRunResponseJson = {
  * Use `create(CancelWorkflowRunResponseSchema)` to create a new message.
  */
 export const CancelWorkflowRunResponseSchema: GenMessage<CancelWorkflowRunResponse, {jsonType: CancelWorkflowRunResponseJson}> = /*@__PURE__*/
-  messageDesc(file_workflows_runtime_v1_workflow_service, 26);
+  messageDesc(file_workflows_runtime_v1_workflow_service, 32);
 
 /**
  * @generated from message workflows_runtime.v1.ReportWorkflowStatusRequest
@@ -1223,7 +1491,7 @@ export type ReportWorkflowStatusRequestJson = {
  * Use `create(ReportWorkflowStatusRequestSchema)` to create a new message.
  */
 export const ReportWorkflowStatusRequestSchema: GenMessage<ReportWorkflowStatusRequest, {jsonType: ReportWorkflowStatusRequestJson}> = /*@__PURE__*/
-  messageDesc(file_workflows_runtime_v1_workflow_service, 27);
+  messageDesc(file_workflows_runtime_v1_workflow_service, 33);
 
 /**
  * @generated from message workflows_runtime.v1.ReportWorkflowStatusResponse
@@ -1288,7 +1556,7 @@ export type ReportWorkflowStatusResponseJson = {
  * Use `create(ReportWorkflowStatusResponseSchema)` to create a new message.
  */
 export const ReportWorkflowStatusResponseSchema: GenMessage<ReportWorkflowStatusResponse, {jsonType: ReportWorkflowStatusResponseJson}> = /*@__PURE__*/
-  messageDesc(file_workflows_runtime_v1_workflow_service, 28);
+  messageDesc(file_workflows_runtime_v1_workflow_service, 34);
 
 /**
  * Definitions, rules, repositories and runs. Every call names its tenant in `x-tenant-id` and its org in `x-scope-orgid`.
@@ -1325,7 +1593,7 @@ export const WorkflowService: GenService<{
     output: typeof ListWorkflowDefinitionsResponseSchema;
   },
   /**
-   * Creates or replaces a rule.
+   * Creates or replaces a rule. What it says already makes no new version.
    *
    * @generated from rpc workflows_runtime.v1.WorkflowService.PutWorkflowRule
    */
@@ -1335,7 +1603,7 @@ export const WorkflowService: GenService<{
     output: typeof PutWorkflowRuleResponseSchema;
   },
   /**
-   * Rules in the order in which they are tried.
+   * Rules in the order in which they are tried, without retired ones.
    *
    * @generated from rpc workflows_runtime.v1.WorkflowService.ListWorkflowRules
    */
@@ -1343,6 +1611,36 @@ export const WorkflowService: GenService<{
     methodKind: "unary";
     input: typeof ListWorkflowRulesRequestSchema;
     output: typeof ListWorkflowRulesResponseSchema;
+  },
+  /**
+   * Lets a rule match no further request. Runs that wait under its limits keep to them. It is put again to match again.
+   *
+   * @generated from rpc workflows_runtime.v1.WorkflowService.RetireWorkflowRule
+   */
+  retireWorkflowRule: {
+    methodKind: "unary";
+    input: typeof RetireWorkflowRuleRequestSchema;
+    output: typeof RetireWorkflowRuleResponseSchema;
+  },
+  /**
+   * One version of a rule, retired or not.
+   *
+   * @generated from rpc workflows_runtime.v1.WorkflowService.GetWorkflowRule
+   */
+  getWorkflowRule: {
+    methodKind: "unary";
+    input: typeof GetWorkflowRuleRequestSchema;
+    output: typeof GetWorkflowRuleResponseSchema;
+  },
+  /**
+   * Versions of a rule, newest first.
+   *
+   * @generated from rpc workflows_runtime.v1.WorkflowService.ListWorkflowRuleVersions
+   */
+  listWorkflowRuleVersions: {
+    methodKind: "unary";
+    input: typeof ListWorkflowRuleVersionsRequestSchema;
+    output: typeof ListWorkflowRuleVersionsResponseSchema;
   },
   /**
    * Requests a run, as an event on the bus does: `request_id` is the event id, the source is `api:<principal>`.
