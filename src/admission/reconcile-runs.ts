@@ -60,7 +60,7 @@ export function createReconcileRuns(deps: ReconcileRunsDeps): ReconcileRuns {
     });
     const looked = await Promise.all(silent.map(look));
     const notes = looked.flatMap(({ run, answer }) => noteOfAnswer(run, answer, afterSeconds));
-    const news = await inTransaction((transaction) => noteFindings(transaction, notes));
+    const news = notes.length === 0 ? [] : await inTransaction((transaction) => noteFindings(transaction, notes));
     for (const note of news) {
       runFoundWithoutProgress(note.finding);
       if (note.finding !== "silent") runHeldUp(log, note);

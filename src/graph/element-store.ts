@@ -29,15 +29,14 @@ export async function addElementVersion(
       [tenant, org, elementId, typeKey, name, createdAt],
     ),
     transaction.query(
-      `insert into element_versions (tenant, org, element_id, version, run_id, attachments, created_at)
-       select $1, $2, $3, coalesce(max(version), 0) + 1, $4, $5, $6 from element_versions where tenant = $1 and org = $2 and element_id = $3`,
-      [tenant, org, elementId, runId, JSON.stringify(attachments), createdAt],
-    ),
-    transaction.query(
-      `insert into element_relationships (tenant, org, element_id, type_key, target_kind, target_id, target)
-       select $1, $2, $3, r->>'typeKey', r->'target'->>'kind', r->'target'->>'id', r->'target' from jsonb_array_elements($4::jsonb) r
+      `with versions as (
+         insert into element_versions (tenant, org, element_id, version, run_id, attachments, created_at)
+         select $1, $2, $3, coalesce(max(version), 0) + 1, $4, $5, $6 from element_versions where tenant = $1 and org = $2 and element_id = $3
+       )
+       insert into element_relationships (tenant, org, element_id, type_key, target_kind, target_id, target)
+       select $1, $2, $3, r->>'typeKey', r->'target'->>'kind', r->'target'->>'id', r->'target' from jsonb_array_elements($7::jsonb) r
        on conflict do nothing`,
-      [tenant, org, elementId, JSON.stringify(relationships)],
+      [tenant, org, elementId, runId, JSON.stringify(attachments), createdAt, JSON.stringify(relationships)],
     ),
   ]);
 }

@@ -55,7 +55,7 @@ export interface OpenRun {
     writerKey: string,
     why?: { readonly reason?: string; readonly outcome?: RunOutcome },
   ): Promise<void>;
-  /** Writes a draft that was made outside the transaction. @throws StreamMovedError when the stream is no longer where the draft began */
+  /** Writes a draft, if it has events. @throws StreamMovedError when the stream is no longer where the draft began */
   write(draft: RunDraft): Promise<void>;
 }
 
@@ -96,6 +96,7 @@ function openRun(
   let head: StreamHead = { lastSequence, lastHash, sizeBytes };
   let closed = stream.closed;
   const write = async (draft: RunDraft): Promise<void> => {
+    if (draft.events.length === 0) return;
     if (draft.base.lastHash !== head.lastHash) throw new StreamMovedError(run.runId);
     if (closed) throw new Error(`the event stream of run ${run.runId} is closed`);
     run = draft.run;

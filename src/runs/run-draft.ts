@@ -1,3 +1,4 @@
+import type { ReferencesJson } from "../gen/automation/v1/ref_pb.ts";
 import type { EventContextJson, TimeLimitJson } from "../gen/automation/v1/run_event_pb.ts";
 import type { RunOutcome, RunStatus } from "./run-status.ts";
 import { assertTransition, isEnded, statusToJson } from "./run-status.ts";
@@ -18,6 +19,8 @@ export interface RunDraft {
   readonly moves: readonly RunRow[];
   /** Adds events; sets their sequence, time and hash. */
   append(drafts: readonly EventDraft[]): void;
+  /** The references that later events of the draft name; whoever calls this writes them. */
+  refersTo(references: ReferencesJson): void;
   /** Changes the status and adds its event. @throws IllegalTransitionError */
   moveTo(status: RunStatus, writerKey: string, why?: { readonly reason?: string; readonly outcome?: RunOutcome }): void;
 }
@@ -44,6 +47,9 @@ export function draftRun(start: RunRow, base: StreamHead, at: Date): RunDraft {
     events,
     moves,
     append,
+    refersTo(references) {
+      run = { ...run, references };
+    },
     moveTo(status, writerKey, { reason = "", outcome } = {}) {
       assertTransition(run.status, status);
       const previous = run.status;

@@ -7,16 +7,20 @@ export async function insertReferences(
   transaction: Transaction,
   runs: readonly { readonly run: Pick<RunRow, "tenant" | "org" | "runId">; readonly refs: readonly RefJson[] }[],
 ): Promise<void> {
-  const rows = runs.flatMap(({ run: { tenant, org, runId }, refs }) =>
-    refs.flatMap(withParents).map(({ kind, id }) => ({ tenant, org, runId, kind, id })),
-  );
-  await transaction.query(
-    `insert into run_references (tenant, org, run_id, kind, id)
-     select * from jsonb_to_recordset($1) as r(tenant text, org text, "runId" uuid, kind text, id text)
-     on conflict do nothing`,
-    [JSON.stringify(rows)],
-  );
+  await transaction.query(insert, [rowsOf(runs)]);
 }
+
+const insert = `
+  insert into run_references (tenant, org, run_id, kind, id)
+  select * from jsonb_to_recordset($1) as r(tenant text, org text, "runId" uuid, kind text, id text)
+  on conflict do nothing`;
+
+const rowsOf = (runs: Parameters<typeof insertReferences>[1]): string =>
+  JSON.stringify(
+    runs.flatMap(({ run: { tenant, org, runId }, refs }) =>
+      refs.flatMap(withParents).map(({ kind, id }) => ({ tenant, org, runId, kind, id })),
+    ),
+  );
 
 /** Replaces the references of a run and indexes the added ones. The caller holds the stream's lock. */
 export async function updateReferences(
@@ -25,14 +29,12 @@ export async function updateReferences(
   references: ReferencesJson,
   added: readonly RefJson[],
 ): Promise<void> {
-  await Promise.all([
-    transaction.query('update runs set "references" = $3 where tenant = $1 and run_id = $2', [
-      run.tenant,
-      run.runId,
-      JSON.stringify(references),
-    ]),
-    insertReferences(transaction, [{ run, refs: added }]),
-  ]);
+  await transaction.query(
+    `with replaced as (
+       update runs set "references" = $2 where (tenant, run_id) = ($3, $4)
+     ) ${insert}`,
+    [rowsOf([{ run, refs: added }]), JSON.stringify(references), run.tenant, run.runId],
+  );
 }
 
 function withParents(ref: RefJson): RefJson[] {

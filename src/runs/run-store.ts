@@ -150,22 +150,36 @@ export async function findStartCapability(
   return rows[0].kept;
 }
 
-/** The compare-and-set of BeginRun: the first execution of a generation wins, and the run leaves the queue. @returns whether this execution speaks for the run */
+/** The compare-and-set of BeginRun: the first execution of a generation that knows its capability wins, and the run leaves the queue. @returns whether this execution speaks for the run */
 export async function admitExecution(
   transaction: Transaction,
   run: Pick<RunRow, "tenant" | "runId">,
-  execution: { readonly generation: number; readonly firstExecutionRunId: string; readonly begunAt: Date },
+  execution: {
+    readonly generation: number;
+    readonly firstExecutionRunId: string;
+    /** What its workflow was started with. Digests are compared, so that the time taken tells nothing. */
+    readonly startCapability: string;
+    readonly begunAt: Date;
+  },
 ): Promise<boolean> {
   const { rowCount } = await transaction.query(
     `with admitted as (
        update runs set execution_run_id = $4, begun_at = coalesce(begun_at, $5)
        where tenant = $1 and run_id = $2 and generation = $3 and (execution_run_id is null or execution_run_id = $4)
+         and sha256(convert_to(start_capability, 'UTF8')) = sha256(convert_to($6, 'UTF8'))
        returning tenant, run_id
      ), gone as (
        delete from run_queue as q using admitted as a where q.tenant = a.tenant and q.run_id = a.run_id
      )
      select from admitted`,
-    [run.tenant, run.runId, execution.generation, execution.firstExecutionRunId, execution.begunAt],
+    [
+      run.tenant,
+      run.runId,
+      execution.generation,
+      execution.firstExecutionRunId,
+      execution.begunAt,
+      execution.startCapability,
+    ],
   );
   return rowCount === 1;
 }

@@ -16,7 +16,7 @@ export interface FinishSealDeps {
 
 /**
  * Prepares a seal, hands over and commits, for as long as nothing waits: a good run ends with one call, and what one step has stored the next need not read.
- * Each step records what it did, so a caller that gets no answer repeats the call, or makes the next one, as after any other.
+ * What receivers answered is recorded with the commit. A caller that gets no answer repeats the call, or makes the next one, as after any other; a try without a recorded answer is sent again.
  */
 export function createFinishSeal({ prepareSeal, deliverHandoff, commitSeal }: FinishSealDeps) {
   return async (scope: SealScope, signal: AbortSignal): Promise<PrepareSealResponseJson> => {
@@ -24,25 +24,46 @@ export function createFinishSeal({ prepareSeal, deliverHandoff, commitSeal }: Fi
     if (isCommitted === true)
       return { ...answer, handoff: { progress: "HANDOFF_PROGRESS_ACCEPTED" }, commit: await commitSeal(scope, signal) };
     if (answer.verdict?.passed !== true || answer.desiredState === "DESIRED_STATE_CANCEL") return answer;
-    const delivered = await within(
-      longestDeliveryMs,
-      sealSpan("hand over", () => deliverHandoff(scope, signal, fresh?.tries)),
+    const delivered = await within(longestDeliveryMs, (isInTime) =>
+      deliverHandoff(
+        scope,
+        signal,
+        fresh && {
+          tries: fresh.tries,
+          async commit(answered) {
+            if (!isInTime()) return undefined;
+            const commit = await sealSpan("commit", () => commitSeal(scope, signal, { ...fresh, answered }));
+            return commit.fault === undefined ? commit : undefined;
+          },
+        },
+      ),
     );
     if (delivered === undefined) return answer;
-    const { answer: handoff, tries } = delivered;
+    const { answer: handoff, commit } = delivered;
+    if (commit !== undefined) return { ...answer, handoff, commit };
     if (handoff.progress !== "HANDOFF_PROGRESS_ACCEPTED" || handoff.desiredState === "DESIRED_STATE_CANCEL")
       return { ...answer, handoff };
-    const commit = await sealSpan("commit", () => commitSeal(scope, signal, fresh && { ...fresh, tries }));
-    return { ...answer, handoff, commit };
+    return { ...answer, handoff, commit: await sealSpan("commit", () => commitSeal(scope, signal)) };
   };
 }
 
-/** @returns undefined when it takes longer; it goes on, and its failure is then nobody's here */
-async function within<T>(limitMs: number, work: Promise<T>): Promise<T | undefined> {
+/**
+ * @param work - may ask whether it is in time, and has all the time that it needs when it is
+ * @returns undefined when it is not; it goes on, and its failure is then nobody's here
+ */
+async function within<T>(limitMs: number, work: (isInTime: () => boolean) => Promise<T>): Promise<T | undefined> {
   const late = Promise.withResolvers<undefined>();
-  const timer = setTimeout(() => late.resolve(undefined), limitMs);
+  let isLate = false;
+  const timer = setTimeout(() => {
+    isLate = true;
+    late.resolve(undefined);
+  }, limitMs);
+  const isInTime = () => {
+    clearTimeout(timer);
+    return !isLate;
+  };
   try {
-    return await Promise.race([work, late.promise]);
+    return await Promise.race([work(isInTime), late.promise]);
   } finally {
     clearTimeout(timer);
   }

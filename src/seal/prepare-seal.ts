@@ -73,7 +73,7 @@ async function prepare(
   soFar: RunSoFar,
   signal: AbortSignal,
 ): Promise<Prepared> {
-  const { run, head, work, profile, gate } = soFar;
+  const { run, head, events, work, profile, gate } = soFar;
   const at = deps.now();
   const { baseUri } = deps;
   const judged = decideVerdict({ gate, run, baseUri, findings: findingsOf(run, work), at });
@@ -93,7 +93,7 @@ async function prepare(
     });
 
   draft.moveTo("SEALING", "seal/sealing", { outcome: "COMPLETED" });
-  const log = await closeLog(deps, draft, signal);
+  const log = await closeLog(deps, draft, events, signal);
   const end = { baseUri, run: draft.run, outcome: "COMPLETED", cause: "", reason: "", log, work, at } as const;
   const proof = statementsOfEnd(end, judged);
   const receiver = profile.handoff?.receiver;
@@ -114,7 +114,13 @@ async function prepare(
     const { statements } = proof;
     return {
       answer: { verdict: proof.verdict, desiredState },
-      fresh: { logSha256: log.sha256, statements, tries: calls.map((call) => storedCall(run, call)), work },
+      fresh: {
+        verdict: proof.verdict,
+        logSha256: log.sha256,
+        statements,
+        tries: calls.map((call) => storedCall(run, call)),
+        work,
+      },
     };
   });
 }

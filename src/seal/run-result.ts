@@ -1,6 +1,8 @@
+import type { ArtifactRow } from "../artifacts/artifact-store.ts";
 import { listArtifacts } from "../artifacts/artifact-store.ts";
 import type { ResultVerdictJson, RunResultJson } from "../gen/automation/v1/run_result_pb.ts";
 import type { VerdictJson } from "../gen/automation/v1/verdict_pb.ts";
+import type { AttestationRow } from "../proof/attestations/attestation-store.ts";
 import { listRegistered } from "../proof/attestations/attestation-store.ts";
 import { resourceUri } from "../proof/statements/resource-uri.ts";
 import type { RunOutcome } from "../runs/run-status.ts";
@@ -9,6 +11,7 @@ import type { RunRow } from "../runs/run-store.ts";
 import type { Transaction } from "../tenancy/transaction.ts";
 import { longestShownReason, shownText } from "../text/strangers-text.ts";
 import { unmetLines, unmetText } from "../text/unmet-lines.ts";
+import type { SealRow } from "./seal-store.ts";
 import { findSeal } from "./seal-store.ts";
 
 /** Limit of each list, as JSON: a result stands three times in the Temporal history (activity result, memo, workflow result). */
@@ -18,11 +21,12 @@ const maxNameLength = 200;
 const maxUnmet = 10;
 const maxUnmetLength = 200;
 
-/** Summary of how a sealed run ended. @throws Error when the run is not sealed */
-export async function readRunResult(
-  transaction: Transaction,
-  { tenant, runId, reason, attempt }: Pick<RunRow, "tenant" | "runId" | "reason" | "attempt">,
-): Promise<RunResultJson & { readonly outcome: ReturnType<typeof statusToJson<RunOutcome>> }> {
+type ToldRun = Pick<RunRow, "tenant" | "runId" | "reason" | "attempt">;
+type ToldResult = RunResultJson & { readonly outcome: ReturnType<typeof statusToJson<RunOutcome>> };
+
+/** Reads what a sealed run left, and tells its result. @throws Error when the run is not sealed */
+export async function readRunResult(transaction: Transaction, run: ToldRun): Promise<ToldResult> {
+  const { tenant, runId } = run;
   const filter = { runId, reference: null, subjectSha256: null, ids: null };
   const [seal, artifacts, attestations] = await Promise.all([
     findSeal(transaction, tenant, runId),
@@ -30,29 +34,46 @@ export async function readRunResult(
     listRegistered(transaction, tenant, filter, undefined, maxAttestations),
   ]);
   if (seal === undefined) throw new Error(`run ${runId} has no seal to tell the result of`);
-  const left = fitting(
-    artifacts.map(({ name }) => ({
-      name: shownText(name, maxNameLength),
-      uri: resourceUri(tenant, "run", runId, name),
-    })),
+  return tellRunResult(run, { seal, artifacts, attestations });
+}
+
+/** Summary of how a sealed run ended. */
+export function tellRunResult(
+  { tenant, runId, reason, attempt }: ToldRun,
+  left: {
+    readonly seal: Pick<SealRow, "outcome" | "cause" | "verdict">;
+    readonly artifacts: readonly Pick<ArtifactRow, "name">[];
+    readonly attestations: readonly Pick<AttestationRow, "attestationId" | "name" | "outcome">[];
+  },
+): ToldResult {
+  const { outcome, cause, verdict } = left.seal;
+  const artifacts = fitting(
+    left.artifacts
+      .map(({ name }) => ({ name: shownText(name, maxNameLength), uri: resourceUri(tenant, "run", runId, name) }))
+      .sort(byName),
   );
-  const signed = fitting(
-    attestations
+  const attestations = fitting(
+    [...left.attestations]
+      .sort((one, other) => (one.attestationId > other.attestationId ? -1 : 1))
+      .slice(0, maxAttestations)
       .map(({ attestationId: id, name, outcome }) => ({ id, name: shownText(name, maxNameLength), outcome }))
-      .sort((a, b) => (a.name < b.name ? -1 : 1)),
+      .sort(byName),
   );
   return {
-    outcome: statusToJson(seal.outcome),
-    ...(seal.cause === "" ? {} : { cause: seal.cause }),
+    outcome: statusToJson(outcome),
+    ...(cause === "" ? {} : { cause }),
     ...(reason === "" ? {} : { reason: shownText(reason, longestShownReason) }),
     ...(attempt === null ? {} : { attempts: attempt.attempt }),
-    verdict: verdictInShort(seal.verdict),
-    artifacts: left.first,
-    ...(left.others === 0 ? {} : { artifactsLeftOut: left.others }),
-    attestations: signed.first,
-    ...(signed.others === 0 ? {} : { attestationsLeftOut: signed.others }),
+    verdict: verdictInShort(verdict),
+    artifacts: artifacts.first,
+    ...(artifacts.others === 0 ? {} : { artifactsLeftOut: artifacts.others }),
+    attestations: attestations.first,
+    ...(attestations.others === 0 ? {} : { attestationsLeftOut: attestations.others }),
   };
 }
+
+const byName = (one: { readonly name: string }, other: { readonly name: string }): number =>
+  one.name < other.name ? -1 : 1;
 
 /** As many items as fit into `maxListBytes`, and how many do not. */
 function fitting<T>(all: readonly T[]): { readonly first: T[]; readonly others: number } {

@@ -1,6 +1,7 @@
 import type { MethodGate } from "../definitions/completion-gate.ts";
 import { completionGateOf } from "../definitions/completion-gate.ts";
 import { findProfile } from "../definitions/profile-store.ts";
+import type { RunEventJson } from "../gen/automation/v1/run_event_pb.ts";
 import type { VerdictJson } from "../gen/automation/v1/verdict_pb.ts";
 import type { ProfileJson } from "../gen/governance/v1/profile_pb.ts";
 import type { DesiredStateJson } from "../gen/workflows_runtime/v1/run_pb.ts";
@@ -11,8 +12,10 @@ import type { RunRow } from "../runs/run-store.ts";
 import type { ExecutionId, Speaker } from "../runs/speaker.ts";
 import { assertSpeaksFor } from "../runs/speaker.ts";
 import type { StreamHead } from "../runs/stream/chain-events.ts";
+import { readEvents } from "../runs/stream/run-event-store.ts";
 import type { ExaminedWork } from "../work/work-report-store.ts";
 import { listWork } from "../work/work-report-store.ts";
+import { pageEvents } from "./close-log.ts";
 import type { CallRow } from "./handoff/handoff-store.ts";
 import { listCalls } from "./handoff/handoff-store.ts";
 import type { SealRow } from "./seal-store.ts";
@@ -33,6 +36,8 @@ export type EndScope = Omit<SealScope, "execution"> & { readonly execution: Spea
 export interface RunSoFar {
   readonly run: RunRow;
   readonly head: StreamHead;
+  /** The first page of its events. */
+  readonly events: readonly RunEventJson[];
   /** Whether the run may complete; undefined before that was decided. */
   readonly verdict: VerdictJson | undefined;
   readonly seal: SealRow | undefined;
@@ -55,13 +60,14 @@ export async function readRunSoFar(inRun: InRun, scope: EndScope): Promise<RunSo
       throw new Error(`profile ${run.profileId}@${run.profileVersion} is not the one that run ${run.runId} pinned`);
     const { profile } = pinned;
     const gate = completionGateOf(profile);
-    const [verdict, seal, calls, work] = await Promise.all([
+    const [verdict, seal, calls, work, events] = await Promise.all([
       findCompletionVerdict(transaction, run.tenant, run.runId, gate.id),
       findSeal(transaction, run.tenant, run.runId),
       listCalls(transaction, run.tenant, run.runId),
       listWork(transaction, run.tenant, run.runId),
+      readEvents(transaction, run, 0, pageEvents),
     ]);
-    return { run, head, verdict, seal, calls, work, profile, gate };
+    return { run, head, events, verdict, seal, calls, work, profile, gate };
   });
 }
 

@@ -59,13 +59,12 @@ export function createBeginRun(deps: {
       if (run.generation !== execution.generation) return { refused: true };
       if (attempt !== undefined) assertOpen(run);
       if (isEnded(run.status)) return { refused: true };
-      if (!isSame(startCapability, await findStartCapability(transaction, run))) {
-        await insertAudit(transaction, forgery);
-        isForged = true;
+      const now = deps.now();
+      if (!(await admitExecution(transaction, run, { ...execution, startCapability, begunAt: now }))) {
+        isForged = !isSame(startCapability, await findStartCapability(transaction, run));
+        if (isForged) await insertAudit(transaction, forgery);
         return { refused: true };
       }
-      const now = deps.now();
-      if (!(await admitExecution(transaction, run, { ...execution, begunAt: now }))) return { refused: true };
       const limits = answerLimits(run, now, run.waiting?.reason);
       const desiredState = run.desiredState === "CANCEL" ? DesiredState.CANCEL : DesiredState.RUN;
       if (limits.exceededLimit !== undefined) return { ...limits, desiredState };

@@ -8,7 +8,7 @@ import { claimRuns } from "../../src/admission/unbegun-cap-store.ts";
 import { createInScope, createInTransaction } from "../../src/drivers/postgres/in-scope.ts";
 import type { InRun } from "../../src/runs/in-run.ts";
 import { createInRun } from "../../src/runs/in-run.ts";
-import { admitExecution, beginNextGeneration } from "../../src/runs/run-store.ts";
+import { admitExecution, beginNextGeneration, findStartCapability } from "../../src/runs/run-store.ts";
 import type { InScope, InTransaction, Transaction } from "../../src/tenancy/transaction.ts";
 import { insertQueuedRuns } from "../support/builders/queued-runs.ts";
 import type { BorrowedEngines } from "../support/engines/borrow-engines.ts";
@@ -69,6 +69,7 @@ const begin = (runId: string, tenant = "acme") =>
     await admitExecution(transaction, run, {
       generation: run.generation,
       firstExecutionRunId: runId,
+      startCapability: await findStartCapability(transaction, run),
       begunAt: new Date(),
     });
   });

@@ -17,7 +17,7 @@ import type { Temporal } from "../../src/drivers/temporal/workflow-client.ts";
 import { createTemporal } from "../../src/drivers/temporal/workflow-client.ts";
 import type { Loop } from "../../src/loops/loop.ts";
 import { createInRun } from "../../src/runs/in-run.ts";
-import { admitExecution } from "../../src/runs/run-store.ts";
+import { admitExecution, findStartCapability } from "../../src/runs/run-store.ts";
 import type { InTransaction } from "../../src/tenancy/transaction.ts";
 import { insertQueuedRuns } from "../support/builders/queued-runs.ts";
 import type { BorrowedEngines } from "../support/engines/borrow-engines.ts";
@@ -89,7 +89,9 @@ async function begin(ids: readonly string[]): Promise<void> {
   const inRun = createInRun({ inScope: createInScope(superuser), now: () => new Date() });
   for (const runId of ids)
     await inRun({ tenant: "acme", org: "retail", runId }, async ({ transaction, run, moveTo }) => {
-      await admitExecution(transaction, run, { generation: 1, firstExecutionRunId: runId, begunAt: new Date() });
+      const startCapability = await findStartCapability(transaction, run);
+      const execution = { generation: 1, firstExecutionRunId: runId, startCapability, begunAt: new Date() };
+      await admitExecution(transaction, run, execution);
       await moveTo("PREPARING", "begin/1");
     });
 }

@@ -4,6 +4,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { createGraphService } from "../../src/api/connect/graph-service.ts";
 import { requestContextKey } from "../../src/api/connect/interceptors/request-context.ts";
 import { createRunWorkerService } from "../../src/api/connect/run-worker-service.ts";
+import type { ObjectStore } from "../../src/artifacts/object-store.ts";
 import { RunStatus } from "../../src/gen/automation/v1/run_event_pb.ts";
 import { LineState } from "../../src/gen/automation/v1/verdict_pb.ts";
 import { GraphService } from "../../src/gen/graph/v1/graph_service_pb.ts";
@@ -74,6 +75,28 @@ describe("the worker's side of a run, as messages", () => {
     expect(refused.commit).toBeUndefined();
   });
 
+  it("records in that call what receivers said, also when a cancel comes before the commit", async () => {
+    const scope = await sealing.beginRun({ tenant: "finished", requirements: [ran], receiver: "quick", context });
+    const cancelling = receiver(async () => {
+      await sealing.wire(() => undefined).cancel(scope);
+      return acknowledged;
+    });
+    const { worker, execution, handoff } = clientsFor(scope, () => cancelling);
+    const cancelled = await worker.prepareSeal({ execution, finish: true });
+    expect(cancelled).toMatchObject({ handoff: { progress: HandoffProgress.ACCEPTED }, commit: { committed: false } });
+    expect(await handoff()).toEqual(["TRY ACKNOWLEDGED", "TRY ACKNOWLEDGED"]);
+  });
+
+  it("records in that call what receivers said, also when the log is gone before the commit", async () => {
+    const scope = await sealing.beginRun({ tenant: "finished", requirements: [ran], receiver: "quick", context });
+    const gone = { digestOf: async () => undefined };
+    const { worker, execution, handoff } = clientsFor(scope, () => receiver(async () => acknowledged), gone);
+    const faulty = await worker.prepareSeal({ execution, finish: true });
+    expect(faulty).toMatchObject({ handoff: { progress: HandoffProgress.ACCEPTED }, commit: { committed: false } });
+    expect(faulty.commit?.fault).toContain("is not there");
+    expect(await handoff()).toEqual(["TRY ACKNOWLEDGED", "TRY ACKNOWLEDGED"]);
+  });
+
   it("does not wait in that call for a receiver that takes long: the next call joins its round", async () => {
     const scope = await sealing.beginRun({ tenant: "finished", requirements: [ran], receiver: "slow", context });
     const { slow, sent, answer } = slowReceiver();
@@ -135,8 +158,12 @@ function slowReceiver() {
   return { slow, sent, answer: answered.resolve };
 }
 
-function clientsFor({ tenant, runId, execution }: SealScope, receiverOf: ReceiverOf = () => undefined) {
-  const seal = sealing.wire(receiverOf);
+function clientsFor(
+  { tenant, runId, execution }: SealScope,
+  receiverOf: ReceiverOf = () => undefined,
+  objects: Partial<ObjectStore> = {},
+) {
+  const seal = sealing.wire(receiverOf, { objects });
   const routes = (router: ConnectRouter) => {
     const calls = {
       beginRun: () => Promise.reject(new Error("the run has begun")),
@@ -157,5 +184,9 @@ function clientsFor({ tenant, runId, execution }: SealScope, receiverOf: Receive
     worker: createClient(RunWorkerService, transport),
     graph: createClient(GraphService, transport),
     execution: { runId, ...execution },
+    handoff: async () =>
+      (await seal.describe(scopeOf(tenant), runId)).handoffCalls.map(({ phase, state }) =>
+        `${phase} ${state}`.replaceAll(/HANDOFF_(PHASE|STATE)_/g, ""),
+      ),
   };
 }

@@ -56,6 +56,7 @@ export async function insertStatements(
 /** A statement that is prepared and not registered yet. */
 export interface ProvisionalStatement extends StoredStatement {
   readonly subjects: readonly SubjectDigestJson[];
+  readonly outcome: string;
 }
 
 /** The prepared statements of a run, by name. */
@@ -65,14 +66,14 @@ export async function findProvisional(
   runId: string,
 ): Promise<ProvisionalStatement[]> {
   const { rows } = await transaction.query<ProvisionalStatement>(
-    `select attestation_id as "attestationId", name, statement as bytes, statement_sha256 as sha256, subjects
+    `select attestation_id as "attestationId", name, statement as bytes, statement_sha256 as sha256, subjects, outcome
      from attestations where tenant = $1 and run_id = $2 and status = 'PROVISIONAL' order by name`,
     [tenant, runId],
   );
   return rows;
 }
 
-/** Turns provisional statements into registered attestations. @returns how many; fewer than given when a stored statement differs from the signed one */
+/** Turns provisional statements into registered attestations, indexed by the digests of their subjects. @returns how many; fewer than given when a stored statement differs from the signed one */
 export async function registerStatements(
   transaction: Transaction,
   run: { readonly tenant: string; readonly runId: string },
@@ -80,10 +81,18 @@ export async function registerStatements(
   at: Date,
 ): Promise<number> {
   const { rowCount } = await transaction.query(
-    `update attestations as a set status = 'REGISTERED', envelope = s.envelope, key_id = s.key_id, registered_at = $3
-     from unnest($4::uuid[], $5::bytea[], $6::text[], $7::text[]) as s(id, envelope, key_id, sha256)
-     where a.tenant = $1 and a.run_id = $2 and a.attestation_id = s.id and a.status = 'PROVISIONAL'
-       and a.statement_sha256 = s.sha256 and encode(sha256(a.statement), 'hex') = s.sha256`,
+    `with registered as (
+       update attestations as a set status = 'REGISTERED', envelope = s.envelope, key_id = s.key_id, registered_at = $3
+       from unnest($4::uuid[], $5::bytea[], $6::text[], $7::text[]) as s(id, envelope, key_id, sha256)
+       where a.tenant = $1 and a.run_id = $2 and a.attestation_id = s.id and a.status = 'PROVISIONAL'
+         and a.statement_sha256 = s.sha256 and encode(sha256(a.statement), 'hex') = s.sha256
+       returning a.tenant, a.attestation_id, a.subjects
+     ), indexed as (
+       insert into attestation_subjects (tenant, attestation_id, algorithm, value)
+       select tenant, attestation_id, s->>'algorithm', s->>'value' from registered, jsonb_array_elements(subjects) as s
+       on conflict do nothing
+     )
+     select from registered`,
     [
       run.tenant,
       run.runId,

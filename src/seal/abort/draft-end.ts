@@ -65,7 +65,7 @@ async function draftEnd(
   },
   signal: AbortSignal,
 ): Promise<DraftedEnd> {
-  const { run, head, work, gate } = soFar;
+  const { run, head, events, work, gate } = soFar;
   const { end, findings, note } = as;
   const { outcome, reason } = end;
   const at = deps.now();
@@ -75,7 +75,7 @@ async function draftEnd(
     if (run.status !== "SEALING") begun.moveTo("SEALING", "seal/sealing", { outcome, reason });
     return begun;
   });
-  const log = await closeLog(deps, draft, signal);
+  const log = await closeLog(deps, draft, events, signal);
   return drafting(() => {
     draft.moveTo(outcome, "seal/end", { reason });
     const { baseUri } = deps;

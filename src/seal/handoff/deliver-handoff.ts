@@ -1,90 +1,100 @@
-import type { RefJson } from "../../gen/automation/v1/ref_pb.ts";
-import type { DeliverHandoffResponseJson } from "../../gen/workflows_runtime/v1/run_worker_service_pb.ts";
-import { fileReferences } from "../../methodology/context-references.ts";
-import { methodologyOf } from "../../methodology/methodologies.ts";
-import type { CallAnswer } from "../../methodology/methodology.ts";
+import type {
+  CommitSealResponseJson,
+  DeliverHandoffResponseJson,
+} from "../../gen/workflows_runtime/v1/run_worker_service_pb.ts";
 import type { InRun } from "../../runs/in-run.ts";
-import { updateReferences } from "../../runs/run-reference-store.ts";
+import { draftRun } from "../../runs/run-draft.ts";
 import { assertOpen } from "../../runs/run-status.ts";
 import { assertSpeaksFor } from "../../runs/speaker.ts";
-import type { EventDraft } from "../../runs/stream/chain-events.ts";
-import { handoffSpan } from "../../telemetry/run-spans.ts";
+import { handoffSpan, sealSpan } from "../../telemetry/run-spans.ts";
 import type { SealScope } from "../run-so-far.ts";
 import { desiredStateOf } from "../run-so-far.ts";
 import { findSeal } from "../seal-store.ts";
 import type { CallRow } from "./handoff-store.ts";
-import { listCalls, recordAnswer, recordSilence } from "./handoff-store.ts";
+import { listCalls } from "./handoff-store.ts";
 import type { Receivers } from "./receivers.ts";
+import type { Answered } from "./record-answers.ts";
+import { recordAnswers } from "./record-answers.ts";
 import { noteWaiting } from "./wait-for-receiver.ts";
 
-/**
- * Sends every try without an answer once, as far as its receiver has room, outside any transaction, and reports the progress of all tries. The first answer to a call is final and becomes an event;
- * ids that the receiver returned are added to the run's references by their kinds. Nothing is sent after a cancel or after the end.
- * @param fresh - the tries, when the caller has just stored them; else they are read
- * @throws UnknownRunError, SupersededExecutionError, RunEndedError
- */
-export function createDeliverHandoff(deps: {
-  readonly inRun: InRun;
-  readonly receivers: Receivers;
-  readonly now: () => Date;
-}) {
-  const readTries = (scope: SealScope) =>
-    deps.inRun(scope, async (open) => {
-      assertSpeaksFor(open.run, scope.execution);
-      assertOpen(open.run);
-      const [seal, calls] = await Promise.all([
-        findSeal(open.transaction, scope.tenant, scope.runId),
-        listCalls(open.transaction, scope.tenant, scope.runId),
-      ]);
-      const isOpen = seal?.state === "PREPARED" && open.run.desiredState === "RUN";
-      return { tries: calls.filter(isTry), isOpen, desiredState: desiredStateOf(open) };
-    });
-
-  return async (scope: SealScope, signal: AbortSignal, fresh?: readonly CallRow[]): Promise<Delivered> => {
-    const { tenant, runId } = scope;
-    const before =
-      fresh === undefined
-        ? await readTries(scope)
-        : { tries: fresh, isOpen: true, desiredState: "DESIRED_STATE_RUN" as const };
-    const due = before.isOpen ? before.tries.filter((call) => call.state === "DUE") : [];
-    if (due.length === 0)
-      return { answer: { ...progressOf(before.tries), desiredState: before.desiredState }, tries: before.tries };
-
-    const sent = await Promise.all(
-      due.map(async (call) => ({
-        call,
-        answer: await handoffSpan(call, undefined, () => deps.receivers.send(call, signal)),
-      })),
-    );
-    const answers = sent.filter((each): each is Answered => each.answer.state !== "HELD_BACK");
-    return deps.inRun(scope, async (open) => {
-      const firsts = await Promise.all(
-        answers.map(async ({ call, answer }) => {
-          if (answer.state !== "UNANSWERED")
-            return recordAnswer(open.transaction, call, storedAnswer(answer), deps.now());
-          await recordSilence(open.transaction, call, answer.error, null);
-          return false;
-        }),
-      );
-      const news = answers.filter((_, index) => firsts[index]);
-      if (news.length > 0 && !open.closed) {
-        const methodology = methodologyOf(open.run.method);
-        const { references, added } = fileReferences(methodology, open.run.references, news.flatMap(returnedBy));
-        await Promise.all([
-          open.append(news.map(answeredEvent)),
-          ...(added.length === 0 ? [] : [updateReferences(open.transaction, open.run, references, added)]),
-        ]);
-      }
-      const tries = (await listCalls(open.transaction, tenant, runId)).filter(isTry);
-      if (!open.closed) await noteWaiting(open, tries, (receiver) => deps.receivers.retryAt(receiver), deps.now());
-      return { answer: { ...progressOf(tries), desiredState: desiredStateOf(open) }, tries };
-    });
-  };
+/** Tries that the caller has just stored. */
+export interface FreshTries {
+  readonly tries: readonly CallRow[];
+  /** Records the answers and ends the run in one transaction, when all tries are acknowledged; undefined: it did neither. */
+  readonly commit: (answered: readonly Answered[]) => Promise<CommitSealResponseJson | undefined>;
 }
 
 export interface Delivered {
   readonly answer: DeliverHandoffResponseJson;
-  readonly tries: readonly CallRow[];
+  /** Of fresh tries, when they were all acknowledged. */
+  readonly commit?: CommitSealResponseJson;
+}
+
+export interface DeliverHandoffDeps {
+  readonly inRun: InRun;
+  readonly receivers: Receivers;
+  readonly now: () => Date;
+}
+
+/**
+ * Sends every try without an answer once, as far as its receiver has room, outside any transaction, and reports the progress of all tries. Nothing is sent after a cancel or after the end.
+ * @param fresh - else the tries are read
+ * @throws UnknownRunError, SupersededExecutionError, RunEndedError
+ */
+export function createDeliverHandoff(deps: DeliverHandoffDeps) {
+  const sendAll = async (calls: readonly CallRow[], signal: AbortSignal): Promise<Answered[]> => {
+    const sent = await Promise.all(
+      calls.map(async (call) => ({
+        call,
+        answer: await handoffSpan(call, undefined, () => deps.receivers.send(call, signal)),
+      })),
+    );
+    return sent.filter((each): each is Answered => each.answer.state !== "HELD_BACK");
+  };
+
+  return async (scope: SealScope, signal: AbortSignal, fresh?: FreshTries): Promise<Delivered> => {
+    if (fresh === undefined) {
+      const { tries, isOpen, desiredState } = await readTries(deps.inRun, scope);
+      const due = isOpen ? tries.filter((call) => call.state === "DUE") : [];
+      if (due.length === 0) return { answer: { ...progressOf(tries), desiredState } };
+      return { answer: await record(deps, scope, await sendAll(due, signal)) };
+    }
+    const answered = await sealSpan("hand over", () => sendAll(fresh.tries, signal));
+    const isAcknowledged =
+      answered.length === fresh.tries.length && answered.every(({ answer }) => answer.state === "ACKNOWLEDGED");
+    const commit = isAcknowledged ? await fresh.commit(answered) : undefined;
+    if (commit === undefined) return { answer: await record(deps, scope, answered) };
+    return { answer: { progress: "HANDOFF_PROGRESS_ACCEPTED", desiredState: "DESIRED_STATE_RUN" }, commit };
+  };
+}
+
+function readTries(inRun: InRun, scope: SealScope) {
+  return inRun(scope, async (open) => {
+    assertSpeaksFor(open.run, scope.execution);
+    assertOpen(open.run);
+    const [seal, calls] = await Promise.all([
+      findSeal(open.transaction, scope.tenant, scope.runId),
+      listCalls(open.transaction, scope.tenant, scope.runId),
+    ]);
+    const isOpen = seal?.state === "PREPARED" && open.run.desiredState === "RUN";
+    return { tries: calls.filter(isTry), isOpen, desiredState: desiredStateOf(open) };
+  });
+}
+
+function record(
+  { inRun, receivers, now }: DeliverHandoffDeps,
+  scope: SealScope,
+  answered: readonly Answered[],
+): Promise<DeliverHandoffResponseJson> {
+  return inRun(scope, async (open) => {
+    const at = now();
+    const draft = draftRun(open.run, open.head, at);
+    await recordAnswers(open, draft, answered, at);
+    await open.write(draft);
+    const tries = (await listCalls(open.transaction, scope.tenant, scope.runId)).filter(isTry);
+    if (!open.closed) await noteWaiting(open, tries, (receiver) => receivers.retryAt(receiver), at);
+    return { ...progressOf(tries), desiredState: desiredStateOf(open) };
+  });
 }
 
 /** REFUSED when any try is refused, else PENDING when any has no answer, else ACCEPTED; also without tries. */
@@ -98,34 +108,4 @@ export function progressOf(
   return { progress: isPending ? "HANDOFF_PROGRESS_PENDING" : "HANDOFF_PROGRESS_ACCEPTED" };
 }
 
-interface Answered {
-  readonly call: CallRow;
-  readonly answer: CallAnswer;
-}
-
 const isTry = (call: CallRow): boolean => call.phase === "TRY";
-
-function storedAnswer(answer: Exclude<CallAnswer, { state: "UNANSWERED" }>) {
-  return answer.state === "ACKNOWLEDGED"
-    ? { state: answer.state, answer: answer.answer, lastError: "" }
-    : { state: answer.state, answer: { code: answer.code, reason: answer.reason }, lastError: answer.reason };
-}
-
-function answeredEvent({ call, answer }: Answered): EventDraft {
-  const accepted = answer.state === "ACKNOWLEDGED";
-  return {
-    writerKey: `handoff/${call.rpc}/${call.phase}`,
-    handoff: {
-      receiver: call.receiver,
-      rpc: call.rpc,
-      phase: `HANDOFF_PHASE_${call.phase}`,
-      accepted,
-      ...(answer.state === "REFUSED" ? { reason: answer.reason } : {}),
-      ...(accepted ? { returned: [...answer.returned] } : {}),
-    },
-  };
-}
-
-function returnedBy({ answer }: Answered): readonly RefJson[] {
-  return answer.state === "ACKNOWLEDGED" ? answer.returned : [];
-}

@@ -17,7 +17,7 @@ export interface DeliverLoopDeps extends DeliverWithRetriesDeps {
 export interface DeliverLoop extends Loop {
   /** When a call becomes due that is stored now and then given to `send`: at once for everybody, unless this loop runs. */
   dueAt(receiver: string, now: Date): Date;
-  /** Sends calls that were just stored, without a claim. */
+  /** Sends calls of one run that were just stored, without a claim. */
   send(calls: readonly TracedCall[]): void;
 }
 
@@ -65,7 +65,11 @@ export function createDeliverLoop(deps: DeliverLoopDeps): DeliverLoop {
     dueAt: (receiver, now) => (running?.aborted === false ? heldUntil(deps.receivers, receiver, now) : now),
     send(calls) {
       if (running?.aborted !== false) return loop.wake();
-      for (const call of calls) track(call, sendHeld(call, running), { mayLeadOn: false });
+      for (const [first, ...others] of Map.groupBy(calls, ({ receiver }) => receiver).values()) {
+        if (first === undefined) continue;
+        const sent = sendHeld([first, ...others], running);
+        for (const call of [first, ...others]) track(call, sent, { mayLeadOn: false });
+      }
     },
     async run(signal) {
       running = signal;

@@ -1,10 +1,9 @@
-import type { CallAnswer } from "../../methodology/methodology.ts";
 import { handoffSpan } from "../../telemetry/run-spans.ts";
 import type { InScope, Transaction } from "../../tenancy/transaction.ts";
 import { setRemoteId } from "../impediments/impediment-store.ts";
 import { followUp } from "./handoff-call.ts";
-import type { CallRow, ClaimedCall, TracedCall } from "./handoff-store.ts";
-import { holdCall, insertCalls, postponeCall, recordAnswer, recordSilence } from "./handoff-store.ts";
+import type { CallRow, ClaimedCall, FinalAnswer, TracedCall } from "./handoff-store.ts";
+import { holdCall, insertCalls, postponeCall, storeAnswers, storeSilence } from "./handoff-store.ts";
 import type { Receivers } from "./receivers.ts";
 
 /** A call that its receiver refused; it is not retried, and a person must look at it. */
@@ -30,7 +29,7 @@ export const heldUntil = (receivers: Receivers, receiver: string, from: Date): D
   new Date(from.getTime() + receivers.longestSendMs(receiver) + claimMarginMs);
 
 /**
- * Sends calls, one at a time: one that the loop claimed, or one that was just stored and is held for this replica.
+ * Sends calls: one that the loop claimed, or those of a run to one receiver that were just stored and are held for this replica. What the receiver said to them is recorded together.
  *
  *   acknowledged   done; an accepted impediment is confirmed next
  *   refused        STUCK, not retried
@@ -38,43 +37,52 @@ export const heldUntil = (receivers: Receivers, receiver: string, from: Date): D
  *   held back      due again when its receiver takes calls
  */
 export function createDeliverWithRetries(deps: DeliverWithRetriesDeps) {
-  const sendHeld = async (call: TracedCall, signal: AbortSignal): Promise<void> => {
-    const answer = await handoffSpan(call, call, () => deps.receivers.send(call, signal));
-    if (answer.state === "HELD_BACK")
-      return deps.inScope(call, (transaction) => postponeCall(transaction, call, answer.retryAt));
-    const isNew = await deps.inScope(call, (transaction) => record(deps, transaction, call, answer));
-    if (!isNew || answer.state !== "REFUSED") return;
-    const { tenant, runId, receiver, rpc, idempotencyKey, phase } = call;
-    deps.onStuck({ tenant, runId, receiver, rpc, idempotencyKey, phase, reason: answer.reason });
+  const sendHeld = async (calls: readonly [TracedCall, ...TracedCall[]], signal: AbortSignal): Promise<void> => {
+    const sent = await Promise.all(
+      calls.map(async (call) => ({
+        call,
+        answer: await handoffSpan(call, call, () => deps.receivers.send(call, signal)),
+      })),
+    );
+    const firsts = await deps.inScope(calls[0], (transaction) => record(deps, transaction, sent));
+    for (const { call, answer } of sent) {
+      if (answer.state !== "REFUSED" || !firsts.has(call.callId)) continue;
+      const { tenant, runId, receiver, rpc, idempotencyKey, phase } = call;
+      deps.onStuck({ tenant, runId, receiver, rpc, idempotencyKey, phase, reason: answer.reason });
+    }
   };
   return {
     sendHeld,
     async sendClaimed(claimed: ClaimedCall, signal: AbortSignal): Promise<void> {
       const holdMs = deps.receivers.longestSendMs(claimed.receiver) + claimMarginMs;
       const call = await deps.inScope(claimed, (transaction) => holdCall(transaction, claimed, holdMs));
-      if (call !== undefined) await sendHeld(call, signal);
+      if (call !== undefined) await sendHeld([call], signal);
     },
   };
 }
 
-/** @returns whether this is the call's first final answer */
+interface Sent {
+  readonly call: CallRow;
+  readonly answer: Awaited<ReturnType<Receivers["send"]>>;
+}
+
+/** @returns the ids of the calls whose first final answer this is */
 async function record(
   deps: DeliverWithRetriesDeps,
   transaction: Transaction,
-  call: CallRow,
-  answer: CallAnswer,
-): Promise<boolean> {
+  sent: readonly Sent[],
+): Promise<ReadonlySet<string>> {
   const at = deps.now();
-  if (answer.state === "UNANSWERED") {
-    await recordSilence(transaction, call, answer.error, retryDelayMs(call.attempts, deps.random()));
-    return false;
-  }
-  if (answer.state === "REFUSED") {
-    const { code, reason } = answer;
-    return recordAnswer(transaction, call, { state: "STUCK", answer: { code, reason }, lastError: reason }, at);
-  }
-  const isFirst = await recordAnswer(transaction, call, { ...answer, lastError: "" }, at);
-  if (isFirst && call.phase === "TRY") {
+  const [firsts] = await Promise.all([
+    storeAnswers(transaction, sent.flatMap(finalAnswer), at),
+    ...sent.flatMap(({ call, answer }) => {
+      if (answer.state === "HELD_BACK") return [postponeCall(transaction, call, answer.retryAt)];
+      if (answer.state !== "UNANSWERED") return [];
+      return [storeSilence(transaction, call, answer.error, retryDelayMs(call.attempts, deps.random()))];
+    }),
+  ]);
+  for (const { call, answer } of sent) {
+    if (answer.state !== "ACKNOWLEDGED" || call.phase !== "TRY" || !firsts.has(call.callId)) continue;
     const [impedimentId = ""] = call.idempotencyKey.split("/");
     const given = answer.returned.find(({ kind }) => kind === "impediment");
     await Promise.all([
@@ -82,7 +90,14 @@ async function record(
       ...(given?.id === undefined ? [] : [setRemoteId(transaction, call.tenant, impedimentId, given.id)]),
     ]);
   }
-  return isFirst;
+  return firsts;
+}
+
+function finalAnswer({ call, answer }: Sent): FinalAnswer[] {
+  if (answer.state === "ACKNOWLEDGED") return [{ call, state: "ACKNOWLEDGED", answer: answer.answer, lastError: "" }];
+  if (answer.state !== "REFUSED") return [];
+  const { code, reason } = answer;
+  return [{ call, state: "STUCK", answer: { code, reason }, lastError: reason }];
 }
 
 /**

@@ -136,27 +136,32 @@ export async function postponeCall(transaction: Transaction, call: CallKey, unti
   );
 }
 
-/** Records the answer to a call; only the first one counts. @returns whether this was the first */
-export async function recordAnswer(
+/** An answer after which a call is not sent again. */
+export interface FinalAnswer {
+  readonly call: CallKey;
+  readonly state: "ACKNOWLEDGED" | "REFUSED" | "STUCK";
+  readonly answer: JsonObject;
+  readonly lastError: string;
+}
+
+/** Stores answers; only the first one to a call counts. @returns the ids of the calls whose first answer this is */
+export async function storeAnswers(
   transaction: Transaction,
-  call: CallKey,
-  answer: {
-    readonly state: "ACKNOWLEDGED" | "REFUSED" | "STUCK";
-    readonly answer: JsonObject;
-    readonly lastError: string;
-  },
+  answers: readonly FinalAnswer[],
   at: Date,
-): Promise<boolean> {
-  const { rowCount } = await transaction.query(
-    `update handoff_calls set state = $3, answer = $4, last_error = $5, attempts = attempts + 1, answered_at = $6, next_attempt_at = null
-     where tenant = $1 and call_id = $2 and state = 'DUE'`,
-    [call.tenant, call.callId, answer.state, JSON.stringify(answer.answer), answer.lastError, at],
+): Promise<ReadonlySet<string>> {
+  if (answers.length === 0) return new Set();
+  const { rows } = await transaction.query<{ callId: string }>(
+    `update handoff_calls as c set state = a.state, answer = a.answer, last_error = a."lastError", attempts = c.attempts + 1, answered_at = $2, next_attempt_at = null
+     from jsonb_to_recordset($1) as a(tenant text, "callId" uuid, state text, answer jsonb, "lastError" text)
+     where c.tenant = a.tenant and c.call_id = a."callId" and c.state = 'DUE' returning c.call_id as "callId"`,
+    [JSON.stringify(answers.map(({ call: { tenant, callId }, ...answer }) => ({ tenant, callId, ...answer }))), at],
   );
-  return rowCount === 1;
+  return new Set(rows.map(({ callId }) => callId));
 }
 
 /** Counts an attempt without an answer. @param retryInMs - null: the workflow retries */
-export async function recordSilence(
+export async function storeSilence(
   transaction: Transaction,
   call: CallKey,
   lastError: string,

@@ -10,7 +10,7 @@ import { deriveReferences } from "../../../src/methodology/context-references.ts
 import { createInRun } from "../../../src/runs/in-run.ts";
 import { newRun } from "../../../src/runs/new-run.ts";
 import { insertRuns } from "../../../src/runs/new-run-store.ts";
-import { admitExecution, keepBaseCommit } from "../../../src/runs/run-store.ts";
+import { admitExecution, findStartCapability, keepBaseCommit } from "../../../src/runs/run-store.ts";
 import type { SealScope } from "../../../src/seal/run-so-far.ts";
 import { canonicalJson } from "../../../src/text/canonical-json.ts";
 import { beginAttempt } from "../../../src/work/begin-attempt.ts";
@@ -91,7 +91,8 @@ export const createBeginRun =
     const execution = { generation: 1, firstExecutionRunId: "first" };
     await createInRun({ inScope, now })(scope, async (open) => {
       const begunAt = now();
-      await admitExecution(open.transaction, scope, { ...execution, begunAt });
+      const startCapability = await findStartCapability(open.transaction, scope);
+      await admitExecution(open.transaction, scope, { ...execution, startCapability, begunAt });
       await open.moveTo("ADMITTED", "admit");
       await open.moveTo("PREPARING", "begin/1");
       if (work === undefined) return;
