@@ -21,18 +21,20 @@ export function buildRow(
     readonly delivery?: Delivery;
     /** What the spans of the run have as parent, when it is traced. */
     readonly trace?: TraceContext;
+    /** Number of the decision; 0, the first, unless told otherwise. */
+    readonly decision?: number;
     /** Part of the identity's payload: one id can't ask for reruns of two runs. */
     readonly rerunOf?: string;
   },
 ): RequestRow {
   const identity = { tenant: event.tenant, source: event.source, eventId: event.id };
-  const requestId = requestIdOf(identity, 0);
+  const requestId = requestIdOf(identity, at.decision ?? 0);
   const run =
     decision.disposition === "accepted"
       ? newRun(
           runOf({ ...event, ...at.trace }, decision.run, {
             requestId,
-            runId: runIdOf(identity, 0),
+            runId: runIdOf(identity, at.decision ?? 0),
             rerunOf: at.rerunOf ?? null,
           }),
           at.now,

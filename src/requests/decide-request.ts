@@ -204,7 +204,7 @@ const ruleFailed = ({ id = "", when = "", why }: NonNullable<RulesTried["failed"
     `rules.${id}.when`,
     when,
     why,
-    `correct the condition of rule "${id}", and ask again under a new event id`,
+    `correct the condition of rule "${id}", then replay the request with \`automation request replay --reason rule_failed\``,
   );
 
 /** The plan's limits; the operator's where the plan has none. */

@@ -1,5 +1,4 @@
 import type { ReasonJson } from "../gen/automation/v1/run_event_pb.ts";
-import type { RuleTriedJson } from "../gen/workflows_runtime/v1/rule_tried_pb.ts";
 import type { PageCursor } from "../tenancy/page-token.ts";
 import type { Transaction } from "../tenancy/transaction.ts";
 
@@ -16,44 +15,6 @@ export interface DeliveryRow {
   readonly position: string;
   readonly receivedAt: Date;
   readonly cursorId: string;
-}
-
-/** A request with what only its first delivery says. */
-export interface ExplainedRow extends DeliveryRow {
-  readonly eventTime: Date | null;
-  readonly correlationId: string | null;
-  readonly causationId: string | null;
-  readonly rulesTried: RuleTriedJson[];
-}
-
-/** What identifies a request: its own id, or the event's, of every source or of one. */
-export type RequestKey = { readonly requestId: string } | { readonly eventId: string; readonly source: string | null };
-
-/** The requests with this key, newest first, at most 10: an event id may have been used by several sources. */
-export async function findRequests(transaction: Transaction, tenant: string, key: RequestKey): Promise<ExplainedRow[]> {
-  const [requestId, eventId, source] =
-    "requestId" in key ? [key.requestId, null, null] : [null, key.eventId, key.source];
-  const { rows } = await transaction.query<ExplainedRow>(
-    `select q.request_id as "requestId", q.source, q.event_id as "eventId", q.event_type as "eventType", q.disposition, q.reasons, q.dropped_fields as "droppedFields",
-       q.run_id as "runId", q.position, q.received_at as "receivedAt", q.event_time as "eventTime", q.correlation_id as "correlationId", q.causation_id as "causationId",
-       q.rules_tried as "rulesTried"
-     from run_requests q
-     where q.tenant = $1 and ($2::uuid is null or q.request_id = $2) and ($3::text is null or q.event_id = $3) and ($4::text is null or q.source = $4)
-     order by q.received_at desc limit 10`,
-    [tenant, requestId, eventId, source],
-  );
-  return rows;
-}
-
-/** Deliveries of a request after its first, newest first, at most 100. */
-export async function listLater(transaction: Transaction, tenant: string, requestId: string): Promise<DeliveryRow[]> {
-  const { rows } = await transaction.query<DeliveryRow>(
-    `select d.request_id as "requestId", d.source, d.event_id as "eventId", d.event_type as "eventType", d.disposition, d.reasons, '[]'::jsonb as "droppedFields",
-       d.run_id as "runId", d.position, d.received_at as "receivedAt"
-     from deliveries d where d.tenant = $1 and d.request_id = $2 order by d.received_at desc limit 100`,
-    [tenant, requestId],
-  );
-  return rows;
 }
 
 /**

@@ -36,11 +36,15 @@ export async function recordDuplicates(
   return seen;
 }
 
+/** An event may have got its run by a replay. */
+const replayedRun = `
+  select q.run_id from run_requests q where q.tenant = e.tenant and q.source = e.source and q.event_id = e.event_id and q.run_id is not null`;
+
 const classify = `
   with input as (
     select * from jsonb_to_recordset($1) as i(index int, tenant text, org text, source text, "eventId" text, "eventType" text, digest text, position text, "recordDigest" text)
   ), seen as (
-    select i.*, e.request_id, case when e.org = i.org then e.run_id end as run_id,
+    select i.*, e.request_id, case when e.org = i.org then coalesce(e.run_id, (${replayedRun})) end as run_id,
       case when e.org <> i.org then 'conflict' when e.position = i.position and e.record_digest = i."recordDigest" then 'first' when e.payload_digest = i.digest then 'duplicate' else 'conflict' end as seen
     from input i join event_identities e on e.tenant = i.tenant and e.source = i.source and e.event_id = i."eventId"
   ), again as (

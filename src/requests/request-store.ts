@@ -49,21 +49,45 @@ export async function insertNewRequests(
   return new Set(inserted.rows.map(({ requestId }) => requestId));
 }
 
-const insertNew = `
-  with input as (
+/**
+ * Writes a decision after the first about an event whose identity is known.
+ * @param decision - counts from 1
+ * @returns false when that decision was made meanwhile
+ */
+export async function insertReplay(transaction: Transaction, row: RequestRow, decision: number): Promise<boolean> {
+  const { run: _run, records: _records, ...own } = row;
+  const { rowCount } = await transaction.query(insertDecision, [JSON.stringify([own]), decision]);
+  return rowCount === 1;
+}
+
+const input = `
+  input as (
     select * from jsonb_to_recordset($1) as i(
       tenant text, org text, source text, "eventId" text, "eventType" text, "requestId" uuid, "runId" uuid, digest text, "digestVersion" smallint,
       disposition text, reasons jsonb, position text, "recordDigest" text, payload jsonb, "correlationId" text, "causationId" text, traceparent text, tracestate text,
       subject text, "dataSchema" text, "droppedFields" jsonb, "rulesTried" jsonb, "eventTime" timestamptz)
-  ), identity as (
+  )`;
+
+/** What run_requests has of a row, and how it is called in `input`. */
+const columns = {
+  own: `tenant, request_id, org, source, event_id, event_type, disposition, reasons, run_id, position, payload,
+      correlation_id, causation_id, traceparent, tracestate, subject, data_schema, dropped_fields, rules_tried, event_time`,
+  given: `tenant, "requestId", org, source, "eventId", "eventType", disposition, reasons, "runId", position, coalesce(payload, 'null'),
+      "correlationId", "causationId", traceparent, tracestate, subject, "dataSchema", "droppedFields", "rulesTried", "eventTime"`,
+};
+
+const insertDecision = `
+  with ${input}
+  insert into run_requests (${columns.own}, decision) select ${columns.given}, $2::int from input
+  on conflict do nothing`;
+
+const insertNew = `
+  with ${input}, identity as (
     insert into event_identities (tenant, org, source, event_id, digest_version, payload_digest, request_id, run_id, position, record_digest)
     select tenant, org, source, "eventId", "digestVersion", digest, "requestId", "runId", position, "recordDigest" from input order by tenant, source, "eventId"
     on conflict do nothing returning request_id
   ), request as (
-    insert into run_requests (tenant, request_id, org, source, event_id, event_type, disposition, reasons, run_id, position, payload,
-      correlation_id, causation_id, traceparent, tracestate, subject, data_schema, dropped_fields, rules_tried, event_time)
-    select tenant, "requestId", org, source, "eventId", "eventType", disposition, reasons, "runId", position, coalesce(payload, 'null'),
-      "correlationId", "causationId", traceparent, tracestate, subject, "dataSchema", "droppedFields", "rulesTried", "eventTime"
+    insert into run_requests (${columns.own}) select ${columns.given}
     from input join identity on identity.request_id = input."requestId"
   )
   select request_id as "requestId" from identity`;

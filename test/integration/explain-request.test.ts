@@ -74,6 +74,14 @@ describe("an explained event", () => {
     expect(await asked("", { requestId: delivery?.requestId ?? "" })).toEqual(explained);
   });
 
+  it("shows a later delivery that claims to be the same event and can't be read", async () => {
+    await accept([aDelivery("evt-broken"), aDelivery("evt-broken", "{oops")]);
+    await accept([aDelivery("evt-broken", "{oops", { ce_source: "urn:stranger" })]);
+    const { later } = await asked("evt-broken");
+    expect(later).toMatchObject([{ disposition: "DISPOSITION_QUARANTINED", reasons: [{ code: "not_json" }] }]);
+    expect(await told("evt-broken")).toMatch(/again +quarantined, .* at kafka:local/);
+  });
+
   it("that became a run tells who named its definition: a rule, the event itself or its profile", async () => {
     const inScope = createInScope(database.poolOf("api"));
     await declare(inScope, "acme", aProfile({ id: "routed" }));

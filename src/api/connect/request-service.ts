@@ -7,9 +7,11 @@ import {
   ListPlatformDeliveriesResponseSchema,
   ListQueueResponseSchema,
   ListRunRequestsResponseSchema,
+  ReplayRunRequestResponseSchema,
 } from "../../gen/workflows_runtime/v1/request_service_pb.ts";
 import type { ListPlatformDeliveries } from "../../requests/list-platform-deliveries.ts";
 import type { ListRequests } from "../../requests/list-requests.ts";
+import type { ReplayRequest } from "../../requests/replay-request.ts";
 import { answerOf } from "./answer-of.ts";
 import { principalOf } from "./interceptors/request-context.ts";
 
@@ -17,6 +19,7 @@ import { principalOf } from "./interceptors/request-context.ts";
 export function createRequestService(deps: {
   readonly listRequests: ListRequests;
   readonly explainRequest: ExplainRequest;
+  readonly replayRequest: ReplayRequest;
   readonly listPlatformDeliveries: ListPlatformDeliveries;
   readonly listQueue: ReturnType<typeof createListQueue>;
 }): ServiceImpl<typeof RequestService> {
@@ -25,6 +28,8 @@ export function createRequestService(deps: {
       answerOf(ListRunRequestsResponseSchema, await deps.listRequests(request, principalOf(context))),
     explainRunRequest: async (request, context) =>
       answerOf(ExplainRunRequestResponseSchema, await deps.explainRequest(request, principalOf(context))),
+    replayRunRequest: async (request, context) =>
+      answerOf(ReplayRunRequestResponseSchema, await deps.replayRequest(request, principalOf(context))),
     listPlatformDeliveries: async (request) =>
       answerOf(ListPlatformDeliveriesResponseSchema, await deps.listPlatformDeliveries(request)),
     listQueue: async (_, context) => answerOf(ListQueueResponseSchema, await deps.listQueue(principalOf(context))),

@@ -1,11 +1,10 @@
 import { toJson } from "@bufbuild/protobuf";
-import { Code, ConnectError } from "@connectrpc/connect";
 import type { Command } from "commander";
 import { Argument, Option } from "commander";
-import type { ApiClient } from "../../client/api-client.ts";
 import { Disposition, RequestDeliverySchema } from "../../gen/workflows_runtime/v1/delivery_pb.ts";
 import { ExplainRunRequestResponseSchema } from "../../gen/workflows_runtime/v1/request_service_pb.ts";
 import { withApi } from "../ask/call-api.ts";
+import { namedRequest } from "../ask/named-request.ts";
 import type { ScopeOptions } from "../ask/scope.ts";
 import { withScope } from "../ask/scope.ts";
 import { reasonText } from "../show/event-lines.ts";
@@ -14,6 +13,7 @@ import { listUpTo, printList, printMessage, shortName, shortTime } from "../show
 import { print } from "../show/terminal.ts";
 import { asTyped, defineNamed } from "../usage/as-typed.ts";
 import { limitOption } from "../usage/options.ts";
+import { defineReplay } from "./request-replay.ts";
 
 /** `automation request`: requests, and what became of them. */
 export function define(request: Command): void {
@@ -31,9 +31,10 @@ export function define(request: Command): void {
     .description("tell why an event did, or did not, become a run, and what became of the run")
     .addArgument(new Argument("<id>", "id of the event, or of the request"))
     .option("--source <uri>", "source of the event, when several used the id");
+  defineReplay(request);
   withScope(explain).action((id: string, options: ScopeOptions & { source?: string }, command: Command) =>
     withApi(options, "viewer", async (api, { json }) => {
-      const explained = await explainOf(api, id, options.source);
+      const explained = await namedRequest(id, options.source, (named) => api.requests.explainRunRequest(named));
       if (json) return printMessage(ExplainRunRequestResponseSchema, explained);
       const told = toJson(ExplainRunRequestResponseSchema, explained);
       await defineNamed(JSON.stringify(told.delivery?.reasons ?? []), command);
@@ -65,15 +66,4 @@ export function define(request: Command): void {
         ]);
       }),
   );
-}
-
-/** A UUID may be either: it is asked for as a request first. */
-async function explainOf(api: ApiClient, id: string, source: string | undefined) {
-  if (source === undefined && /^[0-9a-f-]{36}$/.test(id)) {
-    const asRequest = await api.requests.explainRunRequest({ requestId: id }).catch((error: unknown) => {
-      if (ConnectError.from(error).code !== Code.NotFound) throw error;
-    });
-    if (asRequest !== undefined) return asRequest;
-  }
-  return await api.requests.explainRunRequest({ eventId: id, source });
 }

@@ -1,5 +1,8 @@
 import type { RequestDeliveryJson } from "../../gen/workflows_runtime/v1/delivery_pb.ts";
-import type { ExplainRunRequestResponseJson } from "../../gen/workflows_runtime/v1/request_service_pb.ts";
+import type {
+  ExplainRunRequestResponseJson,
+  ReplayedDecisionJson,
+} from "../../gen/workflows_runtime/v1/request_service_pb.ts";
 import type { RuleTriedJson } from "../../gen/workflows_runtime/v1/rule_tried_pb.ts";
 import type { RunJson } from "../../gen/workflows_runtime/v1/run_pb.ts";
 import { limitText, reasonText, waitingText } from "./event-lines.ts";
@@ -19,20 +22,32 @@ export function explainLines(explained: ExplainRunRequestResponseJson): string[]
     ["came", `${shortTime(delivery.receivedAt)}, at ${delivery.position}`],
     ["request", delivery.requestId || "none: it could not be read as far as its data"],
     ...(explained.rulesTried ?? []).map((tried): Fact => ["tried", triedText(tried)]),
-    ["decided", decisionText(explained)],
+    ["decided", decisionText(delivery, explained)],
     ...(delivery.reasons ?? []).map((reason): Fact => ["because", reasonText(reason)]),
     ["left out", delivery.droppedFields?.join(" ")],
     ["correlation", explained.correlationId],
     ["caused by", explained.causationId],
+    ...(explained.replays ?? []).flatMap((replay) => replayFacts(replay, explained)),
     ...(run === undefined ? [] : runFacts(run, explained)),
     ...laterFacts(later),
   ];
   return factLines(facts);
 }
 
-function decisionText({ delivery = {}, run, chosenBy }: ExplainRunRequestResponseJson): string {
-  const disposition = shortName(delivery.disposition, "DISPOSITION_").toLowerCase();
-  if (run === undefined) return `${disposition}: no run was made`;
+function replayFacts(
+  { delivery = {}, rulesTried = [] }: ReplayedDecisionJson,
+  explained: ExplainRunRequestResponseJson,
+) {
+  return [
+    ...rulesTried.map((tried): Fact => ["tried", triedText(tried)]),
+    ["replayed", `${shortTime(delivery.receivedAt)}, ${decisionText(delivery, explained)}`] satisfies Fact,
+    ...(delivery.reasons ?? []).map((reason): Fact => ["because", reasonText(reason)]),
+  ];
+}
+
+function decisionText(decided: RequestDeliveryJson, { run, chosenBy }: ExplainRunRequestResponseJson): string {
+  const disposition = shortName(decided.disposition, "DISPOSITION_").toLowerCase();
+  if (run === undefined || decided.runId !== run.id) return `${disposition}: no run was made`;
   const by = {
     DEFINITION_CHOICE_UNSPECIFIED: "somebody",
     DEFINITION_CHOICE_RULE: `rule ${ruleText(run.ruleId, run.ruleVersion)}`,

@@ -23,6 +23,7 @@ const landed: Record<string, string> = {
   "0014_check.sql": "4bcac182ed5daf6a0d810980efacf04c91bd53805330f8cc838b21d0e28d7447",
   "0015_rules_tried.sql": "3a8cfed0cda5c189d6ef9c513b97dfb6cca342e423a8f7d8793db0978b3c203d",
   "0016_rule_versions.sql": "b4e564d9d38b533ca1dca60a19d575691b3cc18ae570489dfa6615797845c18d",
+  "0017_replays.sql": "3473c925afdffc19c0b699336d1b66b691c243ddb28b8187ffb811ca1af2788e",
 };
 
 it("has every migration as it landed", () => {

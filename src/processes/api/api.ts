@@ -155,6 +155,7 @@ export async function main(source: NodeJS.ProcessEnv, signal: AbortSignal): Prom
         requests: createRequestService({
           listRequests: requests.listRequests,
           explainRequest: createExplainRequest({ inScope, workflowIdOf }),
+          replayRequest: requests.replayRequest,
           listPlatformDeliveries: requests.listPlatformDeliveries,
           listQueue: createListQueue({ inScope }),
         }),

@@ -8,6 +8,8 @@ import type { AcceptEvents } from "../../requests/accept-events.ts";
 import { createAcceptEvents } from "../../requests/accept-events.ts";
 import { createListPlatformDeliveries } from "../../requests/list-platform-deliveries.ts";
 import { createListRequests } from "../../requests/list-requests.ts";
+import type { ReplayRequest } from "../../requests/replay-request.ts";
+import { createReplayRequest } from "../../requests/replay-request.ts";
 import { createRerunRun } from "../../requests/rerun-run.ts";
 import { createStartRun } from "../../requests/start-run.ts";
 import type { InScope } from "../../tenancy/transaction.ts";
@@ -34,8 +36,11 @@ export function wireRequests(deps: {
   const acceptPosted = createAcceptEvents({ ...deciding, isDataError });
   const acceptCall: AcceptCall = (asked, who) => accept(asked, who).finally(onDecided);
   const acceptEvents: AcceptEvents = (posted, who) => acceptPosted(posted, who).finally(onDecided);
+  const replay = createReplayRequest(deciding);
+  const replayRequest: ReplayRequest = (asked, who) => replay(asked, who).finally(onDecided);
   return {
     acceptEvents,
+    replayRequest,
     startRun: createStartRun(acceptCall),
     rerunRun: createRerunRun({ inScope, acceptCall }),
     listRequests: createListRequests({ inScope }),

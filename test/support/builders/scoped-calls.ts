@@ -131,6 +131,11 @@ export const scopedCalls: Readonly<Record<string, ScopedCall>> = {
     belongsTo: "org",
     ask: ({ requestId }) => ({ eventId: requestId }),
   },
+  "workflows_runtime.v1.RequestService/ReplayRunRequest": {
+    belongsTo: "org",
+    ask: ({ requestId }) => ({ eventId: requestId }),
+    owner: Code.FailedPrecondition, // it has a run
+  },
   "workflows_runtime.v1.RequestService/ListRunRequests": {
     belongsTo: "org",
     isList: true,

@@ -1441,7 +1441,7 @@ export type RunRejected = Message<"automation.v1.RunRejected"> & {
   eventType: string;
 
   /**
-   * Where the event stood on its bus, or `api:<uuid>` for a call. Compare it as a whole.
+   * Where the event stood on its bus, `api:<uuid>` for a call, or `replay:<uuid>` for a further decision. Compare it as a whole.
    *
    * @generated from field: string position = 8;
    */
@@ -1490,7 +1490,7 @@ export type RunRejectedJson = {
   eventType?: string;
 
   /**
-   * Where the event stood on its bus, or `api:<uuid>` for a call. Compare it as a whole.
+   * Where the event stood on its bus, `api:<uuid>` for a call, or `replay:<uuid>` for a further decision. Compare it as a whole.
    *
    * @generated from field: string position = 8;
    */

@@ -62,7 +62,7 @@ export type RequestDelivery = Message<"workflows_runtime.v1.RequestDelivery"> & 
   runId: string;
 
   /**
-   * Where it stands: `kafka:<cluster>/<topic>@<topic id>/<partition>/<offset>`, or `api:<uuid>` for a call. Compare it as a whole.
+   * Where it stands: `kafka:<cluster>/<topic>@<topic id>/<partition>/<offset>`, `api:<uuid>` for a call, or `replay:<uuid>` for a further decision. Compare it as a whole.
    *
    * @generated from field: string position = 8;
    */
@@ -127,7 +127,7 @@ export type RequestDeliveryJson = {
   runId?: string;
 
   /**
-   * Where it stands: `kafka:<cluster>/<topic>@<topic id>/<partition>/<offset>`, or `api:<uuid>` for a call. Compare it as a whole.
+   * Where it stands: `kafka:<cluster>/<topic>@<topic id>/<partition>/<offset>`, `api:<uuid>` for a call, or `replay:<uuid>` for a further decision. Compare it as a whole.
    *
    * @generated from field: string position = 8;
    */

@@ -24,7 +24,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file workflows_runtime/v1/request_service.proto.
  */
 export const file_workflows_runtime_v1_request_service: GenFile = /*@__PURE__*/
-  fileDesc("Cip3b3JrZmxvd3NfcnVudGltZS92MS9yZXF1ZXN0X3NlcnZpY2UucHJvdG8SFHdvcmtmbG93c19ydW50aW1lLnYxIp8BChZMaXN0UnVuUmVxdWVzdHNSZXF1ZXN0EkAKC2Rpc3Bvc2l0aW9uGAEgASgOMiEud29ya2Zsb3dzX3J1bnRpbWUudjEuRGlzcG9zaXRpb25CCLpIBYIBAhABEhAKCGV2ZW50X2lkGAIgASgJEh0KCXBhZ2Vfc2l6ZRgDIAEoBUIKukgHGgUYyAEoABISCgpwYWdlX3Rva2VuGAQgASgJIm0KF0xpc3RSdW5SZXF1ZXN0c1Jlc3BvbnNlEjkKCmRlbGl2ZXJpZXMYASADKAsyJS53b3JrZmxvd3NfcnVudGltZS52MS5SZXF1ZXN0RGVsaXZlcnkSFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIm0KGEV4cGxhaW5SdW5SZXF1ZXN0UmVxdWVzdBIbCgpyZXF1ZXN0X2lkGAEgASgJQge6SARyAhhkEhoKCGV2ZW50X2lkGAIgASgJQgi6SAVyAxjIARIYCgZzb3VyY2UYAyABKAlCCLpIBXIDGPQDIsIDChlFeHBsYWluUnVuUmVxdWVzdFJlc3BvbnNlEjcKCGRlbGl2ZXJ5GAEgASgLMiUud29ya2Zsb3dzX3J1bnRpbWUudjEuUmVxdWVzdERlbGl2ZXJ5Ei4KCmV2ZW50X3RpbWUYAiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhYKDmNvcnJlbGF0aW9uX2lkGAMgASgJEhQKDGNhdXNhdGlvbl9pZBgEIAEoCRI0CgVsYXRlchgFIAMoCzIlLndvcmtmbG93c19ydW50aW1lLnYxLlJlcXVlc3REZWxpdmVyeRImCgNydW4YBiABKAsyGS53b3JrZmxvd3NfcnVudGltZS52MS5SdW4SOQoJY2hvc2VuX2J5GAcgASgOMiYud29ya2Zsb3dzX3J1bnRpbWUudjEuRGVmaW5pdGlvbkNob2ljZRINCgVjYXVzZRgIIAEoCRIwCgdoZWxkX3VwGAkgASgLMh8ud29ya2Zsb3dzX3J1bnRpbWUudjEuSGVsZFVwUnVuEjQKC3J1bGVzX3RyaWVkGAogAygLMh8ud29ya2Zsb3dzX3J1bnRpbWUudjEuUnVsZVRyaWVkIm4KHUxpc3RQbGF0Zm9ybURlbGl2ZXJpZXNSZXF1ZXN0EhoKCGV2ZW50X2lkGAEgASgJQgi6SAVyAxjIARIdCglwYWdlX3NpemUYAiABKAVCCrpIBxoFGMgBKAASEgoKcGFnZV90b2tlbhgDIAEoCSJ1Ch5MaXN0UGxhdGZvcm1EZWxpdmVyaWVzUmVzcG9uc2USOgoKZGVsaXZlcmllcxgBIAMoCzImLndvcmtmbG93c19ydW50aW1lLnYxLlBsYXRmb3JtRGVsaXZlcnkSFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIhIKEExpc3RRdWV1ZVJlcXVlc3QiqgEKEUxpc3RRdWV1ZVJlc3BvbnNlEi4KBHJ1bnMYASADKAsyIC53b3JrZmxvd3NfcnVudGltZS52MS5RdWV1ZWRSdW5zEjAKB2hlbGRfdXAYAiADKAsyHy53b3JrZmxvd3NfcnVudGltZS52MS5IZWxkVXBSdW4SMwoGbGltaXRzGAMgAygLMiMud29ya2Zsb3dzX3J1bnRpbWUudjEuUXVldWVMaW1pdFVzZSqNAQoQRGVmaW5pdGlvbkNob2ljZRIhCh1ERUZJTklUSU9OX0NIT0lDRV9VTlNQRUNJRklFRBAAEhoKFkRFRklOSVRJT05fQ0hPSUNFX1JVTEUQARIbChdERUZJTklUSU9OX0NIT0lDRV9FVkVOVBACEh0KGURFRklOSVRJT05fQ0hPSUNFX1BST0ZJTEUQAzL+AwoOUmVxdWVzdFNlcnZpY2USdwoPTGlzdFJ1blJlcXVlc3RzEiwud29ya2Zsb3dzX3J1bnRpbWUudjEuTGlzdFJ1blJlcXVlc3RzUmVxdWVzdBotLndvcmtmbG93c19ydW50aW1lLnYxLkxpc3RSdW5SZXF1ZXN0c1Jlc3BvbnNlIgeQAgGItRgBEn0KEUV4cGxhaW5SdW5SZXF1ZXN0Ei4ud29ya2Zsb3dzX3J1bnRpbWUudjEuRXhwbGFpblJ1blJlcXVlc3RSZXF1ZXN0Gi8ud29ya2Zsb3dzX3J1bnRpbWUudjEuRXhwbGFpblJ1blJlcXVlc3RSZXNwb25zZSIHkAIBiLUYARKMAQoWTGlzdFBsYXRmb3JtRGVsaXZlcmllcxIzLndvcmtmbG93c19ydW50aW1lLnYxLkxpc3RQbGF0Zm9ybURlbGl2ZXJpZXNSZXF1ZXN0GjQud29ya2Zsb3dzX3J1bnRpbWUudjEuTGlzdFBsYXRmb3JtRGVsaXZlcmllc1Jlc3BvbnNlIgeQAgGItRgFEmUKCUxpc3RRdWV1ZRImLndvcmtmbG93c19ydW50aW1lLnYxLkxpc3RRdWV1ZVJlcXVlc3QaJy53b3JrZmxvd3NfcnVudGltZS52MS5MaXN0UXVldWVSZXNwb25zZSIHkAIBiLUYAWIGcHJvdG8z", [file_automation_v1_method_options, file_buf_validate_validate, file_google_protobuf_timestamp, file_workflows_runtime_v1_delivery, file_workflows_runtime_v1_queue, file_workflows_runtime_v1_queue_limit, file_workflows_runtime_v1_rule_tried, file_workflows_runtime_v1_run]);
+  fileDesc("Cip3b3JrZmxvd3NfcnVudGltZS92MS9yZXF1ZXN0X3NlcnZpY2UucHJvdG8SFHdvcmtmbG93c19ydW50aW1lLnYxIp8BChZMaXN0UnVuUmVxdWVzdHNSZXF1ZXN0EkAKC2Rpc3Bvc2l0aW9uGAEgASgOMiEud29ya2Zsb3dzX3J1bnRpbWUudjEuRGlzcG9zaXRpb25CCLpIBYIBAhABEhAKCGV2ZW50X2lkGAIgASgJEh0KCXBhZ2Vfc2l6ZRgDIAEoBUIKukgHGgUYyAEoABISCgpwYWdlX3Rva2VuGAQgASgJIm0KF0xpc3RSdW5SZXF1ZXN0c1Jlc3BvbnNlEjkKCmRlbGl2ZXJpZXMYASADKAsyJS53b3JrZmxvd3NfcnVudGltZS52MS5SZXF1ZXN0RGVsaXZlcnkSFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIm0KGEV4cGxhaW5SdW5SZXF1ZXN0UmVxdWVzdBIbCgpyZXF1ZXN0X2lkGAEgASgJQge6SARyAhhkEhoKCGV2ZW50X2lkGAIgASgJQgi6SAVyAxjIARIYCgZzb3VyY2UYAyABKAlCCLpIBXIDGPQDIn0KF1JlcGxheVJ1blJlcXVlc3RSZXF1ZXN0EhsKCnJlcXVlc3RfaWQYASABKAlCB7pIBHICGGQSGgoIZXZlbnRfaWQYAiABKAlCCLpIBXIDGMgBEhgKBnNvdXJjZRgDIAEoCUIIukgFcgMY9AMSDwoHZHJ5X3J1bhgEIAEoCCKAAgoYUmVwbGF5UnVuUmVxdWVzdFJlc3BvbnNlEjUKBmJlZm9yZRgBIAEoCzIlLndvcmtmbG93c19ydW50aW1lLnYxLlJlcXVlc3REZWxpdmVyeRIyCgNub3cYAiABKAsyJS53b3JrZmxvd3NfcnVudGltZS52MS5SZXF1ZXN0RGVsaXZlcnkSEAoIcmVjb3JkZWQYAyABKAgSNAoLcnVsZXNfdHJpZWQYBCADKAsyHy53b3JrZmxvd3NfcnVudGltZS52MS5SdWxlVHJpZWQSFQoNZGVmaW5pdGlvbl9pZBgFIAEoCRIaChJkZWZpbml0aW9uX3ZlcnNpb24YBiABKAki+wMKGUV4cGxhaW5SdW5SZXF1ZXN0UmVzcG9uc2USNwoIZGVsaXZlcnkYASABKAsyJS53b3JrZmxvd3NfcnVudGltZS52MS5SZXF1ZXN0RGVsaXZlcnkSLgoKZXZlbnRfdGltZRgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASFgoOY29ycmVsYXRpb25faWQYAyABKAkSFAoMY2F1c2F0aW9uX2lkGAQgASgJEjQKBWxhdGVyGAUgAygLMiUud29ya2Zsb3dzX3J1bnRpbWUudjEuUmVxdWVzdERlbGl2ZXJ5EiYKA3J1bhgGIAEoCzIZLndvcmtmbG93c19ydW50aW1lLnYxLlJ1bhI5CgljaG9zZW5fYnkYByABKA4yJi53b3JrZmxvd3NfcnVudGltZS52MS5EZWZpbml0aW9uQ2hvaWNlEg0KBWNhdXNlGAggASgJEjAKB2hlbGRfdXAYCSABKAsyHy53b3JrZmxvd3NfcnVudGltZS52MS5IZWxkVXBSdW4SNAoLcnVsZXNfdHJpZWQYCiADKAsyHy53b3JrZmxvd3NfcnVudGltZS52MS5SdWxlVHJpZWQSNwoHcmVwbGF5cxgLIAMoCzImLndvcmtmbG93c19ydW50aW1lLnYxLlJlcGxheWVkRGVjaXNpb24igQEKEFJlcGxheWVkRGVjaXNpb24SNwoIZGVsaXZlcnkYASABKAsyJS53b3JrZmxvd3NfcnVudGltZS52MS5SZXF1ZXN0RGVsaXZlcnkSNAoLcnVsZXNfdHJpZWQYAiADKAsyHy53b3JrZmxvd3NfcnVudGltZS52MS5SdWxlVHJpZWQibgodTGlzdFBsYXRmb3JtRGVsaXZlcmllc1JlcXVlc3QSGgoIZXZlbnRfaWQYASABKAlCCLpIBXIDGMgBEh0KCXBhZ2Vfc2l6ZRgCIAEoBUIKukgHGgUYyAEoABISCgpwYWdlX3Rva2VuGAMgASgJInUKHkxpc3RQbGF0Zm9ybURlbGl2ZXJpZXNSZXNwb25zZRI6CgpkZWxpdmVyaWVzGAEgAygLMiYud29ya2Zsb3dzX3J1bnRpbWUudjEuUGxhdGZvcm1EZWxpdmVyeRIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkiEgoQTGlzdFF1ZXVlUmVxdWVzdCKqAQoRTGlzdFF1ZXVlUmVzcG9uc2USLgoEcnVucxgBIAMoCzIgLndvcmtmbG93c19ydW50aW1lLnYxLlF1ZXVlZFJ1bnMSMAoHaGVsZF91cBgCIAMoCzIfLndvcmtmbG93c19ydW50aW1lLnYxLkhlbGRVcFJ1bhIzCgZsaW1pdHMYAyADKAsyIy53b3JrZmxvd3NfcnVudGltZS52MS5RdWV1ZUxpbWl0VXNlKo0BChBEZWZpbml0aW9uQ2hvaWNlEiEKHURFRklOSVRJT05fQ0hPSUNFX1VOU1BFQ0lGSUVEEAASGgoWREVGSU5JVElPTl9DSE9JQ0VfUlVMRRABEhsKF0RFRklOSVRJT05fQ0hPSUNFX0VWRU5UEAISHQoZREVGSU5JVElPTl9DSE9JQ0VfUFJPRklMRRADMvcECg5SZXF1ZXN0U2VydmljZRJ3Cg9MaXN0UnVuUmVxdWVzdHMSLC53b3JrZmxvd3NfcnVudGltZS52MS5MaXN0UnVuUmVxdWVzdHNSZXF1ZXN0Gi0ud29ya2Zsb3dzX3J1bnRpbWUudjEuTGlzdFJ1blJlcXVlc3RzUmVzcG9uc2UiB5ACAYi1GAESfQoRRXhwbGFpblJ1blJlcXVlc3QSLi53b3JrZmxvd3NfcnVudGltZS52MS5FeHBsYWluUnVuUmVxdWVzdFJlcXVlc3QaLy53b3JrZmxvd3NfcnVudGltZS52MS5FeHBsYWluUnVuUmVxdWVzdFJlc3BvbnNlIgeQAgGItRgBEncKEFJlcGxheVJ1blJlcXVlc3QSLS53b3JrZmxvd3NfcnVudGltZS52MS5SZXBsYXlSdW5SZXF1ZXN0UmVxdWVzdBouLndvcmtmbG93c19ydW50aW1lLnYxLlJlcGxheVJ1blJlcXVlc3RSZXNwb25zZSIEiLUYAhKMAQoWTGlzdFBsYXRmb3JtRGVsaXZlcmllcxIzLndvcmtmbG93c19ydW50aW1lLnYxLkxpc3RQbGF0Zm9ybURlbGl2ZXJpZXNSZXF1ZXN0GjQud29ya2Zsb3dzX3J1bnRpbWUudjEuTGlzdFBsYXRmb3JtRGVsaXZlcmllc1Jlc3BvbnNlIgeQAgGItRgFEmUKCUxpc3RRdWV1ZRImLndvcmtmbG93c19ydW50aW1lLnYxLkxpc3RRdWV1ZVJlcXVlc3QaJy53b3JrZmxvd3NfcnVudGltZS52MS5MaXN0UXVldWVSZXNwb25zZSIHkAIBiLUYAWIGcHJvdG8z", [file_automation_v1_method_options, file_buf_validate_validate, file_google_protobuf_timestamp, file_workflows_runtime_v1_delivery, file_workflows_runtime_v1_queue, file_workflows_runtime_v1_queue_limit, file_workflows_runtime_v1_rule_tried, file_workflows_runtime_v1_run]);
 
 /**
  * @generated from message workflows_runtime.v1.ListRunRequestsRequest
@@ -188,11 +188,173 @@ export const ExplainRunRequestRequestSchema: GenMessage<ExplainRunRequestRequest
   messageDesc(file_workflows_runtime_v1_request_service, 2);
 
 /**
+ * @generated from message workflows_runtime.v1.ReplayRunRequestRequest
+ */
+export type ReplayRunRequestRequest = Message<"workflows_runtime.v1.ReplayRunRequestRequest"> & {
+  /**
+   * As in ExplainRunRequestRequest.
+   *
+   * @generated from field: string request_id = 1;
+   */
+  requestId: string;
+
+  /**
+   * @generated from field: string event_id = 2;
+   */
+  eventId: string;
+
+  /**
+   * @generated from field: string source = 3;
+   */
+  source: string;
+
+  /**
+   * Tells what would be decided, and records nothing.
+   *
+   * @generated from field: bool dry_run = 4;
+   */
+  dryRun: boolean;
+};
+
+/**
+ * @generated from message workflows_runtime.v1.ReplayRunRequestRequest
+ */
+export type ReplayRunRequestRequestJson = {
+  /**
+   * As in ExplainRunRequestRequest.
+   *
+   * @generated from field: string request_id = 1;
+   */
+  requestId?: string;
+
+  /**
+   * @generated from field: string event_id = 2;
+   */
+  eventId?: string;
+
+  /**
+   * @generated from field: string source = 3;
+   */
+  source?: string;
+
+  /**
+   * Tells what would be decided, and records nothing.
+   *
+   * @generated from field: bool dry_run = 4;
+   */
+  dryRun?: boolean;
+};
+
+/**
+ * Describes the message workflows_runtime.v1.ReplayRunRequestRequest.
+ * Use `create(ReplayRunRequestRequestSchema)` to create a new message.
+ */
+export const ReplayRunRequestRequestSchema: GenMessage<ReplayRunRequestRequest, {jsonType: ReplayRunRequestRequestJson}> = /*@__PURE__*/
+  messageDesc(file_workflows_runtime_v1_request_service, 3);
+
+/**
+ * @generated from message workflows_runtime.v1.ReplayRunRequestResponse
+ */
+export type ReplayRunRequestResponse = Message<"workflows_runtime.v1.ReplayRunRequestResponse"> & {
+  /**
+   * The decision of before.
+   *
+   * @generated from field: workflows_runtime.v1.RequestDelivery before = 1;
+   */
+  before?: RequestDelivery | undefined;
+
+  /**
+   * That of now. Unless it is recorded, it has no ids.
+   *
+   * @generated from field: workflows_runtime.v1.RequestDelivery now = 2;
+   */
+  now?: RequestDelivery | undefined;
+
+  /**
+   * Whether `now` is recorded: it says something else than `before`, and it is no dry run.
+   *
+   * @generated from field: bool recorded = 3;
+   */
+  recorded: boolean;
+
+  /**
+   * The rules that were tried now, in their order.
+   *
+   * @generated from field: repeated workflows_runtime.v1.RuleTried rules_tried = 4;
+   */
+  rulesTried: RuleTried[];
+
+  /**
+   * What an accepted request runs.
+   *
+   * @generated from field: string definition_id = 5;
+   */
+  definitionId: string;
+
+  /**
+   * @generated from field: string definition_version = 6;
+   */
+  definitionVersion: string;
+};
+
+/**
+ * @generated from message workflows_runtime.v1.ReplayRunRequestResponse
+ */
+export type ReplayRunRequestResponseJson = {
+  /**
+   * The decision of before.
+   *
+   * @generated from field: workflows_runtime.v1.RequestDelivery before = 1;
+   */
+  before?: RequestDeliveryJson;
+
+  /**
+   * That of now. Unless it is recorded, it has no ids.
+   *
+   * @generated from field: workflows_runtime.v1.RequestDelivery now = 2;
+   */
+  now?: RequestDeliveryJson;
+
+  /**
+   * Whether `now` is recorded: it says something else than `before`, and it is no dry run.
+   *
+   * @generated from field: bool recorded = 3;
+   */
+  recorded?: boolean;
+
+  /**
+   * The rules that were tried now, in their order.
+   *
+   * @generated from field: repeated workflows_runtime.v1.RuleTried rules_tried = 4;
+   */
+  rulesTried?: RuleTriedJson[];
+
+  /**
+   * What an accepted request runs.
+   *
+   * @generated from field: string definition_id = 5;
+   */
+  definitionId?: string;
+
+  /**
+   * @generated from field: string definition_version = 6;
+   */
+  definitionVersion?: string;
+};
+
+/**
+ * Describes the message workflows_runtime.v1.ReplayRunRequestResponse.
+ * Use `create(ReplayRunRequestResponseSchema)` to create a new message.
+ */
+export const ReplayRunRequestResponseSchema: GenMessage<ReplayRunRequestResponse, {jsonType: ReplayRunRequestResponseJson}> = /*@__PURE__*/
+  messageDesc(file_workflows_runtime_v1_request_service, 4);
+
+/**
  * @generated from message workflows_runtime.v1.ExplainRunRequestResponse
  */
 export type ExplainRunRequestResponse = Message<"workflows_runtime.v1.ExplainRunRequestResponse"> & {
   /**
-   * The first delivery of its identity, which was decided; or the newest quarantined one that made no request.
+   * The first delivery of its identity, with the first decision; or the newest quarantined one that made no request.
    *
    * @generated from field: workflows_runtime.v1.RequestDelivery delivery = 1;
    */
@@ -216,7 +378,7 @@ export type ExplainRunRequestResponse = Message<"workflows_runtime.v1.ExplainRun
   causationId: string;
 
   /**
-   * Later deliveries of the same identity, newest first, at most 100.
+   * Other deliveries of the same source and id, newest first, at most 100. Quarantined ones only claim to be the same event.
    *
    * @generated from field: repeated workflows_runtime.v1.RequestDelivery later = 5;
    */
@@ -256,6 +418,13 @@ export type ExplainRunRequestResponse = Message<"workflows_runtime.v1.ExplainRun
    * @generated from field: repeated workflows_runtime.v1.RuleTried rules_tried = 10;
    */
   rulesTried: RuleTried[];
+
+  /**
+   * Decisions after the first, in their order, at most 100: see ReplayRunRequest.
+   *
+   * @generated from field: repeated workflows_runtime.v1.ReplayedDecision replays = 11;
+   */
+  replays: ReplayedDecision[];
 };
 
 /**
@@ -263,7 +432,7 @@ export type ExplainRunRequestResponse = Message<"workflows_runtime.v1.ExplainRun
  */
 export type ExplainRunRequestResponseJson = {
   /**
-   * The first delivery of its identity, which was decided; or the newest quarantined one that made no request.
+   * The first delivery of its identity, with the first decision; or the newest quarantined one that made no request.
    *
    * @generated from field: workflows_runtime.v1.RequestDelivery delivery = 1;
    */
@@ -287,7 +456,7 @@ export type ExplainRunRequestResponseJson = {
   causationId?: string;
 
   /**
-   * Later deliveries of the same identity, newest first, at most 100.
+   * Other deliveries of the same source and id, newest first, at most 100. Quarantined ones only claim to be the same event.
    *
    * @generated from field: repeated workflows_runtime.v1.RequestDelivery later = 5;
    */
@@ -327,6 +496,13 @@ export type ExplainRunRequestResponseJson = {
    * @generated from field: repeated workflows_runtime.v1.RuleTried rules_tried = 10;
    */
   rulesTried?: RuleTriedJson[];
+
+  /**
+   * Decisions after the first, in their order, at most 100: see ReplayRunRequest.
+   *
+   * @generated from field: repeated workflows_runtime.v1.ReplayedDecision replays = 11;
+   */
+  replays?: ReplayedDecisionJson[];
 };
 
 /**
@@ -334,7 +510,52 @@ export type ExplainRunRequestResponseJson = {
  * Use `create(ExplainRunRequestResponseSchema)` to create a new message.
  */
 export const ExplainRunRequestResponseSchema: GenMessage<ExplainRunRequestResponse, {jsonType: ExplainRunRequestResponseJson}> = /*@__PURE__*/
-  messageDesc(file_workflows_runtime_v1_request_service, 3);
+  messageDesc(file_workflows_runtime_v1_request_service, 5);
+
+/**
+ * A decision after the first.
+ *
+ * @generated from message workflows_runtime.v1.ReplayedDecision
+ */
+export type ReplayedDecision = Message<"workflows_runtime.v1.ReplayedDecision"> & {
+  /**
+   * `received_at` is the time of the decision.
+   *
+   * @generated from field: workflows_runtime.v1.RequestDelivery delivery = 1;
+   */
+  delivery?: RequestDelivery | undefined;
+
+  /**
+   * @generated from field: repeated workflows_runtime.v1.RuleTried rules_tried = 2;
+   */
+  rulesTried: RuleTried[];
+};
+
+/**
+ * A decision after the first.
+ *
+ * @generated from message workflows_runtime.v1.ReplayedDecision
+ */
+export type ReplayedDecisionJson = {
+  /**
+   * `received_at` is the time of the decision.
+   *
+   * @generated from field: workflows_runtime.v1.RequestDelivery delivery = 1;
+   */
+  delivery?: RequestDeliveryJson;
+
+  /**
+   * @generated from field: repeated workflows_runtime.v1.RuleTried rules_tried = 2;
+   */
+  rulesTried?: RuleTriedJson[];
+};
+
+/**
+ * Describes the message workflows_runtime.v1.ReplayedDecision.
+ * Use `create(ReplayedDecisionSchema)` to create a new message.
+ */
+export const ReplayedDecisionSchema: GenMessage<ReplayedDecision, {jsonType: ReplayedDecisionJson}> = /*@__PURE__*/
+  messageDesc(file_workflows_runtime_v1_request_service, 6);
 
 /**
  * @generated from message workflows_runtime.v1.ListPlatformDeliveriesRequest
@@ -389,7 +610,7 @@ export type ListPlatformDeliveriesRequestJson = {
  * Use `create(ListPlatformDeliveriesRequestSchema)` to create a new message.
  */
 export const ListPlatformDeliveriesRequestSchema: GenMessage<ListPlatformDeliveriesRequest, {jsonType: ListPlatformDeliveriesRequestJson}> = /*@__PURE__*/
-  messageDesc(file_workflows_runtime_v1_request_service, 4);
+  messageDesc(file_workflows_runtime_v1_request_service, 7);
 
 /**
  * @generated from message workflows_runtime.v1.ListPlatformDeliveriesResponse
@@ -426,7 +647,7 @@ export type ListPlatformDeliveriesResponseJson = {
  * Use `create(ListPlatformDeliveriesResponseSchema)` to create a new message.
  */
 export const ListPlatformDeliveriesResponseSchema: GenMessage<ListPlatformDeliveriesResponse, {jsonType: ListPlatformDeliveriesResponseJson}> = /*@__PURE__*/
-  messageDesc(file_workflows_runtime_v1_request_service, 5);
+  messageDesc(file_workflows_runtime_v1_request_service, 8);
 
 /**
  * @generated from message workflows_runtime.v1.ListQueueRequest
@@ -445,7 +666,7 @@ export type ListQueueRequestJson = {
  * Use `create(ListQueueRequestSchema)` to create a new message.
  */
 export const ListQueueRequestSchema: GenMessage<ListQueueRequest, {jsonType: ListQueueRequestJson}> = /*@__PURE__*/
-  messageDesc(file_workflows_runtime_v1_request_service, 6);
+  messageDesc(file_workflows_runtime_v1_request_service, 9);
 
 /**
  * @generated from message workflows_runtime.v1.ListQueueResponse
@@ -500,7 +721,7 @@ export type ListQueueResponseJson = {
  * Use `create(ListQueueResponseSchema)` to create a new message.
  */
 export const ListQueueResponseSchema: GenMessage<ListQueueResponse, {jsonType: ListQueueResponseJson}> = /*@__PURE__*/
-  messageDesc(file_workflows_runtime_v1_request_service, 7);
+  messageDesc(file_workflows_runtime_v1_request_service, 10);
 
 /**
  * Who named a run's definition.
@@ -579,6 +800,17 @@ export const RequestService: GenService<{
     methodKind: "unary";
     input: typeof ExplainRunRequestRequestSchema;
     output: typeof ExplainRunRequestResponseSchema;
+  },
+  /**
+   * Decides once more about a request that made no run, as if it came now: by the present rules, channels and newest versions. Another result than before is recorded as a further decision, with its run if it is accepted.
+   * A request that has a run is `failed_precondition`, and so is a call, which got its answer, and a delivery that could not be read as far as its data, which is only on the quarantine topic. Errors of naming the request are those of ExplainRunRequest.
+   *
+   * @generated from rpc workflows_runtime.v1.RequestService.ReplayRunRequest
+   */
+  replayRunRequest: {
+    methodKind: "unary";
+    input: typeof ReplayRunRequestRequestSchema;
+    output: typeof ReplayRunRequestResponseSchema;
   },
   /**
    * Quarantined deliveries that belong to no tenant, newest first: their source is not bound on the bus where they arrived, or is bound to several tenants and the delivery names none of them.
