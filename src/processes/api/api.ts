@@ -128,7 +128,8 @@ export async function main(source: NodeJS.ProcessEnv, signal: AbortSignal): Prom
     const names = services.map(({ typeName }) => typeName);
     const authenticate = connections.authenticate;
     const recordAudit = createRecordAudit({ inScope });
-    const onInternal = (error: unknown, facts: object) => log.error({ err: error, ...facts }, "a call failed");
+    const onInternal = (error: unknown, facts: { readonly code: "internal" | "unavailable" }) =>
+      log[facts.code === "internal" ? "error" : "warn"]({ err: error, ...facts }, "a call failed");
     const { acceptEvents } = requests;
     const answerEvents = createEventsDoor({ authenticate, recordAudit, acceptEvents, onInternal, newId: randomUUID });
     const server = await serveApi({

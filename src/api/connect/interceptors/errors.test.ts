@@ -50,6 +50,7 @@ describe("a failure of Postgres or S3", () => {
   ])("such as %s is unavailable, so that the caller tries again", (_, error) => {
     expect(told(error).code).toBe(Code.Unavailable);
     expect(told(error).metadata.get("retry-after")).toBe("1");
+    expect(logged.at(-1)).toMatchObject({ error, code: "unavailable" });
   });
 
   it("by what was sent is the caller's to correct", () => {
@@ -68,7 +69,10 @@ describe("any other error", () => {
     expect(error.message).toContain("c-1");
     expect(error.message).not.toContain("hunter2");
     expect(logged).toEqual([
-      { error: secret, correlationId: "c-1", method: "workflows_runtime.v1.WorkflowService/ListWorkflowRuns" },
+      {
+        ...{ error: secret, correlationId: "c-1", code: "internal" },
+        method: "workflows_runtime.v1.WorkflowService/ListWorkflowRuns",
+      },
     ]);
   });
 });

@@ -72,9 +72,12 @@ export type ToConnectError = (
   call: { readonly correlationId: string; readonly method: DescMethod },
 ) => ConnectError;
 
-/** @param deps.onInternal - gets the error of which the caller is told the correlation id only */
+/** @param deps.onInternal - gets the error of which the caller is told the correlation id only; `unavailable` when what failed is an engine that is away */
 export function createToConnectError(deps: {
-  readonly onInternal: (error: unknown, facts: { readonly correlationId: string; readonly method: string }) => void;
+  readonly onInternal: (
+    error: unknown,
+    facts: { readonly correlationId: string; readonly method: string; readonly code: "internal" | "unavailable" },
+  ) => void;
 }): ToConnectError {
   return (error, { correlationId, method }) => {
     if (error instanceof ConnectError) return error;
@@ -89,7 +92,7 @@ export function createToConnectError(deps: {
       );
     const facts = { correlationId, method: methodName(method) };
     if (isAway(error)) {
-      deps.onInternal(error, facts);
+      deps.onInternal(error, { ...facts, code: "unavailable" });
       const message = `storage does not answer; try again (correlation id ${correlationId})`;
       return new ConnectError(message, Code.Unavailable, hint);
     }
@@ -98,7 +101,7 @@ export function createToConnectError(deps: {
         "a value can't be stored: text must be valid Unicode without NUL characters, numbers and times in range; correct it and call again",
         Code.InvalidArgument,
       );
-    deps.onInternal(error, facts);
+    deps.onInternal(error, { ...facts, code: "internal" });
     return new ConnectError(`internal error; its log line has correlation id ${correlationId}`, Code.Internal);
   };
 }
