@@ -41,13 +41,25 @@ export type RingAnswer = { readonly state: "rung" | "absent" } | { readonly stat
 /** How a workflow was closed. */
 export type Closed = "completed" | "failed" | "terminated" | "cancelled" | "timed_out";
 
-/** `absent`: Temporal has no such workflow. @param reason - what Temporal was told when it was closed; may be empty */
+/** `absent`: Temporal has no such workflow. @param reason - what Temporal was told when it was closed: of a completed one the end that the api had sealed; may be empty */
 export type LookAnswer =
   | { readonly state: "open" | "absent" }
   | { readonly state: "closed"; readonly how: Closed; readonly reason: string }
   | { readonly state: "away"; readonly cause: unknown };
 
-/** The port to Temporal. No call throws, and each has a timeout of 5 s. */
+/** A workflow of a run, as Temporal tells of it. */
+export interface ToldExecution {
+  readonly tenant: string;
+  readonly runId: string;
+  readonly generation: number;
+  readonly state: "open" | "closed";
+  /** The end that the api had sealed; else how Temporal calls its state, such as `RUNNING`. */
+  readonly told: string;
+  readonly startedAt: Date;
+  readonly closedAt?: Date | undefined;
+}
+
+/** The port to Temporal. No call but `list` throws, and each has a timeout of 5 s. */
 export interface Workflows {
   start(run: RunToStart): Promise<StartAnswer>;
   /** Signals the run's workflow to ask for the desired state. */
@@ -55,4 +67,6 @@ export interface Workflows {
   /** Describes the run's workflow; after a reset, its latest execution. */
   look(run: Pick<RunToStart, "tenant" | "runId" | "generation">): Promise<LookAnswer>;
   reachable(): Promise<boolean>;
+  /** The workflows that were started or closed since then; undefined: all. @throws when Temporal does not answer */
+  list(since: Date | undefined): AsyncIterable<ToldExecution>;
 }

@@ -26,6 +26,10 @@ const verbs: Readonly<Record<string, readonly [description: string, load: LoadVe
     () => import("./commands/queue.ts"),
   ],
   check: ["look whether what must always be true is true", () => import("./commands/check.ts")],
+  "catch-up": [
+    "after a restore of Postgres: read requests again from then on, and list what Temporal knows and Postgres does not",
+    () => import("./commands/catch-up.ts"),
+  ],
   event: ["publish events as a methodology service does", () => import("./commands/event.ts")],
   apply: [
     "declare definitions, profiles and rules; all documents are checked before the first is sent",

@@ -21,7 +21,7 @@ import { createTemporal } from "../drivers/temporal/workflow-client.ts";
 import { createLoop } from "../loops/loop.ts";
 import { createAcceptRequests } from "../requests/accept-requests.ts";
 import type { Delivery } from "../requests/delivery.ts";
-import { requestTopic } from "../runs/outbox/topics.ts";
+import { requestGroup, requestTopic } from "../runs/outbox/topics.ts";
 import { deliveriesQuarantined, secretUnusable } from "../telemetry/events.ts";
 import { serveHealth } from "../telemetry/health.ts";
 import { createLog } from "../telemetry/log.ts";
@@ -34,7 +34,8 @@ import { startTelemetry } from "../telemetry/start-telemetry.ts";
 import { remedyOfConnection } from "../telemetry/tls-remedy.ts";
 import { databaseLoginOf } from "./database-login.ts";
 
-const batchSize = 500;
+/** Most requests of one transaction. */
+export const requestBatchSize = 500;
 const partitionUpkeepMs = 3_600_000;
 
 /**
@@ -104,9 +105,9 @@ export async function main(environment: NodeJS.ProcessEnv, signal: AbortSignal):
   });
   const sourceOptions = (bus: string, name: string) => ({
     clientId: "automation-dispatcher",
-    group: "automation-dispatcher",
+    group: requestGroup,
     topic: requestTopic,
-    batchSize,
+    batchSize: requestBatchSize,
     handle: async (deliveries: readonly Delivery[]) => {
       const counts = await measureBatch(bus, () => accept(deliveries));
       if (counts.accepted > 0) release.wake();

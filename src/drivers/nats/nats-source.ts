@@ -109,6 +109,51 @@ export function createNatsSource(options: NatsSourceOptions): DeliverySource {
   };
 }
 
+const consumerSettings = (topic: string, batchSize: number) => ({
+  ack_wait: nanos(ackWaitMs),
+  max_ack_pending: batchSize,
+  max_deliver: -1, // what can't be read is quarantined, so nothing is given up
+  filter_subject: topic,
+});
+
+const newConsumer = (group: string, from: Date | undefined, settings: ReturnType<typeof consumerSettings>) => ({
+  durable_name: group,
+  ack_policy: AckPolicy.Explicit,
+  ...(from === undefined
+    ? { deliver_policy: DeliverPolicy.All }
+    : { deliver_policy: DeliverPolicy.StartTime, opt_start_time: from.toISOString() }),
+  ...settings,
+});
+
+/**
+ * Lets a group read a subject from a moment on.
+ * @param wanted.from - messages that were stored then or later are read; undefined: all that are kept
+ * @returns how many members wait for messages; the consumer is changed only while none does
+ */
+export async function seekConsumer(
+  servers: NatsServers,
+  wanted: {
+    readonly group: string;
+    readonly topic: string;
+    readonly batchSize: number;
+    readonly from: Date | undefined;
+  },
+): Promise<number> {
+  const { group, topic, batchSize, from } = wanted;
+  const connection = await connectNats(servers, false);
+  try {
+    const manager = await jetstreamManager(connection);
+    const name = await manager.streams.find(topic);
+    const there = await manager.consumers.info(name, group).catch(() => undefined);
+    if (there !== undefined && there.num_waiting > 0) return there.num_waiting;
+    if (there !== undefined) await manager.consumers.delete(name, group);
+    await manager.consumers.add(name, newConsumer(group, from, consumerSettings(topic, batchSize)));
+    return 0;
+  } finally {
+    await connection.close();
+  }
+}
+
 /** Finds the stream of the topic and makes the group's consumer there, unless it has one. */
 async function join(
   connection: NatsConnection,
@@ -118,19 +163,8 @@ async function join(
   const name = await manager.streams.find(topic);
   const { created } = await manager.streams.info(name);
   const there = await manager.consumers.info(name, group).catch(() => undefined);
-  const settings = {
-    ack_wait: nanos(ackWaitMs),
-    max_ack_pending: batchSize,
-    max_deliver: -1, // what can't be read is quarantined, so nothing is given up
-    filter_subject: topic,
-  };
-  if (there === undefined)
-    await manager.consumers.add(name, {
-      durable_name: group,
-      ack_policy: AckPolicy.Explicit,
-      deliver_policy: DeliverPolicy.All,
-      ...settings,
-    });
+  const settings = consumerSettings(topic, batchSize);
+  if (there === undefined) await manager.consumers.add(name, newConsumer(group, undefined, settings));
   else await manager.consumers.update(name, group, settings);
   return { name, created };
 }

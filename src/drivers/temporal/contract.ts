@@ -52,6 +52,14 @@ export function workflowIdOf(tenant: string, runId: string, generation: number):
   return `automation-run/${tenant}/${runId}/g${generation}`;
 }
 
+/** @returns the parts of what `workflowIdOf` made; undefined when it did not */
+export function partsOfWorkflowId(
+  id: string,
+): { readonly tenant: string; readonly runId: string; readonly generation: number } | undefined {
+  const [, tenant, runId, generation] = /^automation-run\/([^/]+)\/([0-9a-f-]{36})\/g(\d+)$/.exec(id) ?? [];
+  return tenant === undefined || runId === undefined ? undefined : { tenant, runId, generation: Number(generation) };
+}
+
 /** Input of `automationRun`: references only. W3C trace context is kept for the spans to come. */
 export interface RunInput {
   readonly tenant: string;

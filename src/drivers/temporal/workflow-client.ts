@@ -1,9 +1,9 @@
 import type { TLSConfig } from "@temporalio/client";
 import { Client, Connection, isGrpcServiceError, ServiceError, WorkflowNotFoundError } from "@temporalio/client";
-import { WorkflowExecutionAlreadyStartedError } from "@temporalio/common";
+import { defineSearchAttributeKey, WorkflowExecutionAlreadyStartedError } from "@temporalio/common";
 import type { Closed, RunToStart, Workflows } from "../../admission/workflows.ts";
 import { currentTrace } from "../../telemetry/spans.ts";
-import { automationRunType, doorbellSignal, workflowIdOf } from "./contract.ts";
+import { automationRunType, doorbellSignal, partsOfWorkflowId, workflowIdOf } from "./contract.ts";
 import { startOptionsOf } from "./start-options.ts";
 import { headersOfTrace } from "./trace-headers.ts";
 
@@ -59,9 +59,14 @@ export function createTemporal(options: {
     async look({ tenant, runId, generation }) {
       const handle = workflows.getHandle(workflowIdOf(tenant, runId, generation));
       try {
-        const { status, runId: executionRunId } = await limited(callLimitMs, () => handle.describe());
+        const {
+          status,
+          runId: executionRunId,
+          typedSearchAttributes,
+        } = await limited(callLimitMs, () => handle.describe());
         const how = closedAs.get(status.name);
         if (how === undefined) return { state: "open" };
+        if (how === "completed") return { state: "closed", how, reason: typedSearchAttributes.get(toldOutcome) ?? "" };
         const { history } = await limited(callLimitMs, () =>
           connection.workflowService.getWorkflowExecutionHistoryReverse({
             namespace,
@@ -82,6 +87,17 @@ export function createTemporal(options: {
         () => true,
         () => false,
       ),
+    async *list(since) {
+      const moment = since?.toISOString();
+      const times = moment === undefined ? "" : ` and (StartTime >= "${moment}" or CloseTime >= "${moment}")`;
+      for await (const each of workflows.list({ query: `WorkflowType = "${automationRunType}"${times}` })) {
+        const run = partsOfWorkflowId(each.workflowId);
+        if (run === undefined) continue;
+        const isOpen = each.status.name === "RUNNING";
+        const told = each.typedSearchAttributes.get(toldOutcome) ?? each.status.name;
+        yield { ...run, state: isOpen ? "open" : "closed", told, startedAt: each.startTime, closedAt: each.closeTime };
+      }
+    },
     close: () => connection.close(),
   };
 }
@@ -91,6 +107,9 @@ function isRefusal(error: unknown): boolean {
   const cause = error instanceof ServiceError ? error.cause : error;
   return isGrpcServiceError(cause) ? cause.code === invalidArgument : !(error instanceof ServiceError);
 }
+
+/** Set by the workflow once the api has sealed an end. */
+const toldOutcome = defineSearchAttributeKey("RunOutcome", "KEYWORD");
 
 const closedAs: ReadonlyMap<string, Closed> = new Map([
   ["COMPLETED", "completed"],

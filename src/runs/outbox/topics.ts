@@ -5,6 +5,9 @@ export const runEventTopic = "automation.run.event";
 export const governanceTopic = "automation.governance.event";
 export const quarantineTopic = "automation.run.requested.quarantine";
 
+/** Of the dispatchers, which share the requests. */
+export const requestGroup = "automation-dispatcher";
+
 /** Number of outbox lanes; `relay_lanes` has a row for each. */
 export const laneCount = 4;
 

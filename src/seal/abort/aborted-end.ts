@@ -15,7 +15,7 @@ export interface AbortedEnd {
   readonly outcome: Exclude<RunOutcome, "COMPLETED">;
   /**
    * Stable code: `verdict_failed`, `handoff_refused`, `cancelled`, `internal`, a cause named by the work, or the cause of a time limit; from the reconciler `workflow_terminated`, `workflow_failed`,
-   * `workflow_lost`, `start_refused`.
+   * `workflow_lost`, `restored`, `start_refused`.
    */
   readonly cause: string;
   readonly reason: string;

@@ -19,8 +19,9 @@ const begun: Run = {
   handoffLimitSeconds: 86_400,
   deadlineAt: later,
 };
-const judge = (finding: Finding, run: Partial<Run> = {}, generation = run.generation ?? 1) => {
-  const judgement = judgeLostRun({ ...begun, ...run }, { generation, finding, detail: "told" }, at, "scrum");
+const judge = (finding: Finding, run: Partial<Run> = {}, generation = run.generation ?? 1, detail?: string) => {
+  const found = { generation, finding, detail: detail ?? (finding === "completed" ? "" : "told") };
+  const judgement = judgeLostRun({ ...begun, ...run }, found, at, "scrum");
   return judgement.action === "end" ? `${judgement.end.outcome} ${judgement.end.cause}` : judgement.action;
 };
 
@@ -46,6 +47,17 @@ describe("a run that does not go on", () => {
         "FAILED workflow_lost",
       ]);
     expect(lastGeneration).toBe(4);
+  });
+
+  it("is not executed again when its workflow had ended it, whatever its limits", () => {
+    const told = (outcome: string, run: Partial<Run>) => judge("completed", run, run.generation, outcome);
+    for (const status of ["QUEUED", "RUNNING", "EVALUATING"] as const)
+      for (const outcome of ["COMPLETED", "FAILED", "CANCELLED", "TIMED_OUT"])
+        expect(told(outcome, { status, deadlineAt: earlier })).toBe("FAILED restored");
+    expect(told("COMPLETED", { status: "SEALING" })).toBe("redrive"); // to the commit of what was prepared
+    expect(told("FAILED", { status: "SEALING" })).toBe("FAILED restored");
+    expect(told("COMPLETED", { status: "SEALING", generation: lastGeneration })).toBe("FAILED restored");
+    expect(told("COMPLETED", { desiredState: "CANCEL" })).toBe("CANCELLED cancelled");
   });
 
   it("ends with the cause that Temporal tells", () => {

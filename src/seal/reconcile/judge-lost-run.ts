@@ -8,7 +8,7 @@ import type { AbortedEnd } from "../abort/aborted-end.ts";
  * What the dispatcher found about a run.
  *
  *   unbegun, silent                                     its workflow is open at Temporal, but has not begun the run, or reports nothing
- *   completed, failed, terminated, cancelled, timed_out its workflow is closed at Temporal
+ *   completed, failed, terminated, cancelled, timed_out its workflow is closed at Temporal; completed with a detail: after it was told the end of the run
  *   absent                                              Temporal has no such workflow
  *   start_refused                                       Temporal refuses to start the workflow
  *   cancel_wished                                       cancellation was requested before an execution had begun the run
@@ -45,8 +45,11 @@ export type Judgement =
 const leave: Judgement = { action: "leave" };
 
 /**
- * Decides what to do with a run that was found in this state. A requested cancel comes first, then time limits. A workflow that failed or was stopped ends the run with that cause;
- * when the workflow is missing, or has closed without ending the run, the run is restarted as the next generation.
+ * Decides what to do with a run that was found in this state. A requested cancel comes first, then an end that Temporal knows, then time limits. A workflow that failed or was stopped ends the run
+ * with that cause; when the workflow is missing, or has closed without ending the run, the run is restarted as the next generation.
+ *
+ * An end that Temporal was told and Postgres does not have was lost by a restore of Postgres. What was executed is not executed again: the run is FAILED, unless its seal was prepared before and
+ * it was COMPLETED. Then its next generation goes on with the commit, which looks at all that the prepared statements name, and ends COMPLETED only when it is still there.
  * @param waitsFor - what the run waited for last; empty when unknown
  */
 export function judgeLostRun(
@@ -60,6 +63,7 @@ export function judgeLostRun(
   if (finding === "cancel_wished" && run.begunAt !== null) return leave; // BeginRun's answer carried the wish
   if (finding === "start_refused" && run.begunAt !== null) return leave;
   if (run.desiredState === "CANCEL") return end("CANCELLED", "cancelled", "the run was asked to end");
+  if (finding === "completed" && detail !== "") return afterRestore(run, detail);
   const limit = exceededLimit(run, now);
   if (limit !== undefined) return end("TIMED_OUT", limit.cause, reasonOfLimit(run, limit, waitsFor));
   switch (finding) {
@@ -81,6 +85,12 @@ export function judgeLostRun(
         ? { action: "redrive" }
         : end("FAILED", "workflow_lost", `its Temporal workflow was lost ${generation} times`);
   }
+}
+
+function afterRestore({ status, generation }: Pick<RunRow, "status" | "generation">, toldEnd: string): Judgement {
+  if (toldEnd === "COMPLETED" && status === "SEALING" && generation < lastGeneration) return { action: "redrive" };
+  const reason = `its workflow had ended it as ${toldEnd}; the database was restored to an earlier time and has no proof of it`;
+  return end("FAILED", "restored", reason);
 }
 
 function end(outcome: AbortedEnd["outcome"], cause: string, reason: string): Judgement {

@@ -28,6 +28,7 @@ const faults: Readonly<Record<string, ReturnType<typeof faultOf>>> = {
   work_limit_exceeded: "tenant",
   workflow_failed: "platform",
   workflow_lost: "platform",
+  restored: "platform",
   workflow_terminated: "tenant", // somebody ended it by hand
 };
 

@@ -23,7 +23,7 @@ const finished = counter({
 });
 
 /** Causes that no change of a plan, an agent or a methodology can prevent. */
-const platformCauses = ["internal", "evidence_lost", "start_refused", "workflow_failed", "workflow_lost"];
+const platformCauses = ["internal", "evidence_lost", "start_refused", "workflow_failed", "workflow_lost", "restored"];
 const methodologyCauses = ["handoff_refused", "handoff_limit_exceeded"];
 
 const aborted = counter({
