@@ -34,8 +34,9 @@ export default defineConfig({
       onEngines("workspace"), // boxes, git and files; no engines
       onEngines("replay"),
       onEngines("e2e"), // a stack each, on ports of its own
-      onEngines("faults"),
-      onEngines("roll"), // minutes long: `npm run faults`
+      onEngines("faults"), // by chance, for some seconds; for minutes in `npm run faults`
+      onEngines("outages"), // minutes long: `npm run faults`
+      onEngines("roll"), // the same
       onEngines("upgrade"), // `npm run test:upgrade -- COMMIT`
       onEngines("images", "test/support/containers/project-images.ts"), // `npm run test:images`
       {

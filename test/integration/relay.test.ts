@@ -117,6 +117,26 @@ it("publishes each run's events once and in order, keyed by run, as CloudEvents"
   expect(rows).toEqual([{ published_sequence: 9 }]);
 });
 
+it("misses no event that commits after one with a later place in the outbox", async () => {
+  const [late = "", early = ""] = await insertQueuedRuns(superuser, 2);
+  await whileRunning([relay()], async () => {
+    const [written, held] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+    const lateCommit = inRun({ ...scopeOf("acme"), runId: late }, async (open) => {
+      await open.append([{ writerKey: "test/1", message: { text: "line" } }]);
+      written.resolve();
+      await held.promise;
+    });
+    await written.promise;
+    await append(early, 1, 1);
+    await vi.waitFor(async () => expect([...(await published()).keys()]).toContain(early), { timeout: 20_000 });
+    held.resolve();
+    await lateCommit;
+    await outboxEmpty();
+  });
+  const runs = await published();
+  expect([runs.get(late), runs.get(early)]).toEqual([[1], [1]]);
+});
+
 it("carries correlation, causation and trace of the request on in each event, and only what there is", async () => {
   const [traced = "", plain = ""] = await insertQueuedRuns(superuser, 2);
   const traceparent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";

@@ -90,6 +90,8 @@ const firstMavenError = (text: string) => text.split("\n").find((line) => line.s
 export interface KafkaPorts {
   broker: number;
   controller: number;
+  /** Where clients are told to find the broker, when that is a door in front of it. */
+  advertised?: number | undefined;
 }
 
 /** A second listener, with TLS and SCRAM-SHA-512. */
@@ -180,7 +182,7 @@ function serverProperties({ ports, secured }: KafkaOptions, logs: string): strin
     "node.id": 1,
     "controller.quorum.bootstrap.servers": `${loopback}:${ports.controller}`,
     listeners: `PLAINTEXT://${loopback}:${ports.broker},CONTROLLER://${loopback}:${ports.controller}`,
-    "advertised.listeners": `PLAINTEXT://${loopback}:${ports.broker}`,
+    "advertised.listeners": `PLAINTEXT://${loopback}:${ports.advertised ?? ports.broker}`,
     "controller.listener.names": "CONTROLLER",
     "listener.security.protocol.map": "CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT",
     "log.dirs": logs,

@@ -4,14 +4,18 @@ import { join } from "node:path";
 import { cacheDir } from "../../../local/engines/cache.ts";
 import type { Engine } from "../../../local/engines/engine.ts";
 import { engineEnvironment, loopback } from "../../../local/engines/engine.ts";
+import { startKafka } from "../../../local/engines/kafka/kafka.ts";
 import type { EngineProcess, Exit } from "../../../local/engines/process.ts";
 import { startProcess } from "../../../local/engines/process.ts";
+import { sendSignal } from "../../../local/engines/send-signal.ts";
 import { answers, startEngine } from "../../../local/engines/start.ts";
 import { describeStack, engineStarts, findEngines } from "../../../local/up/engines.ts";
+import type { Ports } from "../../../local/up/ports.ts";
 import { reservePorts, writeWhole } from "../../../local/up/ports.ts";
 import { migrateEnvironment, scrumUnit, stackProcesses } from "../../../local/up/processes.ts";
 import type { RunningStack } from "../../../local/up/running-stack.ts";
-import { folderOf, prepareFolder, readSecrets, writeOperatorFile } from "../../../local/up/state-folder.ts";
+import type { Folder, Secrets } from "../../../local/up/state-folder.ts";
+import { bindOnNats, folderOf, prepareFolder, readSecrets, writeOperatorFile } from "../../../local/up/state-folder.ts";
 import { writeWorkerToken } from "../../../local/up/worker-token.ts";
 import { freePorts } from "../engines/free-ports.ts";
 import { clone, removeStateDir } from "../engines/stack.ts";
@@ -22,8 +26,11 @@ const endLimitMs = 10_000;
 
 /** A process of the program that runs. */
 export interface Member {
+  readonly pid: number;
   /** SIGTERM. @returns how it ended; by SIGKILL when it took longer than 10 s */
   end(): Promise<Exit>;
+  /** SIGKILL. Resolves when it is gone. */
+  kill(): Promise<Exit>;
 }
 
 /** Engines, issuer and Scrum service on this machine, and the program's processes, which the caller starts and ends one by one. */
@@ -31,26 +38,79 @@ export interface ProcessStack {
   readonly state: RunningStack;
   /** Runs `automation migrate` to its end. @param root - the clone whose program it is; this one unless told */
   migrate(root?: string): Promise<Exit>;
-  /** Starts a process by its name in a stack, and waits until it is ready. The api has one address; of the others, several may run. */
-  start(name: string, root?: string): Promise<Member>;
+  readonly folder: Folder;
+  readonly secrets: Secrets;
+  readonly ports: Ports;
+  readonly engines: Readonly<Record<string, RunningEngine>>;
+  /** What a process is told, with other ports in place of some. */
+  environmentOf(name: string, ports: ReadonlyMap<number, number>): Record<string, string>;
+  /**
+   * Starts a process by its name in a stack, and waits until it is ready. Several may run; an api besides the first needs an address of its own.
+   * @param more - what its environment holds besides, or otherwise
+   */
+  start(name: string, root?: string, more?: Readonly<Record<string, string>>): Promise<Member>;
   /** What all processes of this name wrote. */
   logOf(name: string): string;
   /** Ends all of it. */
   close(): Promise<void>;
 }
 
-/** Starts the engines, and none of the program's processes. @param signal - ends the start */
-export async function startProcessStack(signal: AbortSignal): Promise<ProcessStack> {
+/** An engine that is taken away and given back. */
+export interface RunningEngine {
+  pid(): number;
+  /** Ends it by a signal, changes what it has stored if told, and starts it again. */
+  restart(by: NodeJS.Signals, change?: () => void): Promise<void>;
+  stop(): Promise<void>;
+}
+
+function runningEngine(first: Engine, start: () => Promise<Engine>): RunningEngine {
+  let engine = first;
+  return {
+    pid: () => engine.pid,
+    restart: async (by, change) => {
+      sendSignal(engine.pid, by, "leader");
+      await engine.exited;
+      change?.();
+      engine = await start();
+    },
+    stop: () => engine.stop(),
+  };
+}
+
+/**
+ * Starts the engines, and none of the program's processes.
+ * @param signal - ends the start
+ * @param options.kafkaAt - the port at which Kafka tells clients to come, when it is not its own
+ */
+export async function startProcessStack(
+  signal: AbortSignal,
+  { nats = false, kafkaAt }: { readonly nats?: boolean; readonly kafkaAt?: (port: number) => Promise<number> } = {},
+): Promise<ProcessStack> {
   const dir = mkdtempSync(join(tmpdir(), "automation-processes-"));
   const folder = folderOf(dir);
   const { ports } = await reservePorts(folder.portsFile, signal);
-  const stack = { folder, ports, secrets: readSecrets(folder), demo: true, nats: false };
+  const stack = { folder, ports, secrets: readSecrets(folder), demo: true, nats };
   const state = { ...describeStack(stack), dir };
   prepareFolder(folder);
   writeOperatorFile(folder, `http://${loopback}:${ports.scrum}`, undefined);
   writeWhole(folder.upFile, describeStack(stack));
-  const starts = Object.values(engineStarts(stack, await findEngines(findBy(signal, console.error), { nats: false })));
-  const engines: Engine[] = await Promise.all(starts.map((start) => start(signal)));
+  if (nats) bindOnNats(folder);
+  const programs = await findEngines(findBy(signal, console.error), { nats });
+  const advertised = await kafkaAt?.(ports.kafka);
+  const starts: Readonly<Record<string, (signal: AbortSignal) => Promise<Engine>>> = {
+    ...engineStarts(stack, programs),
+    kafka: (end) =>
+      startKafka(programs.kafka, {
+        ...{ dataDir: folder.data("kafka"), logFile: folder.log("kafka"), pidsDir: folder.pids, signal: end },
+        ports: { broker: ports.kafka, controller: ports.kafkaController, advertised },
+      }),
+  };
+  const engines: Record<string, RunningEngine> = {};
+  await Promise.all(
+    Object.entries(starts).map(async ([name, start]) => {
+      engines[name] = runningEngine(await start(signal), () => start(signal));
+    }),
+  );
   const scrum = await scrumUnit(stack).start(signal);
   await writeWorkerToken(state, folder.workerToken, signal);
 
@@ -80,24 +140,45 @@ export async function startProcessStack(signal: AbortSignal): Promise<ProcessSta
     logFile: folder.log(name),
     pidsDir: join(folder.pids, String(++started)),
   });
+  const findProcess = (name: string) => {
+    const found = stackProcesses(stack).find((each) => each.name === name);
+    if (found === undefined) throw new Error(`a stack has no process ${name}`);
+    return found;
+  };
   return {
     state,
+    folder,
+    secrets,
+    ports,
+    engines,
     migrate: async (root = clone) =>
       (await startProcess(processOf("migrate", root, ["migrate"], migrateEnvironment(stack)))).exited,
-    start: async (name, root = clone) => {
-      const found = stackProcesses(stack).find((each) => each.name === name);
-      if (found === undefined) throw new Error(`a stack has no process ${name}`);
+    environmentOf: (name, others) => {
+      const changed = (value: string) =>
+        value.replaceAll(/127\.0\.0\.1:(\d+)/g, (at, port) => {
+          const other = others.get(Number(port));
+          return other === undefined ? at : `${loopback}:${other}`;
+        });
+      return Object.fromEntries(Object.entries(findProcess(name).env).map(([key, value]) => [key, changed(value)]));
+    },
+    start: async (name, root = clone, more = {}) => {
+      const found = findProcess(name);
       const [port = 0] = await freePorts(1);
-      const { OTEL_EXPORTER_OTLP_ENDPOINT: _, ...told } = found.env;
-      const env = { ...told, AUTOMATION_HEALTH_ADDRESS: `${loopback}:${port}` };
-      const url = `http://${name === "api" ? `${loopback}:${ports.api}` : env.AUTOMATION_HEALTH_ADDRESS}/readyz`;
+      const { OTEL_EXPORTER_OTLP_ENDPOINT: _, ...told }: Record<string, string> = { ...found.env, ...more };
+      const env: Record<string, string> = { ...told, AUTOMATION_HEALTH_ADDRESS: `${loopback}:${port}` };
+      const url = `http://${env.AUTOMATION_API_ADDRESS ?? env.AUTOMATION_HEALTH_ADDRESS}/readyz`;
       const ready = () => answers(url, (status) => status === 200);
       const begun = await startEngine({ ...processOf(name, root, found.args, env), port, ready, signal });
       running.add(begun);
+      void begun.exited.then(() => running.delete(begun));
       return {
+        pid: begun.pid,
         end: async () => {
           await begun.stop(endLimitMs);
-          running.delete(begun);
+          return await begun.exited;
+        },
+        kill: async () => {
+          sendSignal(begun.pid, "SIGKILL", "group");
           return await begun.exited;
         },
       };
@@ -106,7 +187,7 @@ export async function startProcessStack(signal: AbortSignal): Promise<ProcessSta
     close: async () => {
       await Promise.all([...running].map((each) => each.stop(endLimitMs)));
       await scrum.stop();
-      await Promise.all(engines.map((engine) => engine.stop()));
+      await Promise.all(Object.values(engines).map((engine) => engine.stop()));
       removeStateDir(dir);
     },
   };
