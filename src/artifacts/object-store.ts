@@ -11,6 +11,14 @@ export interface PutGrant {
   readonly headers: Readonly<Record<string, string>>;
 }
 
+/** An object as a list shows it. */
+export interface ListedObject {
+  readonly key: string;
+  readonly sizeBytes: number;
+  /** By the store's clock. */
+  readonly storedAt: Date;
+}
+
 /** A body that is read while it is sent. */
 export interface StreamedBody {
   readonly sizeBytes: number;
@@ -34,6 +42,12 @@ export interface ObjectStore {
   digestOf(key: string, signal?: AbortSignal): Promise<ObjectDigest | undefined>;
   /** Reads a whole object; undefined when there is none, or when it is larger than `maxBytes`. */
   read(key: string, maxBytes: number, signal?: AbortSignal): Promise<Uint8Array | undefined>;
+  /** Objects whose keys begin with the prefix, by key, at most a thousand. @param after - key of the last one of the page before */
+  list(prefix: string, after: string | undefined, signal?: AbortSignal): Promise<ListedObject[]>;
+  /** Makes an object as young as one that is stored now: whoever relies on one that was there before tells those who remove old ones. */
+  refresh(key: string, signal?: AbortSignal): Promise<void>;
+  /** Removes an object unless it is younger, or was refreshed since. @returns whether it is gone */
+  removeStoredBefore(key: string, time: Date, signal?: AbortSignal): Promise<boolean>;
   /** Lets anybody who has the grant store these bytes once, until it expires. */
   grantPut(
     key: string,

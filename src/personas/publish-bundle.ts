@@ -20,7 +20,7 @@ export type PublishBundle = (bundle: Uint8Array, who: Principal) => Promise<Publ
  */
 export function createPublishBundle(deps: {
   readonly inScope: InScope;
-  readonly objects: Pick<ObjectStore, "putOnce" | "digestOf">;
+  readonly objects: Pick<ObjectStore, "putOnce" | "digestOf" | "refresh">;
   /** Tells caches that the tenant's declarations changed; in the same transaction. */
   readonly bumpRevision: (transaction: Transaction, tenant: string) => Promise<void>;
 }): PublishBundle {

@@ -15,7 +15,7 @@ export const pageEvents = 100;
  * @param first - the first page of the stored events
  */
 export function closeLog(
-  deps: { readonly inScope: InScope; readonly objects: Pick<ObjectStore, "putOnce" | "digestOf"> },
+  deps: { readonly inScope: InScope; readonly objects: Pick<ObjectStore, "putOnce" | "digestOf" | "refresh"> },
   { base, run, head, events }: RunDraft,
   first: readonly RunEventJson[],
   signal: AbortSignal,

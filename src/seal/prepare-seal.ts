@@ -33,7 +33,7 @@ export interface Prepared {
 export interface PrepareSealDeps {
   readonly inRun: InRun;
   readonly inScope: InScope;
-  readonly objects: Pick<ObjectStore, "putOnce" | "digestOf">;
+  readonly objects: Pick<ObjectStore, "putOnce" | "digestOf" | "refresh">;
   readonly receiverOf: ReceiverOf;
   /** `proof.baseUri` of the operator. */
   readonly baseUri: string;

@@ -22,7 +22,7 @@ const readAtOnce = 4;
  * @throws UnknownRunError, UnknownSegmentError, SupersededExecutionError, RunEndedError, InvalidUploadsError, AlteredObjectError
  */
 export function createGrantUploads(deps: {
-  readonly objects: Pick<ObjectStore, "digestOf" | "grantPut">;
+  readonly objects: Pick<ObjectStore, "digestOf" | "grantPut" | "refresh">;
   readonly inRun: InRun;
 }) {
   return async (
@@ -39,7 +39,7 @@ export function createGrantUploads(deps: {
 }
 
 async function grant(
-  objects: Pick<ObjectStore, "digestOf" | "grantPut">,
+  objects: Pick<ObjectStore, "digestOf" | "grantPut" | "refresh">,
   scope: Scope,
   upload: UploadJson,
 ): Promise<UploadGrantJson> {
@@ -51,5 +51,6 @@ async function grant(
     return { sha256, ...(await objects.grantPut(key, what)) };
   }
   if (found.sha256 !== sha256) throw new AlteredObjectError(key, found, sha256);
+  await objects.refresh(key); // the worker relies on it, and no row may name it yet
   return { sha256, present: true };
 }

@@ -112,6 +112,43 @@ describe("the store of blobs", () => {
   });
 });
 
+describe("what is listed and removed", () => {
+  it("is listed by key, page by page, with its size", async () => {
+    const texts = Array.from({ length: 7 }, (_, n) => `listed ${n}`);
+    const keys = texts.map((text) => objectKeyOf(scopeOf("listed"), sha256Hex(text))).toSorted();
+    for (const text of texts) await keepBlob(s3, scopeOf("listed"), Buffer.from(text), "text/plain");
+    const all = await s3.list("tenants/listed/", undefined);
+    expect(all.map(({ key, sizeBytes }) => [key, sizeBytes])).toEqual(keys.map((key) => [key, 8]));
+    expect((await s3.list("tenants/listed/", keys[4])).map(({ key }) => key)).toEqual(keys.slice(5));
+    expect(await s3.list("tenants/nobody/", undefined)).toEqual([]);
+  });
+
+  it("is removed unless it is younger, and a refresh makes it so", async () => {
+    const text = "removed once";
+    const key = objectKeyOf(scopeOf("removed"), sha256Hex(text));
+    await keepBlob(s3, scopeOf("removed"), Buffer.from(text), "text/plain");
+    const [{ storedAt } = { storedAt: new Date(0) }] = await s3.list("tenants/removed/", undefined);
+    expect(await s3.removeStoredBefore(key, storedAt)).toBe(false);
+    const later = new Date(Date.now());
+    await s3.refresh(key);
+    expect(await s3.removeStoredBefore(key, later)).toBe(false);
+    const url = await s3.urlFor(key, { fileName: "text", expiresSeconds: 60 });
+    const answer = await fetch(url);
+    expect([answer.headers.get("content-type"), await answer.text()]).toEqual(["text/plain", text]);
+    expect(await s3.removeStoredBefore(key, new Date(Date.now() + 60_000))).toBe(true);
+    expect(await s3.digestOf(key)).toBeUndefined();
+    expect(await s3.removeStoredBefore(key, new Date())).toBe(true);
+  });
+
+  it("does not end in an answer when the store is away", async () => {
+    const away = createS3({ ...engines.s3, endpoint: "http://127.0.0.1:1", bucket: "blobs" });
+    await expect(away.list("tenants/", undefined)).rejects.toMatchObject({ code: "object_store_away" });
+    await expect(away.refresh("key")).rejects.toMatchObject({ code: "object_store_away" });
+    await expect(away.removeStoredBefore("key", new Date())).rejects.toMatchObject({ code: "object_store_away" });
+    away.close();
+  });
+});
+
 describe("a grant to store an object", () => {
   const grantFor = async (text: string, change: { sizeBytes?: number; expiresSeconds?: number } = {}) => {
     const what = { sha256: sha256Hex(text), sizeBytes: Buffer.byteLength(text), contentType: "text/plain" };

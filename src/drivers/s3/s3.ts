@@ -1,8 +1,12 @@
 import { createHash } from "node:crypto";
 import { addAbortSignal, Readable } from "node:stream";
 import {
+  CopyObjectCommand,
   CreateBucketCommand,
+  DeleteObjectCommand,
   GetObjectCommand,
+  HeadObjectCommand,
+  ListObjectsV2Command,
   PutObjectCommand,
   S3Client,
   S3ServiceException,
@@ -115,6 +119,42 @@ export function createS3({ endpoint, region, bucket, credentials }: S3Options): 
       return Buffer.concat(await found.body.toArray());
     },
 
+    async list(prefix, after, signal) {
+      const list = new ListObjectsV2Command({ Bucket: bucket, Prefix: prefix, StartAfter: after });
+      const { Contents = [] } = await sent(client.send(list, bounded(signal)), signal);
+      return Contents.map(({ Key = "", Size = 0, LastModified = new Date() }) => ({
+        ...{ key: Key, sizeBytes: Size, storedAt: LastModified },
+      }));
+    },
+
+    async refresh(key, signal) {
+      const source = { Bucket: bucket, Key: key };
+      const { ContentType } = await sent(client.send(new HeadObjectCommand(source), bounded(signal)), signal);
+      // not every server makes a copy onto itself younger, so the time stands in its metadata
+      const copy = new CopyObjectCommand({
+        ...source,
+        CopySource: `${bucket}/${key}`,
+        MetadataDirective: "REPLACE",
+        Metadata: { [refreshedAt]: new Date().toISOString() },
+        ContentType,
+      });
+      await sent(client.send(copy, bounded(signal, readLimitMs)), signal);
+    },
+
+    async removeStoredBefore(key, time, signal) {
+      const object = { Bucket: bucket, Key: key };
+      try {
+        const found = await client.send(new HeadObjectCommand(object), bounded(signal));
+        const { LastModified = new Date(), Metadata = {} } = found;
+        if (LastModified >= time || Date.parse(Metadata[refreshedAt] ?? "") >= time.getTime()) return false;
+        await client.send(new DeleteObjectCommand(object), bounded(signal));
+        return true;
+      } catch (error) {
+        if (statusOf(error) === 404) return true;
+        throw awayOf(error, signal) ?? error;
+      }
+    },
+
     async grantPut(key, { sha256, sizeBytes, contentType, expiresSeconds }) {
       const put = new PutObjectCommand({
         Bucket: bucket,
@@ -159,6 +199,16 @@ export function createS3({ endpoint, region, bucket, credentials }: S3Options): 
   };
 }
 
+/** @throws ObjectStoreAwayError, or what the store says for good */
+async function sent<T>(answer: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+  try {
+    return await answer;
+  } catch (error) {
+    throw awayOf(error, signal) ?? error;
+  }
+}
+
+const refreshedAt = "refreshed-at";
 const checksumHeader = "x-amz-checksum-sha256";
 
 /** @param sha256 - lower-case hex @returns as S3 writes it */

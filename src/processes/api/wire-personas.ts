@@ -8,7 +8,7 @@ import type { InScope } from "../../tenancy/transaction.ts";
 /** Bundles of personas. */
 export function wirePersonas(deps: {
   readonly inScope: InScope;
-  readonly objects: Pick<ObjectStore, "putOnce" | "digestOf" | "urlFor">;
+  readonly objects: Pick<ObjectStore, "putOnce" | "digestOf" | "refresh" | "urlFor">;
 }) {
   const { inScope, objects } = deps;
   return {

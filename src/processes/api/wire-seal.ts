@@ -26,7 +26,7 @@ export function wireSeal(deps: {
   readonly inScope: InScope;
   readonly inTransaction: InTransaction;
   readonly inRun: InRun;
-  readonly objects: Pick<ObjectStore, "putOnce" | "digestOf">;
+  readonly objects: Pick<ObjectStore, "putOnce" | "digestOf" | "refresh">;
   readonly receiverOf: ReceiverOf;
   readonly useKeys: UseKeys;
   readonly operator: Operator;

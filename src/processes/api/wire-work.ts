@@ -19,7 +19,7 @@ import { createReportStatus } from "../../work/report-status.ts";
 export function wireWork(deps: {
   readonly inScope: InScope;
   readonly inRun: InRun;
-  readonly objects: Pick<ObjectStore, "digestOf" | "grantPut" | "read" | "urlFor">;
+  readonly objects: Pick<ObjectStore, "digestOf" | "grantPut" | "read" | "refresh" | "urlFor">;
   /** `proof.baseUri` of the operator. */
   readonly baseUri: string;
   readonly log: Log;

@@ -34,7 +34,7 @@ export type ReadLog = () => AsyncIterable<readonly RunEventJson[]>;
  * @throws AlteredObjectError when its key holds other bytes
  */
 export async function keepEventLog(
-  objects: Pick<ObjectStore, "putOnce" | "digestOf">,
+  objects: Pick<ObjectStore, "putOnce" | "digestOf" | "refresh">,
   owner: BlobOwner,
   readLog: ReadLog,
   head: Pick<StreamHead, "lastSequence" | "lastHash">,

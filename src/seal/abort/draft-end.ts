@@ -15,7 +15,7 @@ import type { AbortedEnd, DraftedEnd } from "./aborted-end.ts";
 
 export interface DraftEndDeps {
   readonly inScope: InScope;
-  readonly objects: Pick<ObjectStore, "putOnce" | "digestOf">;
+  readonly objects: Pick<ObjectStore, "putOnce" | "digestOf" | "refresh">;
   /** `proof.baseUri` of the operator. */
   readonly baseUri: string;
   readonly now: () => Date;
