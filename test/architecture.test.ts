@@ -23,6 +23,7 @@ const rooms = [
   "seal",
   "admission",
   "check",
+  "upkeep",
 ];
 
 const validateOptions = "@bufbuild/protovalidate/gen/buf/validate/validate_pb.js";
@@ -212,7 +213,7 @@ function isAllowed(each: Import): boolean {
       if (target === "processes" || to === "workers/main.ts") return each.isDynamic;
       if (target === "local") return each.isDynamic || each.isTypeOnly; // an image has a cli, and no local/
       if (target === "kafka" || target === "nats") return each.isDynamic;
-      if (target === "check" || to === "src/admission/catch-up.ts") return each.isTypeOnly;
+      if (target === "check" || target === "upkeep" || to === "src/admission/catch-up.ts") return each.isTypeOnly;
       return ["client", "personas", "config", "text"].includes(target);
     case "local":
       if (target === "cli") return !to.startsWith("src/cli/commands");

@@ -95,6 +95,25 @@ export const serviceOverview: Dashboard = {
       ],
     },
     {
+      title: "Check",
+      panels: [
+        {
+          title: "Rows that break an invariant",
+          queries: [query("{{invariant}}", `max by (invariant) (automation_invariant_broken{${here}})`)],
+        },
+        {
+          title: "Rows that were looked at",
+          description: "Of 0 nothing follows.",
+          queries: [query("{{invariant}}", `max by (invariant) (automation_invariant_seen{${here}})`)],
+        },
+        {
+          title: "Since the last round of the check",
+          unit: "s",
+          queries: [query("age", `min(automation_check_age_seconds{${here}})`)],
+        },
+      ],
+    },
+    {
       title: "Processes",
       panels: [
         {

@@ -5,9 +5,10 @@ import { endsAreTruthful } from "./i3-truthful-end.ts";
 import { eventsAreOrdered } from "./i4-ordered-events.ts";
 import { runsStayInTheirOrg } from "./i5-tenants.ts";
 import { oneEffectPerKey } from "./i7-one-effect.ts";
-import type { Finding, Invariant } from "./invariant.ts";
-import { walksSince, wholeWalks } from "./page-store.ts";
+import type { Finding, Invariant, Look } from "./invariant.ts";
+import { walksOf } from "./page-store.ts";
 import { placesAreHeldByRuns } from "./places.ts";
+import type { Survey } from "./survey.ts";
 
 export const invariants: readonly Invariant[] = [
   ...[
@@ -45,49 +46,60 @@ const mostFindings = 100;
 
 /**
  * Looks at everything page by page; each page is one short read-only transaction that sees one moment, so it is exact beside processes that go on.
- * @param snapshot - runs work in a transaction that sees one moment
+ * @param deps.snapshot - runs work in a transaction that sees one moment
+ * @param deps.surveys - what is looked at beside the database
  * @param wanted.since - only what came since then
  * @param wanted.signal - ends it after the page at hand
  */
 export async function check(
-  snapshot: InTransaction,
+  deps: { readonly snapshot: InTransaction; readonly surveys?: readonly Survey[] },
   wanted: { readonly since?: Date | undefined; readonly signal: AbortSignal },
 ): Promise<CheckReport> {
+  const { signal } = wanted;
   const seen: Record<string, number> = {};
-  const states = invariants.map((invariant) => ({ invariant, seen: 0, broken: 0 }));
+  const states = [...invariants, ...(deps.surveys ?? [])].map((claim) => ({ claim, seen: 0, broken: 0 }));
   const findings: CheckReport["findings"][number][] = [];
-  const walks = wanted.since === undefined ? wholeWalks : walksSince(wanted.since);
-  let isWhole = true;
-  for (const { over, counts, begin, next } of walks) {
+  const add = (state: (typeof states)[number], look: Look): void => {
+    state.seen += look.seen;
+    state.broken += look.findings.length;
+    for (const finding of look.findings)
+      if (findings.length < mostFindings) findings.push({ invariant: state.claim.id, ...finding });
+  };
+  for (const { over, counts, begin, next } of walksOf(wanted.since)) {
     seen[counts] = 0;
+    const looking = states.flatMap((state) =>
+      "look" in state.claim && state.claim.over === over ? [{ state, look: state.claim.look }] : [],
+    );
     let at = begin;
-    for (;;) {
-      if (wanted.signal.aborted) {
-        isWhole = false;
-        break;
-      }
-      const step = await snapshot(async (transaction) => {
+    while (!signal.aborted) {
+      const step = await deps.snapshot(async (transaction) => {
         const found = await next(transaction, at);
         if (found === undefined) return undefined;
-        const looked = states.filter(({ invariant }) => invariant.over === over);
-        const looks = await Promise.all(looked.map(({ invariant }) => invariant.look(transaction, found.page)));
-        return { ...found, looked: looked.map((state, index) => ({ state, look: looks[index] })) };
+        const { page } = found;
+        const looks: { state: (typeof states)[number]; look: Look }[] = [];
+        // one after another, so that the first error is the one that is told
+        for (const { state, look } of looking) looks.push({ state, look: await look(transaction, page) });
+        return { ...found, looks };
       });
       if (step === undefined) break;
       at = step.at;
       seen[counts] += step.page.ids.length;
-      for (const { state, look } of step.looked) {
-        state.seen += look?.seen ?? 0;
-        state.broken += look?.findings.length ?? 0;
-        for (const finding of look?.findings ?? [])
-          if (findings.length < mostFindings) findings.push({ invariant: state.invariant.id, ...finding });
-      }
+      for (const { state, look } of step.looks) add(state, look);
+    }
+  }
+  for (const state of states) {
+    if (!("pages" in state.claim)) continue;
+    const { counts, pages } = state.claim;
+    seen[counts] = 0;
+    for await (const look of pages(signal)) {
+      seen[counts] += look.seen;
+      add(state, look);
     }
   }
   return {
-    isWhole,
+    isWhole: !signal.aborted,
     seen,
-    invariants: states.map(({ invariant: { id, claim }, ...rest }) => ({ id, claim, ...rest })),
+    invariants: states.map(({ claim: { id, claim }, ...rest }) => ({ id, claim, ...rest })),
     findings,
   };
 }

@@ -58,7 +58,8 @@ export function lookBySql(over: Invariant["over"], seen: string, faults: readonl
 /** A look of several parts; the claim is about what the first one saw. */
 export function lookByAll(...looks: readonly Invariant["look"][]): Invariant["look"] {
   return async (transaction, page) => {
-    const all = await Promise.all(looks.map((look) => look(transaction, page)));
+    const all: Look[] = [];
+    for (const look of looks) all.push(await look(transaction, page));
     return { seen: all[0]?.seen ?? 0, findings: all.flatMap(({ findings }) => findings) };
   };
 }

@@ -21,8 +21,16 @@ export interface Walk {
 const pageRows = 100;
 const nowhere = "00000000-0000-0000-0000-000000000000";
 
-/** All rows. Identities and deliveries are walked too, since they name requests that may not be there. */
-export const wholeWalks: readonly Walk[] = [
+const allRuns: Walk = walk(
+  "runs",
+  "runs",
+  ["", nowhere],
+  `select tenant, run_id as id, array[tenant, run_id::text] as at from runs
+  where (tenant, run_id) > ($1, $2::uuid) order by tenant, run_id limit ${pageRows}`,
+);
+
+/** Identities and deliveries are walked too, since they name requests that may not be there. */
+const wholeWalks: readonly Walk[] = [
   walk(
     "requests",
     "requests",
@@ -44,22 +52,17 @@ export const wholeWalks: readonly Walk[] = [
     `select tenant, request_id as id, array[tenant, position, record_digest] as at from deliveries
     where (tenant, position, record_digest) > ($1, $2, $3) order by tenant, position, record_digest limit ${pageRows}`,
   ),
-  walk(
-    "runs",
-    "runs",
-    ["", nowhere],
-    `select tenant, run_id as id, array[tenant, run_id::text] as at from runs
-    where (tenant, run_id) > ($1, $2::uuid) order by tenant, run_id limit ${pageRows}`,
-  ),
+  allRuns,
 ];
 
-/** What came since a time, tenant by tenant, by the indexes that lists of the newest use. */
-export function walksSince(since: Date): readonly Walk[] {
-  const from = since.toISOString();
-  return [
-    newest("requests", "run_requests", "request_id", "received_at", from),
-    newest("runs", "runs", "run_id", "created_at", from),
-  ];
+/** All rows; with a time, what came since then, tenant by tenant, by the indexes that lists of the newest use. */
+export function walksOf(since: Date | undefined): readonly Walk[] {
+  if (since === undefined) return wholeWalks;
+  return [newest("requests", "run_requests", "request_id", "received_at", since.toISOString()), walkOfRuns(since)];
+}
+
+export function walkOfRuns(since: Date | undefined): Walk {
+  return since === undefined ? allRuns : newest("runs", "runs", "run_id", "created_at", since.toISOString());
 }
 
 function newest(counts: "runs" | "requests", table: string, id: string, time: string, from: string): Walk {

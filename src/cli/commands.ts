@@ -30,6 +30,7 @@ const verbs: Readonly<Record<string, readonly [description: string, load: LoadVe
     "after a restore of Postgres: read requests again from then on, and list what Temporal knows and Postgres does not",
     () => import("./commands/catch-up.ts"),
   ],
+  sweep: ["remove objects of the store that nothing names", () => import("./commands/sweep.ts")],
   event: ["publish events as a methodology service does", () => import("./commands/event.ts")],
   apply: [
     "declare definitions, profiles and rules; all documents are checked before the first is sent",

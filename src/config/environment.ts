@@ -156,8 +156,11 @@ const environments = {
       .min(64 * 1024 ** 2)
       .optional(),
   }),
-  /** `automation check`. */
+  /** `automation check` and `automation sweep`, as far as they are told. */
   check: z.object({ ...postgres }),
+  objects: z.object({ ...s3 }),
+  /** `automation check --watch`, besides. */
+  watch: z.object({ ...common, ...telemetry, ...health }),
   migrate: z.object({
     ...common,
     AUTOMATION_POSTGRES_ADMIN_URL: url,

@@ -7,7 +7,7 @@ import type { S3Options } from "../drivers/s3/s3.ts";
 const files = ["access-key-id", "secret-access-key"];
 
 /** Address, bucket and credentials of the object store. @throws UnusableSecretError */
-export function s3OptionsOf(environment: Environment<"api"> | Environment<"migrate">, secrets: SecretFiles): S3Options {
+export function s3OptionsOf(environment: Environment<"objects">, secrets: SecretFiles): S3Options {
   const paths = files.map((file) => join(environment.AUTOMATION_S3_CREDENTIALS_DIR, file));
   return {
     endpoint: environment.AUTOMATION_S3_ENDPOINT,

@@ -1,7 +1,7 @@
 import type { Attributes, Counter, Histogram, Meter } from "@opentelemetry/api";
 
 /** A process that measures. */
-export type Measured = "api" | "dispatcher" | "relay" | "worker-control" | "worker-workspace";
+export type Measured = "api" | "dispatcher" | "relay" | "worker-control" | "worker-workspace" | "check";
 
 /** What a metric is, as docs/metrics.md tells it. */
 export interface Definition<Label extends string = string> {

@@ -3,7 +3,7 @@ import type { Definition, Measured } from "./instruments.ts";
 import { definedMetrics, prometheusName } from "./instruments.ts";
 import "./metrics/all-metrics.ts";
 
-const processes: readonly Measured[] = ["api", "dispatcher", "relay", "worker-control", "worker-workspace"];
+const processes: readonly Measured[] = ["api", "dispatcher", "relay", "worker-control", "worker-workspace", "check"];
 
 const row = (metric: Definition) => {
   const labels = metric.labels.map((label) => `\`${label}\``).join(", ");

@@ -3,9 +3,11 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { check } from "../../src/check/check.ts";
 import { createSnapshots } from "../../src/drivers/postgres/in-scope.ts";
 import type { Receiver } from "../../src/methodology/methodology.ts";
+import { watch } from "../../src/processes/check.ts";
 import type { InTransaction } from "../../src/tenancy/transaction.ts";
 import { insertQueuedRuns } from "../support/builders/queued-runs.ts";
 import { complete, makeWork, worked } from "../support/builders/worked-run.ts";
+import { freePorts } from "../support/engines/free-ports.ts";
 import { scrumAt } from "../support/engines/scrum-service-process.ts";
 import type { Sealing } from "../support/worlds/sealing.ts";
 import { ran, startSealing } from "../support/worlds/sealing.ts";
@@ -81,7 +83,7 @@ async function lookAfter(sql: string, since?: Date) {
     const { rowCount } = await client.query(named);
     await client.query("set local role automation_check");
     const inOpen: InTransaction = (work) => work(client);
-    return { changed: rowCount, ...(await check(inOpen, { since, signal: signal() })) };
+    return { changed: rowCount, ...(await check({ snapshot: inOpen }, { since, signal: signal() })) };
   } finally {
     await client.end();
   }
@@ -90,7 +92,7 @@ async function lookAfter(sql: string, since?: Date) {
 describe("a check of a database in which all is well", () => {
   it("finds nothing, as a role that may only read, and has seen something for every claim", async () => {
     const snapshots = createSnapshots(sealing.database.poolOf("check"));
-    const report = await check(snapshots, { signal: signal() });
+    const report = await check({ snapshot: snapshots }, { signal: signal() });
     expect(report.findings).toEqual([]);
     expect(report).toMatchObject({ isWhole: true, seen: { runs: 3, requests: 4, identities: 4, deliveries: 4 } });
     expect(report.invariants.filter(({ seen }) => seen === 0)).toEqual([]);
@@ -100,15 +102,18 @@ describe("a check of a database in which all is well", () => {
 
   it("sees what came since a time, and says of an empty database that it saw nothing", async () => {
     const snapshots = createSnapshots(sealing.database.poolOf("check"));
-    const past = await check(snapshots, { since: new Date(Date.now() - 3_600_000), signal: signal() });
+    const past = await check({ snapshot: snapshots }, { since: new Date(Date.now() - 3_600_000), signal: signal() });
     expect(past).toMatchObject({ isWhole: true, findings: [], seen: { runs: 3, requests: 4 } });
-    const future = await check(snapshots, { since: new Date(Date.now() + 3_600_000), signal: signal() });
+    const future = await check({ snapshot: snapshots }, { since: new Date(Date.now() + 3_600_000), signal: signal() });
     expect(future).toMatchObject({ isWhole: true, seen: { runs: 0, requests: 0 } });
     expect(future.invariants.filter(({ seen }) => seen > 0)).toEqual([]);
   });
 
   it("ends after the page at hand when its time is over, and says so", async () => {
-    const report = await check(createSnapshots(sealing.database.poolOf("check")), { signal: AbortSignal.abort() });
+    const report = await check(
+      { snapshot: createSnapshots(sealing.database.poolOf("check")) },
+      { signal: AbortSignal.abort() },
+    );
     expect(report).toMatchObject({ isWhole: false, seen: { runs: 0 } });
   });
 });
@@ -280,5 +285,36 @@ describe("a check of a database in which one thing is wrong", () => {
     expect(findings.map(({ invariant, id }) => `${invariant} ${id}`).toSorted()).toEqual(
       expect.arrayContaining([`I3 ${ids.completed}`, `I3 ${ids.failed}`]),
     );
+  });
+});
+
+describe("a watch", () => {
+  it("looks again and again, serves what it finds as metrics, and is not ready while it can't look", async () => {
+    const [port] = await freePorts(1);
+    const stop = new AbortController();
+    const environment = {
+      AUTOMATION_LOG_LEVEL: "error",
+      AUTOMATION_POSTGRES_URL: sealing.database.urlOf("check"),
+      AUTOMATION_HEALTH_ADDRESS: `127.0.0.1:${port}`,
+    };
+    const rounds = watch(environment, { everyMs: 10, limitMs: 60_000, signal: stop.signal });
+    const asked = async (path: string) => (await fetch(`http://127.0.0.1:${port}${path}`)).text();
+    const next = async () => (await rounds.next()).value;
+    expect(await next()).toMatchObject({ isWhole: true, findings: [], leftOut: [expect.stringMatching(/S3/)] });
+    expect(await asked("/metrics")).toMatch(/automation_invariant_seen\{.*invariant="I3".*\} 2/);
+    await sealing.admin.query("update seals set state = 'COMMITTED' where run_id = $1", [ids.failed]);
+    expect(await next()).toMatchObject({ findings: [{ invariant: "I3", id: ids.failed }] });
+    expect(await asked("/metrics")).toMatch(/automation_invariant_broken\{.*invariant="I3".*\} 1/);
+    await sealing.admin.query("update seals set state = 'ABORTED' where run_id = $1", [ids.failed]);
+    await next();
+    expect(await asked("/metrics")).toMatch(/automation_invariant_broken\{.*invariant="I3".*\} 0/);
+    expect(await asked("/readyz")).toContain('"check":true');
+    await sealing.admin.query("revoke select (state) on seals from automation_check");
+    expect(await next()).toBeInstanceOf(Error);
+    expect(await asked("/readyz")).toContain("permission denied");
+    await sealing.admin.query("grant select (state) on seals to automation_check");
+    expect(await next()).toMatchObject({ isWhole: true, findings: [] });
+    stop.abort();
+    expect(await next()).toBeUndefined();
   });
 });

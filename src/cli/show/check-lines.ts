@@ -3,7 +3,12 @@ import type { ExitCode } from "../cli-error.ts";
 import { tableLines } from "./output.ts";
 
 /** What a check saw and found, for people. */
-export function checkLines({ seen, invariants, findings }: CheckReport): string[] {
+export function checkLines({
+  seen,
+  invariants,
+  findings,
+  leftOut,
+}: CheckReport & { readonly leftOut: readonly string[] }): string[] {
   const found = findings.map(({ invariant, tenant, id, what }) => `${invariant} ${tenant} ${id} ${what}`);
   const broken = invariants.reduce((sum, each) => sum + each.broken, 0);
   return [
@@ -21,8 +26,19 @@ export function checkLines({ seen, invariants, findings }: CheckReport): string[
     `walked through ${Object.entries(seen)
       .map(([name, count]) => `${count} ${name}`)
       .join(", ")}`,
+    ...leftOut.map((what) => `not looked at: ${what}`),
     ...found,
     ...(broken > found.length ? [`and ${broken - found.length} more`] : []),
+  ];
+}
+
+/** A round of a watch in one line, and what it found. */
+export function watchLines(report: CheckReport): string[] {
+  const seen = Object.entries(report.seen).map(([name, count]) => `${count} ${name}`);
+  const fault = faultOfReport(report)?.text ?? "all holds";
+  return [
+    `${new Date().toISOString()} ${fault}; walked through ${seen.join(", ")}`,
+    ...report.findings.map(({ invariant, tenant, id, what }) => `${invariant} ${tenant} ${id} ${what}`),
   ];
 }
 

@@ -24,6 +24,7 @@ const landed: Record<string, string> = {
   "0015_rules_tried.sql": "3a8cfed0cda5c189d6ef9c513b97dfb6cca342e423a8f7d8793db0978b3c203d",
   "0016_rule_versions.sql": "b4e564d9d38b533ca1dca60a19d575691b3cc18ae570489dfa6615797845c18d",
   "0017_replays.sql": "3473c925afdffc19c0b699336d1b66b691c243ddb28b8187ffb811ca1af2788e",
+  "0018_named_objects.sql": "d6127c1429e62183f25ff0ad56c1da3621c011633ce09d569ffca045a2962a55",
 };
 
 it("has every migration as it landed", () => {

@@ -1,4 +1,5 @@
 /** Every metric there is, for the page that lists them. */
+import "./check-metrics.ts";
 import "./evidence-metrics.ts";
 import "./handoff-metrics.ts";
 import "./outbox-metrics.ts";

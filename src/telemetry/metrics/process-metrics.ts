@@ -1,7 +1,7 @@
 import type { Measured } from "../instruments.ts";
 import { gauge } from "../instruments.ts";
 
-const everyProcess: readonly Measured[] = ["api", "dispatcher", "relay", "worker-control", "worker-workspace"];
+const everyProcess: readonly Measured[] = ["api", "dispatcher", "relay", "worker-control", "worker-workspace", "check"];
 
 const build = gauge({
   name: "automation.build_info",
