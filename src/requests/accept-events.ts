@@ -14,6 +14,8 @@ import type { Delivery } from "./delivery.ts";
 import { eventsOf } from "./event-batch.ts";
 import { conflictReason } from "./governance-record.ts";
 import { recordRequests } from "./record-requests.ts";
+import type { TraceContext } from "./trace-context.ts";
+import { traceContextOf } from "./trace-context.ts";
 
 /** What became of an event that was posted to the api. */
 export interface EventAnswer {
@@ -28,7 +30,10 @@ export interface EventAnswer {
 
 /** @returns one answer, for a single event or a batch that can't be taken apart; or one for each event of a batch, in its order */
 export type AcceptEvents = (
-  posted: Pick<Delivery, "headers" | "body">,
+  posted: Pick<Delivery, "headers" | "body"> & {
+    /** W3C trace context of the post, as received: of events that have none. */
+    readonly trace: TraceContext;
+  },
   who: Principal,
 ) => Promise<EventAnswer | readonly EventAnswer[]>;
 
@@ -46,22 +51,22 @@ export function createAcceptEvents(deps: {
   readonly newId: () => string;
   readonly now: () => Date;
 }): AcceptEvents {
-  const accept = async (events: readonly Delivery[], who: Principal): Promise<EventAnswer[]> => {
+  const accept = async (events: readonly Delivery[], who: Principal, trace: TraceContext): Promise<EventAnswer[]> => {
     try {
-      return await write(deps, events, who);
+      return await write(deps, events, who, trace);
     } catch (error) {
       if (!deps.isDataError(error)) throw error;
       if (events.length === 1) return [refused("", [unstorable])];
       const answers: EventAnswer[] = [];
-      for (const event of events) answers.push(...(await accept([event], who)));
+      for (const event of events) answers.push(...(await accept([event], who, trace)));
       return answers;
     }
   };
-  return async (posted, who) => {
+  return async ({ trace, ...posted }, who) => {
     const position = `api:${deps.newId()}`;
     const whole: Delivery = { ...posted, bus: "api", cluster: "", topic: "events", key: null, position };
     const events = eventsOf(whole);
-    const answers = await accept(events, who);
+    const answers = await accept(events, who, traceContextOf(trace.traceparent, trace.tracestate));
     for (const { disposition, reasons } of answers)
       deliveryDecided(disposition, disposition === "accepted" ? "" : (reasons[0]?.code ?? ""));
     const [only] = answers;
@@ -73,9 +78,10 @@ async function write(
   deps: Parameters<typeof createAcceptEvents>[0],
   events: readonly Delivery[],
   who: Principal,
+  trace: TraceContext,
 ): Promise<EventAnswer[]> {
   const now = deps.now();
-  const read = events.map((delivery) => readEvent(delivery, who));
+  const read = events.map((delivery) => readEvent(delivery, who, trace));
   const asked = read.flatMap((each, at) => ("event" in each ? [{ at, event: each.event }] : []));
   const answers = new Map(read.flatMap((each, at) => ("refusal" in each ? [[at, each.refusal] as const] : [])));
   if (asked.length === 0) return read.flatMap((_, at) => answers.get(at) ?? []);
@@ -133,6 +139,7 @@ async function write(
 function readEvent(
   delivery: Delivery,
   who: Principal,
+  trace: TraceContext,
 ): { readonly event: CloudEvent } | { readonly refusal: EventAnswer } {
   const decoded = decodeCloudEvent(delivery);
   if ("cause" in decoded) return { refusal: refused(decoded.claims.id ?? "", decoded.reasons) };
@@ -144,7 +151,9 @@ function readEvent(
     ...foreign("foreign_type", "type", event.type, requestedType),
     ...(source.length > sourceLimit ? [longSource(event.source)] : []),
   ];
-  return reasons.length > 0 ? { refusal: refused(event.id, reasons) } : { event: { ...event, source } };
+  return reasons.length > 0
+    ? { refusal: refused(event.id, reasons) }
+    : { event: { ...(event.traceparent === undefined ? { ...event, ...trace } : event), source } };
 }
 
 const refused = (id: string, reasons: readonly Reason[]): EventAnswer => ({ id, disposition: "refused", reasons });

@@ -154,7 +154,6 @@ describe("a CloudEvent", () => {
     ["application/cloudevents-batch+json; charset=utf-16", "charset UTF-8"],
     ["application/cloudevents-batch+avro", "an event format that is not supported"],
     ["application/cloudevents+avro", "an event format that is not supported"],
-    ["application/cloudevents+protobuf", "an event format that is not supported"],
     ["application/cloudevents", "an event format that is not supported"],
   ])("of content type %j is told its mode", (type, rule) => {
     const decoded = decodeCloudEvent({ ...structured(), headers: textHeaders({ "content-type": type }) });

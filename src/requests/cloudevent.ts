@@ -16,6 +16,8 @@ import { dataLimitBytes, depthLimit, readBase64, readData, readJson, tooLarge } 
 import { contentModeOf, dataFormatOf } from "./content-type.ts";
 import type { Delivery } from "./delivery.ts";
 import { splitBatch } from "./event-batch.ts";
+import type { ProtobufEvent } from "./protobuf-event.ts";
+import { readProtobufEvent } from "./protobuf-event.ts";
 import type { TraceContext } from "./trace-context.ts";
 import { traceContextOf } from "./trace-context.ts";
 
@@ -60,7 +62,7 @@ const toldReasons = 20;
 const noAttributes: Attributes = new Map();
 
 /**
- * Reads a CloudEvent in binary mode (`ce_` headers) or structured JSON mode (Kafka protocol binding 1.0, JSON event format 1.0). A batch goes through `eventsOf` before.
+ * Reads a CloudEvent in binary mode (`ce_` headers) or structured mode (Kafka protocol binding 1.0, JSON and protobuf event formats 1.0). A batch goes through `eventsOf` before.
  * Never throws: what can't be read comes back with its cause, at most 20 reasons, and what it claims to be.
  */
 export function decodeCloudEvent({
@@ -85,12 +87,13 @@ export function decodeCloudEvent({
   const mode = contentModeOf(read.texts.get("content-type") ?? "");
   if (typeof mode !== "string") return undecodable(likelyAttributes(body, fromHeaders), mode.code, [mode]);
   if (mode === "binary") return decodeBinary(read, body, fromHeaders);
-  return mode === "structured" ? decodeStructured(body) : refuseBatch(body);
+  if (mode === "structured") return decodeStructured(body);
+  return mode === "protobuf" ? decodeProtobuf(body) : refuseBatch(body, mode);
 }
 
 /** Batches are taken apart before, unless that can't be done. */
-function refuseBatch(body: Uint8Array | null): Undecodable {
-  const batch = splitBatch(body);
+function refuseBatch(body: Uint8Array | null, format: Parameters<typeof splitBatch>[1]): Undecodable {
+  const batch = splitBatch(body, format);
   const told =
     "cause" in batch
       ? batch
@@ -149,6 +152,37 @@ function decodeStructured(body: Uint8Array | null): Decoded {
     return undecodable(attributes, "invalid_data", [fault]);
   }
   return assemble(attributes, { value: data });
+}
+
+function decodeProtobuf(body: Uint8Array | null): Decoded {
+  const remedy = "send a CloudEvent in its protobuf format 1.0";
+  if (body === null || body.length === 0) return undecodable(noAttributes, "empty", [empty(remedy)]);
+  if (body.length > dataLimitBytes + envelopeBytes)
+    return undecodable(noAttributes, "too_large", [tooLarge(body.length)]);
+  let event: ProtobufEvent;
+  try {
+    event = readProtobufEvent(body);
+  } catch (error) {
+    const rule = `must be a protobuf CloudEvent: ${error instanceof Error ? error.message : String(error)}`;
+    const shown = Buffer.from(body.subarray(0, 60)).toString("base64");
+    return undecodable(noAttributes, "not_protobuf", [reason("not_protobuf", "value", shown, rule, remedy)]);
+  }
+  const { attributes, data } = event;
+  const reasons = [...event.faults, ...attributeFaults(attributes)];
+  if (reasons.length > 0) return undecodable(attributes, "invalid_attribute", reasons);
+  const type = textOf(attributes, "datacontenttype");
+  const format = data?.kind === "proto_data" && type === "" ? "protobuf" : dataFormatOf("datacontenttype", type);
+  if (typeof format !== "string") return undecodable(attributes, format.code, [format]);
+  if (data === undefined)
+    return undecodable(attributes, "empty", [reason("empty", "data", "", "is required", "send the request as data")]);
+  if (format === (data.kind === "proto_data" ? "json" : data.kind === "text_data" ? "protobuf" : "")) {
+    const rule = `can't hold what datacontenttype says, which is ${type}`;
+    const fault = reason("invalid_data", data.kind, type, rule, "send JSON as text_data, and a message as proto_data");
+    return undecodable(attributes, "invalid_data", [fault]);
+  }
+  return data.bytes.length > dataLimitBytes
+    ? undecodable(attributes, "too_large", [tooLarge(data.bytes.length)])
+    : assemble(attributes, readData(data.bytes, format));
 }
 
 function assemble(attributes: Attributes, data: Data): Decoded {

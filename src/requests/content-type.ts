@@ -3,24 +3,36 @@ import type { Reason } from "../definitions/rejection-reason.ts";
 import { reason } from "../definitions/rejection-reason.ts";
 import { RunRequestedSchema } from "../gen/automation/v1/run_requested_pb.ts";
 
-export const structured = "application/cloudevents+json";
-const batch = "application/cloudevents-batch+json";
+/** How the value of a record carries its event, or several, when it is not binary mode: by content type. */
+const formats = {
+  "application/cloudevents+json": "structured",
+  "application/cloudevents-batch+json": "batch",
+  "application/cloudevents+protobuf": "protobuf",
+  "application/cloudevents-batch+protobuf": "protobuf batch",
+} as const;
+type Format = (typeof formats)[keyof typeof formats];
+
+/** Content type of each event of a batch. */
+export const typeOfElement = {
+  batch: "application/cloudevents+json",
+  "protobuf batch": "application/cloudevents+protobuf",
+} as const;
 
 /**
  * The mode in which a record carries its event (Kafka protocol binding 1.0, section 3): structured when the header `content-type` says so, else binary.
- * Batches (JSON format 1.0, section 4) are read as well, although that binding has none: producers that bridge from HTTP pass them on.
+ * Batches (JSON format 1.0, section 4; protobuf format 1.0, section 5) are read as well, although that binding has none: producers that bridge from HTTP pass them on.
  * @returns the mode, or why it is not supported
  */
-export function contentModeOf(contentType: string): "binary" | "structured" | "batch" | Reason {
+export function contentModeOf(contentType: string): "binary" | Format | Reason {
   if (!/^\s*application\/cloudevents/i.test(contentType)) return "binary";
   const type = mediaType(contentType);
-  if (type?.essence === structured) return charsetFault("content-type", contentType, type) ?? "structured";
-  if (type?.essence === batch) return charsetFault("content-type", contentType, type) ?? "batch";
+  const format = Object.entries(formats).find(([essence]) => essence === type?.essence)?.[1];
+  if (format !== undefined && type !== undefined) return charsetFault("content-type", contentType, type) ?? format;
   return unsupported(
     "content-type",
     contentType,
     "is an event format that is not supported",
-    `use ${structured} or ${batch}, or binary mode with data as application/json`,
+    `use ${Object.keys(formats).join(", ")}, or binary mode with data as application/json`,
   );
 }
 
@@ -40,7 +52,7 @@ export function dataFormatOf(field: string, type: string): "json" | "protobuf" |
       field,
       type,
       "must be a media type of JSON, or application/protobuf",
-      `use application/json, or ${structured} when the value is a whole event`,
+      `use application/json, or application/cloudevents+json when the value is a whole event`,
     );
   return charsetFault(field, type, read) ?? "json";
 }

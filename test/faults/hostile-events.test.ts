@@ -103,6 +103,7 @@ const anyBody = fc.oneof(
 const anyType = fc.oneof(
   fc.constantFrom(
     ...["application/json", "application/protobuf", "application/cloudevents+json"],
+    ...["application/cloudevents+protobuf", "application/cloudevents-batch+protobuf"],
     ...["application/cloudevents-batch+json", "application/cloudevents+avro", ""],
   ),
   anyText,

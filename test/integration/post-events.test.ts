@@ -53,6 +53,20 @@ describe("POST /events", () => {
     expect(await sourceOf("a-1")).toContainEqual("events:paula#urn:team%232");
   });
 
+  it("belongs to the trace of the post, unless it has one of its own", async () => {
+    const [post1, own] = ["1", "2"].map((n) => `00-${n.repeat(32)}-b7ad6b7169203331-01`);
+    const headers = { "content-type": structured, traceparent: post1 ?? "", tracestate: "a=1" };
+    await post(event("traced"), headers);
+    await post(event("traced-own", { traceparent: own }), headers);
+    const { rows } = await api.admin.query(
+      "select event_id, traceparent, tracestate from run_requests where event_id like 'traced%' order by 1",
+    );
+    expect(rows).toEqual([
+      { event_id: "traced", traceparent: post1, tracestate: "a=1" },
+      { event_id: "traced-own", traceparent: own, tracestate: null },
+    ]);
+  });
+
   it("answers each event of a batch, and a bad one does not hold up its neighbours", async () => {
     const events = [
       event("b-1"),

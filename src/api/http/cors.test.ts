@@ -43,6 +43,17 @@ describe("a preflight", () => {
     expect(headers).not.toHaveProperty("access-control-allow-credentials");
   });
 
+  it("of a page that posts an event is allowed the attributes that it names, and nothing else that it names", () => {
+    const asking = (names: string) => {
+      const { headers, ...request } = preflight("https://app.example");
+      const asked = { ...request, headers: { ...headers, "access-control-request-headers": names } };
+      return answerOf(asked, ["https://app.example"]).headers["access-control-allow-headers"]?.split(", ");
+    };
+    expect(asking("ce-id,ce-tenantid, CE-MyOwn")).toEqual(expect.arrayContaining(["ce-id", "ce-tenantid", "ce-myown"]));
+    const refused = ["cookie", "x-ce-id", "ce-", "ce-a-b", "ce-a\r\nset-cookie: b"];
+    for (const name of refused) expect(asking(name)).toEqual(asking(""));
+  });
+
   it.each([
     ["https://app.example", "https://app.example", 204],
     ["https://app.example", "http://app.example", 403],

@@ -5,17 +5,12 @@ import { correlationHeader } from "../connect/interceptors/authorize-call.ts";
 import type { HttpRequest, HttpResponse } from "./answer-error.ts";
 import { answerError } from "./answer-error.ts";
 
+const allowedHeaders = [
+  ...cors.allowedHeaders,
+  ...["authorization", tenantHeader, orgHeader, correlationHeader, "traceparent", "tracestate"],
+];
 const allowed = {
   "access-control-allow-methods": cors.allowedMethods.join(", "),
-  "access-control-allow-headers": [
-    ...cors.allowedHeaders,
-    "authorization",
-    tenantHeader,
-    orgHeader,
-    correlationHeader,
-    "traceparent",
-    "tracestate",
-  ].join(", "),
   /** Seconds; browsers keep it for two hours at most. */
   "access-control-max-age": "7200",
 };
@@ -45,10 +40,17 @@ export function createCors(origins: readonly string[]): (request: HttpRequest, r
     response.setHeader("access-control-expose-headers", exposed);
     if (!isPreflight) return false;
     for (const [name, value] of Object.entries(allowed)) response.setHeader(name, value);
+    response.setHeader("access-control-allow-headers", [...allowedHeaders, ...attributesOf(headers)].join(", "));
     response.statusCode = 204;
     response.end();
     return true;
   };
+}
+
+/** Attributes of a posted event may have any name, so those that are asked for are allowed. */
+function attributesOf(headers: HttpRequest["headers"]): string[] {
+  const asked = String(headers["access-control-request-headers"] ?? "").split(",");
+  return asked.map((name) => name.trim().toLowerCase()).filter((name) => /^ce-[a-z0-9]{1,40}$/.test(name));
 }
 
 function portless(origin: string): string {

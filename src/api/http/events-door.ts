@@ -80,7 +80,8 @@ async function answer(
     if (encoding !== "identity")
       return answerError(response, 415, "unsupported_encoding", "send the body as it is, without content-encoding");
     const body = await readBody(request);
-    answers = await deps.acceptEvents({ headers: kafkaHeaders(request.rawHeaders), body }, principal);
+    const trace = { traceparent: oneOf(request, "traceparent"), tracestate: oneOf(request, "tracestate") };
+    answers = await deps.acceptEvents({ headers: kafkaHeaders(request.rawHeaders), body, trace }, principal);
   } catch (error) {
     await audit(outcomeOf(error));
     throw error;
@@ -90,6 +91,9 @@ async function answer(
   response.setHeader("content-type", "application/json");
   response.end(`${JSON.stringify(isOne(answers) ? answers : { events: answers })}\n`);
 }
+
+/** @returns undefined when the header is not there */
+const oneOf = ({ headers }: Posted, name: string): string | undefined => [headers[name] ?? []].flat()[0];
 
 const isOne = (answers: EventAnswer | readonly EventAnswer[]): answers is EventAnswer => !Array.isArray(answers);
 
