@@ -30,6 +30,10 @@ const verbs: Readonly<Record<string, readonly [description: string, load: LoadVe
     "after a restore of Postgres: read requests again from then on, and list what Temporal knows and Postgres does not",
     () => import("./commands/catch-up.ts"),
   ],
+  republish: [
+    "publish run events again, for a topic that is gone or a consumer that lost them",
+    () => import("./commands/republish.ts"),
+  ],
   sweep: ["remove objects of the store that nothing names", () => import("./commands/sweep.ts")],
   event: ["publish events as a methodology service does", () => import("./commands/event.ts")],
   apply: [

@@ -3,15 +3,22 @@ import { UnusableConfigurationError } from "../config/unusable-configuration-err
 import { CliError } from "./cli-error.ts";
 import { loadLocalPart } from "./local-part.ts";
 
-/** What names the stores that a command for operators works on: the environment, or the local stack. @throws CliError 3 when there is neither */
-export async function storeEnvironment(state: string | undefined): Promise<NodeJS.ProcessEnv> {
+/** What a check or a sweep is told: the environment, or what the local stack would tell it. @throws CliError 3 when there is neither */
+export const storeEnvironment = (state: string | undefined): Promise<NodeJS.ProcessEnv> =>
+  environmentOf(state, async () => (await import("../../local/up/command-environment.ts")).checkEnvironment);
+
+/** The same of what a relay is told. */
+export const relayEnvironment = (state: string | undefined): Promise<NodeJS.ProcessEnv> =>
+  environmentOf(state, async () => (await import("../../local/up/command-environment.ts")).relayEnvironment);
+
+async function environmentOf(
+  state: string | undefined,
+  load: () => Promise<(from: string, dir: string | undefined) => NodeJS.ProcessEnv>,
+): Promise<NodeJS.ProcessEnv> {
   const own = processEnvironment();
   if (state === undefined && own.AUTOMATION_POSTGRES_URL !== undefined) return own;
-  const { checkEnvironment } = await loadLocalPart(
-    () => import("../../local/up/check-environment.ts"),
-    "set AUTOMATION_POSTGRES_URL and AUTOMATION_POSTGRES_PASSWORD_FILE",
-  );
-  return checkEnvironment(process.cwd(), state);
+  const ofStack = await loadLocalPart(load, "set AUTOMATION_POSTGRES_URL and what belongs to it");
+  return ofStack(process.cwd(), state);
 }
 
 /** @returns why a store can't be used */

@@ -69,6 +69,10 @@ const buses = {
   AUTOMATION_NATS_REPLICAS: z.coerce.number().int().min(1).max(5).default(1),
   ...natsSecurity,
 };
+const eventBus = {
+  /** Gets run events; needed when there are two buses. */
+  AUTOMATION_EVENT_BUS: z.enum(["kafka", "nats"], { error: "must be kafka or nats" }).optional(),
+};
 const temporal = {
   AUTOMATION_TEMPORAL_ADDRESS: address,
   AUTOMATION_TEMPORAL_NAMESPACE: z.string().min(1),
@@ -111,15 +115,9 @@ const environments = {
     AUTOMATION_RELEASE_MAX_UNBEGUN: z.coerce.number().int().min(1).max(100_000).default(32),
     AUTOMATION_RECONCILE_AFTER_SECONDS: z.coerce.number().int().min(1).max(86_400).default(30),
   }),
-  relay: z.object({
-    ...common,
-    ...telemetry,
-    ...health,
-    ...postgres,
-    ...buses,
-    /** Gets run events; needed when there are two buses. */
-    AUTOMATION_EVENT_BUS: z.enum(["kafka", "nats"], { error: "must be kafka or nats" }).optional(),
-  }),
+  relay: z.object({ ...common, ...telemetry, ...health, ...postgres, ...buses, ...eventBus }),
+  /** `automation republish`. */
+  republish: z.object({ ...postgres, ...buses, ...eventBus }),
   worker: z.object({
     ...common,
     ...telemetry,

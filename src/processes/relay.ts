@@ -1,12 +1,9 @@
 import { randomUUID } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
-import type { Buses } from "../config/buses.ts";
-import { busesOf, eventBusOf } from "../config/buses.ts";
+import { busesOf } from "../config/buses.ts";
 import { readEnvironment } from "../config/environment.ts";
 import { programVersion } from "../config/program-version.ts";
 import { createSecretFiles } from "../config/secret-files.ts";
-import { createKafkaSink } from "../drivers/kafka/kafka-sink.ts";
-import { createNatsSink } from "../drivers/nats/nats-sink.ts";
 import { createInTransaction, createSingleStatements } from "../drivers/postgres/in-scope.ts";
 import { createListener } from "../drivers/postgres/listener.ts";
 import { createPool } from "../drivers/postgres/pool.ts";
@@ -25,6 +22,7 @@ import { createPatience } from "../telemetry/patience.ts";
 import { startTelemetry } from "../telemetry/start-telemetry.ts";
 import { remedyOfConnection } from "../telemetry/tls-remedy.ts";
 import { databaseLoginOf } from "./database-login.ts";
+import { eventSinkOf } from "./event-sink.ts";
 
 const applicationName = "automation-relay";
 const connectAgainAfterMs = 1_000;
@@ -38,7 +36,10 @@ export async function main(source: NodeJS.ProcessEnv, signal: AbortSignal): Prom
   const login = databaseLoginOf(environment, secrets);
   const onError = (error: Error) => log.warn({ err: error }, "Postgres: a connection was lost");
   const pool = createPool({ ...login, applicationName, max: 8, onError });
-  const bus = createBus(sinkOf(busesOf(environment, secrets), environment.AUTOMATION_EVENT_BUS), log);
+  const bus = createBus(
+    eventSinkOf(busesOf(environment, secrets), environment.AUTOMATION_EVENT_BUS, applicationName),
+    log,
+  );
   let publish: Loop | undefined;
   const patience = createPatience(1_000 * environment.AUTOMATION_STANDSTILL_SECONDS, () => performance.now());
   const health = await serveHealth({
@@ -77,15 +78,6 @@ export async function main(source: NodeJS.ProcessEnv, signal: AbortSignal): Prom
   } finally {
     await Promise.allSettled([bus.close(), pool.end(), health.close(), telemetry.close()]);
   }
-}
-
-/** How a sink of the bus is made that gets run events. */
-function sinkOf(buses: Buses, chosen: "kafka" | "nats" | undefined): () => RecordSink {
-  const { kafka, nats } = buses;
-  if (eventBusOf(buses, chosen) === "nats" && nats !== undefined)
-    return () => createNatsSink({ ...nats, clientId: applicationName });
-  if (kafka === undefined) throw new Error("there is no bus");
-  return () => createKafkaSink({ ...kafka, clientId: applicationName });
 }
 
 /** Opens sinks one by one and tells their health as one. */

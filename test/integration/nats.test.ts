@@ -17,6 +17,7 @@ import { ensureStreams } from "../../src/drivers/nats/ensure-streams.ts";
 import { createInScope } from "../../src/drivers/postgres/in-scope.ts";
 import { main as dispatcherMain } from "../../src/processes/dispatcher.ts";
 import { main as relayMain } from "../../src/processes/relay.ts";
+import { main as republishMain } from "../../src/processes/republish.ts";
 import { governanceTopic, quarantineTopic, requestTopic, runEventTopic } from "../../src/runs/outbox/topics.ts";
 import { aRequest, declare } from "../support/builders/declared.ts";
 import type { BorrowedEngines } from "../support/engines/borrow-engines.ts";
@@ -156,7 +157,7 @@ async function messages(topic: string, attribute: string, wanted: (value: string
   const name = await streams.find(topic);
   const { state } = await streams.info(name);
   const found: { id: string; type: string; key: string }[] = [];
-  for (let seq = state.first_seq; seq <= state.last_seq; seq += 1) {
+  for (let seq = Math.max(1, state.first_seq); seq <= state.last_seq; seq += 1) {
     const message = await streams.getMessage(name, { seq });
     const of = (header: string) => message?.header?.get(`ce-${header}`) ?? "";
     if (wanted(of(attribute))) found.push({ id: of("id"), type: of("type"), key: of("partitionkey") });
@@ -199,6 +200,23 @@ describe("an installation whose only bus is NATS, with TLS and a user", () => {
       const { state } = await streams.info(await streams.find(quarantineTopic));
       expect(state.messages).toBe(2);
     });
+  });
+
+  it("publishes events again once their stream is gone", async () => {
+    const { streams } = await jetstreamManager(connection);
+    const all = () => messages(runEventTopic, "id", (id) => id !== "");
+    const before = await all();
+    expect(before.length).toBeGreaterThan(0);
+    await streams.delete(await streams.find(runEventTopic));
+    await ensureStreams(serversOf(), topics, 1);
+    expect(await all()).toEqual([]);
+    const environment = { ...settings, AUTOMATION_POSTGRES_URL: database.urlOf("relay") };
+    const since = new Date(Date.now() - 3_600_000);
+    const wanted = { since, isDryRun: false, signal: AbortSignal.timeout(60_000) };
+    const pages: { readonly read: number; readonly events: number }[] = [];
+    for await (const page of republishMain(environment, wanted)) pages.push(page);
+    expect(pages).toMatchObject([{ read: before.length, events: before.length }]);
+    expect(await all()).toEqual(before);
   });
 
   it("takes what was published while no dispatcher ran", async () => {

@@ -1,4 +1,5 @@
 import { randomUUID } from "node:crypto";
+import { Admin } from "@platformatic/kafka";
 import type { Pool } from "pg";
 import pg from "pg";
 import { pino } from "pino";
@@ -9,6 +10,7 @@ import { createKafkaSource } from "../../src/drivers/kafka/kafka-source.ts";
 import { createInScope, createInTransaction, createSingleStatements } from "../../src/drivers/postgres/in-scope.ts";
 import type { Loop } from "../../src/loops/loop.ts";
 import { main as relayMain } from "../../src/processes/relay.ts";
+import { main as republishMain } from "../../src/processes/republish.ts";
 import type { InRun } from "../../src/runs/in-run.ts";
 import { createInRun } from "../../src/runs/in-run.ts";
 import type { BusRecord, Header, RecordSink } from "../../src/runs/outbox/bus-record.ts";
@@ -115,6 +117,49 @@ it("publishes each run's events once and in order, keyed by run, as CloudEvents"
   for (const runId of ids) expect(runs.get(runId)).toEqual(upTo(9));
   const { rows } = await superuser.query("select distinct published_sequence from run_streams");
   expect(rows).toEqual([{ published_sequence: 9 }]);
+});
+
+it("publishes again what was published since a time, run by run in order, once its topic is gone", async () => {
+  const [long = "", short = "", old = ""] = await insertQueuedRuns(superuser, 3);
+  await whileRunning([relay()], async () => {
+    for (const from of [1, 101, 201]) await append(long, from, 100);
+    await append(short, 1, 3);
+    await append(old, 1, 2);
+    await outboxEmpty();
+  });
+  await append(short, 4, 1); // waits for the relay
+  await superuser.query("update run_events set at = at - interval '2 hours' where run_id = $1", [old]);
+  const environment = {
+    AUTOMATION_POSTGRES_URL: database.urlOf("relay"),
+    AUTOMATION_KAFKA_BROKERS: engines.kafka.brokers.join(","),
+    AUTOMATION_KAFKA_CLUSTER: "test",
+  };
+  const republish = async (isDryRun: boolean) => {
+    const wanted = { since: new Date(Date.now() - 3_600_000), isDryRun, signal: AbortSignal.timeout(60_000) };
+    const pages: { read: number; events: number }[] = [];
+    for await (const { read, events } of republishMain(environment, wanted)) pages.push({ read, events });
+    return {
+      pages: pages.length,
+      read: pages.reduce((sum, { read }) => sum + read, 0),
+      events: pages.reduce((sum, { events }) => sum + events, 0),
+    };
+  };
+  const admin = new Admin({ clientId: "test-admin", bootstrapBrokers: [...engines.kafka.brokers] });
+  await admin.deleteTopics({ topics: [runEventTopic] });
+  await admin.close();
+  await vi.waitFor(() => ensureTopics(engines.kafka.brokers, [{ topic: runEventTopic, partitions: 3 }], 1), 20_000);
+  expect(await published()).toEqual(new Map());
+  expect(await republish(true)).toEqual({ pages: 2, read: 306, events: 303 });
+  expect(await published()).toEqual(new Map());
+  expect(await republish(false)).toEqual({ pages: 2, read: 306, events: 303 });
+  expect(await published()).toEqual(
+    new Map([
+      [long, upTo(300)],
+      [short, upTo(3)],
+    ]),
+  );
+  await whileRunning([relay()], outboxEmpty);
+  expect((await published()).get(short)).toEqual(upTo(4));
 });
 
 it("misses no event that commits after one with a later place in the outbox", async () => {
