@@ -14,10 +14,10 @@ import type { Principal } from "../tenancy/request-context.ts";
 import type { InScope } from "../tenancy/transaction.ts";
 import { RejectedRequestError } from "./accept-call.ts";
 import { buildRow } from "./build-row.ts";
-import type { CloudEvent } from "./cloudevent.ts";
 import type { OperatorRules } from "./decide-request.ts";
 import { decideRequest } from "./decide-request.ts";
 import type { DecisionRow } from "./decision-store.ts";
+import { eventOf } from "./event-of-decision.ts";
 import { findRequest } from "./find-request.ts";
 import { deliveryToJson } from "./list-requests.ts";
 import { insertReplay } from "./request-store.ts";
@@ -91,25 +91,6 @@ export function createReplayRequest(deps: {
 
 /** What a reason is about; its words may tell the time, or show the data in another order. */
 const factOf = ({ code, field }: ReasonJson) => [code, field];
-
-/** The event as it came first. */
-function eventOf(row: DecisionRow, tenant: string): CloudEvent {
-  return {
-    id: row.eventId,
-    source: row.source,
-    type: row.eventType,
-    tenant,
-    org: row.org,
-    data: row.payload,
-    subject: row.subject ?? undefined,
-    time: row.eventTime?.toISOString(),
-    dataSchema: row.dataSchema ?? undefined,
-    correlationId: row.correlationId ?? undefined,
-    causationId: row.causationId ?? undefined,
-    traceparent: row.traceparent ?? undefined,
-    tracestate: row.tracestate ?? undefined,
-  };
-}
 
 function obstacleOf({ requestId, runId, source }: DecisionRow): Reason | undefined {
   if (runId !== null)

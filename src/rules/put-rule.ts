@@ -46,10 +46,8 @@ export function createPutRule(deps: { readonly inScope: InScope }): PutRule {
   return async (message, who, expectedVersion) => {
     const { tenant, subject } = who;
     const rule = toJson(WorkflowRuleSchema, message);
-    const { id, profileId, limits, priority } = message;
-    const repeated = limits.find((limit, index) => limits.findIndex((other) => other.id === limit.id) < index);
-    if (repeated !== undefined) throw new LimitIdRepeatedError(repeated.id);
-    assertDeclarable([...faultsOfVersion(message.version), ...faultsOfCondition(message.when)]);
+    const { id, profileId, priority } = message;
+    assertRule(message);
     return deps.inScope(who, async (transaction) => {
       await bumpRevision(transaction, tenant); // first, because it makes changes of one tenant wait for each other
       const before = await findRuleState(transaction, { tenant, id, said: rule });
@@ -64,6 +62,13 @@ export function createPutRule(deps: { readonly inScope: InScope }): PutRule {
       return { version, created: true };
     });
   };
+}
+
+/** @throws LimitIdRepeatedError, InvalidDeclarationError */
+export function assertRule({ limits, version, when }: WorkflowRule): void {
+  const repeated = limits.find((limit, index) => limits.findIndex((other) => other.id === limit.id) < index);
+  if (repeated !== undefined) throw new LimitIdRepeatedError(repeated.id);
+  assertDeclarable([...faultsOfVersion(version), ...faultsOfCondition(when)]);
 }
 
 const faultsOfVersion = (version: number): string[] =>

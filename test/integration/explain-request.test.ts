@@ -102,7 +102,7 @@ describe("an explained event", () => {
       /tried +rule elsewhere@1 is for other orgs\n *tried +rule large@1 does not match: its condition is false\n *tried +rule route@1 matches\n *decided/,
     );
     expect(await told("evt-failed")).toMatch(
-      /tried +rule large@1 failed at line 1, column 53: field not found: size\n *decided +quarantined: no run was made\n *because +rule_failed: .*correct the condition/,
+      /tried +rule large@1 failed at line 1, column 53: field not found: size\n *decided +quarantined: no run was made\n *because +rule_failed: .*correct the condition of rule "large", then replay/,
     );
     expect((await asked("evt-own")).rulesTried).toEqual([]);
     expect(await told("evt-own")).toMatch(/decided +accepted: evidence@1, named by the event; judged by team@1/);

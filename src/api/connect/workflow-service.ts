@@ -17,10 +17,12 @@ import {
   ListWorkflowRulesResponseSchema,
   ListWorkflowRuleVersionsResponseSchema,
   ListWorkflowRunsResponseSchema,
+  TestWorkflowRuleResponseSchema,
 } from "../../gen/workflows_runtime/v1/workflow_service_pb.ts";
 import type { AnsweredCall } from "../../requests/accept-call.ts";
 import type { RerunRun } from "../../requests/rerun-run.ts";
 import type { StartRun } from "../../requests/start-run.ts";
+import type { TestRule } from "../../requests/test-rule.ts";
 import type { TraceContext } from "../../requests/trace-context.ts";
 import type { PutRule } from "../../rules/put-rule.ts";
 import type { ReadRuleVersions } from "../../rules/read-rule-versions.ts";
@@ -40,6 +42,7 @@ export interface WorkflowServiceDeps {
   readonly putRule: PutRule;
   readonly retireRule: RetireRule;
   readonly readRuleVersions: ReadRuleVersions;
+  readonly testRule: TestRule;
   readonly putRepository: PutRepository;
   readonly readDeclared: Pick<ReadDeclared, "version" | "definitions" | "rules" | "repositories">;
   readonly startRun: StartRun;
@@ -75,6 +78,8 @@ export function createWorkflowService(deps: WorkflowServiceDeps): ServiceImpl<ty
       answerOf(ListWorkflowRuleVersionsResponseSchema, await deps.readRuleVersions.all(principalOf(context), id, page)),
     listWorkflowRules: async (page, context) =>
       answerOf(ListWorkflowRulesResponseSchema, await deps.readDeclared.rules(principalOf(context), page)),
+    testWorkflowRule: async ({ rule = create(WorkflowRuleSchema), ...asked }, context) =>
+      answerOf(TestWorkflowRuleResponseSchema, await deps.testRule({ ...asked, rule }, principalOf(context))),
     putRepository: async ({ repository }, context) => {
       await deps.putRepository(repository ?? create(RepositorySchema), principalOf(context));
       return {};

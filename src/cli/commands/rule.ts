@@ -1,24 +1,32 @@
-import type { MessageShape } from "@bufbuild/protobuf";
-import { create } from "@bufbuild/protobuf";
+import type { MessageInitShape, MessageShape } from "@bufbuild/protobuf";
+import { create, toJson } from "@bufbuild/protobuf";
+import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import type { Command } from "commander";
-import { Argument } from "commander";
+import { Argument, Option } from "commander";
 import type { ApiClient } from "../../client/api-client.ts";
 import type { WorkflowRuleJson, WorkflowRuleVersion } from "../../gen/workflows_runtime/v1/workflow_rule_pb.ts";
 import { WorkflowRuleSchema, WorkflowRuleVersionSchema } from "../../gen/workflows_runtime/v1/workflow_rule_pb.ts";
+import type {
+  TestWorkflowRuleRequestSchema,
+  TestWorkflowRuleResponse,
+} from "../../gen/workflows_runtime/v1/workflow_service_pb.ts";
 import {
   PutWorkflowRuleResponseSchema,
   RetireWorkflowRuleResponseSchema,
+  TestWorkflowRuleResponseSchema,
 } from "../../gen/workflows_runtime/v1/workflow_service_pb.ts";
 import { withApi } from "../ask/call-api.ts";
 import type { ScopeOptions } from "../ask/scope.ts";
 import { withScope } from "../ask/scope.ts";
 import { CliError } from "../cli-error.ts";
+import { readRuleDraft } from "../read/rule-draft.ts";
 import { declarationText } from "../show/declaration-text.ts";
 import { ruleText } from "../show/explain-lines.ts";
 import { lineDifferences } from "../show/line-differences.ts";
 import { listUpTo, printList, printMessage, shortTime } from "../show/output.ts";
-import { print } from "../show/terminal.ts";
-import { idAndVersion, limitOption, wholeNumber } from "../usage/options.ts";
+import { ruleTestLines } from "../show/rule-test-lines.ts";
+import { print, printError } from "../show/terminal.ts";
+import { idAndVersion, limitOption, sinceTime, wholeNumber } from "../usage/options.ts";
 
 type Rule = MessageShape<typeof WorkflowRuleSchema>;
 
@@ -85,6 +93,30 @@ export function define(rule: Command): void {
         print(lineDifferences(stateText(before), stateText(after)).join("\n"));
       }),
     );
+  withScope(
+    rule.command("test").description("tell what a draft of a rule would change about requests that were recorded"),
+  )
+    .argument("<file>", "the draft, as `apply` takes it; it takes the place of the rule with its id")
+    .addOption(
+      new Option("--since <when>", "requests from here on: how long ago, such as 7d, or a time")
+        .argParser(sinceTime(Date.now))
+        .makeOptionMandatory(),
+    )
+    .addOption(new Option("--until <when>", "requests before this; default: now").argParser(sinceTime(Date.now)))
+    .addOption(limitOption("newest first").default(1_000))
+    .action((file: string, options: ScopeOptions & { since: number; until?: number; limit: number }) =>
+      withApi(options, "viewer", async (api, { json }) => {
+        const draft = readRuleDraft(file);
+        const span = {
+          since: timestampFromMs(options.since),
+          until: timestampFromMs(options.until ?? Date.now()),
+        };
+        const tested = await testAll(api, { rule: draft, ...span }, options.limit);
+        if (json) printMessage(TestWorkflowRuleResponseSchema, tested);
+        else for (const line of ruleTestLines(toJson(TestWorkflowRuleResponseSchema, tested))) print(line);
+        if (tested.nextPageToken !== "") printError("there are more requests; a greater --limit tests them");
+      }),
+    );
   withScope(rule.command("retire").description("let a rule match no further request; `apply` puts it again"))
     .argument("<id>", "the rule")
     .option("--expect <version>", "retire it only if this is its version", wholeNumber(1, 2 ** 31 - 1))
@@ -115,6 +147,25 @@ export function define(rule: Command): void {
         print(`rule ${id} ${how}, as version ${answer.version}`);
       }),
     );
+}
+
+/** All pages together, up to so many requests. */
+async function testAll(
+  api: ApiClient,
+  asked: MessageInitShape<typeof TestWorkflowRuleRequestSchema>,
+  limit: number,
+): Promise<TestWorkflowRuleResponse> {
+  const all = create(TestWorkflowRuleResponseSchema);
+  do {
+    const pageSize = Math.min(200, limit - all.examined);
+    const page = await api.workflows.testWorkflowRule({ ...asked, pageSize, pageToken: all.nextPageToken });
+    all.examined += page.examined;
+    all.matched += page.matched;
+    all.failed += page.failed;
+    all.changes.push(...page.changes);
+    all.nextPageToken = page.nextPageToken;
+  } while (all.nextPageToken !== "" && all.examined < limit);
+  return all;
 }
 
 const ruleArgument = (): Argument => new Argument("<rule>", "its id, or id@version");

@@ -141,6 +141,7 @@ export async function main(source: NodeJS.ProcessEnv, signal: AbortSignal): Prom
           putRule: definitions.putRule,
           retireRule: definitions.retireRule,
           readRuleVersions: definitions.readRuleVersions,
+          testRule: requests.testRule,
           putRepository: definitions.putRepository,
           readDeclared: definitions.readDeclared,
           startRun: requests.startRun,

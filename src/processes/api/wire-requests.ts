@@ -12,6 +12,7 @@ import type { ReplayRequest } from "../../requests/replay-request.ts";
 import { createReplayRequest } from "../../requests/replay-request.ts";
 import { createRerunRun } from "../../requests/rerun-run.ts";
 import { createStartRun } from "../../requests/start-run.ts";
+import { createTestRule } from "../../requests/test-rule.ts";
 import type { InScope } from "../../tenancy/transaction.ts";
 
 /**
@@ -41,6 +42,7 @@ export function wireRequests(deps: {
   return {
     acceptEvents,
     replayRequest,
+    testRule: createTestRule(deciding),
     startRun: createStartRun(acceptCall),
     rerunRun: createRerunRun({ inScope, acceptCall }),
     listRequests: createListRequests({ inScope }),

@@ -1,3 +1,4 @@
+import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import { Code } from "@connectrpc/connect";
 import { sha256Hex } from "../../../src/artifacts/blobs.ts";
 import { RunStatus } from "../../../src/gen/automation/v1/run_event_pb.ts";
@@ -86,6 +87,14 @@ export const scopedCalls: Readonly<Record<string, ScopedCall>> = {
   "workflows_runtime.v1.WorkflowService/ListWorkflowDefinitions": { belongsTo: "tenant", ask: () => ({}) },
   "workflows_runtime.v1.WorkflowService/PutWorkflowRule": { belongsTo: "tenant", ask: () => ({ rule }) },
   "workflows_runtime.v1.WorkflowService/ListWorkflowRules": { belongsTo: "tenant", ask: () => ({}) },
+  "workflows_runtime.v1.WorkflowService/TestWorkflowRule": {
+    belongsTo: "org",
+    isList: true,
+    ask: () => ({
+      rule: { id: "draft", profileId: "team", definition: { id: "evidence" }, runPriority: 5 },
+      since: timestampFromMs(0),
+    }),
+  },
   "workflows_runtime.v1.WorkflowService/RetireWorkflowRule": { belongsTo: "tenant", ask: () => ({ id: "route" }) },
   "workflows_runtime.v1.WorkflowService/GetWorkflowRule": { belongsTo: "tenant", ask: () => ({ id: "route" }) },
   "workflows_runtime.v1.WorkflowService/ListWorkflowRuleVersions": {

@@ -9,7 +9,7 @@ import { file_automation_v1_automation_plan } from "../../automation/v1/automati
 import { file_automation_v1_method_options } from "../../automation/v1/method_options_pb.ts";
 import type { Ref, RefJson } from "../../automation/v1/ref_pb.ts";
 import { file_automation_v1_ref } from "../../automation/v1/ref_pb.ts";
-import type { RunEvent, RunEventJson, RunStatus, RunStatusJson } from "../../automation/v1/run_event_pb.ts";
+import type { Reason, ReasonJson, RunEvent, RunEventJson, RunStatus, RunStatusJson } from "../../automation/v1/run_event_pb.ts";
 import { file_automation_v1_run_event } from "../../automation/v1/run_event_pb.ts";
 import type { DefinitionRef, DefinitionRefJson, RunRequested, RunRequestedJson } from "../../automation/v1/run_requested_pb.ts";
 import { file_automation_v1_run_requested } from "../../automation/v1/run_requested_pb.ts";
@@ -38,7 +38,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file workflows_runtime/v1/workflow_service.proto.
  */
 export const file_workflows_runtime_v1_workflow_service: GenFile = /*@__PURE__*/
-  fileDesc("Cit3b3JrZmxvd3NfcnVudGltZS92MS93b3JrZmxvd19zZXJ2aWNlLnByb3RvEhR3b3JrZmxvd3NfcnVudGltZS52MSKWAgodUHVibGlzaFdvcmtmbG93VmVyc2lvblJlcXVlc3QSNwoNZGVmaW5pdGlvbl9pZBgBIAEoCUIgukgdchsyGV5bYS16MC05XVthLXowLTktXXswLDYyfSQSOAoHdmVyc2lvbhgCIAEoCUInukgkciIyIF5bQS1aYS16MC05XVtBLVphLXowLTkuLV17MCw2Mn0kEjQKB2NoYW5uZWwYAyABKAlCI7pIIHIeMhxeKFthLXowLTldW2EtejAtOS1dezAsNjJ9KT8kEhcKBXRpdGxlGAQgASgJQgi6SAVyAxjIARIzCgRwbGFuGAUgASgLMh0uYXV0b21hdGlvbi52MS5BdXRvbWF0aW9uUGxhbkIGukgDyAEBIkEKHlB1Ymxpc2hXb3JrZmxvd1ZlcnNpb25SZXNwb25zZRIOCgZkaWdlc3QYASABKAkSDwoHY3JlYXRlZBgCIAEoCCJVChlHZXRXb3JrZmxvd1ZlcnNpb25SZXF1ZXN0EjgKCmRlZmluaXRpb24YASABKAsyHC5hdXRvbWF0aW9uLnYxLkRlZmluaXRpb25SZWZCBrpIA9gBAyKBAQoaR2V0V29ya2Zsb3dWZXJzaW9uUmVzcG9uc2USFQoNZGVmaW5pdGlvbl9pZBgBIAEoCRIPCgd2ZXJzaW9uGAIgASgJEg4KBmRpZ2VzdBgDIAEoCRIrCgRwbGFuGAQgASgLMh0uYXV0b21hdGlvbi52MS5BdXRvbWF0aW9uUGxhbiJTCh5MaXN0V29ya2Zsb3dEZWZpbml0aW9uc1JlcXVlc3QSHQoJcGFnZV9zaXplGAEgASgFQgq6SAcaBRjIASgAEhIKCnBhZ2VfdG9rZW4YAiABKAkieQofTGlzdFdvcmtmbG93RGVmaW5pdGlvbnNSZXNwb25zZRI9CgtkZWZpbml0aW9ucxgBIAMoCzIoLndvcmtmbG93c19ydW50aW1lLnYxLldvcmtmbG93RGVmaW5pdGlvbhIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkijwEKFlB1dFdvcmtmbG93UnVsZVJlcXVlc3QSOAoEcnVsZRgBIAEoCzIiLndvcmtmbG93c19ydW50aW1lLnYxLldvcmtmbG93UnVsZUIGukgDyAEBEiYKEGV4cGVjdGVkX3ZlcnNpb24YAiABKAVCB7pIBBoCKABIAIgBAUITChFfZXhwZWN0ZWRfdmVyc2lvbiI7ChdQdXRXb3JrZmxvd1J1bGVSZXNwb25zZRIPCgd2ZXJzaW9uGAEgASgFEg8KB2NyZWF0ZWQYAiABKAgibQoZUmV0aXJlV29ya2Zsb3dSdWxlUmVxdWVzdBITCgJpZBgBIAEoCUIHukgEcgIYZBImChBleHBlY3RlZF92ZXJzaW9uGAIgASgFQge6SAQaAigASACIAQFCEwoRX2V4cGVjdGVkX3ZlcnNpb24iLQoaUmV0aXJlV29ya2Zsb3dSdWxlUmVzcG9uc2USDwoHdmVyc2lvbhgBIAEoBSJHChZHZXRXb3JrZmxvd1J1bGVSZXF1ZXN0EhMKAmlkGAEgASgJQge6SARyAhhkEhgKB3ZlcnNpb24YAiABKAVCB7pIBBoCKAAiVQoXR2V0V29ya2Zsb3dSdWxlUmVzcG9uc2USOgoHdmVyc2lvbhgBIAEoCzIpLndvcmtmbG93c19ydW50aW1lLnYxLldvcmtmbG93UnVsZVZlcnNpb24iaQofTGlzdFdvcmtmbG93UnVsZVZlcnNpb25zUmVxdWVzdBITCgJpZBgBIAEoCUIHukgEcgIYZBIdCglwYWdlX3NpemUYAiABKAVCCrpIBxoFGMgBKAASEgoKcGFnZV90b2tlbhgDIAEoCSJ4CiBMaXN0V29ya2Zsb3dSdWxlVmVyc2lvbnNSZXNwb25zZRI7Cgh2ZXJzaW9ucxgBIAMoCzIpLndvcmtmbG93c19ydW50aW1lLnYxLldvcmtmbG93UnVsZVZlcnNpb24SFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIk0KGExpc3RXb3JrZmxvd1J1bGVzUmVxdWVzdBIdCglwYWdlX3NpemUYASABKAVCCrpIBxoFGMgBKAASEgoKcGFnZV90b2tlbhgCIAEoCSJnChlMaXN0V29ya2Zsb3dSdWxlc1Jlc3BvbnNlEjEKBXJ1bGVzGAEgAygLMiIud29ya2Zsb3dzX3J1bnRpbWUudjEuV29ya2Zsb3dSdWxlEhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSJUChRQdXRSZXBvc2l0b3J5UmVxdWVzdBI8CgpyZXBvc2l0b3J5GAEgASgLMiAud29ya2Zsb3dzX3J1bnRpbWUudjEuUmVwb3NpdG9yeUIGukgDyAEBIhcKFVB1dFJlcG9zaXRvcnlSZXNwb25zZSJMChdMaXN0UmVwb3NpdG9yaWVzUmVxdWVzdBIdCglwYWdlX3NpemUYASABKAVCCrpIBxoFGMgBKAASEgoKcGFnZV90b2tlbhgCIAEoCSJrChhMaXN0UmVwb3NpdG9yaWVzUmVzcG9uc2USNgoMcmVwb3NpdG9yaWVzGAEgAygLMiAud29ya2Zsb3dzX3J1bnRpbWUudjEuUmVwb3NpdG9yeRIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkikQEKF1N0YXJ0V29ya2Zsb3dSdW5SZXF1ZXN0Eh4KCnJlcXVlc3RfaWQYASABKAlCCrpIB3IFEAEYyAESNAoHcmVxdWVzdBgCIAEoCzIbLmF1dG9tYXRpb24udjEuUnVuUmVxdWVzdGVkQga6SAPIAQESIAoOY29ycmVsYXRpb25faWQYAyABKAlCCLpIBXIDGMgBImIKGFN0YXJ0V29ya2Zsb3dSdW5SZXNwb25zZRIOCgZydW5faWQYASABKAkSNgoLZGlzcG9zaXRpb24YAiABKA4yIS53b3JrZmxvd3NfcnVudGltZS52MS5EaXNwb3NpdGlvbiJZChdSZXJ1bldvcmtmbG93UnVuUmVxdWVzdBIOCgZydW5faWQYASABKAkSHgoKcmVxdWVzdF9pZBgCIAEoCUIKukgHcgUQARjIARIOCgZuZXdlc3QYAyABKAgiYgoYUmVydW5Xb3JrZmxvd1J1blJlc3BvbnNlEg4KBnJ1bl9pZBgBIAEoCRI2CgtkaXNwb3NpdGlvbhgCIAEoDjIhLndvcmtmbG93c19ydW50aW1lLnYxLkRpc3Bvc2l0aW9uIiwKGkRlc2NyaWJlV29ya2Zsb3dSdW5SZXF1ZXN0Eg4KBnJ1bl9pZBgBIAEoCSKMAgobRGVzY3JpYmVXb3JrZmxvd1J1blJlc3BvbnNlEiYKA3J1bhgBIAEoCzIZLndvcmtmbG93c19ydW50aW1lLnYxLlJ1bhIsCgdyZXF1ZXN0GAIgASgLMhsuYXV0b21hdGlvbi52MS5SdW5SZXF1ZXN0ZWQSJwoHdmVyZGljdBgDIAEoCzIWLmF1dG9tYXRpb24udjEuVmVyZGljdBI4Cg1oYW5kb2ZmX2NhbGxzGAQgAygLMiEud29ya2Zsb3dzX3J1bnRpbWUudjEuSGFuZG9mZkNhbGwSNAoKaW1wZWRpbWVudBgFIAEoCzIgLndvcmtmbG93c19ydW50aW1lLnYxLkltcGVkaW1lbnQi6wEKF0xpc3RXb3JrZmxvd1J1bnNSZXF1ZXN0EjIKBnN0YXR1cxgBIAEoDjIYLmF1dG9tYXRpb24udjEuUnVuU3RhdHVzQgi6SAWCAQIQARISCgpwcm9maWxlX2lkGAIgASgJEiUKCXJlZmVyZW5jZRgDIAEoCzISLmF1dG9tYXRpb24udjEuUmVmEh0KCXBhZ2Vfc2l6ZRgEIAEoBUIKukgHGgUYyAEoABISCgpwYWdlX3Rva2VuGAUgASgJEi4KCWlkX3ByZWZpeBgGIAEoCUIbukgYchYyFF4oWzAtOWEtZi1dezQsMzZ9KT8kIlwKGExpc3RXb3JrZmxvd1J1bnNSZXNwb25zZRInCgRydW5zGAEgAygLMhkud29ya2Zsb3dzX3J1bnRpbWUudjEuUnVuEhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSJBChdXYXRjaFdvcmtmbG93UnVuUmVxdWVzdBIOCgZydW5faWQYASABKAkSFgoOYWZ0ZXJfc2VxdWVuY2UYAiABKAMihAEKGFdhdGNoV29ya2Zsb3dSdW5SZXNwb25zZRIoCgVldmVudBgBIAEoCzIXLmF1dG9tYXRpb24udjEuUnVuRXZlbnRIABI0CgloZWFydGJlYXQYAiABKAsyHy53b3JrZmxvd3NfcnVudGltZS52MS5IZWFydGJlYXRIAEIICgZ1cGRhdGUiIgoJSGVhcnRiZWF0EhUKDWxhc3Rfc2VxdWVuY2UYASABKAMiRAoYQ2FuY2VsV29ya2Zsb3dSdW5SZXF1ZXN0Eg4KBnJ1bl9pZBgBIAEoCRIYCgZyZWFzb24YAiABKAlCCLpIBXIDGOgHIkMKGUNhbmNlbFdvcmtmbG93UnVuUmVzcG9uc2USJgoDcnVuGAEgASgLMhkud29ya2Zsb3dzX3J1bnRpbWUudjEuUnVuIqoCChtSZXBvcnRXb3JrZmxvd1N0YXR1c1JlcXVlc3QSOgoJZXhlY3V0aW9uGAEgASgLMh8ud29ya2Zsb3dzX3J1bnRpbWUudjEuRXhlY3V0aW9uQga6SAPIAQESMAoHYXR0ZW1wdBgCIAEoCzIfLndvcmtmbG93c19ydW50aW1lLnYxLkF0dGVtcHRJZBI6CgZldmVudHMYAyADKAsyHy53b3JrZmxvd3NfcnVudGltZS52MS5Xb3JrRXZlbnRCCbpIBpIBAxD0AxIyCgZzdGF0dXMYBCABKA4yGC5hdXRvbWF0aW9uLnYxLlJ1blN0YXR1c0IIukgFggECEAESLQoLYmFzZV9jb21taXQYBSABKAlCGLpIFXITMhFeKFswLTlhLWZdezQwfSk/JCLgAQocUmVwb3J0V29ya2Zsb3dTdGF0dXNSZXNwb25zZRI5Cg1kZXNpcmVkX3N0YXRlGAEgASgOMiIud29ya2Zsb3dzX3J1bnRpbWUudjEuRGVzaXJlZFN0YXRlEhMKC2Jhc2VfY29tbWl0GAIgASgJEjsKDmV4Y2VlZGVkX2xpbWl0GAMgASgLMiMud29ya2Zsb3dzX3J1bnRpbWUudjEuRXhjZWVkZWRMaW1pdBIzCg9ub19saW1pdF9iZWZvcmUYBCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wMq0RCg9Xb3JrZmxvd1NlcnZpY2USjAEKFlB1Ymxpc2hXb3JrZmxvd1ZlcnNpb24SMy53b3JrZmxvd3NfcnVudGltZS52MS5QdWJsaXNoV29ya2Zsb3dWZXJzaW9uUmVxdWVzdBo0LndvcmtmbG93c19ydW50aW1lLnYxLlB1Ymxpc2hXb3JrZmxvd1ZlcnNpb25SZXNwb25zZSIHkAICiLUYAxKAAQoSR2V0V29ya2Zsb3dWZXJzaW9uEi8ud29ya2Zsb3dzX3J1bnRpbWUudjEuR2V0V29ya2Zsb3dWZXJzaW9uUmVxdWVzdBowLndvcmtmbG93c19ydW50aW1lLnYxLkdldFdvcmtmbG93VmVyc2lvblJlc3BvbnNlIgeQAgGItRgBEo8BChdMaXN0V29ya2Zsb3dEZWZpbml0aW9ucxI0LndvcmtmbG93c19ydW50aW1lLnYxLkxpc3RXb3JrZmxvd0RlZmluaXRpb25zUmVxdWVzdBo1LndvcmtmbG93c19ydW50aW1lLnYxLkxpc3RXb3JrZmxvd0RlZmluaXRpb25zUmVzcG9uc2UiB5ACAYi1GAESdwoPUHV0V29ya2Zsb3dSdWxlEiwud29ya2Zsb3dzX3J1bnRpbWUudjEuUHV0V29ya2Zsb3dSdWxlUmVxdWVzdBotLndvcmtmbG93c19ydW50aW1lLnYxLlB1dFdvcmtmbG93UnVsZVJlc3BvbnNlIgeQAgKItRgDEn0KEUxpc3RXb3JrZmxvd1J1bGVzEi4ud29ya2Zsb3dzX3J1bnRpbWUudjEuTGlzdFdvcmtmbG93UnVsZXNSZXF1ZXN0Gi8ud29ya2Zsb3dzX3J1bnRpbWUudjEuTGlzdFdvcmtmbG93UnVsZXNSZXNwb25zZSIHkAIBiLUYARKAAQoSUmV0aXJlV29ya2Zsb3dSdWxlEi8ud29ya2Zsb3dzX3J1bnRpbWUudjEuUmV0aXJlV29ya2Zsb3dSdWxlUmVxdWVzdBowLndvcmtmbG93c19ydW50aW1lLnYxLlJldGlyZVdvcmtmbG93UnVsZVJlc3BvbnNlIgeQAgKItRgDEncKD0dldFdvcmtmbG93UnVsZRIsLndvcmtmbG93c19ydW50aW1lLnYxLkdldFdvcmtmbG93UnVsZVJlcXVlc3QaLS53b3JrZmxvd3NfcnVudGltZS52MS5HZXRXb3JrZmxvd1J1bGVSZXNwb25zZSIHkAIBiLUYARKSAQoYTGlzdFdvcmtmbG93UnVsZVZlcnNpb25zEjUud29ya2Zsb3dzX3J1bnRpbWUudjEuTGlzdFdvcmtmbG93UnVsZVZlcnNpb25zUmVxdWVzdBo2LndvcmtmbG93c19ydW50aW1lLnYxLkxpc3RXb3JrZmxvd1J1bGVWZXJzaW9uc1Jlc3BvbnNlIgeQAgGItRgBEnoKEFN0YXJ0V29ya2Zsb3dSdW4SLS53b3JrZmxvd3NfcnVudGltZS52MS5TdGFydFdvcmtmbG93UnVuUmVxdWVzdBouLndvcmtmbG93c19ydW50aW1lLnYxLlN0YXJ0V29ya2Zsb3dSdW5SZXNwb25zZSIHkAICiLUYAhJ6ChBSZXJ1bldvcmtmbG93UnVuEi0ud29ya2Zsb3dzX3J1bnRpbWUudjEuUmVydW5Xb3JrZmxvd1J1blJlcXVlc3QaLi53b3JrZmxvd3NfcnVudGltZS52MS5SZXJ1bldvcmtmbG93UnVuUmVzcG9uc2UiB5ACAoi1GAISgwEKE0Rlc2NyaWJlV29ya2Zsb3dSdW4SMC53b3JrZmxvd3NfcnVudGltZS52MS5EZXNjcmliZVdvcmtmbG93UnVuUmVxdWVzdBoxLndvcmtmbG93c19ydW50aW1lLnYxLkRlc2NyaWJlV29ya2Zsb3dSdW5SZXNwb25zZSIHkAIBiLUYARJ6ChBMaXN0V29ya2Zsb3dSdW5zEi0ud29ya2Zsb3dzX3J1bnRpbWUudjEuTGlzdFdvcmtmbG93UnVuc1JlcXVlc3QaLi53b3JrZmxvd3NfcnVudGltZS52MS5MaXN0V29ya2Zsb3dSdW5zUmVzcG9uc2UiB5ACAYi1GAESfAoQV2F0Y2hXb3JrZmxvd1J1bhItLndvcmtmbG93c19ydW50aW1lLnYxLldhdGNoV29ya2Zsb3dSdW5SZXF1ZXN0Gi4ud29ya2Zsb3dzX3J1bnRpbWUudjEuV2F0Y2hXb3JrZmxvd1J1blJlc3BvbnNlIgeQAgGItRgBMAESfQoRQ2FuY2VsV29ya2Zsb3dSdW4SLi53b3JrZmxvd3NfcnVudGltZS52MS5DYW5jZWxXb3JrZmxvd1J1blJlcXVlc3QaLy53b3JrZmxvd3NfcnVudGltZS52MS5DYW5jZWxXb3JrZmxvd1J1blJlc3BvbnNlIgeQAgKItRgCEnEKDVB1dFJlcG9zaXRvcnkSKi53b3JrZmxvd3NfcnVudGltZS52MS5QdXRSZXBvc2l0b3J5UmVxdWVzdBorLndvcmtmbG93c19ydW50aW1lLnYxLlB1dFJlcG9zaXRvcnlSZXNwb25zZSIHkAICiLUYAxJ6ChBMaXN0UmVwb3NpdG9yaWVzEi0ud29ya2Zsb3dzX3J1bnRpbWUudjEuTGlzdFJlcG9zaXRvcmllc1JlcXVlc3QaLi53b3JrZmxvd3NfcnVudGltZS52MS5MaXN0UmVwb3NpdG9yaWVzUmVzcG9uc2UiB5ACAYi1GAEShgEKFFJlcG9ydFdvcmtmbG93U3RhdHVzEjEud29ya2Zsb3dzX3J1bnRpbWUudjEuUmVwb3J0V29ya2Zsb3dTdGF0dXNSZXF1ZXN0GjIud29ya2Zsb3dzX3J1bnRpbWUudjEuUmVwb3J0V29ya2Zsb3dTdGF0dXNSZXNwb25zZSIHkAICiLUYBGIGcHJvdG8z", [file_automation_v1_automation_plan, file_automation_v1_method_options, file_automation_v1_ref, file_automation_v1_run_event, file_automation_v1_run_requested, file_automation_v1_verdict, file_buf_validate_validate, file_google_protobuf_timestamp, file_workflows_runtime_v1_delivery, file_workflows_runtime_v1_handoff_call, file_workflows_runtime_v1_repository, file_workflows_runtime_v1_run, file_workflows_runtime_v1_work_event, file_workflows_runtime_v1_workflow_definition, file_workflows_runtime_v1_workflow_rule]);
+  fileDesc("Cit3b3JrZmxvd3NfcnVudGltZS92MS93b3JrZmxvd19zZXJ2aWNlLnByb3RvEhR3b3JrZmxvd3NfcnVudGltZS52MSKWAgodUHVibGlzaFdvcmtmbG93VmVyc2lvblJlcXVlc3QSNwoNZGVmaW5pdGlvbl9pZBgBIAEoCUIgukgdchsyGV5bYS16MC05XVthLXowLTktXXswLDYyfSQSOAoHdmVyc2lvbhgCIAEoCUInukgkciIyIF5bQS1aYS16MC05XVtBLVphLXowLTkuLV17MCw2Mn0kEjQKB2NoYW5uZWwYAyABKAlCI7pIIHIeMhxeKFthLXowLTldW2EtejAtOS1dezAsNjJ9KT8kEhcKBXRpdGxlGAQgASgJQgi6SAVyAxjIARIzCgRwbGFuGAUgASgLMh0uYXV0b21hdGlvbi52MS5BdXRvbWF0aW9uUGxhbkIGukgDyAEBIkEKHlB1Ymxpc2hXb3JrZmxvd1ZlcnNpb25SZXNwb25zZRIOCgZkaWdlc3QYASABKAkSDwoHY3JlYXRlZBgCIAEoCCJVChlHZXRXb3JrZmxvd1ZlcnNpb25SZXF1ZXN0EjgKCmRlZmluaXRpb24YASABKAsyHC5hdXRvbWF0aW9uLnYxLkRlZmluaXRpb25SZWZCBrpIA9gBAyKBAQoaR2V0V29ya2Zsb3dWZXJzaW9uUmVzcG9uc2USFQoNZGVmaW5pdGlvbl9pZBgBIAEoCRIPCgd2ZXJzaW9uGAIgASgJEg4KBmRpZ2VzdBgDIAEoCRIrCgRwbGFuGAQgASgLMh0uYXV0b21hdGlvbi52MS5BdXRvbWF0aW9uUGxhbiJTCh5MaXN0V29ya2Zsb3dEZWZpbml0aW9uc1JlcXVlc3QSHQoJcGFnZV9zaXplGAEgASgFQgq6SAcaBRjIASgAEhIKCnBhZ2VfdG9rZW4YAiABKAkieQofTGlzdFdvcmtmbG93RGVmaW5pdGlvbnNSZXNwb25zZRI9CgtkZWZpbml0aW9ucxgBIAMoCzIoLndvcmtmbG93c19ydW50aW1lLnYxLldvcmtmbG93RGVmaW5pdGlvbhIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkijwEKFlB1dFdvcmtmbG93UnVsZVJlcXVlc3QSOAoEcnVsZRgBIAEoCzIiLndvcmtmbG93c19ydW50aW1lLnYxLldvcmtmbG93UnVsZUIGukgDyAEBEiYKEGV4cGVjdGVkX3ZlcnNpb24YAiABKAVCB7pIBBoCKABIAIgBAUITChFfZXhwZWN0ZWRfdmVyc2lvbiI7ChdQdXRXb3JrZmxvd1J1bGVSZXNwb25zZRIPCgd2ZXJzaW9uGAEgASgFEg8KB2NyZWF0ZWQYAiABKAgibQoZUmV0aXJlV29ya2Zsb3dSdWxlUmVxdWVzdBITCgJpZBgBIAEoCUIHukgEcgIYZBImChBleHBlY3RlZF92ZXJzaW9uGAIgASgFQge6SAQaAigASACIAQFCEwoRX2V4cGVjdGVkX3ZlcnNpb24iLQoaUmV0aXJlV29ya2Zsb3dSdWxlUmVzcG9uc2USDwoHdmVyc2lvbhgBIAEoBSJHChZHZXRXb3JrZmxvd1J1bGVSZXF1ZXN0EhMKAmlkGAEgASgJQge6SARyAhhkEhgKB3ZlcnNpb24YAiABKAVCB7pIBBoCKAAiVQoXR2V0V29ya2Zsb3dSdWxlUmVzcG9uc2USOgoHdmVyc2lvbhgBIAEoCzIpLndvcmtmbG93c19ydW50aW1lLnYxLldvcmtmbG93UnVsZVZlcnNpb24iaQofTGlzdFdvcmtmbG93UnVsZVZlcnNpb25zUmVxdWVzdBITCgJpZBgBIAEoCUIHukgEcgIYZBIdCglwYWdlX3NpemUYAiABKAVCCrpIBxoFGMgBKAASEgoKcGFnZV90b2tlbhgDIAEoCSJ4CiBMaXN0V29ya2Zsb3dSdWxlVmVyc2lvbnNSZXNwb25zZRI7Cgh2ZXJzaW9ucxgBIAMoCzIpLndvcmtmbG93c19ydW50aW1lLnYxLldvcmtmbG93UnVsZVZlcnNpb24SFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIk0KGExpc3RXb3JrZmxvd1J1bGVzUmVxdWVzdBIdCglwYWdlX3NpemUYASABKAVCCrpIBxoFGMgBKAASEgoKcGFnZV90b2tlbhgCIAEoCSJnChlMaXN0V29ya2Zsb3dSdWxlc1Jlc3BvbnNlEjEKBXJ1bGVzGAEgAygLMiIud29ya2Zsb3dzX3J1bnRpbWUudjEuV29ya2Zsb3dSdWxlEhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSLkAQoXVGVzdFdvcmtmbG93UnVsZVJlcXVlc3QSOAoEcnVsZRgBIAEoCzIiLndvcmtmbG93c19ydW50aW1lLnYxLldvcmtmbG93UnVsZUIGukgDyAEBEjEKBXNpbmNlGAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEIGukgDyAEBEikKBXVudGlsGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIdCglwYWdlX3NpemUYBCABKAVCCrpIBxoFGMgBKAASEgoKcGFnZV90b2tlbhgFIAEoCSKdAQoYVGVzdFdvcmtmbG93UnVsZVJlc3BvbnNlEhAKCGV4YW1pbmVkGAEgASgFEg8KB21hdGNoZWQYAiABKAUSDgoGZmFpbGVkGAMgASgFEjUKB2NoYW5nZXMYBCADKAsyJC53b3JrZmxvd3NfcnVudGltZS52MS5SdWxlVGVzdENoYW5nZRIXCg9uZXh0X3BhZ2VfdG9rZW4YBSABKAki5gEKDlJ1bGVUZXN0Q2hhbmdlEhIKCnJlcXVlc3RfaWQYASABKAkSDgoGc291cmNlGAIgASgJEhAKCGV2ZW50X2lkGAMgASgJEi8KC3JlY2VpdmVkX2F0GAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBI2CgZiZWZvcmUYBSABKAsyJi53b3JrZmxvd3NfcnVudGltZS52MS5SdWxlVGVzdERlY2lzaW9uEjUKBWFmdGVyGAYgASgLMiYud29ya2Zsb3dzX3J1bnRpbWUudjEuUnVsZVRlc3REZWNpc2lvbiLcAQoQUnVsZVRlc3REZWNpc2lvbhI2CgtkaXNwb3NpdGlvbhgBIAEoDjIhLndvcmtmbG93c19ydW50aW1lLnYxLkRpc3Bvc2l0aW9uEg8KB3J1bGVfaWQYAiABKAkSFQoNZGVmaW5pdGlvbl9pZBgDIAEoCRIaChJkZWZpbml0aW9uX3ZlcnNpb24YBCABKAkSEAoIcHJpb3JpdHkYBSABKAUSEgoKcXVldWVfa2V5cxgGIAMoCRImCgdyZWFzb25zGAcgAygLMhUuYXV0b21hdGlvbi52MS5SZWFzb24iVAoUUHV0UmVwb3NpdG9yeVJlcXVlc3QSPAoKcmVwb3NpdG9yeRgBIAEoCzIgLndvcmtmbG93c19ydW50aW1lLnYxLlJlcG9zaXRvcnlCBrpIA8gBASIXChVQdXRSZXBvc2l0b3J5UmVzcG9uc2UiTAoXTGlzdFJlcG9zaXRvcmllc1JlcXVlc3QSHQoJcGFnZV9zaXplGAEgASgFQgq6SAcaBRjIASgAEhIKCnBhZ2VfdG9rZW4YAiABKAkiawoYTGlzdFJlcG9zaXRvcmllc1Jlc3BvbnNlEjYKDHJlcG9zaXRvcmllcxgBIAMoCzIgLndvcmtmbG93c19ydW50aW1lLnYxLlJlcG9zaXRvcnkSFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIpEBChdTdGFydFdvcmtmbG93UnVuUmVxdWVzdBIeCgpyZXF1ZXN0X2lkGAEgASgJQgq6SAdyBRABGMgBEjQKB3JlcXVlc3QYAiABKAsyGy5hdXRvbWF0aW9uLnYxLlJ1blJlcXVlc3RlZEIGukgDyAEBEiAKDmNvcnJlbGF0aW9uX2lkGAMgASgJQgi6SAVyAxjIASJiChhTdGFydFdvcmtmbG93UnVuUmVzcG9uc2USDgoGcnVuX2lkGAEgASgJEjYKC2Rpc3Bvc2l0aW9uGAIgASgOMiEud29ya2Zsb3dzX3J1bnRpbWUudjEuRGlzcG9zaXRpb24iWQoXUmVydW5Xb3JrZmxvd1J1blJlcXVlc3QSDgoGcnVuX2lkGAEgASgJEh4KCnJlcXVlc3RfaWQYAiABKAlCCrpIB3IFEAEYyAESDgoGbmV3ZXN0GAMgASgIImIKGFJlcnVuV29ya2Zsb3dSdW5SZXNwb25zZRIOCgZydW5faWQYASABKAkSNgoLZGlzcG9zaXRpb24YAiABKA4yIS53b3JrZmxvd3NfcnVudGltZS52MS5EaXNwb3NpdGlvbiIsChpEZXNjcmliZVdvcmtmbG93UnVuUmVxdWVzdBIOCgZydW5faWQYASABKAkijAIKG0Rlc2NyaWJlV29ya2Zsb3dSdW5SZXNwb25zZRImCgNydW4YASABKAsyGS53b3JrZmxvd3NfcnVudGltZS52MS5SdW4SLAoHcmVxdWVzdBgCIAEoCzIbLmF1dG9tYXRpb24udjEuUnVuUmVxdWVzdGVkEicKB3ZlcmRpY3QYAyABKAsyFi5hdXRvbWF0aW9uLnYxLlZlcmRpY3QSOAoNaGFuZG9mZl9jYWxscxgEIAMoCzIhLndvcmtmbG93c19ydW50aW1lLnYxLkhhbmRvZmZDYWxsEjQKCmltcGVkaW1lbnQYBSABKAsyIC53b3JrZmxvd3NfcnVudGltZS52MS5JbXBlZGltZW50IusBChdMaXN0V29ya2Zsb3dSdW5zUmVxdWVzdBIyCgZzdGF0dXMYASABKA4yGC5hdXRvbWF0aW9uLnYxLlJ1blN0YXR1c0IIukgFggECEAESEgoKcHJvZmlsZV9pZBgCIAEoCRIlCglyZWZlcmVuY2UYAyABKAsyEi5hdXRvbWF0aW9uLnYxLlJlZhIdCglwYWdlX3NpemUYBCABKAVCCrpIBxoFGMgBKAASEgoKcGFnZV90b2tlbhgFIAEoCRIuCglpZF9wcmVmaXgYBiABKAlCG7pIGHIWMhReKFswLTlhLWYtXXs0LDM2fSk/JCJcChhMaXN0V29ya2Zsb3dSdW5zUmVzcG9uc2USJwoEcnVucxgBIAMoCzIZLndvcmtmbG93c19ydW50aW1lLnYxLlJ1bhIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkiQQoXV2F0Y2hXb3JrZmxvd1J1blJlcXVlc3QSDgoGcnVuX2lkGAEgASgJEhYKDmFmdGVyX3NlcXVlbmNlGAIgASgDIoQBChhXYXRjaFdvcmtmbG93UnVuUmVzcG9uc2USKAoFZXZlbnQYASABKAsyFy5hdXRvbWF0aW9uLnYxLlJ1bkV2ZW50SAASNAoJaGVhcnRiZWF0GAIgASgLMh8ud29ya2Zsb3dzX3J1bnRpbWUudjEuSGVhcnRiZWF0SABCCAoGdXBkYXRlIiIKCUhlYXJ0YmVhdBIVCg1sYXN0X3NlcXVlbmNlGAEgASgDIkQKGENhbmNlbFdvcmtmbG93UnVuUmVxdWVzdBIOCgZydW5faWQYASABKAkSGAoGcmVhc29uGAIgASgJQgi6SAVyAxjoByJDChlDYW5jZWxXb3JrZmxvd1J1blJlc3BvbnNlEiYKA3J1bhgBIAEoCzIZLndvcmtmbG93c19ydW50aW1lLnYxLlJ1biKqAgobUmVwb3J0V29ya2Zsb3dTdGF0dXNSZXF1ZXN0EjoKCWV4ZWN1dGlvbhgBIAEoCzIfLndvcmtmbG93c19ydW50aW1lLnYxLkV4ZWN1dGlvbkIGukgDyAEBEjAKB2F0dGVtcHQYAiABKAsyHy53b3JrZmxvd3NfcnVudGltZS52MS5BdHRlbXB0SWQSOgoGZXZlbnRzGAMgAygLMh8ud29ya2Zsb3dzX3J1bnRpbWUudjEuV29ya0V2ZW50Qgm6SAaSAQMQ9AMSMgoGc3RhdHVzGAQgASgOMhguYXV0b21hdGlvbi52MS5SdW5TdGF0dXNCCLpIBYIBAhABEi0KC2Jhc2VfY29tbWl0GAUgASgJQhi6SBVyEzIRXihbMC05YS1mXXs0MH0pPyQi4AEKHFJlcG9ydFdvcmtmbG93U3RhdHVzUmVzcG9uc2USOQoNZGVzaXJlZF9zdGF0ZRgBIAEoDjIiLndvcmtmbG93c19ydW50aW1lLnYxLkRlc2lyZWRTdGF0ZRITCgtiYXNlX2NvbW1pdBgCIAEoCRI7Cg5leGNlZWRlZF9saW1pdBgDIAEoCzIjLndvcmtmbG93c19ydW50aW1lLnYxLkV4Y2VlZGVkTGltaXQSMwoPbm9fbGltaXRfYmVmb3JlGAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcDKpEgoPV29ya2Zsb3dTZXJ2aWNlEowBChZQdWJsaXNoV29ya2Zsb3dWZXJzaW9uEjMud29ya2Zsb3dzX3J1bnRpbWUudjEuUHVibGlzaFdvcmtmbG93VmVyc2lvblJlcXVlc3QaNC53b3JrZmxvd3NfcnVudGltZS52MS5QdWJsaXNoV29ya2Zsb3dWZXJzaW9uUmVzcG9uc2UiB5ACAoi1GAMSgAEKEkdldFdvcmtmbG93VmVyc2lvbhIvLndvcmtmbG93c19ydW50aW1lLnYxLkdldFdvcmtmbG93VmVyc2lvblJlcXVlc3QaMC53b3JrZmxvd3NfcnVudGltZS52MS5HZXRXb3JrZmxvd1ZlcnNpb25SZXNwb25zZSIHkAIBiLUYARKPAQoXTGlzdFdvcmtmbG93RGVmaW5pdGlvbnMSNC53b3JrZmxvd3NfcnVudGltZS52MS5MaXN0V29ya2Zsb3dEZWZpbml0aW9uc1JlcXVlc3QaNS53b3JrZmxvd3NfcnVudGltZS52MS5MaXN0V29ya2Zsb3dEZWZpbml0aW9uc1Jlc3BvbnNlIgeQAgGItRgBEncKD1B1dFdvcmtmbG93UnVsZRIsLndvcmtmbG93c19ydW50aW1lLnYxLlB1dFdvcmtmbG93UnVsZVJlcXVlc3QaLS53b3JrZmxvd3NfcnVudGltZS52MS5QdXRXb3JrZmxvd1J1bGVSZXNwb25zZSIHkAICiLUYAxJ9ChFMaXN0V29ya2Zsb3dSdWxlcxIuLndvcmtmbG93c19ydW50aW1lLnYxLkxpc3RXb3JrZmxvd1J1bGVzUmVxdWVzdBovLndvcmtmbG93c19ydW50aW1lLnYxLkxpc3RXb3JrZmxvd1J1bGVzUmVzcG9uc2UiB5ACAYi1GAESgAEKElJldGlyZVdvcmtmbG93UnVsZRIvLndvcmtmbG93c19ydW50aW1lLnYxLlJldGlyZVdvcmtmbG93UnVsZVJlcXVlc3QaMC53b3JrZmxvd3NfcnVudGltZS52MS5SZXRpcmVXb3JrZmxvd1J1bGVSZXNwb25zZSIHkAICiLUYAxJ3Cg9HZXRXb3JrZmxvd1J1bGUSLC53b3JrZmxvd3NfcnVudGltZS52MS5HZXRXb3JrZmxvd1J1bGVSZXF1ZXN0Gi0ud29ya2Zsb3dzX3J1bnRpbWUudjEuR2V0V29ya2Zsb3dSdWxlUmVzcG9uc2UiB5ACAYi1GAESkgEKGExpc3RXb3JrZmxvd1J1bGVWZXJzaW9ucxI1LndvcmtmbG93c19ydW50aW1lLnYxLkxpc3RXb3JrZmxvd1J1bGVWZXJzaW9uc1JlcXVlc3QaNi53b3JrZmxvd3NfcnVudGltZS52MS5MaXN0V29ya2Zsb3dSdWxlVmVyc2lvbnNSZXNwb25zZSIHkAIBiLUYARJ6ChBUZXN0V29ya2Zsb3dSdWxlEi0ud29ya2Zsb3dzX3J1bnRpbWUudjEuVGVzdFdvcmtmbG93UnVsZVJlcXVlc3QaLi53b3JrZmxvd3NfcnVudGltZS52MS5UZXN0V29ya2Zsb3dSdWxlUmVzcG9uc2UiB5ACAYi1GAESegoQU3RhcnRXb3JrZmxvd1J1bhItLndvcmtmbG93c19ydW50aW1lLnYxLlN0YXJ0V29ya2Zsb3dSdW5SZXF1ZXN0Gi4ud29ya2Zsb3dzX3J1bnRpbWUudjEuU3RhcnRXb3JrZmxvd1J1blJlc3BvbnNlIgeQAgKItRgCEnoKEFJlcnVuV29ya2Zsb3dSdW4SLS53b3JrZmxvd3NfcnVudGltZS52MS5SZXJ1bldvcmtmbG93UnVuUmVxdWVzdBouLndvcmtmbG93c19ydW50aW1lLnYxLlJlcnVuV29ya2Zsb3dSdW5SZXNwb25zZSIHkAICiLUYAhKDAQoTRGVzY3JpYmVXb3JrZmxvd1J1bhIwLndvcmtmbG93c19ydW50aW1lLnYxLkRlc2NyaWJlV29ya2Zsb3dSdW5SZXF1ZXN0GjEud29ya2Zsb3dzX3J1bnRpbWUudjEuRGVzY3JpYmVXb3JrZmxvd1J1blJlc3BvbnNlIgeQAgGItRgBEnoKEExpc3RXb3JrZmxvd1J1bnMSLS53b3JrZmxvd3NfcnVudGltZS52MS5MaXN0V29ya2Zsb3dSdW5zUmVxdWVzdBouLndvcmtmbG93c19ydW50aW1lLnYxLkxpc3RXb3JrZmxvd1J1bnNSZXNwb25zZSIHkAIBiLUYARJ8ChBXYXRjaFdvcmtmbG93UnVuEi0ud29ya2Zsb3dzX3J1bnRpbWUudjEuV2F0Y2hXb3JrZmxvd1J1blJlcXVlc3QaLi53b3JrZmxvd3NfcnVudGltZS52MS5XYXRjaFdvcmtmbG93UnVuUmVzcG9uc2UiB5ACAYi1GAEwARJ9ChFDYW5jZWxXb3JrZmxvd1J1bhIuLndvcmtmbG93c19ydW50aW1lLnYxLkNhbmNlbFdvcmtmbG93UnVuUmVxdWVzdBovLndvcmtmbG93c19ydW50aW1lLnYxLkNhbmNlbFdvcmtmbG93UnVuUmVzcG9uc2UiB5ACAoi1GAIScQoNUHV0UmVwb3NpdG9yeRIqLndvcmtmbG93c19ydW50aW1lLnYxLlB1dFJlcG9zaXRvcnlSZXF1ZXN0Gisud29ya2Zsb3dzX3J1bnRpbWUudjEuUHV0UmVwb3NpdG9yeVJlc3BvbnNlIgeQAgKItRgDEnoKEExpc3RSZXBvc2l0b3JpZXMSLS53b3JrZmxvd3NfcnVudGltZS52MS5MaXN0UmVwb3NpdG9yaWVzUmVxdWVzdBouLndvcmtmbG93c19ydW50aW1lLnYxLkxpc3RSZXBvc2l0b3JpZXNSZXNwb25zZSIHkAIBiLUYARKGAQoUUmVwb3J0V29ya2Zsb3dTdGF0dXMSMS53b3JrZmxvd3NfcnVudGltZS52MS5SZXBvcnRXb3JrZmxvd1N0YXR1c1JlcXVlc3QaMi53b3JrZmxvd3NfcnVudGltZS52MS5SZXBvcnRXb3JrZmxvd1N0YXR1c1Jlc3BvbnNlIgeQAgKItRgEYgZwcm90bzM", [file_automation_v1_automation_plan, file_automation_v1_method_options, file_automation_v1_ref, file_automation_v1_run_event, file_automation_v1_run_requested, file_automation_v1_verdict, file_buf_validate_validate, file_google_protobuf_timestamp, file_workflows_runtime_v1_delivery, file_workflows_runtime_v1_handoff_call, file_workflows_runtime_v1_repository, file_workflows_runtime_v1_run, file_workflows_runtime_v1_work_event, file_workflows_runtime_v1_workflow_definition, file_workflows_runtime_v1_workflow_rule]);
 
 /**
  * @generated from message workflows_runtime.v1.PublishWorkflowVersionRequest
@@ -711,6 +711,360 @@ export const ListWorkflowRulesResponseSchema: GenMessage<ListWorkflowRulesRespon
   messageDesc(file_workflows_runtime_v1_workflow_service, 15);
 
 /**
+ * @generated from message workflows_runtime.v1.TestWorkflowRuleRequest
+ */
+export type TestWorkflowRuleRequest = Message<"workflows_runtime.v1.TestWorkflowRuleRequest"> & {
+  /**
+   * Checked as PutWorkflowRule checks it; takes the place of the rule with its id, if there is one.
+   *
+   * @generated from field: workflows_runtime.v1.WorkflowRule rule = 1;
+   */
+  rule?: WorkflowRule | undefined;
+
+  /**
+   * Requests that were recorded from here on,
+   *
+   * @generated from field: google.protobuf.Timestamp since = 2;
+   */
+  since?: Timestamp | undefined;
+
+  /**
+   * and before this; absent: now.
+   *
+   * @generated from field: google.protobuf.Timestamp until = 3;
+   */
+  until?: Timestamp | undefined;
+
+  /**
+   * Requests of a page, 1–200; 0 counts as 50.
+   *
+   * @generated from field: int32 page_size = 4;
+   */
+  pageSize: number;
+
+  /**
+   * @generated from field: string page_token = 5;
+   */
+  pageToken: string;
+};
+
+/**
+ * @generated from message workflows_runtime.v1.TestWorkflowRuleRequest
+ */
+export type TestWorkflowRuleRequestJson = {
+  /**
+   * Checked as PutWorkflowRule checks it; takes the place of the rule with its id, if there is one.
+   *
+   * @generated from field: workflows_runtime.v1.WorkflowRule rule = 1;
+   */
+  rule?: WorkflowRuleJson;
+
+  /**
+   * Requests that were recorded from here on,
+   *
+   * @generated from field: google.protobuf.Timestamp since = 2;
+   */
+  since?: TimestampJson;
+
+  /**
+   * and before this; absent: now.
+   *
+   * @generated from field: google.protobuf.Timestamp until = 3;
+   */
+  until?: TimestampJson;
+
+  /**
+   * Requests of a page, 1–200; 0 counts as 50.
+   *
+   * @generated from field: int32 page_size = 4;
+   */
+  pageSize?: number;
+
+  /**
+   * @generated from field: string page_token = 5;
+   */
+  pageToken?: string;
+};
+
+/**
+ * Describes the message workflows_runtime.v1.TestWorkflowRuleRequest.
+ * Use `create(TestWorkflowRuleRequestSchema)` to create a new message.
+ */
+export const TestWorkflowRuleRequestSchema: GenMessage<TestWorkflowRuleRequest, {jsonType: TestWorkflowRuleRequestJson}> = /*@__PURE__*/
+  messageDesc(file_workflows_runtime_v1_workflow_service, 16);
+
+/**
+ * @generated from message workflows_runtime.v1.TestWorkflowRuleResponse
+ */
+export type TestWorkflowRuleResponse = Message<"workflows_runtime.v1.TestWorkflowRuleResponse"> & {
+  /**
+   * Requests of this page that were decided, newest first. Reruns are left out.
+   *
+   * @generated from field: int32 examined = 1;
+   */
+  examined: number;
+
+  /**
+   * Those that the draft would match.
+   *
+   * @generated from field: int32 matched = 2;
+   */
+  matched: number;
+
+  /**
+   * Those on which the draft would fail: they would be quarantined.
+   *
+   * @generated from field: int32 failed = 3;
+   */
+  failed: number;
+
+  /**
+   * Those about which another decision would be made.
+   *
+   * @generated from field: repeated workflows_runtime.v1.RuleTestChange changes = 4;
+   */
+  changes: RuleTestChange[];
+
+  /**
+   * @generated from field: string next_page_token = 5;
+   */
+  nextPageToken: string;
+};
+
+/**
+ * @generated from message workflows_runtime.v1.TestWorkflowRuleResponse
+ */
+export type TestWorkflowRuleResponseJson = {
+  /**
+   * Requests of this page that were decided, newest first. Reruns are left out.
+   *
+   * @generated from field: int32 examined = 1;
+   */
+  examined?: number;
+
+  /**
+   * Those that the draft would match.
+   *
+   * @generated from field: int32 matched = 2;
+   */
+  matched?: number;
+
+  /**
+   * Those on which the draft would fail: they would be quarantined.
+   *
+   * @generated from field: int32 failed = 3;
+   */
+  failed?: number;
+
+  /**
+   * Those about which another decision would be made.
+   *
+   * @generated from field: repeated workflows_runtime.v1.RuleTestChange changes = 4;
+   */
+  changes?: RuleTestChangeJson[];
+
+  /**
+   * @generated from field: string next_page_token = 5;
+   */
+  nextPageToken?: string;
+};
+
+/**
+ * Describes the message workflows_runtime.v1.TestWorkflowRuleResponse.
+ * Use `create(TestWorkflowRuleResponseSchema)` to create a new message.
+ */
+export const TestWorkflowRuleResponseSchema: GenMessage<TestWorkflowRuleResponse, {jsonType: TestWorkflowRuleResponseJson}> = /*@__PURE__*/
+  messageDesc(file_workflows_runtime_v1_workflow_service, 17);
+
+/**
+ * A recorded request about which a draft would decide otherwise.
+ *
+ * @generated from message workflows_runtime.v1.RuleTestChange
+ */
+export type RuleTestChange = Message<"workflows_runtime.v1.RuleTestChange"> & {
+  /**
+   * @generated from field: string request_id = 1;
+   */
+  requestId: string;
+
+  /**
+   * @generated from field: string source = 2;
+   */
+  source: string;
+
+  /**
+   * @generated from field: string event_id = 3;
+   */
+  eventId: string;
+
+  /**
+   * @generated from field: google.protobuf.Timestamp received_at = 4;
+   */
+  receivedAt?: Timestamp | undefined;
+
+  /**
+   * By the rules of today.
+   *
+   * @generated from field: workflows_runtime.v1.RuleTestDecision before = 5;
+   */
+  before?: RuleTestDecision | undefined;
+
+  /**
+   * With the draft among them.
+   *
+   * @generated from field: workflows_runtime.v1.RuleTestDecision after = 6;
+   */
+  after?: RuleTestDecision | undefined;
+};
+
+/**
+ * A recorded request about which a draft would decide otherwise.
+ *
+ * @generated from message workflows_runtime.v1.RuleTestChange
+ */
+export type RuleTestChangeJson = {
+  /**
+   * @generated from field: string request_id = 1;
+   */
+  requestId?: string;
+
+  /**
+   * @generated from field: string source = 2;
+   */
+  source?: string;
+
+  /**
+   * @generated from field: string event_id = 3;
+   */
+  eventId?: string;
+
+  /**
+   * @generated from field: google.protobuf.Timestamp received_at = 4;
+   */
+  receivedAt?: TimestampJson;
+
+  /**
+   * By the rules of today.
+   *
+   * @generated from field: workflows_runtime.v1.RuleTestDecision before = 5;
+   */
+  before?: RuleTestDecisionJson;
+
+  /**
+   * With the draft among them.
+   *
+   * @generated from field: workflows_runtime.v1.RuleTestDecision after = 6;
+   */
+  after?: RuleTestDecisionJson;
+};
+
+/**
+ * Describes the message workflows_runtime.v1.RuleTestChange.
+ * Use `create(RuleTestChangeSchema)` to create a new message.
+ */
+export const RuleTestChangeSchema: GenMessage<RuleTestChange, {jsonType: RuleTestChangeJson}> = /*@__PURE__*/
+  messageDesc(file_workflows_runtime_v1_workflow_service, 18);
+
+/**
+ * @generated from message workflows_runtime.v1.RuleTestDecision
+ */
+export type RuleTestDecision = Message<"workflows_runtime.v1.RuleTestDecision"> & {
+  /**
+   * @generated from field: workflows_runtime.v1.Disposition disposition = 1;
+   */
+  disposition: Disposition;
+
+  /**
+   * The rule that names the definition; empty when none does.
+   *
+   * @generated from field: string rule_id = 2;
+   */
+  ruleId: string;
+
+  /**
+   * @generated from field: string definition_id = 3;
+   */
+  definitionId: string;
+
+  /**
+   * @generated from field: string definition_version = 4;
+   */
+  definitionVersion: string;
+
+  /**
+   * Of the run, 1 to 5.
+   *
+   * @generated from field: int32 priority = 5;
+   */
+  priority: number;
+
+  /**
+   * What the run would be counted under, as limit/scope/value.
+   *
+   * @generated from field: repeated string queue_keys = 6;
+   */
+  queueKeys: string[];
+
+  /**
+   * @generated from field: repeated automation.v1.Reason reasons = 7;
+   */
+  reasons: Reason[];
+};
+
+/**
+ * @generated from message workflows_runtime.v1.RuleTestDecision
+ */
+export type RuleTestDecisionJson = {
+  /**
+   * @generated from field: workflows_runtime.v1.Disposition disposition = 1;
+   */
+  disposition?: DispositionJson;
+
+  /**
+   * The rule that names the definition; empty when none does.
+   *
+   * @generated from field: string rule_id = 2;
+   */
+  ruleId?: string;
+
+  /**
+   * @generated from field: string definition_id = 3;
+   */
+  definitionId?: string;
+
+  /**
+   * @generated from field: string definition_version = 4;
+   */
+  definitionVersion?: string;
+
+  /**
+   * Of the run, 1 to 5.
+   *
+   * @generated from field: int32 priority = 5;
+   */
+  priority?: number;
+
+  /**
+   * What the run would be counted under, as limit/scope/value.
+   *
+   * @generated from field: repeated string queue_keys = 6;
+   */
+  queueKeys?: string[];
+
+  /**
+   * @generated from field: repeated automation.v1.Reason reasons = 7;
+   */
+  reasons?: ReasonJson[];
+};
+
+/**
+ * Describes the message workflows_runtime.v1.RuleTestDecision.
+ * Use `create(RuleTestDecisionSchema)` to create a new message.
+ */
+export const RuleTestDecisionSchema: GenMessage<RuleTestDecision, {jsonType: RuleTestDecisionJson}> = /*@__PURE__*/
+  messageDesc(file_workflows_runtime_v1_workflow_service, 19);
+
+/**
  * @generated from message workflows_runtime.v1.PutRepositoryRequest
  */
 export type PutRepositoryRequest = Message<"workflows_runtime.v1.PutRepositoryRequest"> & {
@@ -735,7 +1089,7 @@ export type PutRepositoryRequestJson = {
  * Use `create(PutRepositoryRequestSchema)` to create a new message.
  */
 export const PutRepositoryRequestSchema: GenMessage<PutRepositoryRequest, {jsonType: PutRepositoryRequestJson}> = /*@__PURE__*/
-  messageDesc(file_workflows_runtime_v1_workflow_service, 16);
+  messageDesc(file_workflows_runtime_v1_workflow_service, 20);
 
 /**
  * @generated from message workflows_runtime.v1.PutRepositoryResponse
@@ -754,7 +1108,7 @@ export type PutRepositoryResponseJson = {
  * Use `create(PutRepositoryResponseSchema)` to create a new message.
  */
 export const PutRepositoryResponseSchema: GenMessage<PutRepositoryResponse, {jsonType: PutRepositoryResponseJson}> = /*@__PURE__*/
-  messageDesc(file_workflows_runtime_v1_workflow_service, 17);
+  messageDesc(file_workflows_runtime_v1_workflow_service, 21);
 
 /**
  * @generated from message workflows_runtime.v1.ListRepositoriesRequest
@@ -795,7 +1149,7 @@ export type ListRepositoriesRequestJson = {
  * Use `create(ListRepositoriesRequestSchema)` to create a new message.
  */
 export const ListRepositoriesRequestSchema: GenMessage<ListRepositoriesRequest, {jsonType: ListRepositoriesRequestJson}> = /*@__PURE__*/
-  messageDesc(file_workflows_runtime_v1_workflow_service, 18);
+  messageDesc(file_workflows_runtime_v1_workflow_service, 22);
 
 /**
  * @generated from message workflows_runtime.v1.ListRepositoriesResponse
@@ -832,7 +1186,7 @@ export type ListRepositoriesResponseJson = {
  * Use `create(ListRepositoriesResponseSchema)` to create a new message.
  */
 export const ListRepositoriesResponseSchema: GenMessage<ListRepositoriesResponse, {jsonType: ListRepositoriesResponseJson}> = /*@__PURE__*/
-  messageDesc(file_workflows_runtime_v1_workflow_service, 19);
+  messageDesc(file_workflows_runtime_v1_workflow_service, 23);
 
 /**
  * @generated from message workflows_runtime.v1.StartWorkflowRunRequest
@@ -883,7 +1237,7 @@ export type StartWorkflowRunRequestJson = {
  * Use `create(StartWorkflowRunRequestSchema)` to create a new message.
  */
 export const StartWorkflowRunRequestSchema: GenMessage<StartWorkflowRunRequest, {jsonType: StartWorkflowRunRequestJson}> = /*@__PURE__*/
-  messageDesc(file_workflows_runtime_v1_workflow_service, 20);
+  messageDesc(file_workflows_runtime_v1_workflow_service, 24);
 
 /**
  * @generated from message workflows_runtime.v1.StartWorkflowRunResponse
@@ -920,7 +1274,7 @@ export type StartWorkflowRunResponseJson = {
  * Use `create(StartWorkflowRunResponseSchema)` to create a new message.
  */
 export const StartWorkflowRunResponseSchema: GenMessage<StartWorkflowRunResponse, {jsonType: StartWorkflowRunResponseJson}> = /*@__PURE__*/
-  messageDesc(file_workflows_runtime_v1_workflow_service, 21);
+  messageDesc(file_workflows_runtime_v1_workflow_service, 25);
 
 /**
  * @generated from message workflows_runtime.v1.RerunWorkflowRunRequest
@@ -975,7 +1329,7 @@ export type RerunWorkflowRunRequestJson = {
  * Use `create(RerunWorkflowRunRequestSchema)` to create a new message.
  */
 export const RerunWorkflowRunRequestSchema: GenMessage<RerunWorkflowRunRequest, {jsonType: RerunWorkflowRunRequestJson}> = /*@__PURE__*/
-  messageDesc(file_workflows_runtime_v1_workflow_service, 22);
+  messageDesc(file_workflows_runtime_v1_workflow_service, 26);
 
 /**
  * @generated from message workflows_runtime.v1.RerunWorkflowRunResponse
@@ -1012,7 +1366,7 @@ export type RerunWorkflowRunResponseJson = {
  * Use `create(RerunWorkflowRunResponseSchema)` to create a new message.
  */
 export const RerunWorkflowRunResponseSchema: GenMessage<RerunWorkflowRunResponse, {jsonType: RerunWorkflowRunResponseJson}> = /*@__PURE__*/
-  messageDesc(file_workflows_runtime_v1_workflow_service, 23);
+  messageDesc(file_workflows_runtime_v1_workflow_service, 27);
 
 /**
  * @generated from message workflows_runtime.v1.DescribeWorkflowRunRequest
@@ -1039,7 +1393,7 @@ export type DescribeWorkflowRunRequestJson = {
  * Use `create(DescribeWorkflowRunRequestSchema)` to create a new message.
  */
 export const DescribeWorkflowRunRequestSchema: GenMessage<DescribeWorkflowRunRequest, {jsonType: DescribeWorkflowRunRequestJson}> = /*@__PURE__*/
-  messageDesc(file_workflows_runtime_v1_workflow_service, 24);
+  messageDesc(file_workflows_runtime_v1_workflow_service, 28);
 
 /**
  * @generated from message workflows_runtime.v1.DescribeWorkflowRunResponse
@@ -1106,7 +1460,7 @@ export type DescribeWorkflowRunResponseJson = {
  * Use `create(DescribeWorkflowRunResponseSchema)` to create a new message.
  */
 export const DescribeWorkflowRunResponseSchema: GenMessage<DescribeWorkflowRunResponse, {jsonType: DescribeWorkflowRunResponseJson}> = /*@__PURE__*/
-  messageDesc(file_workflows_runtime_v1_workflow_service, 25);
+  messageDesc(file_workflows_runtime_v1_workflow_service, 29);
 
 /**
  * @generated from message workflows_runtime.v1.ListWorkflowRunsRequest
@@ -1195,7 +1549,7 @@ export type ListWorkflowRunsRequestJson = {
  * Use `create(ListWorkflowRunsRequestSchema)` to create a new message.
  */
 export const ListWorkflowRunsRequestSchema: GenMessage<ListWorkflowRunsRequest, {jsonType: ListWorkflowRunsRequestJson}> = /*@__PURE__*/
-  messageDesc(file_workflows_runtime_v1_workflow_service, 26);
+  messageDesc(file_workflows_runtime_v1_workflow_service, 30);
 
 /**
  * @generated from message workflows_runtime.v1.ListWorkflowRunsResponse
@@ -1232,7 +1586,7 @@ export type ListWorkflowRunsResponseJson = {
  * Use `create(ListWorkflowRunsResponseSchema)` to create a new message.
  */
 export const ListWorkflowRunsResponseSchema: GenMessage<ListWorkflowRunsResponse, {jsonType: ListWorkflowRunsResponseJson}> = /*@__PURE__*/
-  messageDesc(file_workflows_runtime_v1_workflow_service, 27);
+  messageDesc(file_workflows_runtime_v1_workflow_service, 31);
 
 /**
  * @generated from message workflows_runtime.v1.WatchWorkflowRunRequest
@@ -1273,7 +1627,7 @@ export type WatchWorkflowRunRequestJson = {
  * Use `create(WatchWorkflowRunRequestSchema)` to create a new message.
  */
 export const WatchWorkflowRunRequestSchema: GenMessage<WatchWorkflowRunRequest, {jsonType: WatchWorkflowRunRequestJson}> = /*@__PURE__*/
-  messageDesc(file_workflows_runtime_v1_workflow_service, 28);
+  messageDesc(file_workflows_runtime_v1_workflow_service, 32);
 
 /**
  * @generated from message workflows_runtime.v1.WatchWorkflowRunResponse
@@ -1317,7 +1671,7 @@ export type WatchWorkflowRunResponseJson = {
  * Use `create(WatchWorkflowRunResponseSchema)` to create a new message.
  */
 export const WatchWorkflowRunResponseSchema: GenMessage<WatchWorkflowRunResponse, {jsonType: WatchWorkflowRunResponseJson}> = /*@__PURE__*/
-  messageDesc(file_workflows_runtime_v1_workflow_service, 29);
+  messageDesc(file_workflows_runtime_v1_workflow_service, 33);
 
 /**
  * @generated from message workflows_runtime.v1.Heartbeat
@@ -1344,7 +1698,7 @@ export type HeartbeatJson = {
  * Use `create(HeartbeatSchema)` to create a new message.
  */
 export const HeartbeatSchema: GenMessage<Heartbeat, {jsonType: HeartbeatJson}> = /*@__PURE__*/
-  messageDesc(file_workflows_runtime_v1_workflow_service, 30);
+  messageDesc(file_workflows_runtime_v1_workflow_service, 34);
 
 /**
  * @generated from message workflows_runtime.v1.CancelWorkflowRunRequest
@@ -1381,7 +1735,7 @@ export type CancelWorkflowRunRequestJson = {
  * Use `create(CancelWorkflowRunRequestSchema)` to create a new message.
  */
 export const CancelWorkflowRunRequestSchema: GenMessage<CancelWorkflowRunRequest, {jsonType: CancelWorkflowRunRequestJson}> = /*@__PURE__*/
-  messageDesc(file_workflows_runtime_v1_workflow_service, 31);
+  messageDesc(file_workflows_runtime_v1_workflow_service, 35);
 
 /**
  * @generated from message workflows_runtime.v1.CancelWorkflowRunResponse
@@ -1408,7 +1762,7 @@ export type CancelWorkflowRunResponseJson = {
  * Use `create(CancelWorkflowRunResponseSchema)` to create a new message.
  */
 export const CancelWorkflowRunResponseSchema: GenMessage<CancelWorkflowRunResponse, {jsonType: CancelWorkflowRunResponseJson}> = /*@__PURE__*/
-  messageDesc(file_workflows_runtime_v1_workflow_service, 32);
+  messageDesc(file_workflows_runtime_v1_workflow_service, 36);
 
 /**
  * @generated from message workflows_runtime.v1.ReportWorkflowStatusRequest
@@ -1491,7 +1845,7 @@ export type ReportWorkflowStatusRequestJson = {
  * Use `create(ReportWorkflowStatusRequestSchema)` to create a new message.
  */
 export const ReportWorkflowStatusRequestSchema: GenMessage<ReportWorkflowStatusRequest, {jsonType: ReportWorkflowStatusRequestJson}> = /*@__PURE__*/
-  messageDesc(file_workflows_runtime_v1_workflow_service, 33);
+  messageDesc(file_workflows_runtime_v1_workflow_service, 37);
 
 /**
  * @generated from message workflows_runtime.v1.ReportWorkflowStatusResponse
@@ -1556,7 +1910,7 @@ export type ReportWorkflowStatusResponseJson = {
  * Use `create(ReportWorkflowStatusResponseSchema)` to create a new message.
  */
 export const ReportWorkflowStatusResponseSchema: GenMessage<ReportWorkflowStatusResponse, {jsonType: ReportWorkflowStatusResponseJson}> = /*@__PURE__*/
-  messageDesc(file_workflows_runtime_v1_workflow_service, 34);
+  messageDesc(file_workflows_runtime_v1_workflow_service, 38);
 
 /**
  * Definitions, rules, repositories and runs. Every call names its tenant in `x-tenant-id` and its org in `x-scope-orgid`.
@@ -1641,6 +1995,17 @@ export const WorkflowService: GenService<{
     methodKind: "unary";
     input: typeof ListWorkflowRuleVersionsRequestSchema;
     output: typeof ListWorkflowRuleVersionsResponseSchema;
+  },
+  /**
+   * What a draft of a rule would change: each recorded request of a time span is decided by the rules of today, and again with the draft among them. Nothing is recorded, and no run is made.
+   * A page ends after `page_size` requests or about a second, so it may have no change; read on until there is no next page.
+   *
+   * @generated from rpc workflows_runtime.v1.WorkflowService.TestWorkflowRule
+   */
+  testWorkflowRule: {
+    methodKind: "unary";
+    input: typeof TestWorkflowRuleRequestSchema;
+    output: typeof TestWorkflowRuleResponseSchema;
   },
   /**
    * Requests a run, as an event on the bus does: `request_id` is the event id, the source is `api:<principal>`.
