@@ -88,6 +88,11 @@ const writersOfTable: Readonly<Record<string, readonly string[]>> = {
   run_streams: ["runs"],
   run_events: ["runs"],
   queue_places: ["admission"],
+  queue_lanes: ["admission"],
+  queue_lane_changes: ["admission"],
+  queue_counts: ["admission"],
+  queue_place_changes: ["admission"],
+  queue_turns: ["admission"],
   run_queue: ["runs", "admission"], // admission claims and starts what runs put in and take out
   outbox: ["runs/outbox"],
 };

@@ -1,8 +1,8 @@
 import type { Loop } from "../loops/loop.ts";
 import { createLoop } from "../loops/loop.ts";
+import { claimRuns } from "./claim-runs.ts";
 import type { StartsDeps } from "./start-claimed.ts";
 import { createStarts } from "./start-claimed.ts";
-import { claimRuns } from "./unbegun-cap-store.ts";
 import type { Workflows } from "./workflows.ts";
 
 const sweepMs = 1_000;
@@ -11,6 +11,8 @@ export interface ReleaseRunsDeps extends StartsDeps {
   readonly workflows: Pick<Workflows, "start" | "reachable">;
   /** Most places: runs of all replicas that are claimed, or started and not begun. */
   readonly maxUnbegun: number;
+  /** Starts of a tenant for each start of one with weight 1. */
+  readonly weightOf: (tenant: string) => number;
 }
 
 /**
@@ -33,7 +35,11 @@ export function createReleaseRuns(deps: ReleaseRunsDeps): Loop {
       const atMost = starts.room();
       if (atMost > 0)
         await deps.inTransaction(async (transaction) => {
-          const claimed = await claimRuns(transaction, { maxUnbegun: deps.maxUnbegun, atMost });
+          const claimed = await claimRuns(transaction, {
+            maxUnbegun: deps.maxUnbegun,
+            atMost,
+            weightOf: deps.weightOf,
+          });
           starts.begin(claimed, claimed.length === atMost); // before the claim commits: if that fails, the runs are claimed again
         });
       return false;

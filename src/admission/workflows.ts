@@ -12,6 +12,8 @@ export interface RunToStart extends TimeLimits {
   readonly startCapability: string;
   /** 1 (first) to 5 (last). */
   readonly priority: number;
+  /** What it shares its turns with among the tenant's runs; may be empty. */
+  readonly fairnessKey: string;
   readonly eventId: string;
   readonly definitionId: string;
   readonly definitionVersion: string;

@@ -23,11 +23,15 @@ describe("the operator's word on the time of runs", () => {
       queueLimitSeconds: 86_400,
       workLimitSeconds: 3_600,
       handoffLimitSeconds: 259_200,
+      weights: {},
     });
-    expect(operatorOf("runs: { queueLimit: 60s, timeLimit: 1s, handoffLimit: 2592000s }").runs).toEqual({
+    expect(
+      operatorOf("runs: { queueLimit: 60s, timeLimit: 1s, handoffLimit: 2592000s, weights: { acme: 3 } }").runs,
+    ).toEqual({
       queueLimitSeconds: 60,
       workLimitSeconds: 1,
       handoffLimitSeconds: 2_592_000,
+      weights: { acme: 3 },
     });
   });
 

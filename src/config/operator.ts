@@ -65,8 +65,11 @@ const runs = z
     timeLimit: timeLimit("3600s"),
     /** Of the hand-off. */
     handoffLimit: timeLimit("259200s"),
+    /** Starts of a tenant for each start of one that is not named here, while both wait. */
+    weights: z.record(tenant, z.int().min(1).max(100)).default({}),
   })
-  .transform(({ queueLimit, timeLimit, handoffLimit }) => ({
+  .transform(({ queueLimit, timeLimit, handoffLimit, weights }) => ({
+    weights,
     queueLimitSeconds: queueLimit,
     workLimitSeconds: timeLimit,
     handoffLimitSeconds: handoffLimit,

@@ -60,10 +60,12 @@ export async function main(environment: NodeJS.ProcessEnv, signal: AbortSignal):
     tls: temporalTlsOf(config),
   });
   const notifier = createNotifier({ ...login, applicationName: "automation-dispatcher-notify", onError });
+  const weights = new Map(Object.entries(operator.runs.weights));
   const release = createReleaseRuns({
     inTransaction,
     workflows: temporal,
     maxUnbegun: config.AUTOMATION_RELEASE_MAX_UNBEGUN,
+    weightOf: (tenant) => weights.get(tenant) ?? 1,
     onAdmitted: (runs) => {
       notifier.hint("automation_outbox");
       for (const { tenant, runId } of runs) notifier.hint("automation_run_events", `${tenant}/${runId}`);

@@ -104,6 +104,7 @@ function runOf(
     ruleId: decided.rule?.id ?? null,
     ruleVersion: decided.rule?.version ?? null,
     queueKeys: decided.queueKeys,
+    fairnessKey: decided.fairnessKey,
     method: decided.derived.method,
     workKind: decided.requested.workKind ?? "",
     cadenceId: decided.derived.cadenceId,

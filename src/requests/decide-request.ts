@@ -21,7 +21,7 @@ import type { SeenEvent } from "../rules/cel/rule-input.ts";
 import { ruleInputOf } from "../rules/cel/rule-input.ts";
 import type { RulesTried } from "../rules/match-rule.ts";
 import { chooseDefinition } from "../rules/match-rule.ts";
-import { queueKeysOf } from "../rules/queue-keys.ts";
+import { fairnessKeyOf, queueKeysOf } from "../rules/queue-keys.ts";
 import type { TimeLimits } from "../runs/time-limits.ts";
 import type { CloudEvent } from "./cloudevent.ts";
 import { pinWork } from "./pin-work.ts";
@@ -69,6 +69,8 @@ export interface DecidedRun {
   readonly rule?: WorkflowRuleJson;
   /** What the run counts under before it starts. */
   readonly queueKeys: readonly string[];
+  /** What it shares its turns with. */
+  readonly fairnessKey: string;
   /** 1 (first) to 5. */
   readonly priority: number;
   readonly limits: TimeLimits;
@@ -171,6 +173,13 @@ function decideRead(
   const reasons = [...early, ...unknownDefinition, ...obstacles, ...work.obstacles];
   if (reasons.length > 0 || profile === undefined || version === undefined || derived === undefined)
     return { disposition: "rejected", tried, reasons };
+  const { rule } = choice;
+  const counted = {
+    rule: rule?.id,
+    tenant: event.tenant,
+    repository: work.pins?.repository?.id,
+    profile: profile.id,
+  };
   return {
     disposition: "accepted",
     tried,
@@ -179,14 +188,10 @@ function decideRead(
       derived,
       profile,
       version,
-      rule: choice.rule,
-      queueKeys: queueKeysOf(choice.rule?.limits ?? [], {
-        rule: choice.rule?.id,
-        tenant: event.tenant,
-        repository: work.pins?.repository?.id,
-        profile: profile.id,
-      }),
-      priority: choice.rule?.runPriority || message.priority || ordinaryPriority,
+      rule,
+      queueKeys: queueKeysOf(rule?.limits ?? [], counted),
+      fairnessKey: fairnessKeyOf(rule?.fairness, counted),
+      priority: rule?.runPriority || message.priority || ordinaryPriority,
       limits: limitsOf(version, operator.runs),
       deadlineAt: requested.deadline === undefined ? null : new Date(requested.deadline),
       pins: work.pins,

@@ -39,13 +39,15 @@ export interface AcceptedRun
   readonly priority: number;
   /** The limits it waits for, as limit/scope/value. */
   readonly queueKeys: readonly string[];
+  /** What it shares its turns with, as scope/value; empty: with all that have none. */
+  readonly fairnessKey: string;
   /** What Temporal's web pages show of the request. */
   readonly shown: { readonly goal: string; readonly personas: readonly object[] };
 }
 
 /** A new run with its first event. */
 export interface NewRun extends StreamAddition {
-  readonly run: RunRow & Pick<AcceptedRun, "priority" | "shown" | "queueKeys">;
+  readonly run: RunRow & Pick<AcceptedRun, "priority" | "shown" | "queueKeys" | "fairnessKey">;
 }
 
 /** @param at - time of acceptance, UTC; time limits count from here */

@@ -1,3 +1,4 @@
+import type { RunPinsJson } from "../gen/automation/v1/run_work_pb.ts";
 import type { Transaction } from "../tenancy/transaction.ts";
 
 interface RunKey {
@@ -6,6 +7,7 @@ interface RunKey {
 }
 
 interface QueuedRun extends RunKey {
+  readonly pins: RunPinsJson | null;
   readonly org: string;
   /** 1 (first) to 5 (last). */
   readonly priority: number;
@@ -13,17 +15,19 @@ interface QueuedRun extends RunKey {
   readonly ruleId: string | null;
   /** The limits it waits for, as limit/scope/value. */
   readonly queueKeys: readonly string[];
+  readonly fairnessKey: string;
 }
 
 /** Puts new runs into the queue. */
 export async function enqueueRuns(transaction: Transaction, runs: readonly QueuedRun[]): Promise<void> {
-  const rows = runs.map(({ tenant, org, runId, priority, createdAt, ruleId, queueKeys }) => ({
-    ...{ tenant, org, runId, priority, createdAt, keys: queueKeys },
-    ...(queueKeys.length > 0 ? { ruleId } : {}),
+  const rows = runs.map(({ tenant, org, runId, priority, createdAt, ruleId, queueKeys, fairnessKey, pins }) => ({
+    ...{ tenant, org, runId, priority, createdAt, ruleId, fairnessKey },
+    keys: queueKeys,
+    repository: pins?.repository?.id,
   }));
   await transaction.query(
-    `insert into run_queue (tenant, org, run_id, priority, queued_at, keys, rule_id)
-     select * from jsonb_to_recordset($1) as q(tenant text, org text, "runId" uuid, priority smallint, "createdAt" timestamptz, keys text[], "ruleId" text)`,
+    `insert into run_queue (tenant, org, run_id, priority, queued_at, keys, rule_id, repository, fairness_key)
+     select * from jsonb_to_recordset($1) as q(tenant text, org text, "runId" uuid, priority smallint, "createdAt" timestamptz, keys text[], "ruleId" text, repository text, "fairnessKey" text)`,
     [JSON.stringify(rows)],
   );
 }

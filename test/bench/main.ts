@@ -5,6 +5,7 @@ const benches: Readonly<Record<string, () => Promise<() => Promise<void>>>> = {
   start: async () => (await import("./start.ts")).benchStart,
   runs: async () => (await import("./runs.ts")).benchRuns,
   costs: async () => (await import("./costs.ts")).benchCosts,
+  queue: async () => (await import("./queue.ts")).benchQueue,
   boxes: async () => (await import("./boxes.ts")).benchBoxes,
   workspaces: async () => (await import("./workspaces.ts")).benchWorkspaces,
   captures: async () => (await import("./captures.ts")).benchCaptures,

@@ -1,8 +1,8 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { Client, Connection } from "@temporalio/client";
 import { findUnbegun } from "../../src/admission/admit-store.ts";
+import { claimRuns } from "../../src/admission/claim-runs.ts";
 import { createReleaseRuns } from "../../src/admission/release-runs.ts";
-import { claimRuns } from "../../src/admission/unbegun-cap-store.ts";
 import { createInTransaction } from "../../src/drivers/postgres/in-scope.ts";
 import { automationRunType } from "../../src/drivers/temporal/contract.ts";
 import { startOptionsOf } from "../../src/drivers/temporal/start-options.ts";
@@ -17,7 +17,7 @@ const unlimited = 1_000_000;
 
 export const flights = [32, 128, 256];
 const settleMs = 500;
-const emptied = "truncate runs, run_queue, run_streams, run_events, outbox";
+const emptied = "truncate runs, run_queue, queue_lanes, queue_lane_changes, run_streams, run_events, outbox";
 
 export interface Round {
   readonly perSecond: number;
@@ -45,7 +45,10 @@ export async function benchStarts(world: BenchWorld): Promise<Pair[]> {
   const raw = async (inFlight: number): Promise<Round> => {
     await insertQueuedRuns(world.superuser, perRound);
     const toStart = await inTransaction(async (transaction) =>
-      findUnbegun(transaction, await claimRuns(transaction, { maxUnbegun: unlimited, atMost: perRound })),
+      findUnbegun(
+        transaction,
+        await claimRuns(transaction, { maxUnbegun: unlimited, atMost: perRound, weightOf: () => 1 }),
+      ),
     );
     const round = await measured(async () => {
       const next = toStart.values();
@@ -66,6 +69,7 @@ export async function benchStarts(world: BenchWorld): Promise<Pair[]> {
       inTransaction,
       workflows: temporal,
       maxUnbegun: unlimited,
+      weightOf: () => 1,
       refusedSeconds: 60,
       onAdmitted: () => undefined,
       now: () => new Date(),

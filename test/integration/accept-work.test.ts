@@ -3,7 +3,7 @@ import type { Pool } from "pg";
 import pg from "pg";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { findUnbegun } from "../../src/admission/admit-store.ts";
-import { claimRuns } from "../../src/admission/unbegun-cap-store.ts";
+import { claimRuns } from "../../src/admission/claim-runs.ts";
 import { bumpRevision } from "../../src/definitions/declaration-revision-store.ts";
 import type { WorkspaceRules } from "../../src/definitions/policy/workspace-rules.ts";
 import { createPublishVersion } from "../../src/definitions/publish-definition.ts";
@@ -133,7 +133,7 @@ describe("a request for a plan with steps", () => {
     await publishPlan("twice", { repository: { id: "shop" }, steps: [agent, again, { id: "unit", test }] });
     await ask("twice", { goal: `mend\n it\u202e ${"ü".repeat(8_000)}` });
     const toStart = await createInTransaction(dispatcher)(async (transaction) =>
-      findUnbegun(transaction, await claimRuns(transaction, { maxUnbegun: 100, atMost: 100 })),
+      findUnbegun(transaction, await claimRuns(transaction, { maxUnbegun: 100, atMost: 100, weightOf: () => 1 })),
     );
     const run = toStart.find(({ definitionId }) => definitionId === "twice");
     expect(run?.personas).toEqual([{ id: "fixer", version: "2" }]);

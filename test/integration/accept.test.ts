@@ -96,6 +96,9 @@ describe("a delivery from the bus", () => {
         run_id: run.run_id,
         keys: [],
         rule_id: null,
+        repository: null,
+        fairness_key: "",
+        lane: expect.any(String),
         priority: 3,
         queued_at: run.created_at,
         not_before: Number.NEGATIVE_INFINITY,
@@ -117,6 +120,7 @@ describe("a delivery from the bus", () => {
         profileId: aRequest().profile.id,
         definition: { id: "evidence" },
         orgs,
+        fairness: { by: "QUEUE_LIMIT_SCOPE_PROFILE" },
         limits: [
           { id: "nightly", scope: "QUEUE_LIMIT_SCOPE_RULE", maxConcurrentRuns: 9 },
           { id: "all", scope: "QUEUE_LIMIT_SCOPE_TENANT", maxConcurrentRuns: 2 },
@@ -127,9 +131,15 @@ describe("a delivery from the bus", () => {
     await acceptWith()([aDelivery("evt-limited")]);
     await putRule(rule(["nobody"]), aPrincipal("acme"));
     const { rows } = await superuser.query(
-      "select q.rule_id, q.keys from run_queue q join runs using (tenant, run_id) where event_id = 'evt-limited'",
+      "select q.rule_id, q.keys, q.fairness_key from run_queue q join runs using (tenant, run_id) where event_id = 'evt-limited'",
     );
-    expect(rows).toEqual([{ rule_id: "limited", keys: ["all/tenant/acme", "nightly/rule/limited"] }]);
+    expect(rows).toEqual([
+      {
+        rule_id: "limited",
+        keys: ["all/tenant/acme", "nightly/rule/limited"],
+        fairness_key: `profile/${aRequest().profile.id}`,
+      },
+    ]);
   });
 
   it("is quarantined by the rule whose condition fails on it, and its neighbours are decided", async () => {

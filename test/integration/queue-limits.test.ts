@@ -1,10 +1,10 @@
 import type { Pool } from "pg";
 import pg from "pg";
 import { afterAll, beforeAll, beforeEach, expect, it } from "vitest";
+import { claimRuns } from "../../src/admission/claim-runs.ts";
 import type { RunKey } from "../../src/admission/claim-store.ts";
 import { giveBack, markStarted, postponeStart } from "../../src/admission/claim-store.ts";
 import { createListQueue } from "../../src/admission/list-queue.ts";
-import { claimRuns } from "../../src/admission/unbegun-cap-store.ts";
 import { createInScope, createInTransaction } from "../../src/drivers/postgres/in-scope.ts";
 import type { InRun } from "../../src/runs/in-run.ts";
 import { createInRun } from "../../src/runs/in-run.ts";
@@ -38,7 +38,7 @@ afterAll(async () => {
 });
 beforeEach(() =>
   superuser.query(
-    "truncate runs, run_queue, queue_places, run_streams, run_events, outbox, run_commands, reconciliations, workflow_rules",
+    "truncate runs, run_queue, queue_places, queue_lanes, queue_lane_changes, queue_counts, queue_place_changes, queue_turns, run_streams, run_events, outbox, run_commands, reconciliations, workflow_rules",
   ),
 );
 
@@ -61,7 +61,8 @@ async function putRule(ruleId: string, limits: readonly Limit[], tenant = "acme"
   );
 }
 
-const claim = (atMost = 100) => inTransaction((transaction) => claimRuns(transaction, { maxUnbegun: 1_000, atMost }));
+const claim = (atMost = 100) =>
+  inTransaction((transaction) => claimRuns(transaction, { maxUnbegun: 1_000, atMost, weightOf: () => 1 }));
 const claimedIds = async () => (await claim()).map(({ runId }) => runId);
 
 const begin = (runId: string, tenant = "acme") =>
@@ -152,6 +153,20 @@ it("obeys a changed limit at the next claim: more start, fewer just wait, and wi
   expect(await claimedIds()).toEqual(ids.slice(4));
 });
 
+it("gives tenants and fairness keys their turns from one claim to the next, by the weight that the rule has now", async () => {
+  await putRule("nightly", []);
+  await superuser.query(
+    `update workflow_rules set rule = rule || '{"fairness": {"by": "QUEUE_LIMIT_SCOPE_REPOSITORY", "weight": 3}}'`,
+  );
+  const shop = await insertQueuedRuns(superuser, 40, { ruleId: "nightly", fairnessKey: "repository/shop" });
+  const pay = await insertQueuedRuns(superuser, 40, { fairnessKey: "repository/pay" });
+  const other = await insertQueuedRuns(superuser, 40, { tenant: "umbrella" });
+  const started: string[] = [];
+  for (let n = 0; n < 8; n++) started.push(...(await claim(3)).map(({ runId }) => runId));
+  const counts = [shop, pay, other].map((ids) => started.filter((id) => ids.includes(id)).length);
+  expect(counts).toEqual([9, 3, 12]);
+});
+
 it("frees the places of a claim that is given back, and keeps those of a claim that ran out", async () => {
   await putRule("nightly", [{ id: "few", scope: "RULE", most: 1 }]);
   const [first = "", second = ""] = await insertQueuedRuns(superuser, 2, {
@@ -221,7 +236,10 @@ it("leaks no place and takes none too many, whatever happens in whatever order",
       const [runId = ""] = await insertQueuedRuns(superuser, 1, { ruleId: "nightly", keys });
       keysOf.set(runId, keys);
     },
-    () => perhaps((transaction) => claimRuns(transaction, { maxUnbegun: 1_000, atMost: 1 + Math.floor(random() * 4) })),
+    () =>
+      perhaps((transaction) =>
+        claimRuns(transaction, { maxUnbegun: 1_000, atMost: 1 + Math.floor(random() * 4), weightOf: () => 1 }),
+      ),
     async () => {
       const run = pick(await queued("claimed_until is not null and started_at is null"));
       if (run)

@@ -6,11 +6,11 @@ import { pino } from "pino";
 import { afterAll, beforeAll, beforeEach, expect, it, vi } from "vitest";
 import { admitStarted } from "../../src/admission/admit-runs.ts";
 import { findUnbegun } from "../../src/admission/admit-store.ts";
+import { claimRuns } from "../../src/admission/claim-runs.ts";
 import type { RunKey } from "../../src/admission/claim-store.ts";
 import { giveBack, markStarted, postponeStart } from "../../src/admission/claim-store.ts";
 import { createPumpCommands } from "../../src/admission/pump-commands.ts";
 import { createReleaseRuns } from "../../src/admission/release-runs.ts";
-import { claimRuns } from "../../src/admission/unbegun-cap-store.ts";
 import { createInScope, createInTransaction } from "../../src/drivers/postgres/in-scope.ts";
 import { workflowIdOf } from "../../src/drivers/temporal/contract.ts";
 import type { Temporal } from "../../src/drivers/temporal/workflow-client.ts";
@@ -50,7 +50,7 @@ afterAll(async () => {
 });
 beforeEach(() =>
   superuser.query(
-    "truncate runs, run_queue, queue_places, run_streams, run_events, outbox, run_commands, reconciliations",
+    "truncate runs, run_queue, queue_places, queue_lanes, queue_lane_changes, queue_counts, queue_place_changes, queue_turns, run_streams, run_events, outbox, run_commands, reconciliations",
   ),
 );
 
@@ -67,6 +67,7 @@ const release = (change: Partial<Parameters<typeof createReleaseRuns>[0]> = {}) 
     inTransaction,
     workflows: temporal,
     maxUnbegun: 1_000,
+    weightOf: () => 1,
     refusedSeconds: 60,
     onAdmitted: () => undefined,
     now: () => new Date(),
@@ -79,7 +80,8 @@ const startedIds = async (): Promise<string[]> => {
   return rows.map((row) => row.run_id);
 };
 
-const claim = (atMost: number) => inTransaction((transaction) => claimRuns(transaction, { maxUnbegun: 100, atMost }));
+const claim = (atMost: number) =>
+  inTransaction((transaction) => claimRuns(transaction, { maxUnbegun: 100, atMost, weightOf: () => 1 }));
 const find = (claimed: readonly RunKey[]) => inTransaction((transaction) => findUnbegun(transaction, claimed));
 const admit = (started: readonly RunKey[]) =>
   inTransaction((transaction) => admitStarted(transaction, started, new Date()));
@@ -214,7 +216,8 @@ it("writes a run's own row when it is admitted, and neither by a claim nor by a 
 
 it("tries a refused run again after its pause, and lets others have its place meanwhile", async () => {
   const [refused = "", next = ""] = await insertQueuedRuns(superuser, 2);
-  const one = () => inTransaction((transaction) => claimRuns(transaction, { maxUnbegun: 1, atMost: 9 }));
+  const one = () =>
+    inTransaction((transaction) => claimRuns(transaction, { maxUnbegun: 1, atMost: 9, weightOf: () => 1 }));
   const [claimed] = await one();
   expect(claimed?.runId).toBe(refused);
   expect(await one()).toEqual([]);

@@ -22,7 +22,13 @@ it("shows a run in Temporal by what it is and by its references as the program t
     workItems: [{ kind: "backlog_item", id: "PBI-77" }],
   };
   const personas = ["1.0.0", "2.0.0"].map((version) => ({ id: "test-fixer", version }));
-  const run = aRun({ tenant: "umbrella", references, personas, goal: "mend the discount" });
+  const run = aRun({
+    fairnessKey: "repository/shop",
+    tenant: "umbrella",
+    references,
+    personas,
+    goal: "mend the discount",
+  });
   const handle = await startRun(world, run);
   await handle.result();
   const { memo, priority, searchAttributes } = await handle.describe();
@@ -41,7 +47,7 @@ it("shows a run in Temporal by what it is and by its references as the program t
     PersonaKeys: ["test-fixer"],
     ReferenceIds: ["backlog_item:PBI-77", "sprint_goal:discounts", "sprint:sprint-7", "product:shop"],
   });
-  expect(priority).toMatchObject({ priorityKey: 3, fairnessKey: "umbrella" });
+  expect(priority).toMatchObject({ priorityKey: 3, fairnessKey: "umbrella/repository/shop" });
 });
 
 it("tells Temporal the end that the api sealed: as an attribute, in the memo, and as the result", async () => {

@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import type { WorkflowStartOptions } from "@temporalio/client";
 import { defineSearchAttributeKey } from "@temporalio/common";
 import type { RunToStart } from "../../admission/workflows.ts";
@@ -37,7 +38,7 @@ export function startOptionsOf(run: RunToStart): WorkflowStartOptions<(input: Ru
     workflowTaskTimeout,
     workflowExecutionTimeout:
       (run.queueLimitSeconds + run.workLimitSeconds + run.handoffLimitSeconds + graceSeconds) * 1_000,
-    priority: { priorityKey: run.priority, fairnessKey: tenant },
+    priority: { priorityKey: run.priority, fairnessKey: fairnessKeyOf(run) },
     args: [
       {
         tenant,
@@ -67,6 +68,12 @@ export function startOptionsOf(run: RunToStart): WorkflowStartOptions<(input: Ru
       ...(sizeOf(references) > maxMemoBytes ? {} : { references }),
     },
   };
+}
+
+/** Runs that take turns as one here do so in Temporal's task queues. Its keys have at most 64 bytes: of longer ones it gets a digest. */
+function fairnessKeyOf({ tenant, fairnessKey }: RunToStart): string {
+  const key = fairnessKey === "" ? tenant : `${tenant}/${fairnessKey}`;
+  return Buffer.byteLength(key) <= 64 ? key : createHash("sha256").update(key).digest("hex");
 }
 
 /** As the program takes it: `automation run list --ref sprint:S-7` */

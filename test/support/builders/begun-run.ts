@@ -56,6 +56,7 @@ export const createBeginRun =
         profileDigest: sha256Hex(canonicalJson(profile)),
         ruleId: null,
         ruleVersion: null,
+        fairnessKey: "",
         rerunOf: null,
         method: "scrum",
         workKind: "story",

@@ -11,9 +11,10 @@ export async function insertQueuedRuns(
     readonly priority?: number;
     readonly ruleId?: string;
     readonly keys?: readonly string[];
+    readonly fairnessKey?: string;
   } = {},
 ): Promise<string[]> {
-  const { tenant = "acme", priority = 3, ruleId = null, keys = [] } = change;
+  const { tenant = "acme", priority = 3, ruleId = null, keys = [], fairnessKey = "" } = change;
   const ids = Array.from({ length: count }, () => randomUUID());
   await superuser.query(
     `insert into runs (tenant, run_id, org, request_id, source, event_id, definition_id, definition_version, definition_digest,
@@ -25,9 +26,9 @@ export async function insertQueuedRuns(
     [tenant, ids, priority],
   );
   await superuser.query(
-    `insert into run_queue (tenant, org, run_id, priority, queued_at, rule_id, keys)
-     select tenant, org, run_id, priority, created_at, $2, $3 from runs where run_id = any($1::uuid[])`,
-    [ids, ruleId, keys],
+    `insert into run_queue (tenant, org, run_id, priority, queued_at, rule_id, keys, fairness_key)
+     select tenant, org, run_id, priority, created_at, $2, $3, $4 from runs where run_id = any($1::uuid[])`,
+    [ids, ruleId, keys, fairnessKey],
   );
   await superuser.query(
     "insert into run_streams (tenant, org, run_id, last_sequence, last_hash) select $1, 'retail', unnest($2::uuid[]), 0, $3",

@@ -56,6 +56,7 @@ export async function startReconcileWorld(...forApi: Parameters<typeof startApi>
       inTransaction,
       workflows: temporal,
       maxUnbegun,
+      weightOf: () => 1,
       onAdmitted: () => undefined,
       now: () => new Date(),
       log,

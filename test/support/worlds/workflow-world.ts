@@ -51,6 +51,7 @@ export function aRun(change: Partial<RunToStart> = {}): RunToStart {
     runId: randomUUID(),
     generation: 1,
     startCapability: randomBytes(32).toString("hex"),
+    fairnessKey: "",
     priority: 3,
     queueLimitSeconds: 86_400,
     workLimitSeconds: 3_600,

@@ -9,6 +9,8 @@ import { file_automation_v1_run_requested } from "../../automation/v1/run_reques
 import { file_buf_validate_validate } from "@bufbuild/protovalidate/gen/buf/validate/validate_pb.js";
 import type { Timestamp, TimestampJson } from "@bufbuild/protobuf/wkt";
 import { file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
+import type { QueueFairness, QueueFairnessJson } from "./queue_fairness_pb.ts";
+import { file_workflows_runtime_v1_queue_fairness } from "./queue_fairness_pb.ts";
 import type { QueueLimit, QueueLimitJson } from "./queue_limit_pb.ts";
 import { file_workflows_runtime_v1_queue_limit } from "./queue_limit_pb.ts";
 import type { Message } from "@bufbuild/protobuf";
@@ -17,7 +19,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file workflows_runtime/v1/workflow_rule.proto.
  */
 export const file_workflows_runtime_v1_workflow_rule: GenFile = /*@__PURE__*/
-  fileDesc("Cih3b3JrZmxvd3NfcnVudGltZS92MS93b3JrZmxvd19ydWxlLnByb3RvEhR3b3JrZmxvd3NfcnVudGltZS52MSKBAwoMV29ya2Zsb3dSdWxlEiwKAmlkGAEgASgJQiC6SB1yGzIZXlthLXowLTldW2EtejAtOS1dezAsNjJ9JBIcCghwcmlvcml0eRgCIAEoBUIKukgHGgUY6AcoABI0Cgpwcm9maWxlX2lkGAMgASgJQiC6SB1yGzIZXlthLXowLTldW2EtejAtOS1dezAsNjJ9JBIwCgpkZWZpbml0aW9uGAQgASgLMhwuYXV0b21hdGlvbi52MS5EZWZpbml0aW9uUmVmEjcKBG9yZ3MYBSADKAlCKbpIJpIBIxBkGAEiHXIbMhleW2EtejAtOV1bYS16MC05LV17MCw2Mn0kEhYKBHdoZW4YBiABKAlCCLpIBXIDKIAgEh8KDHJ1bl9wcmlvcml0eRgHIAEoBUIJukgGGgQYBSgAEg8KB3ZlcnNpb24YCCABKAUSOgoGbGltaXRzGBQgAygLMiAud29ya2Zsb3dzX3J1bnRpbWUudjEuUXVldWVMaW1pdEIIukgFkgECEAginAEKE1dvcmtmbG93UnVsZVZlcnNpb24SMAoEcnVsZRgBIAEoCzIiLndvcmtmbG93c19ydW50aW1lLnYxLldvcmtmbG93UnVsZRIPCgdyZXRpcmVkGAIgASgIEhIKCmNoYW5nZWRfYnkYAyABKAkSLgoKY2hhbmdlZF9hdBgEIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBiBnByb3RvMw", [file_automation_v1_run_requested, file_buf_validate_validate, file_google_protobuf_timestamp, file_workflows_runtime_v1_queue_limit]);
+  fileDesc("Cih3b3JrZmxvd3NfcnVudGltZS92MS93b3JrZmxvd19ydWxlLnByb3RvEhR3b3JrZmxvd3NfcnVudGltZS52MSK4AwoMV29ya2Zsb3dSdWxlEiwKAmlkGAEgASgJQiC6SB1yGzIZXlthLXowLTldW2EtejAtOS1dezAsNjJ9JBIcCghwcmlvcml0eRgCIAEoBUIKukgHGgUY6AcoABI0Cgpwcm9maWxlX2lkGAMgASgJQiC6SB1yGzIZXlthLXowLTldW2EtejAtOS1dezAsNjJ9JBIwCgpkZWZpbml0aW9uGAQgASgLMhwuYXV0b21hdGlvbi52MS5EZWZpbml0aW9uUmVmEjcKBG9yZ3MYBSADKAlCKbpIJpIBIxBkGAEiHXIbMhleW2EtejAtOV1bYS16MC05LV17MCw2Mn0kEhYKBHdoZW4YBiABKAlCCLpIBXIDKIAgEh8KDHJ1bl9wcmlvcml0eRgHIAEoBUIJukgGGgQYBSgAEg8KB3ZlcnNpb24YCCABKAUSOgoGbGltaXRzGBQgAygLMiAud29ya2Zsb3dzX3J1bnRpbWUudjEuUXVldWVMaW1pdEIIukgFkgECEAgSNQoIZmFpcm5lc3MYFSABKAsyIy53b3JrZmxvd3NfcnVudGltZS52MS5RdWV1ZUZhaXJuZXNzIpwBChNXb3JrZmxvd1J1bGVWZXJzaW9uEjAKBHJ1bGUYASABKAsyIi53b3JrZmxvd3NfcnVudGltZS52MS5Xb3JrZmxvd1J1bGUSDwoHcmV0aXJlZBgCIAEoCBISCgpjaGFuZ2VkX2J5GAMgASgJEi4KCmNoYW5nZWRfYXQYBCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wYgZwcm90bzM", [file_automation_v1_run_requested, file_buf_validate_validate, file_google_protobuf_timestamp, file_workflows_runtime_v1_queue_fairness, file_workflows_runtime_v1_queue_limit]);
 
 /**
  * Assigns requests to a definition. The first rule that matches, by priority, then id, applies.
@@ -86,6 +88,13 @@ export type WorkflowRule = Message<"workflows_runtime.v1.WorkflowRule"> & {
    * @generated from field: repeated workflows_runtime.v1.QueueLimit limits = 20;
    */
   limits: QueueLimit[];
+
+  /**
+   * Whose turn it is among the tenant's runs of one priority; absent: the runs take turns with all others that have none.
+   *
+   * @generated from field: workflows_runtime.v1.QueueFairness fairness = 21;
+   */
+  fairness?: QueueFairness | undefined;
 };
 
 /**
@@ -155,6 +164,13 @@ export type WorkflowRuleJson = {
    * @generated from field: repeated workflows_runtime.v1.QueueLimit limits = 20;
    */
   limits?: QueueLimitJson[];
+
+  /**
+   * Whose turn it is among the tenant's runs of one priority; absent: the runs take turns with all others that have none.
+   *
+   * @generated from field: workflows_runtime.v1.QueueFairness fairness = 21;
+   */
+  fairness?: QueueFairnessJson;
 };
 
 /**
