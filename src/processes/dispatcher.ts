@@ -25,7 +25,7 @@ import { requestGroup, requestTopic } from "../runs/outbox/topics.ts";
 import { deliveriesQuarantined, secretUnusable } from "../telemetry/events.ts";
 import { serveHealth } from "../telemetry/health.ts";
 import { createLog } from "../telemetry/log.ts";
-import { observeConfig, observePool } from "../telemetry/metrics/process-metrics.ts";
+import { observeConfig, observePools } from "../telemetry/metrics/process-metrics.ts";
 import { observeQueue } from "../telemetry/metrics/queue-metrics.ts";
 import { groupRejoined, measureBatch, observeLag, topicPaused } from "../telemetry/metrics/request-metrics.ts";
 import { observeSecrets } from "../telemetry/metrics/secret-metrics.ts";
@@ -140,7 +140,7 @@ export async function main(environment: NodeJS.ProcessEnv, signal: AbortSignal):
     ...(kafka ? [createKafkaSource({ ...kafka, ...sourceOptions("kafka", "Kafka") })] : []),
     ...(nats ? [createNatsSource({ ...nats, ...sourceOptions("nats", "NATS") })] : []),
   ];
-  observePool(pool);
+  observePools(pool);
   observeConfig(telemetry.name, operator);
   observeLag(() => Math.max(...sources.map((source) => source.lagSeconds())));
   observeSecrets(secrets.states, now);

@@ -16,7 +16,7 @@ import { serveHealth } from "../telemetry/health.ts";
 import type { Log } from "../telemetry/log.ts";
 import { createLog } from "../telemetry/log.ts";
 import { observeOutbox } from "../telemetry/metrics/outbox-metrics.ts";
-import { observePool } from "../telemetry/metrics/process-metrics.ts";
+import { observePools } from "../telemetry/metrics/process-metrics.ts";
 import { observeSecrets } from "../telemetry/metrics/secret-metrics.ts";
 import { createPatience } from "../telemetry/patience.ts";
 import { startTelemetry } from "../telemetry/start-telemetry.ts";
@@ -50,7 +50,7 @@ export async function main(source: NodeJS.ProcessEnv, signal: AbortSignal): Prom
     }),
   });
   const inTransaction = createInTransaction(pool);
-  observePool(pool);
+  observePools(pool);
   observeSecrets(secrets.states, () => new Date());
   observeOutbox(() => inTransaction(readOutboxSize));
   try {

@@ -13,9 +13,11 @@ export interface RunFilter {
   readonly ids: IdRange | null;
 }
 
-const selectRuns = `select ${runColumns}, s.last_sequence as "lastSequence" from runs as r join run_streams as s using (tenant, run_id)`;
+const columns = `${runColumns}, s.last_sequence as "lastSequence"`;
 
-/** Runs, newest first, at most `limit`. */
+/**
+ * Runs, newest first, at most `limit`. Those of a reference are read from the index of references, which has them in this order.
+ */
 export async function listRuns(
   transaction: Transaction,
   tenant: string,
@@ -23,26 +25,28 @@ export async function listRuns(
   after: PageCursor | undefined,
   limit: number,
 ): Promise<RunWithHead[]> {
+  const { status, profileId, reference, ids } = filter;
+  const values: unknown[] = [];
+  const $ = (value: unknown): string => `$${values.push(value)}`;
+  const [first, from] =
+    reference === null ? ["r", "runs as r"] : ["f", "run_references as f join runs as r using (tenant, run_id)"];
+  const conditions = [
+    `${first}.tenant = ${$(tenant)}`,
+    ...(reference === null ? [] : [`f.kind = ${$(reference.kind)} and f.id = ${$(reference.id)}`]),
+    ...(status === null ? [] : [`r.status = ${$(status)}`]),
+    ...(profileId === null ? [] : [`r.profile_id = ${$(profileId)}`]),
+    ...(ids === null ? [] : [`${first}.run_id between ${$(ids.first)} and ${$(ids.last)}`]),
+  ];
+  if (after !== undefined) {
+    const at = $(after.at);
+    conditions.push(
+      `${first}.created_at <= ${at} and (${first}.created_at < ${at} or ${first}.run_id > ${$(after.id)})`,
+    );
+  }
   const { rows } = await transaction.query<RunWithHead>(
-    `${selectRuns}
-     where r.tenant = $1 and ($2::text is null or r.status = $2) and ($3::text is null or r.profile_id = $3)
-       and ($4::text is null or exists (
-         select from run_references f where f.tenant = r.tenant and f.run_id = r.run_id and f.kind = $4 and f.id = $5))
-       and ($6::timestamptz is null or (r.created_at <= $6 and (r.created_at < $6 or r.run_id > $7::uuid)))
-       and ($9::uuid is null or r.run_id between $9 and $10::uuid)
-     order by r.created_at desc, r.run_id limit $8`,
-    [
-      tenant,
-      filter.status,
-      filter.profileId,
-      filter.reference?.kind ?? null,
-      filter.reference?.id ?? null,
-      after?.at ?? null,
-      after?.id ?? null,
-      limit,
-      filter.ids?.first ?? null,
-      filter.ids?.last ?? null,
-    ],
+    `select ${columns} from ${from} join run_streams as s on s.tenant = r.tenant and s.run_id = r.run_id
+     where ${conditions.join(" and ")} order by ${first}.created_at desc, ${first}.run_id limit ${$(limit)}`,
+    values,
   );
   return rows;
 }
@@ -53,9 +57,9 @@ export async function findRunWithHead(
   tenant: string,
   runId: string,
 ): Promise<RunWithHead | undefined> {
-  const { rows } = await transaction.query<RunWithHead>(`${selectRuns} where r.tenant = $1 and r.run_id = $2`, [
-    tenant,
-    runId,
-  ]);
+  const { rows } = await transaction.query<RunWithHead>(
+    `select ${columns} from runs as r join run_streams as s using (tenant, run_id) where r.tenant = $1 and r.run_id = $2`,
+    [tenant, runId],
+  );
   return rows[0];
 }

@@ -15,6 +15,17 @@ export function createInScope(pool: Pool): InScope {
   return ({ tenant, org }, work) => transact(pool, (client) => preparing(client).query(bind, [tenant, org]), work);
 }
 
+const bindForReading = `${bind}, set_config('plan_cache_mode', 'force_custom_plan', true)`;
+
+/**
+ * Scopes for what people list and look up. Each statement is planned for the values that it has: one plan for all values of a filter that may be absent
+ * reads whole tables.
+ */
+export function createInReadScope(pool: Pool): InScope {
+  return ({ tenant, org }, work) =>
+    transact(pool, (client) => preparing(client).query(bindForReading, [tenant, org]), work, "begin read only");
+}
+
 export function createInTransaction(pool: Pool): InTransaction {
   return (work) => transact(pool, undefined, work);
 }

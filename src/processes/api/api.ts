@@ -69,14 +69,15 @@ export async function main(source: NodeJS.ProcessEnv, signal: AbortSignal): Prom
 
   const onError = (error: unknown) => log.warn({ err: error }, "Postgres: a query or a connection failed");
   const connections = connect(environment, { secrets, now, onError });
-  const { inScope, inTransaction, objects, hint } = connections;
+  const { inScope, inReadScope, inTransaction, objects, hint } = connections;
   const useKeys = createUseKeys({ inTransaction, now, keys });
   observeSecrets(secrets.states, now);
 
-  const definitions = wireDefinitions({ inScope, operator });
-  const artifacts = wireArtifacts({ inScope, objects });
+  const definitions = wireDefinitions({ inScope, inReadScope, operator });
+  const artifacts = wireArtifacts({ inReadScope, objects });
   const runs = wireRuns({
     inScope,
+    inReadScope,
     now,
     onAppended: ({ tenant, runId }) => {
       hint("automation_run_events", `${tenant}/${runId}`);
@@ -89,6 +90,7 @@ export async function main(source: NodeJS.ProcessEnv, signal: AbortSignal): Prom
   connections.onRunEvents(watchRuns.wake);
   const requests = wireRequests({
     inScope,
+    inReadScope,
     operator,
     now,
     onDecided: () => {
@@ -99,10 +101,11 @@ export async function main(source: NodeJS.ProcessEnv, signal: AbortSignal): Prom
   const onPlaceFree = () => hint("automation_release");
   const { baseUri } = operator.proof;
   const work = wireWork({ inScope, inRun, objects, baseUri, log, now, onPlaceFree });
-  const personas = wirePersonas({ inScope, objects });
-  const proof = wireProof({ inScope, inTransaction });
+  const personas = wirePersonas({ inScope, inReadScope, objects });
+  const proof = wireProof({ inReadScope, inTransaction });
   const seal = wireSeal({
     inScope,
+    inReadScope,
     inTransaction,
     inRun,
     objects,
@@ -156,10 +159,10 @@ export async function main(source: NodeJS.ProcessEnv, signal: AbortSignal): Prom
         }),
         requests: createRequestService({
           listRequests: requests.listRequests,
-          explainRequest: createExplainRequest({ inScope, workflowIdOf }),
+          explainRequest: createExplainRequest({ inScope: inReadScope, workflowIdOf }),
           replayRequest: requests.replayRequest,
           listPlatformDeliveries: requests.listPlatformDeliveries,
-          listQueue: createListQueue({ inScope }),
+          listQueue: createListQueue({ inScope: inReadScope }),
         }),
         artifacts: createArtifactService(artifacts),
         runWorker: createRunWorkerService({
@@ -173,7 +176,7 @@ export async function main(source: NodeJS.ProcessEnv, signal: AbortSignal): Prom
         }),
         profiles: createProfileService(definitions),
         governance: createGovernanceService(proof),
-        graph: createGraphService({ listElements: createListElements({ inScope }) }),
+        graph: createGraphService({ listElements: createListElements({ inScope: inReadScope }) }),
         agents: createAgentsService({
           publishBundle: personas.publishBundle,
           listPersonas: personas.listPersonas,

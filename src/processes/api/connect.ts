@@ -1,6 +1,6 @@
 import type { Environment } from "../../config/environment.ts";
 import type { SecretFiles } from "../../config/secret-files.ts";
-import { createInScope, createInTransaction } from "../../drivers/postgres/in-scope.ts";
+import { createInReadScope, createInScope, createInTransaction } from "../../drivers/postgres/in-scope.ts";
 import type { Listener } from "../../drivers/postgres/listener.ts";
 import { createListener } from "../../drivers/postgres/listener.ts";
 import type { Notifier } from "../../drivers/postgres/notifier.ts";
@@ -8,7 +8,7 @@ import { createNotifier } from "../../drivers/postgres/notifier.ts";
 import { createPool } from "../../drivers/postgres/pool.ts";
 import type { S3 } from "../../drivers/s3/s3.ts";
 import { createS3 } from "../../drivers/s3/s3.ts";
-import { observePool } from "../../telemetry/metrics/process-metrics.ts";
+import { observePools } from "../../telemetry/metrics/process-metrics.ts";
 import type { Authenticator } from "../../tenancy/authenticate.ts";
 import { createAuthenticator } from "../../tenancy/authenticate.ts";
 import type { InScope, InTransaction } from "../../tenancy/transaction.ts";
@@ -20,6 +20,8 @@ const applicationName = "automation-api";
 /** Connections of the api: Postgres, the object store, the token issuer. */
 export interface Connections {
   readonly inScope: InScope;
+  /** For people's lists and look-ups, by connections of their own: workers never wait for them. */
+  readonly inReadScope: InScope;
   readonly inTransaction: InTransaction;
   readonly objects: S3;
   readonly authenticate: Authenticator["authenticate"];
@@ -37,14 +39,16 @@ export function connect(
 ): Connections {
   const { secrets, now, onError } = deps;
   const login = databaseLoginOf(environment, secrets);
-  const pool = createPool({ ...login, applicationName, max: 16, onError });
-  observePool(pool);
+  const pool = createPool({ ...login, applicationName, max: 12, onError });
+  const readPool = createPool({ ...login, applicationName: `${applicationName}-read`, max: 4, onError });
+  observePools(pool, readPool);
   const notifier = createNotifier({ ...login, applicationName, onError });
   const objects = createS3(s3OptionsOf(environment, secrets));
   const issuer = createAuthenticator({ issuer: environment.AUTOMATION_ISSUER_URL, now });
   let listener: Listener | undefined;
   return {
     inScope: createInScope(pool),
+    inReadScope: createInReadScope(readPool),
     inTransaction: createInTransaction(pool),
     objects,
     authenticate: issuer.authenticate,
@@ -54,7 +58,7 @@ export function connect(
       listener = createListener({ ...login, applicationName, channels: ["automation_run_events"], onHint, onError });
     },
     close: async () => {
-      await Promise.allSettled([listener?.close(), notifier.close(), pool.end()]);
+      await Promise.allSettled([listener?.close(), notifier.close(), pool.end(), readPool.end()]);
       objects.close();
     },
   };

@@ -5,8 +5,8 @@ import { assertRun } from "../../runs/in-run.ts";
 import type { InScope } from "../../tenancy/transaction.ts";
 
 /** The files that runs leave behind. */
-export function wireArtifacts(deps: { readonly inScope: InScope; readonly objects: Pick<ObjectStore, "urlFor"> }) {
-  const { inScope, objects } = deps;
+export function wireArtifacts(deps: { readonly inReadScope: InScope; readonly objects: Pick<ObjectStore, "urlFor"> }) {
+  const { inReadScope: inScope, objects } = deps;
   return {
     listArtifacts: createListArtifacts({ inScope, assertRun }),
     artifactUrl: createArtifactUrl({ inScope, urlFor: objects.urlFor }),

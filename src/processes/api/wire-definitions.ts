@@ -10,7 +10,12 @@ import { createRetireRule } from "../../rules/retire-rule.ts";
 import type { InScope } from "../../tenancy/transaction.ts";
 
 /** What people declare. */
-export function wireDefinitions({ inScope, operator }: { readonly inScope: InScope; readonly operator: Operator }) {
+export function wireDefinitions(deps: {
+  readonly inScope: InScope;
+  readonly inReadScope: InScope;
+  readonly operator: Operator;
+}) {
+  const { inScope, inReadScope, operator } = deps;
   return {
     publishVersion: createPublishVersion({ inScope }),
     publishProfile: createPublishProfile({
@@ -21,7 +26,7 @@ export function wireDefinitions({ inScope, operator }: { readonly inScope: InSco
     putRepository: createPutRepository({ inScope, bounds: operator.workspaces.repositories }),
     putRule: createPutRule({ inScope }),
     retireRule: createRetireRule({ inScope }),
-    readRuleVersions: createReadRuleVersions({ inScope }),
-    readDeclared: createReadDeclared({ inScope }),
+    readRuleVersions: createReadRuleVersions({ inScope: inReadScope }),
+    readDeclared: createReadDeclared({ inScope: inReadScope }),
   };
 }

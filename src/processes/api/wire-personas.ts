@@ -8,12 +8,13 @@ import type { InScope } from "../../tenancy/transaction.ts";
 /** Bundles of personas. */
 export function wirePersonas(deps: {
   readonly inScope: InScope;
+  readonly inReadScope: InScope;
   readonly objects: Pick<ObjectStore, "putOnce" | "digestOf" | "refresh" | "urlFor">;
 }) {
-  const { inScope, objects } = deps;
+  const { inScope, inReadScope, objects } = deps;
   return {
     publishBundle: createPublishBundle({ inScope, objects, bumpRevision }),
-    listPersonas: createListPersonas({ inScope }),
-    getPersona: createGetPersona({ inScope, urlFor: objects.urlFor }),
+    listPersonas: createListPersonas({ inScope: inReadScope }),
+    getPersona: createGetPersona({ inScope: inReadScope, urlFor: objects.urlFor }),
   };
 }

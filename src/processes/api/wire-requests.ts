@@ -21,11 +21,12 @@ import type { InScope } from "../../tenancy/transaction.ts";
  */
 export function wireRequests(deps: {
   readonly inScope: InScope;
+  readonly inReadScope: InScope;
   readonly operator: Operator;
   readonly now: () => Date;
   readonly onDecided: () => void;
 }) {
-  const { inScope, operator, now, onDecided } = deps;
+  const { inScope, inReadScope, operator, now, onDecided } = deps;
   const deciding = {
     inScope,
     decideByDeclarations: createDecideByDeclarations(),
@@ -45,7 +46,7 @@ export function wireRequests(deps: {
     testRule: createTestRule(deciding),
     startRun: createStartRun(acceptCall),
     rerunRun: createRerunRun({ inScope, acceptCall }),
-    listRequests: createListRequests({ inScope }),
-    listPlatformDeliveries: createListPlatformDeliveries({ inScope }),
+    listRequests: createListRequests({ inScope: inReadScope }),
+    listPlatformDeliveries: createListPlatformDeliveries({ inScope: inReadScope }),
   };
 }

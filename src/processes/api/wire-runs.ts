@@ -12,18 +12,19 @@ const heartbeatMs = 10_000;
 /** List, describe, watch and cancel runs; and `inRun`, by which all rooms above write to a run. */
 export function wireRuns(deps: {
   readonly inScope: InScope;
+  readonly inReadScope: InScope;
   readonly now: () => Date;
   readonly onAppended: (run: { readonly tenant: string; readonly runId: string }) => void;
   readonly onCommand: () => void;
   readonly onError: (error: unknown) => void;
 }) {
-  const { inScope, now, onAppended, onCommand, onError } = deps;
+  const { inScope, inReadScope, now, onAppended, onCommand, onError } = deps;
   const inRun = tellAppended(createInRun({ inScope, now }), onAppended);
   return {
     inRun,
     cancelRun: createCancelRun({ inRun, workflowIdOf, newId: randomUUID, now, onCommand }),
-    describeRun: createDescribeRun({ inScope, workflowIdOf }),
-    listRuns: createListRuns({ inScope, workflowIdOf }),
+    describeRun: createDescribeRun({ inScope: inReadScope, workflowIdOf }),
+    listRuns: createListRuns({ inScope: inReadScope, workflowIdOf }),
     watchRuns: createWatchRuns({ inScope, heartbeatMs, onError }),
   };
 }

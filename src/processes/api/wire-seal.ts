@@ -24,6 +24,7 @@ import type { InScope, InTransaction } from "../../tenancy/transaction.ts";
  */
 export function wireSeal(deps: {
   readonly inScope: InScope;
+  readonly inReadScope: InScope;
   readonly inTransaction: InTransaction;
   readonly inRun: InRun;
   readonly objects: Pick<ObjectStore, "putOnce" | "digestOf" | "refresh">;
@@ -34,7 +35,7 @@ export function wireSeal(deps: {
   readonly now: () => Date;
   readonly onPlaceFree: () => void;
 }) {
-  const { inScope, inTransaction, inRun, objects, receiverOf, useKeys, log, now, onPlaceFree } = deps;
+  const { inScope, inReadScope, inTransaction, inRun, objects, receiverOf, useKeys, log, now, onPlaceFree } = deps;
   const { baseUri } = deps.operator.proof;
   const receivers = createReceivers({ receiverOf, now, random: Math.random });
   observeHandoffs(Object.keys(deps.operator.methodologies), () => inTransaction(readHandoffBacklog));
@@ -60,7 +61,7 @@ export function wireSeal(deps: {
     onDue: deliverLoop.wake,
   });
   return {
-    describeSeal: createDescribeSeal({ inScope }),
+    describeSeal: createDescribeSeal({ inScope: inReadScope }),
     prepareSeal: createPrepareSeal({ inScope, inRun, objects, receiverOf, baseUri, now }),
     deliverHandoff: createDeliverHandoff({ inRun, receivers, now }),
     commitSeal: createCommitSeal({ inRun, objects, useKeys, now, deliverLoop }),

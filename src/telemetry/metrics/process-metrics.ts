@@ -76,16 +76,20 @@ export const observeConfig = (name: Measured, { digest }: { readonly digest: str
   config(() => [{ value: 1, labels: { process: name, digest } }]);
 
 /** The parts of pg's Pool that are read. */
-export function observePool(pool: {
+interface CountedPool {
   readonly totalCount: number;
   readonly idleCount: number;
   readonly waitingCount: number;
-}) {
+}
+
+/** @param pools - counted together */
+export function observePools(...pools: readonly CountedPool[]): void {
+  const sum = (count: (pool: CountedPool) => number) => pools.reduce((total, pool) => total + count(pool), 0);
   connections(() => [
-    { value: pool.totalCount - pool.idleCount, labels: { state: "used" } },
-    { value: pool.idleCount, labels: { state: "idle" } },
+    { value: sum(({ totalCount, idleCount }) => totalCount - idleCount), labels: { state: "used" } },
+    { value: sum(({ idleCount }) => idleCount), labels: { state: "idle" } },
   ]);
-  waiting(() => [{ value: pool.waitingCount, labels: {} }]);
+  waiting(() => [{ value: sum(({ waitingCount }) => waitingCount), labels: {} }]);
 }
 
 export function observeReadiness(name: Measured, check: () => Promise<Readonly<Record<string, true | string>>>): void {
