@@ -9,7 +9,7 @@ export const oneRunPerDecision: Invariant = {
   look: lookBySql("runs", "select count(*) as seen from page join runs using (tenant, run_id)", [
     `select r.tenant, r.run_id as id, 'belongs to request ' || r.request_id || coalesce(', which has run ' || q.run_id, ', which has none') as what
      from page join runs as r using (tenant, run_id) left join run_requests as q on q.tenant = r.tenant and q.request_id = r.request_id
-     where q.run_id is distinct from r.run_id`,
+     where q.run_id is distinct from r.run_id and (q.tenant is not null or r.created_at >= (select since from kept_since where what = 'requests'))`,
     `select r.tenant, r.run_id as id, 'is about event ' || r.event_id || ', and its request about ' || q.event_id as what
      from page join runs as r using (tenant, run_id) join run_requests as q on q.tenant = r.tenant and q.request_id = r.request_id
      where (q.source, q.event_id) <> (r.source, r.event_id)`,

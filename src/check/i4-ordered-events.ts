@@ -21,6 +21,7 @@ export const eventsAreOrdered: Invariant = {
       `select r.tenant, r.run_id as id, 'has ' || count(e.sequence) || ' events, to number ' || coalesce(max(e.sequence), 0) || ', and its stream ends at ' || s.last_sequence as what
        from page join runs as r using (tenant, run_id) join run_streams as s using (tenant, run_id)
          left join run_events as e on e.day = r.day and e.tenant = r.tenant and e.run_id = r.run_id
+       where r.day >= (select since::date from kept_since where what = 'run_events')
        group by r.tenant, r.run_id, s.last_sequence
        having count(e.sequence) <> s.last_sequence or coalesce(max(e.sequence), 0) <> s.last_sequence`,
       `select r.tenant, r.run_id as id, case when s.closed then 'has not ended, and its stream is closed' else 'has ended, and its stream is open' end as what

@@ -21,6 +21,10 @@ export interface Walk {
 const pageRows = 100;
 const nowhere = "00000000-0000-0000-0000-000000000000";
 
+/** Null for a request that is so old that it may have been dropped on time. */
+const ifRequestIsKept = (createdAt: string, requestId: string) =>
+  `case when coalesce(${createdAt} >= (select since from kept_since where what = 'requests'), true) then ${requestId} end`;
+
 const allRuns: Walk = walk(
   "runs",
   "runs",
@@ -42,15 +46,16 @@ const wholeWalks: readonly Walk[] = [
     "names",
     "identities",
     ["", "", ""],
-    `select tenant, request_id as id, array[tenant, source, event_id] as at from event_identities
+    `select tenant, ${ifRequestIsKept("i.created_at", "i.request_id")} as id, array[tenant, source, event_id] as at from event_identities as i
     where (tenant, source, event_id) > ($1, $2, $3) order by tenant, source, event_id limit ${pageRows}`,
   ),
   walk(
     "names",
     "deliveries",
     ["", "", ""],
-    `select tenant, request_id as id, array[tenant, position, record_digest] as at from deliveries
-    where (tenant, position, record_digest) > ($1, $2, $3) order by tenant, position, record_digest limit ${pageRows}`,
+    `select d.tenant, ${ifRequestIsKept("i.created_at", "d.request_id")} as id, array[d.tenant, d.position, d.record_digest] as at
+     from deliveries as d left join event_identities as i on i.tenant = d.tenant and i.source = d.source and i.event_id = d.event_id
+     where (d.tenant, d.position, d.record_digest) > ($1, $2, $3) order by d.tenant, d.position, d.record_digest limit ${pageRows}`,
   ),
   allRuns,
 ];

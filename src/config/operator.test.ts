@@ -40,6 +40,30 @@ describe("the operator's word on the time of runs", () => {
   });
 });
 
+describe("the operator's word on how long things are kept", () => {
+  it("is for ever when it says nothing, else days", () => {
+    expect(operatorOf("").retention).toEqual({});
+    expect(operatorOf("retention: { runEvents: 93d, requests: 400d, deliveries: 30d }").retention).toEqual({
+      runEvents: 93,
+      requests: 400,
+      deliveries: 30,
+    });
+  });
+
+  it.each([
+    ["runEvents", "92d", "must be 93d or more: a run may go on that long"],
+    ["requests", "29d", "must be 30d or more: requests are explained from them"],
+    ["deliveries", "0d", "must be 30d or more: the bus may bring them again"],
+    ["requests", "1y", "must be whole days, for example 400d"],
+  ])("is refused for %s of %s, by its rule", (field, value, rule) => {
+    expect(() => operatorOf(`retention: { ${field}: ${value} }`)).toThrow(`retention.${field} "${value}": ${rule}`);
+  });
+
+  it("is refused for identities, which stay for ever", () => {
+    expect(() => operatorOf("retention: { identities: 400d }")).toThrow("retention.identities is no field");
+  });
+});
+
 describe("the operator's binding of a source", () => {
   const bound = (bus: string) =>
     operatorOf(

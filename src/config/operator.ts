@@ -75,6 +75,22 @@ const runs = z
     handoffLimitSeconds: handoffLimit,
   }));
 
+/** @returns days */
+const daysKept = (least: number, why: string) =>
+  z
+    .string()
+    .regex(/^[0-9]{1,5}d$/, "must be whole days, for example 400d")
+    .transform((text) => Number(text.slice(0, -1)))
+    .refine((days) => days >= least, `must be ${least}d or more: ${why}`)
+    .optional();
+
+/** For how long what has ended is kept; left out: for ever. */
+const retention = z.strictObject({
+  runEvents: daysKept(93, "a run may go on that long"),
+  requests: daysKept(30, "requests are explained from them"),
+  deliveries: daysKept(30, "the bus may bring them again"),
+});
+
 /** Work in boxes: isolation classes, policy, repositories. */
 const workspaces = z.strictObject({
   /** Isolation classes that this installation has workers for; empty: a plan with steps is refused. */
@@ -185,6 +201,7 @@ const operator = z.strictObject({
   roles: z.array(z.string().min(1)).default([]),
   api: api.prefault({}),
   runs: runs.prefault({}),
+  retention: retention.prefault({}),
   workspaces: workspaces.prefault({}),
   proof: z.strictObject({
     /** Prefix of every predicate, builder and verifier URI, without a trailing slash. */

@@ -17,6 +17,7 @@ import { createListener } from "../drivers/postgres/listener.ts";
 import { createNotifier } from "../drivers/postgres/notifier.ts";
 import { ensureRunEventPartitions } from "../drivers/postgres/partitions.ts";
 import { createPool } from "../drivers/postgres/pool.ts";
+import { dropExpired } from "../drivers/postgres/retention.ts";
 import { createTemporal } from "../drivers/temporal/workflow-client.ts";
 import { createLoop } from "../loops/loop.ts";
 import { createAcceptRequests } from "../requests/accept-requests.ts";
@@ -33,6 +34,7 @@ import { createPatience } from "../telemetry/patience.ts";
 import { startTelemetry } from "../telemetry/start-telemetry.ts";
 import { remedyOfConnection } from "../telemetry/tls-remedy.ts";
 import { databaseLoginOf } from "./database-login.ts";
+import { warnOfTopicRetention } from "./topic-retention.ts";
 
 /** Most requests of one transaction. */
 export const requestBatchSize = 500;
@@ -154,6 +156,12 @@ export async function main(environment: NodeJS.ProcessEnv, signal: AbortSignal):
     },
     onError: (error) => log.warn({ err: error }, "partitions of run events can't be made; trying again"),
   });
+  const retention = createLoop({
+    sweepMs: partitionUpkeepMs,
+    round: () => dropExpired(pool, operator.retention),
+    onError: (error) => log.warn({ err: error }, "what is older than its retention can't be dropped; trying again"),
+  });
+  void warnOfTopicRetention(buses, operator.retention, "automation-dispatcher", log);
   const patience = () => createPatience(1_000 * config.AUTOMATION_STANDSTILL_SECONDS, () => performance.now());
   const [accepting, queue, reconciler] = [patience(), patience(), patience()];
   /** A release loop that can't go on is of no matter while nothing waits. */
@@ -178,7 +186,13 @@ export async function main(environment: NodeJS.ProcessEnv, signal: AbortSignal):
   });
   const stopping = new AbortController();
   const ending = AbortSignal.any([signal, stopping.signal]);
-  const loops = [release.run(ending), pump.run(ending), reconcile.run(ending), partitions.run(ending)];
+  const loops = [
+    release.run(ending),
+    pump.run(ending),
+    reconcile.run(ending),
+    partitions.run(ending),
+    retention.run(ending),
+  ];
   try {
     const ended = await Promise.allSettled(
       sources.map((source) => source.run(ending).finally(() => stopping.abort())), // no source goes on without the other

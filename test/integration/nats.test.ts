@@ -18,7 +18,9 @@ import { createInScope } from "../../src/drivers/postgres/in-scope.ts";
 import { main as dispatcherMain } from "../../src/processes/dispatcher.ts";
 import { main as relayMain } from "../../src/processes/relay.ts";
 import { main as republishMain } from "../../src/processes/republish.ts";
+import { warnOfTopicRetention } from "../../src/processes/topic-retention.ts";
 import { governanceTopic, quarantineTopic, requestTopic, runEventTopic } from "../../src/runs/outbox/topics.ts";
+import type { Log } from "../../src/telemetry/log.ts";
 import { aRequest, declare } from "../support/builders/declared.ts";
 import type { BorrowedEngines } from "../support/engines/borrow-engines.ts";
 import { borrowEngines } from "../support/engines/borrow-engines.ts";
@@ -217,6 +219,27 @@ describe("an installation whose only bus is NATS, with TLS and a user", () => {
     for await (const page of republishMain(environment, wanted)) pages.push(page);
     expect(pages).toMatchObject([{ read: before.length, events: before.length }]);
     expect(await all()).toEqual(before);
+  });
+
+  it("is warned of a ledger that lets go of deliveries which the stream still holds", async () => {
+    const warned: string[] = [];
+    const log = { warn: (_: object, text: string) => void warned.push(text) } as unknown as Log;
+    const buses = busesOf(told(settings), secrets());
+    const warn = (deliveries: number | undefined) =>
+      warnOfTopicRetention(buses, { deliveries, requests: undefined, runEvents: undefined }, "test", log);
+    await warn(undefined);
+    expect(warned).toEqual([]);
+    await warn(30);
+    expect(warned.splice(0)).toEqual([expect.stringMatching(/keeps requests for no limit of time, and .* is 30d/)]);
+    const { streams } = await jetstreamManager(connection);
+    const name = await streams.find(requestTopic);
+    const days = (count: number) => count * 86_400_000_000_000;
+    await streams.update(name, { max_age: days(31) });
+    await warn(30);
+    expect(warned.splice(0)).toEqual([expect.stringMatching(/keeps requests for 31 days/)]);
+    await warn(32);
+    expect(warned).toEqual([]);
+    await streams.update(name, { max_age: 0 });
   });
 
   it("takes what was published while no dispatcher ran", async () => {

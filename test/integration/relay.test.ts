@@ -7,6 +7,7 @@ import { afterAll, beforeAll, beforeEach, expect, it, vi } from "vitest";
 import { ensureTopics } from "../../src/drivers/kafka/ensure-topics.ts";
 import { createKafkaSink } from "../../src/drivers/kafka/kafka-sink.ts";
 import { createKafkaSource } from "../../src/drivers/kafka/kafka-source.ts";
+import { kafkaRetentionMs } from "../../src/drivers/kafka/topic-retention.ts";
 import { createInScope, createInTransaction, createSingleStatements } from "../../src/drivers/postgres/in-scope.ts";
 import type { Loop } from "../../src/loops/loop.ts";
 import { main as relayMain } from "../../src/processes/relay.ts";
@@ -160,6 +161,18 @@ it("publishes again what was published since a time, run by run in order, once i
   );
   await whileRunning([relay()], outboxEmpty);
   expect((await published()).get(short)).toEqual(upTo(4));
+});
+
+it("tells for how long Kafka keeps a topic", async () => {
+  const day = 86_400_000;
+  const connection = { brokers: engines.kafka.brokers, clientId: "test" };
+  expect(await kafkaRetentionMs(connection, runEventTopic)).toBe(7 * day);
+  await ensureTopics(
+    engines.kafka.brokers,
+    [{ topic: "kept", partitions: 1, atLeast: { "retention.ms": 60 * day } }],
+    1,
+  );
+  expect(await kafkaRetentionMs(connection, "kept")).toBe(60 * day);
 });
 
 it("misses no event that commits after one with a later place in the outbox", async () => {
