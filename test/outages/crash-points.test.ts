@@ -115,7 +115,7 @@ const statusOf = async ({ run }: Ids) => (await rowsOf("select status from runs 
 const isSettled = async ({ run }: Ids): Promise<boolean> => {
   const [row] = await rowsOf(
     `select r.ended_at is not null and not exists (select from outbox where run_id = r.run_id)
-       and not exists (select from handoff_calls c where c.run_id = r.run_id and c.state <> 'ACKNOWLEDGED') as settled
+       and not exists (select from handoff_calls c where c.run_id = r.run_id and c.state = 'DUE' and c.next_attempt_at is not null) as settled
      from runs r where run_id = $1`,
     run,
   );
