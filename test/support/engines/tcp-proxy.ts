@@ -30,8 +30,11 @@ export interface TcpProxy {
 /** From the first bytes of an answer until the connection ends: on a connection with many calls at once, these may be the answer of another. */
 const executedWithinMs = 100;
 
-/** @param ports - of the servers; each connection goes to the next one that is there */
-export async function startTcpProxy(ports: readonly number[]): Promise<TcpProxy> {
+/**
+ * @param ports - of the servers; each connection goes to the next one that is there
+ * @param at - where it listens; a free port unless told
+ */
+export async function startTcpProxy(ports: readonly number[], at = 0): Promise<TcpProxy> {
   const clients = new Set<Socket>();
   let delayMs = 0;
   let lost = 0;
@@ -103,7 +106,7 @@ export async function startTcpProxy(ports: readonly number[]): Promise<TcpProxy>
     client.on("error", () => undefined); // told as its close
     reach(client, ports.length);
   });
-  await new Promise<void>((done) => listener.listen({ host: loopback, port: 0 }, done));
+  await new Promise<void>((done) => listener.listen({ host: loopback, port: at }, done));
   const address = listener.address();
   if (address === null || typeof address === "string") throw new Error("the proxy has no port");
   const cut = (): number => {
