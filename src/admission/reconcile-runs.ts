@@ -1,6 +1,7 @@
 import type { Loop } from "../loops/loop.ts";
 import { createLoop } from "../loops/loop.ts";
 import type { ExaminedRun } from "../runs/unexamined-run-store.ts";
+import { toldEndText } from "../seal/reconcile/told-end.ts";
 import { releaseStuck, runHeldUp } from "../telemetry/events.ts";
 import type { Log } from "../telemetry/log.ts";
 import { runFoundWithoutProgress } from "../telemetry/metrics/run-metrics.ts";
@@ -99,6 +100,8 @@ function noteOfAnswer(run: ExaminedRun, answer: LookAnswer, afterSeconds: number
     case "absent":
       return [noteOf(run, "absent", "", afterSeconds)];
     case "closed":
+      if (answer.how === "completed")
+        return [noteOf(run, answer.how, answer.end === undefined ? "" : toldEndText(answer.end), 0)];
       return [noteOf(run, answer.how, shownText(answer.reason, longestShownReason), 0)];
   }
 }

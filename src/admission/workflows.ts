@@ -1,6 +1,7 @@
 import type { ReferencesJson } from "../gen/automation/v1/ref_pb.ts";
 import type { PinnedPersonaJson } from "../gen/automation/v1/run_work_pb.ts";
 import type { TimeLimits } from "../runs/time-limits.ts";
+import type { ToldEnd } from "../seal/reconcile/told-end.ts";
 
 /** What Temporal gets about a run at its start. */
 export interface RunToStart extends TimeLimits {
@@ -43,10 +44,14 @@ export type RingAnswer = { readonly state: "rung" | "absent" } | { readonly stat
 /** How a workflow was closed. */
 export type Closed = "completed" | "failed" | "terminated" | "cancelled" | "timed_out";
 
-/** `absent`: Temporal has no such workflow. @param reason - what Temporal was told when it was closed: of a completed one the end that the api had sealed; may be empty */
+/**
+ * `absent`: Temporal has no such workflow. @param end - the end of the run that the workflow was told; none when it ended without
+ * @param reason - what Temporal was told when it was closed; may be empty
+ */
 export type LookAnswer =
   | { readonly state: "open" | "absent" }
-  | { readonly state: "closed"; readonly how: Closed; readonly reason: string }
+  | { readonly state: "closed"; readonly how: "completed"; readonly end: ToldEnd | undefined }
+  | { readonly state: "closed"; readonly how: Exclude<Closed, "completed">; readonly reason: string }
   | { readonly state: "away"; readonly cause: unknown };
 
 /** A workflow of a run, as Temporal tells of it. */

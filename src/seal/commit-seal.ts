@@ -134,16 +134,16 @@ export function createCommitSeal(deps: CommitSealDeps) {
       const { traceparent, tracestate } = run;
       confirms = calls.map((call) => ({ ...storedCall(run, call), traceparent, tracestate }));
       const seal = { outcome: "COMPLETED", cause: "", verdict } as const;
-      return { committed: true, result: tellRunResult(open.run, { seal, artifacts, attestations: statements }) };
+      return { committed: true, result: tellRunResult(open, { seal, artifacts, attestations: statements }) };
     });
     deps.deliverLoop.send(confirms);
     return answer;
   };
 }
 
-async function settled({ transaction, run }: OpenRun, seal: SealRow | undefined): Promise<CommitSealResponseJson> {
+async function settled(open: OpenRun, seal: SealRow | undefined): Promise<CommitSealResponseJson> {
   if (seal?.state !== "COMMITTED") return { committed: false };
-  return { committed: true, result: await readRunResult(transaction, run) };
+  return { committed: true, result: await readRunResult(open) };
 }
 
 /** @returns what to commit, or the answer when nothing is left to commit */

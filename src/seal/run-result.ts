@@ -5,10 +5,9 @@ import type { VerdictJson } from "../gen/automation/v1/verdict_pb.ts";
 import type { AttestationRow } from "../proof/attestations/attestation-store.ts";
 import { listRegistered } from "../proof/attestations/attestation-store.ts";
 import { resourceUri } from "../proof/statements/resource-uri.ts";
+import type { OpenRun } from "../runs/in-run.ts";
 import type { RunOutcome } from "../runs/run-status.ts";
 import { statusToJson } from "../runs/run-status.ts";
-import type { RunRow } from "../runs/run-store.ts";
-import type { Transaction } from "../tenancy/transaction.ts";
 import { longestShownReason, shownText } from "../text/strangers-text.ts";
 import { unmetLines, unmetText } from "../text/unmet-lines.ts";
 import type { SealRow } from "./seal-store.ts";
@@ -21,12 +20,13 @@ const maxNameLength = 200;
 const maxUnmet = 10;
 const maxUnmetLength = 200;
 
-type ToldRun = Pick<RunRow, "tenant" | "runId" | "reason" | "attempt">;
+type ToldRun = Pick<OpenRun, "run" | "head">;
 type ToldResult = RunResultJson & { readonly outcome: ReturnType<typeof statusToJson<RunOutcome>> };
 
 /** Reads what a sealed run left, and tells its result. @throws Error when the run is not sealed */
-export async function readRunResult(transaction: Transaction, run: ToldRun): Promise<ToldResult> {
-  const { tenant, runId } = run;
+export async function readRunResult(open: OpenRun): Promise<ToldResult> {
+  const { transaction } = open;
+  const { tenant, runId } = open.run;
   const filter = { runId, reference: null, subjectSha256: null, ids: null };
   const [seal, artifacts, attestations] = await Promise.all([
     findSeal(transaction, tenant, runId),
@@ -34,12 +34,12 @@ export async function readRunResult(transaction: Transaction, run: ToldRun): Pro
     listRegistered(transaction, tenant, filter, undefined, maxAttestations),
   ]);
   if (seal === undefined) throw new Error(`run ${runId} has no seal to tell the result of`);
-  return tellRunResult(run, { seal, artifacts, attestations });
+  return tellRunResult(open, { seal, artifacts, attestations });
 }
 
 /** Summary of how a sealed run ended. */
 export function tellRunResult(
-  { tenant, runId, reason, attempt }: ToldRun,
+  { run: { tenant, runId, reason, attempt }, head: { lastSequence } }: ToldRun,
   left: {
     readonly seal: Pick<SealRow, "outcome" | "cause" | "verdict">;
     readonly artifacts: readonly Pick<ArtifactRow, "name">[];
@@ -64,6 +64,7 @@ export function tellRunResult(
     ...(cause === "" ? {} : { cause }),
     ...(reason === "" ? {} : { reason: shownText(reason, longestShownReason) }),
     ...(attempt === null ? {} : { attempts: attempt.attempt }),
+    lastSequence: String(lastSequence),
     verdict: verdictInShort(verdict),
     artifacts: artifacts.first,
     ...(artifacts.others === 0 ? {} : { artifactsLeftOut: artifacts.others }),

@@ -8,12 +8,14 @@ import type { CatchUpReport } from "../../src/admission/catch-up.ts";
 import { createKafkaSink } from "../../src/drivers/kafka/kafka-sink.ts";
 import { seekGroup } from "../../src/drivers/kafka/seek-group.ts";
 import { createNatsSink } from "../../src/drivers/nats/nats-sink.ts";
+import type { RunEventJson } from "../../src/gen/automation/v1/run_event_pb.ts";
 import type { RecordSink } from "../../src/runs/outbox/bus-record.ts";
-import { requestGroup, requestTopic } from "../../src/runs/outbox/topics.ts";
+import { requestGroup, requestTopic, runEventTopic } from "../../src/runs/outbox/topics.ts";
 import { scrumEvent } from "../support/builders/scrum-event.ts";
 import { automation } from "../support/engines/stack.ts";
 import { runCli } from "../support/engines/up.ts";
 import { faultsOf } from "../support/probes/faults-of.ts";
+import { readTopic } from "../support/probes/invariants.ts";
 import type { EngineName, PairName, PairsWorld } from "../support/worlds/pairs-world.ts";
 import { startPairsWorld } from "../support/worlds/pairs-world.ts";
 
@@ -184,6 +186,25 @@ describe("Postgres restored to an earlier time", () => {
     }
     expect(await find(old)).toMatchObject({ status: "COMPLETED", generation: 1 });
     await until(await ask("new"), "COMPLETED");
+    await vi.waitFor(
+      async () => expect((await world.superuser.query("select id from outbox")).rows).toEqual([]),
+      patience,
+    );
+    const messages = await readTopic(world.stack.state.kafka, runEventTopic, AbortSignal.timeout(60_000));
+    for (const [index, run] of runs.entries()) {
+      const told = messages
+        .filter(({ key }) => key === run?.runId)
+        .map(({ value }) => JSON.parse(value) as RunEventJson);
+      const lastBefore = told.findIndex(({ status }) => status?.status === "RUN_STATUS_COMPLETED");
+      const numbers = told.map(({ sequence }) => Number(sequence));
+      const [before, since] = [numbers.slice(0, lastBefore + 1), numbers.slice(lastBefore + 1)];
+      // a run that the database does not know begins at 1 again; its end has a number that is new, as everything else of the others
+      const known = [prepared, waiting].length;
+      const fresh = since.filter((sequence) => sequence > Math.max(...before));
+      expect(since.length - fresh.length).toBe(index < known ? 0 : 2);
+      expect(told.at(-1)).toMatchObject({ sequence: String(Math.max(...numbers)) });
+      expect(fresh.length).toBeGreaterThan(0);
+    }
     expect((await automation("check", "--state", world.stack.state.dir)).code).toBe(0);
   }, 400_000);
 });

@@ -1,9 +1,15 @@
 import type { TLSConfig } from "@temporalio/client";
 import { Client, Connection, isGrpcServiceError, ServiceError, WorkflowNotFoundError } from "@temporalio/client";
-import { defineSearchAttributeKey, WorkflowExecutionAlreadyStartedError } from "@temporalio/common";
+import type { Payload } from "@temporalio/common";
+import {
+  defaultPayloadConverter,
+  defineSearchAttributeKey,
+  WorkflowExecutionAlreadyStartedError,
+} from "@temporalio/common";
 import type { Closed, RunToStart, Workflows } from "../../admission/workflows.ts";
 import { currentTrace } from "../../telemetry/spans.ts";
-import { automationRunType, doorbellSignal, partsOfWorkflowId, workflowIdOf } from "./contract.ts";
+import type { RunResult } from "./contract.ts";
+import { automationRunType, doorbellSignal, outcomeName, partsOfWorkflowId, workflowIdOf } from "./contract.ts";
 import { startOptionsOf } from "./start-options.ts";
 import { headersOfTrace } from "./trace-headers.ts";
 
@@ -59,14 +65,9 @@ export function createTemporal(options: {
     async look({ tenant, runId, generation }) {
       const handle = workflows.getHandle(workflowIdOf(tenant, runId, generation));
       try {
-        const {
-          status,
-          runId: executionRunId,
-          typedSearchAttributes,
-        } = await limited(callLimitMs, () => handle.describe());
+        const { status, runId: executionRunId } = await limited(callLimitMs, () => handle.describe());
         const how = closedAs.get(status.name);
         if (how === undefined) return { state: "open" };
-        if (how === "completed") return { state: "closed", how, reason: typedSearchAttributes.get(toldOutcome) ?? "" };
         const { history } = await limited(callLimitMs, () =>
           connection.workflowService.getWorkflowExecutionHistoryReverse({
             namespace,
@@ -75,6 +76,8 @@ export function createTemporal(options: {
           }),
         );
         const [last] = history?.events ?? [];
+        if (how === "completed")
+          return { state: "closed", how, end: toldEnd(last?.workflowExecutionCompletedEventAttributes) };
         const terminated = last?.workflowExecutionTerminatedEventAttributes?.reason;
         const failed = last?.workflowExecutionFailedEventAttributes?.failure?.message;
         return { state: "closed", how, reason: terminated ?? failed ?? "" };
@@ -110,6 +113,14 @@ function isRefusal(error: unknown): boolean {
 
 /** Set by the workflow once the api has sealed an end. */
 const toldOutcome = defineSearchAttributeKey("RunOutcome", "KEYWORD");
+
+/** @param completed - with the workflow's result */
+function toldEnd(completed: { readonly result?: { readonly payloads?: Payload[] | null } | null } | null | undefined) {
+  const [payload] = completed?.result?.payloads ?? [];
+  if (payload === undefined) return undefined;
+  const { outcome, lastSequence = "0" } = defaultPayloadConverter.fromPayload<RunResult>(payload);
+  return outcome === undefined ? undefined : { outcome: outcomeName(outcome), lastSequence: Number(lastSequence) };
+}
 
 const closedAs: ReadonlyMap<string, Closed> = new Map([
   ["COMPLETED", "completed"],

@@ -100,7 +100,7 @@ export async function readOutbox(
   return { rows, mayBeMore: rows.length === limits.rows || rows.length < (rows[0]?.found ?? 0) };
 }
 
-/** Unpublished events, run by run in the order of the goals, until either limit is reached; at least one when there is any. */
+/** Unpublished events but those in the place of lost ones, run by run in the order of the goals, until either limit is reached; at least one when there is any. */
 export async function readUnpublished(
   transaction: Transaction,
   goals: readonly Goal[],
@@ -118,7 +118,7 @@ export async function readUnpublished(
          join runs as r on r.tenant = goal.tenant and r.run_id = goal.run_id
          join run_streams as s on s.tenant = goal.tenant and s.run_id = goal.run_id
          join run_events as e on e.day = r.day and e.tenant = goal.tenant and e.run_id = goal.run_id
-           and e.sequence > s.published_sequence and e.sequence <= goal.through_sequence
+           and e.sequence > s.published_sequence and e.sequence <= goal.through_sequence and not starts_with(e.event->>'writerKey', 'lost/')
          order by goal.place, e.sequence limit $4
        ) as head
        window oldest as (order by place, sequence)

@@ -49,8 +49,7 @@ export function createAbortSeal(deps: AbortSealDeps) {
       const soFar = await readRunSoFar(deps.inRun, scope);
       const { seal, run } = soFar;
       const end = storableJson(withReasonOfCancel(told, run));
-      if (seal !== undefined && seal.state !== "PREPARED")
-        return answerOf(await deps.inRun(scope, ({ transaction, run }) => readRunResult(transaction, run)));
+      if (seal !== undefined && seal.state !== "PREPARED") return answerOf(await deps.inRun(scope, readRunResult));
       let result: RunResultJson;
       try {
         result = await abort(deps, scope, await draftFullEnd(deps, soFar, end, signal));
@@ -92,7 +91,7 @@ async function abort(deps: AbortSealDeps, scope: EndScope, drafted: DraftedEnd):
     ]);
     if (!isMine) throw new StreamMovedError(runId);
     occurrences = isImpediment(run, outcome) ? await raiseImpediment(deps, transaction, drafted) : undefined;
-    return readRunResult(transaction, open.run);
+    return readRunResult(open);
   });
   if (soFar.verdict === undefined) evidenceJudged(run.profileId, proof.verdict.lines ?? []);
   if (occurrences !== undefined) impedimentRaised(run.method, cause, occurrences);

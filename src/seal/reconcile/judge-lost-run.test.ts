@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import type { Finding } from "./judge-lost-run.ts";
 import { judgeLostRun, lastGeneration } from "./judge-lost-run.ts";
+import { readToldEnd, toldEndText } from "./told-end.ts";
 
 const at = new Date("2030-01-01T12:00:00Z");
 const later = new Date("2030-01-01T13:00:00Z");
@@ -50,7 +51,8 @@ describe("a run that does not go on", () => {
   });
 
   it("is not executed again when its workflow had ended it, whatever its limits", () => {
-    const told = (outcome: string, run: Partial<Run>) => judge("completed", run, run.generation, outcome);
+    const told = (outcome: string, run: Partial<Run>) =>
+      judge("completed", run, run.generation, toldEndText({ outcome, lastSequence: 9 }));
     for (const status of ["QUEUED", "RUNNING", "EVALUATING"] as const)
       for (const outcome of ["COMPLETED", "FAILED", "CANCELLED", "TIMED_OUT"])
         expect(told(outcome, { status, deadlineAt: earlier })).toBe("FAILED restored");
@@ -58,6 +60,13 @@ describe("a run that does not go on", () => {
     expect(told("FAILED", { status: "SEALING" })).toBe("FAILED restored");
     expect(told("COMPLETED", { status: "SEALING", generation: lastGeneration })).toBe("FAILED restored");
     expect(told("COMPLETED", { desiredState: "CANCEL" })).toBe("CANCELLED cancelled");
+  });
+
+  it("knows an end that Temporal was told from any other detail", () => {
+    const end = { outcome: "TIMED_OUT", lastSequence: 12 };
+    expect([readToldEnd(toldEndText(end)), readToldEnd(""), readToldEnd("told at event 1 or so")]).toEqual([
+      ...[end, undefined, undefined],
+    ]);
   });
 
   it("ends with the cause that Temporal tells", () => {

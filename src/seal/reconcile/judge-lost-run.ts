@@ -3,6 +3,8 @@ import type { RunRow } from "../../runs/run-store.ts";
 import type { TimedRun } from "../../runs/time-limits.ts";
 import { exceededLimit, reasonOfLimit } from "../../runs/time-limits.ts";
 import type { AbortedEnd } from "../abort/aborted-end.ts";
+import type { ToldEnd } from "./told-end.ts";
+import { readToldEnd } from "./told-end.ts";
 
 /**
  * What the dispatcher found about a run.
@@ -63,7 +65,8 @@ export function judgeLostRun(
   if (finding === "cancel_wished" && run.begunAt !== null) return leave; // BeginRun's answer carried the wish
   if (finding === "start_refused" && run.begunAt !== null) return leave;
   if (run.desiredState === "CANCEL") return end("CANCELLED", "cancelled", "the run was asked to end");
-  if (finding === "completed" && detail !== "") return afterRestore(run, detail);
+  const told = finding === "completed" ? readToldEnd(detail) : undefined;
+  if (told !== undefined) return afterRestore(run, told);
   const limit = exceededLimit(run, now);
   if (limit !== undefined) return end("TIMED_OUT", limit.cause, reasonOfLimit(run, limit, waitsFor));
   switch (finding) {
@@ -71,15 +74,15 @@ export function judgeLostRun(
     case "limit_passed":
       return leave; // it goes on by now, or another limit runs
     case "start_refused":
-      return end("FAILED", "start_refused", told("Temporal refuses to start its workflow", detail));
+      return end("FAILED", "start_refused", withDetail("Temporal refuses to start its workflow", detail));
     case "terminated":
-      return end("FAILED", "workflow_terminated", told("its Temporal workflow was terminated", detail));
+      return end("FAILED", "workflow_terminated", withDetail("its Temporal workflow was terminated", detail));
     case "cancelled":
       return end("CANCELLED", "cancelled", "its Temporal workflow was asked to end");
     case "failed":
-      return end("FAILED", "workflow_failed", told("its Temporal workflow failed", detail));
+      return end("FAILED", "workflow_failed", withDetail("its Temporal workflow failed", detail));
     case "timed_out":
-      return end("FAILED", "workflow_failed", told("its Temporal workflow timed out", detail));
+      return end("FAILED", "workflow_failed", withDetail("its Temporal workflow timed out", detail));
     default:
       return generation < lastGeneration
         ? { action: "redrive" }
@@ -87,9 +90,9 @@ export function judgeLostRun(
   }
 }
 
-function afterRestore({ status, generation }: Pick<RunRow, "status" | "generation">, toldEnd: string): Judgement {
-  if (toldEnd === "COMPLETED" && status === "SEALING" && generation < lastGeneration) return { action: "redrive" };
-  const reason = `its workflow had ended it as ${toldEnd}; the database was restored to an earlier time and has no proof of it`;
+function afterRestore({ status, generation }: Pick<RunRow, "status" | "generation">, { outcome }: ToldEnd): Judgement {
+  if (outcome === "COMPLETED" && status === "SEALING" && generation < lastGeneration) return { action: "redrive" };
+  const reason = `its workflow had ended it as ${outcome}; the database was restored to an earlier time and has no proof of it`;
   return end("FAILED", "restored", reason);
 }
 
@@ -97,4 +100,4 @@ function end(outcome: AbortedEnd["outcome"], cause: string, reason: string): Jud
   return { action: "end", end: { outcome, cause, reason } };
 }
 
-const told = (what: string, detail: string): string => (detail === "" ? what : `${what}: ${detail}`);
+const withDetail = (what: string, detail: string): string => (detail === "" ? what : `${what}: ${detail}`);

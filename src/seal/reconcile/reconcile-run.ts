@@ -7,6 +7,7 @@ import type { Finding } from "./judge-lost-run.ts";
 import { judgeLostRun, lastGeneration } from "./judge-lost-run.ts";
 import type { ClaimedReconciliation } from "./reconciliation-store.ts";
 import { findReconciliation, forgetReconciliation } from "./reconciliation-store.ts";
+import { readToldEnd } from "./told-end.ts";
 
 /** What was done about a run. */
 export interface Reconciled {
@@ -43,6 +44,7 @@ export function createReconcileRun(deps: ReconcileRunDeps): (claimed: ClaimedRec
       const waitsFor =
         run.status === "SEALING" ? await findUnansweredTry(transaction, tenant, runId) : run.waiting?.reason;
       const judgement = judgeLostRun(run, found, deps.now(), waitsFor ?? "");
+      if (judgement.action !== "leave") await passLostSequences(open, readToldEnd(found.detail)?.lastSequence ?? 0);
       if (judgement.action === "end") return { run, finding: found.finding, end: judgement.end };
       if (judgement.action === "redrive") await redriveRun(open);
       await forgetReconciliation(transaction, run);
@@ -64,6 +66,17 @@ export function createReconcileRun(deps: ReconcileRunDeps): (claimed: ClaimedRec
     }
     await deps.inRun(scope, (open) => forgetReconciliation(open.transaction, open.run));
   };
+}
+
+/**
+ * Goes beyond the numbers under which the bus has events that Postgres lost: what the run says from now on is new to every consumer. The events between are in the log, which has no gap, and
+ * are not published.
+ */
+async function passLostSequences({ head, append }: OpenRun, last: number): Promise<void> {
+  const lost = Array.from({ length: Math.max(0, last - head.lastSequence) }, (_, n) => head.lastSequence + 1 + n);
+  const text =
+    "the event of this number was lost when the database was restored to an earlier time; the bus may have it";
+  if (lost.length > 0) await append(lost.map((sequence) => ({ writerKey: `lost/${sequence}`, message: { text } })));
 }
 
 /**

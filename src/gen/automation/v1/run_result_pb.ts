@@ -12,7 +12,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file automation/v1/run_result.proto.
  */
 export const file_automation_v1_run_result: GenFile = /*@__PURE__*/
-  fileDesc("Ch5hdXRvbWF0aW9uL3YxL3J1bl9yZXN1bHQucHJvdG8SDWF1dG9tYXRpb24udjEiuwIKCVJ1blJlc3VsdBIpCgdvdXRjb21lGAEgASgOMhguYXV0b21hdGlvbi52MS5SdW5TdGF0dXMSDQoFY2F1c2UYAiABKAkSDgoGcmVhc29uGAMgASgJEi0KB3ZlcmRpY3QYBCABKAsyHC5hdXRvbWF0aW9uLnYxLlJlc3VsdFZlcmRpY3QSMAoJYXJ0aWZhY3RzGAUgAygLMh0uYXV0b21hdGlvbi52MS5SZXN1bHRBcnRpZmFjdBIaChJhcnRpZmFjdHNfbGVmdF9vdXQYBiABKAUSNgoMYXR0ZXN0YXRpb25zGAcgAygLMiAuYXV0b21hdGlvbi52MS5SZXN1bHRBdHRlc3RhdGlvbhIdChVhdHRlc3RhdGlvbnNfbGVmdF9vdXQYCCABKAUSEAoIYXR0ZW1wdHMYCSABKAUiPQoNUmVzdWx0VmVyZGljdBIOCgZwYXNzZWQYASABKAgSDQoFbGV2ZWwYAiABKAkSDQoFdW5tZXQYAyADKAkiKwoOUmVzdWx0QXJ0aWZhY3QSDAoEbmFtZRgBIAEoCRILCgN1cmkYAiABKAkiPgoRUmVzdWx0QXR0ZXN0YXRpb24SCgoCaWQYASABKAkSDAoEbmFtZRgCIAEoCRIPCgdvdXRjb21lGAMgASgJYgZwcm90bzM", [file_automation_v1_run_event]);
+  fileDesc("Ch5hdXRvbWF0aW9uL3YxL3J1bl9yZXN1bHQucHJvdG8SDWF1dG9tYXRpb24udjEi0gIKCVJ1blJlc3VsdBIpCgdvdXRjb21lGAEgASgOMhguYXV0b21hdGlvbi52MS5SdW5TdGF0dXMSDQoFY2F1c2UYAiABKAkSDgoGcmVhc29uGAMgASgJEi0KB3ZlcmRpY3QYBCABKAsyHC5hdXRvbWF0aW9uLnYxLlJlc3VsdFZlcmRpY3QSMAoJYXJ0aWZhY3RzGAUgAygLMh0uYXV0b21hdGlvbi52MS5SZXN1bHRBcnRpZmFjdBIaChJhcnRpZmFjdHNfbGVmdF9vdXQYBiABKAUSNgoMYXR0ZXN0YXRpb25zGAcgAygLMiAuYXV0b21hdGlvbi52MS5SZXN1bHRBdHRlc3RhdGlvbhIdChVhdHRlc3RhdGlvbnNfbGVmdF9vdXQYCCABKAUSEAoIYXR0ZW1wdHMYCSABKAUSFQoNbGFzdF9zZXF1ZW5jZRgKIAEoAyI9Cg1SZXN1bHRWZXJkaWN0Eg4KBnBhc3NlZBgBIAEoCBINCgVsZXZlbBgCIAEoCRINCgV1bm1ldBgDIAMoCSIrCg5SZXN1bHRBcnRpZmFjdBIMCgRuYW1lGAEgASgJEgsKA3VyaRgCIAEoCSI+ChFSZXN1bHRBdHRlc3RhdGlvbhIKCgJpZBgBIAEoCRIMCgRuYW1lGAIgASgJEg8KB291dGNvbWUYAyABKAliBnByb3RvMw", [file_automation_v1_run_event]);
 
 /**
  * How a run ended, in short: the result of its Temporal workflow. Lists and texts are cut; the api has the whole.
@@ -80,6 +80,13 @@ export type RunResult = Message<"automation.v1.RunResult"> & {
    * @generated from field: int32 attempts = 9;
    */
   attempts: number;
+
+  /**
+   * Sequence of the run's last event.
+   *
+   * @generated from field: int64 last_sequence = 10;
+   */
+  lastSequence: bigint;
 };
 
 /**
@@ -148,6 +155,13 @@ export type RunResultJson = {
    * @generated from field: int32 attempts = 9;
    */
   attempts?: number;
+
+  /**
+   * Sequence of the run's last event.
+   *
+   * @generated from field: int64 last_sequence = 10;
+   */
+  lastSequence?: string;
 };
 
 /**
