@@ -24,7 +24,7 @@ export async function main(environment: NodeJS.ProcessEnv, signal: AbortSignal):
     createDoors({
       ledger,
       behaviours: createBehaviours(),
-      requestRun: createRequestRun({ ...settings.kafka, source: settings.source, now }),
+      requestRun: createRequestRun({ bus: settings.bus, source: settings.source, now }),
       readToken: settings.readToken,
       now,
       signal,

@@ -1,16 +1,28 @@
 import { readFileSync } from "node:fs";
 import { z } from "zod";
+import type { Bus } from "./publish.ts";
 
 const text = z.string().min(1, "must not be empty");
 
-const environmentSchema = z.object({
-  SCRUM_ADDRESS: z.string().regex(/^[^:\s]+:\d{1,5}$/, "must be HOST:PORT, for example 127.0.0.1:8091"),
-  SCRUM_STATE_DIR: text,
-  SCRUM_TOKEN_FILE: text,
-  SCRUM_KAFKA_BROKERS: text.transform((list) => list.split(",")),
-  SCRUM_KAFKA_TOPIC: text,
-  SCRUM_SOURCE: text,
-});
+const addresses = text.transform((list) => list.split(","));
+
+const environmentSchema = z
+  .object({
+    SCRUM_ADDRESS: z.string().regex(/^[^:\s]+:\d{1,5}$/, "must be HOST:PORT, for example 127.0.0.1:8091"),
+    SCRUM_STATE_DIR: text,
+    SCRUM_TOKEN_FILE: text,
+    SCRUM_KAFKA_BROKERS: addresses.optional(),
+    SCRUM_NATS_SERVERS: addresses.optional(),
+    SCRUM_TOPIC: text,
+    SCRUM_SOURCE: text,
+  })
+  .refine(
+    ({ SCRUM_KAFKA_BROKERS: kafka, SCRUM_NATS_SERVERS: nats }) => (kafka === undefined) !== (nats === undefined),
+    {
+      path: ["SCRUM_KAFKA_BROKERS, SCRUM_NATS_SERVERS"],
+      message: "one of the two must be set",
+    },
+  );
 
 export interface Settings {
   readonly host: string;
@@ -18,7 +30,7 @@ export interface Settings {
   readonly stateDir: string;
   /** The bearer token that callers must present; read from its file at each call, so that a rotated one counts at once. */
   readonly readToken: () => string;
-  readonly kafka: { readonly brokers: readonly string[]; readonly topic: string };
+  readonly bus: Bus;
   /** CloudEvents `source` of the requests it publishes. */
   readonly source: string;
 }
@@ -39,7 +51,12 @@ export function readSettings(environment: NodeJS.ProcessEnv): Settings {
     port: Number(port),
     stateDir: data.SCRUM_STATE_DIR,
     readToken: () => readFileSync(data.SCRUM_TOKEN_FILE, "utf8").trim(),
-    kafka: { brokers: data.SCRUM_KAFKA_BROKERS, topic: data.SCRUM_KAFKA_TOPIC },
+    bus: {
+      ...(data.SCRUM_NATS_SERVERS === undefined
+        ? { name: "Kafka", addresses: data.SCRUM_KAFKA_BROKERS ?? [] }
+        : { name: "NATS", addresses: data.SCRUM_NATS_SERVERS }),
+      topic: data.SCRUM_TOPIC,
+    },
     source: data.SCRUM_SOURCE,
   };
 }

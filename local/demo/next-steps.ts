@@ -13,9 +13,11 @@ export interface NextSteps {
 }
 
 /** @returns what to do after a demo whose stack ends with it */
-export function stepsWithoutStack({ dir }: RunningStack): NextSteps[] {
+export function stepsWithoutStack({ dir, nats }: RunningStack): NextSteps[] {
   const title = "the stack ends here, and its data stays: start it again for another run, and to look closer";
-  return [{ title, lines: [commandLine(["up", "--demo"], undefined, dir)] }];
+  return [
+    { title, lines: [commandLine(["up", "--demo", ...(nats === undefined ? [] : ["--bus", "nats"])], undefined, dir)] },
+  ];
 }
 
 /** @returns what to do after the demo, while its stack runs */
@@ -44,23 +46,14 @@ export function nextSteps(after: {
       ],
     },
     {
-      title: isKcatThere() ? "ask yourself" : "ask yourself (kcat comes with the Debian package kcat)",
+      title:
+        state.kafka === undefined || isKcatThere()
+          ? "ask yourself"
+          : "ask yourself (kcat comes with the Debian package kcat)",
       lines: [
         commandLine(other, undefined, state.dir),
         automation("event", "publish", "-f", sample),
-        [
-          "kcat",
-          "-P",
-          "-b",
-          state.kafka.brokers.join(","),
-          "-t",
-          "automation.run.requested",
-          "-H",
-          "content-type=application/cloudevents+json",
-          sample,
-        ]
-          .map(quote)
-          .join(" "),
+        ...(state.kafka === undefined ? [] : [kcatLine(state.kafka, sample)]),
       ],
     },
     {
@@ -68,6 +61,12 @@ export function nextSteps(after: {
       lines: [`${state.temporal.uiUrl}/namespaces/${state.temporal.namespace}/workflows`],
     },
   ];
+}
+
+function kcatLine({ brokers }: { readonly brokers: readonly string[] }, sample: string): string {
+  const header = "content-type=application/cloudevents+json";
+  const words = ["kcat", "-P", "-b", brokers.join(","), "-t", "automation.run.requested", "-H", header, sample];
+  return words.map(quote).join(" ");
 }
 
 function isKcatThere(): boolean {

@@ -34,7 +34,7 @@ export async function readParts(state: RunningStack): Promise<Part[]> {
   const names = [
     ...processes,
     ...(state.scrum === undefined ? [] : (["scrum"] as const)),
-    ...engines.filter((name) => name !== "nats" || state.nats !== undefined),
+    ...engines.filter((name) => (name !== "kafka" && name !== "nats") || state[name] !== undefined),
   ];
   return await Promise.all(names.map((name) => readPart(name, ports, folder)));
 }

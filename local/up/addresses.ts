@@ -21,7 +21,7 @@ export function addressesOf({
     api: api.url,
     temporal: temporal.address,
     "temporal-ui": temporal.uiUrl,
-    kafka: kafka.brokers.join(","),
+    ...(kafka === undefined ? {} : { kafka: kafka.brokers.join(",") }),
     ...(nats === undefined ? {} : { nats: nats.servers.join(",") }),
     postgres: postgres.url,
     s3: s3.endpoint,
@@ -54,6 +54,7 @@ function unknownName(name: string, known: readonly string[]): CliError {
   const why =
     {
       scrum: "; the Scrum service is there after `automation up --demo`",
+      kafka: "; Kafka is there without `--bus nats`",
       nats: "; NATS is there after `automation up --bus nats`",
     }[name] ?? "";
   const fault = `${JSON.stringify(name)} is no part of this stack`;

@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { busCluster } from "./engines.ts";
+import { busEnvironment } from "./engines.ts";
 import type { RunningStack } from "./running-stack.ts";
 import { requireRunningStack } from "./running-stack.ts";
 import { folderOf } from "./state-folder.ts";
@@ -19,16 +19,9 @@ export function checkEnvironment(from: string, dir: string | undefined): Record<
 /** What `automation republish` is told of a running stack. @throws CliError 3 when none is running */
 export function relayEnvironment(from: string, dir: string | undefined): Record<string, string> {
   const stack = requireRunningStack(from, dir);
-  const { brokers } = stack.kafka;
   return {
     ...postgresOf(stack, "relay"),
-    AUTOMATION_KAFKA_BROKERS: brokers.join(","),
-    AUTOMATION_KAFKA_CLUSTER: busCluster,
-    ...(stack.nats && {
-      AUTOMATION_NATS_SERVERS: stack.nats.servers.join(","),
-      AUTOMATION_NATS_CLUSTER: busCluster,
-      AUTOMATION_EVENT_BUS: "nats",
-    }),
+    ...busEnvironment(stack),
   };
 }
 

@@ -12,28 +12,30 @@ import type { Ports } from "./ports.ts";
 import type { UpState } from "./running-stack.ts";
 import type { Folder, Secrets } from "./state-folder.ts";
 
+export type Bus = "kafka" | "nats";
+
 /** The parts of a stack. */
 export interface Stack {
   folder: Folder;
   ports: Ports;
   secrets: Secrets;
   demo: boolean;
-  /** Whether NATS runs as well, and gets the run events. */
-  nats: boolean;
+  /** Where requests are taken from; run events go to the first. */
+  buses: readonly Bus[];
 }
 
 export const bucket = "automation";
-/** Of Kafka and of NATS, in the operator file. */
-export const busCluster = "local";
+/** Of each bus, in the operator file. */
+const busCluster = "local";
 
 const http = (port: number) => `http://${loopback}:${port}`;
 
-export function describeStack({ ports, secrets, demo, nats }: Stack): UpState {
+export function describeStack({ ports, secrets, demo, buses }: Stack): UpState {
   return {
     pid: process.pid,
     api: { url: http(ports.api) },
-    kafka: { brokers: [`${loopback}:${ports.kafka}`] },
-    ...(nats ? { nats: { servers: [`${loopback}:${ports.nats}`] } } : {}),
+    ...(buses.includes("kafka") ? { kafka: { brokers: [`${loopback}:${ports.kafka}`] } } : {}),
+    ...(buses.includes("nats") ? { nats: { servers: [`${loopback}:${ports.nats}`] } } : {}),
     postgres: { url: postgresUrl(`${loopback}:${ports.postgres}`, postgresSuperuser, secrets.superuser) },
     temporal: {
       address: `${loopback}:${ports.temporal}`,
@@ -52,10 +54,16 @@ export function describeStack({ ports, secrets, demo, nats }: Stack): UpState {
   };
 }
 
+/** What a process is told of the buses of a stack. */
+export const busEnvironment = ({ kafka, nats }: Pick<UpState, "kafka" | "nats">): Record<string, string> => ({
+  ...(kafka && { AUTOMATION_KAFKA_BROKERS: kafka.brokers.join(","), AUTOMATION_KAFKA_CLUSTER: busCluster }),
+  ...(nats && { AUTOMATION_NATS_SERVERS: nats.servers.join(","), AUTOMATION_NATS_CLUSTER: busCluster }),
+});
+
 export interface EnginePrograms {
   temporal: string;
   s3: string;
-  kafka: KafkaProgram;
+  kafka?: KafkaProgram;
   postgres: string;
   nats?: string;
 }
@@ -64,14 +72,14 @@ export interface EnginePrograms {
  * Finds or builds the engines, in parallel.
  * @throws EngineError of the first engine that fails; other builds are aborted
  */
-export async function findEngines(options: Find, wanted: { readonly nats: boolean }): Promise<EnginePrograms> {
+export async function findEngines(options: Find, buses: readonly Bus[]): Promise<EnginePrograms> {
   const failed = new AbortController();
   const find = { ...options, signal: AbortSignal.any([options.signal, failed.signal]) };
   const finding = [
     findTemporal(find),
     findS3(find),
-    findKafka(find),
-    wanted.nats ? findNats(find) : undefined,
+    buses.includes("kafka") ? findKafka(find) : undefined,
+    buses.includes("nats") ? findNats(find) : undefined,
   ] as const;
   try {
     const [temporal, s3, kafka, nats] = await Promise.all(finding);
@@ -83,10 +91,8 @@ export async function findEngines(options: Find, wanted: { readonly nats: boolea
   }
 }
 
-export type EngineStarts = Record<
-  "issuer" | "postgres" | "kafka" | "s3" | "temporal",
-  (signal: AbortSignal) => Promise<Engine>
-> & { readonly nats?: (signal: AbortSignal) => Promise<Engine> };
+export type EngineStarts = Record<"issuer" | "postgres" | "s3" | "temporal", (signal: AbortSignal) => Promise<Engine>> &
+  Partial<Record<Bus, (signal: AbortSignal) => Promise<Engine>>>;
 
 /** Functions that start each engine of this stack. */
 export function engineStarts({ folder, ports, secrets }: Stack, programs: EnginePrograms): EngineStarts {
@@ -98,6 +104,8 @@ export function engineStarts({ folder, ports, secrets }: Stack, programs: Engine
   });
   const credentials = { accessKeyId: secrets.s3AccessKeyId, secretAccessKey: secrets.s3SecretAccessKey };
   const kafkaPorts = { broker: ports.kafka, controller: ports.kafkaController };
+  const kafkaStart = (program: KafkaProgram) => (signal: AbortSignal) =>
+    startKafka(program, { ...at("kafka", signal), ports: kafkaPorts });
   const natsStart = (program: string) => (signal: AbortSignal) =>
     startNats(program, { ...at("nats", signal), port: ports.nats });
   const temporalPorts = { grpc: ports.temporal, http: ports.temporalHttp, ui: ports.temporalUi };
@@ -109,7 +117,7 @@ export function engineStarts({ folder, ports, secrets }: Stack, programs: Engine
         port: ports.postgres,
         password: secrets.superuser,
       }),
-    kafka: (signal) => startKafka(programs.kafka, { ...at("kafka", signal), ports: kafkaPorts }),
+    ...(programs.kafka && { kafka: kafkaStart(programs.kafka) }),
     ...(programs.nats && { nats: natsStart(programs.nats) }),
     s3: (signal) => startS3(programs.s3, { ...at("s3", signal), port: ports.s3, credentials }),
     temporal: (signal) => startTemporal(programs.temporal, { ...at("temporal", signal), ports: temporalPorts }),

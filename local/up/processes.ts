@@ -10,7 +10,7 @@ import { postgresUrl } from "../engines/postgres/postgres.ts";
 import { startProcess } from "../engines/process.ts";
 import { answers, startEngine, startLimitMs, tellingLine } from "../engines/start.ts";
 import type { Stack } from "./engines.ts";
-import { busCluster, describeStack } from "./engines.ts";
+import { busEnvironment, describeStack } from "./engines.ts";
 import type { Unit } from "./supervisor.ts";
 
 const program = join(cloneDir, "src", "cli", "automation.ts");
@@ -32,15 +32,8 @@ function environmentParts({ ports, secrets, folder, ...rest }: Stack) {
       AUTOMATION_POSTGRES_ADMIN_URL: state.postgres.url,
       AUTOMATION_POSTGRES_PASSWORDS_DIR: folder.passwords,
     },
-    buses: {
-      AUTOMATION_KAFKA_BROKERS: state.kafka.brokers.join(","),
-      AUTOMATION_KAFKA_CLUSTER: busCluster,
-      ...(state.nats && {
-        AUTOMATION_NATS_SERVERS: state.nats.servers.join(","),
-        AUTOMATION_NATS_CLUSTER: busCluster,
-      }),
-    },
-    eventBus: state.nats && { AUTOMATION_EVENT_BUS: "nats" },
+    buses: busEnvironment(state),
+    eventBus: { AUTOMATION_EVENT_BUS: rest.buses[0] ?? "kafka" },
     temporal: {
       AUTOMATION_TEMPORAL_ADDRESS: state.temporal.address,
       AUTOMATION_TEMPORAL_NAMESPACE: state.temporal.namespace,
@@ -78,8 +71,10 @@ function environmentParts({ ports, secrets, folder, ...rest }: Stack) {
       SCRUM_ADDRESS: `${loopback}:${ports.scrum}`,
       SCRUM_STATE_DIR: folder.scrum,
       SCRUM_TOKEN_FILE: folder.scrumToken,
-      SCRUM_KAFKA_BROKERS: state.kafka.brokers.join(","),
-      SCRUM_KAFKA_TOPIC: "automation.run.requested",
+      ...(state.kafka
+        ? { SCRUM_KAFKA_BROKERS: state.kafka.brokers.join(",") }
+        : { SCRUM_NATS_SERVERS: state.nats?.servers.join(",") ?? "" }),
+      SCRUM_TOPIC: "automation.run.requested",
       SCRUM_SOURCE: "urn:example:scrum",
     },
   };

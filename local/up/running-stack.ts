@@ -9,8 +9,8 @@ export interface UpState {
   /** Process of `automation up`. */
   pid: number;
   api: { url: string };
-  kafka: { brokers: string[] };
-  /** Only with `--bus nats`. */
+  /** `up` starts one of the two. */
+  kafka?: { brokers: string[] };
   nats?: { servers: string[] };
   /** Superuser. */
   postgres: { url: string };
@@ -22,10 +22,9 @@ export interface UpState {
 }
 
 /** Every part of an `UpState` that must be there, and an example of it. */
-const example: Required<Omit<UpState, "scrum" | "nats">> = {
+const example: Required<Omit<UpState, "scrum" | "kafka" | "nats">> = {
   pid: 1,
   api: { url: "" },
-  kafka: { brokers: [] },
   postgres: { url: "" },
   temporal: { address: "", namespace: "", uiUrl: "" },
   s3: { endpoint: "", region: "", bucket: "", accessKeyId: "", secretAccessKey: "" },

@@ -211,7 +211,7 @@ export function writeOperatorFile(folder: Folder, scrumUrl: string, previousScru
   writeOperatorDocument(folder, document);
 }
 
-/** Binds every source of Kafka on NATS, too, unless the file has bindings there already. */
+/** Binds every source of Kafka on NATS as well, unless the file has bindings there already. */
 export function bindOnNats(folder: Folder): void {
   const document = readOperatorDocument(folder, folder.operatorFile);
   const sources: unknown = document.toJS()?.sources;

@@ -9,7 +9,7 @@ import { stopLeftovers } from "../engines/process.ts";
 import type { Screen } from "../screen.ts";
 import { createScreen } from "../screen.ts";
 import { startSpanSink } from "../traces/span-sink.ts";
-import type { Stack } from "./engines.ts";
+import type { Bus, Stack } from "./engines.ts";
 import { describeStack, engineStarts, findEngines } from "./engines.ts";
 import type { PortName } from "./ports.ts";
 import { defaultPorts, reservePorts } from "./ports.ts";
@@ -33,7 +33,7 @@ import { keepWorkerToken } from "./worker-token.ts";
 
 export interface UpOptions {
   demo?: boolean;
-  bus: "kafka" | "nats";
+  bus: Bus;
   once?: boolean;
   fresh?: boolean;
   newKeys?: boolean;
@@ -85,7 +85,7 @@ async function runStack(options: UpOptions, screen: Screen, signal: AbortSignal,
       looking.end();
       return screen.begin(name, step);
     };
-    const programs = await findEngines({ say, begin, signal }, { nats: options.bus === "nats" });
+    const programs = await findEngines({ say, begin, signal }, [options.bus]);
     // Ports are chosen last: a build takes minutes, in which others may take them.
     const stack = await prepareStack(folder, options, screen, signal);
     const state = { ...describeStack(stack), dir: folder.dir };
@@ -127,12 +127,12 @@ async function prepareStack(folder: Folder, options: UpOptions, screen: Screen, 
     ports,
     secrets: readSecrets(folder),
     demo: options.demo === true,
-    nats: options.bus === "nats",
+    buses: [options.bus],
   };
   prepareFolder(folder);
   const scrumUrl = (port: number) => `http://127.0.0.1:${port}`;
   writeOperatorFile(folder, scrumUrl(ports.scrum), previous.scrum === undefined ? undefined : scrumUrl(previous.scrum));
-  if (stack.nats) bindOnNats(folder);
+  if (options.bus === "nats") bindOnNats(folder);
   return stack;
 }
 

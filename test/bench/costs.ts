@@ -6,7 +6,7 @@ import { folderOf } from "../../local/up/state-folder.ts";
 import { createKafkaSink } from "../../src/drivers/kafka/kafka-sink.ts";
 import { requestTopic } from "../../src/runs/outbox/topics.ts";
 import { scrumEvent } from "../support/builders/scrum-event.ts";
-import { newStateDir, removeStateDir, startStack } from "../support/engines/stack.ts";
+import { brokersOf, newStateDir, removeStateDir, startStack } from "../support/engines/stack.ts";
 import { notedProcesses } from "../support/engines/up.ts";
 import { publishWork } from "../support/worlds/work-scene.ts";
 import { untilCount } from "./bench-world.ts";
@@ -40,7 +40,7 @@ export async function benchCosts(): Promise<void> {
     const state = stack.state as unknown as UpState;
     const superuser = new pg.Pool({ connectionString: state.postgres.url, max: 1 });
     superuser.on("error", () => undefined); // the server ends before the pool does when a round fails
-    const producer = createKafkaSink({ brokers: state.kafka.brokers, clientId: "bench" });
+    const producer = createKafkaSink({ brokers: brokersOf(state), clientId: "bench" });
     await producer.connect();
     await publishWork(dir, "works", works);
     let sent = 0;

@@ -6,7 +6,7 @@ import { createKafkaSink } from "../../src/drivers/kafka/kafka-sink.ts";
 import { requestTopic } from "../../src/runs/outbox/topics.ts";
 import { scrumEvent } from "../support/builders/scrum-event.ts";
 import { muteTemporal } from "../support/engines/silent-temporal.ts";
-import { newStateDir, removeStateDir, startStack } from "../support/engines/stack.ts";
+import { brokersOf, newStateDir, removeStateDir, startStack } from "../support/engines/stack.ts";
 import { untilCount } from "./bench-world.ts";
 import { show, spreadOf, table } from "./statistics.ts";
 
@@ -25,7 +25,7 @@ export async function benchRuns(): Promise<void> {
     const state = stack.state as unknown as UpState;
     const superuser = new pg.Pool({ connectionString: state.postgres.url, max: 2 });
     const bare = await startBare(state.temporal);
-    const producer = createKafkaSink({ brokers: state.kafka.brokers, clientId: "bench" });
+    const producer = createKafkaSink({ brokers: brokersOf(state), clientId: "bench" });
     await producer.connect();
     let sent = 0;
     const whole = async () => {

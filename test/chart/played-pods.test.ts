@@ -16,7 +16,7 @@ import type { KubePlay } from "../support/containers/kube-play.ts";
 import { prepareKubePlay } from "../support/containers/kube-play.ts";
 import type { KubeObject, Probe } from "../support/engines/chart/render-chart.ts";
 import { renderChart } from "../support/engines/chart/render-chart.ts";
-import { shell } from "../support/engines/stack.ts";
+import { brokersOf, shell } from "../support/engines/stack.ts";
 import { findBy } from "../support/probes/find.ts";
 import { blocksOf } from "../support/probes/pages.ts";
 
@@ -63,7 +63,7 @@ function values(): object {
   return {
     image: { registry, automation: { repository, tag } },
     postgres: { host: loopback, port: ports.postgres },
-    kafka: { brokers: state.kafka.brokers, cluster: "local" },
+    kafka: { brokers: brokersOf(state), cluster: "local" },
     temporal: { address: state.temporal.address, namespace: state.temporal.namespace },
     objectStore: { endpoint: state.s3.endpoint, region: state.s3.region, bucket: state.s3.bucket },
     issuer: { url: state.issuer.url },

@@ -4,7 +4,15 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import type { DescribeWorkflowRunResponseJson } from "../../src/gen/workflows_runtime/v1/workflow_service_pb.ts";
 import type { Ended, RunningStack } from "../support/engines/stack.ts";
-import { automation, newStateDir, objects, removeStateDir, shell, startStack } from "../support/engines/stack.ts";
+import {
+  automation,
+  brokersOf,
+  newStateDir,
+  objects,
+  removeStateDir,
+  shell,
+  startStack,
+} from "../support/engines/stack.ts";
 
 const acme = ["--tenant", "acme", "--org", "retail"];
 const asked = [
@@ -218,7 +226,13 @@ describe("with --json a failure is one JSON object on standard error", () => {
     ["of an address of somebody else", { code: "not_the_api", exit: 3 }, ["run", "list", "--token", "x", "--api-url"]],
   ])("%s", async (_, failure, words) => {
     const more =
-      words.at(-1) === "--api-url" ? [stack.state.kafka.brokers.map((broker) => `http://${broker}`).join()] : [];
+      words.at(-1) === "--api-url"
+        ? [
+            brokersOf(stack.state)
+              .map((broker) => `http://${broker}`)
+              .join(),
+          ]
+        : [];
     const { code, stdout, stderr } = await here(...words, ...more, "--json");
     const said = objects<{ exit: number; message: string }>(stderr);
     expect(said).toMatchObject([failure]);

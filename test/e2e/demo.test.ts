@@ -262,15 +262,21 @@ describe("an exported run", () => {
   });
 });
 
-it("a second start keeps the data, uses a new event and exits 0 once its run COMPLETED", async () => {
+it("a second start, on NATS in place of Kafka, keeps the data, uses a new event and exits 0 once its run COMPLETED", async () => {
   const before = runOf(stack.told);
   expect(await stack.stop()).toBe(130);
-  const { code, stdout, stderr } = await automation("up", "--demo", "--once", "--state", stack.dir, "--json");
+  const { code, stdout, stderr } = await automation(
+    ...["up", "--demo", "--bus", "nats"],
+    ...["--once", "--state", stack.dir, "--json"],
+  );
   expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
   const again = objects<ToldEvent>(stdout);
   expect(statuses(again).at(-1)).toBe("COMPLETED");
+  const processes = again.find(({ event }) => event === "ready")?.memory as { process: string }[];
+  expect(processes.map(({ process }) => process)).toContain("nats");
+  expect(processes.map(({ process }) => process)).not.toContain("kafka");
   expect(runOf(again)).not.toBe(before);
   expect(linesOf(again), "prints nothing that needs the stack, which is gone").toEqual([
-    `npx automation up --demo --state ${stack.dir}`,
+    `npx automation up --demo --bus nats --state ${stack.dir}`,
   ]);
 });

@@ -12,7 +12,7 @@ import { automationImage, workspaceImage } from "../support/containers/build-ima
 import type { ContainerStack } from "../support/containers/container-stack.ts";
 import { startContainerStack } from "../support/containers/container-stack.ts";
 import { inContainer } from "../support/containers/run-container.ts";
-import { clone, objects } from "../support/engines/stack.ts";
+import { brokersOf, clone, objects } from "../support/engines/stack.ts";
 import { waitUntil } from "../support/worlds/api.ts";
 
 /** The processes of the program in containers, against engines on this machine. */
@@ -50,7 +50,7 @@ it("takes an event of a plan without workspace to COMPLETED, by containers only"
 
   const event = readFileSync(join(clone, "examples", "demo", "event.json"), "utf8");
   const publish = ["event", "publish", "--file", "-", "--id", "in-containers", "--json", ...acme];
-  const published = await inContainer(automationImage, [...publish, "--brokers", state.kafka.brokers.join(",")], {
+  const published = await inContainer(automationImage, [...publish, "--brokers", brokersOf(state).join(",")], {
     input: event,
   });
   expect(published).toMatchObject({ code: 0, stderr: "" });

@@ -1,9 +1,12 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import type { JsonObject } from "@bufbuild/protobuf";
+import { jetstreamManager } from "@nats-io/jetstream";
+import { connect } from "@nats-io/transport-node";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { Published } from "../../examples/scrum-service/request-run.ts";
 import { ensureTopics } from "../../src/drivers/kafka/ensure-topics.ts";
+import { ensureStreams } from "../../src/drivers/nats/ensure-streams.ts";
 import type { TestEngines } from "../support/engines/engines.ts";
 import { startEngines } from "../support/engines/engines.ts";
 import type { RunningScrumService } from "../support/engines/scrum-service-process.ts";
@@ -107,7 +110,7 @@ describe("the process of the Scrum service", () => {
 describe("a request that the Scrum service publishes", () => {
   let engines: TestEngines;
   beforeAll(async () => {
-    engines = await startEngines({ kafka: true });
+    engines = await startEngines({ kafka: true, nats: true });
     await service.stop("SIGTERM");
     await service.restart({ SCRUM_KAFKA_BROKERS: engines.kafka.brokers.join(",") });
   });
@@ -128,7 +131,7 @@ describe("a request that the Scrum service publishes", () => {
     expect(answer).toMatchObject({ eventId: "evt-1", position: { topic, offset: "0" } });
 
     const [received] = await readTopic(engines.kafka, topic, AbortSignal.timeout(20_000));
-    expect(received?.partition).toBe(answer.position.partition);
+    expect(answer.position).toMatchObject({ partition: received?.partition });
     expect(received?.key).toBe("PBI-42");
     expect(received?.headers).toMatchObject({
       ce_specversion: "1.0",
@@ -145,6 +148,32 @@ describe("a request that the Scrum service publishes", () => {
       workKind: "story",
       goal: "Pay by invoice",
     });
+  });
+
+  it("is on NATS with the same attributes and data, under the stream and sequence it answers", async () => {
+    const { servers } = engines.nats;
+    await service.stop("SIGTERM");
+    const { SCRUM_KAFKA_BROKERS: _, ...environment } = service.environment;
+    await service.restart({ SCRUM_NATS_SERVERS: servers.join(",") }, environment);
+    const asked = asking({ eventId: "evt-2", backlogItem: "PBI ü%" });
+    const away = await service.door("POST", "/request-run", asked);
+    expect(away.status).toBe(503);
+    expect(await away.json()).toMatchObject({ message: expect.stringMatching(/NATS did not take.*"evt-2"/) });
+    await ensureStreams({ servers, clientId: "test" }, [topic], 1);
+
+    const answer = (await (await service.door("POST", "/request-run", asked)).json()) as Published;
+    const stream = topic.replaceAll(".", "-");
+    expect(answer).toEqual({ eventId: "evt-2", position: { topic, stream, sequence: 1 } });
+    const connection = await connect({ servers });
+    const message = await (await jetstreamManager(connection)).streams.getMessage(stream, { seq: 1 });
+    await connection.close();
+    const of = (header: string) => message?.header?.get(header);
+    expect([of("ce-id"), of("ce-subject"), of("ce-partitionkey")]).toEqual([
+      "evt-2",
+      "PBI%20%C3%BC%25",
+      "PBI%20%C3%BC%25",
+    ]);
+    expect(message?.json()).toMatchObject({ context: { scrum: { backlogItems: ["PBI ü%"] } }, workKind: "story" });
   });
 });
 

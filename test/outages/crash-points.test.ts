@@ -7,6 +7,7 @@ import { requestIdOf, runIdOf } from "../../src/requests/request-identity.ts";
 import type { RecordSink } from "../../src/runs/outbox/bus-record.ts";
 import { requestTopic } from "../../src/runs/outbox/topics.ts";
 import { scrumEvent } from "../support/builders/scrum-event.ts";
+import { brokersOf } from "../support/engines/stack.ts";
 import type { Watch } from "../support/engines/tcp-proxy.ts";
 import { faultsOf } from "../support/probes/faults-of.ts";
 import type { PairName, PairsWorld } from "../support/worlds/pairs-world.ts";
@@ -24,7 +25,7 @@ const asked: string[] = [];
 beforeAll(async () => {
   world = await startPairsWorld(AbortSignal.timeout(3_000_000));
   await world.restartPair("dispatcher", { AUTOMATION_RECONCILE_AFTER_SECONDS: "2" });
-  sink = createKafkaSink({ brokers: world.stack.state.kafka.brokers, clientId: "crash-points" });
+  sink = createKafkaSink({ brokers: brokersOf(world.stack.state), clientId: "crash-points" });
 }, 300_000);
 afterAll(async () => {
   await sink?.close();

@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { folderOf } from "../../local/up/state-folder.ts";
 import type { ArtifactJson } from "../../src/gen/automation/v1/artifact_pb.ts";
 import type { RunEventJson } from "../../src/gen/automation/v1/run_event_pb.ts";
-import { newStateDir, objects, removeStateDir } from "../support/engines/stack.ts";
+import { brokersOf, newStateDir, objects, removeStateDir } from "../support/engines/stack.ts";
 import type { RunningUp } from "../support/engines/up.ts";
 import { notedProcesses, readUpFile, startUp } from "../support/engines/up.ts";
 import { findViolations } from "../support/probes/invariants.ts";
@@ -95,7 +95,7 @@ describe("while a persona's work goes on", () => {
       async () => expect((await superuser.query("select count(*)::int as n from outbox")).rows[0].n).toBe(0),
       { timeout: 60_000, interval: 500 },
     );
-    const stack = { postgresUrl: state.postgres.url, brokers: state.kafka.brokers, cluster: "local" };
+    const stack = { postgresUrl: state.postgres.url, brokers: brokersOf(state), cluster: "local" };
     expect((await findViolations(stack, AbortSignal.timeout(60_000))).violations).toEqual([]);
     await vi.waitFor(() => expect(leftOfBoxes(dir)).toEqual([]), { timeout: 60_000 });
   });

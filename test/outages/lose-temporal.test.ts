@@ -5,7 +5,7 @@ import { afterAll, beforeAll, expect, it, vi } from "vitest";
 import type { Board } from "../../examples/scrum-service/board.ts";
 import type { UpState } from "../../local/up/running-stack.ts";
 import { folderOf } from "../../local/up/state-folder.ts";
-import { newStateDir, objects, removeStateDir } from "../support/engines/stack.ts";
+import { brokersOf, newStateDir, objects, removeStateDir } from "../support/engines/stack.ts";
 import type { RunningUp } from "../support/engines/up.ts";
 import { notedProcesses, readUpFile, startUp } from "../support/engines/up.ts";
 import { findViolations } from "../support/probes/invariants.ts";
@@ -72,7 +72,7 @@ it("leaves every run a truthful end, nothing provisional at the receiver, and no
     },
     { timeout: 90_000, interval: 500 },
   );
-  const stack = { postgresUrl: state.postgres.url, brokers: state.kafka.brokers, cluster: "local" };
+  const stack = { postgresUrl: state.postgres.url, brokers: brokersOf(state), cluster: "local" };
   expect((await findViolations(stack, AbortSignal.timeout(60_000))).violations).toEqual([]);
   expect(objects(await must(dir, "queue", "--json"))).toEqual([{}]);
 }, 420_000);

@@ -5,7 +5,7 @@ import type { UpState } from "../../local/up/running-stack.ts";
 import { createKafkaSink } from "../../src/drivers/kafka/kafka-sink.ts";
 import type { RecordSink } from "../../src/runs/outbox/bus-record.ts";
 import { scrumEvent } from "../support/builders/scrum-event.ts";
-import { newStateDir, removeStateDir } from "../support/engines/stack.ts";
+import { brokersOf, newStateDir, removeStateDir } from "../support/engines/stack.ts";
 import type { RunningUp } from "../support/engines/up.ts";
 import { notedProcesses, readUpFile, startUp } from "../support/engines/up.ts";
 import { findViolations } from "../support/probes/invariants.ts";
@@ -25,7 +25,7 @@ beforeAll(async () => {
   state = readUpFile(dir);
   superuser = new pg.Client({ connectionString: state.postgres.url });
   await superuser.connect();
-  sink = createKafkaSink({ brokers: state.kafka.brokers, clientId: "faults" });
+  sink = createKafkaSink({ brokers: brokersOf(state), clientId: "faults" });
 });
 
 afterAll(async () => {
@@ -69,7 +69,7 @@ describe("a process that stands still for longer than its session with Kafka", (
         { timeout: 60_000, interval: 500 },
       );
       expect(new Map([...before.keys()].map((each) => [each, pidOf(each)]))).toEqual(before);
-      const stack = { postgresUrl: state.postgres.url, brokers: state.kafka.brokers, cluster: "local" };
+      const stack = { postgresUrl: state.postgres.url, brokers: brokersOf(state), cluster: "local" };
       const { violations, counts } = await findViolations(stack, AbortSignal.timeout(60_000));
       expect(violations).toEqual([]);
       expect(counts.published).toBeGreaterThan(count);

@@ -12,7 +12,7 @@ import type { RunEventJson } from "../../src/gen/automation/v1/run_event_pb.ts";
 import type { RecordSink } from "../../src/runs/outbox/bus-record.ts";
 import { requestGroup, requestTopic, runEventTopic } from "../../src/runs/outbox/topics.ts";
 import { scrumEvent } from "../support/builders/scrum-event.ts";
-import { automation } from "../support/engines/stack.ts";
+import { automation, brokersOf } from "../support/engines/stack.ts";
 import { runCli } from "../support/engines/up.ts";
 import { faultsOf } from "../support/probes/faults-of.ts";
 import { readTopic } from "../support/probes/invariants.ts";
@@ -30,7 +30,7 @@ const asked: string[] = [];
 beforeAll(async () => {
   world = await startPairsWorld(AbortSignal.timeout(1_200_000));
   const { state } = world.stack;
-  kafka = createKafkaSink({ brokers: state.kafka.brokers, clientId: "restored-past" });
+  kafka = createKafkaSink({ brokers: brokersOf(state), clientId: "restored-past" });
   nats = createNatsSink({ servers: state.nats?.servers ?? [], clientId: "restored-past" });
   await world.restartPair("dispatcher", quick);
 }, 300_000);
@@ -129,7 +129,7 @@ describe("Temporal", () => {
     await world.stack.engines.temporal?.restart("SIGKILL", () =>
       rmSync(world.stack.folder.data("temporal"), { recursive: true }),
     );
-    const { brokers } = world.stack.state.kafka;
+    const brokers = brokersOf(world.stack.state);
     const wanted = { group: requestGroup, topic: requestTopic, from: undefined };
     expect(await seekGroup({ brokers, clientId: "restored-past" }, wanted)).toBe(0);
     const admin = new Admin({ clientId: "restored-past", bootstrapBrokers: [...brokers] });
@@ -190,7 +190,11 @@ describe("Postgres restored to an earlier time", () => {
       async () => expect((await world.superuser.query("select id from outbox")).rows).toEqual([]),
       patience,
     );
-    const messages = await readTopic(world.stack.state.kafka, runEventTopic, AbortSignal.timeout(60_000));
+    const messages = await readTopic(
+      { brokers: brokersOf(world.stack.state) },
+      runEventTopic,
+      AbortSignal.timeout(60_000),
+    );
     for (const [index, run] of runs.entries()) {
       const told = messages
         .filter(({ key }) => key === run?.runId)

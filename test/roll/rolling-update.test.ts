@@ -14,6 +14,7 @@ import { createKafkaSink } from "../../src/drivers/kafka/kafka-sink.ts";
 import { RunStatus } from "../../src/gen/automation/v1/run_event_pb.ts";
 import { WorkflowService } from "../../src/gen/workflows_runtime/v1/workflow_service_pb.ts";
 import { scrumEvent } from "../support/builders/scrum-event.ts";
+import { brokersOf } from "../support/engines/stack.ts";
 import { findViolations } from "../support/probes/invariants.ts";
 import type { Member, ProcessStack } from "../support/worlds/process-stack.ts";
 import { startProcessStack } from "../support/worlds/process-stack.ts";
@@ -81,8 +82,8 @@ it("a process that is replaced costs no run, doubles none, and callers only an `
     expect((await superuser.query("select from outbox")).rowCount).toBe(0);
   };
   await vi.waitFor(ended, { timeout: 60_000, interval: 500 });
-  const { postgres, kafka } = stack.state;
-  const looked = { postgresUrl: postgres.url, brokers: kafka.brokers, cluster: "local" };
+  const { postgres } = stack.state;
+  const looked = { postgresUrl: postgres.url, brokers: brokersOf(stack.state), cluster: "local" };
   const { violations, counts } = await findViolations(looked, AbortSignal.timeout(60_000));
   expect(violations).toEqual([]);
   expect(counts).toMatchObject({ requested: traffic.count("event"), runs: asked, completed: asked });
@@ -155,7 +156,7 @@ function startTraffic(signal: AbortSignal) {
   };
 
   const publish = async () => {
-    const producer = createKafkaSink({ brokers: stack.state.kafka.brokers, clientId: "roll" });
+    const producer = createKafkaSink({ brokers: brokersOf(stack.state), clientId: "roll" });
     await producer.connect();
     while (!signal.aborted) {
       const more = { definition: { id: "increment-evidence" }, profile: { id: "scrum-team" } };

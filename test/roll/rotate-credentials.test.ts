@@ -18,7 +18,7 @@ import { preAuthEncoding } from "../../src/proof/attestations/dsse.ts";
 import type { RecordSink } from "../../src/runs/outbox/bus-record.ts";
 import { scrumEvent } from "../support/builders/scrum-event.ts";
 import { writeS3Credentials } from "../support/engines/credential-files.ts";
-import { newStateDir, removeStateDir } from "../support/engines/stack.ts";
+import { brokersOf, newStateDir, removeStateDir } from "../support/engines/stack.ts";
 import type { RunningUp } from "../support/engines/up.ts";
 import { notedProcesses, readUpFile, startUp } from "../support/engines/up.ts";
 import { findBy } from "../support/probes/find.ts";
@@ -53,7 +53,7 @@ beforeAll(async () => {
   state = readUpFile(dir);
   superuser = new pg.Client({ connectionString: state.postgres.url });
   await superuser.connect();
-  sink = createKafkaSink({ brokers: state.kafka.brokers, clientId: "rotation" });
+  sink = createKafkaSink({ brokers: brokersOf(state), clientId: "rotation" });
   pids = pidsNow();
   traffic = (async () => {
     for (; !ended.signal.aborted; sent += 1) {
@@ -297,7 +297,7 @@ it("all of it was done by the processes that were there at first, and every requ
   expect(pidsNow()).toEqual(pids);
   expect(up.events.filter(({ message }) => /starting it again|did not answer/.test(message))).toEqual([]);
   await vi.waitFor(async () => expect(await one("select count(*)::int from outbox")).toBe(0), limit);
-  const stack = { postgresUrl: state.postgres.url, brokers: state.kafka.brokers, cluster: "local" };
+  const stack = { postgresUrl: state.postgres.url, brokers: brokersOf(state), cluster: "local" };
   const { violations } = await findViolations(stack, AbortSignal.timeout(60_000));
   expect(violations).toEqual([]);
 });

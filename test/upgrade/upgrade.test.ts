@@ -6,6 +6,7 @@ import { mintToken } from "../../local/issuer/mint-token.ts";
 import { createApiClient } from "../../src/client/api-client.ts";
 import { createKafkaSink } from "../../src/drivers/kafka/kafka-sink.ts";
 import { scrumEvent } from "../support/builders/scrum-event.ts";
+import { brokersOf } from "../support/engines/stack.ts";
 import { findViolations } from "../support/probes/invariants.ts";
 import type { Member, ProcessStack } from "../support/worlds/process-stack.ts";
 import { startProcessStack } from "../support/worlds/process-stack.ts";
@@ -91,8 +92,8 @@ it(
     await vi.waitFor(async () => expect((await superuser.query("select from outbox")).rowCount).toBe(0), {
       timeout: 60_000,
     });
-    const { postgres, kafka } = stack.state;
-    const looked = { postgresUrl: postgres.url, brokers: kafka.brokers, cluster: "local" };
+    const { postgres } = stack.state;
+    const looked = { postgresUrl: postgres.url, brokers: brokersOf(stack.state), cluster: "local" };
     const { violations, counts } = await findViolations(looked, AbortSignal.timeout(60_000));
     expect(violations).toEqual([]);
     expect(counts).toMatchObject({ runs, completed: runs });
@@ -102,7 +103,7 @@ it(
 
 /** One run from the bus, handed over to the Scrum service, and one of work in a workspace. */
 async function expectRuns(name: string): Promise<void> {
-  const producer = createKafkaSink({ brokers: stack.state.kafka.brokers, clientId: "upgrade" });
+  const producer = createKafkaSink({ brokers: brokersOf(stack.state), clientId: "upgrade" });
   await producer.connect();
   const more = { definition: { id: "increment-evidence" }, profile: { id: "scrum-team" } };
   await producer.send("automation.run.requested", [scrumEvent(`upgrade-${name}`, "PBI-1", more)]);

@@ -28,7 +28,7 @@ const lookAgainMs = 250;
 
 interface PublishOptions extends ScopeOptions {
   file: string;
-  bus: Bus;
+  bus?: Bus;
   brokers?: string;
   servers?: string;
   topic: string;
@@ -43,7 +43,12 @@ export function define(event: Command): void {
     .command("publish")
     .description("publish a CloudEvent to Kafka or NATS JetStream, in binary mode")
     .requiredOption("-f, --file <path>", "CloudEvent in structured form, JSON or YAML; - for standard input")
-    .addOption(new Option("--bus <name>", "where to").choices(["kafka", "nats"]).default("kafka"))
+    .addOption(
+      new Option(
+        "--bus <name>",
+        "where to; default: the bus whose addresses are given, else the local stack's",
+      ).choices(["kafka", "nats"]),
+    )
     .addOption(
       new Option("--brokers <list>", "of Kafka: HOST:PORT,…; else the local stack's").env("AUTOMATION_KAFKA_BROKERS"),
     )
@@ -60,8 +65,8 @@ export function define(event: Command): void {
 async function publish(options: PublishOptions): Promise<void> {
   const scope = requireTenant(options);
   const record = toBinaryRecord(readEvent(options.file), { ...scope, source: options.source, id: options.id });
-  const { addresses, stateDir } = await busOf(options);
-  const sink = await openSink(options.bus, addresses);
+  const { bus, addresses, stateDir } = await busOf(options);
+  const sink = await openSink(bus, addresses);
   const failed = (fate: string, remedy: string) => (cause: unknown) => {
     const why = cause instanceof Error ? cause.message : String(cause);
     throw new CliError(3, `${fate} ${options.topic} at ${addresses.join(",")}: ${why}; ${remedy}`, { cause });
@@ -71,12 +76,7 @@ async function publish(options: PublishOptions): Promise<void> {
   try {
     await sink
       .connect()
-      .catch(
-        failed(
-          "the event was not published to",
-          `start ${titles[options.bus]}, or correct ${options.bus === "kafka" ? "--brokers" : "--servers"}`,
-        ),
-      );
+      .catch(failed("the event was not published to", `start ${titles[bus]}, or correct ${addressOption[bus]}`));
     await sink
       .send(options.topic, [{ ...record, headers }])
       .catch(failed("it is not known whether the event is on", again));
@@ -179,6 +179,7 @@ export function toBinaryRecord(
 
 type Bus = "kafka" | "nats";
 const titles = { kafka: "Kafka", nats: "NATS" } as const;
+const addressOption = { kafka: "--brokers", nats: "--servers" } as const;
 
 async function openSink(bus: Bus, addresses: readonly string[]) {
   const secrets = createSecretFiles((_, why) => print(why));
@@ -192,31 +193,35 @@ async function openSink(bus: Bus, addresses: readonly string[]) {
   return createKafkaSink({ brokers: addresses, clientId, security: kafkaSecurityOf(environment, secrets) });
 }
 
-/** @returns the addresses of the bus, and the folder of the local stack when they are its own */
+/** @returns the bus and its addresses, and the folder of the local stack when they are its own */
 async function busOf({
   bus,
   brokers,
   servers,
   state,
-}: PublishOptions): Promise<{ addresses: readonly string[]; stateDir?: string }> {
-  const [option, given] = bus === "kafka" ? ["--brokers", brokers] : ["--servers", servers];
-  if (given === undefined) {
-    const { findRunningStack } = await loadLocalPart(
-      () => import("../../../local/up/running-stack.ts"),
-      `give ${option} HOST:PORT`,
-    );
-    const found = findRunningStack(process.cwd(), state);
-    if (found === undefined)
-      throw new CliError(3, `no local stack is running; start one with \`automation up\`, or give ${option} HOST:PORT`);
-    const addresses = bus === "kafka" ? found.kafka.brokers : found.nats?.servers;
-    if (addresses !== undefined) return { addresses, stateDir: found.dir };
-    throw new CliError(
-      3,
-      `the local stack has no NATS; start it with \`automation up --bus nats\`, or give ${option} HOST:PORT`,
-    );
-  }
-  const list = given.split(",");
-  const bad = list.find((address) => !/^[^:\s]+:\d{1,5}$/.test(address));
-  if (bad === undefined) return { addresses: list };
-  throw new CliError(2, `${option} ${JSON.stringify(bad)}: must be HOST:PORT, separated by commas; correct it`);
+}: PublishOptions): Promise<{ bus: Bus; addresses: readonly string[]; stateDir?: string }> {
+  const given = { kafka: brokers, nats: servers };
+  const named = bus ?? (["kafka", "nats"] as const).find((name) => given[name] !== undefined);
+  const list = named === undefined ? undefined : given[named];
+  if (named === undefined || list === undefined) return await busOfStack(named, state);
+  const addresses = list.split(",");
+  const bad = addresses.find((address) => !/^[^:\s]+:\d{1,5}$/.test(address));
+  if (bad === undefined) return { bus: named, addresses };
+  const fault = `${addressOption[named]} ${JSON.stringify(bad)}: must be HOST:PORT, separated by commas; correct it`;
+  throw new CliError(2, fault);
+}
+
+/** @throws CliError 3 when no local stack runs, or it has another bus */
+async function busOfStack(bus: Bus | undefined, state: string | undefined) {
+  const give = `give ${bus === undefined ? "--brokers or --servers" : addressOption[bus]} HOST:PORT`;
+  const { findRunningStack } = await loadLocalPart(() => import("../../../local/up/running-stack.ts"), give);
+  const found = findRunningStack(process.cwd(), state);
+  if (found === undefined)
+    throw new CliError(3, `no local stack is running; start one with \`automation up\`, or ${give}`);
+  const running = found.nats === undefined ? "kafka" : "nats";
+  const addresses = found.nats?.servers ?? found.kafka?.brokers;
+  if (addresses !== undefined && (bus ?? running) === running)
+    return { bus: running, addresses, stateDir: found.dir } as const;
+  const fault = `--bus ${bus}: the local stack has no ${titles[bus ?? "kafka"]}`;
+  throw new CliError(3, `${fault}; start it with \`automation up --bus ${bus}\`, leave --bus out, or ${give}`);
 }

@@ -10,7 +10,7 @@ export function define(command: Command): void {
   command
     .option("--demo", "also run the example Scrum service, and let it request a run")
     .addOption(
-      new Option("--bus <name>", "nats: also run NATS, take requests there too, and publish run events there")
+      new Option("--bus <name>", "bus that requests are taken from and run events are published to")
         .choices(["kafka", "nats"])
         .default("kafka"),
     )

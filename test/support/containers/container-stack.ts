@@ -56,7 +56,7 @@ export async function startContainerStack(signal: AbortSignal): Promise<Containe
   const dir = mkdtempSync(join(tmpdir(), "automation-containers-"));
   const folder = folderOf(dir);
   const { ports } = await reservePorts(folder.portsFile, signal);
-  const stack = { folder, ports, secrets: readSecrets(folder), demo: true, nats: false };
+  const stack = { folder, ports, secrets: readSecrets(folder), demo: true, buses: ["kafka"] as const };
   const state = { ...describeStack(stack), dir };
   const area = join(dir, "area");
   prepareFolder(folder);
@@ -66,7 +66,7 @@ export async function startContainerStack(signal: AbortSignal): Promise<Containe
   writeFileSync(folder.operatorFile, operator.toString());
   mkdirSync(area);
 
-  const starts = Object.values(engineStarts(stack, await findEngines(findBy(signal, console.error), { nats: false })));
+  const starts = Object.values(engineStarts(stack, await findEngines(findBy(signal, console.error), stack.buses)));
   const running = new Map<string, EngineProcess>();
   const engines: Engine[] = await Promise.all(starts.map((start) => start(signal)));
   const scrum = await scrumUnit(stack).start(signal);

@@ -8,7 +8,7 @@ try {
   const { tell, begin } = createScreen(false, () => new Date());
   const say = (line: string) => tell("progress", line);
   const find = { say, begin, signal: AbortSignal.timeout(30 * 60_000) };
-  await Promise.all([findEngines(find, { nats: true }), findSlsaVerifier(find), findPrometheus(find)]);
+  await Promise.all([findEngines(find, ["kafka", "nats"]), findSlsaVerifier(find), findPrometheus(find)]);
 } catch (error) {
   console.error(error instanceof Error ? error.message : String(error));
   process.exitCode = 1;

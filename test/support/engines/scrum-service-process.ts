@@ -41,11 +41,11 @@ export async function startScrumService() {
     SCRUM_STATE_DIR: join(dir, "state"),
     SCRUM_TOKEN_FILE: join(dir, "token"),
     SCRUM_KAFKA_BROKERS: `127.0.0.1:${nobody}`,
-    SCRUM_KAFKA_TOPIC: "automation.run.requested",
+    SCRUM_TOPIC: "automation.run.requested",
     SCRUM_SOURCE: "urn:example:scrum",
   };
-  const start = async (changes: Record<string, string> = {}): Promise<ChildProcess> => {
-    const child = spawn(process.execPath, [scrumProgram], { env: { ...environment, ...changes }, stdio: "ignore" });
+  const start = async (changes: Record<string, string> = {}, known = environment): Promise<ChildProcess> => {
+    const child = spawn(process.execPath, [scrumProgram], { env: { ...known, ...changes }, stdio: "ignore" });
     const isReady = async () => (await fetch(`${url}/readyz`).catch(() => undefined))?.status === 200;
     await waitUntil("the Scrum service", isReady, { limitMs: startLimitMs, signal: AbortSignal.timeout(startLimitMs) });
     return child;
@@ -71,8 +71,8 @@ export async function startScrumService() {
     environment,
     door,
     stop,
-    restart: async (changes?: Record<string, string>) => {
-      child = await start(changes);
+    restart: async (changes?: Record<string, string>, known?: Record<string, string>) => {
+      child = await start(changes, known);
     },
     board: async () => (await (await door("GET", "/board")).json()) as Board,
     tell: (behaviour: JsonObject) => door("POST", "/behaviour", behaviour),

@@ -4,6 +4,7 @@ import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { delimiter, join, resolve } from "node:path";
 import { createInterface } from "node:readline";
+import type { UpState } from "../../../local/up/running-stack.ts";
 import { folderOf, wipe } from "../../../local/up/state-folder.ts";
 
 export const clone = resolve(import.meta.dirname, "../../..");
@@ -45,9 +46,15 @@ export interface RunningStack {
   /** All that `up --json` has told. */
   readonly told: readonly ToldEvent[];
   /** What `up.json` says. */
-  readonly state: { readonly kafka: { readonly brokers: readonly string[] }; readonly api: { readonly url: string } };
+  readonly state: Pick<UpState, "api" | "kafka">;
   /** Ctrl-C. @returns the exit code of `up` */
   stop(): Promise<number | null>;
+}
+
+/** @throws Error for a stack whose bus is NATS */
+export function brokersOf({ kafka }: Pick<UpState, "kafka">): string[] {
+  if (kafka === undefined) throw new Error("the stack has no Kafka");
+  return kafka.brokers;
 }
 
 export const newStateDir = (): string => mkdtempSync(join(tmpdir(), "automation-e2e-"));

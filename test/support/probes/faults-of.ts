@@ -1,7 +1,7 @@
 import { dirname } from "node:path";
 import { Client, Connection } from "@temporalio/client";
 import { expect, vi } from "vitest";
-import { automation } from "../engines/stack.ts";
+import { automation, brokersOf } from "../engines/stack.ts";
 import type { PairsWorld } from "../worlds/pairs-world.ts";
 import { loggedNames } from "../worlds/pairs-world.ts";
 import { findViolations } from "./invariants.ts";
@@ -16,7 +16,7 @@ const soon = { timeout: 180_000, interval: 200 };
  */
 export async function faultsOf(world: PairsWorld, asked: readonly string[]): Promise<string[]> {
   const { superuser, stack } = world;
-  const { postgres, kafka, temporal, dir } = stack.state;
+  const { postgres, temporal, dir } = stack.state;
   const rowsOf = async (sql: string) => (await superuser.query(sql)).rows;
   await vi.waitFor(async () => {
     expect(await rowsOf("select run_id, status from runs where ended_at is null")).toEqual([]);
@@ -34,7 +34,7 @@ export async function faultsOf(world: PairsWorld, asked: readonly string[]): Pro
   const runs = new Set((await rowsOf("select event_id as id from runs")).map(({ id }) => String(id)));
   faults.push(...asked.filter((id) => !runs.has(id)).map((id) => `${id} became no run`));
   if (runs.size !== asked.length) faults.push(`${asked.length} events became ${runs.size} runs`);
-  const looked = { postgresUrl: postgres.url, brokers: kafka.brokers, cluster: "local" };
+  const looked = { postgresUrl: postgres.url, brokers: brokersOf(stack.state), cluster: "local" };
   const { violations } = await findViolations(looked, AbortSignal.timeout(120_000));
   faults.push(...violations.map((each) => JSON.stringify(each)));
   const { code, stdout } = await automation("check", "--state", dir);

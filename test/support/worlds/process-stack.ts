@@ -9,6 +9,7 @@ import type { EngineProcess, Exit } from "../../../local/engines/process.ts";
 import { startProcess } from "../../../local/engines/process.ts";
 import { sendSignal } from "../../../local/engines/send-signal.ts";
 import { answers, startEngine } from "../../../local/engines/start.ts";
+import type { Bus } from "../../../local/up/engines.ts";
 import { describeStack, engineStarts, findEngines } from "../../../local/up/engines.ts";
 import type { Ports } from "../../../local/up/ports.ts";
 import { reservePorts, writeWhole } from "../../../local/up/ports.ts";
@@ -89,18 +90,21 @@ export async function startProcessStack(
   const dir = mkdtempSync(join(tmpdir(), "automation-processes-"));
   const folder = folderOf(dir);
   const { ports } = await reservePorts(folder.portsFile, signal);
-  const stack = { folder, ports, secrets: readSecrets(folder), demo: true, nats };
+  const buses: Bus[] = nats ? ["kafka", "nats"] : ["kafka"];
+  const stack = { folder, ports, secrets: readSecrets(folder), demo: true, buses };
   const state = { ...describeStack(stack), dir };
   prepareFolder(folder);
   writeOperatorFile(folder, `http://${loopback}:${ports.scrum}`, undefined);
   writeWhole(folder.upFile, describeStack(stack));
   if (nats) bindOnNats(folder);
-  const programs = await findEngines(findBy(signal, console.error), { nats });
+  const programs = await findEngines(findBy(signal, console.error), buses);
   const advertised = await kafkaAt?.(ports.kafka);
+  const { kafka } = programs;
+  if (kafka === undefined) throw new Error("Kafka was not looked for");
   const starts: Readonly<Record<string, (signal: AbortSignal) => Promise<Engine>>> = {
     ...engineStarts(stack, programs),
     kafka: (end) =>
-      startKafka(programs.kafka, {
+      startKafka(kafka, {
         ...{ dataDir: folder.data("kafka"), logFile: folder.log("kafka"), pidsDir: folder.pids, signal: end },
         ports: { broker: ports.kafka, controller: ports.kafkaController, advertised },
       }),

@@ -6,6 +6,7 @@ import type { BusRecord, RecordSink } from "../../../src/runs/outbox/bus-record.
 import { textHeaders } from "../../../src/runs/outbox/bus-record.ts";
 import { requestTopic } from "../../../src/runs/outbox/topics.ts";
 import { scrumEvent } from "../builders/scrum-event.ts";
+import { brokersOf } from "../engines/stack.ts";
 import type { PairsWorld } from "./pairs-world.ts";
 
 /** The load itself: each way of asking asks once in this time. */
@@ -32,7 +33,7 @@ export function startTraffic({ stack, api }: Pick<PairsWorld, "stack" | "api">) 
   const asked = { kafka: [] as Asked[], nats: [] as Asked[], api: [] as Asked[] };
   const sent = { repeated: 0, conflicting: 0, hostile: 0, foreign: 0, refusedSends: 0 };
   const stop = new AbortController();
-  const { kafka, nats } = stack.state;
+  const { nats } = stack.state;
 
   const untilDone = async (call: () => Promise<unknown>): Promise<void> => {
     for (;;)
@@ -94,7 +95,7 @@ export function startTraffic({ stack, api }: Pick<PairsWorld, "stack" | "api">) 
     }
   };
   const flows = [
-    overBus("kafka", createKafkaSink({ brokers: kafka.brokers, clientId: "traffic" })),
+    overBus("kafka", createKafkaSink({ brokers: brokersOf(stack.state), clientId: "traffic" })),
     overBus("nats", createNatsSink({ servers: nats?.servers ?? [], clientId: "traffic" })),
     overApi(),
   ];
