@@ -76,6 +76,7 @@ describe("an event in the protobuf format", () => {
       { data: { case: "protoData", value: anyPack(RunRequestedSchema, message) } as const },
       { attributes: protobuf, data: { case: "protoData", value: anyPack(RunRequestedSchema, message) } as const },
       { attributes: protobuf, data: { case: "binaryData", value: binary } as const },
+      { attributes: protobuf, data: { case: "protoData", value: create(AnySchema, { value: binary }) } as const },
     ])
       expect(read(over)).toHaveProperty("event.data", data);
   });

@@ -40,7 +40,8 @@ function attributeValue({ value }: CloudEventAttribute): string | number | boole
   return value.case === "ceBytes" ? Buffer.from(value.value).toString("base64") : (value.value ?? null);
 }
 
-function dataOf({ data }: CloudEvent): Pick<ProtobufEvent, "data"> {
+/** A message's type URL names RunRequested, or nothing of its own: the SDK for Go repeats the event's dataschema, or leaves it empty when there is none. */
+function dataOf({ attributes, data }: CloudEvent): Pick<ProtobufEvent, "data"> {
   switch (data.case) {
     case undefined:
       return {};
@@ -50,7 +51,8 @@ function dataOf({ data }: CloudEvent): Pick<ProtobufEvent, "data"> {
       return { data: { kind: "text_data", bytes: Buffer.from(data.value) } };
     case "protoData": {
       const { typeUrl, value } = data.value;
-      if (typeUrl.split("/").at(-1) !== RunRequestedSchema.typeName)
+      const unsaid = ["", attributes.dataschema?.value.value];
+      if (!unsaid.includes(typeUrl) && typeUrl.split("/").at(-1) !== RunRequestedSchema.typeName)
         throw new Error(`proto_data must be ${RunRequestedSchema.typeName}, not ${typeUrl}`);
       return { data: { kind: "proto_data", bytes: value } };
     }

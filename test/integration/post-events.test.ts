@@ -1,3 +1,6 @@
+import { once } from "node:events";
+import { readdirSync, readFileSync } from "node:fs";
+import { connect } from "node:net";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { EventAnswer } from "../../src/requests/accept-events.ts";
 import { aRequest } from "../support/builders/declared.ts";
@@ -127,5 +130,43 @@ describe("POST /events", () => {
       "select distinct outcome from audit_log where action = 'POST /events' order by 1",
     );
     expect(rows.map(({ outcome }) => outcome)).toEqual(["forbidden", "ok", "org_required", "too_large"]);
+  });
+});
+
+const corpus = new URL("../corpus/events/http/", import.meta.url);
+
+/** Sends a kept post as its bytes stand, with what only this api asks for. @returns the line of the status */
+async function postKept(file: string): Promise<string> {
+  const kept = readFileSync(new URL(file, corpus));
+  const lineEnd = kept.indexOf("\r\n");
+  const own = { host: "here", authorization: `Bearer ${await api.token()}`, ...scope };
+  const lines = Object.entries(own).map(([name, value]) => `\r\n${name}: ${value}`);
+  const socket = connect(Number(new URL(api.url).port), "127.0.0.1");
+  socket.write(Buffer.concat([kept.subarray(0, lineEnd), Buffer.from(lines.join("")), kept.subarray(lineEnd)]));
+  const [answer] = await once(socket, "data", { signal: AbortSignal.timeout(10_000) });
+  socket.destroy();
+  return answer.toString().split("\r\n", 1)[0];
+}
+
+describe("a post of an official SDK", () => {
+  it.each(readdirSync(corpus))("%s becomes a run", async (file) => {
+    const id = file.slice(0, -".http".length);
+    const status = await postKept(file);
+    const isBatch = id.endsWith("-batch");
+    expect(status).toBe(isBatch ? "HTTP/1.1 200 OK" : "HTTP/1.1 202 Accepted");
+    const { rows } = await api.admin.query("select * from run_requests where event_id like $1 order by event_id", [
+      isBatch ? `${id}-%` : id,
+    ]);
+    expect(rows.map(({ event_id }) => event_id)).toEqual(isBatch ? [`${id}-1`, `${id}-2`] : [id]);
+    for (const row of rows)
+      expect(row).toMatchObject({
+        ...{ disposition: "accepted", source: "events:paula#urn:example:team", correlation_id: "c-1" },
+        subject: id.startsWith("javascript") ? 'B-1 "50 %"' : 'B-1 "50 %" für Köln 🚀',
+        ...{ data_schema: "urn:example:schemas/asked", tracestate: "vendor=one", event_time: expect.any(Date) },
+        payload: {
+          goal: "Kunden sehen ihre offenen Rechnungen für Köln – 中文 🚀",
+          parameters: { issue: Number.MAX_SAFE_INTEGER, share: 0.1 },
+        },
+      });
   });
 });
