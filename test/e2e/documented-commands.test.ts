@@ -17,7 +17,7 @@ import { blocksOf, pages, saveFilesOf } from "../support/probes/pages.ts";
 const notRunHere = new Map([
   ["npm start", "the stack of this test was started by what it runs"],
   ["npm run bench -- ", "takes minutes, and wants a machine to itself"],
-  ...["DATABASE_URL=", "SERVER_URL=", "aws s3 sync", "kafka-consumer-groups.sh"].map(
+  ...["DATABASE_URL=", "SERVER_URL=", "aws s3 sync"].map(
     (begin) =>
       [begin, "needs PostgreSQL's and Kafka's own programs and a client of S3, which set-up does not bring"] as const,
   ),
@@ -44,6 +44,10 @@ const notRunHere = new Map([
     "helm upgrade",
   ].map((begin) => [begin, "test/chart/install.test.ts runs the block, on a cluster"] as const),
   ["export AUTOMATION_API_URL=http://127", "test/chart/played-pods.test.ts runs the block, on the pods of the chart"],
+  ...["kubectl --namespace automation scale", "kubectl --namespace automation get deployment"].map(
+    (begin) =>
+      [begin, "a restore, in a cluster; test/outages/restored-past.test.ts takes its steps on a local stack"] as const,
+  ),
   ["temporal worker deployment set-current-version", "test/roll/worker-builds.test.ts runs the block"],
   ["cosign verify-blob-attestation", "no registry that set-up uses has this program"],
 ]);
@@ -106,7 +110,7 @@ describe.each(pages.filter((page) => blocksOf(page).some(isRun)))("%s", (page) =
     const commands = blocksOf(page).filter(isRun);
     const lines = commands.map(({ line, text }) => `printf '%s\\n' '${page}:${line}' >&2\n${text}`);
     const { code, stdout, stderr } = await shell(lines.join("\n"), folder);
-    expect({ code, stdout, stderr }).toMatchObject({ code: 0 });
+    expect(code, `${stdout}\n${stderr}`).toBe(0);
     for (const pattern of printed[page] ?? []) expect(stdout).toMatch(pattern);
   }, 300_000);
 });

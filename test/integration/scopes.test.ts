@@ -204,7 +204,7 @@ describe("every method that is served", () => {
     for (const scope of [owner, sibling, { ...owner, org: "*" }])
       answers.push(await ask(method, scope, callOf(name).ask(owned)));
     expect(answers[0]?.code).toBeUndefined();
-    expect(new Set(answers.map(({ told }) => told)).size).toBe(1);
+    expect(new Set(answers.map((answer) => without(owned, answer).told)).size).toBe(1); // the URLs of objects are signed by the second
   });
 
   it.each(callsOf("org", "tenant", "installation"))("%s refuses every org to a token of one", async (name, method) => {
