@@ -43,7 +43,7 @@ export function createTestRule(deps: {
 }): TestRule {
   return async ({ rule, since, until, pageSize, pageToken }, scope) => {
     assertRule(rule);
-    const draft = toJson(WorkflowRuleSchema, rule);
+    const draft = toJson(WorkflowRuleSchema, { ...rule, shadow: false }); // of a rule in shadow, what it would decide
     const began = deps.now();
     const span = {
       since: since === undefined ? began : timestampDate(since),

@@ -85,6 +85,24 @@ describe("the condition of a rule", () => {
     expect(chosen(rules, { ...request, definition: { id: "own" } }, of)).toBeUndefined();
   });
 
+  it("of a rule in shadow is tried and told, and decides nothing, also when it fails or is dear", () => {
+    const costly = `[${"0,".repeat(99)}0].all(x, [${"0,".repeat(99)}0].all(y, x == y))`;
+    const rules = [
+      { ...when("broken", "request.parameters.urgent == true"), shadow: true },
+      { ...when("would", "true"), shadow: true },
+      ...["a", "b", "c", "d"].map((id) => ({ ...when(id, costly), shadow: true })),
+      when("decides", "request.parameters.points == 8"),
+    ];
+    const { tried, choice, failed } = chooseDefinition(rules, request, of);
+    expect(tried.map(({ ruleId, result, shadow = false }) => [ruleId, result?.slice(12), shadow])).toEqual([
+      ["broken", "FAILED", true],
+      ["would", "MATCHED", true],
+      ...["a", "b", "c", "d"].map((id) => [id, "FAILED", true]),
+      ["decides", "MATCHED", false],
+    ]);
+    expect({ id: choice?.rule?.id, failed }).toEqual({ id: "decides", failed: undefined });
+  });
+
   it("is paid from what all rules of the event have together", () => {
     const costly = `[${"0,".repeat(99)}0].all(x, [${"0,".repeat(39)}0].all(y, x == y))`;
     const rules = Array.from({ length: 20 }, (_, n) => when(`rule-${n}`, `!(${costly})`)).map((each, n) =>

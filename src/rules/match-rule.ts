@@ -22,7 +22,7 @@ export interface DefinitionChoice {
 export interface RulesTried {
   /** In their order, up to the one that matched or failed. */
   readonly tried: readonly RuleTriedJson[];
-  /** The last one of `tried`, when it failed. */
+  /** The last one of `tried`, when it failed and is not in shadow. */
   readonly failed?: WorkflowRuleJson & { readonly why: string };
   /** Absent when a rule failed, and when nothing names a definition: then the request is filtered. */
   readonly choice?: DefinitionChoice;
@@ -43,7 +43,12 @@ export function chooseDefinition(
 ): RulesTried {
   const tried: RuleTriedJson[] = [];
   const budget = fullBudget();
+  const shadowBudget = fullBudget(); // their own, so that they take nothing from the rules that decide
   for (const rule of rules.filter(({ profileId }) => profileId === request.profile?.id)) {
+    if (rule.shadow) {
+      tried.push({ ...tryRule(rule, org, input, shadowBudget), shadow: true });
+      continue;
+    }
     const one = tryRule(rule, org, input, budget);
     tried.push(one);
     if (one.result === "RULE_RESULT_FAILED") return { tried, failed: { ...rule, why: one.why ?? "" } };

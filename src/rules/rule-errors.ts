@@ -21,7 +21,7 @@ export class RuleVersionConflictError extends Error {
   constructor(id: string, expected: number, found: number) {
     const now = found === 0 ? "there is no such rule" : `it has version ${found}`;
     super(
-      `expected_version ${expected} of rule "${id}" is not what it has now: ${now}; look at it with \`automation rule get\`, and put your change to that version`,
+      `expected_version ${expected} of rule "${id}" is not what it has now: ${now}; look at it with \`automation rule get ${id}\`, and put your change to that version`,
     );
   }
 }

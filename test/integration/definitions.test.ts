@@ -342,7 +342,7 @@ describe("rules", () => {
   it("are changed from the version that is expected only, and of many who expect it one succeeds", async () => {
     await put({}, 0);
     await expect(put({ priority: 3 }, 0)).rejects.toThrow(
-      'expected_version 0 of rule "nightly" is not what it has now: it has version 1; look at it with `automation rule get`',
+      'expected_version 0 of rule "nightly" is not what it has now: it has version 1; look at it with `automation rule get nightly`',
     );
     await expect(retire("nightly", 2)).rejects.toThrow(RuleVersionConflictError);
     await expect(put({ id: "other" }, 1)).rejects.toThrow("there is no such rule");

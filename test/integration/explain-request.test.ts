@@ -89,6 +89,7 @@ describe("an explained event", () => {
     const putRule = createPutRule({ inScope });
     const put = (more: object) => putRule(fromJson(WorkflowRuleSchema, { ...rule, ...more }), aPrincipal("acme"));
     await put({ id: "elsewhere", orgs: ["wholesale"], priority: 0 });
+    await put({ id: "hidden", priority: 0, shadow: true });
     await put({ id: "large", when: 'request.goal.contains("large") && request.parameters.size > 1' });
     await put({});
     await accept([
@@ -99,7 +100,7 @@ describe("an explained event", () => {
     ]);
     expect(await told("evt-ruled")).toMatch(/decided +accepted: evidence@1, named by rule route@1; judged by routed@1/);
     expect(await told("evt-ruled")).toMatch(
-      /tried +rule elsewhere@1 is for other orgs\n *tried +rule large@1 does not match: its condition is false\n *tried +rule route@1 matches\n *decided/,
+      /tried +rule elsewhere@1 is for other orgs\n *tried +rule hidden@1, in shadow, matches\n *tried +rule large@1 does not match: its condition is false\n *tried +rule route@1 matches\n *decided/,
     );
     expect(await told("evt-failed")).toMatch(
       /tried +rule large@1 failed at line 1, column 53: field not found: size\n *decided +quarantined: no run was made\n *because +rule_failed: .*correct the condition of rule "large", then replay/,

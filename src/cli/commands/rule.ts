@@ -44,6 +44,7 @@ export function define(rule: Command): void {
           { title: "RULE", of: ({ id }) => id },
           { title: "VERSION", of: ({ version }) => version },
           { title: "PRIORITY", of: ({ priority = 0 }) => priority },
+          { title: "SHADOW", of: ({ shadow }) => (shadow ? "yes" : "") },
           { title: "PROFILE", of: ({ profileId }) => profileId },
           { title: "DEFINITION", of: definitionText },
           { title: "ORGS", of: ({ orgs = ["*"] }) => orgs.join(" ") },

@@ -60,7 +60,7 @@ function decisionText(decided: RequestDeliveryJson, { run, chosenBy }: ExplainRu
 /** @returns the id with the version, as `rule get` takes it */
 export const ruleText = (id = "", version = 0): string => (version === 0 ? id : `${id}@${version}`);
 
-function triedText({ ruleId, version, result = "RULE_RESULT_UNSPECIFIED", why }: RuleTriedJson): string {
+function triedText({ ruleId, version, shadow, result = "RULE_RESULT_UNSPECIFIED", why }: RuleTriedJson): string {
   const said = {
     RULE_RESULT_UNSPECIFIED: "says something that this version does not know",
     RULE_RESULT_MATCHED: "matches",
@@ -68,7 +68,7 @@ function triedText({ ruleId, version, result = "RULE_RESULT_UNSPECIFIED", why }:
     RULE_RESULT_CONDITION_FALSE: "does not match: its condition is false",
     RULE_RESULT_FAILED: `failed ${why}`,
   }[result];
-  return `rule ${ruleText(ruleId, version)} ${said}`;
+  return `rule ${ruleText(ruleId, version)}${shadow ? ", in shadow," : ""} ${said}`;
 }
 
 function runFacts(run: RunJson, { cause, heldUp }: ExplainRunRequestResponseJson): Fact[] {

@@ -10,7 +10,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file workflows_runtime/v1/rule_tried.proto.
  */
 export const file_workflows_runtime_v1_rule_tried: GenFile = /*@__PURE__*/
-  fileDesc("CiV3b3JrZmxvd3NfcnVudGltZS92MS9ydWxlX3RyaWVkLnByb3RvEhR3b3JrZmxvd3NfcnVudGltZS52MSJsCglSdWxlVHJpZWQSDwoHcnVsZV9pZBgBIAEoCRIwCgZyZXN1bHQYAiABKA4yIC53b3JrZmxvd3NfcnVudGltZS52MS5SdWxlUmVzdWx0EgsKA3doeRgDIAEoCRIPCgd2ZXJzaW9uGAQgASgFKpYBCgpSdWxlUmVzdWx0EhsKF1JVTEVfUkVTVUxUX1VOU1BFQ0lGSUVEEAASFwoTUlVMRV9SRVNVTFRfTUFUQ0hFRBABEhkKFVJVTEVfUkVTVUxUX09USEVSX09SRxACEh8KG1JVTEVfUkVTVUxUX0NPTkRJVElPTl9GQUxTRRADEhYKElJVTEVfUkVTVUxUX0ZBSUxFRBAEYgZwcm90bzM");
+  fileDesc("CiV3b3JrZmxvd3NfcnVudGltZS92MS9ydWxlX3RyaWVkLnByb3RvEhR3b3JrZmxvd3NfcnVudGltZS52MSJ8CglSdWxlVHJpZWQSDwoHcnVsZV9pZBgBIAEoCRIwCgZyZXN1bHQYAiABKA4yIC53b3JrZmxvd3NfcnVudGltZS52MS5SdWxlUmVzdWx0EgsKA3doeRgDIAEoCRIPCgd2ZXJzaW9uGAQgASgFEg4KBnNoYWRvdxgFIAEoCCqWAQoKUnVsZVJlc3VsdBIbChdSVUxFX1JFU1VMVF9VTlNQRUNJRklFRBAAEhcKE1JVTEVfUkVTVUxUX01BVENIRUQQARIZChVSVUxFX1JFU1VMVF9PVEhFUl9PUkcQAhIfChtSVUxFX1JFU1VMVF9DT05ESVRJT05fRkFMU0UQAxIWChJSVUxFX1JFU1VMVF9GQUlMRUQQBGIGcHJvdG8z");
 
 /**
  * A rule that was tried for a request, and what came of it.
@@ -41,6 +41,13 @@ export type RuleTried = Message<"workflows_runtime.v1.RuleTried"> & {
    * @generated from field: int32 version = 4;
    */
   version: number;
+
+  /**
+   * It decided nothing, whatever its result.
+   *
+   * @generated from field: bool shadow = 5;
+   */
+  shadow: boolean;
 };
 
 /**
@@ -72,6 +79,13 @@ export type RuleTriedJson = {
    * @generated from field: int32 version = 4;
    */
   version?: number;
+
+  /**
+   * It decided nothing, whatever its result.
+   *
+   * @generated from field: bool shadow = 5;
+   */
+  shadow?: boolean;
 };
 
 /**
@@ -91,7 +105,7 @@ export const RuleResult = {
   UNSPECIFIED: 0,
 
   /**
-   * It named the definition; later rules were not tried.
+   * It named the definition, and later rules were not tried; in shadow it would have.
    *
    * @generated from enum value: RULE_RESULT_MATCHED = 1;
    */
@@ -112,7 +126,7 @@ export const RuleResult = {
   CONDITION_FALSE: 3,
 
   /**
-   * Its condition could not be evaluated: the event was quarantined, and later rules were not tried.
+   * Its condition could not be evaluated: the event was quarantined, and later rules were not tried; not so in shadow.
    *
    * @generated from enum value: RULE_RESULT_FAILED = 4;
    */

@@ -19,7 +19,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file workflows_runtime/v1/workflow_rule.proto.
  */
 export const file_workflows_runtime_v1_workflow_rule: GenFile = /*@__PURE__*/
-  fileDesc("Cih3b3JrZmxvd3NfcnVudGltZS92MS93b3JrZmxvd19ydWxlLnByb3RvEhR3b3JrZmxvd3NfcnVudGltZS52MSK4AwoMV29ya2Zsb3dSdWxlEiwKAmlkGAEgASgJQiC6SB1yGzIZXlthLXowLTldW2EtejAtOS1dezAsNjJ9JBIcCghwcmlvcml0eRgCIAEoBUIKukgHGgUY6AcoABI0Cgpwcm9maWxlX2lkGAMgASgJQiC6SB1yGzIZXlthLXowLTldW2EtejAtOS1dezAsNjJ9JBIwCgpkZWZpbml0aW9uGAQgASgLMhwuYXV0b21hdGlvbi52MS5EZWZpbml0aW9uUmVmEjcKBG9yZ3MYBSADKAlCKbpIJpIBIxBkGAEiHXIbMhleW2EtejAtOV1bYS16MC05LV17MCw2Mn0kEhYKBHdoZW4YBiABKAlCCLpIBXIDKIAgEh8KDHJ1bl9wcmlvcml0eRgHIAEoBUIJukgGGgQYBSgAEg8KB3ZlcnNpb24YCCABKAUSOgoGbGltaXRzGBQgAygLMiAud29ya2Zsb3dzX3J1bnRpbWUudjEuUXVldWVMaW1pdEIIukgFkgECEAgSNQoIZmFpcm5lc3MYFSABKAsyIy53b3JrZmxvd3NfcnVudGltZS52MS5RdWV1ZUZhaXJuZXNzIpwBChNXb3JrZmxvd1J1bGVWZXJzaW9uEjAKBHJ1bGUYASABKAsyIi53b3JrZmxvd3NfcnVudGltZS52MS5Xb3JrZmxvd1J1bGUSDwoHcmV0aXJlZBgCIAEoCBISCgpjaGFuZ2VkX2J5GAMgASgJEi4KCmNoYW5nZWRfYXQYBCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wYgZwcm90bzM", [file_automation_v1_run_requested, file_buf_validate_validate, file_google_protobuf_timestamp, file_workflows_runtime_v1_queue_fairness, file_workflows_runtime_v1_queue_limit]);
+  fileDesc("Cih3b3JrZmxvd3NfcnVudGltZS92MS93b3JrZmxvd19ydWxlLnByb3RvEhR3b3JrZmxvd3NfcnVudGltZS52MSLIAwoMV29ya2Zsb3dSdWxlEiwKAmlkGAEgASgJQiC6SB1yGzIZXlthLXowLTldW2EtejAtOS1dezAsNjJ9JBIcCghwcmlvcml0eRgCIAEoBUIKukgHGgUY6AcoABI0Cgpwcm9maWxlX2lkGAMgASgJQiC6SB1yGzIZXlthLXowLTldW2EtejAtOS1dezAsNjJ9JBIwCgpkZWZpbml0aW9uGAQgASgLMhwuYXV0b21hdGlvbi52MS5EZWZpbml0aW9uUmVmEjcKBG9yZ3MYBSADKAlCKbpIJpIBIxBkGAEiHXIbMhleW2EtejAtOV1bYS16MC05LV17MCw2Mn0kEhYKBHdoZW4YBiABKAlCCLpIBXIDKIAgEh8KDHJ1bl9wcmlvcml0eRgHIAEoBUIJukgGGgQYBSgAEg8KB3ZlcnNpb24YCCABKAUSDgoGc2hhZG93GAkgASgIEjoKBmxpbWl0cxgUIAMoCzIgLndvcmtmbG93c19ydW50aW1lLnYxLlF1ZXVlTGltaXRCCLpIBZIBAhAIEjUKCGZhaXJuZXNzGBUgASgLMiMud29ya2Zsb3dzX3J1bnRpbWUudjEuUXVldWVGYWlybmVzcyKcAQoTV29ya2Zsb3dSdWxlVmVyc2lvbhIwCgRydWxlGAEgASgLMiIud29ya2Zsb3dzX3J1bnRpbWUudjEuV29ya2Zsb3dSdWxlEg8KB3JldGlyZWQYAiABKAgSEgoKY2hhbmdlZF9ieRgDIAEoCRIuCgpjaGFuZ2VkX2F0GAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcGIGcHJvdG8z", [file_automation_v1_run_requested, file_buf_validate_validate, file_google_protobuf_timestamp, file_workflows_runtime_v1_queue_fairness, file_workflows_runtime_v1_queue_limit]);
 
 /**
  * Assigns requests to a definition. The first rule that matches, by priority, then id, applies.
@@ -81,6 +81,13 @@ export type WorkflowRule = Message<"workflows_runtime.v1.WorkflowRule"> & {
    * @generated from field: int32 version = 8;
    */
   version: number;
+
+  /**
+   * The rule is tried and its result is recorded with the request, but it decides nothing: later rules are tried as if it did not match, and an event on which it fails is not quarantined.
+   *
+   * @generated from field: bool shadow = 9;
+   */
+  shadow: boolean;
 
   /**
    * What the runs that the rule chooses wait for before they start. A change counts for runs that wait already; a limit that is added counts runs that are accepted afterwards.
@@ -157,6 +164,13 @@ export type WorkflowRuleJson = {
    * @generated from field: int32 version = 8;
    */
   version?: number;
+
+  /**
+   * The rule is tried and its result is recorded with the request, but it decides nothing: later rules are tried as if it did not match, and an event on which it fails is not quarantined.
+   *
+   * @generated from field: bool shadow = 9;
+   */
+  shadow?: boolean;
 
   /**
    * What the runs that the rule chooses wait for before they start. A change counts for runs that wait already; a limit that is added counts runs that are accepted afterwards.
