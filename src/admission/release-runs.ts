@@ -1,5 +1,6 @@
 import type { Loop } from "../loops/loop.ts";
 import { createLoop } from "../loops/loop.ts";
+import { findUnbegun } from "./admit-store.ts";
 import { claimRuns } from "./claim-runs.ts";
 import type { StartsDeps } from "./start-claimed.ts";
 import { createStarts } from "./start-claimed.ts";
@@ -40,7 +41,8 @@ export function createReleaseRuns(deps: ReleaseRunsDeps): Loop {
             atMost,
             weightOf: deps.weightOf,
           });
-          starts.begin(claimed, claimed.length === atMost); // before the claim commits: if that fails, the runs are claimed again
+          const unbegun = claimed.length === 0 ? [] : await findUnbegun(transaction, claimed);
+          starts.begin(unbegun, claimed.length === atMost); // before the claim commits: if that fails, the runs are claimed again
         });
       return false;
     },

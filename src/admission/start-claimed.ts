@@ -5,7 +5,6 @@ import type { InTransaction } from "../tenancy/transaction.ts";
 import { longestShownReason, shownText } from "../text/strangers-text.ts";
 import { admitStarted } from "./admit-runs.ts";
 import type { ClaimedRun } from "./admit-store.ts";
-import { findUnbegun } from "./admit-store.ts";
 import type { RunKey } from "./claim-store.ts";
 import { giveBack, markStarted, postponeStart } from "./claim-store.ts";
 import { noteOf } from "./reconcile-runs.ts";
@@ -93,20 +92,6 @@ export function createStarts(deps: StartsDeps, onRoom: () => void) {
     writing ??= write();
   };
 
-  /** @returns the runs to start, by id: those of the claimed that have neither begun nor ended */
-  const find = async (claimed: readonly RunKey[]): Promise<ReadonlyMap<string, ClaimedRun>> => {
-    try {
-      const found = await deps.inTransaction((transaction) => findUnbegun(transaction, claimed));
-      return new Map(found.map((run) => [run.runId, run]));
-    } catch (error) {
-      deps.log.warn(
-        { err: error },
-        "claimed runs can't be read; they are claimed again when their claims have run out",
-      );
-      return new Map();
-    }
-  };
-
   return {
     room: () => maxInFlight - inFlight.size,
     isTemporalAway: () => isAway,
@@ -115,20 +100,14 @@ export function createStarts(deps: StartsDeps, onRoom: () => void) {
       deps.log.info("Temporal is back; starts go on");
     },
     /** @param mayLeaveSome - whether the claim filled all room, so more runs may be waiting */
-    begin(claimed: readonly RunKey[], mayLeaveSome: boolean) {
+    begin(claimed: readonly ClaimedRun[], mayLeaveSome: boolean) {
       mayBeMore = mayLeaveSome;
       if (claimed.length === 0) return;
-      const found = find(claimed);
-      for (const { runId } of claimed) {
-        const flight = found
-          .then((toStart) => {
-            const run = toStart.get(runId);
-            return run && start(run);
-          })
-          .finally(() => {
-            inFlight.delete(flight);
-            if (mayBeMore && inFlight.size <= maxInFlight / 2) onRoom();
-          });
+      for (const run of claimed) {
+        const flight = start(run).finally(() => {
+          inFlight.delete(flight);
+          if (mayBeMore && inFlight.size <= maxInFlight / 2) onRoom();
+        });
         inFlight.add(flight);
       }
     },

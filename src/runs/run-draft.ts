@@ -1,7 +1,7 @@
 import type { ReferencesJson } from "../gen/automation/v1/ref_pb.ts";
 import type { EventContextJson, TimeLimitJson } from "../gen/automation/v1/run_event_pb.ts";
 import type { RunOutcome, RunStatus } from "./run-status.ts";
-import { assertTransition, isEnded, statusToJson } from "./run-status.ts";
+import { assertTransition, isEnded, mayFollow, statusToJson } from "./run-status.ts";
 import type { RunRow } from "./run-store.ts";
 import type { ChainedEvent, EventDraft, StreamHead } from "./stream/chain-events.ts";
 import { chainEvents } from "./stream/chain-events.ts";
@@ -15,7 +15,7 @@ export interface RunDraft {
   readonly run: RunRow;
   readonly head: StreamHead;
   readonly events: readonly ChainedEvent[];
-  /** The run after each change of its status, in order. */
+  /** The run after each change of its status that has to be written, in order: one that the next may skip is an event only. */
   readonly moves: readonly RunRow[];
   /** Adds events; sets their sequence, time and hash. */
   append(drafts: readonly EventDraft[]): void;
@@ -58,6 +58,8 @@ export function draftRun(start: RunRow, base: StreamHead, at: Date): RunDraft {
       const sealingAt = status === "SEALING" ? at : run.sealingAt;
       const workBegunAt = run.workBegunAt ?? (status === "PREPARING" && run.pins === null ? at : null);
       run = { ...run, status, reason, admittedAt, workBegunAt, sealingAt, endedAt: isEnded(status) ? at : null };
+      const before = moves.at(-2)?.status ?? start.status;
+      if (moves.length > 0 && mayFollow(before, status)) moves.pop();
       moves.push(run);
       append([statusEvent(writerKey, run, { previous, reason, end })]);
     },

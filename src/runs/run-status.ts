@@ -51,9 +51,11 @@ export class IllegalTransitionError extends Error {
   }
 }
 
+export const mayFollow = (from: RunStatus, to: RunStatus): boolean => next[from].includes(to);
+
 /** @throws IllegalTransitionError */
 export function assertTransition(from: RunStatus, to: RunStatus): void {
-  if (!next[from].includes(to)) throw new IllegalTransitionError(from, to);
+  if (!mayFollow(from, to)) throw new IllegalTransitionError(from, to);
 }
 
 export function isEnded(status: RunStatus): status is RunOutcome {

@@ -1,6 +1,6 @@
 /**
  * A database transaction, as rooms and their stores see it; the connection belongs to `drivers/postgres/`.
- * Queries that are not awaited in between share a round trip. They run in order, and one that fails makes the commit fail.
+ * Queries that are not awaited in between run in order, and one that fails makes the commit fail.
  */
 export interface Transaction {
   query<Row extends object = Record<string, unknown>>(

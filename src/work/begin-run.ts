@@ -8,6 +8,7 @@ import { RunPinsSchema, WorkReportSchema } from "../gen/automation/v1/run_work_p
 import { DesiredState } from "../gen/workflows_runtime/v1/run_pb.ts";
 import type { BeginRunResponseSchema, WorkFaultJson } from "../gen/workflows_runtime/v1/run_worker_service_pb.ts";
 import type { InRun, OpenRun } from "../runs/in-run.ts";
+import { draftRun } from "../runs/run-draft.ts";
 import { assertOpen, isEnded } from "../runs/run-status.ts";
 import type { RunRow } from "../runs/run-store.ts";
 import { admitExecution, findStartCapability } from "../runs/run-store.ts";
@@ -78,7 +79,7 @@ export function createBeginRun(deps: {
         );
       hasBegun = run.begunAt === null;
       if (hasBegun && run.admittedAt !== null) waited = { run, from: run.admittedAt, to: now };
-      if (hasBegun) await sayBegun(open);
+      if (hasBegun) await sayBegun(open, now);
       const begun = attempt === undefined ? open.run : await beginAttempt(open, attempt, fault, now);
       return {
         desiredState,
@@ -103,12 +104,14 @@ function isSame(told: string, kept: string): boolean {
 }
 
 /** A workflow may begin before the dispatcher has written that it is started. A later generation keeps the status that the run has. */
-async function sayBegun(open: OpenRun): Promise<void> {
+async function sayBegun(open: OpenRun, at: Date): Promise<void> {
   const writerKey = `begin/${open.run.generation}`;
-  if (open.run.status === "QUEUED") await open.moveTo("ADMITTED", "admit");
-  if (open.run.status === "ADMITTED") await open.moveTo("PREPARING", writerKey);
+  const draft = draftRun(open.run, open.head, at);
+  if (draft.run.status === "QUEUED") draft.moveTo("ADMITTED", "admit");
+  if (draft.run.status === "ADMITTED") draft.moveTo("PREPARING", writerKey);
   else
-    await open.append([
-      { writerKey, message: { text: `generation ${open.run.generation} goes on from ${open.run.status}` } },
+    draft.append([
+      { writerKey, message: { text: `generation ${draft.run.generation} goes on from ${draft.run.status}` } },
     ]);
+  await open.write(draft);
 }

@@ -42,11 +42,11 @@ export async function startBenchWorld(): Promise<BenchWorld> {
 }
 
 /** Waits until a count reaches a number; throws after two minutes. */
-export async function untilCount(superuser: pg.Pool, sql: string, atLeast: number): Promise<void> {
+export async function untilCount(superuser: pg.Pool, sql: string, atLeast: number, lookMs = 50): Promise<void> {
   const limit = AbortSignal.timeout(120_000);
   for (;;) {
     const { rows } = await superuser.query<{ count: number }>(sql);
     if (Number(rows[0]?.count) >= atLeast) return;
-    await sleep(50, undefined, { signal: limit });
+    await sleep(lookMs, undefined, { signal: limit });
   }
 }

@@ -5,10 +5,14 @@ import type pg from "pg";
 export interface Statements {
   /** By the name of the connection, begin and commit included. */
   readonly byApplication: ReadonlyMap<string, number>;
+  /** By their beginning, the most frequent first; each with the name of its connection. */
+  readonly byText: readonly (readonly [string, number])[];
   readonly transactions: number;
   /** Of the write-ahead log. */
   readonly fsyncs: number;
 }
+
+const shownLength = 150;
 
 /** Counts the statements of all connections but the superuser's own while work is done, by having Postgres log each of them. */
 export async function countStatements(
@@ -27,11 +31,19 @@ export async function countStatements(
   await work();
   const after = await done(superuser);
   await set({ log_statement: "none", log_line_prefix: "%m [%p] " });
-  const lines = textFrom(logFile, from).matchAll(/^(automation-[a-z-]+)\|LOG: {2}(?:statement|execute [^:]+): /gm);
+  const lines = textFrom(logFile, from).matchAll(
+    /^(automation-[a-z-]+)\|LOG: {2}(?:statement|execute [^:]+): (.*(?:\n\t.*)*)/gm,
+  );
   const byApplication = new Map<string, number>();
-  for (const [, name = ""] of lines) byApplication.set(name, (byApplication.get(name) ?? 0) + 1);
+  const byText = new Map<string, number>();
+  for (const [, name = "", text = ""] of lines) {
+    const shown = `${name.replace("automation-", "")}: ${text.replace(/\s+/g, " ").trim().slice(0, shownLength)}`;
+    byApplication.set(name, (byApplication.get(name) ?? 0) + 1);
+    byText.set(shown, (byText.get(shown) ?? 0) + 1);
+  }
   return {
     byApplication,
+    byText: [...byText].sort(([, a], [, b]) => b - a),
     transactions: after.transactions - before.transactions,
     fsyncs: after.fsyncs - before.fsyncs,
   };

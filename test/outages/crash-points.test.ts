@@ -45,7 +45,7 @@ function statementsAbout({ event, request, run }: Ids): Watch {
   let isAboutIt = false;
   return {
     isCall: (bytes) => {
-      if (bytes.includes("begin\0")) isOpen = true;
+      if (/begin[;\0]/.test(bytes.toString("latin1"))) isOpen = true;
       if (isNamed(bytes)) isAboutIt = true;
       const isOver = isOpen ? /(commit|rollback)\0/.exec(bytes.toString("latin1"))?.[1] : isAboutIt && "commit";
       if (!isOver) return false;

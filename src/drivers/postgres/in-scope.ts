@@ -1,4 +1,5 @@
 import type { Pool, PoolClient } from "pg";
+import { escapeLiteral } from "pg";
 import type { InScope, InTransaction, Transaction } from "../../tenancy/transaction.ts";
 
 export type { InScope, InTransaction, Transaction };
@@ -9,30 +10,40 @@ class NotCommittedError extends Error {
   readonly code = "not_committed";
 }
 
-const bind = "select set_config('app.tenant_id', $1, true), set_config('app.org_id', $2, true)";
-
 export function createInScope(pool: Pool): InScope {
-  return ({ tenant, org }, work) => transact(pool, (client) => preparing(client).query(bind, [tenant, org]), work);
+  return inScopeBy(pool, "begin");
 }
-
-const bindForReading = `${bind}, set_config('plan_cache_mode', 'force_custom_plan', true)`;
 
 /**
  * Scopes for what people list and look up. Each statement is planned for the values that it has: one plan for all values of a filter that may be absent
  * reads whole tables.
  */
 export function createInReadScope(pool: Pool): InScope {
-  return ({ tenant, org }, work) =>
-    transact(pool, (client) => preparing(client).query(bindForReading, [tenant, org]), work, "begin read only");
+  return inScopeBy(pool, "begin read only", ", set_config('plan_cache_mode', 'force_custom_plan', true)");
 }
 
+/** Scopes whose commit does not wait for the disk: a crash of Postgres may lose it, and what it recorded is then done once more. */
+export function createInLosableScope(pool: Pool): InScope {
+  return inScopeBy(pool, "begin", ", set_config('synchronous_commit', 'off', true)");
+}
+
+/** Begin and bind are one message. */
+const inScopeBy =
+  (pool: Pool, begin: string, settings = ""): InScope =>
+  ({ tenant, org }, work) =>
+    transact(
+      pool,
+      work,
+      `${begin}; select set_config('app.tenant_id', ${escapeLiteral(tenant)}, true), set_config('app.org_id', ${escapeLiteral(org)}, true)${settings}`,
+    );
+
 export function createInTransaction(pool: Pool): InTransaction {
-  return (work) => transact(pool, undefined, work);
+  return (work) => transact(pool, work);
 }
 
 /** Transactions that see one moment and write nothing. */
 export function createSnapshots(pool: Pool): InTransaction {
-  return (work) => transact(pool, undefined, work, "begin isolation level repeatable read read only");
+  return (work) => transact(pool, work, "begin isolation level repeatable read read only");
 }
 
 /** Each statement is a transaction of its own: no begin, no commit, one answer to wait for. */
@@ -48,20 +59,14 @@ export function createSingleStatements(pool: Pool): Transaction {
 }
 
 /**
- * Begin, bind and the first queries of `work` share a round trip. A failed transaction is rolled back; a client that pg itself gave up on is dropped, since its state is unknown.
+ * A failed transaction is rolled back; a client that pg itself gave up on is dropped, since its state is unknown.
  * @throws NotCommittedError, and whatever `work` throws
  */
-async function transact<T>(
-  pool: Pool,
-  bind: ((client: PoolClient) => Promise<unknown>) | undefined,
-  work: (transaction: Transaction) => Promise<T>,
-  begin = "begin",
-): Promise<T> {
+async function transact<T>(pool: Pool, work: (transaction: Transaction) => Promise<T>, begin = "begin"): Promise<T> {
   return withClient(
     pool,
     async (client) => {
-      const opening = [client.query(begin), ...(bind ? [bind(client)] : [])];
-      const [opened, worked] = await Promise.allSettled([Promise.all(opening), work(preparing(client))]);
+      const [opened, worked] = await Promise.allSettled([client.query(begin), work(preparing(client))]);
       if (opened.status === "rejected") throw opened.reason;
       if (worked.status === "rejected") throw worked.reason;
       const commit = await client.query("commit");

@@ -48,7 +48,10 @@ export function createNotifier(
     waiting.clear();
     try {
       const open = await connected();
-      for (const { channel, payload } of batch) await open.query("select pg_notify($1, $2)", [channel, payload]);
+      await open.query(
+        "select pg_notify(channel, payload) from unnest($1::text[], $2::text[]) as hint (channel, payload)",
+        [batch.map(({ channel }) => channel), batch.map(({ payload }) => payload)],
+      );
     } catch (error) {
       const broken = client;
       client = undefined; // lost hints are found by the listeners' own look

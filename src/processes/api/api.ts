@@ -69,7 +69,7 @@ export async function main(source: NodeJS.ProcessEnv, signal: AbortSignal): Prom
 
   const onError = (error: unknown) => log.warn({ err: error }, "Postgres: a query or a connection failed");
   const connections = connect(environment, { secrets, now, onError });
-  const { inScope, inReadScope, inTransaction, objects, hint } = connections;
+  const { inScope, inReadScope, inLosableScope, inTransaction, objects, hint } = connections;
   const useKeys = createUseKeys({ inTransaction, now, keys });
   observeSecrets(secrets.states, now);
 
@@ -106,6 +106,7 @@ export async function main(source: NodeJS.ProcessEnv, signal: AbortSignal): Prom
   const seal = wireSeal({
     inScope,
     inReadScope,
+    inLosableScope,
     inTransaction,
     inRun,
     objects,

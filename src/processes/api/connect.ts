@@ -1,6 +1,11 @@
 import type { Environment } from "../../config/environment.ts";
 import type { SecretFiles } from "../../config/secret-files.ts";
-import { createInReadScope, createInScope, createInTransaction } from "../../drivers/postgres/in-scope.ts";
+import {
+  createInLosableScope,
+  createInReadScope,
+  createInScope,
+  createInTransaction,
+} from "../../drivers/postgres/in-scope.ts";
 import type { Listener } from "../../drivers/postgres/listener.ts";
 import { createListener } from "../../drivers/postgres/listener.ts";
 import type { Notifier } from "../../drivers/postgres/notifier.ts";
@@ -22,6 +27,8 @@ export interface Connections {
   readonly inScope: InScope;
   /** For people's lists and look-ups, by connections of their own: workers never wait for them. */
   readonly inReadScope: InScope;
+  /** For what is done once more if a crash of Postgres lost its record. */
+  readonly inLosableScope: InScope;
   readonly inTransaction: InTransaction;
   readonly objects: S3;
   readonly authenticate: Authenticator["authenticate"];
@@ -49,6 +56,7 @@ export function connect(
   return {
     inScope: createInScope(pool),
     inReadScope: createInReadScope(readPool),
+    inLosableScope: createInLosableScope(pool),
     inTransaction: createInTransaction(pool),
     objects,
     authenticate: issuer.authenticate,

@@ -25,6 +25,7 @@ import type { InScope, InTransaction } from "../../tenancy/transaction.ts";
 export function wireSeal(deps: {
   readonly inScope: InScope;
   readonly inReadScope: InScope;
+  readonly inLosableScope: InScope;
   readonly inTransaction: InTransaction;
   readonly inRun: InRun;
   readonly objects: Pick<ObjectStore, "putOnce" | "digestOf" | "refresh">;
@@ -40,7 +41,7 @@ export function wireSeal(deps: {
   const receivers = createReceivers({ receiverOf, now, random: Math.random });
   observeHandoffs(Object.keys(deps.operator.methodologies), () => inTransaction(readHandoffBacklog));
   const deliverLoop = createDeliverLoop({
-    inScope,
+    inScope: deps.inLosableScope, // a call whose answer was lost is sent again, under its key
     inTransaction,
     receivers,
     now,

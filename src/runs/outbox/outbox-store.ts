@@ -131,6 +131,7 @@ export async function readUnpublished(
 
 /**
  * Records what has been published, in one statement: how far each run is, and which rows are done. The lanes' leases are renewed; of a lane that has another owner now, nothing is recorded.
+ * The commit does not wait for the disk: after a crash of Postgres that lost it, the same events are published again.
  * @returns the lanes that are still held
  */
 export async function settle(
@@ -155,7 +156,7 @@ export async function settle(
      ), done as (
        delete from outbox as o using held where o.lane = held.lane and o.id = any($7::bigint[])
      )
-     select lane from held`,
+     select lane, set_config('synchronous_commit', 'off', true) from held`,
     [...laneColumns(lanes), ...goalColumns(published), published.map(({ runId }) => laneOf(runId)), doneIds],
   );
   return rows.map(({ lane }) => lane);
