@@ -88,6 +88,7 @@ const writersOfTable: Readonly<Record<string, readonly string[]>> = {
   run_streams: ["runs"],
   run_events: ["runs"],
   queue_places: ["admission"],
+  queue_holds: ["admission"],
   queue_lanes: ["admission"],
   queue_lane_changes: ["admission"],
   queue_counts: ["admission"],

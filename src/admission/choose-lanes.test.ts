@@ -7,7 +7,16 @@ let made = 0;
 function lane(change: Partial<Lane>): Lane {
   made += 1;
   const ordinary = { tenant: "acme", priority: 3, fairnessKey: "", weight: 1, waiting: 10, waitedSeconds: 1, keys: [] };
-  return { lane: `lane-${made}`, limits: [], blockedBy: null, turn: 0, ownTurn: 0, ...ordinary, ...change };
+  return {
+    lane: `lane-${made}`,
+    limits: [],
+    heldBy: null,
+    blockedBy: null,
+    turn: 0,
+    ownTurn: 0,
+    ...ordinary,
+    ...change,
+  };
 }
 const choose = (lanes: readonly Lane[], room: number, change: Partial<Parameters<typeof chooseLanes>[1]> = {}) =>
   chooseLanes(lanes, { room, taken: new Map(), turns: [], weightOf: () => 1, ...change });

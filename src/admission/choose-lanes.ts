@@ -15,6 +15,8 @@ export interface Lane {
   readonly keys: readonly string[];
   /** Those keys whose limit the rule has now, with its number. */
   readonly limits: readonly { readonly key: string; readonly most: number }[];
+  /** The key of a hold that keeps its runs from starting. */
+  readonly heldBy: string | null;
   /** As it was left by the look before; null: it may go on. */
   readonly blockedBy: string | null;
   /** The turns of its tenant and its fairness key as it was told them last: never later than they are. */
@@ -58,7 +60,7 @@ export const ageingSeconds = 300;
  *   3. within the tenant, the fairness key by the same measure
  *   4. age, as well as it is known without reading every run
  *
- * A run needs a place under each of its limits and takes all or none; a lane without one is left blocked by that key, and the next lane has the turn.
+ * A run needs a place under each of its limits and takes all or none; a lane without one, or with a hold on it, is left blocked by that key, and the next lane has the turn.
  */
 export function chooseLanes(
   lanes: readonly Lane[],
@@ -80,8 +82,8 @@ export function chooseLanes(
     return turn;
   };
   const all = turnOf("", "");
-  const blockerOf = ({ tenant, limits }: Lane): string | null =>
-    limits.find(({ key, most }) => (taken.get(countOf(tenant, key)) ?? 0) >= most)?.key ?? null;
+  const blockerOf = ({ tenant, heldBy, limits }: Lane): string | null =>
+    heldBy ?? limits.find(({ key, most }) => (taken.get(countOf(tenant, key)) ?? 0) >= most)?.key ?? null;
 
   const states = lanes.map((lane) => ({
     lane,

@@ -4,7 +4,8 @@ import type { Transaction } from "../tenancy/transaction.ts";
 import type { Choice, Lane } from "./choose-lanes.ts";
 import { chooseLanes, countOf } from "./choose-lanes.ts";
 import type { RunKey } from "./claim-store.ts";
-import type { FreedKey, LanesToChoose } from "./queue-lane-store.ts";
+import { holdKeyOf } from "./queue-hold-store.ts";
+import type { FreedKey, Hold, LaneRow, LanesToChoose } from "./queue-lane-store.ts";
 import { bringBackMore, foldChanges, mostLanesOf, mostOfKey, readLanes, takeRuns } from "./queue-lane-store.ts";
 import { lockRoom } from "./unbegun-cap-store.ts";
 
@@ -89,14 +90,16 @@ async function take(
     .map(({ run: { tenant, runId } }) => ({ tenant, runId }));
 }
 
-/** @returns the lanes, each with the numbers that its rule has now */
-function lanesOf({ lanes, rules }: LanesToChoose): Lane[] {
+/** @returns the lanes, each with the numbers that its rule has now, and the hold that is on it */
+function lanesOf({ lanes, rules, holds }: LanesToChoose): Lane[] {
   const rulesById = new Map(rules.map((rule) => [countOf(rule.tenant, rule.ruleId), rule]));
   return lanes.map((lane) => {
     const rule = rulesById.get(countOf(lane.tenant, lane.ruleId ?? ""));
     const limits = rule?.limits ?? [];
+    const hold = holds.find((each) => isHeldBy(lane, each));
     return {
       ...lane,
+      heldBy: hold === undefined ? null : holdKeyOf(hold),
       weight: rule?.fairness?.weight || 1,
       limits: lane.keys.flatMap((key) => {
         const most = limitOf(limits, key)?.maxConcurrentRuns;
@@ -104,6 +107,11 @@ function lanesOf({ lanes, rules }: LanesToChoose): Lane[] {
       }),
     };
   });
+}
+
+function isHeldBy(lane: LaneRow, { tenant, org, scope, value }: Hold): boolean {
+  if (lane.tenant !== tenant || lane.org !== org) return false;
+  return scope === "all" || value === (scope === "rule" ? lane.ruleId : lane.repository);
 }
 
 function limitOf(limits: readonly QueueLimitJson[], key: string): QueueLimitJson | undefined {

@@ -26,6 +26,31 @@ export async function countOpenRuns(transaction: Transaction, tenant: string): P
 
 const openStatuses: readonly RunStatus[] = ["QUEUED", "ADMITTED", "PREPARING", "RUNNING", "EVALUATING", "SEALING"];
 
+export interface WaitingRun {
+  readonly runId: string;
+  readonly priority: number;
+  readonly queuedAt: Date;
+  readonly ruleId: string | null;
+  /** The key of a limit or a hold, as the last claim left it. */
+  readonly blockedBy: string | null;
+  /** After a refused start. */
+  readonly notBefore: Date | null;
+}
+
+/** Runs that nobody is starting yet, by priority and age, at most 50. */
+export async function listWaiting(transaction: Transaction, tenant: string): Promise<WaitingRun[]> {
+  const { rows } = await transaction.query<WaitingRun>(
+    `select q.run_id as "runId", q.priority, q.queued_at as "queuedAt", q.rule_id as "ruleId", l.blocked_by as "blockedBy",
+       case when q.not_before > '-infinity' then q.not_before end as "notBefore"
+     from (
+       select * from run_queue where tenant = $1 and started_at is null and claimed_until is null order by priority, queued_at, run_id limit 50
+     ) as q left join queue_lanes as l on l.tenant = q.tenant and l.lane = q.lane
+     order by q.priority, q.queued_at, q.run_id`,
+    [tenant],
+  );
+  return rows;
+}
+
 export interface HeldUp extends Found {
   readonly runId: string;
   readonly status: RunStatus;
@@ -57,8 +82,7 @@ export async function listLimits(transaction: Transaction, tenant: string): Prom
     `with uses as (
        select key, count(*)::int as running, 0 as waiting from queue_places where tenant = $1 group by key
        union all
-       select k.key, 0, count(*)::int from run_queue as q, unnest(q.keys) as k (key)
-       where q.tenant = $1 and q.started_at is null and q.claimed_until is null group by k.key
+       select k.key, 0, sum(l.waiting)::int from queue_lanes as l, unnest(l.keys) as k (key) where l.tenant = $1 and l.waiting > 0 group by k.key
      )
      select key, sum(running)::int as running, sum(waiting)::int as waiting, array(
        select distinct (l->>'maxConcurrentRuns')::int from workflow_rules as r, jsonb_array_elements(r.rule->'limits') as l

@@ -10,7 +10,9 @@ export interface LaneRow {
   readonly tenant: string;
   readonly lane: string;
   readonly priority: number;
+  readonly org: string;
   readonly ruleId: string | null;
+  readonly repository: string | null;
   readonly fairnessKey: string;
   readonly keys: readonly string[];
   readonly waiting: number;
@@ -30,6 +32,8 @@ export interface LanesToChoose {
     readonly fairness: QueueFairnessJson | null;
   }[];
   readonly counts: readonly CountRow[];
+  /** What people keep from starting. */
+  readonly holds: readonly Hold[];
   readonly turns: readonly Turn[];
   /** Claims that ran out: these runs have their places. */
   readonly again: readonly RunKey[];
@@ -41,7 +45,15 @@ interface CountRow {
   readonly taken: number;
 }
 
-/** A key under which a place was freed. */
+/** Runs of an org that are kept from starting. */
+export interface Hold {
+  readonly tenant: string;
+  readonly org: string;
+  readonly scope: "rule" | "repository" | "all";
+  readonly value: string;
+}
+
+/** A key under which a place was freed, or a hold released. */
 export type FreedKey = Pick<CountRow, "tenant" | "key">;
 
 /** Most lanes that are read by their turns. */
@@ -107,12 +119,14 @@ export async function readLanes(
        select l.* from freed as f join queue_lanes as l on l.tenant = f.tenant where f.key = '*' and l.blocked_by is not null and l.waiting > 0
      )
      select
-       coalesce((select jsonb_agg(jsonb_build_object('tenant', tenant, 'lane', lane, 'priority', priority, 'ruleId', rule_id, 'fairnessKey', fairness_key,
+       coalesce((select jsonb_agg(jsonb_build_object('tenant', tenant, 'lane', lane, 'org', org, 'priority', priority, 'ruleId', rule_id, 'repository', repository, 'fairnessKey', fairness_key,
          'keys', keys, 'waiting', waiting, 'waitedSeconds', extract(epoch from clock_timestamp() - oldest_at), 'blockedBy', blocked_by, 'turn', turn, 'ownTurn', own_turn)) from found), '[]') as lanes,
        coalesce((select jsonb_agg(jsonb_build_object('tenant', r.tenant, 'ruleId', r.rule_id, 'limits', r.rule->'limits', 'fairness', r.rule->'fairness'))
          from (select distinct tenant, rule_id from found where rule_id is not null) as f join workflow_rules as r on r.tenant = f.tenant and r.rule_id = f.rule_id), '[]') as rules,
        coalesce((select jsonb_agg(jsonb_build_object('tenant', c.tenant, 'key', c.key, 'taken', c.taken))
          from (select distinct tenant, unnest(keys) as key from found) as f join queue_counts as c on c.tenant = f.tenant and c.key = f.key), '[]') as counts,
+       coalesce((select jsonb_agg(jsonb_build_object('tenant', h.tenant, 'org', h.org, 'scope', h.scope, 'value', h.value))
+         from (select distinct tenant from found) as f join queue_holds as h on h.tenant = f.tenant), '[]') as holds,
        coalesce((select jsonb_agg(jsonb_build_object('tenant', t.tenant, 'flow', t.flow, 'turn', t.turn, 'clock', t.clock))
          from (select distinct tenant, flow from found, unnest(array['', '=' || fairness_key]) as flow union values ('', '')) as f
            join queue_turns as t on t.tenant = f.tenant and t.flow = f.flow), '[]') as turns,

@@ -6,6 +6,7 @@ import { explainUsage } from "./usage/explain-usage.ts";
 
 const program = new Command(programAsTyped())
   .description("event-driven, methodology-aware automation runs on Temporal")
+  .enablePositionalOptions() // what stands behind a verb is the verb's
   .configureOutput(commandOutput);
 
 // Processes don't load the command line, and a verb doesn't load other verbs.

@@ -22,7 +22,7 @@ const verbs: Readonly<Record<string, readonly [description: string, load: LoadVe
   request: ["requests, and what became of them", () => import("./commands/request.ts")],
   delivery: ["deliveries from the bus that belong to no tenant", () => import("./commands/delivery.ts")],
   queue: [
-    "count runs that have not ended, and list those without progress, with the reason",
+    "show what waits, for what, and what makes no progress; keep runs from starting: hold, release",
     () => import("./commands/queue.ts"),
   ],
   check: ["look whether what must always be true is true", () => import("./commands/check.ts")],

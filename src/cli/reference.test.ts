@@ -21,8 +21,8 @@ function optionRow({ flags, description, argChoices, defaultValue }: Option): st
 }
 
 function reference(command: Command, path: string): string[] {
-  if (command.commands.length > 0)
-    return command.commands.flatMap((below) => reference(below, `${path} ${below.name()}`));
+  const below = command.commands.flatMap((verb) => reference(verb, `${path} ${verb.name()}`));
+  if (below.length > 0 && (command.parent === null || command.options.length === 0)) return below;
   const words = command.registeredArguments.map((argument) => {
     const name = `${argument.name()}${argument.variadic ? "..." : ""}`;
     return argument.required ? ` <${name}>` : ` [${name}]`;
@@ -31,6 +31,7 @@ function reference(command: Command, path: string): string[] {
   return [
     `### \`${path}${words.join("")}\`\n\n${cell(command.description())}\n`,
     ...(options.length === 0 ? [] : [`| Option | What |\n| --- | --- |\n${options.map(optionRow).join("\n")}\n`]),
+    ...below,
   ];
 }
 

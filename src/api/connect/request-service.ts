@@ -1,9 +1,13 @@
+import { create } from "@bufbuild/protobuf";
 import type { ServiceImpl } from "@connectrpc/connect";
 import type { ExplainRequest } from "../../admission/explain-request.ts";
+import type { createHoldQueue, createReleaseQueue } from "../../admission/hold-queue.ts";
 import type { createListQueue } from "../../admission/list-queue.ts";
+import { QueueSelectionSchema } from "../../gen/workflows_runtime/v1/queue_hold_pb.ts";
 import type { RequestService } from "../../gen/workflows_runtime/v1/request_service_pb.ts";
 import {
   ExplainRunRequestResponseSchema,
+  HoldQueueResponseSchema,
   ListPlatformDeliveriesResponseSchema,
   ListQueueResponseSchema,
   ListRunRequestsResponseSchema,
@@ -22,6 +26,8 @@ export function createRequestService(deps: {
   readonly replayRequest: ReplayRequest;
   readonly listPlatformDeliveries: ListPlatformDeliveries;
   readonly listQueue: ReturnType<typeof createListQueue>;
+  readonly holdQueue: ReturnType<typeof createHoldQueue>;
+  readonly releaseQueue: ReturnType<typeof createReleaseQueue>;
 }): ServiceImpl<typeof RequestService> {
   return {
     listRunRequests: async (request, context) =>
@@ -32,6 +38,14 @@ export function createRequestService(deps: {
       answerOf(ReplayRunRequestResponseSchema, await deps.replayRequest(request, principalOf(context))),
     listPlatformDeliveries: async (request) =>
       answerOf(ListPlatformDeliveriesResponseSchema, await deps.listPlatformDeliveries(request)),
+    holdQueue: async ({ what, reason }, context) =>
+      answerOf(HoldQueueResponseSchema, {
+        hold: await deps.holdQueue(what ?? create(QueueSelectionSchema), reason, principalOf(context)),
+      }),
+    releaseQueue: async ({ what }, context) => {
+      await deps.releaseQueue(what ?? create(QueueSelectionSchema), principalOf(context));
+      return {};
+    },
     listQueue: async (_, context) => answerOf(ListQueueResponseSchema, await deps.listQueue(principalOf(context))),
   };
 }

@@ -28,7 +28,7 @@ export function asTyped(text: string, at: Command): string {
   });
 }
 
-/** @returns the command that the words name, and whether it is one without sub-verbs */
+/** @returns the command that the words name, and whether it does something by itself: one without sub-verbs, or with options beside them */
 export function commandOf(root: Command, words: readonly string[]): { command: Command; isWhole: boolean } {
   let command = root;
   for (const word of words) {
@@ -36,7 +36,7 @@ export function commandOf(root: Command, words: readonly string[]): { command: C
     if (below === undefined) break;
     command = below;
   }
-  return { command, isWhole: command.commands.length === 0 };
+  return { command, isWhole: command.commands.length === 0 || (command !== root && command.options.length > 0) };
 }
 
 function rootOf(command: Command): Command {

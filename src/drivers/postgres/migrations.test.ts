@@ -28,6 +28,7 @@ const landed: Record<string, string> = {
   "0019_queue_lanes.sql": "7ddaf8e6fca34fe43b812f7dbbd0ed52e1b14d0a8f20d8390cb94b14fbb3d630",
   "0020_references_by_time.sql": "0c6f18525608ca9baa2a0e33e4621b439b9b8139d852c317b60b470a6c689414",
   "0021_retention.sql": "4385821754a2595db2b1b02a6a4692cb01b81df5239e6e10e07276067cb1019b",
+  "0022_queue_holds.sql": "b3aa07703f5c739d63ac8af5cf9b4bf58973edc240c15cecb1180061cd0b3514",
 };
 
 it("has every migration as it landed", () => {

@@ -1,6 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { once } from "node:events";
 import { createExplainRequest } from "../../admission/explain-request.ts";
+import { createHoldQueue, createReleaseQueue } from "../../admission/hold-queue.ts";
 import { createListQueue } from "../../admission/list-queue.ts";
 import { createAgentsService } from "../../api/connect/agents-service.ts";
 import { createArtifactService } from "../../api/connect/artifact-service.ts";
@@ -164,6 +165,8 @@ export async function main(source: NodeJS.ProcessEnv, signal: AbortSignal): Prom
           replayRequest: requests.replayRequest,
           listPlatformDeliveries: requests.listPlatformDeliveries,
           listQueue: createListQueue({ inScope: inReadScope }),
+          holdQueue: createHoldQueue({ inScope, now }),
+          releaseQueue: createReleaseQueue({ inScope, onReleased: onPlaceFree }),
         }),
         artifacts: createArtifactService(artifacts),
         runWorker: createRunWorkerService({

@@ -29,6 +29,8 @@ export interface ScopedCall {
   ask(ids: Ids): Readonly<Record<string, unknown>>;
   /** What the owner's call is answered with, when that is no success; it must differ from what a stranger gets. */
   readonly owner?: Code;
+  /** What a stranger makes by it is the stranger's own. */
+  readonly makesOwn?: true;
   /** Lists tell strangers an empty answer; what they may not contain is any of the ids. */
   readonly isList?: true;
 }
@@ -105,6 +107,7 @@ export const scopedCalls: Readonly<Record<string, ScopedCall>> = {
   "workflows_runtime.v1.WorkflowService/ListRepositories": { belongsTo: "tenant", ask: () => ({}) },
   "workflows_runtime.v1.WorkflowService/StartWorkflowRun": {
     belongsTo: "org",
+    makesOwn: true,
     ask: (ids) => ({ requestId: ids.requestId, request: requestOf(ids) }),
   },
   "workflows_runtime.v1.WorkflowService/RerunWorkflowRun": {
@@ -155,6 +158,15 @@ export const scopedCalls: Readonly<Record<string, ScopedCall>> = {
     belongsTo: "org",
     isList: true,
     ask: () => ({}),
+  },
+  "workflows_runtime.v1.RequestService/HoldQueue": {
+    belongsTo: "org",
+    makesOwn: true,
+    ask: () => ({ what: { of: { case: "repository", value: repository.id } }, reason: "not now" }),
+  },
+  "workflows_runtime.v1.RequestService/ReleaseQueue": {
+    belongsTo: "org",
+    ask: () => ({ what: { of: { case: "repository", value: repository.id } } }),
   },
   "workflows_runtime.v1.ArtifactService/ListArtifacts": {
     belongsTo: "org",

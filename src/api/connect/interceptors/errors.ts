@@ -32,6 +32,8 @@ const codes: Readonly<Record<string, Code>> = {
   unknown_run: Code.NotFound,
   unknown_request: Code.NotFound,
   ambiguous_event: Code.InvalidArgument,
+  unknown_hold: Code.NotFound,
+  unknown_selection: Code.NotFound,
   unknown_rule: Code.NotFound,
   rule_version_conflict: Code.FailedPrecondition,
   unknown_definition: Code.NotFound,

@@ -103,7 +103,7 @@ export type QueueLimitUse = Message<"workflows_runtime.v1.QueueLimitUse"> & {
   running: number;
 
   /**
-   * Runs that wait, for this limit or for another reason.
+   * Runs that wait, for this limit or for another reason, as the last look at the queue left it.
    *
    * @generated from field: int32 waiting = 5;
    */
@@ -148,7 +148,7 @@ export type QueueLimitUseJson = {
   running?: number;
 
   /**
-   * Runs that wait, for this limit or for another reason.
+   * Runs that wait, for this limit or for another reason, as the last look at the queue left it.
    *
    * @generated from field: int32 waiting = 5;
    */

@@ -8,13 +8,17 @@ import type { RunStatus, RunStatusJson } from "../../automation/v1/run_event_pb.
 import { file_automation_v1_run_event } from "../../automation/v1/run_event_pb.ts";
 import type { Timestamp, TimestampJson } from "@bufbuild/protobuf/wkt";
 import { file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
+import type { QueueSelection, QueueSelectionJson } from "./queue_hold_pb.ts";
+import { file_workflows_runtime_v1_queue_hold } from "./queue_hold_pb.ts";
+import type { QueueLimitUse, QueueLimitUseJson } from "./queue_limit_pb.ts";
+import { file_workflows_runtime_v1_queue_limit } from "./queue_limit_pb.ts";
 import type { Message } from "@bufbuild/protobuf";
 
 /**
  * Describes the file workflows_runtime/v1/queue.proto.
  */
 export const file_workflows_runtime_v1_queue: GenFile = /*@__PURE__*/
-  fileDesc("CiB3b3JrZmxvd3NfcnVudGltZS92MS9xdWV1ZS5wcm90bxIUd29ya2Zsb3dzX3J1bnRpbWUudjEilwEKClF1ZXVlZFJ1bnMSKAoGc3RhdHVzGAEgASgOMhguYXV0b21hdGlvbi52MS5SdW5TdGF0dXMSDQoFY291bnQYAiABKAUSLQoJb2xkZXN0X2F0GAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIPCgd3YWl0aW5nGAQgASgFEhAKCHN0YXJ0aW5nGAUgASgFIrIBCglIZWxkVXBSdW4SDgoGcnVuX2lkGAEgASgJEigKBnN0YXR1cxgCIAEoDjIYLmF1dG9tYXRpb24udjEuUnVuU3RhdHVzEhIKCmdlbmVyYXRpb24YAyABKAUSDwoHZmluZGluZxgEIAEoCRIOCgZkZXRhaWwYBSABKAkSKQoFc2luY2UYBiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEgsKA2R1ZRgHIAEoCGIGcHJvdG8z", [file_automation_v1_run_event, file_google_protobuf_timestamp]);
+  fileDesc("CiB3b3JrZmxvd3NfcnVudGltZS92MS9xdWV1ZS5wcm90bxIUd29ya2Zsb3dzX3J1bnRpbWUudjEilwEKClF1ZXVlZFJ1bnMSKAoGc3RhdHVzGAEgASgOMhguYXV0b21hdGlvbi52MS5SdW5TdGF0dXMSDQoFY291bnQYAiABKAUSLQoJb2xkZXN0X2F0GAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIPCgd3YWl0aW5nGAQgASgFEhAKCHN0YXJ0aW5nGAUgASgFIqgCCgpXYWl0aW5nUnVuEg4KBnJ1bl9pZBgBIAEoCRIQCghwb3NpdGlvbhgCIAEoBRIQCghwcmlvcml0eRgDIAEoBRIpCgVzaW5jZRgEIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASNAoFbGltaXQYBSABKAsyIy53b3JrZmxvd3NfcnVudGltZS52MS5RdWV1ZUxpbWl0VXNlSAASNAoEaG9sZBgGIAEoCzIkLndvcmtmbG93c19ydW50aW1lLnYxLlF1ZXVlU2VsZWN0aW9uSAASMQoLbmV4dF90cnlfYXQYByABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wSAASDwoHcnVsZV9pZBgIIAEoCUILCgl3YWl0c19mb3IisgEKCUhlbGRVcFJ1bhIOCgZydW5faWQYASABKAkSKAoGc3RhdHVzGAIgASgOMhguYXV0b21hdGlvbi52MS5SdW5TdGF0dXMSEgoKZ2VuZXJhdGlvbhgDIAEoBRIPCgdmaW5kaW5nGAQgASgJEg4KBmRldGFpbBgFIAEoCRIpCgVzaW5jZRgGIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASCwoDZHVlGAcgASgIYgZwcm90bzM", [file_automation_v1_run_event, file_google_protobuf_timestamp, file_workflows_runtime_v1_queue_hold, file_workflows_runtime_v1_queue_limit]);
 
 /**
  * Counts of runs in one status.
@@ -98,6 +102,129 @@ export type QueuedRunsJson = {
  */
 export const QueuedRunsSchema: GenMessage<QueuedRuns, {jsonType: QueuedRunsJson}> = /*@__PURE__*/
   messageDesc(file_workflows_runtime_v1_queue, 0);
+
+/**
+ * A run without a workflow.
+ *
+ * @generated from message workflows_runtime.v1.WaitingRun
+ */
+export type WaitingRun = Message<"workflows_runtime.v1.WaitingRun"> & {
+  /**
+   * @generated from field: string run_id = 1;
+   */
+  runId: string;
+
+  /**
+   * From 1, among the waiting runs of the tenant by priority and age. Shares of fairness and limits may let later ones pass.
+   *
+   * @generated from field: int32 position = 2;
+   */
+  position: number;
+
+  /**
+   * @generated from field: int32 priority = 3;
+   */
+  priority: number;
+
+  /**
+   * When it was accepted.
+   *
+   * @generated from field: google.protobuf.Timestamp since = 4;
+   */
+  since?: Timestamp | undefined;
+
+  /**
+   * What it waits for, as the last look at the queue left it; absent: for its turn.
+   *
+   * @generated from oneof workflows_runtime.v1.WaitingRun.waits_for
+   */
+  waitsFor: {
+    /**
+     * @generated from field: workflows_runtime.v1.QueueLimitUse limit = 5;
+     */
+    value: QueueLimitUse;
+    case: "limit";
+  } | {
+    /**
+     * @generated from field: workflows_runtime.v1.QueueSelection hold = 6;
+     */
+    value: QueueSelection;
+    case: "hold";
+  } | {
+    /**
+     * Temporal refused its start; it is tried again then.
+     *
+     * @generated from field: google.protobuf.Timestamp next_try_at = 7;
+     */
+    value: Timestamp;
+    case: "nextTryAt";
+  } | { case: undefined; value?: undefined };
+
+  /**
+   * @generated from field: string rule_id = 8;
+   */
+  ruleId: string;
+};
+
+/**
+ * A run without a workflow.
+ *
+ * @generated from message workflows_runtime.v1.WaitingRun
+ */
+export type WaitingRunJson = {
+  /**
+   * @generated from field: string run_id = 1;
+   */
+  runId?: string;
+
+  /**
+   * From 1, among the waiting runs of the tenant by priority and age. Shares of fairness and limits may let later ones pass.
+   *
+   * @generated from field: int32 position = 2;
+   */
+  position?: number;
+
+  /**
+   * @generated from field: int32 priority = 3;
+   */
+  priority?: number;
+
+  /**
+   * When it was accepted.
+   *
+   * @generated from field: google.protobuf.Timestamp since = 4;
+   */
+  since?: TimestampJson;
+
+  /**
+   * @generated from field: workflows_runtime.v1.QueueLimitUse limit = 5;
+   */
+  limit?: QueueLimitUseJson;
+
+  /**
+   * @generated from field: workflows_runtime.v1.QueueSelection hold = 6;
+   */
+  hold?: QueueSelectionJson;
+
+  /**
+   * Temporal refused its start; it is tried again then.
+   *
+   * @generated from field: google.protobuf.Timestamp next_try_at = 7;
+   */
+  nextTryAt?: TimestampJson;
+
+  /**
+   * @generated from field: string rule_id = 8;
+   */
+  ruleId?: string;
+};
+
+/**
+ * Describes the message workflows_runtime.v1.WaitingRun.
+ * Use `create(WaitingRunSchema)` to create a new message.
+ */
+export const WaitingRunSchema: GenMessage<WaitingRun, {jsonType: WaitingRunJson}> = /*@__PURE__*/
+  messageDesc(file_workflows_runtime_v1_queue, 1);
 
 /**
  * A run that makes no progress.
@@ -202,5 +329,5 @@ export type HeldUpRunJson = {
  * Use `create(HeldUpRunSchema)` to create a new message.
  */
 export const HeldUpRunSchema: GenMessage<HeldUpRun, {jsonType: HeldUpRunJson}> = /*@__PURE__*/
-  messageDesc(file_workflows_runtime_v1_queue, 1);
+  messageDesc(file_workflows_runtime_v1_queue, 2);
 

@@ -10,8 +10,10 @@ import type { Timestamp, TimestampJson } from "@bufbuild/protobuf/wkt";
 import { file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
 import type { Disposition, DispositionJson, PlatformDelivery, PlatformDeliveryJson, RequestDelivery, RequestDeliveryJson } from "./delivery_pb.ts";
 import { file_workflows_runtime_v1_delivery } from "./delivery_pb.ts";
-import type { HeldUpRun, HeldUpRunJson, QueuedRuns, QueuedRunsJson } from "./queue_pb.ts";
+import type { HeldUpRun, HeldUpRunJson, QueuedRuns, QueuedRunsJson, WaitingRun, WaitingRunJson } from "./queue_pb.ts";
 import { file_workflows_runtime_v1_queue } from "./queue_pb.ts";
+import type { QueueHold, QueueHoldJson, QueueSelection, QueueSelectionJson } from "./queue_hold_pb.ts";
+import { file_workflows_runtime_v1_queue_hold } from "./queue_hold_pb.ts";
 import type { QueueLimitUse, QueueLimitUseJson } from "./queue_limit_pb.ts";
 import { file_workflows_runtime_v1_queue_limit } from "./queue_limit_pb.ts";
 import type { RuleTried, RuleTriedJson } from "./rule_tried_pb.ts";
@@ -24,7 +26,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file workflows_runtime/v1/request_service.proto.
  */
 export const file_workflows_runtime_v1_request_service: GenFile = /*@__PURE__*/
-  fileDesc("Cip3b3JrZmxvd3NfcnVudGltZS92MS9yZXF1ZXN0X3NlcnZpY2UucHJvdG8SFHdvcmtmbG93c19ydW50aW1lLnYxIp8BChZMaXN0UnVuUmVxdWVzdHNSZXF1ZXN0EkAKC2Rpc3Bvc2l0aW9uGAEgASgOMiEud29ya2Zsb3dzX3J1bnRpbWUudjEuRGlzcG9zaXRpb25CCLpIBYIBAhABEhAKCGV2ZW50X2lkGAIgASgJEh0KCXBhZ2Vfc2l6ZRgDIAEoBUIKukgHGgUYyAEoABISCgpwYWdlX3Rva2VuGAQgASgJIm0KF0xpc3RSdW5SZXF1ZXN0c1Jlc3BvbnNlEjkKCmRlbGl2ZXJpZXMYASADKAsyJS53b3JrZmxvd3NfcnVudGltZS52MS5SZXF1ZXN0RGVsaXZlcnkSFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIm0KGEV4cGxhaW5SdW5SZXF1ZXN0UmVxdWVzdBIbCgpyZXF1ZXN0X2lkGAEgASgJQge6SARyAhhkEhoKCGV2ZW50X2lkGAIgASgJQgi6SAVyAxjIARIYCgZzb3VyY2UYAyABKAlCCLpIBXIDGPQDIn0KF1JlcGxheVJ1blJlcXVlc3RSZXF1ZXN0EhsKCnJlcXVlc3RfaWQYASABKAlCB7pIBHICGGQSGgoIZXZlbnRfaWQYAiABKAlCCLpIBXIDGMgBEhgKBnNvdXJjZRgDIAEoCUIIukgFcgMY9AMSDwoHZHJ5X3J1bhgEIAEoCCKAAgoYUmVwbGF5UnVuUmVxdWVzdFJlc3BvbnNlEjUKBmJlZm9yZRgBIAEoCzIlLndvcmtmbG93c19ydW50aW1lLnYxLlJlcXVlc3REZWxpdmVyeRIyCgNub3cYAiABKAsyJS53b3JrZmxvd3NfcnVudGltZS52MS5SZXF1ZXN0RGVsaXZlcnkSEAoIcmVjb3JkZWQYAyABKAgSNAoLcnVsZXNfdHJpZWQYBCADKAsyHy53b3JrZmxvd3NfcnVudGltZS52MS5SdWxlVHJpZWQSFQoNZGVmaW5pdGlvbl9pZBgFIAEoCRIaChJkZWZpbml0aW9uX3ZlcnNpb24YBiABKAki+wMKGUV4cGxhaW5SdW5SZXF1ZXN0UmVzcG9uc2USNwoIZGVsaXZlcnkYASABKAsyJS53b3JrZmxvd3NfcnVudGltZS52MS5SZXF1ZXN0RGVsaXZlcnkSLgoKZXZlbnRfdGltZRgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASFgoOY29ycmVsYXRpb25faWQYAyABKAkSFAoMY2F1c2F0aW9uX2lkGAQgASgJEjQKBWxhdGVyGAUgAygLMiUud29ya2Zsb3dzX3J1bnRpbWUudjEuUmVxdWVzdERlbGl2ZXJ5EiYKA3J1bhgGIAEoCzIZLndvcmtmbG93c19ydW50aW1lLnYxLlJ1bhI5CgljaG9zZW5fYnkYByABKA4yJi53b3JrZmxvd3NfcnVudGltZS52MS5EZWZpbml0aW9uQ2hvaWNlEg0KBWNhdXNlGAggASgJEjAKB2hlbGRfdXAYCSABKAsyHy53b3JrZmxvd3NfcnVudGltZS52MS5IZWxkVXBSdW4SNAoLcnVsZXNfdHJpZWQYCiADKAsyHy53b3JrZmxvd3NfcnVudGltZS52MS5SdWxlVHJpZWQSNwoHcmVwbGF5cxgLIAMoCzImLndvcmtmbG93c19ydW50aW1lLnYxLlJlcGxheWVkRGVjaXNpb24igQEKEFJlcGxheWVkRGVjaXNpb24SNwoIZGVsaXZlcnkYASABKAsyJS53b3JrZmxvd3NfcnVudGltZS52MS5SZXF1ZXN0RGVsaXZlcnkSNAoLcnVsZXNfdHJpZWQYAiADKAsyHy53b3JrZmxvd3NfcnVudGltZS52MS5SdWxlVHJpZWQibgodTGlzdFBsYXRmb3JtRGVsaXZlcmllc1JlcXVlc3QSGgoIZXZlbnRfaWQYASABKAlCCLpIBXIDGMgBEh0KCXBhZ2Vfc2l6ZRgCIAEoBUIKukgHGgUYyAEoABISCgpwYWdlX3Rva2VuGAMgASgJInUKHkxpc3RQbGF0Zm9ybURlbGl2ZXJpZXNSZXNwb25zZRI6CgpkZWxpdmVyaWVzGAEgAygLMiYud29ya2Zsb3dzX3J1bnRpbWUudjEuUGxhdGZvcm1EZWxpdmVyeRIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkiEgoQTGlzdFF1ZXVlUmVxdWVzdCKqAQoRTGlzdFF1ZXVlUmVzcG9uc2USLgoEcnVucxgBIAMoCzIgLndvcmtmbG93c19ydW50aW1lLnYxLlF1ZXVlZFJ1bnMSMAoHaGVsZF91cBgCIAMoCzIfLndvcmtmbG93c19ydW50aW1lLnYxLkhlbGRVcFJ1bhIzCgZsaW1pdHMYAyADKAsyIy53b3JrZmxvd3NfcnVudGltZS52MS5RdWV1ZUxpbWl0VXNlKo0BChBEZWZpbml0aW9uQ2hvaWNlEiEKHURFRklOSVRJT05fQ0hPSUNFX1VOU1BFQ0lGSUVEEAASGgoWREVGSU5JVElPTl9DSE9JQ0VfUlVMRRABEhsKF0RFRklOSVRJT05fQ0hPSUNFX0VWRU5UEAISHQoZREVGSU5JVElPTl9DSE9JQ0VfUFJPRklMRRADMvcECg5SZXF1ZXN0U2VydmljZRJ3Cg9MaXN0UnVuUmVxdWVzdHMSLC53b3JrZmxvd3NfcnVudGltZS52MS5MaXN0UnVuUmVxdWVzdHNSZXF1ZXN0Gi0ud29ya2Zsb3dzX3J1bnRpbWUudjEuTGlzdFJ1blJlcXVlc3RzUmVzcG9uc2UiB5ACAYi1GAESfQoRRXhwbGFpblJ1blJlcXVlc3QSLi53b3JrZmxvd3NfcnVudGltZS52MS5FeHBsYWluUnVuUmVxdWVzdFJlcXVlc3QaLy53b3JrZmxvd3NfcnVudGltZS52MS5FeHBsYWluUnVuUmVxdWVzdFJlc3BvbnNlIgeQAgGItRgBEncKEFJlcGxheVJ1blJlcXVlc3QSLS53b3JrZmxvd3NfcnVudGltZS52MS5SZXBsYXlSdW5SZXF1ZXN0UmVxdWVzdBouLndvcmtmbG93c19ydW50aW1lLnYxLlJlcGxheVJ1blJlcXVlc3RSZXNwb25zZSIEiLUYAhKMAQoWTGlzdFBsYXRmb3JtRGVsaXZlcmllcxIzLndvcmtmbG93c19ydW50aW1lLnYxLkxpc3RQbGF0Zm9ybURlbGl2ZXJpZXNSZXF1ZXN0GjQud29ya2Zsb3dzX3J1bnRpbWUudjEuTGlzdFBsYXRmb3JtRGVsaXZlcmllc1Jlc3BvbnNlIgeQAgGItRgFEmUKCUxpc3RRdWV1ZRImLndvcmtmbG93c19ydW50aW1lLnYxLkxpc3RRdWV1ZVJlcXVlc3QaJy53b3JrZmxvd3NfcnVudGltZS52MS5MaXN0UXVldWVSZXNwb25zZSIHkAIBiLUYAWIGcHJvdG8z", [file_automation_v1_method_options, file_buf_validate_validate, file_google_protobuf_timestamp, file_workflows_runtime_v1_delivery, file_workflows_runtime_v1_queue, file_workflows_runtime_v1_queue_limit, file_workflows_runtime_v1_rule_tried, file_workflows_runtime_v1_run]);
+  fileDesc("Cip3b3JrZmxvd3NfcnVudGltZS92MS9yZXF1ZXN0X3NlcnZpY2UucHJvdG8SFHdvcmtmbG93c19ydW50aW1lLnYxIp8BChZMaXN0UnVuUmVxdWVzdHNSZXF1ZXN0EkAKC2Rpc3Bvc2l0aW9uGAEgASgOMiEud29ya2Zsb3dzX3J1bnRpbWUudjEuRGlzcG9zaXRpb25CCLpIBYIBAhABEhAKCGV2ZW50X2lkGAIgASgJEh0KCXBhZ2Vfc2l6ZRgDIAEoBUIKukgHGgUYyAEoABISCgpwYWdlX3Rva2VuGAQgASgJIm0KF0xpc3RSdW5SZXF1ZXN0c1Jlc3BvbnNlEjkKCmRlbGl2ZXJpZXMYASADKAsyJS53b3JrZmxvd3NfcnVudGltZS52MS5SZXF1ZXN0RGVsaXZlcnkSFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIm0KGEV4cGxhaW5SdW5SZXF1ZXN0UmVxdWVzdBIbCgpyZXF1ZXN0X2lkGAEgASgJQge6SARyAhhkEhoKCGV2ZW50X2lkGAIgASgJQgi6SAVyAxjIARIYCgZzb3VyY2UYAyABKAlCCLpIBXIDGPQDIn0KF1JlcGxheVJ1blJlcXVlc3RSZXF1ZXN0EhsKCnJlcXVlc3RfaWQYASABKAlCB7pIBHICGGQSGgoIZXZlbnRfaWQYAiABKAlCCLpIBXIDGMgBEhgKBnNvdXJjZRgDIAEoCUIIukgFcgMY9AMSDwoHZHJ5X3J1bhgEIAEoCCKAAgoYUmVwbGF5UnVuUmVxdWVzdFJlc3BvbnNlEjUKBmJlZm9yZRgBIAEoCzIlLndvcmtmbG93c19ydW50aW1lLnYxLlJlcXVlc3REZWxpdmVyeRIyCgNub3cYAiABKAsyJS53b3JrZmxvd3NfcnVudGltZS52MS5SZXF1ZXN0RGVsaXZlcnkSEAoIcmVjb3JkZWQYAyABKAgSNAoLcnVsZXNfdHJpZWQYBCADKAsyHy53b3JrZmxvd3NfcnVudGltZS52MS5SdWxlVHJpZWQSFQoNZGVmaW5pdGlvbl9pZBgFIAEoCRIaChJkZWZpbml0aW9uX3ZlcnNpb24YBiABKAki+wMKGUV4cGxhaW5SdW5SZXF1ZXN0UmVzcG9uc2USNwoIZGVsaXZlcnkYASABKAsyJS53b3JrZmxvd3NfcnVudGltZS52MS5SZXF1ZXN0RGVsaXZlcnkSLgoKZXZlbnRfdGltZRgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASFgoOY29ycmVsYXRpb25faWQYAyABKAkSFAoMY2F1c2F0aW9uX2lkGAQgASgJEjQKBWxhdGVyGAUgAygLMiUud29ya2Zsb3dzX3J1bnRpbWUudjEuUmVxdWVzdERlbGl2ZXJ5EiYKA3J1bhgGIAEoCzIZLndvcmtmbG93c19ydW50aW1lLnYxLlJ1bhI5CgljaG9zZW5fYnkYByABKA4yJi53b3JrZmxvd3NfcnVudGltZS52MS5EZWZpbml0aW9uQ2hvaWNlEg0KBWNhdXNlGAggASgJEjAKB2hlbGRfdXAYCSABKAsyHy53b3JrZmxvd3NfcnVudGltZS52MS5IZWxkVXBSdW4SNAoLcnVsZXNfdHJpZWQYCiADKAsyHy53b3JrZmxvd3NfcnVudGltZS52MS5SdWxlVHJpZWQSNwoHcmVwbGF5cxgLIAMoCzImLndvcmtmbG93c19ydW50aW1lLnYxLlJlcGxheWVkRGVjaXNpb24igQEKEFJlcGxheWVkRGVjaXNpb24SNwoIZGVsaXZlcnkYASABKAsyJS53b3JrZmxvd3NfcnVudGltZS52MS5SZXF1ZXN0RGVsaXZlcnkSNAoLcnVsZXNfdHJpZWQYAiADKAsyHy53b3JrZmxvd3NfcnVudGltZS52MS5SdWxlVHJpZWQibgodTGlzdFBsYXRmb3JtRGVsaXZlcmllc1JlcXVlc3QSGgoIZXZlbnRfaWQYASABKAlCCLpIBXIDGMgBEh0KCXBhZ2Vfc2l6ZRgCIAEoBUIKukgHGgUYyAEoABISCgpwYWdlX3Rva2VuGAMgASgJInUKHkxpc3RQbGF0Zm9ybURlbGl2ZXJpZXNSZXNwb25zZRI6CgpkZWxpdmVyaWVzGAEgAygLMiYud29ya2Zsb3dzX3J1bnRpbWUudjEuUGxhdGZvcm1EZWxpdmVyeRIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkiEgoQTGlzdFF1ZXVlUmVxdWVzdCKKAgoRTGlzdFF1ZXVlUmVzcG9uc2USLgoEcnVucxgBIAMoCzIgLndvcmtmbG93c19ydW50aW1lLnYxLlF1ZXVlZFJ1bnMSMAoHaGVsZF91cBgCIAMoCzIfLndvcmtmbG93c19ydW50aW1lLnYxLkhlbGRVcFJ1bhIzCgZsaW1pdHMYAyADKAsyIy53b3JrZmxvd3NfcnVudGltZS52MS5RdWV1ZUxpbWl0VXNlEi4KBG5leHQYBCADKAsyIC53b3JrZmxvd3NfcnVudGltZS52MS5XYWl0aW5nUnVuEi4KBWhvbGRzGAUgAygLMh8ud29ya2Zsb3dzX3J1bnRpbWUudjEuUXVldWVIb2xkImoKEEhvbGRRdWV1ZVJlcXVlc3QSOgoEd2hhdBgBIAEoCzIkLndvcmtmbG93c19ydW50aW1lLnYxLlF1ZXVlU2VsZWN0aW9uQga6SAPIAQESGgoGcmVhc29uGAIgASgJQgq6SAdyBRABGPQDIkIKEUhvbGRRdWV1ZVJlc3BvbnNlEi0KBGhvbGQYASABKAsyHy53b3JrZmxvd3NfcnVudGltZS52MS5RdWV1ZUhvbGQiUQoTUmVsZWFzZVF1ZXVlUmVxdWVzdBI6CgR3aGF0GAEgASgLMiQud29ya2Zsb3dzX3J1bnRpbWUudjEuUXVldWVTZWxlY3Rpb25CBrpIA8gBASIWChRSZWxlYXNlUXVldWVSZXNwb25zZSqNAQoQRGVmaW5pdGlvbkNob2ljZRIhCh1ERUZJTklUSU9OX0NIT0lDRV9VTlNQRUNJRklFRBAAEhoKFkRFRklOSVRJT05fQ0hPSUNFX1JVTEUQARIbChdERUZJTklUSU9OX0NIT0lDRV9FVkVOVBACEh0KGURFRklOSVRJT05fQ0hPSUNFX1BST0ZJTEUQAzLLBgoOUmVxdWVzdFNlcnZpY2USdwoPTGlzdFJ1blJlcXVlc3RzEiwud29ya2Zsb3dzX3J1bnRpbWUudjEuTGlzdFJ1blJlcXVlc3RzUmVxdWVzdBotLndvcmtmbG93c19ydW50aW1lLnYxLkxpc3RSdW5SZXF1ZXN0c1Jlc3BvbnNlIgeQAgGItRgBEn0KEUV4cGxhaW5SdW5SZXF1ZXN0Ei4ud29ya2Zsb3dzX3J1bnRpbWUudjEuRXhwbGFpblJ1blJlcXVlc3RSZXF1ZXN0Gi8ud29ya2Zsb3dzX3J1bnRpbWUudjEuRXhwbGFpblJ1blJlcXVlc3RSZXNwb25zZSIHkAIBiLUYARJ3ChBSZXBsYXlSdW5SZXF1ZXN0Ei0ud29ya2Zsb3dzX3J1bnRpbWUudjEuUmVwbGF5UnVuUmVxdWVzdFJlcXVlc3QaLi53b3JrZmxvd3NfcnVudGltZS52MS5SZXBsYXlSdW5SZXF1ZXN0UmVzcG9uc2UiBIi1GAISjAEKFkxpc3RQbGF0Zm9ybURlbGl2ZXJpZXMSMy53b3JrZmxvd3NfcnVudGltZS52MS5MaXN0UGxhdGZvcm1EZWxpdmVyaWVzUmVxdWVzdBo0LndvcmtmbG93c19ydW50aW1lLnYxLkxpc3RQbGF0Zm9ybURlbGl2ZXJpZXNSZXNwb25zZSIHkAIBiLUYBRJlCglMaXN0UXVldWUSJi53b3JrZmxvd3NfcnVudGltZS52MS5MaXN0UXVldWVSZXF1ZXN0Gicud29ya2Zsb3dzX3J1bnRpbWUudjEuTGlzdFF1ZXVlUmVzcG9uc2UiB5ACAYi1GAESZQoJSG9sZFF1ZXVlEiYud29ya2Zsb3dzX3J1bnRpbWUudjEuSG9sZFF1ZXVlUmVxdWVzdBonLndvcmtmbG93c19ydW50aW1lLnYxLkhvbGRRdWV1ZVJlc3BvbnNlIgeQAgKItRgCEmsKDFJlbGVhc2VRdWV1ZRIpLndvcmtmbG93c19ydW50aW1lLnYxLlJlbGVhc2VRdWV1ZVJlcXVlc3QaKi53b3JrZmxvd3NfcnVudGltZS52MS5SZWxlYXNlUXVldWVSZXNwb25zZSIEiLUYAmIGcHJvdG8z", [file_automation_v1_method_options, file_buf_validate_validate, file_google_protobuf_timestamp, file_workflows_runtime_v1_delivery, file_workflows_runtime_v1_queue, file_workflows_runtime_v1_queue_hold, file_workflows_runtime_v1_queue_limit, file_workflows_runtime_v1_rule_tried, file_workflows_runtime_v1_run]);
 
 /**
  * @generated from message workflows_runtime.v1.ListRunRequestsRequest
@@ -690,6 +692,20 @@ export type ListQueueResponse = Message<"workflows_runtime.v1.ListQueueResponse"
    * @generated from field: repeated workflows_runtime.v1.QueueLimitUse limits = 3;
    */
   limits: QueueLimitUse[];
+
+  /**
+   * Runs without a workflow by priority and age, at most 50.
+   *
+   * @generated from field: repeated workflows_runtime.v1.WaitingRun next = 4;
+   */
+  next: WaitingRun[];
+
+  /**
+   * The oldest first, at most 200.
+   *
+   * @generated from field: repeated workflows_runtime.v1.QueueHold holds = 5;
+   */
+  holds: QueueHold[];
 };
 
 /**
@@ -714,6 +730,20 @@ export type ListQueueResponseJson = {
    * @generated from field: repeated workflows_runtime.v1.QueueLimitUse limits = 3;
    */
   limits?: QueueLimitUseJson[];
+
+  /**
+   * Runs without a workflow by priority and age, at most 50.
+   *
+   * @generated from field: repeated workflows_runtime.v1.WaitingRun next = 4;
+   */
+  next?: WaitingRunJson[];
+
+  /**
+   * The oldest first, at most 200.
+   *
+   * @generated from field: repeated workflows_runtime.v1.QueueHold holds = 5;
+   */
+  holds?: QueueHoldJson[];
 };
 
 /**
@@ -722,6 +752,120 @@ export type ListQueueResponseJson = {
  */
 export const ListQueueResponseSchema: GenMessage<ListQueueResponse, {jsonType: ListQueueResponseJson}> = /*@__PURE__*/
   messageDesc(file_workflows_runtime_v1_request_service, 10);
+
+/**
+ * @generated from message workflows_runtime.v1.HoldQueueRequest
+ */
+export type HoldQueueRequest = Message<"workflows_runtime.v1.HoldQueueRequest"> & {
+  /**
+   * @generated from field: workflows_runtime.v1.QueueSelection what = 1;
+   */
+  what?: QueueSelection | undefined;
+
+  /**
+   * Kept with the hold, and told by ListQueue.
+   *
+   * @generated from field: string reason = 2;
+   */
+  reason: string;
+};
+
+/**
+ * @generated from message workflows_runtime.v1.HoldQueueRequest
+ */
+export type HoldQueueRequestJson = {
+  /**
+   * @generated from field: workflows_runtime.v1.QueueSelection what = 1;
+   */
+  what?: QueueSelectionJson;
+
+  /**
+   * Kept with the hold, and told by ListQueue.
+   *
+   * @generated from field: string reason = 2;
+   */
+  reason?: string;
+};
+
+/**
+ * Describes the message workflows_runtime.v1.HoldQueueRequest.
+ * Use `create(HoldQueueRequestSchema)` to create a new message.
+ */
+export const HoldQueueRequestSchema: GenMessage<HoldQueueRequest, {jsonType: HoldQueueRequestJson}> = /*@__PURE__*/
+  messageDesc(file_workflows_runtime_v1_request_service, 11);
+
+/**
+ * @generated from message workflows_runtime.v1.HoldQueueResponse
+ */
+export type HoldQueueResponse = Message<"workflows_runtime.v1.HoldQueueResponse"> & {
+  /**
+   * @generated from field: workflows_runtime.v1.QueueHold hold = 1;
+   */
+  hold?: QueueHold | undefined;
+};
+
+/**
+ * @generated from message workflows_runtime.v1.HoldQueueResponse
+ */
+export type HoldQueueResponseJson = {
+  /**
+   * @generated from field: workflows_runtime.v1.QueueHold hold = 1;
+   */
+  hold?: QueueHoldJson;
+};
+
+/**
+ * Describes the message workflows_runtime.v1.HoldQueueResponse.
+ * Use `create(HoldQueueResponseSchema)` to create a new message.
+ */
+export const HoldQueueResponseSchema: GenMessage<HoldQueueResponse, {jsonType: HoldQueueResponseJson}> = /*@__PURE__*/
+  messageDesc(file_workflows_runtime_v1_request_service, 12);
+
+/**
+ * @generated from message workflows_runtime.v1.ReleaseQueueRequest
+ */
+export type ReleaseQueueRequest = Message<"workflows_runtime.v1.ReleaseQueueRequest"> & {
+  /**
+   * @generated from field: workflows_runtime.v1.QueueSelection what = 1;
+   */
+  what?: QueueSelection | undefined;
+};
+
+/**
+ * @generated from message workflows_runtime.v1.ReleaseQueueRequest
+ */
+export type ReleaseQueueRequestJson = {
+  /**
+   * @generated from field: workflows_runtime.v1.QueueSelection what = 1;
+   */
+  what?: QueueSelectionJson;
+};
+
+/**
+ * Describes the message workflows_runtime.v1.ReleaseQueueRequest.
+ * Use `create(ReleaseQueueRequestSchema)` to create a new message.
+ */
+export const ReleaseQueueRequestSchema: GenMessage<ReleaseQueueRequest, {jsonType: ReleaseQueueRequestJson}> = /*@__PURE__*/
+  messageDesc(file_workflows_runtime_v1_request_service, 13);
+
+/**
+ * @generated from message workflows_runtime.v1.ReleaseQueueResponse
+ */
+export type ReleaseQueueResponse = Message<"workflows_runtime.v1.ReleaseQueueResponse"> & {
+};
+
+/**
+ * @generated from message workflows_runtime.v1.ReleaseQueueResponse
+ */
+export type ReleaseQueueResponseJson = {
+};
+
+/**
+ * Describes the message workflows_runtime.v1.ReleaseQueueResponse.
+ * Use `create(ReleaseQueueResponseSchema)` to create a new message.
+ */
+export const ReleaseQueueResponseSchema: GenMessage<ReleaseQueueResponse, {jsonType: ReleaseQueueResponseJson}> = /*@__PURE__*/
+  messageDesc(file_workflows_runtime_v1_request_service, 14);
 
 /**
  * Who named a run's definition.
@@ -824,7 +968,7 @@ export const RequestService: GenService<{
     output: typeof ListPlatformDeliveriesResponseSchema;
   },
   /**
-   * Counts of runs that have not ended, by status, and the runs that make no progress, with the reason.
+   * Counts of runs that have not ended, by status; the runs that wait next, with what each waits for; holds; and the runs that make no progress, with the reason.
    *
    * @generated from rpc workflows_runtime.v1.RequestService.ListQueue
    */
@@ -832,6 +976,27 @@ export const RequestService: GenService<{
     methodKind: "unary";
     input: typeof ListQueueRequestSchema;
     output: typeof ListQueueResponseSchema;
+  },
+  /**
+   * Keeps waiting runs of the org from starting, those that come included, until they are released; within a second. Runs whose start has begun go on, and the limit of waiting in the queue counts on.
+   * What is held already keeps its reason.
+   *
+   * @generated from rpc workflows_runtime.v1.RequestService.HoldQueue
+   */
+  holdQueue: {
+    methodKind: "unary";
+    input: typeof HoldQueueRequestSchema;
+    output: typeof HoldQueueResponseSchema;
+  },
+  /**
+   * Ends a hold. `not_found` when there is none.
+   *
+   * @generated from rpc workflows_runtime.v1.RequestService.ReleaseQueue
+   */
+  releaseQueue: {
+    methodKind: "unary";
+    input: typeof ReleaseQueueRequestSchema;
+    output: typeof ReleaseQueueResponseSchema;
   },
 }> = /*@__PURE__*/
   serviceDesc(file_workflows_runtime_v1_request_service, 0);
