@@ -85,6 +85,7 @@ export async function benchCosts(): Promise<void> {
           [
             ...[...asked.byApplication].map(([name, count]) => [`statements of ${name}`, perRun(count)]),
             ["statements", perRun(Array.from(asked.byApplication.values()).reduce((sum, count) => sum + count, 0))],
+            ["messages that they come in", perRun(asked.messages)],
             ["transactions, those of the bench's own look included", perRun(asked.transactions)],
             ["fsyncs of the log", perRun(asked.fsyncs)],
           ],

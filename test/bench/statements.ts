@@ -5,6 +5,8 @@ import type pg from "pg";
 export interface Statements {
   /** By the name of the connection, begin and commit included. */
   readonly byApplication: ReadonlyMap<string, number>;
+  /** Postgres logs what comes in one message, such as begin and the binding to a tenant, as one entry. */
+  readonly messages: number;
   /** By their beginning, the most frequent first; each with the name of its connection. */
   readonly byText: readonly (readonly [string, number])[];
   readonly transactions: number;
@@ -36,13 +38,22 @@ export async function countStatements(
   );
   const byApplication = new Map<string, number>();
   const byText = new Map<string, number>();
+  let messages = 0;
   for (const [, name = "", text = ""] of lines) {
-    const shown = `${name.replace("automation-", "")}: ${text.replace(/\s+/g, " ").trim().slice(0, shownLength)}`;
-    byApplication.set(name, (byApplication.get(name) ?? 0) + 1);
-    byText.set(shown, (byText.get(shown) ?? 0) + 1);
+    messages += 1;
+    const statements = text
+      .replace(/\s+/g, " ")
+      .trim()
+      .split(/; (?=\S)/);
+    for (const statement of statements) {
+      const shown = `${name.replace("automation-", "")}: ${statement.slice(0, shownLength)}`;
+      byApplication.set(name, (byApplication.get(name) ?? 0) + 1);
+      byText.set(shown, (byText.get(shown) ?? 0) + 1);
+    }
   }
   return {
     byApplication,
+    messages,
     byText: [...byText].sort(([, a], [, b]) => b - a),
     transactions: after.transactions - before.transactions,
     fsyncs: after.fsyncs - before.fsyncs,
