@@ -9,6 +9,7 @@ const benches: Readonly<Record<string, () => Promise<() => Promise<void>>>> = {
   boxes: async () => (await import("./boxes.ts")).benchBoxes,
   workspaces: async () => (await import("./workspaces.ts")).benchWorkspaces,
   captures: async () => (await import("./captures.ts")).benchCaptures,
+  flood: async () => (await import("./flood.ts")).benchFlood,
   million: async () => (await import("./million.ts")).benchMillion,
   telemetry: async () => (await import("./telemetry.ts")).benchTelemetry,
 };
