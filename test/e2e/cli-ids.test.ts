@@ -155,7 +155,7 @@ describe("what is declared", () => {
   it.each([
     ["definition", /^DEFINITION +NEWEST +VERSIONS +CHANNELS/, "story-repair"],
     ["profile", /^PROFILE +VERSION +METHOD/, "scrum-team-tested"],
-    ["rule", /^RULE +VERSION +PRIORITY +SHADOW +PROFILE +DEFINITION +ORGS/, "story-repair@stable"],
+    ["rule", /^RULE +VERSION +PRIORITY +PROFILE +DEFINITION +ORGS/, "story-repair@stable"],
     ["repository", /^REPOSITORY +REF +ORGS +URL/, "webshop"],
     ["key", /^KEY +PURPOSE +FROM +UNTIL/, "verifier"],
   ])("is listed: %s", async (kind, head, one) => {

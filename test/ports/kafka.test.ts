@@ -3,6 +3,7 @@ import { ensureTopics } from "../../src/drivers/kafka/ensure-topics.ts";
 import { createKafkaSink } from "../../src/drivers/kafka/kafka-sink.ts";
 import { createKafkaSource } from "../../src/drivers/kafka/kafka-source.ts";
 import { startEngines } from "../support/engines/engines.ts";
+import { freeze } from "../support/engines/freeze.ts";
 import type { StartedBus } from "./bus-suite.ts";
 import { describeBus } from "./bus-suite.ts";
 
@@ -42,7 +43,7 @@ async function startKafkaBus(): Promise<StartedBus> {
       topic,
       group,
     ],
-    freeze: () => void process.kill(kafka.engine.pid, "SIGSTOP"),
+    freeze: () => freeze(kafka.engine.pid),
     thaw: () => void process.kill(kafka.engine.pid, "SIGCONT"),
     stop: async () => {
       await admin.close();

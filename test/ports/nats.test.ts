@@ -4,6 +4,7 @@ import { ensureStreams } from "../../src/drivers/nats/ensure-streams.ts";
 import { createNatsSink } from "../../src/drivers/nats/nats-sink.ts";
 import { createNatsSource } from "../../src/drivers/nats/nats-source.ts";
 import { startEngines } from "../support/engines/engines.ts";
+import { freeze } from "../support/engines/freeze.ts";
 import type { StartedBus } from "./bus-suite.ts";
 import { describeBus } from "./bus-suite.ts";
 
@@ -44,7 +45,7 @@ async function startNatsBus(): Promise<StartedBus> {
       topic,
       group,
     ],
-    freeze: () => void process.kill(nats.engine.pid, "SIGSTOP"),
+    freeze: () => freeze(nats.engine.pid),
     thaw: () => void process.kill(nats.engine.pid, "SIGCONT"),
     stop: async () => {
       await connection.close();
