@@ -16,7 +16,7 @@ export const dispatcher: Dashboard = {
         {
           title: "Age of the oldest record in hand",
           unit: "s",
-          queries: [query("{{instance}}", `max by (instance) (automation_dispatch_lag_seconds{${here}})`)],
+          queries: [query("{{instance}} {{bus}}", `max by (instance, bus) (automation_dispatch_lag_seconds{${here}})`)],
         },
         { title: "Batches: duration", unit: "s", queries: quantiles("messaging_process_duration_seconds", "outcome") },
         {

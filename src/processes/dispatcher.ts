@@ -138,13 +138,14 @@ export async function main(environment: NodeJS.ProcessEnv, signal: AbortSignal):
     now,
   });
   const { kafka, nats } = buses;
-  const sources = [
-    ...(kafka ? [createKafkaSource({ ...kafka, ...sourceOptions("kafka", "Kafka") })] : []),
-    ...(nats ? [createNatsSource({ ...nats, ...sourceOptions("nats", "NATS") })] : []),
-  ];
+  const sourceOf = {
+    ...(kafka && { kafka: createKafkaSource({ ...kafka, ...sourceOptions("kafka", "Kafka") }) }),
+    ...(nats && { nats: createNatsSource({ ...nats, ...sourceOptions("nats", "NATS") }) }),
+  };
+  const sources = Object.values(sourceOf);
   observePools(pool);
   observeConfig(telemetry.name, operator);
-  observeLag(() => Math.max(...sources.map((source) => source.lagSeconds())));
+  observeLag(Object.fromEntries(Object.entries(sourceOf).map(([bus, { lagSeconds }]) => [bus, lagSeconds])));
   observeSecrets(secrets.states, now);
   observeQueue(() => inTransaction(readQueueSize), config.AUTOMATION_RELEASE_MAX_UNBEGUN);
   await ensureRunEventPartitions(pool);

@@ -47,7 +47,7 @@ const lag = gauge({
   unit: "s",
   description:
     "Age, by the bus's time, of the oldest record that this replica has in hand without a disposition; 0 with none.",
-  labels: [],
+  labels: ["bus"],
   processes: ["dispatcher"],
 });
 
@@ -69,8 +69,9 @@ export async function measureBatch<T>(bus: string, handle: () => Promise<T>): Pr
   }
 }
 
-/** @param read - asked at each collection */
-export const observeLag = (read: () => number): void => lag(() => [{ value: read(), labels: {} }]);
+/** @param readers - of each bus, asked at each collection; seconds */
+export const observeLag = (readers: Readonly<Record<string, () => number>>): void =>
+  lag(() => Object.entries(readers).map(([bus, read]) => ({ value: read(), labels: { bus } })));
 
 export const groupRejoined = (): void => rejoins({});
 export const topicPaused = (): void => pauses({});
